@@ -1,0 +1,108 @@
+/** The benchmark's command line: `npm run bench -- COMMAND [options]`. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { parseArgs } from 'node:util';
+import { BROKERS, selectBrokers } from './brokers.ts';
+import { CHECKOUT } from './checkout.ts';
+import { compare } from './compare.ts';
+import { measureTable, parseCommands, renderTable } from './generic-table.ts';
+import { renderReport } from './report.ts';
+import { fromLines, medians, type Results, toLines } from './results.ts';
+import { selectRows } from './rows.ts';
+import { judge } from './targets.ts';
+
+const USAGE = `npm run bench -- COMMAND
+
+  compare [--rows all] [--brokers LIST] [--rounds 3] [--seconds 3] [--output docs]
+      Measures Dunlin beside other brokers and writes OUTPUT/benchmarks.md and OUTPUT/benchmarks/raw.jsonl.
+      --rows     row names, or the groups all, v4, v5, v5-to-v4
+      --brokers  ${BROKERS.map(({ name }) => name).join(',')}
+  report [--output docs]
+      Writes benchmarks.md again from raw.jsonl.
+  table [--rows v4] [--rounds 1] [--seconds 3] [--json] NAME=COMMAND ...
+      The same rows for any command; {port} and {tmp} are filled in.
+  subscriptions [--json]
+      Match time and memory of the subscription tree at its limits.
+`;
+
+const OPTIONS = {
+  rows: { type: 'string' },
+  brokers: { type: 'string', default: BROKERS.map(({ name }) => name).join(',') },
+  rounds: { type: 'string' },
+  seconds: { type: 'string', default: '3' },
+  output: { type: 'string', default: join(CHECKOUT, 'docs') },
+  json: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const;
+
+type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS; allowPositionals: true }>>['values'];
+
+function positive(name: string, text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1)
+    throw new RangeError(`--${name} must be a whole number above 0, not '${text}'`);
+  return value;
+}
+
+function writeReport(results: Results, output: string): string {
+  const page = join(output, 'benchmarks.md');
+  writeFileSync(page, renderReport(results, 'benchmarks/raw.jsonl'));
+  return relative(process.cwd(), page);
+}
+
+async function runCompare(values: Values): Promise<void> {
+  const results = await compare({
+    rows: selectRows(values.rows ?? 'all'),
+    brokers: selectBrokers(values.brokers),
+    rounds: positive('rounds', values.rounds ?? '3'),
+    seconds: positive('seconds', values.seconds),
+    onProgress: (line) => console.error(line),
+  });
+  mkdirSync(join(values.output, 'benchmarks'), { recursive: true });
+  writeFileSync(join(values.output, 'benchmarks', 'raw.jsonl'), toLines(results));
+  console.log(`wrote ${writeReport(results, values.output)}`);
+  for (const { target, text, measured, outcome } of judge(medians(results.samples))) {
+    if (results.header.rows.includes(target.row)) console.log(`${outcome}: ${target.row} ${text} (${measured})`);
+  }
+}
+
+function runReport(values: Values): void {
+  const results = fromLines(readFileSync(join(values.output, 'benchmarks', 'raw.jsonl'), 'utf8'));
+  console.log(`wrote ${writeReport(results, values.output)}`);
+}
+
+async function runTable(values: Values, commands: string[]): Promise<void> {
+  if (commands.length === 0) throw new RangeError('table needs at least one NAME=COMMAND');
+  const options = {
+    commands: parseCommands(commands),
+    rows: selectRows(values.rows ?? 'v4'),
+    rounds: positive('rounds', values.rounds ?? '1'),
+    seconds: positive('seconds', values.seconds),
+  };
+  const result = await measureTable(options);
+  console.log(renderTable(result, options));
+  if (values.json) console.log(JSON.stringify(result.figures));
+}
+
+async function runSubscriptions(values: Values): Promise<void> {
+  const { measureSubscriptions, renderSubscriptions } = await import('./subscriptions.ts');
+  const measurements = measureSubscriptions();
+  console.log(values.json ? JSON.stringify(measurements) : renderSubscriptions(measurements));
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
+  const [command, ...rest] = positionals;
+  if (values.help || command === undefined) console.log(USAGE);
+  else if (command === 'compare') await runCompare(values);
+  else if (command === 'report') runReport(values);
+  else if (command === 'table') await runTable(values, rest);
+  else if (command === 'subscriptions') await runSubscriptions(values);
+  else throw new RangeError(`no command '${command}'`);
+}
+
+main().catch((error: unknown) => {
+  const isUsage = error instanceof RangeError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
+  console.error(isUsage ? `${(error as Error).message}\n\n${USAGE}` : error);
+  process.exitCode = isUsage ? 2 : 1;
+});

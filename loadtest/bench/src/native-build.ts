@@ -1,0 +1,28 @@
+/** Compiles mqload and limit into the cache folder, when they are missing or older than their sources. */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { BENCH_DIRECTORY, CACHE_DIRECTORY } from './checkout.ts';
+
+const NATIVE_DIRECTORY = join(BENCH_DIRECTORY, 'native');
+
+function sourcesOf(program: 'mqload' | 'limit'): string[] {
+  if (program === 'limit') return [join(NATIVE_DIRECTORY, 'limit.c')];
+  const directory = join(NATIVE_DIRECTORY, 'mqload');
+  return readdirSync(directory).map((file) => join(directory, file));
+}
+
+function modifiedMs(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+}
+
+/** Returns the path of the program. Throws what `cc` (or the one named by CC) says when it cannot compile. */
+export function nativeProgram(program: 'mqload' | 'limit'): string {
+  const path = join(CACHE_DIRECTORY, program);
+  const sources = sourcesOf(program);
+  if (sources.every((source) => modifiedMs(source) < modifiedMs(path))) return path;
+  mkdirSync(CACHE_DIRECTORY, { recursive: true });
+  const compiled = sources.filter((source) => source.endsWith('.c'));
+  execFileSync(process.env.CC ?? 'cc', ['-O2', '-Wall', '-Wextra', '-o', path, ...compiled], { stdio: 'inherit' });
+  return path;
+}

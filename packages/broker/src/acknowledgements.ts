@@ -1,0 +1,105 @@
+/**
+ * What must be safe before somebody is told so (P1), and the order in which clients are told.
+ */
+import type { Connection } from './connection.ts';
+
+/** Something that waits for the store or other endpoints. Begins with one wait, which whoever made it settles when all waits were added. */
+export abstract class Awaited {
+  waits = 1;
+
+  /** One thing it waited for is there. */
+  settle(): void {
+    if (--this.waits === 0) this.ready();
+  }
+
+  protected abstract ready(): void;
+}
+
+/** Resolves a promise: for wills and delayed messages, which are removed from the store only when they are safe elsewhere. */
+export class AwaitedPromise extends Awaited {
+  readonly promise: Promise<void>;
+  private resolve: () => void = () => {};
+
+  constructor() {
+    super();
+    this.promise = new Promise((resolve) => {
+      this.resolve = resolve;
+    });
+  }
+
+  protected override ready(): void {
+    this.resolve();
+  }
+}
+
+/** A PUBACK (type 4) or PUBREC (type 5) to be sent. */
+export class PendingAcknowledgement extends Awaited {
+  readonly connection: Connection;
+  readonly type: 4 | 5;
+  readonly packetId: number;
+  reasonCode = 0;
+
+  constructor(connection: Connection, type: 4 | 5, packetId: number) {
+    super();
+    this.connection = connection;
+    this.type = type;
+    this.packetId = packetId;
+  }
+
+  protected override ready(): void {
+    this.connection.acknowledgements?.flush();
+  }
+}
+
+/**
+ * A connection's PUBACKs and PUBRECs that wait. They leave in the order of their PUBLISH packets [MQTT-4.6.0-2], [MQTT-4.6.0-3], so one that is ready
+ * waits for those before it.
+ */
+export class Acknowledgements {
+  private readonly owner: Connection;
+  private readonly queue: PendingAcknowledgement[] = [];
+  private head = 0;
+  /** PUBACKs among them: what counts against the client's window besides unreleased QoS 2. */
+  pubacks = 0;
+
+  constructor(owner: Connection) {
+    this.owner = owner;
+  }
+
+  get length(): number {
+    return this.queue.length - this.head;
+  }
+
+  add(pending: PendingAcknowledgement): void {
+    this.queue.push(pending);
+    if (pending.type === 4) this.pubacks++;
+  }
+
+  /** Whether a PUBREC for this packet identifier is still to be sent. */
+  has(packetId: number): boolean {
+    for (let at = this.head; at < this.queue.length; at++) {
+      if (this.queue[at].type === 5 && this.queue[at].packetId === packetId) return true;
+    }
+    return false;
+  }
+
+  /** Sends those at the front that are ready. */
+  flush(): void {
+    const { queue } = this;
+    const before = this.head;
+    while (this.head < queue.length && queue[this.head].waits === 0) {
+      const pending = queue[this.head++];
+      if (pending.type === 4) this.pubacks--;
+      this.owner.sendAcknowledgement(pending.type, pending.packetId, pending.reasonCode);
+    }
+    if (this.head === before) return;
+    if (this.head === queue.length) {
+      queue.length = 0;
+      this.head = 0;
+    } else if (this.head > 256 && this.head * 2 > queue.length) {
+      queue.splice(0, this.head);
+      this.head = 0;
+    }
+    this.owner.acknowledgementsSent();
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * Appends to logs, gathered over a turn of the event loop and sent to the store as one batch (P1).
+ *
+ * The order matters and is kept: requests enter in the order of their PUBLISH packets, batches are sent in order, and the store numbers
+ * messages in the order it is given them. An acknowledgement is settled only after the store has confirmed; a batch that failed is
+ * sent again until it succeeds, and its publishers wait (ARCHITECTURE.md, section 9, "Redis restarts").
+ */
+import type { Awaited } from './acknowledgements.ts';
+import type { DurableLog } from './durable-log.ts';
+import { readRecord } from './message-record.ts';
+import type { Clock } from './ports/clock.ts';
+import type { Logger } from './ports/logger.ts';
+import type { Metrics } from './ports/metrics.ts';
+import type { AppendRequest, AppendResult, Store } from './ports/store.ts';
+import type { Publication } from './publication.ts';
+
+const retryMilliseconds = 250;
+
+/** One message on its way into logs. */
+export interface PendingAppend {
+  request: AppendRequest;
+  logs: readonly DurableLog[];
+  /** Null: nobody waits (wills, delayed publishes). */
+  acknowledgement: Awaited | null;
+  /** Called with the numbers before the acknowledgement is settled; hands the message to other endpoints. */
+  appended: ((sequences: AppendResult, publication: Publication) => void) | null;
+}
+
+export class AppendQueue {
+  private readonly store: Store;
+  private readonly clock: Clock;
+  private readonly logger: Logger;
+  private readonly metrics: Metrics;
+  private gathered: PendingAppend[] = [];
+  /** Batches that failed, in order; while there are any, new ones wait behind them. */
+  private failed: PendingAppend[][] = [];
+  private scheduled = false;
+  private outstanding = 0;
+  private idleWaiters: (() => void)[] = [];
+
+  constructor(store: Store, clock: Clock, logger: Logger, metrics: Metrics) {
+    this.store = store;
+    this.clock = clock;
+    this.logger = logger;
+    this.metrics = metrics;
+    clock.every(retryMilliseconds, () => this.retry());
+  }
+
+  add(append: PendingAppend): void {
+    this.gathered.push(append);
+    if (!this.scheduled) {
+      this.scheduled = true;
+      this.clock.nextTurn(() => this.send());
+    }
+  }
+
+  /** Resolves when nothing is under way. */
+  idle(): Promise<void> {
+    if (this.outstanding === 0 && this.gathered.length === 0 && this.failed.length === 0) return Promise.resolve();
+    return new Promise((resolve) => this.idleWaiters.push(resolve));
+  }
+
+  private send(): void {
+    this.scheduled = false;
+    const batch = this.gathered;
+    this.gathered = [];
+    if (batch.length === 0) return;
+    if (this.failed.length > 0) this.failed.push(batch);
+    else this.write(batch);
+  }
+
+  private write(batch: PendingAppend[]): void {
+    this.outstanding++;
+    const requests = batch.map((append) => append.request);
+    this.store.append(requests, this.clock.now()).then(
+      (results) => {
+        this.outstanding--;
+        this.metrics.logAppends += batch.length;
+        for (let i = 0; i < batch.length; i++) this.confirm(batch[i], results[i]);
+        this.wakeIdle();
+      },
+      (error: unknown) => {
+        this.outstanding--;
+        this.metrics.storeErrors++;
+        this.logger.error('messages could not be stored; their publishers wait', { messages: batch.length, error: String(error) });
+        this.failed.push(batch);
+      },
+    );
+  }
+
+  private confirm(append: PendingAppend, sequences: AppendResult): void {
+    const { logs, acknowledgement } = append;
+    // Empty: the publisher's session has moved, nothing was stored, nothing is acknowledged here.
+    if (sequences.length === 0 && append.request.filters.length > 0) return;
+    if (logs.length > 0) {
+      const publication = readRecord(append.request.record);
+      for (let i = 0; i < logs.length; i++) if (sequences[i] > 0) logs[i].arrived(sequences[i], publication);
+      if (append.appended !== null) append.appended(sequences, publication);
+    }
+    if (acknowledgement !== null) acknowledgement.settle();
+  }
+
+  private retry(): void {
+    if (this.failed.length === 0 || this.outstanding > 0) return;
+    const batches = this.failed;
+    this.failed = [];
+    for (const batch of batches) this.write(batch);
+  }
+
+  private wakeIdle(): void {
+    if (this.outstanding > 0 || this.gathered.length > 0 || this.failed.length > 0) return;
+    for (const wake of this.idleWaiters.splice(0)) wake();
+  }
+}

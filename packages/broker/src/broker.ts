@@ -1,0 +1,193 @@
+/**
+ * One worker's broker: everything that the connections of a worker share, put together. What it needs of the world comes through ports.
+ */
+import { AppendQueue } from './append-queue.ts';
+import { Cluster } from './cluster/cluster.ts';
+import { Links } from './cluster/links.ts';
+import { Routes } from './cluster/routes.ts';
+import { Connection, ConnectionState } from './connection.ts';
+import { DelayedMessages } from './delayed.ts';
+import { DurableFilters } from './durable-filters.ts';
+import { Duties } from './duties.ts';
+import { KeepAlive } from './keep-alive.ts';
+import type { Limits } from './limits.ts';
+import { OutboxFlusher } from './outbox.ts';
+import { PendingWrites } from './pending-writes.ts';
+import type { Authenticator } from './ports/authenticator.ts';
+import type { Authorizer } from './ports/authorizer.ts';
+import type { Backplane } from './ports/backplane.ts';
+import type { Clock } from './ports/clock.ts';
+import type { Logger } from './ports/logger.ts';
+import type { Metrics } from './ports/metrics.ts';
+import type { EndpointId, Store } from './ports/store.ts';
+import type { Transport } from './ports/transport.ts';
+import type { Publication } from './publication.ts';
+import { PublishRun } from './publish-run.ts';
+import { PublishRouter } from './publish-router.ts';
+import { RetainedMessages } from './retained.ts';
+import { SessionDelivery } from './session-delivery.ts';
+import { Sessions } from './sessions.ts';
+import { SessionWriter } from './session-writer.ts';
+import { SubscriptionTree } from './subscription-tree.ts';
+import type { Subscription } from './subscription.ts';
+import { SysTopics } from './sys-topics.ts';
+import { TopicMatches } from './topic-match.ts';
+import { willPublication } from './will.ts';
+import { groupOf } from './cluster/routes.ts';
+import { parseShare, ReasonCode } from '@dunlin/protocol';
+
+export interface BrokerOptions {
+  nodeId: string;
+  /** Of this software, for `$SYS` and logs. */
+  version: string;
+  /** Open already; closed by who opened it, after `stop`. */
+  store: Store;
+  /** Null: there is nobody else. */
+  backplane: Backplane | null;
+  clock: Clock;
+  logger: Logger;
+  metrics: Metrics;
+  authenticator: Authenticator;
+  /** Null: everything is allowed. */
+  authorizer: Authorizer | null;
+  limits: Limits;
+  /** A random number for hashing; from the caller, so that a simulation can repeat itself. */
+  seed?: number;
+}
+
+export class Broker {
+  readonly self: EndpointId;
+  readonly version: string;
+  readonly store: Store;
+  readonly backplane: Backplane | null;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly authenticator: Authenticator;
+  readonly authorizer: Authorizer | null;
+  readonly limits: Limits;
+  readonly tree = new SubscriptionTree();
+  readonly flusher: OutboxFlusher;
+  readonly keepAlive: KeepAlive;
+  readonly matches: TopicMatches;
+  readonly writer: SessionWriter;
+  readonly delivery: SessionDelivery;
+  readonly run: PublishRun;
+  readonly appends: AppendQueue;
+  readonly retained: RetainedMessages;
+  readonly delayed: DelayedMessages;
+  readonly durableFilters: DurableFilters;
+  readonly links: Links;
+  readonly routes: Routes;
+  readonly router: PublishRouter;
+  readonly sessions: Sessions;
+  readonly cluster: Cluster;
+  readonly sysTopics: SysTopics;
+  readonly pendingWrites: PendingWrites;
+  private readonly duties: Duties;
+  private readonly connections = new Set<Connection>();
+  private stopping = false;
+
+  constructor(options: BrokerOptions) {
+    const { store, clock, logger, metrics, limits, backplane } = options;
+    this.self = backplane?.self ?? `${options.nodeId}/0#0`;
+    this.version = options.version;
+    this.store = store;
+    this.backplane = backplane;
+    this.clock = clock;
+    this.logger = logger;
+    this.metrics = metrics;
+    this.limits = limits;
+    this.authenticator = options.authenticator;
+    this.authorizer = options.authorizer;
+    this.flusher = new OutboxFlusher(clock, metrics);
+    this.keepAlive = new KeepAlive(clock);
+    const seed = options.seed ?? Math.floor(Math.random() * 0x7fffffff);
+    this.matches = new TopicMatches(this.tree, limits.matchCacheMax, limits.topicLevelsMax, seed);
+    this.pendingWrites = new PendingWrites(logger, metrics);
+    this.writer = new SessionWriter(store, clock, logger, metrics);
+    this.delivery = new SessionDelivery(store, this.writer, clock, logger, metrics, limits);
+    this.run = new PublishRun(this.delivery);
+    this.appends = new AppendQueue(store, clock, logger, metrics);
+    this.retained = new RetainedMessages(store, this.delivery, clock, logger);
+    this.durableFilters = new DurableFilters(store, this.tree);
+    this.links = new Links(clock, metrics, limits.linkBytesMax, (to, bytes) => backplane?.send(to, bytes));
+    this.routes = new Routes({
+      tree: this.tree,
+      clock,
+      logger,
+      metrics,
+      confirmMilliseconds: limits.routeConfirmMilliseconds,
+      send: (to, bytes) => (to === null ? backplane?.broadcast(bytes) : backplane?.send(to, bytes)),
+      durableAnnounced: (filter, lastSequence) => {
+        this.durableFilters.add(filter, lastSequence);
+      },
+    });
+    this.router = new PublishRouter(this);
+    this.delayed = new DelayedMessages(store, this.router, clock, logger);
+    this.sessions = new Sessions(this);
+    this.cluster = new Cluster(this);
+    this.sysTopics = new SysTopics(this);
+    this.duties = new Duties(this);
+  }
+
+  get connectionCount(): number {
+    return this.connections.size;
+  }
+
+  /** Loads what is durable and joins the other workers. Only then may connections be accepted. */
+  async start(): Promise<void> {
+    await this.durableFilters.load();
+    if (this.backplane !== null) {
+      await this.backplane.start(this.cluster);
+      await this.routes.snapshotsReceived();
+      // What became durable between loading and joining was not announced to us.
+      await this.durableFilters.load();
+    }
+    this.duties.start();
+  }
+
+  /** A new connection. Its transport gives what it receives to the returned object. */
+  accept(transport: Transport): Connection {
+    const connection = new Connection(this, transport);
+    this.connections.add(connection);
+    this.metrics.connectionsOpened++;
+    if (this.stopping || this.connections.size > this.limits.connectionsMax) connection.end();
+    return connection;
+  }
+
+  /** Called by the connection, once. */
+  connectionClosed(connection: Connection): void {
+    this.connections.delete(connection);
+    this.metrics.connectionsClosed++;
+    if (connection.session !== null) this.sessions.close(connection.session);
+  }
+
+  /** Publishes a will; resolves when it is safe. */
+  async publishWill(record: Uint8Array): Promise<void> {
+    this.metrics.willsPublished++;
+    await this.router.publish(willPublication(record, this.clock.now()));
+  }
+
+  /** Gives a message of a shared group to another member. False: there is none. */
+  redispatch(member: Subscription, publication: Publication): boolean {
+    const share = parseShare(member.filter);
+    const entry = share === null ? null : this.tree.find(share.filter);
+    if (share === null || entry === null || entry.groups === null) return false;
+    return this.router.redispatch(groupOf(entry, member.filter, share.filter), publication);
+  }
+
+  /** Disconnects all clients, writes their sessions back, leaves the others. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    this.duties.stop();
+    for (const connection of [...this.connections]) {
+      if (connection.state === ConnectionState.connected) connection.disconnect(ReasonCode.serverShuttingDown);
+      else connection.end();
+    }
+    await this.appends.idle();
+    await this.retained.idle();
+    await this.pendingWrites.idle();
+    await this.backplane?.stop();
+  }
+}

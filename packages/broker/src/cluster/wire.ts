@@ -1,0 +1,105 @@
+/** Bytes of frames: a writer that grows and a reader that checks bounds. All numbers are big-endian. */
+
+/** Thrown by FrameReader for bytes that end too early; the frame is dropped and counted. */
+export class FrameError extends Error {}
+
+const firstBytes = 1024;
+
+export class FrameWriter {
+  private bytes = Buffer.allocUnsafe(firstBytes);
+  length = 0;
+
+  private room(size: number): void {
+    if (this.length + size <= this.bytes.length) return;
+    const bigger = Buffer.allocUnsafe(Math.max(this.bytes.length * 2, this.length + size));
+    this.bytes.copy(bigger, 0, 0, this.length);
+    this.bytes = bigger;
+  }
+
+  u8(value: number): void {
+    this.room(1);
+    this.bytes[this.length++] = value;
+  }
+
+  u32(value: number): void {
+    this.room(4);
+    this.length = this.bytes.writeUInt32BE(value, this.length);
+  }
+
+  /** Overwrites four bytes written before. */
+  u32At(at: number, value: number): void {
+    this.bytes.writeUInt32BE(value, at);
+  }
+
+  f64(value: number): void {
+    this.room(8);
+    this.length = this.bytes.writeDoubleBE(value, this.length);
+  }
+
+  text(value: string): void {
+    const size = Buffer.byteLength(value);
+    this.u32(size);
+    this.room(size);
+    this.length += this.bytes.write(value, this.length);
+  }
+
+  block(value: Uint8Array): void {
+    this.u32(value.length);
+    this.room(value.length);
+    this.bytes.set(value, this.length);
+    this.length += value.length;
+  }
+
+  /** What was written, in a buffer of its own; the writer is empty afterwards. */
+  take(): Uint8Array {
+    const taken = new Uint8Array(this.length);
+    taken.set(this.bytes.subarray(0, this.length));
+    this.length = 0;
+    return taken;
+  }
+}
+
+export class FrameReader {
+  private readonly bytes: Buffer;
+  private at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  get isAtEnd(): boolean {
+    return this.at >= this.bytes.length;
+  }
+
+  private need(size: number): number {
+    const at = this.at;
+    if (at + size > this.bytes.length) throw new FrameError(`a frame of ${this.bytes.length} bytes ends before byte ${at + size}`);
+    this.at = at + size;
+    return at;
+  }
+
+  u8(): number {
+    return this.bytes[this.need(1)];
+  }
+
+  u32(): number {
+    return this.bytes.readUInt32BE(this.need(4));
+  }
+
+  f64(): number {
+    return this.bytes.readDoubleBE(this.need(8));
+  }
+
+  text(): string {
+    const size = this.u32();
+    const at = this.need(size);
+    return this.bytes.toString('utf8', at, at + size);
+  }
+
+  /** A view of the frame's own bytes. */
+  block(): Buffer {
+    const size = this.u32();
+    const at = this.need(size);
+    return this.bytes.subarray(at, at + size);
+  }
+}

@@ -1,0 +1,389 @@
+/**
+ * One client's connection: bytes in, packets to their handlers, bytes out. The rules of each packet are in handlers/<packet>.ts.
+ *
+ * ```
+ *   new ── CONNECT ──> connecting ── CONNACK ──> connected ──> closed
+ *                      (packets that come already are kept, MQTT 5 section 3.1.4)
+ * ```
+ */
+import { Decoder, encodeWithin, type Packet, type PacketSink, PacketType, ProtocolError, type ProtocolVersion, ReasonCode, writeAck } from '@dunlin/protocol';
+import { Acknowledgements } from './acknowledgements.ts';
+import type { Broker } from './broker.ts';
+import { handleAuth } from './handlers/auth.ts';
+import { handleConnect, refuseConnect } from './handlers/connect.ts';
+import { handleDisconnect } from './handlers/disconnect.ts';
+import { handlePingreq } from './handlers/pingreq.ts';
+import { handlePuback } from './handlers/puback.ts';
+import { handlePubcomp } from './handlers/pubcomp.ts';
+import { handlePublish } from './handlers/publish.ts';
+import { handlePubrec } from './handlers/pubrec.ts';
+import { handlePubrel } from './handlers/pubrel.ts';
+import { handleSubscribe } from './handlers/subscribe.ts';
+import { handleUnsubscribe } from './handlers/unsubscribe.ts';
+import type { KeepAliveEntry } from './keep-alive.ts';
+import { Outbox } from './outbox.ts';
+import type { AuthenticationExchange } from './ports/authenticator.ts';
+import type { Transport } from './ports/transport.ts';
+import type { Session } from './session.ts';
+import type { InboundTopicAliases, OutboundTopicAliases } from './topic-alias.ts';
+import type { TopicMatch } from './topic-match.ts';
+
+export const ConnectionState = { new: 0, connecting: 1, connected: 2, closed: 3 } as const;
+
+/** Packets that come between CONNECT and CONNACK are kept up to this; then the socket is not read. */
+const earlyBytesMax = 64 * 1024;
+
+interface EarlyPacket {
+  header: number;
+  bytes: Buffer;
+  bodyStart: number;
+}
+
+export class Connection implements PacketSink, KeepAliveEntry {
+  readonly broker: Broker;
+  readonly transport: Transport;
+  readonly outbox: Outbox;
+  state: number = ConnectionState.new;
+  version: ProtocolVersion = 4;
+  version5 = false;
+  session: Session | null = null;
+  /** Packets for this client are not those of everybody: topic aliases, or a maximum packet size to keep. */
+  individual = false;
+  clientMaximumPacketSize = Number.POSITIVE_INFINITY;
+  outboundAliases: OutboundTopicAliases | null = null;
+  inboundAliases: InboundTopicAliases | null = null;
+  acknowledgements: Acknowledgements | null = null;
+  /** The last topic published to: most clients stay with one. */
+  lastMatch: TopicMatch | null = null;
+  userName: string | null = null;
+  /** Whether reason strings and user properties may be sent beyond CONNACK and DISCONNECT [MQTT-3.1.2-29]. */
+  problemInformation = true;
+  authenticationMethod: string | null = null;
+  exchange: AuthenticationExchange | null = null;
+  keepAliveSeconds = 0;
+  lastReceivedSecond: number;
+  partialSinceSecond = 0;
+  checkAtSecond = 0;
+  /** SUBSCRIBE and UNSUBSCRIBE are worked off one after the other. */
+  subscribing: Promise<void> | null = null;
+  private readonly decoder: Decoder;
+  private early: EarlyPacket[] | null = null;
+  private earlyBytes = 0;
+  private paused = false;
+  private roomWaiters: (() => void)[] | null = null;
+  private authenticationWaiter: ((data: Buffer | null) => void) | null = null;
+
+  constructor(broker: Broker, transport: Transport) {
+    this.broker = broker;
+    this.transport = transport;
+    this.outbox = new Outbox(broker.flusher, transport);
+    this.decoder = new Decoder(this, broker.limits.maximumPacketSizeBytes);
+    this.lastReceivedSecond = broker.keepAlive.nowSecond;
+    broker.keepAlive.watch(this, this.lastReceivedSecond + broker.limits.connectTimeoutSeconds);
+  }
+
+  /** Bytes from the client. */
+  receive(chunk: Buffer): void {
+    if (this.state === ConnectionState.closed) return;
+    const { broker } = this;
+    this.lastReceivedSecond = broker.keepAlive.nowSecond;
+    broker.metrics.bytesReceived += chunk.length;
+    try {
+      this.decoder.push(chunk);
+      broker.run.flush();
+    } catch (error) {
+      broker.run.flush();
+      if (!(error instanceof ProtocolError)) throw error;
+      this.protocolError(error);
+      return;
+    }
+    if (this.decoder.partialBytes === 0) this.partialSinceSecond = 0;
+    else if (this.partialSinceSecond === 0) this.beginPartial();
+  }
+
+  /** Told by CONNECT, also by one that is refused: the answer is in the same dialect. */
+  setVersion(version: ProtocolVersion): void {
+    this.version = version;
+    this.version5 = version === 5;
+    this.decoder.version = version;
+  }
+
+  private beginPartial(): void {
+    this.partialSinceSecond = this.lastReceivedSecond;
+    const deadline = this.lastReceivedSecond + this.broker.limits.partialPacketTimeoutSeconds;
+    if (this.checkAtSecond > deadline || this.checkAtSecond === 0) this.broker.keepAlive.watch(this, deadline);
+  }
+
+  // The order of the cases is that of their frequency. Longer than a screen, since it is a table.
+  packet(header: number, bytes: Buffer, start: number, bodyStart: number, end: number): boolean {
+    const type = header >> 4;
+    if (this.state !== ConnectionState.connected) return this.packetBeforeConnected(type, header, bytes, start, bodyStart, end);
+    if (type === PacketType.publish) {
+      handlePublish(this, header, bytes, start, bodyStart, end);
+      return this.state === ConnectionState.connected;
+    }
+    this.broker.run.flush();
+    switch (type) {
+      case PacketType.puback:
+        handlePuback(this, bytes, bodyStart, end);
+        break;
+      case PacketType.pubrec:
+        handlePubrec(this, bytes, bodyStart, end);
+        break;
+      case PacketType.pubrel:
+        handlePubrel(this, bytes, bodyStart, end);
+        break;
+      case PacketType.pubcomp:
+        handlePubcomp(this, bytes, bodyStart, end);
+        break;
+      case PacketType.pingreq:
+        handlePingreq(this, bodyStart, end);
+        break;
+      case PacketType.subscribe:
+        handleSubscribe(this, bytes, bodyStart, end);
+        break;
+      case PacketType.unsubscribe:
+        handleUnsubscribe(this, bytes, bodyStart, end);
+        break;
+      case PacketType.disconnect:
+        handleDisconnect(this, bytes, bodyStart, end);
+        break;
+      case PacketType.auth:
+        handleAuth(this, bytes, bodyStart, end);
+        break;
+      default:
+        // A second CONNECT [MQTT-3.1.0-2], or a packet that only servers send.
+        throw new ProtocolError(ReasonCode.protocolError, `packet type ${type} is not allowed here`, 'MQTT-3.1.0-2');
+    }
+    return this.state === ConnectionState.connected;
+  }
+
+  private packetBeforeConnected(type: number, header: number, bytes: Buffer, start: number, bodyStart: number, end: number): boolean {
+    if (this.state === ConnectionState.closed) return false;
+    if (this.state === ConnectionState.new) {
+      // The first packet must be CONNECT [MQTT-3.1.0-1].
+      if (type !== PacketType.connect) {
+        throw new ProtocolError(ReasonCode.protocolError, 'the first packet is not CONNECT', 'MQTT-3.1.0-1');
+      }
+      this.state = ConnectionState.connecting;
+      handleConnect(this, bytes, bodyStart, end);
+      return true;
+    }
+    if (type === PacketType.auth) {
+      handleAuth(this, bytes, bodyStart, end);
+      return true;
+    }
+    if (type === PacketType.connect) throw new ProtocolError(ReasonCode.protocolError, 'a second CONNECT', 'MQTT-3.1.0-2');
+    this.early ??= [];
+    this.early.push({ header, bytes: Buffer.from(bytes.subarray(start, end)), bodyStart: bodyStart - start });
+    this.earlyBytes += end - start;
+    if (this.earlyBytes > earlyBytesMax) this.pauseReading();
+    return true;
+  }
+
+  /** CONNACK went out: what came before it is handled now. */
+  connected(session: Session): void {
+    this.session = session;
+    this.state = ConnectionState.connected;
+    const early = this.early;
+    this.early = null;
+    this.earlyBytes = 0;
+    if (early !== null) this.replayEarly(early);
+    this.resumeReading();
+  }
+
+  private replayEarly(early: EarlyPacket[]): void {
+    try {
+      for (const { header, bytes, bodyStart } of early) {
+        const goesOn = this.packet(header, bytes, 0, bodyStart, bytes.length);
+        this.broker.run.flush();
+        if (!goesOn) return;
+      }
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.protocolError(error);
+    }
+  }
+
+  private pauseReading(): void {
+    if (this.paused) return;
+    this.paused = true;
+    this.transport.pause();
+  }
+
+  private resumeReading(): void {
+    if (!this.paused) return;
+    this.paused = false;
+    this.transport.resume();
+  }
+
+  /** Waits for an answer before anything that the client sends later is handled; refused means no. */
+  holdFor(answer: Promise<boolean>, then: (allowed: boolean) => void): void {
+    this.state = ConnectionState.connecting;
+    const goOn = (allowed: boolean): void => {
+      if (this.state === ConnectionState.closed || this.session === null) return;
+      then(allowed);
+      this.connected(this.session);
+    };
+    answer.then(goOn, () => goOn(false));
+  }
+
+  /** Acknowledgements that wait for the store or for others: above the window the socket is not read. */
+  acknowledgementPending(): void {
+    if (this.acknowledgements !== null && this.acknowledgements.length > this.broker.limits.receiveMaximum) this.pauseReading();
+  }
+
+  acknowledgementsSent(): void {
+    if (this.paused && (this.acknowledgements?.length ?? 0) <= this.broker.limits.receiveMaximum / 2) this.resumeReading();
+  }
+
+  /** The transport has sent what it held. */
+  drained(): void {
+    this.outbox.congested = false;
+    this.wakeRoom();
+  }
+
+  roomCame(): void {
+    if (this.roomWaiters !== null) this.wakeRoom();
+  }
+
+  /** Resolves at the next sign of room: an acknowledgement, a drained socket, or the end. */
+  nextRoom(): Promise<void> {
+    return new Promise((resolve) => {
+      this.roomWaiters ??= [];
+      this.roomWaiters.push(resolve);
+    });
+  }
+
+  private wakeRoom(): void {
+    const waiters = this.roomWaiters;
+    this.roomWaiters = null;
+    if (waiters !== null) for (const wake of waiters) wake();
+  }
+
+  /** The 4-byte success form, or the longer one of MQTT 5 with a reason code. */
+  sendAcknowledgement(type: 4 | 5 | 6 | 7, packetId: number, reasonCode: number): void {
+    if (this.state === ConnectionState.closed) return;
+    if (reasonCode === 0 || !this.version5) {
+      const at = this.outbox.reserve(4);
+      writeAck(this.outbox.buffer, at, type, packetId);
+      return;
+    }
+    const at = this.outbox.reserve(5);
+    const out = this.outbox.buffer;
+    out[at] = (type << 4) | (type === 6 ? 2 : 0);
+    out[at + 1] = 3;
+    out[at + 2] = packetId >> 8;
+    out[at + 3] = packetId & 0xff;
+    out[at + 4] = reasonCode;
+  }
+
+  /** Resolves to the data of the client's next AUTH; null: the connection ended. */
+  nextAuthenticationData(): Promise<Buffer | null> {
+    return new Promise((resolve) => {
+      this.authenticationWaiter = resolve;
+    });
+  }
+
+  /** False: nobody waits for it. */
+  authenticationDataCame(data: Buffer | null): boolean {
+    const waiter = this.authenticationWaiter;
+    this.authenticationWaiter = null;
+    if (waiter === null) return false;
+    waiter(data);
+    return true;
+  }
+
+  send(packet: Packet): void {
+    if (this.state === ConnectionState.closed) return;
+    const bytes = encodeWithin(packet, this.version, this.clientMaximumPacketSize);
+    if (bytes !== null && bytes.length > 0) this.outbox.put(bytes);
+  }
+
+  pendingAcknowledgements(): Acknowledgements {
+    this.acknowledgements ??= new Acknowledgements(this);
+    return this.acknowledgements;
+  }
+
+  /** The client broke a rule: told why if its version has words for it, then closed [MQTT-4.13.1-1]. */
+  protocolError(error: ProtocolError): void {
+    this.broker.metrics.protocolErrors++;
+    this.broker.logger.info('protocol error', {
+      client: this.session?.clientId ?? '',
+      address: this.transport.remoteAddress,
+      error: error.message,
+      reason: error.reasonCode,
+      statement: error.statement,
+    });
+    if (this.state === ConnectionState.connected) this.disconnect(error.reasonCode, error.message);
+    else refuseConnect(this, error.reasonCode, error.message);
+  }
+
+  /** Ends the connection from our side. MQTT 5 clients get DISCONNECT with the reason code [MQTT-3.14.0-1]. */
+  disconnect(reasonCode: number, reasonString = ''): void {
+    if (this.state === ConnectionState.closed) return;
+    if (this.version5 && this.state === ConnectionState.connected) {
+      const properties = reasonString === '' ? {} : { reasonString };
+      this.send({ type: 'disconnect', reasonCode, properties });
+    }
+    this.end();
+  }
+
+  /** Sends what is gathered and closes; the session ends as for any lost connection. */
+  end(): void {
+    if (this.state === ConnectionState.closed) return;
+    this.outbox.flushNow();
+    this.transport.end();
+    this.closed();
+  }
+
+  quotaExceeded(): void {
+    // Not now: the lists of subscribers must not change while a message goes through them.
+    this.broker.clock.nextTurn(() => this.disconnect(ReasonCode.quotaExceeded, 'the queue of the session is full'));
+  }
+
+  /** Another endpoint owns the session now: nothing may be written back. */
+  fenced(): void {
+    if (this.session !== null) this.broker.sessions.abandon(this.session);
+    this.disconnect(ReasonCode.sessionTakenOver);
+  }
+
+  /** The transport is closed, by whomever. Called once; later calls do nothing. */
+  closed(_error?: Error): void {
+    if (this.state === ConnectionState.closed) return;
+    this.state = ConnectionState.closed;
+    this.outbox.close();
+    this.early = null;
+    this.broker.keepAlive.forget(this);
+    this.broker.connectionClosed(this);
+    this.authenticationDataCame(null);
+    this.wakeRoom();
+  }
+
+  /** Called at `checkAtSecond`. Returns when to look again; 0: never. */
+  checkDeadline(nowSecond: number): number {
+    if (this.state === ConnectionState.closed) return 0;
+    const { limits } = this.broker;
+    if (this.state !== ConnectionState.connected) {
+      refuseConnect(this, 0, 'CONNECT did not arrive in time'); // [MQTT-3.1.4-1], features A6
+      return 0;
+    }
+    let next = 0;
+    if (this.partialSinceSecond > 0) {
+      next = this.partialSinceSecond + limits.partialPacketTimeoutSeconds;
+      if (next <= nowSecond) {
+        this.disconnect(ReasonCode.malformedPacket, 'a packet was begun and not completed in time');
+        return 0;
+      }
+    }
+    if (this.keepAliveSeconds > 0) {
+      const deadline = this.lastReceivedSecond + Math.ceil(this.keepAliveSeconds * 1.5); // [MQTT-3.1.2-22]
+      if (deadline <= nowSecond) {
+        this.disconnect(ReasonCode.keepAliveTimeout, 'nothing came within 1.5 times the keep alive');
+        return 0;
+      }
+      if (next === 0 || deadline < next) next = deadline;
+    }
+    return next;
+  }
+}

@@ -1,0 +1,115 @@
+import { afterEach, beforeEach } from 'vitest';
+import type {
+  AppendRequest,
+  Claim,
+  OutboundInflight,
+  RetainedEntry,
+  SessionKey,
+  Store,
+  StoredSession,
+  StoredSubscription,
+} from '../ports/store.ts';
+
+export type StoreOpener = () => Promise<{ store: Store; reopen?: () => Promise<Store>; dispose(): Promise<void> }>;
+
+/** The store of the running test. */
+export interface StoreUnderTest {
+  store: Store;
+  reopen: (() => Promise<Store>) | undefined;
+}
+
+export const owner = 'node-a/0#1';
+export const otherOwner = 'node-b/0#7';
+/** A clock for those who do not care. */
+export const now = 1_700_000_000_000;
+
+export function storeUnderTest(open: StoreOpener): StoreUnderTest {
+  const opened: StoreUnderTest = { store: null as unknown as Store, reopen: undefined };
+  let dispose: () => Promise<void>;
+  beforeEach(async () => {
+    const fresh = await open();
+    opened.store = fresh.store;
+    opened.reopen = fresh.reopen;
+    dispose = () => fresh.dispose();
+  });
+  afterEach(() => dispose());
+  return opened;
+}
+
+export function bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+export function text(record: Uint8Array | null): string {
+  return record === null ? 'null' : new TextDecoder().decode(record);
+}
+
+export function subscription(filter: string, qos: 0 | 1 | 2 = 1): StoredSubscription {
+  return { filter, qos, noLocal: false, retainAsPublished: false, retainHandling: 0, subscriptionIdentifier: 0 };
+}
+
+export function outbound(packetId: number, sequence: number, state: 'sent' | 'released' = 'sent'): OutboundInflight {
+  return { packetId, state, qos: 2, filter: 'a', sequence, record: sequence === 0 ? bytes(`record ${packetId}`) : null };
+}
+
+export function message(filters: string[], payload: string, more: Partial<AppendRequest> = {}): AppendRequest {
+  return { filters, record: bytes(payload), expiresAt: Infinity, producer: null, inbound: null, ...more };
+}
+
+export function connect(store: Store, clientId: string, more: { owner?: string; clean?: boolean; expiry?: number; at?: number } = {}): Promise<Claim> {
+  const request = { clientId, owner: more.owner ?? owner, cleanStart: more.clean ?? false, sessionExpirySeconds: more.expiry ?? 3600 };
+  return store.claim(request, more.at ?? now);
+}
+
+/** A durable session, connected. */
+export async function durable(store: Store, clientId: string, ...filters: string[]): Promise<SessionKey> {
+  const { epoch } = await connect(store, clientId);
+  const key = { clientId, epoch };
+  if (filters.length > 0) await store.subscribe(key, filters.map((filter) => subscription(filter)));
+  return key;
+}
+
+/** Claims again, so as to see what is stored. Fences the earlier claim. */
+export async function look(store: Store, clientId: string, at = now): Promise<StoredSession | null> {
+  const { session } = await connect(store, clientId, { at });
+  return session === null ? null : comparable(session);
+}
+
+/** The lists of a session have no order, but for `outbound`. */
+export function comparable(session: StoredSession): StoredSession {
+  const byFilter = (a: { filter: string }, b: { filter: string }): number => (a.filter < b.filter ? -1 : 1);
+  return {
+    ...session,
+    subscriptions: session.subscriptions.toSorted(byFilter),
+    cursors: session.cursors.toSorted(byFilter),
+    outbound: session.outbound.map((item) => ({ ...item, record: item.record === null ? null : bytes(text(item.record)) })),
+    inbound: session.inbound.toSorted((a, b) => a.packetId - b.packetId),
+  };
+}
+
+/** Everything in a log, as text. */
+export async function logOf(store: Store, filter: string, at = now): Promise<string[]> {
+  const { entries } = await store.readLog(filter, 1, 1_000_000, 2 ** 30, at);
+  return entries.map(({ sequence, record }) => `${sequence} ${text(record)}`);
+}
+
+/** All pages, in the order in which they come. */
+export async function retainedOf(store: Store, filter: string, limit = 100, at = now): Promise<RetainedEntry[]> {
+  const entries: RetainedEntry[] = [];
+  let after: string | null = null;
+  do {
+    const page = await store.readRetained(filter, after, limit, at);
+    if (page.entries.length > limit) throw new Error(`a page of ${page.entries.length} entries for a limit of ${limit}`);
+    entries.push(...page.entries);
+    after = page.next;
+  } while (after !== null);
+  return entries;
+}
+
+export async function retainedTopics(store: Store, filter: string, limit = 100, at = now): Promise<string[]> {
+  return (await retainedOf(store, filter, limit, at)).map(({ topic }) => topic).sort();
+}
+
+export async function filtersOf(store: Store): Promise<string[]> {
+  return (await store.durableFilters()).map(({ filter, lastSequence }) => `${filter} ${lastSequence}`).sort();
+}

@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest';
+import { bytes, comparable, connect, durable, filtersOf, logOf, message, now, outbound, owner, retainedTopics, type StoreUnderTest, subscription, text } from './store-contract-kit.ts';
+
+export function survivalContract(opened: StoreUnderTest): void {
+  describe('over close and open', () => {
+    it('keeps everything, and epochs go on growing', async (context) => {
+      if (opened.reopen === undefined) return context.skip('nothing is left behind by this store');
+      const { store } = opened;
+      const key = await durable(store, 'c', 'a', 'b');
+      const producer = { clientId: 'c', number: 1 };
+      const m = message(['a'], 'm', { producer, inbound: { key, packetId: 3 } });
+      await store.append([m, message(['b'], 'x', { expiresAt: now + 1 }), message(['b'], 'y')], now);
+      await store.update(key, { outboundSet: [outbound(9, 1), outbound(2, 0)], cursors: [{ filter: 'b', acknowledged: 1, above: [] }] });
+      await store.setRetained('r/1', bytes('kept'), Infinity);
+      await store.setRetained(`r/${'l'.repeat(9000)}`, bytes('kept'), Infinity);
+      await store.setWill(key, owner, { record: bytes('w'), delaySeconds: 1 });
+      await store.addDelayed(bytes('d'), now);
+      const released = await connect(store, 'released', { expiry: 10 });
+      await store.release({ clientId: 'released', epoch: released.epoch }, {}, now);
+
+      const again = await opened.reopen();
+      expect(await again.countSessions()).toBe(2);
+      expect(await again.owners()).toEqual([owner]);
+      expect(await filtersOf(again)).toEqual(['a 1', 'b 2']);
+      expect(await logOf(again, 'b')).toEqual(['1 x', '2 y']);
+      expect(await again.append([m], now)).toEqual([[-1]]);
+      expect(await again.append([message(['a'], 'n')], now)).toEqual([[2]]);
+      expect(await retainedTopics(again, 'r/+')).toHaveLength(2);
+      expect((await again.takeDueDelayed(now, 9)).map(({ record }) => text(record))).toEqual(['d']);
+      await again.releaseOwner(owner, now);
+      expect((await again.takeDueWills(now + 1000, 9)).map(({ clientId }) => clientId)).toEqual(['c']);
+      expect(await again.expireSessions(now + 10_000, 9)).toEqual(['released']);
+      const { epoch, session } = await connect(again, 'c');
+      expect(epoch).toBeGreaterThan(key.epoch);
+      expect(session && comparable(session)).toMatchObject({
+        subscriptions: [subscription('a'), subscription('b')],
+        cursors: [{ filter: 'a', acknowledged: 0, above: [] }, { filter: 'b', acknowledged: 1, above: [] }],
+        outbound: [outbound(9, 1), outbound(2, 0)],
+        inbound: [{ packetId: 3, producerNumber: 1 }],
+        producerNumber: 1,
+      });
+    });
+  });
+}

@@ -1,0 +1,138 @@
+import { describe, expect, it } from 'vitest';
+import { bytes, connect, durable, now, otherOwner, owner, type StoreUnderTest, text } from './store-contract-kit.ts';
+
+export function willContract(opened: StoreUnderTest): void {
+  const will = { record: bytes('gone'), delaySeconds: 5 };
+  const dueWills = async (at: number): Promise<string[]> => (await opened.store.takeDueWills(at, 100)).map(({ clientId }) => clientId).sort();
+
+  describe('wills', () => {
+    for (const expiry of [0, 3600]) {
+      it(`keeps a will while connected, and hands it out when it is due, session expiry ${expiry}`, async () => {
+        const { store } = opened;
+        const key = { clientId: 'c', epoch: (await connect(store, 'c', { expiry })).epoch };
+        await store.setWill(key, owner, will);
+        expect(await dueWills(Number.MAX_SAFE_INTEGER)).toEqual([]);
+        await store.scheduleWill(key, now + 5000);
+        await store.release(key, {}, now);
+        expect(await dueWills(now + 4999)).toEqual([]);
+        const [taken] = await store.takeDueWills(now + 5000, 10);
+        expect({ ...taken, record: text(taken.record) }).toEqual({ clientId: 'c', owner, epoch: key.epoch, record: 'gone', delaySeconds: 5, dueAt: now + 5000 });
+        await store.removeWill('c', key.epoch);
+        expect(await dueWills(Number.MAX_SAFE_INTEGER)).toEqual([]);
+      });
+    }
+
+    it('hands a will out again after 30 seconds unless it is removed', async () => {
+      const { store } = opened;
+      for (const name of ['c', 'd']) {
+        const key = await durable(store, name);
+        await store.setWill(key, owner, will);
+        await store.scheduleWill(key, now);
+      }
+      expect(await dueWills(now)).toEqual(['c', 'd']);
+      expect(await dueWills(now + 29_999)).toEqual([]);
+      await store.removeWill('d', 1_000_000);
+      expect(await dueWills(now + 30_000)).toEqual(['c', 'd']);
+    });
+
+    it('hands out at most as many as asked, earliest first', async () => {
+      const { store } = opened;
+      for (const [index, name] of ['c', 'd', 'e'].entries()) {
+        const key = await durable(store, name);
+        await store.setWill(key, owner, will);
+        await store.scheduleWill(key, now - index);
+      }
+      expect((await store.takeDueWills(now, 2)).map(({ clientId }) => clientId)).toEqual(['e', 'd']);
+      expect(await dueWills(now)).toEqual(['c']);
+    });
+
+    it('replaces and removes the will of a connection', async () => {
+      const { store } = opened;
+      const key = await durable(store, 'c');
+      await store.setWill(key, owner, will);
+      await store.setWill(key, owner, { record: bytes('new'), delaySeconds: 0 });
+      await store.scheduleWill(key, now);
+      expect((await store.takeDueWills(now, 9)).map(({ record }) => text(record))).toEqual(['new']);
+      await store.setWill(key, owner, null);
+      await store.scheduleWill(key, now);
+      expect(await dueWills(Number.MAX_SAFE_INTEGER)).toEqual([]);
+    });
+
+    it('makes the wills of a dead owner due after their delay, or at the end of the session', async () => {
+      const { store } = opened;
+      for (const [name, expiry, by] of [['long', 3600, owner], ['short', 2, owner], ['ephemeral', 0, owner], ['alive', 3600, otherOwner]] as const) {
+        const { epoch } = await connect(store, name, { expiry, owner: by });
+        await store.setWill({ clientId: name, epoch }, by, will);
+      }
+      await store.releaseOwner(owner, now);
+      expect(await store.owners()).toEqual([otherOwner]);
+      expect(await dueWills(now)).toEqual(['ephemeral']);
+      expect(await dueWills(now + 2000)).toEqual(['short']);
+      expect(await dueWills(now + 4999)).toEqual([]);
+      expect(await dueWills(now + 5000)).toEqual(['long']);
+    });
+
+    it('names an owner that holds nothing but a will', async () => {
+      const { store } = opened;
+      const key = { clientId: 'c', epoch: (await connect(store, 'c', { expiry: 0 })).epoch };
+      await store.setWill(key, owner, will);
+      await store.release(key, {}, now);
+      expect(await store.owners()).toEqual([owner]);
+      await store.removeWill('c', key.epoch);
+      expect(await store.owners()).toEqual([]);
+    });
+
+    it('drops a scheduled will when the client is back', async () => {
+      const { store } = opened;
+      const key = await durable(store, 'c');
+      await store.setWill(key, owner, will);
+      await store.scheduleWill(key, now + 5000);
+      await store.release(key, {}, now);
+      expect((await connect(store, 'c')).will).toBeNull();
+      expect(await dueWills(Number.MAX_SAFE_INTEGER)).toEqual([]);
+    });
+
+    it('returns a scheduled will to the claim that ends its session', async () => {
+      const { store } = opened;
+      for (const [name, clean, at] of [['clean', true, now], ['expired', false, now + 3_600_000]] as const) {
+        const key = await durable(store, name);
+        await store.setWill(key, owner, will);
+        await store.scheduleWill(key, now + 9_000_000);
+        await store.release(key, {}, now);
+        const claim = await connect(store, name, { clean, at });
+        expect(claim.session).toBeNull();
+        expect(claim.will).toMatchObject({ clientId: name, epoch: key.epoch, delaySeconds: 5 });
+      }
+      expect(await dueWills(Number.MAX_SAFE_INTEGER)).toEqual([]);
+    });
+
+    it('makes a waiting will due when its session expires or is deleted', async () => {
+      const { store } = opened;
+      for (const name of ['expires', 'deleted']) {
+        const { epoch } = await connect(store, name, { expiry: name === 'expires' ? 1 : 60 });
+        await store.setWill({ clientId: name, epoch }, owner, will);
+        await store.scheduleWill({ clientId: name, epoch }, now + 5000);
+        await store.release({ clientId: name, epoch }, {}, now);
+      }
+      expect(await store.expireSessions(now + 1000, 10)).toEqual(['expires']);
+      await store.deleteSession('deleted');
+      expect(await dueWills(now + 1000)).toEqual(['deleted', 'expires']);
+    });
+  });
+
+  describe('delayed publishes', () => {
+    it('hands them out when due, earliest first, and again unless removed', async () => {
+      const { store } = opened;
+      await Promise.all([store.addDelayed(bytes('late'), now + 10), store.addDelayed(bytes('soon'), now + 5), store.addDelayed(bytes('never'), now + 1e9)]);
+      expect(await store.takeDueDelayed(now + 4, 10)).toEqual([]);
+      const [soon] = await store.takeDueDelayed(now + 10, 1);
+      expect(text(soon.record)).toBe('soon');
+      const [late] = await store.takeDueDelayed(now + 10, 10);
+      expect(text(late.record)).toBe('late');
+      await store.removeDelayed(soon.id);
+      await store.removeDelayed(soon.id);
+      expect(await store.takeDueDelayed(now + 30_009, 10)).toEqual([]);
+      expect((await store.takeDueDelayed(now + 30_010, 10)).map(({ id }) => id)).toEqual([late.id]);
+    });
+  });
+}

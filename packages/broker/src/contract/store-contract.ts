@@ -1,0 +1,32 @@
+/**
+ * What every Store must do: the sentences of ports/store.ts as tests. Each implementation runs this suite.
+ */
+import { describe } from 'vitest';
+import type { Store } from '../ports/store.ts';
+import { type StoreOpener, storeUnderTest } from './store-contract-kit.ts';
+import { logContract } from './store-contract-logs.ts';
+import { modelContract } from './store-contract-model.ts';
+import { retainedContract } from './store-contract-retained.ts';
+import { sessionContract } from './store-contract-sessions.ts';
+import { survivalContract } from './store-contract-survival.ts';
+import { willContract } from './store-contract-wills.ts';
+
+/**
+ * Registers the suite. `open` gives a fresh, empty, open store; `reopen` closes it and opens what it left behind, and is left out where
+ * nothing is left behind; `dispose` closes and removes everything.
+ */
+export function storeContract(
+  name: string,
+  open: () => Promise<{ store: Store; reopen?: () => Promise<Store>; dispose(): Promise<void> }>,
+): void {
+  const opener: StoreOpener = open;
+  describe(`store contract: ${name}`, () => {
+    const opened = storeUnderTest(opener);
+    sessionContract(opened);
+    logContract(opened);
+    retainedContract(opened);
+    willContract(opened);
+    survivalContract(opened);
+    modelContract(opener);
+  });
+}

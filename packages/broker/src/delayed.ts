@@ -1,0 +1,75 @@
+/**
+ * Delayed publishes (features D5): `$delayed/{seconds}/{topic}` is kept by the store and published when due, also after a restart.
+ */
+import { validateTopic } from '@dunlin/protocol';
+import { readRecord, writeRecord } from './message-record.ts';
+import type { Clock } from './ports/clock.ts';
+import type { Logger } from './ports/logger.ts';
+import type { Store } from './ports/store.ts';
+import type { Publication } from './publication.ts';
+import type { PublishRouter } from './publish-router.ts';
+
+/** Taken from the store at once. */
+const batchMax = 500;
+const retryMilliseconds = 1000;
+
+export interface Delay {
+  seconds: number;
+  topic: string;
+}
+
+/** What a `$delayed` topic says, or what is wrong with it. */
+export function delayOf(topic: string, secondsMax: number): Delay | string {
+  const parts = /^\$delayed\/([^/]*)\/(.+)$/s.exec(topic);
+  if (parts === null) return `"${topic}" is not $delayed/{seconds}/{topic}`;
+  const seconds = /^\d{1,10}$/.test(parts[1]) ? Number(parts[1]) : Number.NaN;
+  if (!(seconds <= secondsMax)) return `a delay of "${parts[1]}" seconds; 0 to ${secondsMax} are allowed`;
+  const wrong = validateTopic(parts[2]);
+  if (wrong !== null) return wrong;
+  return { seconds, topic: parts[2] };
+}
+
+export class DelayedMessages {
+  private readonly store: Store;
+  private readonly router: PublishRouter;
+  private readonly clock: Clock;
+  private readonly logger: Logger;
+  private failed: (() => void)[] = [];
+
+  constructor(store: Store, router: PublishRouter, clock: Clock, logger: Logger) {
+    this.store = store;
+    this.router = router;
+    this.clock = clock;
+    this.logger = logger;
+    clock.every(retryMilliseconds, () => {
+      for (const retry of this.failed.splice(0)) retry();
+    });
+  }
+
+  /** Keeps the message; `done` is called when it is stored. */
+  add(publication: Publication, delay: Delay, done: (() => void) | null): void {
+    this.write(writeRecord(publication, Buffer.from(delay.topic)), this.clock.now() + delay.seconds * 1000, done);
+  }
+
+  private write(record: Buffer, dueAt: number, done: (() => void) | null): void {
+    this.store.addDelayed(record, dueAt).then(
+      () => {
+        if (done !== null) done();
+      },
+      (error: unknown) => {
+        this.logger.error('a delayed message could not be stored; it will be tried again', { error: String(error) });
+        this.failed.push(() => this.write(record, dueAt, done));
+      },
+    );
+  }
+
+  /** Publishes what is due. One worker does this for all. */
+  async publishDue(): Promise<void> {
+    const due = await this.store.takeDueDelayed(this.clock.now(), batchMax);
+    for (const { id, record } of due) {
+      const publication = readRecord(record);
+      if (!publication.isExpired(this.clock.now())) await this.router.publish(publication);
+      await this.store.removeDelayed(id);
+    }
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * What a worker does by the clock rather than for a packet. What must be done once for all workers is done by the leader.
+ */
+import type { Broker } from './broker.ts';
+
+const secondMilliseconds = 1000;
+/** Wills, sessions taken from the store at once. */
+const batchMax = 500;
+/** Trimming and looking again for lost frames: every so many seconds. */
+const slowEverySeconds = 5;
+
+export class Duties {
+  private readonly broker: Broker;
+  private stops: (() => void)[] = [];
+  private readonly running = new Set<string>();
+  private seconds = 0;
+
+  constructor(broker: Broker) {
+    this.broker = broker;
+  }
+
+  start(): void {
+    const { broker } = this;
+    const { clock, limits } = broker;
+    this.stops.push(clock.every(secondMilliseconds, () => this.everySecond()));
+    if (limits.sysIntervalSeconds > 0) {
+      this.stops.push(clock.every(limits.sysIntervalSeconds * 1000, () => broker.sysTopics.publish()));
+    }
+  }
+
+  stop(): void {
+    for (const stop of this.stops.splice(0)) stop();
+  }
+
+  private everySecond(): void {
+    const { broker } = this;
+    this.seconds++;
+    this.run('refreshing durable filters', () => broker.durableFilters.refresh());
+    if (!broker.cluster.isLeader) return;
+    this.run('publishing due wills', () => this.publishDueWills());
+    this.run('publishing delayed messages', () => broker.delayed.publishDue());
+    this.run('ending sessions', () => this.expireSessions());
+    if (this.seconds % slowEverySeconds === 0) this.run('trimming logs', () => this.trim());
+  }
+
+  /** Never two of the same at once: a slow store must not gather them. */
+  private run(what: string, duty: () => Promise<void>): void {
+    if (this.running.has(what)) return;
+    this.running.add(what);
+    duty()
+      .catch((error: unknown) => {
+        this.broker.metrics.storeErrors++;
+        this.broker.logger.warn(`${what} failed; it will be tried again`, { error: String(error) });
+      })
+      .finally(() => this.running.delete(what));
+  }
+
+  private async publishDueWills(): Promise<void> {
+    const { broker } = this;
+    for (const will of await broker.store.takeDueWills(broker.clock.now(), batchMax)) {
+      await broker.publishWill(will.record);
+      await broker.store.removeWill(will.clientId, will.epoch);
+    }
+  }
+
+  private async expireSessions(): Promise<void> {
+    const { broker } = this;
+    const ended = await broker.store.expireSessions(broker.clock.now(), batchMax);
+    if (ended.length > 0) broker.durableFilters.markStale();
+  }
+
+  private async trim(): Promise<void> {
+    const { broker } = this;
+    const { logMessagesMax, logBytesMax } = broker.limits;
+    const dropped = await broker.store.trimLogs({ messagesMax: logMessagesMax, bytesMax: logBytesMax }, broker.clock.now());
+    broker.metrics.dropped['log-limit'] += dropped;
+  }
+}

@@ -1,0 +1,58 @@
+/** AUTH (MQTT 5 sections 3.15 and 4.12): enhanced authentication and re-authentication. */
+import { decodeAuth, ProtocolError, ReasonCode } from '@dunlin/protocol';
+import { type Connection, ConnectionState } from '../connection.ts';
+import type { Session } from '../session.ts';
+
+export function handleAuth(connection: Connection, bytes: Buffer, bodyStart: number, end: number): void {
+  if (!connection.version5) throw new ProtocolError(ReasonCode.malformedPacket, 'AUTH is not in this version of MQTT');
+  const packet = decodeAuth(bytes, bodyStart, end, connection.version);
+  if (connection.authenticationMethod === null) {
+    throw new ProtocolError(ReasonCode.protocolError, 'AUTH without an authentication method in CONNECT', 'MQTT-4.12.0-6');
+  }
+  if (packet.properties.authenticationMethod !== connection.authenticationMethod) {
+    throw new ProtocolError(ReasonCode.protocolError, 'the authentication method is not that of CONNECT', 'MQTT-4.12.1-1');
+  }
+  const data = packet.properties.authenticationData ?? Buffer.alloc(0);
+  if (packet.reasonCode === ReasonCode.continueAuthentication) {
+    // Nobody asked for it.
+    if (!connection.authenticationDataCame(data)) throw new ProtocolError(ReasonCode.protocolError, 'an AUTH that was not asked for');
+  } else if (packet.reasonCode === ReasonCode.reAuthenticate && connection.state === ConnectionState.connected) {
+    void reAuthenticate(connection, data);
+  } else {
+    throw new ProtocolError(ReasonCode.protocolError, `AUTH with reason code ${packet.reasonCode}`, 'MQTT-3.15.2-1');
+  }
+}
+
+/** The connection goes on meanwhile [MQTT-4.12.1-2]. */
+async function reAuthenticate(connection: Connection, first: Buffer): Promise<void> {
+  const { broker } = connection;
+  const session = connection.session as Session;
+  const method = connection.authenticationMethod as string;
+  const exchange = broker.authenticator.exchange(method, {
+    clientId: session.clientId,
+    userName: connection.userName,
+    password: null,
+    remoteAddress: connection.transport.remoteAddress,
+    listener: connection.transport.listener,
+    version: connection.version,
+  });
+  let data: Buffer | null = first;
+  while (exchange !== null && data !== null) {
+    const result = await exchange.step(data).catch(() => null);
+    if (result === null || result.kind === 'refuse') {
+      connection.disconnect(result?.reasonCode ?? ReasonCode.notAuthorized, result?.reason ?? '');
+      return;
+    }
+    const goesOn = result.kind === 'continue';
+    connection.send({
+      type: 'auth',
+      reasonCode: goesOn ? ReasonCode.continueAuthentication : ReasonCode.success,
+      properties: { authenticationMethod: method, authenticationData: result.data },
+    });
+    if (!goesOn) {
+      connection.userName = result.userName;
+      return;
+    }
+    data = await connection.nextAuthenticationData();
+  }
+}

@@ -1,0 +1,222 @@
+/**
+ * CONNECT (MQTT 5 section 3.1, MQTT 3.1.1 section 3.1).
+ *
+ * Order: check, authenticate, claim the client identifier, load the session, keep the will, CONNACK, send again what was in flight, go on with the logs.
+ */
+import { randomUUID } from 'node:crypto';
+import {
+  type ConnectPacket,
+  decodeConnect,
+  encodeConnack,
+  peekConnectVersion,
+  type Properties,
+  ProtocolError,
+  ReasonCode,
+} from '@dunlin/protocol';
+import { type Connection, ConnectionState } from '../connection.ts';
+import type { AuthenticationResult, Credentials } from '../ports/authenticator.ts';
+import { StoreError } from '../ports/store.ts';
+import type { OpenedSession } from '../sessions.ts';
+import { InboundTopicAliases, OutboundTopicAliases } from '../topic-alias.ts';
+import { willOf } from '../will.ts';
+
+/** Throws ProtocolError; the connection answers with CONNACK where the version has words for it. */
+export function handleConnect(connection: Connection, bytes: Buffer, bodyStart: number, end: number): void {
+  const version = peekConnectVersion(bytes, bodyStart, end);
+  if (version !== 0) connection.setVersion(version);
+  else if (isNewerLevel(bytes, bodyStart, end)) connection.setVersion(5);
+  const packet = decodeConnect(bytes, bodyStart, end);
+  establish(connection, packet).catch((error: unknown) => {
+    if (error instanceof ProtocolError) {
+      connection.protocolError(error);
+      return;
+    }
+    // The store cannot be reached: MQTT 3 has code 3, MQTT 5 has 0x88 (ARCHITECTURE.md, section 7).
+    if (!(error instanceof StoreError)) connection.broker.logger.error('CONNECT failed', { error: String(error) });
+    connection.broker.metrics.storeErrors++;
+    refuseConnect(connection, ReasonCode.serverUnavailable, 'the session store is not available');
+  });
+}
+
+/** A level above ours is answered in the newest dialect we have. */
+function isNewerLevel(bytes: Buffer, bodyStart: number, end: number): boolean {
+  return end > bodyStart + 6 && bytes.toString('latin1', bodyStart, bodyStart + 6) === '\0\u0004MQTT' && bytes[bodyStart + 6] > 5;
+}
+
+/** Ends a connection that has no session: with CONNACK if CONNECT was there and the version has a code for the reason [MQTT-3.2.2-7]. */
+export function refuseConnect(connection: Connection, reasonCode: number, reason: string): void {
+  connection.broker.metrics.connectsRefused++;
+  if (connection.state === ConnectionState.connecting && reasonCode >= 0x80) {
+    const properties: Properties = connection.version5 && reason !== '' ? { reasonString: reason } : {};
+    const connack = encodeConnack({ sessionPresent: false, reasonCode, properties }, connection.version); // [MQTT-3.2.2-6]
+    if (connack.length > 0) connection.outbox.put(connack);
+  }
+  connection.end();
+}
+
+async function establish(connection: Connection, packet: ConnectPacket): Promise<void> {
+  const { broker } = connection;
+  checkSupported(connection, packet);
+  takeClientLimits(connection, packet);
+  const clientId = packet.clientId === '' ? `dunlin-${randomUUID()}` : packet.clientId; // [MQTT-3.1.3-6], [MQTT-3.1.3-7]
+  const accepted = await authenticate(connection, packet, clientId);
+  if (accepted === null || connection.state === ConnectionState.closed) return;
+  connection.userName = accepted.userName;
+  await authorizeWill(connection, packet, clientId);
+  const opened = await broker.sessions.open(connection, {
+    clientId,
+    cleanStart: packet.cleanStart,
+    expirySeconds: expiryOf(connection, packet),
+    inflightMax: Math.min(packet.properties.receiveMaximum ?? broker.limits.inflightMax, broker.limits.inflightMax),
+    will: willOf(packet, clientId),
+  });
+  if (opened === null) return;
+  sendConnack(connection, packet, clientId, opened, accepted.data);
+  watchKeepAlive(connection);
+  await begin(connection, opened);
+}
+
+function checkSupported(connection: Connection, packet: ConnectPacket): void {
+  const { limits } = connection.broker;
+  if (packet.will === null) return;
+  if (packet.will.retain && !limits.retainAvailable) {
+    throw new ProtocolError(ReasonCode.retainNotSupported, 'retained wills are not supported here', 'MQTT-3.2.2-13');
+  }
+  if (packet.will.qos > limits.maximumQos) {
+    throw new ProtocolError(ReasonCode.qosNotSupported, `a will of QoS ${packet.will.qos}; at most ${limits.maximumQos}`, 'MQTT-3.2.2-12');
+  }
+}
+
+function takeClientLimits(connection: Connection, packet: ConnectPacket): void {
+  const { limits } = connection.broker;
+  const { properties } = packet;
+  connection.problemInformation = properties.requestProblemInformation !== 0;
+  const keepAlive = packet.keepAliveSeconds;
+  const keepAliveMax = limits.keepAliveMaxSeconds;
+  connection.keepAliveSeconds = keepAliveMax > 0 && (keepAlive === 0 || keepAlive > keepAliveMax) ? keepAliveMax : keepAlive;
+  if (!connection.version5) {
+    // MQTT 3 cannot be told of another keep alive, so it has its own.
+    connection.keepAliveSeconds = keepAlive;
+    return;
+  }
+  if (limits.topicAliasMaximum > 0) connection.inboundAliases = new InboundTopicAliases(limits.topicAliasMaximum);
+  const aliases = Math.min(properties.topicAliasMaximum ?? 0, limits.topicAliasMaximum); // [MQTT-3.1.2-26], [MQTT-3.1.2-27]
+  if (aliases > 0) connection.outboundAliases = new OutboundTopicAliases(aliases);
+  connection.clientMaximumPacketSize = properties.maximumPacketSize ?? Number.POSITIVE_INFINITY;
+  connection.individual = aliases > 0 || properties.maximumPacketSize !== undefined;
+}
+
+/** MQTT 5 says how long; before, clean session 0 means as long as configured. */
+function expiryOf(connection: Connection, packet: ConnectPacket): number {
+  const { limits } = connection.broker;
+  if (connection.version5) return Math.min(packet.properties.sessionExpiryInterval ?? 0, limits.sessionExpiryMaxSeconds);
+  return packet.cleanStart ? 0 : Math.min(limits.persistentSessionExpirySeconds, limits.sessionExpiryMaxSeconds);
+}
+
+type Accepted = Extract<AuthenticationResult, { kind: 'accept' }>;
+
+/** Null: refused, or the exchange goes on with AUTH and `resumeAuthentication` ends it. */
+async function authenticate(connection: Connection, packet: ConnectPacket, clientId: string): Promise<Accepted | null> {
+  const credentials: Credentials = {
+    clientId,
+    userName: packet.userName,
+    password: packet.password,
+    remoteAddress: connection.transport.remoteAddress,
+    listener: connection.transport.listener,
+    version: connection.version,
+  };
+  const method = packet.properties.authenticationMethod;
+  if (method === undefined) return decide(connection, await connection.broker.authenticator.authenticate(credentials));
+  const exchange = connection.broker.authenticator.exchange(method, credentials);
+  if (exchange === null) {
+    refuseConnect(connection, ReasonCode.badAuthenticationMethod, 'this authentication method is not known here'); // [MQTT-4.12.0-1]
+    return null;
+  }
+  connection.authenticationMethod = method;
+  connection.exchange = exchange;
+  let result = await exchange.step(packet.properties.authenticationData ?? Buffer.alloc(0));
+  while (result.kind === 'continue') {
+    connection.send({
+      type: 'auth',
+      reasonCode: ReasonCode.continueAuthentication,
+      properties: { authenticationMethod: method, authenticationData: result.data },
+    }); // [MQTT-4.12.0-2]
+    const answer = await connection.nextAuthenticationData();
+    if (answer === null) return null;
+    result = await exchange.step(answer);
+  }
+  return decide(connection, result);
+}
+
+function decide(connection: Connection, result: AuthenticationResult): Accepted | null {
+  if (result.kind === 'accept') return result;
+  if (result.kind === 'refuse') refuseConnect(connection, result.reasonCode, result.reason); // [MQTT-4.12.0-4]
+  else refuseConnect(connection, ReasonCode.notAuthorized, '');
+  return null;
+}
+
+/** A will is a publish that comes later: what the client may not publish, it may not leave behind (features C3). */
+async function authorizeWill(connection: Connection, packet: ConnectPacket, clientId: string): Promise<void> {
+  const { authorizer } = connection.broker;
+  const { will } = packet;
+  if (will === null) return;
+  const client = { clientId, userName: connection.userName, remoteAddress: connection.transport.remoteAddress };
+  const isOurs = /^\$(SYS|share|events|delayed)(\/|$)/.test(will.topic);
+  if (isOurs || (authorizer !== null && !(await authorizer.authorize(client, 'publish', will.topic, will.qos, will.retain)))) {
+    throw new ProtocolError(ReasonCode.notAuthorized, `a will for "${will.topic}" is not allowed`);
+  }
+}
+
+function sendConnack(connection: Connection, packet: ConnectPacket, clientId: string, opened: OpenedSession, data: Buffer | undefined): void {
+  // The first packet to the client [MQTT-3.2.0-1], once only [MQTT-3.2.0-2].
+  const properties = connection.version5 ? connackProperties(connection, packet, clientId, opened, data) : {};
+  connection.send({ type: 'connack', sessionPresent: opened.present, reasonCode: ReasonCode.success, properties });
+}
+
+function connackProperties(
+  connection: Connection,
+  packet: ConnectPacket,
+  clientId: string,
+  opened: OpenedSession,
+  data: Buffer | undefined,
+): Properties {
+  const { limits } = connection.broker;
+  const properties: Properties = {
+    receiveMaximum: limits.receiveMaximum,
+    topicAliasMaximum: limits.topicAliasMaximum,
+    maximumPacketSize: limits.maximumPacketSizeBytes,
+  };
+  const asked = packet.properties.sessionExpiryInterval ?? 0;
+  if (opened.session.expirySeconds !== asked) properties.sessionExpiryInterval = opened.session.expirySeconds;
+  if (packet.clientId === '') properties.assignedClientIdentifier = clientId; // [MQTT-3.2.2-16]
+  if (connection.keepAliveSeconds !== packet.keepAliveSeconds) properties.serverKeepAlive = connection.keepAliveSeconds; // [MQTT-3.2.2-21]
+  if (limits.maximumQos < 2) properties.maximumQos = limits.maximumQos;
+  if (!limits.retainAvailable) properties.retainAvailable = 0;
+  if (!limits.wildcardSubscriptionAvailable) properties.wildcardSubscriptionAvailable = 0;
+  if (!limits.sharedSubscriptionAvailable) properties.sharedSubscriptionAvailable = 0;
+  if (packet.properties.requestResponseInformation === 1) properties.responseInformation = `response/${clientId}/`;
+  if (connection.authenticationMethod !== null) properties.authenticationMethod = connection.authenticationMethod; // [MQTT-4.12.0-5]
+  if (data !== undefined) properties.authenticationData = data;
+  return properties;
+}
+
+function watchKeepAlive(connection: Connection): void {
+  const { keepAlive } = connection.broker;
+  connection.lastReceivedSecond = keepAlive.nowSecond;
+  keepAlive.forget(connection);
+  if (connection.keepAliveSeconds > 0) {
+    keepAlive.watch(connection, keepAlive.nowSecond + Math.ceil(connection.keepAliveSeconds * 1.5));
+  }
+}
+
+/** After CONNACK: what was in flight first, in its order, then what the client sent early, then the logs. */
+async function begin(connection: Connection, opened: OpenedSession): Promise<void> {
+  const { session, stored } = opened;
+  if (stored !== null && stored.outbound.length > 0) {
+    await connection.broker.delivery.resend(session, stored.outbound);
+    if (session.ended) return;
+  }
+  connection.connected(session);
+  for (const cursor of [...session.cursors]) cursor.pump();
+}
+

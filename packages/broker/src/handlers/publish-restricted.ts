@@ -1,0 +1,91 @@
+/**
+ * Publishes that need more than a match: `$` topics that are not ordinary ones (features A7, D5), and what an authorizer must allow (features C3).
+ */
+import { ProtocolError, ReasonCode } from '@dunlin/protocol';
+import type { Connection } from '../connection.ts';
+import { delayOf } from '../delayed.ts';
+import { PendingAcknowledgement } from '../acknowledgements.ts';
+import type { Publication } from '../publication.ts';
+import type { Session } from '../session.ts';
+import { keep } from '../session-delivery.ts';
+import type { TopicMatch } from '../topic-match.ts';
+import { accept, acknowledge } from './publish.ts';
+
+/** `$` topics with a meaning; all others are ordinary. */
+const readOnlyPrefixes = ['$SYS', '$share', '$events'];
+const delayedPrefix = '$delayed';
+
+export function isRestrictedTopic(topic: string): boolean {
+  if (topic.charCodeAt(0) !== 0x24) return false;
+  return isBelow(topic, delayedPrefix) || readOnlyPrefixes.some((prefix) => isBelow(topic, prefix));
+}
+
+function isBelow(topic: string, prefix: string): boolean {
+  return topic.startsWith(prefix) && (topic.length === prefix.length || topic[prefix.length] === '/');
+}
+
+export function publishRestricted(
+  connection: Connection,
+  session: Session,
+  publication: Publication,
+  match: TopicMatch,
+  packetId: number,
+): void {
+  if (isBelow(match.topic, delayedPrefix)) {
+    publishDelayed(connection, session, publication, match.topic, packetId);
+  } else if (match.isRestricted) {
+    deny(connection, publication.qos, packetId);
+  } else {
+    authorizeThenAccept(connection, session, publication, match, packetId);
+  }
+}
+
+/** Refused: MQTT 5 hears 0x87 for QoS 1 and 2; QoS 0 and MQTT 3 have no words for it, the message is dropped (features C3). */
+function deny(connection: Connection, qos: 0 | 1 | 2, packetId: number): void {
+  connection.broker.metrics.dropped['not-authorized']++;
+  acknowledge(connection, qos, packetId, ReasonCode.notAuthorized);
+}
+
+/** An answer that takes time holds back what the client sends after it, so that the order stays (P4). */
+function authorizeThenAccept(
+  connection: Connection,
+  session: Session,
+  publication: Publication,
+  match: TopicMatch,
+  packetId: number,
+): void {
+  const { broker } = connection;
+  const client = { clientId: session.clientId, userName: connection.userName, remoteAddress: connection.transport.remoteAddress };
+  const answer = broker.authorizer?.authorize(client, 'publish', match.topic, publication.qos, publication.retain) ?? true;
+  if (answer === true) {
+    accept(connection, session, publication, match, packetId);
+  } else if (answer === false) {
+    deny(connection, publication.qos, packetId);
+  } else {
+    const kept = keep(publication);
+    connection.holdFor(answer, (allowed) => {
+      if (!allowed) deny(connection, kept.qos, packetId);
+      else accept(connection, session, kept, broker.matches.find(kept.bytes, kept.topicStart, kept.topicEnd), packetId);
+    });
+  }
+}
+
+/** `$delayed/{seconds}/{topic}`: stored now, acknowledged when stored, published when due (features D5). */
+function publishDelayed(connection: Connection, session: Session, publication: Publication, topic: string, packetId: number): void {
+  const { broker } = connection;
+  const delay = delayOf(topic, broker.limits.delayMaxSeconds);
+  if (typeof delay === 'string') {
+    throw new ProtocolError(ReasonCode.topicNameInvalid, delay);
+  }
+  if (publication.qos === 2) session.inboundInflight.add(packetId, 0);
+  if (publication.qos === 0) {
+    broker.delayed.add(publication, delay, null);
+    return;
+  }
+  const pending = new PendingAcknowledgement(connection, publication.qos === 1 ? 4 : 5, packetId);
+  connection.pendingAcknowledgements().add(pending);
+  pending.waits++;
+  broker.delayed.add(publication, delay, () => pending.settle());
+  connection.acknowledgementPending();
+  pending.settle();
+}

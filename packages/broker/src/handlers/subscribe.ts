@@ -1,0 +1,114 @@
+/**
+ * SUBSCRIBE (MQTT 5 section 3.8, MQTT 3.1.1 section 3.8).
+ *
+ * Order: check, store (durable sessions), make the route known here and to the other workers (P5), SUBACK, then retained messages.
+ */
+import { decodeSubscribe, parseShare, ProtocolError, ReasonCode, type SubscribePacket, type SubscriptionRequest, validateTopicFilter } from '@dunlin/protocol';
+import { type Connection, ConnectionState } from '../connection.ts';
+import type { StoredSubscription } from '../ports/store.ts';
+import type { Session } from '../session.ts';
+import { addSubscription } from '../session-subscriptions.ts';
+import type { Subscription } from '../subscription.ts';
+
+export function handleSubscribe(connection: Connection, bytes: Buffer, bodyStart: number, end: number): void {
+  const packet = decodeSubscribe(bytes, bodyStart, end, connection.version);
+  const session = connection.session as Session;
+  inTurn(connection, () => subscribe(connection, session, packet));
+}
+
+/** SUBSCRIBE and UNSUBSCRIBE of one client are worked off one after the other; packets of other types go on meanwhile. */
+export function inTurn(connection: Connection, work: () => Promise<void>): void {
+  const before = connection.subscribing;
+  const done = (before === null ? work() : before.then(work)).catch((error: unknown) => {
+    if (error instanceof ProtocolError) {
+      connection.protocolError(error);
+      return;
+    }
+    connection.broker.metrics.storeErrors++;
+    connection.broker.logger.warn('a subscription could not be stored', { client: connection.session?.clientId, error: String(error) });
+    connection.disconnect(ReasonCode.serverUnavailable, 'the session store is not available');
+  });
+  connection.subscribing = done;
+  void done.then(() => {
+    if (connection.subscribing === done) connection.subscribing = null;
+  });
+}
+
+async function subscribe(connection: Connection, session: Session, packet: SubscribePacket): Promise<void> {
+  const { broker } = connection;
+  const reasonCodes: number[] = [];
+  const granted: { stored: StoredSubscription; request: SubscriptionRequest }[] = [];
+  for (const request of packet.subscriptions) {
+    const reasonCode = await check(connection, session, request);
+    const qos = request.qos < broker.limits.maximumQos ? request.qos : broker.limits.maximumQos;
+    reasonCodes.push(reasonCode === 0 ? qos : reasonCode); // one code each, in their order [MQTT-3.8.4-6]
+    if (reasonCode === 0) granted.push({ stored: { ...request, qos, subscriptionIdentifier: packet.subscriptionIdentifier }, request });
+  }
+  if (connection.state === ConnectionState.closed) return;
+  const ends = session.stored
+    ? await broker.store.subscribe(session.key, granted.map(({ stored }) => stored))
+    : null;
+  if (session.ended) return;
+  const replays: Subscription[] = [];
+  granted.forEach(({ stored, request }, i) => {
+    const isNew = !session.subscriptions.has(stored.filter);
+    const subscription = addSubscription(broker, session, stored, ends === null ? 0 : ends[i].lastSequence);
+    subscription.cursor?.pump();
+    if (wantsRetained(request, isNew)) replays.push(subscription);
+  });
+  if (broker.routes.hasPeers) await broker.routes.confirmed();
+  connection.send({ type: 'suback', packetId: packet.packetId, reasonCodes: forVersion(connection, reasonCodes), properties: {} }); // [MQTT-3.8.4-1], [MQTT-3.8.4-2]
+  if (replays.length > 0) void replayRetained(connection, replays);
+}
+
+/** Retained messages are sent on subscribe, unless the subscription says otherwise or is shared [MQTT-3.3.1-9..11]. */
+function wantsRetained(request: SubscriptionRequest, isNew: boolean): boolean {
+  if (request.retainHandling === 2 || (request.retainHandling === 1 && !isNew)) return false;
+  return parseShare(request.filter) === null;
+}
+
+async function replayRetained(connection: Connection, subscriptions: Subscription[]): Promise<void> {
+  const { broker } = connection;
+  try {
+    for (const subscription of subscriptions) {
+      broker.sysTopics.replay(subscription);
+      await broker.retained.replay(subscription);
+    }
+  } catch (error) {
+    // Without them the client would believe that there are none: it shall ask again.
+    broker.metrics.storeErrors++;
+    broker.logger.warn('retained messages could not be read', { client: connection.session?.clientId, error: String(error) });
+    connection.disconnect(ReasonCode.serverUnavailable, 'the store is not available');
+  }
+}
+
+/** 0, or why the subscription is refused. Throws ProtocolError for what ends the connection. */
+async function check(connection: Connection, session: Session, request: SubscriptionRequest): Promise<number> {
+  const { limits, authorizer } = connection.broker;
+  const { filter } = request;
+  if (validateTopicFilter(filter) !== null) return ReasonCode.topicFilterInvalid;
+  const share = parseShare(filter);
+  if (share !== null) {
+    if (request.noLocal) {
+      throw new ProtocolError(ReasonCode.protocolError, 'No Local on a shared subscription', 'MQTT-3.8.3-4');
+    }
+    if (!limits.sharedSubscriptionAvailable) return ReasonCode.sharedSubscriptionsNotSupported;
+  }
+  if (!limits.wildcardSubscriptionAvailable && /[+#]/.test(filter)) return ReasonCode.wildcardSubscriptionsNotSupported;
+  if (!session.subscriptions.has(filter) && session.subscriptions.size >= limits.subscriptionsMax) return ReasonCode.quotaExceeded;
+  if (!connection.broker.tree.mayAdd(share?.filter ?? filter)) return ReasonCode.quotaExceeded;
+  if (authorizer === null) return 0;
+  const client = { clientId: session.clientId, userName: connection.userName, remoteAddress: connection.transport.remoteAddress };
+  const allowed = await authorizer.authorize(client, 'subscribe', share?.filter ?? filter, request.qos, false);
+  return allowed ? 0 : ReasonCode.notAuthorized;
+}
+
+/** MQTT 3.1.1 has one code for failure, 0x80; MQTT 3.1 has none, the client is disconnected. */
+function forVersion(connection: Connection, reasonCodes: number[]): number[] {
+  if (connection.version5) return reasonCodes;
+  const failed = reasonCodes.find((code) => code >= 0x80);
+  if (failed !== undefined && connection.version === 3) {
+    throw new ProtocolError(failed, 'a subscription was refused, and MQTT 3.1 has no word for it');
+  }
+  return reasonCodes.map((code) => (code >= 0x80 ? 0x80 : code));
+}

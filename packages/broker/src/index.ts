@@ -1,0 +1,14 @@
+export { AnonymousAuthenticator } from './anonymous-authenticator.ts';
+export { Broker, type BrokerOptions } from './broker.ts';
+export { Connection } from './connection.ts';
+export * from './limits.ts';
+export * from './ports/authenticator.ts';
+export * from './ports/authorizer.ts';
+export * from './ports/backplane.ts';
+export * from './ports/clock.ts';
+export * from './ports/logger.ts';
+export * from './ports/metrics.ts';
+export * from './ports/store.ts';
+export * from './ports/transport.ts';
+export { FilterEntry, SubscriptionTree } from './subscription-tree.ts';
+export { Subscription } from './subscription.ts';

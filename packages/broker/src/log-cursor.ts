@@ -1,0 +1,156 @@
+/**
+ * One durable session's way through one log (ARCHITECTURE.md, section 6).
+ *
+ * ```
+ *   log      1  2  3  4  5  6  7  8  9 …
+ *   acknowledged = 3 ┘     │     │  └ next = 8: the first not sent yet
+ *              above = {5} ┘     └ 4, 6, 7 are in flight
+ * ```
+ *
+ * Live: everything up to the log's end was sent, and messages are sent as they are appended. When the window is full, or a number is
+ * missing, the cursor falls behind: it then reads the log a page at a time as room comes, until it has reached the end.
+ */
+import { RecordError, readRecord } from './message-record.ts';
+import type { DurableLog } from './durable-log.ts';
+import type { LogEntry, OutboundInflight as StoredInflight } from './ports/store.ts';
+import type { Publication } from './publication.ts';
+import type { Session } from './session.ts';
+import type { SessionDelivery } from './session-delivery.ts';
+import type { Subscription } from './subscription.ts';
+
+const noEntries: LogEntry[] = [];
+/** A gap of dropped numbers up to this is noted one by one; a larger one moves the cursor in one step. */
+const gapNotedMax = 10_000;
+
+export class LogCursor {
+  readonly session: Session;
+  readonly log: DurableLog;
+  readonly subscription: Subscription;
+  private readonly delivery: SessionDelivery;
+  acknowledged: number;
+  readonly above: Set<number>;
+  next: number;
+  live = false;
+  private reading = false;
+  /** The end of the log was seen since the cursor was made: what `log.lastSequence` says is no longer older than it. */
+  private checked: boolean;
+  /** Above `acknowledged` and in flight since before the reconnect: sent again by packet identifier, not from here. */
+  private readonly resent = new Set<number>();
+  private page = noEntries;
+  private pageAt = 0;
+
+  constructor(delivery: SessionDelivery, session: Session, log: DurableLog, subscription: Subscription, acknowledged: number, above: number[], isNew: boolean) {
+    this.delivery = delivery;
+    this.session = session;
+    this.log = log;
+    this.subscription = subscription;
+    this.acknowledged = acknowledged;
+    this.above = new Set(above);
+    this.next = acknowledged + 1;
+    this.checked = isNew;
+  }
+
+  /** The number belongs to a message that the reconnect resends. */
+  markResent(inflight: StoredInflight): void {
+    this.resent.add(inflight.sequence);
+  }
+
+  wasResent(sequence: number): boolean {
+    return this.resent.size > 0 && this.resent.has(sequence);
+  }
+
+  /** Called for each message appended while connected, in the order of their numbers unless frames overtook each other. */
+  arrived(sequence: number, publication: Publication): void {
+    if (!this.live || sequence < this.next) return;
+    if (sequence > this.next) {
+      this.delivery.countGap();
+      this.live = false;
+      this.pump();
+    } else if (this.session.hasRoom) {
+      this.next = sequence + 1;
+      this.delivery.sendLogged(this, sequence, publication);
+    } else {
+      this.live = false;
+    }
+  }
+
+  /** Sends what there is room for. Called when room came, at the start, and when numbers were missed. */
+  pump(): void {
+    if (this.live || this.reading || this.session.ended) return;
+    while (this.pageAt < this.page.length && this.session.hasRoom) this.sendEntry(this.page[this.pageAt++]);
+    if (this.pageAt < this.page.length || !this.session.hasRoom) return;
+    this.page = noEntries;
+    this.pageAt = 0;
+    if (this.checked && this.next > this.log.lastSequence) {
+      this.live = true;
+      return;
+    }
+    this.reading = true;
+    this.delivery.readPage(this);
+  }
+
+  /** The answer to `readPage`. */
+  pageRead(entries: LogEntry[], firstSequence: number, lastSequence: number): void {
+    this.reading = false;
+    this.checked = true;
+    if (lastSequence > this.log.lastSequence) this.log.lastSequence = lastSequence;
+    this.page = entries;
+    this.pageAt = 0;
+    if (entries.length === 0) this.skipTo(Math.max(lastSequence + 1, firstSequence));
+    this.pump();
+  }
+
+  /** The page could not be read; somebody calls `pump` again later. */
+  pageFailed(): void {
+    this.reading = false;
+  }
+
+  private sendEntry(entry: LogEntry): void {
+    if (entry.sequence < this.next) return;
+    this.skipTo(entry.sequence);
+    this.next = entry.sequence + 1;
+    if (this.above.has(entry.sequence) || this.resent.has(entry.sequence)) return;
+    let publication: Publication;
+    try {
+      publication = readRecord(entry.record);
+    } catch (error) {
+      if (!(error instanceof RecordError)) throw error;
+      this.delivery.unreadable(this, entry.sequence, error);
+      this.acknowledge(entry.sequence);
+      return;
+    }
+    this.delivery.sendLogged(this, entry.sequence, publication);
+  }
+
+  /** Numbers from `next` up to this one are no longer in the log: expired or dropped. */
+  private skipTo(sequence: number): void {
+    if (sequence <= this.next) return;
+    if (sequence - this.next > gapNotedMax) {
+      this.acknowledged = sequence - 1;
+      for (const number of this.above) if (number <= this.acknowledged) this.above.delete(number);
+      this.session.dirtyCursors.add(this);
+    } else {
+      for (let number = this.next; number < sequence; number++) {
+        if (!this.resent.has(number)) this.acknowledge(number);
+      }
+    }
+    this.next = sequence;
+  }
+
+  /** The client has this message. The store hears of it with the session's next update. */
+  acknowledge(sequence: number): void {
+    if (sequence <= this.acknowledged) return;
+    this.resent.delete(sequence);
+    if (sequence === this.acknowledged + 1) {
+      this.acknowledged = sequence;
+      while (this.above.size > 0 && this.above.delete(this.acknowledged + 1)) this.acknowledged++;
+    } else {
+      this.above.add(sequence);
+    }
+    this.delivery.markDirty(this);
+  }
+
+  stored(): { filter: string; acknowledged: number; above: number[] } {
+    return { filter: this.log.filter, acknowledged: this.acknowledged, above: [...this.above].sort((a, b) => a - b) };
+  }
+}

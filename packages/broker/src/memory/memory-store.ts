@@ -1,0 +1,439 @@
+import {
+  type AppendRequest,
+  type AppendResult,
+  type Claim,
+  type ClaimRequest,
+  type DurableFilter,
+  type EndpointId,
+  type LogEntry,
+  type LogLimits,
+  type LogPage,
+  type RetainedEntry,
+  type RetainedPage,
+  type SessionChange,
+  type SessionKey,
+  type Store,
+  StoreError,
+  type StoredSession,
+  type StoredSubscription,
+  type StoredWill,
+} from '../ports/store.ts';
+
+/** What was handed out comes again after this (the port's contract). */
+const HANDED_OUT_MILLISECONDS = 30_000;
+const NEVER_SECONDS = 0xffffffff;
+
+interface Held {
+  epoch: number;
+  owner: EndpointId;
+  /** Null: an ephemeral session, nothing is stored. */
+  session: StoredSession | null;
+}
+
+interface Log {
+  /** Clients with a cursor; empty: not durable. */
+  readers: Set<string>;
+  entries: LogEntry[];
+  bytes: number;
+  lastSequence: number;
+  /** Sequence by producer and number. */
+  taken: Map<string, Map<number, number>>;
+}
+
+interface Waiting<T> {
+  value: T;
+  /** When it is handed out next; Infinity: not yet scheduled. */
+  nextAt: number;
+}
+
+/**
+ * The store for tests, and the model of the others: the port's contract in plain objects. Nothing survives the object; `close` and `open`
+ * again keep what it holds.
+ */
+export class MemoryStore implements Store {
+  readonly name = 'memory';
+  private isOpen = false;
+  private readonly held = new Map<string, Held>();
+  private readonly logs = new Map<string, Log>();
+  private readonly retained = new Map<string, RetainedEntry>();
+  private readonly wills = new Map<string, Waiting<StoredWill>>();
+  private readonly delayed = new Map<string, Waiting<Uint8Array>>();
+  /** The highest epoch of a client of whom nothing is kept. */
+  private epochForgotten = 0;
+  private delayedNumber = 0;
+
+  async open(): Promise<void> {
+    this.isOpen = true;
+  }
+
+  async close(): Promise<void> {
+    this.isOpen = false;
+  }
+
+  async claim(request: ClaimRequest, now: number): Promise<Claim> {
+    this.check();
+    const { clientId, owner, cleanStart, sessionExpirySeconds } = request;
+    const found = this.held.get(clientId);
+    const stored = found?.session ?? null;
+    const ended = stored !== null && (cleanStart || (stored.expiresAt > 0 && stored.expiresAt <= now));
+    const will = this.claimWill(clientId, stored !== null && !ended, stored !== null && cleanStart);
+    if (stored !== null && ended) this.endSession(stored);
+    const kept = ended ? null : stored;
+    const epoch = (found?.epoch ?? this.epochForgotten) + 1;
+    this.epochForgotten = Math.max(this.epochForgotten, epoch);
+    const claim = { epoch, previousOwner: found?.owner ?? '', session: kept === null ? null : structuredClone(kept), will };
+    const session = kept ?? (sessionExpirySeconds > 0 ? newSession(clientId) : null);
+    if (session !== null) {
+      session.sessionExpirySeconds = sessionExpirySeconds;
+      session.expiresAt = 0;
+    }
+    this.held.set(clientId, { epoch, owner, session });
+    return claim;
+  }
+
+  async release(key: SessionKey, change: SessionChange, now: number): Promise<void> {
+    this.check();
+    const held = this.held.get(key.clientId);
+    if (held === undefined || held.epoch !== key.epoch || held.owner === '') return;
+    if (held.session !== null) this.change(held.session, change);
+    this.disconnect(key.clientId, held, now);
+  }
+
+  async subscribe(key: SessionKey, subscriptions: StoredSubscription[]): Promise<DurableFilter[]> {
+    const session = this.require(key);
+    return subscriptions.map((subscription) => {
+      const { filter } = subscription;
+      const known = session.subscriptions.findIndex((other) => other.filter === filter);
+      if (known === -1) session.subscriptions.push({ ...subscription });
+      else session.subscriptions[known] = { ...subscription };
+      if (subscription.qos === 0 || filter.startsWith('$share/')) {
+        this.removeCursor(session, filter);
+        return { filter, lastSequence: 0 };
+      }
+      const log = this.logs.get(filter) ?? { readers: new Set(), entries: [], bytes: 0, lastSequence: 0, taken: new Map() };
+      this.logs.set(filter, log);
+      if (!log.readers.has(key.clientId)) {
+        log.readers.add(key.clientId);
+        session.cursors.push({ filter, acknowledged: log.lastSequence, above: [] });
+      }
+      return { filter, lastSequence: log.lastSequence };
+    });
+  }
+
+  async unsubscribe(key: SessionKey, filters: string[]): Promise<void> {
+    const session = this.require(key);
+    session.subscriptions = session.subscriptions.filter(({ filter }) => !filters.includes(filter));
+    for (const filter of filters) this.removeCursor(session, filter);
+  }
+
+  async update(key: SessionKey, change: SessionChange): Promise<void> {
+    this.change(this.require(key), change);
+  }
+
+  async deleteSession(clientId: string): Promise<void> {
+    this.check();
+    const session = this.held.get(clientId)?.session;
+    if (session) this.expire(session, 0);
+  }
+
+  async expireSessions(now: number, limit: number): Promise<string[]> {
+    this.check();
+    const due: StoredSession[] = [];
+    for (const { session } of this.held.values()) {
+      if (session !== null && session.expiresAt > 0 && session.expiresAt <= now) due.push(session);
+    }
+    due.sort((a, b) => a.expiresAt - b.expiresAt);
+    const ended = due.slice(0, limit);
+    for (const session of ended) this.expire(session, now);
+    return ended.map((session) => session.clientId);
+  }
+
+  async releaseOwner(owner: EndpointId, now: number): Promise<void> {
+    this.check();
+    for (const [clientId, held] of this.held) if (held.owner === owner) this.disconnect(clientId, held, now);
+    for (const [clientId, waiting] of this.wills) {
+      const will = waiting.value;
+      if (will.owner !== owner || will.dueAt !== Infinity) continue;
+      // No later than the end of the session [MQTT-3.1.3-9].
+      const delayMaxSeconds = this.held.get(clientId)?.session?.sessionExpirySeconds ?? 0;
+      waiting.nextAt = will.dueAt = now + Math.min(will.delaySeconds, delayMaxSeconds) * 1000;
+    }
+  }
+
+  async owners(): Promise<EndpointId[]> {
+    this.check();
+    const owners = new Set<EndpointId>();
+    for (const { owner } of this.held.values()) if (owner !== '') owners.add(owner);
+    for (const { value } of this.wills.values()) if (value.dueAt === Infinity) owners.add(value.owner);
+    return [...owners];
+  }
+
+  async countSessions(): Promise<number> {
+    this.check();
+    let count = 0;
+    for (const { session } of this.held.values()) if (session !== null) count++;
+    return count;
+  }
+
+  async durableFilters(): Promise<DurableFilter[]> {
+    this.check();
+    const filters: DurableFilter[] = [];
+    for (const [filter, { readers, lastSequence }] of this.logs) if (readers.size > 0) filters.push({ filter, lastSequence });
+    return filters;
+  }
+
+  async append(requests: AppendRequest[], _now: number): Promise<AppendResult[]> {
+    this.check();
+    return requests.map((request) => {
+      const { inbound, producer } = request;
+      if (inbound === null) return request.filters.map((filter) => this.appendTo(filter, request));
+      const held = this.held.get(inbound.key.clientId);
+      if (!held?.session || held.epoch !== inbound.key.epoch) return [];
+      const session = held.session;
+      const result = request.filters.map((filter) => this.appendTo(filter, request));
+      const producerNumber = producer?.number ?? 0;
+      session.inbound = session.inbound.filter(({ packetId }) => packetId !== inbound.packetId);
+      session.inbound.push({ packetId: inbound.packetId, producerNumber });
+      session.producerNumber = Math.max(session.producerNumber, producerNumber);
+      return result;
+    });
+  }
+
+  async readLog(filter: string, from: number, messagesMax: number, bytesMax: number, now: number): Promise<LogPage> {
+    this.check();
+    const log = this.logs.get(filter);
+    if (log === undefined) return { entries: [], lastSequence: 0, firstSequence: 1 };
+    const page: LogPage = { entries: [], lastSequence: log.lastSequence, firstSequence: firstSequence(log) };
+    let bytes = 0;
+    for (const entry of log.entries) {
+      if (entry.sequence < from || entry.expiresAt <= now) continue;
+      bytes += entry.record.length;
+      if (page.entries.length >= messagesMax || (bytes > bytesMax && page.entries.length > 0)) break;
+      page.entries.push({ ...entry });
+    }
+    return page;
+  }
+
+  async trimLogs(limits: LogLimits, now: number): Promise<number> {
+    this.check();
+    let dropped = 0;
+    for (const [filter, log] of this.logs) {
+      const passed = this.slowestCursor(filter, log);
+      for (let entry = log.entries[0]; entry !== undefined; entry = log.entries[0]) {
+        const over = log.entries.length > limits.messagesMax || log.bytes > limits.bytesMax;
+        const expired = entry.expiresAt <= now;
+        if (entry.sequence > passed && !over && !expired) break;
+        if (entry.sequence > passed && !expired) dropped++;
+        log.entries.shift();
+        log.bytes -= entry.record.length;
+      }
+    }
+    return dropped;
+  }
+
+  async setRetained(topic: string, record: Uint8Array | null, expiresAt: number): Promise<void> {
+    this.check();
+    if (record === null) this.retained.delete(topic);
+    else this.retained.set(topic, { topic, record, expiresAt });
+  }
+
+  async readRetained(filter: string, after: string | null, limit: number, now: number): Promise<RetainedPage> {
+    this.check();
+    const entries: RetainedEntry[] = [];
+    for (const entry of this.retained.values()) {
+      if (entry.expiresAt > now && (after === null || entry.topic > after) && matches(filter, entry.topic)) entries.push({ ...entry });
+    }
+    entries.sort((a, b) => (a.topic < b.topic ? -1 : 1));
+    const page = entries.slice(0, limit);
+    return { entries: page, next: page.length < entries.length ? (page.at(-1)?.topic ?? after) : null };
+  }
+
+  async countRetained(): Promise<number> {
+    this.check();
+    return this.retained.size;
+  }
+
+  async setWill(key: SessionKey, owner: EndpointId, will: { record: Uint8Array; delaySeconds: number } | null): Promise<void> {
+    this.fence(key);
+    this.wills.delete(key.clientId);
+    if (will === null) return;
+    const { clientId, epoch } = key;
+    this.wills.set(clientId, { value: { clientId, owner, epoch, ...will, dueAt: Infinity }, nextAt: Infinity });
+  }
+
+  async scheduleWill(key: SessionKey, dueAt: number): Promise<void> {
+    this.fence(key);
+    const waiting = this.wills.get(key.clientId);
+    if (waiting?.value.epoch === key.epoch) waiting.nextAt = waiting.value.dueAt = dueAt;
+  }
+
+  async takeDueWills(now: number, limit: number): Promise<StoredWill[]> {
+    this.check();
+    return takeDue(this.wills, now, limit).map(([, will]) => ({ ...will }));
+  }
+
+  async removeWill(clientId: string, epoch: number): Promise<void> {
+    this.check();
+    if (this.wills.get(clientId)?.value.epoch === epoch) this.wills.delete(clientId);
+  }
+
+  async addDelayed(record: Uint8Array, dueAt: number): Promise<void> {
+    this.check();
+    this.delayed.set(String(++this.delayedNumber), { value: record, nextAt: dueAt });
+  }
+
+  async takeDueDelayed(now: number, limit: number): Promise<{ id: string; record: Uint8Array }[]> {
+    this.check();
+    return takeDue(this.delayed, now, limit).map(([id, record]) => ({ id, record }));
+  }
+
+  async removeDelayed(id: string): Promise<void> {
+    this.check();
+    this.delayed.delete(id);
+  }
+
+  private check(): void {
+    if (!this.isOpen) throw new StoreError('closed', 'the memory store is closed');
+  }
+
+  private require(key: SessionKey): StoredSession {
+    this.check();
+    const held = this.held.get(key.clientId);
+    if (!held?.session) throw new StoreError('unknown-session', 'no session is stored for this client identifier');
+    if (held.epoch !== key.epoch) throw new StoreError('fenced', `epoch ${key.epoch} is not the claim's, which is ${held.epoch}`);
+    return held.session;
+  }
+
+  private fence(key: SessionKey): void {
+    this.check();
+    const epoch = this.held.get(key.clientId)?.epoch ?? 0;
+    if (epoch > key.epoch) throw new StoreError('fenced', `epoch ${key.epoch} is not the claim's, which is ${epoch}`);
+  }
+
+  /** A scheduled will goes: to the caller if its session has ended. One of a connection that lasts stays, but with a session cleaned away. */
+  private claimWill(clientId: string, goesOn: boolean, cleaned: boolean): StoredWill | null {
+    const will = this.wills.get(clientId)?.value;
+    if (will === undefined) return null;
+    const scheduled = will.dueAt !== Infinity;
+    if (scheduled || cleaned) this.wills.delete(clientId);
+    return scheduled && !goesOn ? { ...will } : null;
+  }
+
+  private disconnect(clientId: string, held: Held, now: number): void {
+    held.owner = '';
+    const { session } = held;
+    if (session === null) this.held.delete(clientId);
+    else if (session.sessionExpirySeconds === 0) this.endSession(session);
+    else {
+      session.expiresAt = session.sessionExpirySeconds === NEVER_SECONDS ? Infinity : now + session.sessionExpirySeconds * 1000;
+    }
+  }
+
+  /** A will that waits for its delay is due when its session is over [MQTT-3.1.2-8]. */
+  private expire(session: StoredSession, now: number): void {
+    this.endSession(session);
+    const waiting = this.wills.get(session.clientId);
+    if (waiting !== undefined && waiting.value.dueAt !== Infinity && waiting.value.dueAt > now) {
+      waiting.nextAt = waiting.value.dueAt = now;
+    }
+  }
+
+  private endSession(session: StoredSession): void {
+    for (const { filter } of [...session.cursors]) this.removeCursor(session, filter);
+    for (const { taken } of this.logs.values()) taken.delete(session.clientId);
+    this.held.delete(session.clientId);
+  }
+
+  private removeCursor(session: StoredSession, filter: string): void {
+    const log = this.logs.get(filter);
+    if (log === undefined || !log.readers.delete(session.clientId)) return;
+    session.cursors = session.cursors.filter((cursor) => cursor.filter !== filter);
+    if (log.readers.size > 0) return;
+    log.entries = [];
+    log.bytes = 0;
+    log.taken.clear();
+  }
+
+  private change(session: StoredSession, change: SessionChange): void {
+    if (change.sessionExpirySeconds !== undefined) session.sessionExpirySeconds = change.sessionExpirySeconds;
+    for (const cursor of change.cursors ?? []) {
+      const index = session.cursors.findIndex(({ filter }) => filter === cursor.filter);
+      if (index >= 0) session.cursors[index] = structuredClone(cursor);
+    }
+    for (const message of change.outboundSet ?? []) {
+      const index = session.outbound.findIndex(({ packetId }) => packetId === message.packetId);
+      if (index >= 0) session.outbound[index] = { ...message };
+      else session.outbound.push({ ...message });
+    }
+    const { outboundDelete = [], inboundDelete = [] } = change;
+    session.outbound = session.outbound.filter(({ packetId }) => !outboundDelete.includes(packetId));
+    for (const { packetId, producerNumber } of session.inbound) {
+      if (!inboundDelete.includes(packetId)) continue;
+      for (const { taken } of this.logs.values()) taken.get(session.clientId)?.delete(producerNumber);
+    }
+    session.inbound = session.inbound.filter(({ packetId }) => !inboundDelete.includes(packetId));
+  }
+
+  private appendTo(filter: string, { record, expiresAt, producer }: AppendRequest): number {
+    const log = this.logs.get(filter);
+    if (log === undefined || log.readers.size === 0) return 0;
+    if (producer !== null) {
+      const numbers = log.taken.get(producer.clientId) ?? new Map<number, number>();
+      log.taken.set(producer.clientId, numbers);
+      const sequence = numbers.get(producer.number);
+      if (sequence !== undefined) return -sequence;
+      numbers.set(producer.number, log.lastSequence + 1);
+    }
+    log.entries.push({ sequence: ++log.lastSequence, record, expiresAt });
+    log.bytes += record.length;
+    return log.lastSequence;
+  }
+
+  private slowestCursor(filter: string, log: Log): number {
+    let slowest = log.lastSequence;
+    for (const clientId of log.readers) {
+      const cursor = this.held.get(clientId)?.session?.cursors.find((other) => other.filter === filter);
+      if (cursor !== undefined && cursor.acknowledged < slowest) slowest = cursor.acknowledged;
+    }
+    return slowest;
+  }
+}
+
+function newSession(clientId: string): StoredSession {
+  return {
+    clientId,
+    sessionExpirySeconds: 0,
+    expiresAt: 0,
+    subscriptions: [],
+    cursors: [],
+    outbound: [],
+    inbound: [],
+    producerNumber: 0,
+  };
+}
+
+function firstSequence(log: Log): number {
+  return log.entries[0]?.sequence ?? log.lastSequence + 1;
+}
+
+/** Earliest first, so that a limit leaves the later ones. */
+function takeDue<T>(waiting: Map<string, Waiting<T>>, now: number, limit: number): [string, T][] {
+  const due = [...waiting].filter(([, { nextAt }]) => nextAt <= now).sort((a, b) => a[1].nextAt - b[1].nextAt);
+  return due.slice(0, limit).map(([id, item]) => {
+    item.nextAt = now + HANDED_OUT_MILLISECONDS;
+    return [id, item.value];
+  });
+}
+
+/** [MQTT-4.7.1-2], [MQTT-4.7.1-3], [MQTT-4.7.2-1] */
+function matches(filter: string, topic: string): boolean {
+  const wanted = filter.split('/');
+  const levels = topic.split('/');
+  if (topic.startsWith('$') && (wanted[0] === '+' || wanted[0] === '#')) return false;
+  for (let index = 0; index < wanted.length; index++) {
+    if (wanted[index] === '#') return true;
+    if (index >= levels.length) return false;
+    if (wanted[index] !== '+' && wanted[index] !== levels[index]) return false;
+  }
+  return levels.length === wanted.length;
+}

@@ -1,0 +1,65 @@
+/**
+ * A message at rest and between nodes: what logs, retained messages, wills, delayed publishes and frames hold. One layout for all of
+ * them, so that a message read from a log goes into a frame without being taken apart.
+ *
+ * ```
+ *  0        1        2            10             12            12+p      14+p          14+p+t   18+p+t
+ *  +--------+--------+------------+--------------+-------------+---------+-------------+--------+------------------+---------+
+ *  | layout | flags  | expiresAt  | publisher    | publisher   | topic   | topic       | proper-| properties       | payload |
+ *  | = 1    |        | f64, ms    | length u16   |             | len u16 |             | ties   | (forwarded ones) | to end  |
+ *  |        |        | 0: never   |              |             |         |             | len u32|                  |         |
+ *  +--------+--------+------------+--------------+-------------+---------+-------------+--------+------------------+---------+
+ *  flags: bits 0-1 QoS, bit 2 retain
+ * ```
+ */
+import { Publication } from './publication.ts';
+
+const layoutVersion = 1;
+const publisherAt = 10;
+
+/** Thrown by `readRecord` for bytes that are no record of a known layout: a store written by a newer version, or damaged. */
+export class RecordError extends Error {}
+
+/** Encodes a publication, wherever its bytes lie, into a buffer of its own. `topic` may replace the topic (for `$delayed`). */
+export function writeRecord(publication: Publication, topic: Buffer | null = null): Buffer {
+  const publisherLength = Buffer.byteLength(publication.publisher);
+  const topicLength = topic === null ? publication.topicEnd - publication.topicStart : topic.length;
+  const propertiesLength = publication.propertiesEnd - publication.propertiesStart;
+  const payloadLength = publication.payloadEnd - publication.payloadStart;
+  const record = Buffer.allocUnsafe(18 + publisherLength + topicLength + propertiesLength + payloadLength);
+  record[0] = layoutVersion;
+  record[1] = publication.qos | (publication.retain ? 4 : 0);
+  record.writeDoubleBE(publication.expiresAt, 2);
+  let at = record.writeUInt16BE(publisherLength, publisherAt);
+  if (publisherLength > 0) at += record.write(publication.publisher, at);
+  at = record.writeUInt16BE(topicLength, at);
+  if (topic === null) publication.bytes.copy(record, at, publication.topicStart, publication.topicEnd);
+  else topic.copy(record, at);
+  at = record.writeUInt32BE(propertiesLength, at + topicLength);
+  if (propertiesLength > 0) publication.bytes.copy(record, at, publication.propertiesStart, publication.propertiesEnd);
+  publication.bytes.copy(record, at + propertiesLength, publication.payloadStart, publication.payloadEnd);
+  return record;
+}
+
+/** A publication over the bytes of a record, which must not change afterwards. Throws RecordError. */
+export function readRecord(bytes: Uint8Array): Publication {
+  const record = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (record.length < 18 || record[0] !== layoutVersion) {
+    throw new RecordError(`a message of layout ${record[0]} and ${record.length} bytes; known is layout ${layoutVersion}`);
+  }
+  const publication = new Publication();
+  const publisherEnd = publisherAt + 2 + record.readUInt16BE(publisherAt);
+  publication.bytes = record;
+  publication.qos = (record[1] & 3) as 0 | 1 | 2;
+  publication.retain = (record[1] & 4) !== 0;
+  publication.expiresAt = record.readDoubleBE(2);
+  publication.publisher = publisherEnd > publisherAt + 2 ? record.toString('utf8', publisherAt + 2, publisherEnd) : '';
+  publication.topicStart = publisherEnd + 2;
+  publication.topicEnd = publication.topicStart + record.readUInt16BE(publisherEnd);
+  publication.propertiesStart = publication.topicEnd + 4;
+  publication.propertiesEnd = publication.propertiesStart + record.readUInt32BE(publication.topicEnd);
+  publication.payloadStart = publication.propertiesEnd;
+  publication.payloadEnd = record.length;
+  if (publication.propertiesEnd > record.length) throw new RecordError('a message record that ends within its properties');
+  return publication;
+}

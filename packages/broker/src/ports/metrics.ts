@@ -1,0 +1,42 @@
+export const dropReasons = [
+  'no-subscriber',
+  'queue-full',
+  'outbox-full',
+  'expired',
+  'packet-too-large',
+  'not-authorized',
+  'session-ended',
+  'log-limit',
+  'link-lost',
+  'delayed-too-many',
+] as const;
+export type DropReason = (typeof dropReasons)[number];
+
+/**
+ * Port: what is counted. Counters are plain fields, incremented on the hot path; whoever exports them reads them. One object per worker.
+ */
+export class Metrics {
+  connectionsOpened = 0;
+  connectionsClosed = 0;
+  connectsRefused = 0;
+  protocolErrors = 0;
+  publishesReceived = 0;
+  publishesSent = 0;
+  bytesReceived = 0;
+  bytesSent = 0;
+  subscriptionsAdded = 0;
+  subscriptionsRemoved = 0;
+  takeovers = 0;
+  willsPublished = 0;
+  framesSent = 0;
+  framesReceived = 0;
+  logAppends = 0;
+  logGaps = 0;
+  barrierTimeouts = 0;
+  storeErrors = 0;
+  /** Messages that ended otherwise than by delivery, by reason. */
+  readonly dropped: Record<DropReason, number> = Object.fromEntries(dropReasons.map((r) => [r, 0])) as Record<
+    DropReason,
+    number
+  >;
+}

@@ -1,0 +1,247 @@
+/**
+ * Port: where durable state lives. Redis for a cluster, LMDB embedded in the process for a single node, memory for tests.
+ *
+ * Contract, the same for every implementation and checked by `contract/store-contract.ts`:
+ *
+ * - Every method is asynchronous. A resolved promise means: done, and it survives what the implementation says it survives
+ *   (memory: nothing; LMDB: `kill -9` of the process, and power loss with durability `fsync`; Redis: as Redis is configured).
+ *   A rejected promise means that nothing is known about the outcome; the caller may do it again, because every
+ *   operation done twice is the same as done once.
+ * - Calls made in one turn of the event loop travel as one batch. Within one store object, effects become visible in the order of the
+ *   calls, and a read sees the writes that the same store object was given before it.
+ * - Keys of one session are updated atomically in one call; so are keys of one log. What spans a session and logs (`append` with
+ *   `inbound`, `subscribe`) need not be atomic: a crash between the parts is repaired by doing the call again.
+ * - A write to a session carries the claim's epoch. An older epoch is refused with `StoreError` code `fenced` and has no effect.
+ * - Messages are opaque bytes (see message-record.ts). Times are milliseconds since 1970 on the clock that the caller passes.
+ */
+
+/** `nodeId/workerIndex#incarnation` of the worker that owns something. Empty: nobody. */
+export type EndpointId = string;
+
+export type StoreErrorCode = 'fenced' | 'unavailable' | 'unknown-session' | 'closed' | 'corrupt';
+
+/** An operating failure of the store. `fenced`: the claim moved; `unavailable`: try again later. */
+export class StoreError extends Error {
+  readonly code: StoreErrorCode;
+  constructor(code: StoreErrorCode, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.code = code;
+  }
+}
+
+export interface StoredSubscription {
+  /** As the client wrote it, `$share/…` included. */
+  filter: string;
+  qos: 0 | 1 | 2;
+  noLocal: boolean;
+  retainAsPublished: boolean;
+  retainHandling: 0 | 1 | 2;
+  /** 0: none. */
+  subscriptionIdentifier: number;
+}
+
+/** How far a session has been served from the log of one durable filter. */
+export interface Cursor {
+  filter: string;
+  /** Every number up to and including this one is acknowledged. */
+  acknowledged: number;
+  /** Acknowledged numbers above it, ascending. */
+  above: number[];
+}
+
+/** A message sent to the client and not yet through its handshake: kept so that a reconnect resends it with its packet identifier. */
+export interface OutboundInflight {
+  packetId: number;
+  /** `sent`: PUBLISH went out; `released`: PUBREC came, PUBREL went out (QoS 2). */
+  state: 'sent' | 'released';
+  qos: 1 | 2;
+  filter: string;
+  /** Log number; 0 when the message is not in a log, then `record` holds it. */
+  sequence: number;
+  record: Uint8Array | null;
+}
+
+/** A QoS 2 PUBLISH received and not yet released by PUBREL. */
+export interface InboundInflight {
+  packetId: number;
+  /** The producer number it was appended under. */
+  producerNumber: number;
+}
+
+export interface StoredSession {
+  clientId: string;
+  /** Seconds after the connection's end; 0xffffffff: never. Always above 0: other sessions are not stored. */
+  sessionExpirySeconds: number;
+  /** When the session ends, while it is not connected; 0 while connected; Infinity: never. */
+  expiresAt: number;
+  subscriptions: StoredSubscription[];
+  cursors: Cursor[];
+  outbound: OutboundInflight[];
+  inbound: InboundInflight[];
+  /** The last producer number given to a QoS 2 message of this session. */
+  producerNumber: number;
+}
+
+export interface ClaimRequest {
+  clientId: string;
+  owner: EndpointId;
+  /** True: a stored session is removed with its cursors and will (its durable filters are counted down). */
+  cleanStart: boolean;
+  /** Above 0: the session is durable and is created when there is none. 0: no session is stored; a stored one that is kept
+   *  (cleanStart false) is returned all the same, and it ends with this connection. */
+  sessionExpirySeconds: number;
+}
+
+export interface Claim {
+  /** Grows by one at every claim of this client identifier, also over restarts as long as a session is stored. */
+  epoch: number;
+  /** Who held the claim until now and had not let go; empty when nobody. */
+  previousOwner: EndpointId;
+  /** The stored session as it was found, or null. With cleanStart always null. */
+  session: StoredSession | null;
+  /** A scheduled will whose session ended by this claim (cleanStart, or a session past its expiry): it is removed here and the caller publishes it
+   *  [MQTT-3.1.3-9]. A scheduled will of a session that goes on is removed and null is returned. */
+  will: StoredWill | null;
+}
+
+/** Identifies the writer of a session: refused when `epoch` is not the claim's current one. */
+export interface SessionKey {
+  clientId: string;
+  epoch: number;
+}
+
+/** Changes to a durable session, applied together. Absent keys are left as they are. */
+export interface SessionChange {
+  sessionExpirySeconds?: number;
+  /** Replaces cursors of these filters (only existing ones; others are ignored). */
+  cursors?: Cursor[];
+  /** Added or replaced by packet identifier. */
+  outboundSet?: OutboundInflight[];
+  outboundDelete?: number[];
+  inboundDelete?: number[];
+}
+
+export interface DurableFilter {
+  filter: string;
+  /** The number of the last message in the log; 0: none yet. Numbers go on after a log was emptied, and after its filter was dropped and added again. */
+  lastSequence: number;
+}
+
+export interface AppendRequest {
+  /** Durable filters whose logs take the message, each once. A filter that is no longer durable is skipped (sequence 0). */
+  filters: readonly string[];
+  record: Uint8Array;
+  /** Infinity: never. */
+  expiresAt: number;
+  /** QoS 2: each log refuses a number of this producer that it has already taken (P2). */
+  producer: { clientId: string; number: number } | null;
+  /** QoS 2 of a durable session: packet identifier and producer number are remembered in the session together with the append. */
+  inbound: { key: SessionKey; packetId: number } | null;
+}
+
+/** One number per filter of the request, in its order: the log number given; 0: the filter is no longer durable; a producer number taken
+ *  before gives the number under which it stands, negated. Empty: `inbound` named a fenced session, and nothing was done for this request. */
+export type AppendResult = number[];
+
+export interface LogEntry {
+  sequence: number;
+  record: Uint8Array;
+  expiresAt: number;
+}
+
+export interface LogPage {
+  entries: LogEntry[];
+  /** Number of the last message in the log at the time of reading. */
+  lastSequence: number;
+  /** The lowest number not trimmed or dropped, lastSequence + 1 when the log is empty. */
+  firstSequence: number;
+}
+
+/** What a log may hold; older messages are dropped first. */
+export interface LogLimits {
+  messagesMax: number;
+  bytesMax: number;
+}
+
+export interface RetainedEntry {
+  topic: string;
+  record: Uint8Array;
+  expiresAt: number;
+}
+
+export interface RetainedPage {
+  entries: RetainedEntry[];
+  /** Opaque; give it to the next call. Null: no more. */
+  next: string | null;
+}
+
+export interface StoredWill {
+  clientId: string;
+  owner: EndpointId;
+  epoch: number;
+  record: Uint8Array;
+  delaySeconds: number;
+  /** When it is to be published; Infinity while its client is connected. */
+  dueAt: number;
+}
+
+export interface Store {
+  /** A word for logs and for what is promised: `memory`, `lmdb` … */
+  readonly name: string;
+  open(): Promise<void>;
+  /** Writes what is pending, then closes. Further calls are refused with `closed`. */
+  close(): Promise<void>;
+
+  // Claims and sessions (architecture 6, 7)
+  claim(request: ClaimRequest, now: number): Promise<Claim>;
+  /** Lets go of the claim. A durable session stays until `expiresAt`; an ephemeral one (sessionExpirySeconds 0) is deleted. Done with an
+   *  older epoch it has no effect (and does not throw). */
+  release(key: SessionKey, change: SessionChange, now: number): Promise<void>;
+  /** Creates or changes subscriptions of a durable session. A subscription without `$share` and with QoS above 0 makes its filter durable and gets a
+   *  cursor at the end of the log, unless it has one. With QoS 0 or `$share` it is stored alone (an existing cursor of the filter goes). Returns the
+   *  logs' ends, in the order of `subscriptions` (lastSequence 0 where there is no log). */
+  subscribe(key: SessionKey, subscriptions: StoredSubscription[]): Promise<DurableFilter[]>;
+  /** Removes subscriptions and cursors; a filter without cursors is no longer durable. Unknown filters are ignored. */
+  unsubscribe(key: SessionKey, filters: string[]): Promise<void>;
+  update(key: SessionKey, change: SessionChange): Promise<void>;
+  /** Removes a session whole, whoever owns it (administration, expiry). */
+  deleteSession(clientId: string): Promise<void>;
+  /** Ends sessions that are due and returns their client identifiers. */
+  expireSessions(now: number, limit: number): Promise<string[]>;
+  /** Claims of these owners' incarnations are void: their sessions count as disconnected since `now`, their wills become due after their delay. */
+  releaseOwner(owner: EndpointId, now: number): Promise<void>;
+  /** Every owner that holds a claim or a will, for finding the dead. */
+  owners(): Promise<EndpointId[]>;
+  countSessions(): Promise<number>;
+
+  // Logs
+  durableFilters(): Promise<DurableFilter[]>;
+  append(requests: AppendRequest[], now: number): Promise<AppendResult[]>;
+  /** Entries numbered from `fromSequence` on that have not expired at `now`, ascending, at most that many, and at least one if there is one
+   *  however large. */
+  readLog(filter: string, fromSequence: number, messagesMax: number, bytesMax: number, now: number): Promise<LogPage>;
+  /** Drops what every cursor has passed, what is over the limits and what has expired. Returns the number of messages dropped by limit. */
+  trimLogs(limits: LogLimits, now: number): Promise<number>;
+
+  // Retained (features D3)
+  /** Null removes. */
+  setRetained(topic: string, record: Uint8Array | null, expiresAt: number): Promise<void>;
+  /** Retained messages whose topic matches, in a stable order, not expired at `now`. Costs what it matches, not what is stored. */
+  readRetained(filter: string, after: string | null, limit: number, now: number): Promise<RetainedPage>;
+  countRetained(): Promise<number>;
+
+  // Wills (P8)
+  /** Keeps the will of a connected client. Null removes it. */
+  setWill(key: SessionKey, owner: EndpointId, will: { record: Uint8Array; delaySeconds: number } | null): Promise<void>;
+  /** The connection ended without DISCONNECT: the will becomes due at this time. */
+  scheduleWill(key: SessionKey, dueAt: number): Promise<void>;
+  /** Takes wills that are due, at most `limit`, each handed out again to a later call unless `removeWill` confirms it within 30 seconds. */
+  takeDueWills(now: number, limit: number): Promise<StoredWill[]>;
+  removeWill(clientId: string, epoch: number): Promise<void>;
+
+  // Delayed publishes (features D5)
+  addDelayed(record: Uint8Array, dueAt: number): Promise<void>;
+  /** Like takeDueWills: handed out again unless removed within 30 seconds. */
+  takeDueDelayed(now: number, limit: number): Promise<{ id: string; record: Uint8Array }[]>;
+  removeDelayed(id: string): Promise<void>;
+}

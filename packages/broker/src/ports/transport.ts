@@ -1,0 +1,18 @@
+/** Port: one client's byte stream, whatever carries it. Bytes that arrive are given to `Connection.receive`. */
+export interface Transport {
+  /** Sends bytes. True: the kernel took all of them, the buffer may be used again. False: the transport keeps the buffer. */
+  write(bytes: Buffer): boolean;
+  /** Bytes accepted by `write` that have not left. */
+  readonly pendingBytes: number;
+  /** Stops and starts reading. */
+  pause(): void;
+  resume(): void;
+  /** Sends what is pending, then closes. */
+  end(): void;
+  /** Closes at once. */
+  destroy(): void;
+  /** For logs and limits: `203.0.113.7:51034`, or `unix`. */
+  readonly remoteAddress: string;
+  /** The name of the listener it came through. */
+  readonly listener: string;
+}

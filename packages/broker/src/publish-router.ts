@@ -1,0 +1,180 @@
+/**
+ * Where a publish goes once its topic was matched (ARCHITECTURE.md, section 3, steps 4 to 6).
+ *
+ * What an acknowledgement waits for is added to it here: the append to every log, the frame of every other endpoint, the write of the
+ * retained message. Nothing else may acknowledge (P1).
+ */
+import { type Awaited, AwaitedPromise } from './acknowledgements.ts';
+import type { AppendQueue } from './append-queue.ts';
+import type { MessageEntry } from './cluster/frames.ts';
+import type { Links } from './cluster/links.ts';
+import { deliverAcknowledged, deliverQos0 } from './deliver.ts';
+import type { DurableFilters } from './durable-filters.ts';
+import type { Limits } from './limits.ts';
+import { writeRecord } from './message-record.ts';
+import type { AppendRequest, EndpointId } from './ports/store.ts';
+import type { Publication } from './publication.ts';
+import type { RetainedMessages } from './retained.ts';
+import type { Session } from './session.ts';
+import type { SessionDelivery } from './session-delivery.ts';
+import { chooseLocal, chooseMember, type SharedGroup } from './shared-subscriptions.ts';
+import type { SubscriptionTree } from './subscription-tree.ts';
+import type { TopicMatch, TopicMatches } from './topic-match.ts';
+
+export interface PublishRouterParts {
+  delivery: SessionDelivery;
+  appends: AppendQueue;
+  links: Links;
+  retained: RetainedMessages;
+  durableFilters: DurableFilters;
+  matches: TopicMatches;
+  tree: SubscriptionTree;
+  limits: Limits;
+  self: EndpointId;
+}
+
+/** What the log of a QoS 2 message needs to know of its publisher (P2). */
+export type Producer = Pick<AppendRequest, 'producer' | 'inbound'>;
+const noProducer: Producer = { producer: null, inbound: null };
+
+export class PublishRouter {
+  private readonly parts: PublishRouterParts;
+
+  constructor(parts: PublishRouterParts) {
+    this.parts = parts;
+  }
+
+  /** Routes a publication that is not a client's PUBLISH packet. Resolves when it is as safe as an acknowledged one. */
+  publish(publication: Publication): Promise<void> {
+    const match = this.parts.matches.find(publication.bytes, publication.topicStart, publication.topicEnd);
+    const safe = new AwaitedPromise();
+    this.route(publication, match, null, safe, noProducer);
+    safe.settle();
+    return safe.promise;
+  }
+
+  /** `publisher`: for No Local. */
+  route(
+    publication: Publication,
+    match: TopicMatch,
+    publisher: Session | null,
+    acknowledgement: Awaited | null,
+    producer: Producer,
+  ): void {
+    const { delivery } = this.parts;
+    if (publication.retain && this.parts.limits.retainAvailable) this.retain(publication, match, acknowledgement);
+    if (publication.qos === 0) deliverQos0(delivery, publication, match.all, publisher);
+    else deliverAcknowledged(delivery, publication, match.live, publisher);
+    const remoteGroups = match.groups.length > 0 ? this.toGroups(publication, match.groups) : null;
+    if (publication.qos === 0 || (match.logs.length === 0 && producer.inbound === null)) {
+      this.toEndpoints(publication, match, remoteGroups, [], acknowledgement);
+    } else {
+      this.append(publication, match, remoteGroups, acknowledgement, producer);
+    }
+    if (match.isEmpty) delivery.metrics.dropped['no-subscriber']++;
+  }
+
+  private retain(publication: Publication, match: TopicMatch, acknowledgement: Awaited | null): void {
+    if (acknowledgement !== null) acknowledgement.waits++;
+    const done = acknowledgement === null ? null : (): void => acknowledgement.settle();
+    this.parts.retained.set(publication, match.topic, done);
+  }
+
+  private append(
+    publication: Publication,
+    match: TopicMatch,
+    remoteGroups: Map<EndpointId, string[]> | null,
+    acknowledgement: Awaited | null,
+    producer: Producer,
+  ): void {
+    const record = writeRecord(publication);
+    const { logs } = match;
+    if (acknowledgement !== null) acknowledgement.waits++;
+    const hasRemote = match.endpoints.length > 0 || remoteGroups !== null;
+    this.parts.appends.add({
+      request: {
+        filters: logs.map((log) => log.filter),
+        record,
+        expiresAt: publication.expiresAt === 0 ? Number.POSITIVE_INFINITY : publication.expiresAt,
+        producer: producer.producer,
+        inbound: producer.inbound,
+      },
+      logs,
+      acknowledgement,
+      appended: (sequences, appended) => {
+        if (sequences.includes(0)) this.parts.durableFilters.markStale();
+        if (!hasRemote) return;
+        const numbered = logs.map((log, i) => ({ filter: log.filter, sequence: sequences[i] })).filter((log) => log.sequence > 0);
+        this.toEndpoints(appended, match, remoteGroups, numbered, acknowledgement);
+      },
+    });
+    // Without logs nobody calls `appended`; what other endpoints get does not depend on numbers then.
+    if (logs.length === 0 && hasRemote) this.toEndpoints(publication, match, remoteGroups, [], acknowledgement);
+  }
+
+  private toEndpoints(
+    publication: Publication,
+    match: TopicMatch,
+    remoteGroups: Map<EndpointId, string[]> | null,
+    logs: MessageEntry['logs'],
+    acknowledgement: Awaited | null,
+  ): void {
+    if (match.endpoints.length === 0 && remoteGroups === null) return;
+    const record = writeRecord(publication);
+    const waits = publication.qos > 0 ? acknowledgement : null;
+    for (const endpoint of match.endpoints) {
+      const groups = remoteGroups?.get(endpoint) ?? [];
+      this.parts.links.send(endpoint, { record, toSubscriptions: true, groups, logs }, waits, publication.qos);
+    }
+    if (remoteGroups === null) return;
+    for (const [endpoint, groups] of remoteGroups) {
+      if (match.endpoints.includes(endpoint)) continue;
+      this.parts.links.send(endpoint, { record, toSubscriptions: false, groups, logs: [] }, waits, publication.qos);
+    }
+  }
+
+  /** Gives the message to one member of each group; returns the groups that other endpoints shall choose for. */
+  private toGroups(publication: Publication, groups: readonly SharedGroup[]): Map<EndpointId, string[]> | null {
+    let remote: Map<EndpointId, string[]> | null = null;
+    for (const group of groups) {
+      const chosen = chooseMember(group, this.parts.limits.sharedStrategy, publication, this.parts.self);
+      if (chosen === null) continue;
+      if (typeof chosen === 'string') {
+        remote ??= new Map();
+        remote.set(chosen, [...(remote.get(chosen) ?? []), group.name]);
+      } else {
+        this.parts.delivery.send(publication, chosen, chosen.retainAsPublished && publication.retain);
+      }
+    }
+    return remote;
+  }
+
+  /** A message that a member of a group left unacknowledged goes to another (features D4). False: there is none. */
+  redispatch(group: SharedGroup, publication: Publication): boolean {
+    const remote = this.toGroups(publication, [group]);
+    if (remote === null) return group.members.length > 0;
+    for (const [endpoint, groups] of remote) {
+      const entry = { record: writeRecord(publication), toSubscriptions: false, groups, logs: [] };
+      this.parts.links.send(endpoint, entry, null, publication.qos);
+    }
+    return true;
+  }
+
+  /** A publish that another endpoint took, for sessions here. */
+  receive(entry: MessageEntry, publication: Publication): void {
+    const { delivery, matches, tree, limits } = this.parts;
+    const match = matches.find(publication.bytes, publication.topicStart, publication.topicEnd);
+    if (entry.toSubscriptions) {
+      if (publication.qos === 0) deliverQos0(delivery, publication, match.all, null);
+      else deliverAcknowledged(delivery, publication, match.live, null);
+      for (const { filter, sequence } of entry.logs) tree.find(filter)?.log?.arrived(sequence, publication);
+    }
+    for (const name of entry.groups) {
+      const group = match.groups.find((known) => known.name === name);
+      if (group === undefined) continue;
+      const member = chooseLocal(group, limits.sharedStrategy, publication);
+      if (member !== null) delivery.send(publication, member, member.retainAsPublished && publication.retain);
+      else if (!this.redispatch(group, publication)) delivery.metrics.dropped['no-subscriber']++;
+    }
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * Consecutive QoS 0 publishes of one client to one topic, handed over as one piece.
+ *
+ * ```
+ *   chunk   | … | PUBLISH a/b | PUBLISH a/b | PUBLISH a/b | PUBLISH c | …
+ *                 └──────────── one run ─────────────┘
+ * ```
+ *
+ * A fast publisher's packets lie one after the other in the chunk they were read in. A subscriber of the same protocol version gets those very bytes, so the
+ * whole stretch is copied once for each subscriber instead of packet by packet; for subscribers of another version it is encoded once and then copied.
+ * Measured (1 to 100, window 100): the copy of single packets was half of the broker's time; by runs a delivery costs a third. A run ends with
+ * the chunk, so nothing waits for it.
+ */
+import { PublishView, readPublish } from '@dunlin/protocol';
+import { copyBytes } from './outbox.ts';
+import { sendPublish } from './deliver.ts';
+import { Publication } from './publication.ts';
+import { placeInPacket } from './publish-in-place.ts';
+import type { Session } from './session.ts';
+import type { SessionDelivery } from './session-delivery.ts';
+import type { Subscription } from './subscription.ts';
+import type { TopicMatch } from './topic-match.ts';
+
+const nothing = Buffer.alloc(0);
+
+export class PublishRun {
+  private readonly delivery: SessionDelivery;
+  private bytes: Buffer = nothing;
+  private start = 0;
+  private end = 0;
+  private match: TopicMatch | null = null;
+  private publisher: Session | null = null;
+  count = 0;
+  /** The run in the encoding of the other protocol versions, made when the first such subscriber comes. */
+  private converted: Buffer | null = null;
+  private readonly view = new PublishView();
+  private readonly publication = new Publication();
+
+  constructor(delivery: SessionDelivery) {
+    this.delivery = delivery;
+  }
+
+  /** Adds the packet in bytes[start, end): QoS 0, without RETAIN, alias and expiry, for local subscribers alone. */
+  add(bytes: Buffer, start: number, end: number, match: TopicMatch, publisher: Session): void {
+    if (this.count > 0) {
+      if (this.end === start && this.match === match && this.bytes === bytes) {
+        this.end = end;
+        this.count++;
+        return;
+      }
+      this.flush();
+    }
+    this.bytes = bytes;
+    this.start = start;
+    this.end = end;
+    this.match = match;
+    this.publisher = publisher;
+    this.count = 1;
+  }
+
+  /** Hands the run over. Called at the end of the chunk, and before anything that must come after it. */
+  flush(): void {
+    const { match, publisher, delivery, count } = this;
+    if (match === null || publisher === null) return;
+    const subscriptions = match.all;
+    if (subscriptions.length === 0) delivery.metrics.dropped['no-subscriber'] += count;
+    for (let i = 0; i < subscriptions.length; i++) {
+      const subscription = subscriptions[i];
+      const { session } = subscription;
+      if (subscription.noLocal && session === publisher) continue; // [MQTT-3.8.3-3]
+      const { connection } = session;
+      if (connection.outbox.congested && !delivery.mayQueueQos0(connection)) continue;
+      if (subscription.identifiers !== null || connection.individual) this.sendEach(subscription);
+      else if (connection.version5 === publisher.connection.version5) copyBytes(connection.outbox, this.bytes, this.start, this.end);
+      else this.sendConverted(subscription, publisher.connection.version5);
+      delivery.metrics.publishesSent += count;
+    }
+    this.count = 0;
+    this.match = null;
+    this.publisher = null;
+    this.bytes = nothing;
+    this.converted = null;
+  }
+
+  private sendConverted(subscription: Subscription, version5: boolean): void {
+    if (this.converted === null) {
+      const packets: Buffer[] = [];
+      for (let at = this.start; at < this.end; ) {
+        at = this.place(at, version5);
+        const variant = this.publication.variant(!version5, false, this.delivery.now);
+        packets.push(variant.bytes);
+      }
+      this.converted = Buffer.concat(packets);
+    }
+    copyBytes(subscription.session.connection.outbox, this.converted, 0, this.converted.length);
+  }
+
+  /** Packet by packet, for a subscriber whose packets are its own. */
+  private sendEach(subscription: Subscription): void {
+    const { connection } = subscription.session;
+    const version5 = this.publisher?.connection.version5 === true;
+    for (let at = this.start; at < this.end; ) {
+      at = this.place(at, version5);
+      sendPublish(this.delivery, connection, this.publication, 0x30, 0, subscription.identifiers);
+    }
+    this.delivery.metrics.publishesSent -= this.count; // counted there already
+  }
+
+  /** Describes the packet at `at` and returns where the next begins. Its rules were checked when it was added. */
+  private place(at: number, version5: boolean): number {
+    const { bytes } = this;
+    let lengthAt = at + 1;
+    let length = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = bytes[lengthAt++];
+      length |= (byte & 0x7f) << shift;
+      if (byte < 0x80) break;
+    }
+    readPublish(this.view, bytes[at], bytes, lengthAt, lengthAt + length, version5 ? 5 : 4);
+    placeInPacket(this.publication, this.view, bytes, at, version5, this.delivery.now, null);
+    return lengthAt + length;
+  }
+}

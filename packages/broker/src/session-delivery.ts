@@ -1,0 +1,260 @@
+/**
+ * Messages to one session: its window, what waits behind it, what comes from its logs (P1, P3, P7).
+ *
+ * A QoS 1 or 2 message leaves when the window has room. For an ephemeral session the rest waits in memory within limits; for a durable one it
+ * waits in the log. A QoS 2 message from a log is sent only once the store knows its packet identifier (P2).
+ */
+import type { Connection } from './connection.ts';
+import { sendPublish } from './deliver.ts';
+import { InflightState } from './inflight.ts';
+import type { Limits } from './limits.ts';
+import type { LogCursor } from './log-cursor.ts';
+import { readRecord, writeRecord } from './message-record.ts';
+import type { Clock } from './ports/clock.ts';
+import type { Logger } from './ports/logger.ts';
+import type { Metrics } from './ports/metrics.ts';
+import type { OutboundInflight, Store } from './ports/store.ts';
+import type { Publication } from './publication.ts';
+import type { Session } from './session.ts';
+import type { SessionWriter } from './session-writer.ts';
+import type { Subscription } from './subscription.ts';
+
+/** How long a cursor waits before it tries a page again that the store failed to give. */
+const readRetryMilliseconds = 500;
+
+export class SessionDelivery {
+  readonly metrics: Metrics;
+  private readonly store: Store;
+  private readonly writer: SessionWriter;
+  private readonly clock: Clock;
+  private readonly logger: Logger;
+  private readonly limits: Limits;
+  private readonly failedReads = new Set<LogCursor>();
+  /** Milliseconds since 1970, renewed when a chunk is received and by the worker's timer: one clock read a chunk, not a message. */
+  now: number;
+
+  constructor(store: Store, writer: SessionWriter, clock: Clock, logger: Logger, metrics: Metrics, limits: Limits) {
+    this.store = store;
+    this.writer = writer;
+    this.clock = clock;
+    this.logger = logger;
+    this.metrics = metrics;
+    this.limits = limits;
+    this.now = clock.now();
+    clock.every(readRetryMilliseconds, () => this.retryReads());
+  }
+
+  /** Whether a QoS 0 message may still be added for a client whose kernel buffer is full; counts the drop if not. */
+  mayQueueQos0(connection: Connection): boolean {
+    if (connection.outbox.pendingBytes < this.limits.outboxBytesMax) return true;
+    this.metrics.dropped['outbox-full']++;
+    return false;
+  }
+
+  /** A live message for one subscription. The publication may be one that lies in a chunk: it is copied if it has to wait. */
+  send(publication: Publication, subscription: Subscription, retain: boolean): void {
+    const session = subscription.session;
+    const connection = session.connection;
+    const qos = publication.qos < subscription.qos ? publication.qos : subscription.qos;
+    if (qos === 0) {
+      if (connection.outbox.congested && !this.mayQueueQos0(connection)) return;
+      sendPublish(this, connection, publication, 0x30 | (retain ? 1 : 0), 0, subscription.identifiers);
+    } else if (session.hasRoom && (session.waiting === null || session.waiting.length === 0)) {
+      this.sendNow(session, publication, subscription, qos, retain);
+    } else {
+      this.wait(session, publication, subscription, qos, retain);
+    }
+  }
+
+  private sendNow(session: Session, publication: Publication, subscription: Subscription, qos: 1 | 2, retain: boolean): void {
+    const outbound = session.outboundInflight;
+    const packetId = outbound.take(qos, null, 0);
+    const firstByte = 0x30 | (qos << 1) | (retain ? 1 : 0);
+    const isMember = subscription.filter.charCodeAt(0) === 0x24 && subscription.filter.startsWith('$share/');
+    if (isMember || (retain && session.stored)) {
+      const kept = keep(publication);
+      outbound.keepContent(packetId, { publication: kept, filter: subscription.filter, member: isMember ? subscription : null });
+      // What a member leaves unacknowledged goes to another, but for QoS 2, which stays with it [MQTT-4.8.2-4].
+      if (session.stored && (!isMember || qos === 2)) {
+        this.sendRecorded(session, packetId, qos, kept, subscription, firstByte);
+        return;
+      }
+    }
+    if (!sendPublish(this, session.connection, publication, firstByte, packetId, subscription.identifiers)) {
+      outbound.release(packetId);
+    }
+  }
+
+  /** A retained message of a durable session: it is in no log, so the store keeps it with its packet identifier. */
+  private sendRecorded(
+    session: Session,
+    packetId: number,
+    qos: 1 | 2,
+    publication: Publication,
+    subscription: Subscription,
+    firstByte: number,
+  ): void {
+    const stored: OutboundInflight = { packetId, state: 'sent', qos, filter: subscription.filter, sequence: 0, record: publication.bytes };
+    this.writer.setOutbound(session, stored, () => {
+      const fits = sendPublish(this, session.connection, publication, firstByte, packetId, subscription.identifiers);
+      if (fits) return;
+      session.outboundInflight.release(packetId);
+      this.writer.completed(session, packetId);
+    });
+  }
+
+  private wait(session: Session, publication: Publication, subscription: Subscription, qos: 1 | 2, retain: boolean): void {
+    const waiting = session.waitingMessages;
+    if (waiting.length >= this.limits.queuedMessagesMax || waiting.bytes + publication.size > this.limits.queuedBytesMax) {
+      this.metrics.dropped['queue-full']++;
+      if (this.limits.queuePolicy === 'disconnect') session.connection.quotaExceeded();
+      if (this.limits.queuePolicy !== 'drop-oldest') return;
+      waiting.shift();
+    }
+    waiting.push({ publication: keep(publication), subscription, qos, retain });
+  }
+
+  /** A message of a log, in the order of its numbers, over bytes of its own. There is room for it. */
+  sendLogged(cursor: LogCursor, sequence: number, publication: Publication): void {
+    const session = cursor.session;
+    const subscription = cursor.subscription;
+    if (subscription.noLocal && publication.publisher === session.clientId) {
+      cursor.acknowledge(sequence);
+      return;
+    }
+    if (publication.isExpired(this.now)) {
+      this.metrics.dropped.expired++; // [MQTT-3.3.2-5]
+      cursor.acknowledge(sequence);
+      return;
+    }
+    const qos = (publication.qos < subscription.qos ? publication.qos : subscription.qos) as 1 | 2;
+    const packetId = session.outboundInflight.take(qos, cursor, sequence);
+    const firstByte = 0x30 | (qos << 1) | (subscription.retainAsPublished && publication.retain ? 1 : 0);
+    if (qos === 1) {
+      this.sendOrPass(session, cursor, sequence, publication, firstByte, packetId);
+      return;
+    }
+    const stored: OutboundInflight = { packetId, state: 'sent', qos, filter: cursor.log.filter, sequence, record: null };
+    this.writer.setOutbound(session, stored, () => {
+      this.sendOrPass(session, cursor, sequence, publication, firstByte, packetId);
+    });
+  }
+
+  private sendOrPass(
+    session: Session,
+    cursor: LogCursor,
+    sequence: number,
+    publication: Publication,
+    firstByte: number,
+    packetId: number,
+  ): void {
+    if (sendPublish(this, session.connection, publication, firstByte, packetId, cursor.subscription.identifiers)) return;
+    // Too large for this client: treated as delivered [MQTT-3.1.2-25].
+    session.outboundInflight.release(packetId);
+    this.writer.completed(session, packetId);
+    cursor.acknowledge(sequence);
+  }
+
+  /** A packet identifier came free: what waited goes on. */
+  roomCame(session: Session): void {
+    const waiting = session.waiting;
+    while (waiting !== null && waiting.length > 0 && session.hasRoom) {
+      const message = waiting.shift();
+      if (message === undefined) break;
+      if (message.publication.isExpired(this.now)) {
+        this.metrics.dropped.expired++;
+        continue;
+      }
+      message.publication.forgetVariants(); // the rest of its expiry is another now
+      this.sendNow(session, message.publication, message.subscription, message.qos, message.retain);
+    }
+    const cursors = session.cursors;
+    for (let i = 0; i < cursors.length && session.hasRoom; i++) if (!cursors[i].live) cursors[i].pump();
+    session.connection.roomCame();
+  }
+
+  /** After a reconnect: everything in flight again, in its order, with its packet identifiers [MQTT-4.4.0-1], [MQTT-4.6.0-1]. */
+  async resend(session: Session, stored: OutboundInflight[]): Promise<void> {
+    const outbound = session.outboundInflight;
+    const byFilter = new Map(session.cursors.map((cursor) => [cursor.log.filter, cursor]));
+    const ordered = [...stored].sort((a, b) => (a.filter === b.filter ? a.sequence - b.sequence : 0));
+    for (const message of ordered) {
+      const cursor = byFilter.get(message.filter) ?? null;
+      const logged = message.sequence > 0 ? cursor : null;
+      const state = message.state === 'released' ? InflightState.released : message.qos === 1 ? InflightState.sent1 : InflightState.sent2;
+      outbound.restore(message.packetId, state, logged, message.sequence);
+      if (logged !== null) logged.markResent(message);
+    }
+    for (const message of ordered) {
+      if (message.state === 'released') session.connection.sendAcknowledgement(6, message.packetId, 0);
+      else await this.resendPublish(session, message, byFilter.get(message.filter) ?? null);
+    }
+  }
+
+  private async resendPublish(session: Session, message: OutboundInflight, cursor: LogCursor | null): Promise<void> {
+    const publication = await this.contentOf(message);
+    if (session.ended) return;
+    const subscription = cursor?.subscription ?? session.subscriptions.get(message.filter);
+    if (publication === null) {
+      // Expired or dropped from the log since: the handshake ends here.
+      this.writer.completed(session, message.packetId);
+      session.outboundInflight.release(message.packetId);
+      cursor?.acknowledge(message.sequence);
+      return;
+    }
+    const retain = message.sequence === 0 || (publication.retain && subscription?.retainAsPublished === true);
+    const firstByte = 0x38 | (message.qos << 1) | (retain ? 1 : 0); // DUP is set [MQTT-3.3.1-1]
+    sendPublish(this, session.connection, publication, firstByte, message.packetId, subscription?.identifiers ?? null);
+  }
+
+  private async contentOf(message: OutboundInflight): Promise<Publication | null> {
+    if (message.record !== null) return readRecord(message.record);
+    const page = await this.store.readLog(message.filter, message.sequence, 1, 1, this.clock.now());
+    const entry = page.entries[0];
+    return entry !== undefined && entry.sequence === message.sequence ? readRecord(entry.record) : null;
+  }
+
+  readPage(cursor: LogCursor): void {
+    const { logPageMessages, logPageBytes } = this.limits;
+    this.store.readLog(cursor.log.filter, cursor.next, logPageMessages, logPageBytes, this.clock.now()).then(
+      (page) => {
+        if (!cursor.session.ended) cursor.pageRead(page.entries, page.firstSequence, page.lastSequence);
+      },
+      (error: unknown) => {
+        this.metrics.storeErrors++;
+        this.logger.warn('a log could not be read; it will be tried again', { filter: cursor.log.filter, error: String(error) });
+        cursor.pageFailed();
+        this.failedReads.add(cursor);
+      },
+    );
+  }
+
+  private retryReads(): void {
+    this.now = this.clock.now();
+    const cursors = [...this.failedReads];
+    this.failedReads.clear();
+    for (const cursor of cursors) cursor.pump();
+  }
+
+  countGap(): void {
+    this.metrics.logGaps++;
+  }
+
+  unreadable(cursor: LogCursor, sequence: number, error: Error): void {
+    this.metrics.storeErrors++;
+    this.logger.error('a stored message cannot be read and is passed over', {
+      filter: cursor.log.filter,
+      sequence,
+      error: error.message,
+    });
+  }
+
+  markDirty(cursor: LogCursor): void {
+    this.writer.cursorMoved(cursor);
+  }
+}
+
+/** A publication that outlives the turn: its own if it is in a buffer of its own already. */
+export function keep(publication: Publication): Publication {
+  return publication.lent ? readRecord(writeRecord(publication)) : publication;
+}

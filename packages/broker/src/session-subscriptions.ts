@@ -1,0 +1,108 @@
+/**
+ * A session's subscriptions in the tree, in shared groups and in logs.
+ */
+import { parseShare } from '@dunlin/protocol';
+import type { Broker } from './broker.ts';
+import { dropEmptyGroup, groupOf } from './cluster/routes.ts';
+import { LogCursor } from './log-cursor.ts';
+import type { Cursor, StoredSubscription } from './ports/store.ts';
+import type { Session } from './session.ts';
+import { Subscription } from './subscription.ts';
+
+/** Where the messages of a durable session come from: a log, for QoS above 0 without `$share`. */
+export function usesLog(session: Session, subscription: StoredSubscription): boolean {
+  return session.stored && subscription.qos > 0 && parseShare(subscription.filter) === null;
+}
+
+/** Puts a subscription in force, replacing the one with the same filter [MQTT-3.8.4-3]. `logEnd`: the last number of its log, if it uses one. */
+export function addSubscription(broker: Broker, session: Session, stored: StoredSubscription, logEnd: number): Subscription {
+  const old = session.subscriptions.get(stored.filter);
+  const subscription = makeSubscription(session, stored);
+  if (old !== undefined && old.cursor !== null && usesLog(session, stored)) {
+    // The cursor goes on where it is; only the options change.
+    replaceOptions(old, subscription);
+    broker.tree.touch();
+    return old;
+  }
+  if (old !== undefined) removeSubscription(broker, old);
+  if (usesLog(session, stored)) {
+    broker.durableFilters.add(stored.filter, logEnd);
+    broker.routes.announceDurable(stored.filter, logEnd);
+    attachCursor(broker, session, subscription, { filter: stored.filter, acknowledged: logEnd, above: [] }, true);
+  }
+  place(broker, subscription);
+  return subscription;
+}
+
+/** Puts a stored subscription in force after a reconnect. */
+export function restoreSubscription(broker: Broker, session: Session, stored: StoredSubscription, cursor: Cursor | null): void {
+  const subscription = makeSubscription(session, stored);
+  if (cursor !== null && usesLog(session, stored)) {
+    broker.durableFilters.add(stored.filter, 0);
+    attachCursor(broker, session, subscription, cursor, false);
+  }
+  place(broker, subscription);
+}
+
+function makeSubscription(session: Session, stored: StoredSubscription): Subscription {
+  const identifiers = stored.subscriptionIdentifier === 0 ? null : [stored.subscriptionIdentifier];
+  return new Subscription(session, stored.filter, stored.qos, stored.noLocal, stored.retainAsPublished, identifiers);
+}
+
+function replaceOptions(old: Subscription, by: Subscription): void {
+  old.qos = by.qos;
+  old.noLocal = by.noLocal;
+  old.retainAsPublished = by.retainAsPublished;
+  old.identifiers = by.identifiers;
+}
+
+function attachCursor(broker: Broker, session: Session, subscription: Subscription, cursor: Cursor, isNew: boolean): void {
+  const log = broker.durableFilters.add(cursor.filter, 0);
+  const attached = new LogCursor(broker.delivery, session, log, subscription, cursor.acknowledged, cursor.above, isNew);
+  subscription.cursor = attached;
+  session.cursors.push(attached);
+  log.addCursor(attached);
+}
+
+function place(broker: Broker, subscription: Subscription): void {
+  const { tree, routes } = broker;
+  subscription.session.subscriptions.set(subscription.filter, subscription);
+  broker.metrics.subscriptionsAdded++;
+  const share = parseShare(subscription.filter);
+  const entry = tree.entry(share?.filter ?? subscription.filter);
+  if (share !== null) {
+    const group = groupOf(entry, subscription.filter, share.filter);
+    group.add(subscription);
+    tree.touch();
+    routes.groupChanged(group);
+    return;
+  }
+  tree.addSubscription(entry, subscription);
+  routes.filterChanged(entry);
+}
+
+/** Takes a subscription out of force. The store is told by the caller. */
+export function removeSubscription(broker: Broker, subscription: Subscription): void {
+  const { tree, routes } = broker;
+  const { session } = subscription;
+  session.subscriptions.delete(subscription.filter);
+  broker.metrics.subscriptionsRemoved++;
+  if (subscription.cursor !== null) {
+    subscription.cursor.log.removeCursor(subscription.cursor);
+    session.cursors.splice(session.cursors.indexOf(subscription.cursor), 1);
+  }
+  const share = parseShare(subscription.filter);
+  const entry = tree.find(share?.filter ?? subscription.filter);
+  if (entry === null) return;
+  if (share === null) {
+    tree.removeSubscription(entry, subscription);
+    routes.filterChanged(entry);
+    return;
+  }
+  const group = groupOf(entry, subscription.filter, share.filter);
+  group.remove(subscription);
+  routes.groupChanged(group);
+  dropEmptyGroup(entry, group);
+  tree.touch();
+  tree.prune(entry);
+}

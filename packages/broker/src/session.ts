@@ -1,0 +1,76 @@
+/**
+ * What the broker knows of one client while it is connected here. An ephemeral session ends with its connection; a durable one is loaded
+ * from the store at CONNECT and written back when the connection ends [MQTT-3.1.2-4..6], [MQTT-4.1.0-1].
+ */
+import type { Connection } from './connection.ts';
+import { InboundInflight, OutboundInflight } from './inflight.ts';
+import type { LogCursor } from './log-cursor.ts';
+import type { SessionKey, StoredWill } from './ports/store.ts';
+import type { Subscription } from './subscription.ts';
+import { WaitingMessages } from './waiting-messages.ts';
+
+/** The will of a connected client, as a record (message-record.ts). */
+export interface SessionWill {
+  record: Buffer;
+  delaySeconds: number;
+}
+
+export class Session {
+  readonly clientId: string;
+  readonly key: SessionKey;
+  readonly connection: Connection;
+  /** Above 0: durable. Changed by DISCONNECT at the earliest. */
+  expirySeconds: number;
+  /** True while the store holds the session. */
+  stored: boolean;
+  will: SessionWill | null = null;
+  producerNumber = 0;
+  readonly subscriptions = new Map<string, Subscription>();
+  readonly cursors: LogCursor[] = [];
+  /** Progress that the store has not heard of. */
+  readonly dirtyCursors = new Set<LogCursor>();
+  readonly outboundDeleted = new Set<number>();
+  outbound: OutboundInflight | null = null;
+  inbound: InboundInflight | null = null;
+  waiting: WaitingMessages | null = null;
+  private readonly inflightMax: number;
+  /** True once the session was handed on or released: late answers of the store change nothing any more. */
+  ended = false;
+
+  constructor(connection: Connection, key: SessionKey, expirySeconds: number, inflightMax: number) {
+    this.connection = connection;
+    this.clientId = key.clientId;
+    this.key = key;
+    this.expirySeconds = expirySeconds;
+    this.stored = expirySeconds > 0;
+    this.inflightMax = inflightMax;
+  }
+
+  get outboundInflight(): OutboundInflight {
+    this.outbound ??= new OutboundInflight(this.inflightMax);
+    return this.outbound;
+  }
+
+  get inboundInflight(): InboundInflight {
+    this.inbound ??= new InboundInflight();
+    return this.inbound;
+  }
+
+  get waitingMessages(): WaitingMessages {
+    this.waiting ??= new WaitingMessages();
+    return this.waiting;
+  }
+
+  /** Room for one more QoS 1 or 2 message [MQTT-3.3.4-9]. */
+  get hasRoom(): boolean {
+    return this.outbound === null || this.outbound.count < this.inflightMax;
+  }
+
+  /** Messages under way and waiting, for `least-inflight`. */
+  get load(): number {
+    return (this.outbound?.count ?? 0) + (this.waiting?.length ?? 0);
+  }
+}
+
+/** A will as the store returns it, for publishing it after its client is gone. */
+export type DueWill = StoredWill;

@@ -1,0 +1,140 @@
+/**
+ * Shared subscriptions: `$share/{name}/{filter}`; each message to one member of each group (features D4, MQTT 5 section 4.8).
+ *
+ * A group's members are the local subscriptions and, for each other endpoint, the number it has there. The endpoint that took the
+ * publish chooses: a local member, or an endpoint, which then chooses among its own. Offline members are not members: they are
+ * not in the group while they are away.
+ */
+import type { SharedStrategy } from './limits.ts';
+import type { EndpointId } from './ports/store.ts';
+import type { Publication } from './publication.ts';
+import type { Subscription } from './subscription.ts';
+
+export class SharedGroup {
+  /** `$share/name/filter`. */
+  readonly name: string;
+  readonly filter: string;
+  readonly members: Subscription[] = [];
+  /** Members at other endpoints, sorted by name so that all endpoints count alike. */
+  readonly remote: { endpoint: EndpointId; count: number }[] = [];
+  remoteCount = 0;
+  turn = 0;
+  sticky: Subscription | EndpointId | null = null;
+
+  constructor(name: string, filter: string) {
+    this.name = name;
+    this.filter = filter;
+  }
+
+  get isEmpty(): boolean {
+    return this.members.length === 0 && this.remote.length === 0;
+  }
+
+  add(member: Subscription): void {
+    this.members.push(member);
+  }
+
+  remove(member: Subscription): void {
+    const at = this.members.indexOf(member);
+    if (at >= 0) this.members.splice(at, 1);
+    if (this.sticky === member) this.sticky = null;
+  }
+
+  setRemote(endpoint: EndpointId, count: number): void {
+    const at = this.remote.findIndex((entry) => entry.endpoint === endpoint);
+    if (at >= 0) {
+      this.remoteCount -= this.remote[at].count;
+      this.remote.splice(at, 1);
+    }
+    if (count > 0) {
+      this.remote.push({ endpoint, count });
+      this.remote.sort((a, b) => (a.endpoint < b.endpoint ? -1 : 1));
+      this.remoteCount += count;
+    }
+    if (this.sticky === endpoint && count === 0) this.sticky = null;
+  }
+}
+
+/** The member that gets this message, another endpoint that shall choose, or null when there is nobody. */
+export function chooseMember(
+  group: SharedGroup,
+  strategy: SharedStrategy,
+  publication: Publication,
+  self: EndpointId,
+): Subscription | EndpointId | null {
+  const total = group.members.length + group.remoteCount;
+  if (total === 0) return null;
+  switch (strategy) {
+    case 'round-robin':
+      return at(group, self, takeTurn(group, total));
+    case 'hash-topic':
+      return at(group, self, hashBytes(publication.bytes, publication.topicStart, publication.topicEnd) % total);
+    case 'hash-client':
+      return at(group, self, hashString(publication.publisher) % total);
+    case 'sticky':
+      group.sticky ??= at(group, self, takeTurn(group, total));
+      return group.sticky;
+    case 'local-first':
+      return chooseLocal(group, 'round-robin', publication) ?? at(group, self, takeTurn(group, total));
+    case 'least-inflight': {
+      // What others have under way is not known here: the endpoints share by their members, each then chooses its least loaded one.
+      const chosen = at(group, self, takeTurn(group, total));
+      return typeof chosen === 'string' ? chosen : leastLoaded(group.members);
+    }
+  }
+}
+
+/** For a message that another endpoint sent here for this group. */
+export function chooseLocal(group: SharedGroup, strategy: SharedStrategy, publication: Publication): Subscription | null {
+  const { members } = group;
+  if (members.length === 0) return null;
+  if (strategy === 'least-inflight') return leastLoaded(members);
+  if (strategy === 'hash-topic') {
+    return members[hashBytes(publication.bytes, publication.topicStart, publication.topicEnd) % members.length];
+  }
+  if (strategy === 'hash-client') return members[hashString(publication.publisher) % members.length];
+  if (strategy === 'sticky') {
+    if (typeof group.sticky === 'string' || group.sticky === null) return members[0];
+    return group.sticky;
+  }
+  return members[takeTurn(group, members.length)];
+}
+
+function takeTurn(group: SharedGroup, total: number): number {
+  group.turn = group.turn >= total - 1 ? 0 : group.turn + 1;
+  return group.turn;
+}
+
+/** The n-th member of the whole group: endpoints in the order of their names, this one among them. */
+function at(group: SharedGroup, self: EndpointId, index: number): Subscription | EndpointId {
+  let rest = index;
+  let localDone = false;
+  for (const { endpoint, count } of group.remote) {
+    if (!localDone && self < endpoint) {
+      localDone = true;
+      if (rest < group.members.length) return group.members[rest];
+      rest -= group.members.length;
+    }
+    if (rest < count) return endpoint;
+    rest -= count;
+  }
+  return group.members[rest];
+}
+
+function leastLoaded(members: readonly Subscription[]): Subscription {
+  let best = members[0];
+  for (const member of members) if (member.session.load < best.session.load) best = member;
+  return best;
+}
+
+function hashBytes(bytes: Buffer, start: number, end: number): number {
+  let hash = 2166136261;
+  for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i], 16777619);
+  return hash >>> 0;
+}
+
+function hashString(text: string): number {
+  let hash = 2166136261;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 16777619);
+  return hash >>> 0;
+}

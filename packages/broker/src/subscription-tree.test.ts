@@ -1,0 +1,75 @@
+import { topicMatchesFilter } from '@dunlin/protocol';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { SubscriptionTree } from './subscription-tree.ts';
+
+const level = fc.constantFrom('a', 'b', '', 'c');
+const filterLevel = fc.constantFrom('a', 'b', '', '+', '+');
+const topic = fc.array(level, { minLength: 1, maxLength: 6 }).map((levels) => levels.join('/'));
+const filter = fc
+  .tuple(fc.array(filterLevel, { minLength: 1, maxLength: 5 }), fc.boolean())
+  .map(([levels, multi]) => (multi ? [...levels, '#'] : levels).join('/'));
+
+function matched(tree: SubscriptionTree, name: string): string[] {
+  return tree
+    .match(name)
+    .map((entry) => entry.filter)
+    .sort();
+}
+
+/** Something that keeps an entry from being pruned. */
+function occupy(tree: SubscriptionTree, name: string): void {
+  tree.entry(name).endpoints = ['another'];
+}
+
+describe('subscription tree', () => {
+  test('matches what the rules of topics say, whatever the filters', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(filter, { maxLength: 30 }), fc.array(topic, { maxLength: 10 }), (filters, topics) => {
+        const tree = new SubscriptionTree();
+        for (const name of filters) occupy(tree, name);
+        for (const name of [...topics, '$SYS/a', '$a']) {
+          const expected = filters.filter((one) => topicMatchesFilter(name, one)).sort();
+          expect(matched(tree, name)).toEqual(expected);
+        }
+      }),
+    );
+  });
+
+  test('pruning leaves nothing behind, in any order', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(filter, { maxLength: 30 }), (filters) => {
+        const tree = new SubscriptionTree();
+        for (const name of filters) occupy(tree, name);
+        for (const name of [...filters].reverse()) {
+          const entry = tree.entry(name);
+          entry.endpoints = null;
+          tree.prune(entry);
+        }
+        expect(tree.filterCount).toBe(0);
+        expect(tree.isEmpty).toBe(true);
+      }),
+    );
+  });
+
+  test('a filter that would make a match take too many ways is refused, and allowed again when others left', () => {
+    const tree = new SubscriptionTree();
+    const accepted: string[] = [];
+    for (let bits = 0; bits < 1 << 12; bits++) {
+      const name = Array.from({ length: 12 }, (_, i) => ((bits >> i) & 1 ? '+' : 'a')).join('/');
+      if (!tree.mayAdd(name)) continue;
+      occupy(tree, name);
+      accepted.push(name);
+    }
+    expect(accepted.length).toBeGreaterThanOrEqual(64);
+    expect(tree.match('a/a/a/a/a/a/a/a/a/a/a/a').length).toBeLessThanOrEqual(64);
+    const refused = '+/a/+/a/+/a/+/a/+/a/+/a';
+    expect(tree.mayAdd(refused)).toBe(false);
+    for (const name of accepted) {
+      const entry = tree.entry(name);
+      entry.endpoints = null;
+      tree.prune(entry);
+    }
+    expect(tree.mayAdd(refused)).toBe(true);
+  });
+});

@@ -1,0 +1,74 @@
+/**
+ * What a session's owner hands to the next one (ARCHITECTURE.md, section 7).
+ *
+ * The claim has moved before the old owner is asked, so its own writes are refused from then on. It answers with all that the store may not have
+ * heard of: how far each log was served, and what is in flight. The new owner writes that under its own epoch before it goes on. Unreleased inbound
+ * messages are not handed over: what the store knows is what was appended, and the client sends the rest again.
+ */
+import type { Cursor, OutboundInflight, SessionChange, StoredSession } from './ports/store.ts';
+import { InflightState } from './inflight.ts';
+import type { Session } from './session.ts';
+
+export interface HandedSession {
+  cursors: Cursor[];
+  outbound: OutboundInflight[];
+}
+
+/** Everything in flight to the client, as the store keeps it. */
+export function outboundOf(session: Session): OutboundInflight[] {
+  const { outbound } = session;
+  if (outbound === null) return [];
+  const found: OutboundInflight[] = [];
+  for (const packetId of outbound.packetIdsInUse()) {
+    const cursor = outbound.cursorOf(packetId);
+    const content = outbound.contentOf(packetId);
+    const state = outbound.stateOf(packetId);
+    const released = state === InflightState.released;
+    if (cursor === null && content === null && !released) continue;
+    found.push({
+      packetId,
+      state: released ? 'released' : 'sent',
+      qos: state === InflightState.sent1 ? 1 : 2,
+      filter: cursor?.log.filter ?? content?.filter ?? '',
+      sequence: outbound.sequenceOf(packetId),
+      record: content === null ? null : content.publication.bytes,
+    });
+  }
+  return found;
+}
+
+export function handOver(session: Session): HandedSession {
+  return { cursors: session.cursors.map((cursor) => cursor.stored()), outbound: outboundOf(session) };
+}
+
+/** What the new owner writes so that the store's session becomes the one handed over; changes `stored` alike. */
+export function applyHanded(stored: StoredSession, handed: HandedSession): SessionChange {
+  const inUse = new Set(handed.outbound.map((message) => message.packetId));
+  const outboundDelete = stored.outbound.map((message) => message.packetId).filter((packetId) => !inUse.has(packetId));
+  const cursors = handed.cursors.filter((cursor) => stored.cursors.some((known) => known.filter === cursor.filter));
+  stored.cursors = stored.cursors.map((known) => cursors.find((cursor) => cursor.filter === known.filter) ?? known);
+  stored.outbound = handed.outbound;
+  return { cursors, outboundSet: handed.outbound, outboundDelete };
+}
+
+/** For the answer of another endpoint: JSON, records in base64. */
+export function encodeHanded(handed: HandedSession | null): string {
+  if (handed === null) return '';
+  const outbound = handed.outbound.map((message) => ({
+    ...message,
+    record: message.record === null ? null : Buffer.from(message.record).toString('base64'),
+  }));
+  return JSON.stringify({ cursors: handed.cursors, outbound });
+}
+
+export function decodeHanded(text: string): HandedSession | null {
+  if (text === '') return null;
+  const { cursors, outbound } = JSON.parse(text) as { cursors: Cursor[]; outbound: (OutboundInflight & { record: string | null })[] };
+  return {
+    cursors,
+    outbound: outbound.map((message) => ({
+      ...message,
+      record: message.record === null ? null : Buffer.from(message.record as string, 'base64'),
+    })),
+  };
+}

@@ -1,0 +1,19 @@
+import { isatty } from 'node:tty';
+import { loadConfiguration } from '@dunlin/config';
+import { Command } from 'commander';
+import { version } from '../version.ts';
+import { addConfigurationOptions, type ConfigurationValues, readSources } from './configuration-options.ts';
+
+export const startCommand: Command = addConfigurationOptions(new Command('start').description('run the broker')).action(
+  start,
+);
+
+async function start(values: ConfigurationValues): Promise<void> {
+  const { configuration, origins } = loadConfiguration(readSources(values));
+  // A person at a terminal reads lines, everything else reads JSON.
+  if (!origins.has('log.format') && isatty(1)) configuration.log.format = 'pretty';
+  const reload = () => loadConfiguration(readSources(values)).configuration;
+  // The other commands have no need of a broker, and start faster without it.
+  const { serve } = await import('@dunlin/edge');
+  process.exit(await serve(configuration, { version, reload }));
+}

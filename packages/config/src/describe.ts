@@ -1,0 +1,99 @@
+import { stringify } from 'yaml';
+import { z } from 'zod';
+import { configFileVariable, type Key, keys } from './keys.ts';
+import type { Configuration } from './load.ts';
+import { schema } from './schema.ts';
+
+/** The JSON schema of the configuration file (draft 2020-12), for editors and other checkers. */
+export function configurationJsonSchema(): Record<string, unknown> {
+  const json = z.toJSONSchema(schema, { unrepresentable: 'any', io: 'input', override: forgetMachine }) as Record<
+    string,
+    unknown
+  >;
+  return { ...json, title: 'Dunlin configuration' };
+}
+
+/** A default that depends on the machine is not part of the schema. */
+function forgetMachine(context: { jsonSchema: Record<string, unknown> }): void {
+  const json = context.jsonSchema;
+  if (json.defaultText !== undefined) delete json.default;
+  for (const word of ['defaultText', 'allowed', 'reloads']) delete json[word];
+}
+
+function row(key: Key): string {
+  const effect = key.reloads ? 'SIGHUP' : 'start';
+  const cells = [`\`${key.path}\``, key.description, key.allowed, showDefault(key), effect, `\`${key.variable}\``];
+  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+}
+
+function showDefault(key: Key): string {
+  return key.type.meta()?.defaultText === undefined ? `\`${key.defaultText}\`` : key.defaultText;
+}
+
+/** The reference of the configuration: docs/configuration.md. */
+export function configurationReference(): string {
+  return `# Configuration
+
+Generated from the schema by \`npm run docs\`; do not edit.
+
+One YAML file, named by \`--config FILE\` or by the variable \`${configFileVariable}\`. Every key is also an environment variable and can
+be given on the command line as \`--set KEY=VALUE\`. Flags come before the environment, the environment before the file, the file
+before the defaults. A list in a variable or a flag is written with commas, or as YAML: \`[a, b]\`.
+
+Whatever is unknown or wrong is refused at the start, everything at once, each with its place, what is allowed and what was probably meant;
+so is a file that is not there, and a variable that begins with \`DUNLIN_\` and belongs to no key. \`dunlin config check\` does only that.
+\`dunlin config init\` writes a file to begin with, \`dunlin config print\` shows what holds and where it comes from. The JSON schema of the
+file is \`docs/dunlin.schema.json\`.
+
+Without any configuration the broker listens on the loopback address only. A listener that other machines can reach is refused unless it
+says \`allowAnonymous: true\`.
+
+| key | what it is | allowed | default | takes effect at | variable |
+| --- | --- | --- | --- | --- | --- |
+${keys.map(row).join('\n')}
+`;
+}
+
+/** A configuration file with every key at its default, commented out. */
+export function configurationTemplate(): string {
+  const lines = ['# Dunlin configuration. Every key is optional; the values shown are the defaults.', ''];
+  let section = '';
+  for (const key of keys) {
+    const steps = key.path.split('.');
+    if (steps.length > 1 && steps[0] !== section) {
+      section = steps[0];
+      lines.push(`${section}:`);
+    }
+    const indent = '  '.repeat(steps.length - 1);
+    lines.push(`${indent}# ${key.description}`, `${indent}# Allowed: ${key.allowed}`);
+    if (key.kind === 'list') lines.push(`${indent}# ${steps.at(-1)}:`, `${indent}#   - ${key.defaultText}`);
+    else lines.push(`${indent}# ${steps.at(-1)}: ${key.defaultText}`);
+    lines.push('');
+  }
+  return lines.join('\n');
+}
+
+/** The configuration that holds, as YAML that could be given back; with a comment on each key that says where it was set. */
+export function printConfiguration(configuration: Configuration, origins: ReadonlyMap<string, string>): string {
+  const lines: string[] = [];
+  let section = '';
+  for (const key of keys) {
+    const steps = key.path.split('.');
+    if (steps.length > 1 && steps[0] !== section) {
+      section = steps[0];
+      lines.push(`${section}:`);
+    }
+    let value: unknown = configuration;
+    for (const step of steps) value = (value as Record<string, unknown>)[step];
+    const plain =
+      key.path === 'listeners'
+        ? configuration.listeners.map(({ url, name, allowAnonymous }) => ({ url, name, allowAnonymous }))
+        : value;
+    const text = stringify({ [steps.at(-1) as string]: plain }, { lineWidth: 0 })
+      .trimEnd()
+      .split('\n');
+    text[0] += ` # ${origins.get(key.path) ?? 'default'}`;
+    lines.push(...text.map((line) => '  '.repeat(steps.length - 1) + line));
+  }
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,11 @@
+export {
+  configurationJsonSchema,
+  configurationReference,
+  configurationTemplate,
+  printConfiguration,
+} from './describe.ts';
+export { type Flag, parseAssignment } from './flag-layer.ts';
+export { configFileVariable, type Key, keys, keysByPath } from './keys.ts';
+export { formatListenerUrl, isLoopback, type Listener, type ListenerAddress, parseListenerUrl } from './listener.ts';
+export { type Configuration, type ConfigurationSources, type LoadedConfiguration, loadConfiguration } from './load.ts';
+export { ConfigurationError, formatProblem, type Problem } from './problem.ts';

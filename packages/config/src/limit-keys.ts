@@ -1,0 +1,102 @@
+import { z } from 'zod';
+
+const never = 0xffffffff;
+const kibibyte = 1024;
+const mebibyte = 1024 * kibibyte;
+
+/** A whole number between two bounds, both allowed. */
+function whole(minimum: number, maximum: number, value: number, description: string) {
+  return z.int().min(minimum).max(maximum).default(value).meta({ description });
+}
+
+function yesOrNo(value: boolean, description: string) {
+  return z.boolean().default(value).meta({ description });
+}
+
+/** Keys under `limits`: the same names and defaults as the broker's own table of limits (a test of the edge package compares them). */
+export const limitShape = {
+  receiveMaximum: whole(
+    1,
+    65_535,
+    1000,
+    'QoS 1 and 2 publishes that one client may have unacknowledged towards the broker.',
+  ),
+  topicAliasMaximum: whole(
+    0,
+    65_535,
+    100,
+    'Topic aliases a client may set, and the most the broker sets towards a client.',
+  ),
+  maximumPacketSizeBytes: whole(
+    128,
+    268_435_460,
+    mebibyte,
+    'Largest packet taken from a client, fixed header included; a larger one is refused before it is buffered.',
+  ),
+  connectTimeoutSeconds: whole(1, 3600, 10, 'CONNECT must be complete this long after the connection was opened.'),
+  partialPacketTimeoutSeconds: whole(1, 3600, 30, 'A packet that has begun must be complete by then.'),
+  keepAliveMaxSeconds: whole(
+    0,
+    65_535,
+    0,
+    'Longer keep alives are cut to this, and MQTT 5 clients told; 0: as the client asks.',
+  ),
+  inflightMax: whole(1, 65_535, 1000, 'Messages in flight to a client that names no smaller Receive Maximum.'),
+  queuedMessagesMax: whole(0, 100_000_000, 10_000, 'Messages an ephemeral session may have waiting behind its window.'),
+  queuedBytesMax: whole(0, 2 ** 40, 16 * mebibyte, 'Bytes an ephemeral session may have waiting behind its window.'),
+  queuePolicy: z
+    .enum(['drop-oldest', 'drop-newest', 'disconnect'])
+    .default('drop-newest')
+    .meta({ description: 'What happens to a message over queuedMessagesMax or queuedBytesMax.' }),
+  outboxBytesMax: whole(
+    64 * kibibyte,
+    2 ** 40,
+    4 * mebibyte,
+    'Bytes waiting for one socket; over it QoS 0 messages to that client are dropped.',
+  ),
+  sessionExpiryMaxSeconds: whole(0, never, never, 'Longest session expiry a client may ask for; 4294967295: for ever.'),
+  persistentSessionExpirySeconds: whole(
+    0,
+    never,
+    never,
+    'How long MQTT 3 sessions with clean session 0 are kept; 4294967295: for ever.',
+  ),
+  subscriptionsMax: whole(1, 100_000_000, 100_000, 'Subscriptions one session may hold.'),
+  topicLevelsMax: whole(1, 65_535, 128, 'Levels of a topic or filter.'),
+  connectionsMax: whole(1, 100_000_000, 1_000_000, 'Connections one worker accepts.'),
+  logMessagesMax: whole(1, 2 ** 40, 1_000_000, 'Messages the log of one durable filter may hold; the oldest go first.'),
+  logBytesMax: whole(
+    kibibyte,
+    2 ** 50,
+    1024 * mebibyte,
+    'Bytes the log of one durable filter may hold; the oldest go first.',
+  ),
+  logPageMessages: whole(1, 65_535, 256, 'Messages read from a log at once.'),
+  logPageBytes: whole(kibibyte, 2 ** 30, mebibyte, 'Bytes read from a log at once.'),
+  delayMaxSeconds: whole(0, never, 4_294_967, 'Delayed publishes further in the future than this are refused.'),
+  sharedStrategy: z
+    .enum(['round-robin', 'least-inflight', 'hash-topic', 'hash-client', 'sticky', 'local-first'])
+    .default('round-robin')
+    .meta({ description: 'Which member of a shared subscription gets a message.' }),
+  routeConfirmMilliseconds: whole(
+    1,
+    60_000,
+    2000,
+    'SUBACK waits at most this long for other endpoints to confirm a route.',
+  ),
+  linkBytesMax: whole(
+    64 * kibibyte,
+    2 ** 40,
+    8 * mebibyte,
+    'Unacknowledged bytes of the link to another endpoint; over it publishers are not read.',
+  ),
+  matchCacheMax: whole(0, 100_000_000, 65_536, 'Topics in the match cache of a worker.'),
+  retainAvailable: yesOrNo(true, 'Retained messages are kept and sent.'),
+  wildcardSubscriptionAvailable: yesOrNo(true, 'Filters with wildcards are taken.'),
+  sharedSubscriptionAvailable: yesOrNo(true, 'Shared subscriptions are taken.'),
+  maximumQos: z
+    .union([z.literal(0), z.literal(1), z.literal(2)])
+    .default(2)
+    .meta({ description: 'Highest QoS that clients may publish with.' }),
+  sysIntervalSeconds: whole(0, 86_400, 10, 'Seconds between publications of the `$SYS` topics; 0: none.'),
+};

@@ -1,0 +1,119 @@
+import { availableParallelism, hostname } from 'node:os';
+import { z } from 'zod';
+import { limitShape } from './limit-keys.ts';
+import { parseListenerText, parseListenerUrl } from './listener.ts';
+
+/** Extra words on a key, beside zod's own `description`. */
+declare module 'zod' {
+  interface GlobalMeta {
+    /** Takes effect at SIGHUP; absent: only at a start. */
+    reloads?: boolean;
+    /** What may be given, in words, where the type alone does not say it. */
+    allowed?: string;
+    /** The default in words, where it depends on the machine. */
+    defaultText?: string;
+  }
+}
+
+/** Node identifiers stand in endpoint names, subjects and keys. */
+export const nodeIdPattern = /^[A-Za-z0-9._-]{1,64}$/;
+
+/** More workers than this share nothing but memory traffic; also the bound of the port mesh between them (N * (N - 1) / 2 channels). */
+export const workersMax = 128;
+
+/** The host name with everything else than letters, digits, dot, dash and underscore replaced. */
+export function defaultNodeId(): string {
+  return (
+    hostname()
+      .replace(/[^A-Za-z0-9._-]/g, '-')
+      .slice(0, 64) || 'dunlin'
+  );
+}
+
+/** Several sockets on one port, shared out by the kernel: Linux and the BSDs that Node knows. Elsewhere a node runs one worker. */
+export function hasReusePort(platform: NodeJS.Platform = process.platform): boolean {
+  return platform === 'linux' || platform === 'freebsd' || platform === 'sunos' || platform === 'aix';
+}
+
+export function defaultWorkers(): number {
+  return hasReusePort() ? Math.min(availableParallelism(), workersMax) : 1;
+}
+
+const listenerUrl = z.string().refine((url) => parseListenerUrl(url) !== null);
+const listenerForms = 'tcp://HOST[:PORT] or unix:PATH';
+
+const listener = z.union([
+  z.string().refine((text) => {
+    const input = parseListenerText(text);
+    return input !== null && parseListenerUrl(input.url) !== null;
+  }),
+  z.strictObject({
+    url: listenerUrl.meta({ description: 'Where to listen.', allowed: listenerForms }),
+    name: z.string().min(1).max(64).optional().meta({ description: 'A name for logs; the URL unless given.' }),
+    allowAnonymous: z
+      .boolean()
+      .optional()
+      .meta({
+        description: 'Clients need not say who they are. Must be said out loud where other machines can connect.',
+      }),
+  }),
+]);
+
+const store = z.strictObject({
+  kind: z.enum(['memory', 'lmdb']).default('lmdb').meta({
+    description:
+      'Where sessions, queued and retained messages live. `lmdb`: embedded in the process, on disk; `memory`: gone with the process.',
+  }),
+  path: z
+    .string()
+    .min(1)
+    .default('./data')
+    .meta({
+      description: 'Directory of the embedded store; made when it is missing. Only one node may use it.',
+      allowed: 'a path',
+    }),
+  durability: z.enum(['fsync', 'memory']).default('fsync').meta({
+    description:
+      'When the embedded store counts a write as done. `fsync`: it is on the disk and survives loss of power; `memory`: the system has it and it survives a crash of the broker.',
+  }),
+});
+
+const log = z.strictObject({
+  level: z
+    .enum(['debug', 'info', 'warn', 'error'])
+    .default('info')
+    .meta({ description: 'The least important lines that are written.', reloads: true }),
+  format: z
+    .enum(['json', 'pretty'])
+    .default('json')
+    .meta({ description: '`json`: one object a line, for programs; `pretty`: for people at a terminal.' }),
+});
+
+/** The configuration file. Every key has a description; what it lacks has a default. */
+export const schema = z.strictObject({
+  nodeId: z.string().regex(nodeIdPattern).default(defaultNodeId).meta({
+    description: 'The name of this node; stays the same over restarts.',
+    allowed: '1 to 64 letters, digits, dots, dashes and underscores',
+    defaultText: 'the host name',
+  }),
+  listeners: z
+    .array(listener)
+    .min(1)
+    .default(['tcp://127.0.0.1:1883'])
+    .meta({
+      description:
+        'Where clients connect. Each is `{ url, name, allowAnonymous }`, or a URL alone, to which `?allowAnonymous=true` may be added.',
+      allowed: `a list of ${listenerForms}, or of { url, name, allowAnonymous }`,
+    }),
+  store,
+  workers: z.int().min(1).max(workersMax).default(defaultWorkers).meta({
+    description:
+      'Threads that serve connections. At most 1 where the system cannot share a port between sockets (macOS, Windows).',
+    defaultText: 'the number of processor cores, 1 where a port cannot be shared',
+  }),
+  limits: z.strictObject(limitShape),
+  log,
+});
+
+/** Sections of the file: objects whose own keys are the settings. */
+export const sections = ['store', 'limits', 'log'] as const;

@@ -1,0 +1,274 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Flag, parseAssignment } from '../src/flag-layer.ts';
+import { ConfigurationError, keys, loadConfiguration, printConfiguration } from '../src/index.ts';
+import { variableName } from '../src/keys.ts';
+
+let directory: string;
+let file: string;
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'dunlin-config-'));
+  file = join(directory, 'dunlin.yaml');
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+interface Given {
+  yaml?: string;
+  environment?: NodeJS.ProcessEnv;
+  flags?: Flag[];
+  platform?: NodeJS.Platform;
+}
+
+function load(given: Given) {
+  if (given.yaml !== undefined) writeFileSync(file, given.yaml);
+  return loadConfiguration({ file: given.yaml === undefined ? undefined : file, platform: 'linux', ...given });
+}
+
+/** The lines of the error, with the directory of this run taken out. */
+function refusal(given: Given): string[] {
+  try {
+    load(given);
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigurationError);
+    return (error as Error).message.replaceAll(`${directory}/`, '').split('\n');
+  }
+  throw new Error('the configuration was accepted');
+}
+
+const receiveMaximum = 'limits.receiveMaximum';
+const listenerForms = 'tcp://HOST[:PORT] or unix:PATH';
+const refused: [title: string, given: Given, lines: string[]][] = [
+  [
+    'an unknown key, with the nearest one',
+    { yaml: 'nodeID: a\n' },
+    ['dunlin.yaml:1:1: unknown key nodeID; did you mean "nodeId"?'],
+  ],
+  [
+    'an unknown key in a section',
+    { yaml: 'limits:\n  recieveMaximum: 10\n' },
+    ['dunlin.yaml:2:3: unknown key limits.recieveMaximum; did you mean "limits.receiveMaximum"?'],
+  ],
+  [
+    'a key outside its section',
+    { yaml: 'receiveMaximum: 10\n' },
+    ['dunlin.yaml:1:1: unknown key receiveMaximum; did you mean "limits.receiveMaximum"?'],
+  ],
+  ['a key near to nothing', { yaml: 'zebra: 1\n' }, ['dunlin.yaml:1:1: unknown key zebra']],
+  [
+    'text for a number',
+    { yaml: 'limits:\n  receiveMaximum: ten\n' },
+    ['dunlin.yaml:2:19: limits.receiveMaximum: given "ten", allowed: a whole number from 1 to 65535'],
+  ],
+  [
+    'a number over its bound',
+    { yaml: 'limits:\n  receiveMaximum: 65536\n' },
+    ['dunlin.yaml:2:19: limits.receiveMaximum: given 65536, allowed: a whole number from 1 to 65535'],
+  ],
+  [
+    'a QoS that is none',
+    { yaml: 'limits: { maximumQos: 3 }\n' },
+    ['dunlin.yaml:1:23: limits.maximumQos: given 3, allowed: 0, 1, 2'],
+  ],
+  [
+    'a number for text',
+    { yaml: 'nodeId: 7\n' },
+    [
+      'dunlin.yaml:1:9: nodeId: given 7, allowed: 1 to 64 letters, digits, dots, dashes and underscores; write it as text: "7"',
+    ],
+  ],
+  [
+    'a key without a value',
+    { yaml: 'workers:\n' },
+    ['dunlin.yaml:1:9: workers: given null, allowed: a whole number from 1 to 128'],
+  ],
+  [
+    'a choice that is none',
+    { yaml: 'store:\n  kind: lmbd\n' },
+    ['dunlin.yaml:2:9: store.kind: given "lmbd", allowed: memory, lmdb; did you mean "lmdb"?'],
+  ],
+  [
+    'a value for a section',
+    { yaml: 'log: loud\n' },
+    ['dunlin.yaml:1:6: log: given "loud", allowed: a map of keys to values'],
+  ],
+  ['a list for the whole', { yaml: '- 1\n' }, ['dunlin.yaml:1:1: a configuration is a map of keys to values']],
+  ['a key given twice', { yaml: 'workers: 1\nworkers: 2\n' }, ['dunlin.yaml:2:1: Map keys must be unique']],
+  [
+    'an unknown variable',
+    { environment: { DUNLIN_WORKER: '1' } },
+    ['environment DUNLIN_WORKER: no key has this variable; did you mean "DUNLIN_WORKERS"?'],
+  ],
+  [
+    'a wrong variable',
+    { environment: { DUNLIN_WORKERS: 'all' } },
+    ['environment DUNLIN_WORKERS: workers: given "all", allowed: a whole number from 1 to 128'],
+  ],
+  [
+    'an unknown flag',
+    { flags: [{ flag: '--set', path: 'limits.inflight', value: '1' }] },
+    ['flag --set limits.inflight: unknown key limits.inflight; did you mean "limits.inflightMax"?'],
+  ],
+  [
+    'a wrong flag',
+    { flags: [{ flag: '--workers', path: 'workers', value: '0' }] },
+    ['flag --workers: workers: given 0, allowed: a whole number from 1 to 128'],
+  ],
+  [
+    'a listener that others reach, not said out loud',
+    { yaml: 'listeners:\n  - tcp://0.0.0.0:1883\n' },
+    [
+      'dunlin.yaml:2:5: listener tcp://0.0.0.0:1883 could be reached by other machines without a password; listen on 127.0.0.1, or add ' +
+        'allowAnonymous: true to this listener (in the short form: ?allowAnonymous=true) if that is meant',
+    ],
+  ],
+  [
+    'a listener that admits nobody',
+    { yaml: 'listeners:\n  - { url: "tcp://127.0.0.1:1883", allowAnonymous: false }\n' },
+    [
+      'dunlin.yaml:2:12: listener tcp://127.0.0.1:1883 admits nobody: allowAnonymous is false and no other authentication is configured; ' +
+        'remove allowAnonymous: false, or the listener',
+    ],
+  ],
+  [
+    'a listener without a scheme',
+    { environment: { DUNLIN_LISTENERS: '127.0.0.1:1883' } },
+    [
+      `environment DUNLIN_LISTENERS: listeners[0]: given "127.0.0.1:1883", allowed: ${listenerForms}; did you mean "tcp://127.0.0.1:1883"?`,
+    ],
+  ],
+  [
+    'a port that is none',
+    { environment: { DUNLIN_LISTENERS: 'tcp://127.0.0.1:65536' } },
+    [`environment DUNLIN_LISTENERS: listeners[0]: given "tcp://127.0.0.1:65536", allowed: ${listenerForms}`],
+  ],
+  [
+    'an unknown option of a listener',
+    { yaml: 'listeners:\n  - url: tcp://127.0.0.1\n    allowAnonimous: true\n' },
+    ['dunlin.yaml:3:5: unknown key listeners[0].allowAnonimous; did you mean "allowAnonymous"?'],
+  ],
+  [
+    'an address taken twice',
+    { environment: { DUNLIN_LISTENERS: 'tcp://localhost,tcp://LOCALHOST:1883?name=b' } },
+    ['environment DUNLIN_LISTENERS: listeners[1]: localhost:1883 is taken twice'],
+  ],
+  [
+    'no listener',
+    { yaml: 'listeners: []\n' },
+    [`dunlin.yaml:1:12: listeners: given [], allowed: a list of ${listenerForms}, or of { url, name, allowAnonymous }`],
+  ],
+  [
+    'several workers where a port cannot be shared',
+    { flags: [{ flag: '--workers', path: 'workers', value: '2' }], platform: 'darwin' },
+    ['flag --workers: workers: given 2, allowed on this system: 1 (a port cannot be shared between sockets)'],
+  ],
+  [
+    'everything at once, also what another source overrides',
+    { yaml: 'workers: x\nnodeID: a\n', environment: { DUNLIN_WORKERS: '1', DUNLIN_X: '1' } },
+    [
+      'dunlin.yaml:2:1: unknown key nodeID; did you mean "nodeId"?',
+      'dunlin.yaml:1:10: workers: given "x", allowed: a whole number from 1 to 128',
+      'environment DUNLIN_X: no key has this variable',
+    ],
+  ],
+];
+
+describe('refused', () => {
+  test.each(refused)('%s', (_title, given, lines) => {
+    expect(refusal(given).sort()).toEqual([...lines].sort());
+  });
+
+  test('a named file that is not there', () => {
+    expect(() => loadConfiguration({ file: join(directory, 'none.yaml') })).toThrow(
+      /none\.yaml: the configuration file cannot be read: there is no such file/,
+    );
+    expect(() => loadConfiguration({ environment: { DUNLIN_CONFIG: join(directory, 'none.yaml') } })).toThrow(
+      /no such file/,
+    );
+  });
+
+  test('text that is not YAML, with its place', () => {
+    expect(refusal({ yaml: 'workers: 1\nlog: {\n' })[0]).toMatch(/^dunlin\.yaml:\d+:\d+: /);
+  });
+});
+
+describe('accepted', () => {
+  test('nothing at all: loopback only', () => {
+    const { configuration } = loadConfiguration();
+    expect(configuration.listeners.map((listener) => listener.address)).toEqual([
+      { kind: 'tcp', host: '127.0.0.1', port: 1883 },
+    ]);
+    expect(configuration.store).toEqual({ kind: 'lmdb', path: './data', durability: 'fsync' });
+    expect(configuration.limits.receiveMaximum).toBe(1000);
+  });
+
+  test('flags before environment before file before defaults', () => {
+    const yaml = 'nodeId: file\nworkers: 3\nlimits: { receiveMaximum: 5, inflightMax: 6 }\n';
+    const environment = { DUNLIN_WORKERS: '2', DUNLIN_LIMITS_RECEIVE_MAXIMUM: '7', OTHER: 'x' };
+    const flags = [parseAssignment(`${receiveMaximum}=8`) as Flag];
+    const { configuration, origins } = load({ yaml, environment, flags });
+    expect(configuration).toMatchObject({
+      nodeId: 'file',
+      workers: 2,
+      limits: { receiveMaximum: 8, inflightMax: 6, logPageMessages: 256 },
+    });
+    expect(origins.get(receiveMaximum)).toBe('flag --set limits.receiveMaximum');
+    expect(origins.get('workers')).toBe('environment DUNLIN_WORKERS');
+  });
+
+  test('listeners in both forms', () => {
+    const yaml =
+      'listeners:\n  - tcp://[::1]\n  - unix:/run/d.sock\n  - { url: "tcp://0.0.0.0:1884", name: open, allowAnonymous: true }\n';
+    expect(load({ yaml }).configuration.listeners).toEqual([
+      {
+        url: 'tcp://[::1]',
+        name: 'tcp://[::1]',
+        allowAnonymous: true,
+        address: { kind: 'tcp', host: '::1', port: 1883 },
+      },
+      {
+        url: 'unix:/run/d.sock',
+        name: 'unix:/run/d.sock',
+        allowAnonymous: true,
+        address: { kind: 'unix', path: '/run/d.sock' },
+      },
+      {
+        url: 'tcp://0.0.0.0:1884',
+        name: 'open',
+        allowAnonymous: true,
+        address: { kind: 'tcp', host: '0.0.0.0', port: 1884 },
+      },
+    ]);
+    const [listener] = load({ environment: { DUNLIN_LISTENERS: 'tcp://0.0.0.0?allowAnonymous=true&name=all' } })
+      .configuration.listeners;
+    expect(listener).toMatchObject({ url: 'tcp://0.0.0.0', name: 'all', allowAnonymous: true });
+  });
+
+  test('a section with nothing under it', () => {
+    expect(load({ yaml: 'limits:\n  # receiveMaximum: 1\n' }).configuration.limits.receiveMaximum).toBe(1000);
+  });
+
+  test('what is printed can be given back', () => {
+    const first = load({
+      yaml: 'nodeId: "7"\nlisteners: [unix:/tmp/x, tcp://127.0.0.1:0]\nlimits: { queuePolicy: disconnect }\n',
+    });
+    const again = load({ yaml: printConfiguration(first.configuration, first.origins) });
+    expect(again.configuration).toEqual(first.configuration);
+  });
+});
+
+describe('every key', () => {
+  test.each(keys.map((key) => [key.path, key] as const))(
+    '%s has a description, a variable and a flag',
+    (_path, key) => {
+      expect(key.description).toMatch(/^[A-Z`].*[.]$/);
+      expect(key.allowed).not.toBe('');
+      expect(key.variable).toBe(variableName(key.path));
+      const text = key.kind === 'list' ? 'tcp://127.0.0.1:0' : String(key.type.parse(undefined));
+      const read = (part: Given) => load(part).origins.get(key.path);
+      expect(read({ environment: { [key.variable]: text } })).toBe(`environment ${key.variable}`);
+      expect(read({ flags: [parseAssignment(`${key.path}=${text}`) as Flag] })).toBe(`flag --set ${key.path}`);
+    },
+  );
+});

@@ -1,0 +1,3 @@
+export { EdgeNode, type NodeOptions, startNode } from './edge-node.ts';
+export { type ServeOptions, serve, stopTimeoutMilliseconds } from './serve.ts';
+export type { WorkerStatus } from './workers/worker-message.ts';

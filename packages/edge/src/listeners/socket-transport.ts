@@ -1,0 +1,135 @@
+import type { Socket } from 'node:net';
+import type { Connection, Transport } from '@dunlin/broker';
+
+/**
+ * A TCP or Unix socket as the broker's transport. Hot path.
+ *
+ * Measured with 18,000 idle sockets: 2.7 KiB of resident memory each with listeners that all sockets share and find their transport through
+ * a property, 3.2 KiB with a set of closures for each. A `data` event goes straight to the connection, as in the bare forwarder that is the
+ * yardstick; whether the kernel took all of a write is read from `writableLength`, which costs no callback.
+ */
+
+/** A closing client has this long to take what is pending and to close its side; then the socket is destroyed. */
+export const endTimeoutMilliseconds = 2000;
+
+const transportKey = Symbol('transport');
+type Owned = Socket & { [transportKey]: SocketTransport };
+
+const nothing = Buffer.alloc(0);
+
+export class SocketTransport implements Transport {
+  readonly listener: string;
+  /** Set right after the broker has accepted the transport, before any event of the socket can come. */
+  connection: Connection | null;
+  private readonly socket: Socket;
+  private address: string;
+  private error: Error | undefined;
+  private waitsForDrain: boolean;
+  private endTimer: NodeJS.Timeout | null;
+
+  constructor(socket: Socket, listener: string) {
+    this.socket = socket;
+    this.listener = listener;
+    this.connection = null;
+    this.address = '';
+    this.error = undefined;
+    this.waitsForDrain = false;
+    this.endTimer = null;
+  }
+
+  write(bytes: Buffer): boolean {
+    const socket = this.socket;
+    socket.write(bytes);
+    if (socket.writableLength === 0) return true;
+    if (!this.waitsForDrain) this.waitForDrain();
+    return false;
+  }
+
+  /** Slow path. `drain` events are not used: they come only when the high-water mark was passed, and then for writes that the kernel took whole, too. */
+  private waitForDrain(): void {
+    this.waitsForDrain = true;
+    this.socket.write(nothing, (error) => {
+      this.waitsForDrain = false;
+      if (error) return;
+      // More may have been written behind the marker.
+      if (this.socket.writableLength > 0) this.waitForDrain();
+      else this.connection?.drained();
+    });
+  }
+
+  get pendingBytes(): number {
+    return this.socket.writableLength;
+  }
+
+  /** `203.0.113.7:51034`, or `unix`. Asked of the system when first needed. */
+  get remoteAddress(): string {
+    if (this.address === '') this.address = formatPeer(this.socket);
+    return this.address;
+  }
+
+  pause(): void {
+    this.socket.pause();
+  }
+
+  resume(): void {
+    this.socket.resume();
+  }
+
+  /**
+   * Sends what is pending, then FIN. What the client still sends is read and thrown away until it closes too: a socket closed with bytes
+   * unread answers with RST, and that can overtake the DISCONNECT that told the client why.
+   */
+  end(): void {
+    if (this.endTimer !== null || this.socket.destroyed) return;
+    this.socket.removeListener('data', onData);
+    this.socket.resume();
+    this.socket.end();
+    this.endTimer = setTimeout(destroySocket, endTimeoutMilliseconds, this.socket);
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+  }
+
+  /** Connects the events of the socket to the connection. */
+  attach(connection: Connection): void {
+    this.connection = connection;
+    const socket = this.socket as Owned;
+    socket[transportKey] = this;
+    socket.on('data', onData);
+    socket.on('error', onError);
+    socket.on('close', onClose);
+  }
+
+  failed(error: Error): void {
+    this.error = error;
+  }
+
+  closed(): void {
+    if (this.endTimer !== null) clearTimeout(this.endTimer);
+    this.connection?.closed(this.error);
+  }
+}
+
+function onData(this: Socket, chunk: Buffer): void {
+  (this as Owned)[transportKey].connection!.receive(chunk);
+}
+
+/** Resets and broken pipes are the client's or the network's; `close` follows and tells the broker. */
+function onError(this: Socket, error: Error): void {
+  (this as Owned)[transportKey].failed(error);
+}
+
+function onClose(this: Socket): void {
+  (this as Owned)[transportKey].closed();
+}
+
+function destroySocket(socket: Socket): void {
+  socket.destroy();
+}
+
+function formatPeer(socket: Socket): string {
+  const { remoteAddress, remotePort } = socket;
+  if (remoteAddress === undefined) return 'unix';
+  return remoteAddress.includes(':') ? `[${remoteAddress}]:${remotePort}` : `${remoteAddress}:${remotePort}`;
+}

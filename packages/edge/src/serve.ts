@@ -1,0 +1,46 @@
+import type { Configuration } from '@dunlin/config';
+import { type EdgeNode, type NodeOptions, startNode } from './edge-node.ts';
+
+/** A stop takes no longer than this; supervisors of processes commonly wait 5 or 10 s before they kill. */
+export const stopTimeoutMilliseconds = 4000;
+
+export interface ServeOptions extends NodeOptions {
+  /** Reads the configuration again, for SIGHUP. Throws when it is wrong; then nothing changes. */
+  reload(): Configuration;
+}
+
+/**
+ * Runs a node as a process: SIGTERM and SIGINT stop it, SIGHUP reloads. Resolves with the exit code: 0 when it stopped as asked, 1 when it had to give up.
+ * @throws when it cannot start
+ */
+export async function serve(configuration: Configuration, options: ServeOptions): Promise<number> {
+  const { promise: asked, resolve: ask } = Promise.withResolvers<string>();
+  // Before the start: a signal that comes while the node starts must stop it, not kill it half open.
+  for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => ask(signal));
+  const node = await startNode(configuration, options);
+  process.on('SIGHUP', () => reload(node, options));
+  const failed = await Promise.race([asked.then(() => false), node.failure.catch(() => true)]);
+  const stopped = await stopInTime(node);
+  return failed || !stopped ? 1 : 0;
+}
+
+function reload(node: EdgeNode, options: ServeOptions): void {
+  try {
+    node.reload(options.reload());
+  } catch (error) {
+    node.logger.error('the configuration was not reloaded', { error });
+  }
+}
+
+async function stopInTime(node: EdgeNode): Promise<boolean> {
+  const { promise: late, resolve } = Promise.withResolvers<false>();
+  const timer = setTimeout(() => resolve(false), stopTimeoutMilliseconds);
+  const inTime = await Promise.race([node.stop().then(() => true), late]);
+  clearTimeout(timer);
+  if (!inTime)
+    node.logger.error('the node did not stop in time', {
+      after: `${stopTimeoutMilliseconds} ms`,
+      hung: node.describeStop(),
+    });
+  return inTime;
+}

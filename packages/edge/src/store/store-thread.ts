@@ -1,0 +1,38 @@
+import { extname } from 'node:path';
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+
+/** One more thread that uses the store. */
+export interface StoreThreadMessage {
+  port: MessagePort;
+}
+
+/** The thread that holds the memory store when several workers share it. It has nothing on disk: when it ends, so must the node. */
+export class StoreThread {
+  readonly #thread: Worker;
+  #stopping = false;
+
+  /** @param failed called once if the thread ends though nobody asked it to */
+  constructor(failed: (error: Error) => void) {
+    const entry = new URL(`./store-entry${extname(import.meta.filename)}`, import.meta.url);
+    this.#thread = new Worker(entry, { name: 'store' });
+    let cause: Error | undefined;
+    this.#thread.on('error', (error: Error) => {
+      cause = error;
+    });
+    this.#thread.on('exit', (code) => {
+      if (!this.#stopping) failed(new Error(`the store thread ended with code ${code}`, { cause }));
+    });
+  }
+
+  /** A port for one more RemoteStore. */
+  connect(): MessagePort {
+    const { port1, port2 } = new MessageChannel();
+    this.#thread.postMessage({ port: port2 } satisfies StoreThreadMessage, [port2]);
+    return port1;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await this.#thread.terminate();
+  }
+}

@@ -1,0 +1,44 @@
+import type { MessagePort } from 'node:worker_threads';
+import type { EndpointId } from '@dunlin/broker';
+import type { Configuration, ListenerAddress } from '@dunlin/config';
+import type { PeerPort } from '../backplane/message-port-backplane.ts';
+
+/** What a worker is given at its birth. */
+export interface WorkerSetup {
+  configuration: Configuration;
+  version: string;
+  endpoint: EndpointId;
+  index: number;
+  peers: PeerPort[];
+  /** Where the store is, when it lives in a thread of its own. */
+  storePort: MessagePort | null;
+}
+
+/** Supervisor to worker. */
+export type WorkerCommand =
+  /** Open the doors. One address for each listener of the configuration, with ports resolved by the first worker. */
+  | { kind: 'listen'; addresses: ListenerAddress[] }
+  | { kind: 'peer'; peer: PeerPort }
+  | { kind: 'log-level'; level: Configuration['log']['level'] }
+  | { kind: 'status'; id: number }
+  | { kind: 'stop' };
+
+/** Worker to supervisor. */
+export type WorkerReport =
+  /** The store is open, the broker has started; listeners may be opened. */
+  | { kind: 'prepared' }
+  | { kind: 'listening'; addresses: ListenerAddress[] }
+  /** The start did not succeed, and would not if it were repeated. */
+  | { kind: 'failed'; message: string }
+  | { kind: 'status'; id: number; status: WorkerStatus }
+  | { kind: 'stopping'; phase: StopPhase }
+  | { kind: 'stopped' };
+
+export interface WorkerStatus {
+  index: number;
+  endpoint: EndpointId;
+  connections: number;
+}
+
+/** In order. The supervisor names the phase that hangs. */
+export type StopPhase = 'closing listeners' | 'disconnecting clients and writing sessions back' | 'waiting for clients to close' | 'closing the store';

@@ -1,0 +1,164 @@
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import type { EndpointId, Logger } from '@dunlin/broker';
+import type { Configuration, ListenerAddress } from '@dunlin/config';
+import { EndpointNames } from '../endpoint-name.ts';
+import type { WorkerStatus } from './worker-message.ts';
+import { type WorkerExit, WorkerThread } from './worker-thread.ts';
+
+/** A worker that ends is replaced after this long, doubled each time it ends again soon, up to the longest. */
+const firstBackoffMilliseconds = 50;
+const longestBackoffMilliseconds = 10_000;
+/** A worker that served this long was healthy: the next end begins at the first backoff again. */
+const healthyAfterMilliseconds = 60_000;
+
+export interface PoolOptions {
+  configuration: Configuration;
+  version: string;
+  logger: Logger;
+  /** A port to the store thread for one more worker, or null when workers open the store themselves. */
+  connectStore(): MessagePort | null;
+  /** Called when a worker has died, before its successor starts: what it owned is nobody's now. */
+  releaseOwner(endpoint: EndpointId): Promise<void>;
+}
+
+interface Seat {
+  thread: WorkerThread;
+  startedAt: number;
+  backoffMilliseconds: number;
+  timer: NodeJS.Timeout | null;
+  isAlive: boolean;
+  isListening: boolean;
+}
+
+/** The worker threads of a node: starts them, connects each with every other, replaces those that die. */
+export class WorkerPool {
+  readonly #options: PoolOptions;
+  readonly #names: EndpointNames;
+  #seats: Seat[] = [];
+  #addresses: ListenerAddress[];
+  #stopping = false;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+    this.#names = new EndpointNames(options.configuration.nodeId);
+    this.#addresses = options.configuration.listeners.map((listener) => listener.address);
+  }
+
+  /** Resolves with the addresses when every worker listens. Rejects, with all threads ended, when one cannot. */
+  async start(): Promise<ListenerAddress[]> {
+    for (let index = 0; index < this.#options.configuration.workers; index++) this.#seats.push(this.#newSeat(index));
+    try {
+      await Promise.all(this.#seats.map((seat) => seat.thread.prepared));
+      // The first one picks the ports that the configuration leaves open, and holds them while the others join.
+      this.#addresses = await this.#seats[0].thread.listen(this.#addresses);
+      await Promise.all(this.#seats.slice(1).map((seat) => seat.thread.listen(this.#addresses)));
+    } catch (error) {
+      this.#stopping = true;
+      await Promise.all(this.#seats.map((seat) => seat.thread.terminate()));
+      throw error;
+    }
+    for (const seat of this.#seats) {
+      seat.isListening = true;
+      this.#watch(seat);
+    }
+    return this.#addresses;
+  }
+
+  get threads(): readonly WorkerThread[] {
+    return this.#seats.map((seat) => seat.thread);
+  }
+
+  /** Workers that are between death and replacement are left out. */
+  async status(): Promise<WorkerStatus[]> {
+    const answers = await Promise.allSettled(
+      this.#seats.filter((seat) => seat.isListening).map((seat) => seat.thread.status()),
+    );
+    return answers.filter((answer) => answer.status === 'fulfilled').map((answer) => answer.value);
+  }
+
+  setLogLevel(level: Configuration['log']['level']): void {
+    for (const seat of this.#seats) if (seat.isAlive) seat.thread.command({ kind: 'log-level', level });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    for (const seat of this.#seats) if (seat.timer !== null) clearTimeout(seat.timer);
+    // One that dies on its way out is out, too.
+    await Promise.allSettled(this.#seats.map((seat) => seat.thread.stop()));
+  }
+
+  #newSeat(index: number): Seat {
+    return {
+      thread: this.#spawn(index, this.#seats),
+      startedAt: Date.now(),
+      backoffMilliseconds: firstBackoffMilliseconds,
+      timer: null,
+      isAlive: true,
+      isListening: false,
+    };
+  }
+
+  /** Starts a thread with a channel to each of the others. */
+  #spawn(index: number, others: readonly Seat[]): WorkerThread {
+    const { configuration, version, connectStore } = this.#options;
+    const endpoint = this.#names.next(index);
+    const channels = others.filter((seat) => seat.isAlive).map((seat) => ({ seat, channel: new MessageChannel() }));
+    const peers = channels.map(({ seat, channel }) => ({ endpoint: seat.thread.setup.endpoint, port: channel.port1 }));
+    const thread = new WorkerThread({ configuration, version, endpoint, index, peers, storePort: connectStore() });
+    for (const { seat, channel } of channels) {
+      seat.thread.command({ kind: 'peer', peer: { endpoint, port: channel.port2 } }, [channel.port2]);
+    }
+    return thread;
+  }
+
+  #watch(seat: Seat): void {
+    const { thread } = seat;
+    void thread.exited.then((exit) => {
+      if (!this.#stopping && seat.thread === thread) void this.#bury(seat, exit);
+    });
+  }
+
+  async #bury(seat: Seat, { code, error }: WorkerExit): Promise<void> {
+    seat.isAlive = false;
+    seat.isListening = false;
+    const { index, endpoint } = seat.thread.setup;
+    if (Date.now() - seat.startedAt > healthyAfterMilliseconds) seat.backoffMilliseconds = firstBackoffMilliseconds;
+    const delay = seat.backoffMilliseconds;
+    seat.backoffMilliseconds = Math.min(delay * 2, longestBackoffMilliseconds);
+    const { logger } = this.#options;
+    logger.error('worker died, another takes its place', {
+      worker: index,
+      endpoint,
+      code,
+      error,
+      inMilliseconds: delay,
+    });
+    try {
+      await this.#options.releaseOwner(endpoint);
+    } catch (releaseError) {
+      logger.error('what a dead worker owned could not be released', { endpoint, error: releaseError });
+    }
+    if (this.#stopping) return;
+    seat.timer = setTimeout(() => void this.#replace(seat), delay);
+  }
+
+  async #replace(seat: Seat): Promise<void> {
+    seat.timer = null;
+    seat.startedAt = Date.now();
+    const thread = this.#spawn(seat.thread.setup.index, this.#seats);
+    seat.thread = thread;
+    seat.isAlive = true;
+    this.#watch(seat);
+    try {
+      await thread.prepared;
+      await thread.listen(this.#addresses);
+      seat.isListening = true;
+      this.#options.logger.info('worker replaced', { worker: thread.setup.index, endpoint: thread.setup.endpoint });
+    } catch (error) {
+      if (this.#stopping) return;
+      this.#options.logger.error('a worker could not be replaced', { worker: thread.setup.index, error });
+      // Its end is seen by the watch, which tries again later.
+      await thread.terminate();
+    }
+  }
+}

@@ -1,0 +1,118 @@
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { type AppendRequest, type Store, StoreError } from '@dunlin/broker';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { RemoteStore } from '../src/store/remote-store.ts';
+import { StoreServer } from '../src/store/store-server.ts';
+
+let port: MessagePort;
+let remote: RemoteStore;
+/** What arrived, in order. */
+let seen: unknown[][];
+/** Answers by method; a call that has none is answered with nothing. */
+let answers: Record<string, (...parameters: never[]) => unknown>;
+
+beforeEach(() => {
+  const channel = new MessageChannel();
+  port = channel.port1;
+  seen = [];
+  answers = { owners: () => [] };
+  const store = new Proxy({} as Store, {
+    get:
+      (_target, method: string) =>
+      async (...parameters: never[]) => {
+        seen.push([method, ...parameters]);
+        return answers[method]?.(...parameters);
+      },
+  });
+  new StoreServer(store, channel.port2);
+  remote = new RemoteStore('memory', port);
+});
+afterEach(() => port.close());
+
+const key = { clientId: 'c', epoch: 1 };
+const request = (record: Uint8Array): AppendRequest => ({
+  filters: ['a/#'],
+  record,
+  expiresAt: Number.POSITIVE_INFINITY,
+  producer: null,
+  inbound: null,
+});
+
+test('calls arrive in the order they were made, those of one turn as one message', async () => {
+  let messages = 0;
+  const post = port.postMessage.bind(port);
+  port.postMessage = (message: unknown) => {
+    messages++;
+    post(message);
+  };
+  const release = remote.release(key, {}, 1);
+  const count = remote.countSessions();
+  const trim = remote.trimLogs({ messagesMax: 1, bytesMax: 1 }, 5);
+  await Promise.all([release, count, trim]);
+  expect(seen.map(([method]) => method)).toEqual(['release', 'countSessions', 'trimLogs']);
+  expect(seen[2]).toEqual(['trimLogs', { messagesMax: 1, bytesMax: 1 }, 5]);
+  expect(messages).toBe(1);
+});
+
+test('bytes arrive as they were, without the chunk they were cut from', async () => {
+  answers.append = () => [[7]];
+  const chunk = Buffer.alloc(1 << 20, 'x');
+  expect(await remote.append([request(chunk.subarray(10, 14))], 1)).toEqual([[7]]);
+  const [arrived] = seen[0][1] as AppendRequest[];
+  expect(Buffer.from(arrived.record).toString()).toBe('xxxx');
+  expect(arrived.record.buffer.byteLength).toBe(4);
+  expect(arrived.expiresAt).toBe(Number.POSITIVE_INFINITY);
+  expect(chunk.length).toBe(1 << 20);
+});
+
+test('answers keep their bytes, too', async () => {
+  const page = Buffer.from('...record...');
+  answers.readLog = () => ({ entries: [{ sequence: 1, record: page.subarray(3, 9), expiresAt: 0 }], lastSequence: 1, firstSequence: 1 });
+  const { entries } = await remote.readLog('a', 1, 1, 1, 1);
+  expect(Buffer.from(entries[0].record).toString()).toBe('record');
+  expect(entries[0].record.buffer.byteLength).toBe(6);
+});
+
+test.each(['fenced', 'unavailable', 'unknown-session', 'closed', 'corrupt'] as const)('an error keeps its code: %s', async (code) => {
+  answers.update = () => {
+    throw new StoreError(code, 'because');
+  };
+  const failed = remote.update(key, {});
+  await expect(failed).rejects.toBeInstanceOf(StoreError);
+  await expect(failed).rejects.toMatchObject({ code, message: 'because' });
+});
+
+test('an error that is no store error counts as unavailable', async () => {
+  answers.update = () => {
+    throw new TypeError('odd');
+  };
+  await expect(remote.update(key, {})).rejects.toMatchObject({ code: 'unavailable', message: 'odd' });
+});
+
+test('when the other thread ends, what waits is rejected, and so is what comes later', async () => {
+  answers.countRetained = () => new Promise(() => undefined);
+  const waiting = remote.countRetained();
+  await remote.owners();
+  port.close();
+  await expect(waiting).rejects.toMatchObject({ code: 'unavailable' });
+  await expect(remote.countRetained()).rejects.toMatchObject({ code: 'unavailable' });
+});
+
+test('close waits for what was begun; later calls are refused', async () => {
+  let finish = (_count: number) => {};
+  answers.countRetained = () =>
+    new Promise((resolve) => {
+      finish = resolve;
+    });
+  const waiting = remote.countRetained();
+  await remote.owners();
+  let closed = false;
+  const closing = remote.close().then(() => {
+    closed = true;
+  });
+  await expect(remote.countRetained()).rejects.toMatchObject({ code: 'closed' });
+  expect(closed).toBe(false);
+  finish(3);
+  expect(await waiting).toBe(3);
+  await closing;
+});

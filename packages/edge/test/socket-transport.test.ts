@@ -1,0 +1,143 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import type { Connection } from '@dunlin/broker';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { endTimeoutMilliseconds, SocketTransport } from '../src/listeners/socket-transport.ts';
+
+/** A connection that remembers what it was told. */
+class FakeConnection {
+  received = '';
+  drains = 0;
+  closedWith: Error | undefined | 'open' = 'open';
+  #changed: (() => void)[] = [];
+
+  receive(chunk: Buffer): void {
+    this.received += chunk;
+    this.#tell();
+  }
+
+  drained(): void {
+    this.drains++;
+    this.#tell();
+  }
+
+  closed(error?: Error): void {
+    this.closedWith = error;
+    this.#tell();
+  }
+
+  #tell(): void {
+    for (const changed of this.#changed.splice(0)) changed();
+  }
+
+  async until(enough: () => boolean): Promise<void> {
+    while (!enough()) await new Promise<void>((resolve) => this.#changed.push(resolve));
+  }
+}
+
+let server: Server;
+let client: Socket;
+let transport: SocketTransport;
+let connection: FakeConnection;
+beforeEach(async () => {
+  server = createServer({ noDelay: true, allowHalfOpen: false });
+  server.listen({ port: 0, host: '127.0.0.1' });
+  await once(server, 'listening');
+  client = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', allowHalfOpen: true });
+  const [socket] = (await once(server, 'connection')) as [Socket];
+  connection = new FakeConnection();
+  transport = new SocketTransport(socket, 'door');
+  transport.attach(connection as unknown as Connection);
+});
+afterEach(() => {
+  client.destroy();
+  transport.destroy();
+  server.close();
+});
+
+test('bytes go both ways, and a write that the kernel took whole leaves the buffer free', async () => {
+  client.write('ping');
+  await connection.until(() => connection.received === 'ping');
+  expect(transport.write(Buffer.from('pong'))).toBe(true);
+  expect(transport.pendingBytes).toBe(0);
+  expect(String((await once(client, 'data'))[0])).toBe('pong');
+  expect(transport.remoteAddress).toBe(`127.0.0.1:${client.localPort}`);
+  expect(transport.listener).toBe('door');
+});
+
+test('a client that does not read: the transport keeps the bytes and says once when they have left', async () => {
+  client.pause();
+  const chunk = Buffer.alloc(1 << 20, 'x');
+  let written = 0;
+  do written += chunk.length;
+  while (transport.write(chunk));
+  expect(transport.pendingBytes).toBeGreaterThan(0);
+  transport.write(chunk);
+  written += chunk.length;
+  let seen = 0;
+  client.on('data', (data) => {
+    seen += data.length;
+  });
+  client.resume();
+  await connection.until(() => connection.drains > 0);
+  expect(transport.pendingBytes).toBe(0);
+  expect(connection.drains).toBe(1);
+  while (seen < written) await once(client, 'data');
+  expect(seen).toBe(written);
+});
+
+test('a little that stays behind a full kernel buffer is announced, too', async () => {
+  client.pause();
+  const chunk = Buffer.alloc(100_000, 'x');
+  while (transport.write(chunk));
+  client.resume();
+  await connection.until(() => connection.drains === 1);
+  expect(transport.write(Buffer.from('y'))).toBe(true);
+});
+
+test('pause and resume', async () => {
+  transport.pause();
+  await new Promise((resolve) => client.write('later', resolve));
+  // The bytes are in the kernel; a reading socket would have them after one turn.
+  for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+  expect(connection.received).toBe('');
+  transport.resume();
+  await connection.until(() => connection.received === 'later');
+});
+
+test('end: what is pending arrives, what the client still sends is thrown away', async () => {
+  transport.write(Buffer.from('bye'));
+  transport.end();
+  transport.end();
+  client.write('too late');
+  let last = '';
+  client.on('data', (data) => {
+    last += data;
+  });
+  await once(client, 'end');
+  expect(last).toBe('bye');
+  client.end();
+  await connection.until(() => connection.closedWith !== 'open');
+  expect(connection.closedWith).toBeUndefined();
+  expect(connection.received).toBe('');
+});
+
+test('end: a client that never closes its side is cut off', async () => {
+  const begun = performance.now();
+  transport.end();
+  client.resume();
+  await connection.until(() => connection.closedWith !== 'open');
+  expect(performance.now() - begun).toBeGreaterThan(endTimeoutMilliseconds - 50);
+});
+
+test('a reset is told with its error, not thrown', async () => {
+  client.resetAndDestroy();
+  await connection.until(() => connection.closedWith !== 'open');
+  expect((connection.closedWith as NodeJS.ErrnoException).code).toBe('ECONNRESET');
+});
+
+test('the client closes: the connection is told', async () => {
+  client.end();
+  await connection.until(() => connection.closedWith !== 'open');
+  expect(connection.closedWith).toBeUndefined();
+});

@@ -1,0 +1,37 @@
+import { ByteReader, ByteWriter, protocolError, stringSize } from '../bytes.ts';
+import { PacketType } from '../packet-type.ts';
+import { type Properties, prefixedPropertiesSize, readProperties, writeProperties } from '../properties.ts';
+import type { ProtocolVersion } from '../version.ts';
+
+export interface UnsubscribePacket {
+  packetId: number;
+  filters: string[];
+  properties: Properties;
+}
+
+/** Decodes an UNSUBSCRIBE in bytes[bodyStart, end). Filters are checked as strings. Throws a ProtocolError. */
+export function decodeUnsubscribe(
+  bytes: Buffer,
+  bodyStart: number,
+  end: number,
+  version: ProtocolVersion,
+): UnsubscribePacket {
+  const reader = new ByteReader(bytes, bodyStart, end);
+  const packetId = reader.packetId(); // [MQTT-2.2.1-3]
+  const properties = version === 5 ? readProperties(reader, 'unsubscribe') : {};
+  if (reader.left === 0) throw protocolError('UNSUBSCRIBE without a topic filter', 'MQTT-3.10.3-2'); // [MQTT-3.10.3-2]
+  const filters: string[] = [];
+  while (reader.left > 0) filters.push(reader.string()); // [MQTT-3.10.3-1]
+  return { packetId, filters, properties };
+}
+
+/** Encodes an UNSUBSCRIBE. */
+export function encodeUnsubscribe(packet: UnsubscribePacket, version: ProtocolVersion): Buffer {
+  let size = 2 + (version === 5 ? prefixedPropertiesSize(packet.properties) : 0);
+  for (const filter of packet.filters) size += stringSize(filter);
+  const writer = new ByteWriter((PacketType.unsubscribe << 4) | 2, size); // [MQTT-3.10.1-1]
+  writer.twoByteInteger(packet.packetId);
+  if (version === 5) writeProperties(writer, packet.properties);
+  for (const filter of packet.filters) writer.string(filter);
+  return writer.finish();
+}

@@ -1,0 +1,17 @@
+/**
+ * What a peer did against the rules: the only thing the decoders throw.
+ *
+ * `reasonCode` is the MQTT 5.0 reason code to close with (0x81 malformed packet, 0x82 protocol error …); `statement` is
+ * the broken rule, such as `MQTT-3.1.2-3`, or empty where the text numbers none.
+ */
+export class ProtocolError extends Error {
+  readonly reasonCode: number;
+  readonly statement: string;
+
+  constructor(reasonCode: number, message: string, statement = '') {
+    super(statement === '' ? message : `${message} [${statement}]`);
+    this.name = 'ProtocolError';
+    this.reasonCode = reasonCode;
+    this.statement = statement;
+  }
+}

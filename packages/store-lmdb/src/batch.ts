@@ -1,0 +1,162 @@
+import { StoreError } from '@dunlin/broker';
+import type { RootDatabase } from 'lmdb';
+
+/** Calls in one transaction: what is beyond waits for the next, so that no transaction grows without bound. */
+const CALLS_PER_TRANSACTION_MAX = 4096;
+
+interface Call {
+  run: () => unknown;
+  /** Passed on to `around`. */
+  special: boolean;
+  resolve: (value: never) => void;
+  reject: (cause: unknown) => void;
+  /** What `run` gave, or the StoreError it threw. */
+  outcome: unknown;
+  refused: boolean;
+}
+
+/**
+ * Gathers calls into write transactions of one environment. Calls run in their order, each seeing what the ones before it wrote, and are
+ * answered when their transaction is committed.
+ *
+ *   immediate: the transaction runs on this thread at the end of the turn. For environments whose commits do not flush: one of 100 puts
+ *              costs 0.1 ms, less than the thread hops of the other way (1 µs a put against 4 µs).
+ *   deferred:  lmdb's writer thread begins and commits (and flushes), and calls back here in between to run the calls. What arrives until
+ *              then travels with it, and what arrives while the commit is under way makes the next transaction.
+ *
+ * A call that throws a StoreError is refused alone, so it must throw before it writes. Anything else aborts the transaction and refuses
+ * every call in it with `unavailable`.
+ */
+export class Batch {
+  private readonly root: RootDatabase<Uint8Array, Uint8Array>;
+  private readonly immediate: boolean;
+  /** Put around the calls of one transaction; `special`: at least one of them is. */
+  private readonly around: (calls: () => void, special: boolean) => void;
+  private waiting: Call[];
+  private scheduled: boolean;
+  /** Transactions that have taken their calls and are not committed. */
+  private committing: number;
+  private idle: (() => void)[];
+
+  constructor(root: RootDatabase<Uint8Array, Uint8Array>, immediate: boolean, around: (calls: () => void, special: boolean) => void) {
+    this.root = root;
+    this.immediate = immediate;
+    this.around = around;
+    this.waiting = [];
+    this.scheduled = false;
+    this.committing = 0;
+    this.idle = [];
+  }
+
+  /** True while a call is not yet visible to readers. */
+  get busy(): boolean {
+    return this.waiting.length > 0 || this.committing > 0;
+  }
+
+  call<T>(run: () => T, special = false): Promise<T> {
+    return new Promise<T>((resolve, reject) => this.push(run, special, resolve, reject));
+  }
+
+  push<T>(run: () => T, special: boolean, resolve: (value: T) => void, reject: (cause: unknown) => void): void {
+    this.waiting.push({ run, special, resolve, reject, outcome: undefined, refused: false });
+    if (!this.scheduled) this.schedule();
+  }
+
+  /** Runs what waits, now. Immediate batches only. */
+  flush(): void {
+    while (this.waiting.length > 0) this.runImmediately();
+  }
+
+  /** Resolves when every call made until then is answered. */
+  settled(): Promise<void> {
+    return this.busy ? new Promise((resolve) => this.idle.push(resolve)) : Promise.resolve();
+  }
+
+  private schedule(): void {
+    this.scheduled = true;
+    if (this.immediate) {
+      setImmediate(() => {
+        this.scheduled = false;
+        this.runImmediately();
+      });
+      return;
+    }
+    let taken: Call[] = [];
+    this.root
+      .childTransaction(() => {
+        taken = this.take();
+        this.scheduled = false;
+        this.committing++;
+        // Calls that arrive from now on belong to the next transaction.
+        this.runAll(taken);
+      })
+      .then(
+        () => this.finished(taken, null),
+        (cause: unknown) => this.finished(taken, cause),
+      );
+  }
+
+  private runImmediately(): void {
+    if (this.waiting.length === 0) return;
+    const taken = this.take();
+    this.committing++;
+    try {
+      this.root.transactionSync(() => this.runAll(taken));
+    } catch (cause) {
+      this.finished(taken, cause);
+      return;
+    }
+    this.finished(taken, null);
+  }
+
+  private take(): Call[] {
+    if (this.waiting.length <= CALLS_PER_TRANSACTION_MAX) {
+      const taken = this.waiting;
+      this.waiting = [];
+      return taken;
+    }
+    return this.waiting.splice(0, CALLS_PER_TRANSACTION_MAX);
+  }
+
+  private runAll(calls: Call[]): void {
+    let special = false;
+    for (const call of calls) special ||= call.special;
+    this.around(() => {
+      for (const call of calls) {
+        try {
+          call.outcome = call.run();
+        } catch (cause) {
+          if (!(cause instanceof StoreError)) throw cause;
+          call.outcome = cause;
+          call.refused = true;
+        }
+      }
+    }, special);
+  }
+
+  private finished(calls: Call[], cause: unknown): void {
+    this.committing--;
+    if (calls.length === 0 && cause !== null) {
+      // The transaction did not begin: nothing was taken, so what waits is refused.
+      this.committing++;
+      this.scheduled = false;
+      calls = this.take();
+    }
+    const failure = cause === null ? null : new StoreError('unavailable', `LMDB: ${describe(cause)}`, cause);
+    for (const call of calls) {
+      if (failure !== null) call.reject(failure);
+      else if (call.refused) call.reject(call.outcome);
+      else call.resolve(call.outcome as never);
+    }
+    if (this.waiting.length > 0 && !this.scheduled) this.schedule();
+    if (!this.busy) {
+      const idle = this.idle;
+      this.idle = [];
+      for (const resolve of idle) resolve();
+    }
+  }
+}
+
+function describe(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

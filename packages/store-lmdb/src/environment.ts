@@ -1,0 +1,142 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { threadId } from 'node:worker_threads';
+import { StoreError } from '@dunlin/broker';
+import { type Database, open, type RootDatabase } from 'lmdb';
+import { claimTables, mainTables } from './keys.ts';
+
+export type Durability = 'fsync' | 'memory';
+
+/** Of lmdb's database, what we use. Keys and values are bytes; what `get` and `getRange` give is a copy. */
+export type Table = Database<Uint8Array, Uint8Array>;
+export type Tables = Record<(typeof mainTables)[number], Table>;
+export type ClaimTables = Record<(typeof claimTables)[number], Table>;
+
+export interface Environment<T> {
+  root: RootDatabase<Uint8Array, Uint8Array>;
+  tables: T;
+}
+
+/** Layout of the tables as a whole; records have a version byte of their own. */
+const FORMAT_VERSION = 1;
+/** Address space, not memory and not disk: the map begins this large and LMDB enlarges it when the data outgrows it. */
+const MAP_SIZE_BYTES = 16 * 1024 ** 3;
+/** One reader slot per thread and open cursor; far above the workers of a node. */
+const READERS_MAX = 512;
+
+/**
+ * The main environment.
+ *
+ * `fsync`: LMDB's own way: a commit flushes the pages, then writes and flushes the meta page. lmdb's overlappingSync is off: its commit
+ * promise also waits for the flush (measured), so it would gain little, and after a crash it trusts the kernel's boot identifier.
+ *
+ * `memory`: commits write to the page cache and return. The pages of a killed process stay there, in order, so `kill -9` loses nothing.
+ * When the machine goes down the file may be damaged, because nothing orders the writes; a marker file in the directory tells.
+ */
+export function openMain(path: string, durability: Durability, mapSizeBytes?: number): Environment<Tables> {
+  try {
+    mkdirSync(path, { recursive: true });
+    checkMachineStayedUp(path);
+    const environment = openTables<Tables>(join(path, 'main.mdb'), mainTables, {
+      noSync: durability === 'memory',
+      mapSize: mapSizeBytes ?? MAP_SIZE_BYTES,
+    });
+    checkVersion(environment, path);
+    return environment;
+  } catch (cause) {
+    if (cause instanceof StoreError) throw cause;
+    throw new StoreError('unavailable', `cannot open the LMDB store at ${path}: ${(cause as Error).message}`, cause);
+  }
+}
+
+/**
+ * The environment of claims that leave nothing behind. Never flushed, and named after the boot of the machine: after a crash of the machine
+ * it may be damaged, but then nobody who made those claims is alive, and the next process starts a new one. Where the system does not tell
+ * the boot there is no such name, and commits are flushed instead.
+ */
+export function openClaims(path: string): Environment<ClaimTables> {
+  const boot = bootId();
+  const name = boot === '' ? 'claims.mdb' : `claims-${boot}.mdb`;
+  try {
+    for (const file of readdirSync(path)) {
+      if (file.startsWith('claims') && !file.startsWith(name)) rmSync(join(path, file), { force: true });
+    }
+    return openTables<ClaimTables>(join(path, name), claimTables, { noSync: boot !== '', mapSize: 2 ** 30 });
+  } catch (cause) {
+    throw new StoreError('unavailable', `cannot open the claims at ${path}: ${(cause as Error).message}`, cause);
+  }
+}
+
+/** Each store that is open with durability `memory` leaves a file that names the boot of the machine. */
+const MARKER = 'memory-durability-';
+let markers = 0;
+
+/** Returns the file's path, for `removeMarker`. */
+export function writeMarker(path: string): string {
+  const file = join(path, `${MARKER}${threadId}-${markers++}`);
+  try {
+    writeFileSync(file, bootId());
+  } catch (cause) {
+    throw new StoreError('unavailable', `cannot write ${file}: ${(cause as Error).message}`, cause);
+  }
+  return file;
+}
+
+/** To be called when everything is flushed: from then on the file is whole whatever happens to the machine. */
+export function removeMarker(file: string): void {
+  rmSync(file, { force: true });
+}
+
+function openTables<T>(file: string, names: readonly string[], options: { noSync: boolean; mapSize: number }): Environment<T> {
+  const root = open<Uint8Array, Uint8Array>(file, {
+    ...options,
+    noSubdir: true,
+    overlappingSync: false,
+    maxDbs: names.length + 2,
+    maxReaders: READERS_MAX,
+    encoding: 'binary',
+    keyEncoding: 'binary',
+  });
+  const tables: Record<string, Table> = {};
+  for (const name of names) tables[name] = root.openDB<Uint8Array, Uint8Array>(name, { encoding: 'binary', keyEncoding: 'binary' });
+  return { root, tables: tables as T };
+}
+
+function checkVersion(environment: Environment<Tables>, path: string): void {
+  const { root, tables } = environment;
+  const name = Buffer.from('version');
+  // Several workers open at once: who comes first writes it.
+  const found = root.transactionSync(() => {
+    const stored = tables.meta.get(name);
+    if (stored === undefined) void tables.meta.put(name, Buffer.of(FORMAT_VERSION));
+    return stored?.[0] ?? FORMAT_VERSION;
+  });
+  if (found === FORMAT_VERSION) return;
+  void root.close();
+  throw new StoreError(
+    'corrupt',
+    `the LMDB store at ${path} has format version ${found}, this program reads version ${FORMAT_VERSION}`,
+  );
+}
+
+function checkMachineStayedUp(path: string): void {
+  const boot = bootId();
+  for (const file of readdirSync(path)) {
+    if (!file.startsWith(MARKER)) continue;
+    if (readFileSync(join(path, file), 'utf8') === boot) continue;
+    throw new StoreError(
+      'corrupt',
+      `the machine went down while the LMDB store at ${path} was open with durability "memory", so its file may be damaged: ` +
+        `restore the directory from a backup or empty it; to keep a file that you know to be whole, delete ${MARKER}*`,
+    );
+  }
+}
+
+/** Changes when the machine starts; empty where the system does not tell. */
+function bootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,222 @@
+import {
+  type AppendRequest,
+  type AppendResult,
+  type Claim,
+  type ClaimRequest,
+  type DurableFilter,
+  type EndpointId,
+  type LogLimits,
+  type LogPage,
+  type RetainedPage,
+  type SessionChange,
+  type SessionKey,
+  type Store,
+  StoreError,
+  type StoredSubscription,
+  type StoredWill,
+} from '@dunlin/broker';
+import { ownersOf } from './claims.ts';
+import { type Durability, openClaims, openMain, writeMarker } from './environment.ts';
+import type { TrimStep } from './logs.ts';
+import { Opened } from './opened.ts';
+
+export interface LmdbStoreOptions {
+  /** A directory; created if missing. Several worker threads of one process may open it, each with its own LmdbStore. */
+  path: string;
+  /** What a resolved promise survives. `fsync`: power loss. `memory`: `kill -9` of the process; after a power loss the file may be damaged
+   *  and is refused. */
+  durability: Durability;
+  /** Address space reserved at the start, default 16 GiB. The map grows when the data does; this is no limit. */
+  mapSizeBytes?: number;
+}
+
+/**
+ * The store embedded in the process. Calls of one turn of the event loop, and those that arrive while a commit is under way, share a write
+ * transaction, so what several threads do at once is ordered by LMDB's one write lock.
+ */
+export class LmdbStore implements Store {
+  readonly name: string;
+  private readonly options: LmdbStoreOptions;
+  private opened: Opened | null;
+
+  constructor(options: LmdbStoreOptions) {
+    this.name = 'lmdb';
+    this.options = options;
+    this.opened = null;
+  }
+
+  async open(): Promise<void> {
+    if (this.opened !== null) return;
+    const { path, durability, mapSizeBytes } = this.options;
+    const main = openMain(path, durability, mapSizeBytes);
+    this.opened = new Opened(main, openClaims(path), durability, durability === 'memory' ? writeMarker(path) : null);
+  }
+
+  async close(): Promise<void> {
+    const opened = this.opened;
+    if (opened === null) return;
+    this.opened = null;
+    await opened.close();
+  }
+
+  async claim(request: ClaimRequest, now: number): Promise<Claim> {
+    const store = this.use();
+    if (request.sessionExpirySeconds > 0) return store.write(request.clientId, () => store.claim(request, now));
+    return store.shortWay(request.clientId, () => store.claimEphemeral(request), () => store.claim(request, now));
+  }
+
+  async release(key: SessionKey, change: SessionChange, now: number): Promise<void> {
+    const store = this.use();
+    return store.shortWay(key.clientId, () => store.releaseEphemeral(key), () => store.release(key, change, now));
+  }
+
+  async subscribe(key: SessionKey, subscriptions: StoredSubscription[]): Promise<DurableFilter[]> {
+    const store = this.use();
+    return store.write(key.clientId, () => store.sessions.subscribe(store.sessions.require(key), subscriptions));
+  }
+
+  async unsubscribe(key: SessionKey, filters: string[]): Promise<void> {
+    const store = this.use();
+    return store.write(key.clientId, () => store.sessions.unsubscribe(store.sessions.require(key), filters));
+  }
+
+  async update(key: SessionKey, change: SessionChange): Promise<void> {
+    const store = this.use();
+    return store.write(key.clientId, () => store.sessions.update(store.sessions.require(key), change));
+  }
+
+  async deleteSession(clientId: string): Promise<void> {
+    const store = this.use();
+    return store.write(clientId, () => {
+      const session = store.sessions.find(clientId);
+      if (session !== null) store.endSession(session, 0);
+    });
+  }
+
+  async expireSessions(now: number, limit: number): Promise<string[]> {
+    const store = this.use();
+    return store.writeAll(() => {
+      const due = store.sessions.due(now, limit);
+      for (const session of due) store.endSession(session, now);
+      return due.map((session) => session.clientId);
+    });
+  }
+
+  async releaseOwner(owner: EndpointId, now: number): Promise<void> {
+    const store = this.use();
+    while (await store.writeAll(() => store.releaseOwnerStep(owner, now)));
+  }
+
+  async owners(): Promise<EndpointId[]> {
+    const store = this.use();
+    return store.read(() => {
+      const owners = new Set<EndpointId>();
+      ownersOf(store.tables.owner, owners);
+      store.claims.owners(owners);
+      return [...owners];
+    });
+  }
+
+  async countSessions(): Promise<number> {
+    const store = this.use();
+    return store.read(() => store.sessions.count());
+  }
+
+  async durableFilters(): Promise<DurableFilter[]> {
+    const store = this.use();
+    return store.read(() => store.logs.durableFilters());
+  }
+
+  append(requests: AppendRequest[], _now: number): Promise<AppendResult[]> {
+    const store = this.opened;
+    if (store === null) return Promise.reject(closed());
+    return store.write(null, () => store.append(requests));
+  }
+
+  async readLog(filter: string, from: number, messagesMax: number, bytesMax: number, now: number): Promise<LogPage> {
+    const store = this.use();
+    return store.read(() => store.logs.readLog(filter, from, messagesMax, bytesMax, now));
+  }
+
+  async trimLogs(limits: LogLimits, now: number): Promise<number> {
+    const store = this.use();
+    let dropped = 0;
+    let after: Buffer | null = null;
+    do {
+      const from: Buffer | null = after;
+      const step: TrimStep = await store.write(null, () => store.logs.trimStep(from, limits, now));
+      dropped += step.dropped;
+      after = step.after;
+    } while (after !== null);
+    return dropped;
+  }
+
+  async setRetained(topic: string, record: Uint8Array | null, expiresAt: number): Promise<void> {
+    const store = this.use();
+    return store.write(null, () => store.retained.set(topic, record, expiresAt));
+  }
+
+  async readRetained(filter: string, after: string | null, limit: number, now: number): Promise<RetainedPage> {
+    const store = this.use();
+    return store.read(() => store.retained.read(filter, after, limit, now));
+  }
+
+  async countRetained(): Promise<number> {
+    const store = this.use();
+    return store.read(() => store.retained.count());
+  }
+
+  async setWill(key: SessionKey, owner: EndpointId, will: { record: Uint8Array; delaySeconds: number } | null): Promise<void> {
+    const store = this.use();
+    return store.write(key.clientId, () => {
+      store.fence(key);
+      store.wills.set(key, owner, will);
+    });
+  }
+
+  async scheduleWill(key: SessionKey, dueAt: number): Promise<void> {
+    const store = this.use();
+    return store.write(key.clientId, () => {
+      store.fence(key);
+      const will = store.wills.find(key.clientId);
+      if (will !== null && will.epoch === key.epoch) store.wills.schedule(will, dueAt);
+    });
+  }
+
+  async takeDueWills(now: number, limit: number): Promise<StoredWill[]> {
+    const store = this.use();
+    return store.write(null, () => store.wills.takeDue(now, limit));
+  }
+
+  async removeWill(clientId: string, epoch: number): Promise<void> {
+    const store = this.use();
+    return store.write(clientId, () => {
+      const will = store.wills.find(clientId);
+      if (will !== null && will.epoch === epoch) store.wills.remove(will);
+    });
+  }
+
+  async addDelayed(record: Uint8Array, dueAt: number): Promise<void> {
+    const store = this.use();
+    return store.write(null, () => store.delayed.add(record, dueAt));
+  }
+
+  async takeDueDelayed(now: number, limit: number): Promise<{ id: string; record: Uint8Array }[]> {
+    const store = this.use();
+    return store.write(null, () => store.delayed.takeDue(now, limit));
+  }
+
+  async removeDelayed(id: string): Promise<void> {
+    const store = this.use();
+    return store.write(null, () => store.delayed.remove(id));
+  }
+
+  private use(): Opened {
+    if (this.opened === null) throw closed();
+    return this.opened;
+  }
+}
+
+function closed(): StoreError {
+  return new StoreError('closed', 'the LMDB store is closed');
+}

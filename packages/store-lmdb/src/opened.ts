@@ -1,0 +1,290 @@
+import {
+  type AppendRequest,
+  type AppendResult,
+  type Claim,
+  type ClaimRequest,
+  type EndpointId,
+  type SessionChange,
+  type SessionKey,
+  StoreError,
+  type StoredWill,
+} from '@dunlin/broker';
+import { Batch } from './batch.ts';
+import { Claims } from './claims.ts';
+import { Delayed } from './delayed.ts';
+import { type ClaimTables, type Durability, type Environment, removeMarker, type Tables } from './environment.ts';
+import { behind, digest, kind } from './keys.ts';
+import { Logs } from './logs.ts';
+import { RecordReader, RecordWriter } from './records.ts';
+import { Retained } from './retained.ts';
+import { type SessionRecord, Sessions } from './sessions.ts';
+import { storedWill, Wills } from './wills.ts';
+
+/** Owned sessions, wills or claims let go of in one transaction. */
+const RELEASE_STEP_MAX = 1024;
+
+/** What the short way gives when only a transaction of the main environment may decide. */
+export const LONG_WAY = Symbol('long way');
+
+/**
+ * An open store: the two environments, the parts of the state, and the steps that touch several of them. Those run within transactions:
+ * `write` and `read` say which.
+ */
+export class Opened {
+  readonly tables: Tables;
+  readonly logs: Logs;
+  readonly sessions: Sessions;
+  readonly claims: Claims;
+  readonly wills: Wills;
+  readonly delayed: Delayed;
+  readonly retained: Retained;
+  private readonly main: Environment<Tables>;
+  private readonly claimed: Environment<ClaimTables>;
+  private readonly marker: string | null;
+  private readonly mainBatch: Batch;
+  private readonly claimBatch: Batch;
+  /** Calls per client identifier that a main transaction has yet to run or commit: while there are any, the short way is closed. */
+  private readonly onLongWay: Map<string, number>;
+  /** Clients whose calls wait in `claimBatch`. */
+  private readonly onShortWay: Set<string>;
+
+  constructor(main: Environment<Tables>, claimed: Environment<ClaimTables>, durability: Durability, marker: string | null) {
+    const writer = new RecordWriter();
+    this.main = main;
+    this.claimed = claimed;
+    this.marker = marker;
+    this.tables = main.tables;
+    this.logs = new Logs(main.tables, writer);
+    this.sessions = new Sessions(main.tables, writer, this.logs);
+    this.claims = new Claims(claimed.tables, writer);
+    this.wills = new Wills(main.tables, writer);
+    this.delayed = new Delayed(main.tables, writer);
+    this.retained = new Retained(main.tables, writer);
+    this.onLongWay = new Map();
+    this.onShortWay = new Set();
+    this.mainBatch = new Batch(main.root, durability === 'memory', (calls, special) => this.aroundMain(calls, special));
+    this.claimBatch = new Batch(claimed.root, true, (calls) => this.aroundClaims(calls));
+  }
+
+  /** Runs in a transaction of the main environment, in the order of the calls. `clientId`: whose claim it may touch; null: nobody's. */
+  write<T>(clientId: string | null, run: () => T): Promise<T> {
+    if (clientId === null) return this.mainBatch.call(run);
+    return new Promise<T>((resolve, reject) => this.pushLong(clientId, run, resolve, reject));
+  }
+
+  /** Like `write`, for what may touch anybody's claim. */
+  writeAll<T>(run: () => T): Promise<T> {
+    this.claimBatch.flush();
+    return this.mainBatch.call(run, true);
+  }
+
+  /** At once, when nothing of this store is under way; else behind what is. */
+  async read<T>(run: () => T): Promise<T> {
+    this.claimBatch.flush();
+    if (this.mainBatch.busy) return this.mainBatch.call(run);
+    // Other threads may have committed since this thread's snapshot was taken.
+    this.main.root.resetReadTxn();
+    this.claimed.root.resetReadTxn();
+    this.logs.begin();
+    try {
+      return run();
+    } catch (cause) {
+      if (cause instanceof StoreError) throw cause;
+      throw new StoreError('unavailable', `LMDB: ${(cause as Error).message}`, cause);
+    }
+  }
+
+  /** Tries with the claims' environment alone; `short` gives LONG_WAY when that cannot decide. */
+  shortWay<T>(clientId: string, short: () => T | typeof LONG_WAY, long: () => T): Promise<T> {
+    if (this.onLongWay.has(clientId)) return this.write(clientId, long);
+    this.onShortWay.add(clientId);
+    return new Promise<T>((resolve, reject) => {
+      const decide = (outcome: T | typeof LONG_WAY): void => {
+        if (outcome === LONG_WAY) this.pushLong(clientId, long, resolve, reject);
+        else resolve(outcome);
+      };
+      this.claimBatch.push(short, false, decide, reject);
+    });
+  }
+
+  claimEphemeral(request: ClaimRequest): Claim | typeof LONG_WAY {
+    const found = this.claims.find(request.clientId);
+    if (this.mayBeStored(request.clientId, found)) return LONG_WAY;
+    return this.claims.take(request, found, 0);
+  }
+
+  releaseEphemeral(key: SessionKey): void | typeof LONG_WAY {
+    const found = this.claims.find(key.clientId);
+    if (this.mayBeStored(key.clientId, found)) return LONG_WAY;
+    if (found !== null && found.epoch === key.epoch) this.claims.forget(key.clientId, found, found.epoch);
+  }
+
+  claim(request: ClaimRequest, now: number): Claim {
+    const { clientId, owner, cleanStart, sessionExpirySeconds } = request;
+    const found = this.claims.find(clientId);
+    let session = this.sessions.find(clientId);
+    const previousOwner = session === null ? (found?.owner ?? '') : session.owner;
+    const epochBefore = session?.epoch ?? 0;
+    const ended = session !== null && (cleanStart || (session.expiresAt > 0 && session.expiresAt <= now));
+    const will = this.claimWill(clientId, session !== null && !ended, session !== null && cleanStart);
+    if (session !== null && ended) {
+      this.sessions.remove(session);
+      session = null;
+    }
+    if (session === null && sessionExpirySeconds === 0) {
+      return { ...this.claims.take(request, found, epochBefore), previousOwner, will };
+    }
+    const epoch = this.claims.nextEpoch(epochBefore, found);
+    if (session === null) {
+      this.claims.mark(clientId, found, epoch);
+      this.sessions.create(clientId, epoch, owner, sessionExpirySeconds);
+      return { epoch, previousOwner, session: null, will };
+    }
+    const stored = this.sessions.read(session);
+    this.sessions.claim(session, owner, epoch, sessionExpirySeconds);
+    return { epoch, previousOwner, session: stored, will };
+  }
+
+  release(key: SessionKey, change: SessionChange, now: number): void {
+    const session = this.sessions.find(key.clientId);
+    if (session === null) {
+      const found = this.claims.find(key.clientId);
+      if (found !== null && found.epoch === key.epoch) this.claims.forget(key.clientId, found, found.epoch);
+      return;
+    }
+    if (session.epoch !== key.epoch || session.owner === '') return;
+    this.sessions.update(session, change);
+    this.disconnect(session, now);
+  }
+
+  append(requests: readonly AppendRequest[]): AppendResult[] {
+    const results: AppendResult[] = new Array(requests.length);
+    for (let index = 0; index < requests.length; index++) {
+      const request = requests[index];
+      const { inbound } = request;
+      if (inbound === null) {
+        results[index] = this.logs.append(request);
+        continue;
+      }
+      const session = this.sessions.find(inbound.key.clientId);
+      if (session === null || session.epoch !== inbound.key.epoch) {
+        // The publisher's session has moved: this request alone is refused.
+        results[index] = [];
+        continue;
+      }
+      results[index] = this.logs.append(request);
+      this.sessions.putInbound(session, inbound.packetId, request.producer?.number ?? 0);
+    }
+    return results;
+  }
+
+  /** The session is over although nobody claimed it: a will that waits for its delay is due [MQTT-3.1.2-8]. */
+  endSession(session: SessionRecord, now: number): void {
+    this.sessions.remove(session);
+    this.claims.forget(session.clientId, this.claims.find(session.clientId), session.epoch);
+    const will = this.wills.find(session.clientId);
+    if (will !== null && will.dueAt !== Infinity && will.dueAt > now) this.wills.schedule(will, now);
+  }
+
+  /** Throws `fenced` when the claim has gone to a later epoch. */
+  fence(key: SessionKey): void {
+    const epoch = this.sessions.find(key.clientId)?.epoch ?? this.claims.find(key.clientId)?.epoch ?? 0;
+    if (epoch > key.epoch) throw new StoreError('fenced', `epoch ${key.epoch} is not the claim's, which is ${epoch}`);
+  }
+
+  /** True: there may be more. */
+  releaseOwnerStep(owner: EndpointId, now: number): boolean {
+    const start = digest(owner);
+    const found = [...this.tables.owner.getRange({ start, end: behind(start), limit: RELEASE_STEP_MAX })];
+    for (const { key: ownerKey, value } of found) {
+      const reader = new RecordReader(value);
+      reader.text();
+      const clientId = reader.text();
+      if ((ownerKey as Buffer)[16] === kind.will[0]) {
+        const will = this.wills.find(clientId);
+        // No later than the end of the session [MQTT-3.1.3-9].
+        const delayMaxSeconds = this.sessions.find(clientId)?.sessionExpirySeconds ?? 0;
+        if (will !== null) this.wills.schedule(will, now + Math.min(will.delaySeconds, delayMaxSeconds) * 1000);
+      } else {
+        const session = this.sessions.find(clientId);
+        if (session !== null) this.disconnect(session, now);
+      }
+    }
+    const claims = this.claims.releaseOwner(owner, RELEASE_STEP_MAX);
+    return found.length === RELEASE_STEP_MAX || claims === RELEASE_STEP_MAX;
+  }
+
+  async close(): Promise<void> {
+    this.claimBatch.flush();
+    await this.mainBatch.settled();
+    if (this.marker !== null) await flush(this.main);
+    await this.main.root.close();
+    await this.claimed.root.close();
+    if (this.marker !== null) removeMarker(this.marker);
+  }
+
+  /** A scheduled will goes: to the caller if its session has ended. One of a connection that lasts stays, but with a session cleaned away. */
+  private claimWill(clientId: string, goesOn: boolean, cleaned: boolean): StoredWill | null {
+    const will = this.wills.find(clientId);
+    if (will === null) return null;
+    const scheduled = will.dueAt !== Infinity;
+    if (scheduled || cleaned) this.wills.remove(will);
+    return scheduled && !goesOn ? storedWill(will) : null;
+  }
+
+  private disconnect(session: SessionRecord, now: number): void {
+    this.sessions.disconnect(session, now);
+    if (session.sessionExpirySeconds > 0) return;
+    this.claims.forget(session.clientId, this.claims.find(session.clientId), session.epoch);
+  }
+
+  private pushLong<T>(clientId: string, run: () => T, resolve: (value: T) => void, reject: (cause: unknown) => void): void {
+    // What this store was told before about the same client must have happened.
+    if (this.onShortWay.has(clientId)) this.claimBatch.flush();
+    this.onLongWay.set(clientId, (this.onLongWay.get(clientId) ?? 0) + 1);
+    const leave = (): void => {
+      const left = (this.onLongWay.get(clientId) ?? 1) - 1;
+      if (left === 0) this.onLongWay.delete(clientId);
+      else this.onLongWay.set(clientId, left);
+    };
+    this.mainBatch.push(
+      run,
+      true,
+      (value) => {
+        leave();
+        resolve(value);
+      },
+      (cause) => {
+        leave();
+        reject(cause);
+      },
+    );
+  }
+
+  private mayBeStored(clientId: string, found: { owner: EndpointId } | null): boolean {
+    if (found !== null && found.owner === '') return true;
+    return this.sessions.find(clientId) !== null || this.wills.find(clientId) !== null;
+  }
+
+  private aroundMain(calls: () => void, touchClaims: boolean): void {
+    this.claimBatch.flush();
+    this.logs.begin();
+    if (touchClaims) this.claimed.root.transactionSync(calls);
+    else calls();
+    this.logs.finish();
+  }
+
+  private aroundClaims(calls: () => void): void {
+    this.onShortWay.clear();
+    // The lock of the claims is held now: a snapshot taken from here on has every session whose mark is gone.
+    this.main.root.resetReadTxn();
+    calls();
+  }
+}
+
+function flush(environment: Environment<unknown>): Promise<void> {
+  const root = environment.root as unknown as { sync(done: (cause?: Error) => void): void };
+  return new Promise((resolve, reject) => {
+    root.sync((cause) => (cause ? reject(new StoreError('unavailable', 'LMDB: flush failed', cause)) : resolve()));
+  });
+}

@@ -1,0 +1,213 @@
+import type { RetainedEntry, RetainedPage } from '@dunlin/broker';
+import type { Table, Tables } from './environment.ts';
+import { behind, LEVEL_END, levelsKey, sha256, TOPIC_KEY_BYTES_MAX, topicOfKey } from './keys.ts';
+import { RecordReader, type RecordWriter } from './records.ts';
+
+/** Keys looked at for one page: a filter like `+/x` must look at every first level, and nobody waits longer than about 20 ms for that. */
+const SEEKS_PER_PAGE_MAX = 4096;
+
+/** Two phases of a walk: topics whose encoding fits a key, then the others. `next` begins with the phase. */
+const SHORT = 's';
+const LONG = 'l';
+
+/** Retained messages, level by level. */
+export class Retained {
+  private readonly tables: Tables;
+  private readonly writer: RecordWriter;
+
+  constructor(tables: Tables, writer: RecordWriter) {
+    this.tables = tables;
+    this.writer = writer;
+  }
+
+  set(topic: string, record: Uint8Array | null, expiresAt: number): void {
+    const levels = levelsKey(topic.split('/'));
+    const long = levels.length > TOPIC_KEY_BYTES_MAX;
+    const table = long ? this.tables.retainedLong : this.tables.retained;
+    const topicKey = long ? longKey(levels, topic) : levels;
+    if (record === null) {
+      void table.remove(topicKey);
+      return;
+    }
+    const value = this.writer.begin().f64(expiresAt);
+    if (long) value.text(topic);
+    void table.put(topicKey, value.rest(record).finish());
+  }
+
+  count(): number {
+    return entryCount(this.tables.retained) + entryCount(this.tables.retainedLong);
+  }
+
+  /** Pages may hold fewer than `limit` entries, and even none, although more follow. */
+  read(filter: string, after: string | null, limit: number, now: number): RetainedPage {
+    const page: RetainedPage = { entries: [], next: null };
+    const levels = filter.split('/');
+    const long = after !== null && after.startsWith(LONG);
+    const resume = after === null ? null : Buffer.from(after.slice(1), 'base64');
+    let left = SEEKS_PER_PAGE_MAX;
+    if (!long) {
+      left = this.walkShort(new LevelFilter(levels), resume, limit, now, left, page);
+      if (page.next !== null) return page;
+    }
+    this.walkLong(levels, long ? resume : null, limit, now, left, page);
+    return page;
+  }
+
+  /** Walks the matching keys, jumping over what cannot match. Returns how many seeks are left for this page. */
+  private walkShort(filter: LevelFilter, resume: Buffer | null, limit: number, now: number, seeks: number, page: RetainedPage): number {
+    let position: Buffer | null = resume ?? filter.first();
+    while (position !== null) {
+      if (page.entries.length >= limit || seeks-- <= 0) {
+        page.next = SHORT + position.toString('base64');
+        return 0;
+      }
+      const start: Buffer = position;
+      position = null;
+      // The cursor goes on from key to key as long as nothing is to be jumped over.
+      for (const { key, value } of this.tables.retained.getRange({ start })) {
+        const next = filter.next(key as Buffer);
+        if (filter.matched) addEntry(page, topicOfKey(key as Buffer), new RecordReader(value), now);
+        if (next !== FOLLOWING) {
+          position = next;
+          break;
+        }
+        if (page.entries.length >= limit || seeks-- <= 0) {
+          position = Buffer.concat([key as Buffer, LOWEST]);
+          break;
+        }
+      }
+    }
+    return Math.max(seeks, 0);
+  }
+
+  /** Topics too long for a key are found by the literal levels that the filter begins with. */
+  private walkLong(levels: string[], resume: Buffer | null, limit: number, now: number, seeks: number, page: RetainedPage): void {
+    const wildcard = levels.findIndex((level) => level === '+' || level === '#');
+    const literal = levelsKey(wildcard === -1 ? levels : levels.slice(0, wildcard));
+    const prefix = literal.subarray(0, Math.min(literal.length, TOPIC_KEY_BYTES_MAX));
+    // `a/#` matches `a` too, but `a` is long only if its own encoding is.
+    for (const { key, value } of this.tables.retainedLong.getRange({ start: resume ?? Buffer.concat([prefix, LOWEST]), end: behind(prefix) })) {
+      if (page.entries.length >= limit || seeks-- <= 0) {
+        page.next = LONG + (key as Buffer).toString('base64');
+        return;
+      }
+      const reader = new RecordReader(value);
+      const expiresAt = reader.f64();
+      const topic = reader.text();
+      if (expiresAt > now && matchesLevels(levels, topic.split('/'))) {
+        page.entries.push({ topic, record: reader.rest(), expiresAt });
+      }
+    }
+  }
+}
+
+const LOWEST = Buffer.of(0);
+/** What `next` returns for "simply the key after this one". */
+const FOLLOWING = Buffer.alloc(0);
+
+function addEntry(page: RetainedPage, topic: string, reader: RecordReader, now: number): void {
+  const expiresAt = reader.f64();
+  if (expiresAt <= now) return;
+  const entry: RetainedEntry = { topic, record: reader.rest(), expiresAt };
+  page.entries.push(entry);
+}
+
+function entryCount(table: Table): number {
+  return (table.getStats() as { entryCount: number }).entryCount;
+}
+
+/** The start of the encoding and the digest of the whole; 0xff keeps it apart from every level byte. */
+function longKey(levels: Buffer, topic: string): Buffer {
+  return Buffer.concat([levels.subarray(0, TOPIC_KEY_BYTES_MAX), Buffer.of(0xff), sha256(topic)]);
+}
+
+/** [MQTT-4.7.1-2], [MQTT-4.7.1-3], [MQTT-4.7.2-1] */
+export function matchesLevels(filter: readonly string[], topic: readonly string[]): boolean {
+  if (topic[0].startsWith('$') && (filter[0] === '+' || filter[0] === '#')) return false;
+  for (let index = 0; index < filter.length; index++) {
+    if (filter[index] === '#') return true;
+    if (index >= topic.length) return false;
+    if (filter[index] !== '+' && filter[index] !== topic[index]) return false;
+  }
+  return topic.length === filter.length;
+}
+
+const DOLLAR = 0x24;
+
+/**
+ * A filter over sorted level keys: for the key at hand it says whether it matches and which key to look at next.
+ *
+ *     filter  a/+/x       keys  a  a/b  a/b/w  a/b/x  a/b/y  a/c/x  b
+ *             seek a/ ──────────►  too short: first child
+ *                                  a/b   too short: to a/b/x
+ *                                              a/b/x  match: past a/b
+ *                                                            a/c too short …
+ *                                                                   b  past the literal a: done
+ */
+class LevelFilter {
+  matched: boolean;
+  private readonly levels: readonly string[];
+  private readonly encoded: Buffer[];
+
+  constructor(levels: readonly string[]) {
+    this.matched = false;
+    this.levels = levels;
+    this.encoded = levels.map((level) => levelsKey([level]));
+  }
+
+  /** Where the walk begins: the literal levels before the first wildcard. */
+  first(): Buffer {
+    const literal: Buffer[] = [];
+    for (let index = 0; index < this.levels.length && !this.isWildcard(index); index++) literal.push(this.encoded[index]);
+    const start = Buffer.concat(literal);
+    return start.length === 0 ? Buffer.of(0) : start;
+  }
+
+  /** Null: nothing behind this key matches. */
+  next(key: Buffer): Buffer | null {
+    this.matched = false;
+    let start = 0;
+    for (let index = 0; index < this.levels.length; index++) {
+      const level = this.levels[index];
+      const hidden = index === 0 && key[0] === DOLLAR && this.isWildcard(0);
+      // [MQTT-4.7.2-1] All `$` topics stand together.
+      if (hidden) return Buffer.of(DOLLAR + 1);
+      if (level === '#') {
+        this.matched = true;
+        return FOLLOWING;
+      }
+      if (start >= key.length) return this.child(key, index);
+      const end = key.indexOf(LEVEL_END, start) + 1;
+      if (level !== '+') {
+        const order = key.compare(this.encoded[index], 0, this.encoded[index].length, start, end);
+        if (order < 0) return Buffer.concat([key.subarray(0, start), this.encoded[index]]);
+        if (order > 0) return this.sibling(key, index - 1);
+      }
+      start = end;
+    }
+    this.matched = start === key.length;
+    // Everything below this topic has more levels than the filter.
+    return this.sibling(key, this.levels.length - 1);
+  }
+
+  /** The key is an ancestor of what may match. */
+  private child(key: Buffer, index: number): Buffer {
+    return this.levels[index] === '+' ? FOLLOWING : Buffer.concat([key, this.encoded[index]]);
+  }
+
+  /** Past this level and all below it, where the nearest `+` at or above allows another value. */
+  private sibling(key: Buffer, index: number): Buffer | null {
+    let plus = index;
+    while (plus >= 0 && this.levels[plus] !== '+') plus--;
+    if (plus < 0) return null;
+    let end = 0;
+    for (let level = 0; level <= plus; level++) end = key.indexOf(LEVEL_END, end) + 1;
+    const past = Buffer.from(key.subarray(0, end));
+    past[end - 1] = LEVEL_END + 1;
+    return past;
+  }
+
+  private isWildcard(index: number): boolean {
+    return this.levels[index] === '+' || this.levels[index] === '#';
+  }
+}

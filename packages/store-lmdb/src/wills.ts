@@ -1,0 +1,110 @@
+import type { EndpointId, SessionKey, StoredWill } from '@dunlin/broker';
+import type { Tables } from './environment.ts';
+import { behind, digest, key, kind, textKey } from './keys.ts';
+import { RecordReader, type RecordWriter } from './records.ts';
+
+/** A will or delayed message that was handed out comes again after this, unless it was removed (the port's contract). */
+export const HANDED_OUT_MILLISECONDS = 30_000;
+
+interface WillRecord extends StoredWill {
+  /** Where it stands in `willDue`; Infinity: nowhere. */
+  dueKey: number;
+}
+
+/** Wills, within a transaction. */
+export class Wills {
+  private readonly tables: Tables;
+  private readonly writer: RecordWriter;
+
+  constructor(tables: Tables, writer: RecordWriter) {
+    this.tables = tables;
+    this.writer = writer;
+  }
+
+  find(clientId: string): WillRecord | null {
+    const record = this.tables.will.get(textKey(clientId));
+    return record === undefined ? null : readWill(record);
+  }
+
+  set(sessionKey: SessionKey, owner: EndpointId, will: { record: Uint8Array; delaySeconds: number } | null): void {
+    const found = this.find(sessionKey.clientId);
+    if (found !== null) this.remove(found);
+    if (will === null) return;
+    const { clientId, epoch } = sessionKey;
+    this.put({ clientId, owner, epoch, ...will, dueAt: Infinity, dueKey: Infinity });
+    const record = this.writer.begin().text(owner).text(clientId).finish();
+    void this.tables.owner.put(key(digest(owner), kind.will, digest(clientId)), record);
+  }
+
+  /** From now on no owner holds it: it is the store's to hand out. */
+  schedule(will: WillRecord, dueAt: number): void {
+    this.removeOwner(will);
+    this.move(will, dueAt, dueAt);
+  }
+
+  takeDue(now: number, limit: number): StoredWill[] {
+    const taken: StoredWill[] = [];
+    const range = { end: behind(key(now)), limit };
+    const due = [...this.tables.willDue.getRange(range)];
+    for (const { value } of due) {
+      const will = this.find(new RecordReader(value).text());
+      if (will === null) continue;
+      this.move(will, will.dueAt, now + HANDED_OUT_MILLISECONDS);
+      taken.push(storedWill(will));
+    }
+    return taken;
+  }
+
+  remove(will: WillRecord): void {
+    this.removeOwner(will);
+    this.removeDue(will);
+    void this.tables.will.remove(textKey(will.clientId));
+  }
+
+  private move(will: WillRecord, dueAt: number, dueKey: number): void {
+    this.removeDue(will);
+    will.dueAt = dueAt;
+    will.dueKey = dueKey;
+    this.put(will);
+    if (dueKey === Infinity) return;
+    void this.tables.willDue.put(key(dueKey, digest(will.clientId)), this.writer.begin().text(will.clientId).finish());
+  }
+
+  private put(will: WillRecord): void {
+    const record = this.writer
+      .begin()
+      .f64(will.epoch)
+      .u32(will.delaySeconds)
+      .f64(will.dueAt)
+      .f64(will.dueKey)
+      .text(will.owner)
+      .text(will.clientId)
+      .rest(will.record);
+    void this.tables.will.put(textKey(will.clientId), record.finish());
+  }
+
+  private removeOwner(will: WillRecord): void {
+    void this.tables.owner.remove(key(digest(will.owner), kind.will, digest(will.clientId)));
+  }
+
+  private removeDue(will: WillRecord): void {
+    if (will.dueKey !== Infinity) void this.tables.willDue.remove(key(will.dueKey, digest(will.clientId)));
+  }
+}
+
+export function storedWill({ clientId, owner, epoch, record, delaySeconds, dueAt }: WillRecord): StoredWill {
+  return { clientId, owner, epoch, record, delaySeconds, dueAt };
+}
+
+function readWill(record: Uint8Array): WillRecord {
+  const reader = new RecordReader(record);
+  return {
+    epoch: reader.f64(),
+    delaySeconds: reader.u32(),
+    dueAt: reader.f64(),
+    dueKey: reader.f64(),
+    owner: reader.text(),
+    clientId: reader.text(),
+    record: reader.rest(),
+  };
+}

@@ -1,0 +1,1 @@
+export { type LogFormat, type LogLevel, type LogOptions, NodeLogger } from './logger.ts';

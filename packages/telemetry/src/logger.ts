@@ -1,0 +1,61 @@
+import type { Logger } from '@dunlin/broker';
+import { destination, type Level, type Logger as Pino, pino, stdSerializers, stdTimeFunctions } from 'pino';
+import { formatPretty } from './pretty.ts';
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+export type LogFormat = 'json' | 'pretty';
+
+export interface LogOptions {
+  level: LogLevel;
+  format: LogFormat;
+  /** Fields of every line: node, worker. */
+  fields: Record<string, unknown>;
+  /** File descriptor; standard output unless given. */
+  descriptor?: number;
+}
+
+/**
+ * The logger port over pino: one line an event, `{"level":"info","time":…,"node":…,"msg":…}`.
+ *
+ * Every thread writes its lines itself, synchronously, to the same descriptor: a line is one `write`, so lines of different threads do not
+ * mix, and the last words of a thread that dies are not lost on their way to another one.
+ */
+export class NodeLogger implements Logger {
+  readonly #pino: Pino;
+
+  constructor(options: LogOptions) {
+    const out = destination({ fd: options.descriptor ?? 1, sync: true });
+    const target = options.format === 'json' ? out : { write: (line: string) => out.write(formatPretty(line)) };
+    this.#pino = pino(
+      {
+        level: options.level,
+        base: options.fields,
+        timestamp: stdTimeFunctions.isoTime,
+        formatters: { level: (label) => ({ level: label }) },
+        serializers: { error: stdSerializers.err },
+      },
+      target,
+    );
+  }
+
+  /** Takes effect with the next line. */
+  setLevel(level: LogLevel): void {
+    this.#pino.level = level satisfies Level;
+  }
+
+  debug(message: string, fields?: Record<string, unknown>): void {
+    this.#pino.debug(fields, message);
+  }
+
+  info(message: string, fields?: Record<string, unknown>): void {
+    this.#pino.info(fields, message);
+  }
+
+  warn(message: string, fields?: Record<string, unknown>): void {
+    this.#pino.warn(fields, message);
+  }
+
+  error(message: string, fields?: Record<string, unknown>): void {
+    this.#pino.error(fields, message);
+  }
+}

@@ -1,0 +1,54 @@
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type LogFormat, NodeLogger } from '../src/index.ts';
+
+let directory: string;
+let descriptor: number;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'dunlin-log-'));
+  descriptor = openSync(join(directory, 'log'), 'w');
+});
+afterEach(() => {
+  closeSync(descriptor);
+  rmSync(directory, { recursive: true });
+});
+
+function written(format: LogFormat, use: (logger: NodeLogger) => void): string[] {
+  use(new NodeLogger({ level: 'info', format, fields: { node: 'a', worker: 1 }, descriptor }));
+  return readFileSync(join(directory, 'log'), 'utf8').trimEnd().split('\n');
+}
+
+test('one JSON object a line, with the fields of the thread and those of the event', () => {
+  const lines = written('json', (logger) => {
+    logger.debug('not shown');
+    logger.info('ready', { listeners: 2 });
+    logger.error('failed', { error: new TypeError('no') });
+  }).map((line) => JSON.parse(line));
+  expect(lines).toHaveLength(2);
+  expect(lines[0]).toMatchObject({ level: 'info', node: 'a', worker: 1, msg: 'ready', listeners: 2 });
+  expect(lines[0].time).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+  expect(lines[1].error).toMatchObject({
+    type: 'TypeError',
+    message: 'no',
+    stack: expect.stringContaining('TypeError: no'),
+  });
+});
+
+test('the level can be changed', () => {
+  const lines = written('json', (logger) => {
+    logger.setLevel('error');
+    logger.warn('not shown');
+    logger.setLevel('debug');
+    logger.debug('shown');
+  });
+  expect(lines.map((line) => JSON.parse(line).msg)).toEqual(['shown']);
+});
+
+test('lines for people', () => {
+  const lines = written('pretty', (logger) =>
+    logger.warn('store is slow', { milliseconds: 12, path: 'a b', url: 'tcp://x' }),
+  );
+  expect(lines[0]).toMatch(/^[\d:.]{12} WARN {2}\[1\] store is slow milliseconds=12 path="a b" url=tcp:\/\/x$/);
+});

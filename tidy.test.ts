@@ -1,0 +1,176 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { keys } from './packages/config/src/keys.ts';
+
+// The style of the house as a test. Each check names what it found and where, so that a failure reads like a review.
+
+const root = import.meta.dirname;
+const functionLinesMax = 70;
+const fileLinesMax = 400;
+/** Production dependencies, all of them together: every one is somebody else's code in the broker. */
+const dependenciesMax = 80;
+
+/** Which package may import which: the direction of the architecture. Tests may also use the test kit. */
+const mayImport: Record<string, readonly string[]> = {
+  protocol: [],
+  broker: ['protocol'],
+  'store-lmdb': ['broker', 'protocol'],
+  telemetry: ['broker'],
+  config: [],
+  edge: ['broker', 'config', 'protocol', 'store-lmdb', 'telemetry'],
+  cli: ['edge', 'config', 'protocol'],
+  testkit: ['protocol'],
+  conformance: ['protocol', 'testkit'],
+};
+
+const skipped = new Set(['node_modules', 'dist', 'data', '.git', '.turbo', '.cache', 'LICENSE', 'package-lock.json']);
+
+function walk(directory: string): string[] {
+  return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(directory, entry.name);
+    if (skipped.has(entry.name)) return [];
+    if (entry.isDirectory()) return walk(path);
+    return entry.isFile() ? [path] : [];
+  });
+}
+
+interface File {
+  path: string;
+  text: string;
+  lines: string[];
+}
+
+function read(path: string): File {
+  const text = readFileSync(path, 'utf8');
+  return { path: relative(root, path), text, lines: text.trimEnd().split('\n') };
+}
+
+const textEndings = /\.(ts|js|mjs|json|md|yaml|yml|c|sh)$|^\.(ci\/|npmrc|gitignore)/;
+const files = walk(root)
+  .filter((path) => textEndings.test(relative(root, path)))
+  .map(read);
+const typeScript = files.filter(({ path }) => path.endsWith('.ts'));
+const isTest = ({ path }: File) => /\.test\.ts$|\/test\/|\/contract\/|\/conversations\//.test(path);
+
+/** A comment in the first line that says why the file, or a function in it, is long. */
+function saysWhy({ lines }: File): boolean {
+  return /^(\/\/|\/\*\*) .*\b(long|longer|table|tables|switch)\b/.test(lines[0]);
+}
+
+const header = /^(\s*).*(\)|=>)[^;]*\{$/;
+const noFunction = /^\s*(\} )?(if|for|while|switch|catch|else|do|try|return \{|class|interface)\b/;
+
+/** Functions with more lines than fit on a screen. Formatted code closes a block at the indentation it began with. */
+function longFunctions({ path, lines }: File): string[] {
+  const found: string[] = [];
+  for (const [index, line] of lines.entries()) {
+    const match = header.exec(line);
+    if (match === null || noFunction.test(line)) continue;
+    const end = lines.findIndex((other, at) => at > index && other.startsWith(`${match[1]}}`));
+    if (end - index > functionLinesMax) found.push(`${path}:${index + 1} has ${end - index} lines: ${line.trim()}`);
+  }
+  return found;
+}
+
+/** Every module that a file imports, with the line it stands in. */
+function imports({ text }: File): string[] {
+  return [...text.matchAll(/^\s*(?:import|export)\b[^'"]*?from '([^']+)'|\bimport\('([^']+)'\)|^import '([^']+)'/gm)].map(
+    (match) => match[1] ?? match[2] ?? match[3],
+  );
+}
+
+const packageOf = ({ path }: File) => /^packages\/([^/]+)\//.exec(path)?.[1];
+
+function againstDirection(file: File): string[] {
+  const name = packageOf(file);
+  const allowed = name === undefined ? undefined : mayImport[name];
+  if (name === undefined || allowed === undefined) return [];
+  return imports(file)
+    .map((module) => /^@dunlin\/([^/]+)/.exec(module)?.[1])
+    .filter((other) => other !== undefined && other !== name && !allowed.includes(other))
+    .filter((other) => !(isTest(file) && other === 'testkit'))
+    .map((other) => `${file.path} imports @dunlin/${other}; ${name} may import: ${allowed.join(', ') || 'no other package'}`);
+}
+
+/** Packages meet at their index. Contract suites are test code and are named by their path. */
+function pastTheIndex(file: File): string[] {
+  const name = packageOf(file);
+  if (name === undefined) return [];
+  return imports(file)
+    .filter((module) => {
+      if (/^@dunlin\/[^/]+\//.test(module)) return true;
+      if (!module.startsWith('.')) return false;
+      const target = relative(root, resolve(root, dirname(file.path), module));
+      return !target.startsWith(`packages/${name}/`) && !(isTest(file) && target.includes('/contract/'));
+    })
+    .map((module) => `${file.path} imports ${module}`);
+}
+
+/** Words that have no place here; put together so that this file does not contain them. */
+const leftovers = ['TO' + 'DO', 'FIX' + 'ME', 'X' + 'XX'].map((word) => new RegExp(`\\b${word}\\b`));
+const foreign = [
+  /\bA[I]\b/,
+  new RegExp('\\bL' + 'LMs?\\b'),
+  new RegExp('\\bco' + 'pilot\\b', 'i'),
+  new RegExp('shared/' + 'design'),
+  new RegExp('["\'`(\\s]/(work|home|root|Users)/' + '\\w'),
+  new RegExp('registry\\.' + '(npmjs|yarnpkg)'),
+];
+
+function containing(patterns: readonly RegExp[]): string[] {
+  return files.flatMap(({ path, lines }) =>
+    lines.flatMap((line, index) => (patterns.some((pattern) => pattern.test(line)) ? [`${path}:${index + 1}: ${line.trim()}`] : [])),
+  );
+}
+
+describe('tidy', () => {
+  test('functions fit on a screen, or the first line of the file says why not', () => {
+    expect(typeScript.filter((file) => !isTest(file) && !saysWhy(file)).flatMap(longFunctions)).toEqual([]);
+  });
+
+  test('files are short, or their first line says why not', () => {
+    const long = typeScript.filter((file) => file.lines.length > fileLinesMax && !saysWhy(file));
+    expect(long.map(({ path, lines }) => `${path} has ${lines.length} lines`)).toEqual([]);
+  });
+
+  test('imports follow the direction of the architecture', () => {
+    expect(typeScript.flatMap(againstDirection)).toEqual([]);
+  });
+
+  test('every package has a direction', () => {
+    expect(readdirSync(join(root, 'packages')).sort()).toEqual(Object.keys(mayImport).sort());
+  });
+
+  test('packages meet at their index', () => {
+    expect(typeScript.flatMap(pastTheIndex)).toEqual([]);
+  });
+
+  test('names say what a file is about', () => {
+    const vague = typeScript.filter(({ path }) => /(^|[/-])(utils?|helpers?|managers?|common|misc)(-|\.|\/)/.test(path));
+    expect(vague.map(({ path }) => path)).toEqual([]);
+  });
+
+  test('nothing is left for later', () => {
+    expect(containing(leftovers)).toEqual([]);
+  });
+
+  test('nothing of the machine it was written on, and no address of a registry', () => {
+    expect(containing(foreign)).toEqual([]);
+    expect(readFileSync(join(root, 'package-lock.json'), 'utf8')).not.toMatch(/"resolved": "http/);
+  });
+
+  test('every configuration key is in the documents', () => {
+    const reference = readFileSync(join(root, 'docs/configuration.md'), 'utf8');
+    expect(keys.filter((key) => !reference.includes(`\`${key.path}\``)).map((key) => key.path)).toEqual([]);
+  });
+
+  test(`production has at most ${dependenciesMax} packages`, () => {
+    const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+    const production = Object.entries<{ dev?: boolean; devOptional?: boolean; link?: boolean }>(lock.packages)
+      .filter(([path, entry]) => path.includes('node_modules/') && !entry.dev && !entry.devOptional && !entry.link)
+      .map(([path]) => path);
+    expect(production.length).toBeGreaterThan(0);
+    expect(production.length, production.join('\n')).toBeLessThanOrEqual(dependenciesMax);
+  });
+});

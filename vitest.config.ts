@@ -1,0 +1,29 @@
+import { defineConfig } from 'vitest/config';
+
+// Packages are tested from their TypeScript source: no build lies between a change and its test. Threads started by tests take the same
+// way, through the `source` condition.
+const conditions = ['source', 'import', 'module', 'node', 'default'];
+
+export default defineConfig({
+  test: {
+    // Two files at once, whatever the machine: many of them start servers and measure time-outs.
+    maxWorkers: 2,
+    projects: [
+      {
+        resolve: { conditions },
+        ssr: { resolve: { conditions, externalConditions: conditions } },
+        test: {
+          name: 'packages',
+          include: ['packages/*/{src,test}/**/*.test.ts', 'loadtest/bench/**/*.test.ts', '*.test.ts'],
+          exclude: ['**/node_modules/**', '**/dist/**'],
+          // Real threads, sockets and child processes: each file in a process of its own, with nothing left over from another.
+          pool: 'forks',
+          execArgv: ['--conditions=source'],
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
+      },
+      'packages/conformance/vitest.config.ts',
+    ],
+  },
+});
