@@ -75,9 +75,9 @@ function longFunctions({ path, lines }: File): string[] {
 
 /** Every module that a file imports, with the line it stands in. */
 function imports({ text }: File): string[] {
-  return [...text.matchAll(/^\s*(?:import|export)\b[^'"]*?from '([^']+)'|\bimport\('([^']+)'\)|^import '([^']+)'/gm)].map(
-    (match) => match[1] ?? match[2] ?? match[3],
-  );
+  return [
+    ...text.matchAll(/^\s*(?:import|export)\b[^'"]*?from '([^']+)'|\bimport\('([^']+)'\)|^import '([^']+)'/gm),
+  ].map((match) => match[1] ?? match[2] ?? match[3]);
 }
 
 const packageOf = ({ path }: File) => /^packages\/([^/]+)\//.exec(path)?.[1];
@@ -90,7 +90,10 @@ function againstDirection(file: File): string[] {
     .map((module) => /^@dunlin\/([^/]+)/.exec(module)?.[1])
     .filter((other) => other !== undefined && other !== name && !allowed.includes(other))
     .filter((other) => !(isTest(file) && other === 'testkit'))
-    .map((other) => `${file.path} imports @dunlin/${other}; ${name} may import: ${allowed.join(', ') || 'no other package'}`);
+    .map(
+      (other) =>
+        `${file.path} imports @dunlin/${other}; ${name} may import: ${allowed.join(', ') || 'no other package'}`,
+    );
 }
 
 /** Packages meet at their index. Contract suites are test code and are named by their path. */
@@ -99,7 +102,7 @@ function pastTheIndex(file: File): string[] {
   if (name === undefined) return [];
   return imports(file)
     .filter((module) => {
-      if (/^@dunlin\/[^/]+\//.test(module)) return true;
+      if (/^@dunlin\/[^/]+\//.test(module)) return !(isTest(file) && module.endsWith('/contract'));
       if (!module.startsWith('.')) return false;
       const target = relative(root, resolve(root, dirname(file.path), module));
       return !target.startsWith(`packages/${name}/`) && !(isTest(file) && target.includes('/contract/'));
@@ -120,7 +123,9 @@ const foreign = [
 
 function containing(patterns: readonly RegExp[]): string[] {
   return files.flatMap(({ path, lines }) =>
-    lines.flatMap((line, index) => (patterns.some((pattern) => pattern.test(line)) ? [`${path}:${index + 1}: ${line.trim()}`] : [])),
+    lines.flatMap((line, index) =>
+      patterns.some((pattern) => pattern.test(line)) ? [`${path}:${index + 1}: ${line.trim()}`] : [],
+    ),
   );
 }
 
@@ -147,7 +152,9 @@ describe('tidy', () => {
   });
 
   test('names say what a file is about', () => {
-    const vague = typeScript.filter(({ path }) => /(^|[/-])(utils?|helpers?|managers?|common|misc)(-|\.|\/)/.test(path));
+    const vague = typeScript.filter(({ path }) =>
+      /(^|[/-])(utils?|helpers?|managers?|common|misc)(-|\.|\/)/.test(path),
+    );
     expect(vague.map(({ path }) => path)).toEqual([]);
   });
 

@@ -12,6 +12,9 @@ export abstract class Awaited {
     if (--this.waits === 0) this.ready();
   }
 
+  /** The store refused it, since the publisher's session belongs to somebody else now. It never becomes ready. */
+  refused(): void {}
+
   protected abstract ready(): void;
 }
 
@@ -44,6 +47,10 @@ export class PendingAcknowledgement extends Awaited {
     this.connection = connection;
     this.type = type;
     this.packetId = packetId;
+  }
+
+  override refused(): void {
+    this.connection.fenced();
   }
 
   protected override ready(): void {

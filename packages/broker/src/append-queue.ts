@@ -91,7 +91,10 @@ export class AppendQueue {
   private confirm(append: PendingAppend, sequences: AppendResult): void {
     const { logs, acknowledgement } = append;
     // Empty: the publisher's session has moved, nothing was stored, nothing is acknowledged here.
-    if (sequences.length === 0 && append.request.filters.length > 0) return;
+    if (sequences.length === 0 && append.request.filters.length > 0) {
+      if (acknowledgement !== null) acknowledgement.refused();
+      return;
+    }
     if (logs.length > 0) {
       const publication = readRecord(append.request.record);
       for (let i = 0; i < logs.length; i++) if (sequences[i] > 0) logs[i].arrived(sequences[i], publication);

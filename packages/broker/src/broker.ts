@@ -33,7 +33,6 @@ import type { Subscription } from './subscription.ts';
 import { SysTopics } from './sys-topics.ts';
 import { TopicMatches } from './topic-match.ts';
 import { willPublication } from './will.ts';
-import { groupOf } from './cluster/routes.ts';
 import { parseShare, ReasonCode } from '@dunlin/protocol';
 
 export interface BrokerOptions {
@@ -104,7 +103,7 @@ export class Broker {
     this.keepAlive = new KeepAlive(clock);
     const seed = options.seed ?? Math.floor(Math.random() * 0x7fffffff);
     this.matches = new TopicMatches(this.tree, limits.matchCacheMax, limits.topicLevelsMax, seed);
-    this.pendingWrites = new PendingWrites(logger, metrics);
+    this.pendingWrites = new PendingWrites(clock, logger, metrics);
     this.writer = new SessionWriter(store, clock, logger, metrics);
     this.delivery = new SessionDelivery(store, this.writer, clock, logger, metrics, limits);
     this.run = new PublishRun(this.delivery);
@@ -124,7 +123,7 @@ export class Broker {
       },
     });
     this.router = new PublishRouter(this);
-    this.delayed = new DelayedMessages(store, this.router, clock, logger);
+    this.delayed = new DelayedMessages(store, this.router, clock, logger, metrics);
     this.sessions = new Sessions(this);
     this.cluster = new Cluster(this);
     this.sysTopics = new SysTopics(this);
@@ -166,15 +165,16 @@ export class Broker {
   /** Publishes a will; resolves when it is safe. */
   async publishWill(record: Uint8Array): Promise<void> {
     this.metrics.willsPublished++;
-    await this.router.publish(willPublication(record, this.clock.now()));
+    this.delivery.now = this.clock.now();
+    await this.router.publish(willPublication(record, this.delivery.now));
   }
 
   /** Gives a message of a shared group to another member. False: there is none. */
   redispatch(member: Subscription, publication: Publication): boolean {
     const share = parseShare(member.filter);
     const entry = share === null ? null : this.tree.find(share.filter);
-    if (share === null || entry === null || entry.groups === null) return false;
-    return this.router.redispatch(groupOf(entry, member.filter, share.filter), publication);
+    const group = entry?.groups?.find((known) => known.name === member.filter);
+    return group !== undefined && this.router.redispatch(group, publication);
   }
 
   /** Disconnects all clients, writes their sessions back, leaves the others. */

@@ -70,6 +70,8 @@ export class Connection implements PacketSink, KeepAliveEntry {
   private early: EarlyPacket[] | null = null;
   private earlyBytes = 0;
   private paused = false;
+  /** Connected, but what the client sends is kept until something is through: the resends of a CONNECT, or an answer (`holdFor`). */
+  private holding = false;
   private roomWaiters: (() => void)[] | null = null;
   private authenticationWaiter: ((data: Buffer | null) => void) | null = null;
 
@@ -87,18 +89,43 @@ export class Connection implements PacketSink, KeepAliveEntry {
     if (this.state === ConnectionState.closed) return;
     const { broker } = this;
     this.lastReceivedSecond = broker.keepAlive.nowSecond;
+    broker.delivery.now = broker.clock.now();
     broker.metrics.bytesReceived += chunk.length;
+    broker.delivery.now = broker.clock.now();
     try {
       this.decoder.push(chunk);
       broker.run.flush();
     } catch (error) {
-      broker.run.flush();
-      if (!(error instanceof ProtocolError)) throw error;
+      this.failed(error);
+      return;
+    }
+    const { partialBytes } = this.decoder;
+    if (partialBytes === 0) this.partialSinceSecond = 0;
+    // No more is held than came with this chunk: the packet begins in it, whatever was unfinished before.
+    else if (partialBytes <= chunk.length) this.beginPartial();
+    if (this.outbox.congested) this.pauseUnread();
+  }
+
+  /** What was thrown while packets were handled ends this connection alone, never the worker. */
+  private failed(error: unknown): void {
+    this.broker.run.flush();
+    if (error instanceof ProtocolError) {
       this.protocolError(error);
       return;
     }
-    if (this.decoder.partialBytes === 0) this.partialSinceSecond = 0;
-    else if (this.partialSinceSecond === 0) this.beginPartial();
+    this.broker.logger.error('a packet could not be handled', {
+      client: this.session?.clientId ?? '',
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
+    this.disconnect(ReasonCode.unspecifiedError);
+  }
+
+  /**
+   * A client that sends and does not read makes answers grow in our memory. QoS 0 messages stop at `outboxBytesMax`; at twice that its
+   * own packets, which are what the rest is an answer to, are not read either until the socket has drained (P7).
+   */
+  private pauseUnread(): void {
+    if (this.outbox.pendingBytes > 2 * this.broker.limits.outboxBytesMax) this.pauseReading();
   }
 
   /** Told by CONNECT, also by one that is refused: the answer is in the same dialect. */
@@ -117,7 +144,9 @@ export class Connection implements PacketSink, KeepAliveEntry {
   // The order of the cases is that of their frequency. Longer than a screen, since it is a table.
   packet(header: number, bytes: Buffer, start: number, bodyStart: number, end: number): boolean {
     const type = header >> 4;
-    if (this.state !== ConnectionState.connected) return this.packetBeforeConnected(type, header, bytes, start, bodyStart, end);
+    if (this.holding || this.state !== ConnectionState.connected) {
+      return this.packetBeforeConnected(type, header, bytes, start, bodyStart, end);
+    }
     if (type === PacketType.publish) {
       handlePublish(this, header, bytes, start, bodyStart, end);
       return this.state === ConnectionState.connected;
@@ -169,7 +198,7 @@ export class Connection implements PacketSink, KeepAliveEntry {
       handleConnect(this, bytes, bodyStart, end);
       return true;
     }
-    if (type === PacketType.auth) {
+    if (type === PacketType.auth && !this.holding) {
       handleAuth(this, bytes, bodyStart, end);
       return true;
     }
@@ -181,27 +210,41 @@ export class Connection implements PacketSink, KeepAliveEntry {
     return true;
   }
 
-  /** CONNACK went out: what came before it is handled now. */
+  /** CONNACK is in the outbox. What the client sends is kept until `goOn`. */
   connected(session: Session): void {
     this.session = session;
     this.state = ConnectionState.connected;
+    this.holding = true;
+  }
+
+  /** What was kept is handled now, in its order, up to a packet that must be waited for in its turn. */
+  goOn(): void {
+    if (this.state !== ConnectionState.connected) return;
+    this.holding = false;
     const early = this.early;
     this.early = null;
     this.earlyBytes = 0;
-    if (early !== null) this.replayEarly(early);
-    this.resumeReading();
+    if (early !== null && !this.replayEarly(early)) return;
+    if (this.paused) this.resumeIfRoom();
   }
 
-  private replayEarly(early: EarlyPacket[]): void {
+  /** False: something has to be waited for again, or the connection has ended. */
+  private replayEarly(early: EarlyPacket[]): boolean {
     try {
-      for (const { header, bytes, bodyStart } of early) {
+      for (let at = 0; at < early.length; at++) {
+        const { header, bytes, bodyStart } = early[at];
         const goesOn = this.packet(header, bytes, 0, bodyStart, bytes.length);
         this.broker.run.flush();
-        if (!goesOn) return;
+        if (!goesOn) return false;
+        if (!this.holding) continue;
+        this.early = early.slice(at + 1);
+        for (const left of this.early) this.earlyBytes += left.bytes.length;
+        return false;
       }
+      return true;
     } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      this.protocolError(error);
+      this.failed(error);
+      return false;
     }
   }
 
@@ -219,13 +262,18 @@ export class Connection implements PacketSink, KeepAliveEntry {
 
   /** Waits for an answer before anything that the client sends later is handled; refused means no. */
   holdFor(answer: Promise<boolean>, then: (allowed: boolean) => void): void {
-    this.state = ConnectionState.connecting;
-    const goOn = (allowed: boolean): void => {
-      if (this.state === ConnectionState.closed || this.session === null) return;
-      then(allowed);
-      this.connected(this.session);
+    this.holding = true;
+    const answered = (allowed: boolean): void => {
+      if (this.state !== ConnectionState.connected) return;
+      try {
+        then(allowed);
+      } catch (error) {
+        this.failed(error);
+        return;
+      }
+      this.goOn();
     };
-    answer.then(goOn, () => goOn(false));
+    answer.then(answered, () => answered(false));
   }
 
   /** Acknowledgements that wait for the store or for others: above the window the socket is not read. */
@@ -234,12 +282,20 @@ export class Connection implements PacketSink, KeepAliveEntry {
   }
 
   acknowledgementsSent(): void {
-    if (this.paused && (this.acknowledgements?.length ?? 0) <= this.broker.limits.receiveMaximum / 2) this.resumeReading();
+    if (this.paused) this.resumeIfRoom();
+  }
+
+  /** Reading stops for several reasons; it goes on when none of them is left. */
+  private resumeIfRoom(): void {
+    if (this.earlyBytes > earlyBytesMax) return;
+    if (this.outbox.congested && this.outbox.pendingBytes > 2 * this.broker.limits.outboxBytesMax) return;
+    if ((this.acknowledgements?.length ?? 0) <= this.broker.limits.receiveMaximum / 2) this.resumeReading();
   }
 
   /** The transport has sent what it held. */
   drained(): void {
     this.outbox.congested = false;
+    if (this.paused) this.resumeIfRoom();
     this.wakeRoom();
   }
 
@@ -280,6 +336,7 @@ export class Connection implements PacketSink, KeepAliveEntry {
 
   /** Resolves to the data of the client's next AUTH; null: the connection ended. */
   nextAuthenticationData(): Promise<Buffer | null> {
+    this.authenticationDataCame(null);
     return new Promise((resolve) => {
       this.authenticationWaiter = resolve;
     });
@@ -294,10 +351,13 @@ export class Connection implements PacketSink, KeepAliveEntry {
     return true;
   }
 
-  send(packet: Packet): void {
-    if (this.state === ConnectionState.closed) return;
+  /** False: it is larger than the client takes, also without its explanations, and was not sent [MQTT-3.1.2-24]. */
+  send(packet: Packet): boolean {
+    if (this.state === ConnectionState.closed) return true;
     const bytes = encodeWithin(packet, this.version, this.clientMaximumPacketSize);
-    if (bytes !== null && bytes.length > 0) this.outbox.put(bytes);
+    if (bytes === null) return false;
+    if (bytes.length > 0) this.outbox.put(bytes);
+    return true;
   }
 
   pendingAcknowledgements(): Acknowledgements {
@@ -354,10 +414,16 @@ export class Connection implements PacketSink, KeepAliveEntry {
     this.state = ConnectionState.closed;
     this.outbox.close();
     this.early = null;
+    this.earlyBytes = 0;
     this.broker.keepAlive.forget(this);
     this.broker.connectionClosed(this);
     this.authenticationDataCame(null);
     this.wakeRoom();
+  }
+
+  /** One and a half times the keep alive after the last packet [MQTT-3.1.2-22]; a second more, since the last one is known in whole seconds only. */
+  get keepAliveDeadlineSecond(): number {
+    return this.lastReceivedSecond + Math.ceil(this.keepAliveSeconds * 1.5) + 1;
   }
 
   /** Called at `checkAtSecond`. Returns when to look again; 0: never. */
@@ -365,7 +431,9 @@ export class Connection implements PacketSink, KeepAliveEntry {
     if (this.state === ConnectionState.closed) return 0;
     const { limits } = this.broker;
     if (this.state !== ConnectionState.connected) {
-      refuseConnect(this, 0, 'CONNECT did not arrive in time'); // [MQTT-3.1.4-1], features A6
+      // Nothing is said to a client that sent no CONNECT; one that the store or the authenticator let wait hears of it. [MQTT-3.1.4-1], features A6
+      const late = this.state === ConnectionState.connecting ? ReasonCode.serverUnavailable : 0;
+      refuseConnect(this, late, 'CONNECT was not through in time');
       return 0;
     }
     let next = 0;
@@ -377,7 +445,7 @@ export class Connection implements PacketSink, KeepAliveEntry {
       }
     }
     if (this.keepAliveSeconds > 0) {
-      const deadline = this.lastReceivedSecond + Math.ceil(this.keepAliveSeconds * 1.5); // [MQTT-3.1.2-22]
+      const deadline = this.keepAliveDeadlineSecond;
       if (deadline <= nowSecond) {
         this.disconnect(ReasonCode.keepAliveTimeout, 'nothing came within 1.5 times the keep alive');
         return 0;

@@ -1,10 +1,11 @@
 /**
  * Delayed publishes (features D5): `$delayed/{seconds}/{topic}` is kept by the store and published when due, also after a restart.
  */
-import { validateTopic } from '@dunlin/protocol';
-import { readRecord, writeRecord } from './message-record.ts';
+import { ProtocolError, validateTopic } from '@dunlin/protocol';
+import { RecordError, readRecord, writeRecord } from './message-record.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Logger } from './ports/logger.ts';
+import type { Metrics } from './ports/metrics.ts';
 import type { Store } from './ports/store.ts';
 import type { Publication } from './publication.ts';
 import type { PublishRouter } from './publish-router.ts';
@@ -12,6 +13,8 @@ import type { PublishRouter } from './publish-router.ts';
 /** Taken from the store at once. */
 const batchMax = 500;
 const retryMilliseconds = 1000;
+/** Messages that nobody waits for (QoS 0) are dropped above this while the store does not take them. */
+const failedMax = 10_000;
 
 export interface Delay {
   seconds: number;
@@ -34,13 +37,15 @@ export class DelayedMessages {
   private readonly router: PublishRouter;
   private readonly clock: Clock;
   private readonly logger: Logger;
+  private readonly metrics: Metrics;
   private failed: (() => void)[] = [];
 
-  constructor(store: Store, router: PublishRouter, clock: Clock, logger: Logger) {
+  constructor(store: Store, router: PublishRouter, clock: Clock, logger: Logger, metrics: Metrics) {
     this.store = store;
     this.router = router;
     this.clock = clock;
     this.logger = logger;
+    this.metrics = metrics;
     clock.every(retryMilliseconds, () => {
       for (const retry of this.failed.splice(0)) retry();
     });
@@ -57,7 +62,11 @@ export class DelayedMessages {
         if (done !== null) done();
       },
       (error: unknown) => {
-        this.logger.error('a delayed message could not be stored; it will be tried again', { error: String(error) });
+        if (done === null && this.failed.length >= failedMax) {
+          this.metrics.dropped['delayed-too-many']++;
+          return;
+        }
+        this.logger.warn('a delayed message could not be stored; it will be tried again', { error: String(error) });
         this.failed.push(() => this.write(record, dueAt, done));
       },
     );
@@ -67,9 +76,19 @@ export class DelayedMessages {
   async publishDue(): Promise<void> {
     const due = await this.store.takeDueDelayed(this.clock.now(), batchMax);
     for (const { id, record } of due) {
+      await this.publishOne(record);
+      await this.store.removeDelayed(id);
+    }
+  }
+
+  /** One that can never be published must not come back for ever. */
+  private async publishOne(record: Uint8Array): Promise<void> {
+    try {
       const publication = readRecord(record);
       if (!publication.isExpired(this.clock.now())) await this.router.publish(publication);
-      await this.store.removeDelayed(id);
+    } catch (error) {
+      if (!(error instanceof RecordError || error instanceof ProtocolError)) throw error;
+      this.logger.error('a delayed message cannot be published and is dropped', { error: error.message });
     }
   }
 }

@@ -27,7 +27,10 @@ export class DurableFilters {
   async load(): Promise<void> {
     const since = ++this.generation;
     this.stale = false;
-    const filters = await this.store.durableFilters();
+    const filters = await this.store.durableFilters().catch((error: unknown) => {
+      this.stale = true;
+      throw error;
+    });
     const present = new Set<string>();
     for (const { filter, lastSequence } of filters) {
       present.add(filter);

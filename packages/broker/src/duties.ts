@@ -1,7 +1,9 @@
 /**
  * What a worker does by the clock rather than for a packet. What must be done once for all workers is done by the leader.
  */
+import { ProtocolError } from '@dunlin/protocol';
 import type { Broker } from './broker.ts';
+import { RecordError } from './message-record.ts';
 
 const secondMilliseconds = 1000;
 /** Wills, sessions taken from the store at once. */
@@ -58,7 +60,11 @@ export class Duties {
   private async publishDueWills(): Promise<void> {
     const { broker } = this;
     for (const will of await broker.store.takeDueWills(broker.clock.now(), batchMax)) {
-      await broker.publishWill(will.record);
+      await broker.publishWill(will.record).catch((error: unknown) => {
+        // One that can never be published must not come back for ever.
+        if (!(error instanceof RecordError || error instanceof ProtocolError)) throw error;
+        broker.logger.error('a will cannot be published and is dropped', { client: will.clientId, error: error.message });
+      });
       await broker.store.removeWill(will.clientId, will.epoch);
     }
   }

@@ -2,6 +2,8 @@ export { AnonymousAuthenticator } from './anonymous-authenticator.ts';
 export { Broker, type BrokerOptions } from './broker.ts';
 export { Connection } from './connection.ts';
 export * from './limits.ts';
+export { MemoryBackplane, MemoryBackplaneHub } from './memory/memory-backplane.ts';
+export { MemoryStore } from './memory/memory-store.ts';
 export * from './ports/authenticator.ts';
 export * from './ports/authorizer.ts';
 export * from './ports/backplane.ts';

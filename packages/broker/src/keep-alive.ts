@@ -27,6 +27,8 @@ export class KeepAlive {
   /** Looks at the entry in this second, and no more in the one it stood for before. */
   watch(entry: KeepAliveEntry, second: number): void {
     this.forget(entry);
+    // A clock that was set back must not put it into a second that was looked at already.
+    second = Math.max(second, this.lastChecked + 1);
     entry.checkAtSecond = second;
     const bucket = this.buckets.get(second);
     if (bucket === undefined) this.buckets.set(second, new Set([entry]));
@@ -35,19 +37,32 @@ export class KeepAlive {
 
   forget(entry: KeepAliveEntry): void {
     if (entry.checkAtSecond === 0) return;
-    this.buckets.get(entry.checkAtSecond)?.delete(entry);
+    const bucket = this.buckets.get(entry.checkAtSecond);
+    if (bucket?.delete(entry) && bucket.size === 0) this.buckets.delete(entry.checkAtSecond);
     entry.checkAtSecond = 0;
   }
 
   private tick(): void {
     this.nowSecond = Math.floor(this.clock.now() / 1000);
-    while (this.lastChecked < this.nowSecond) {
-      this.lastChecked++;
-      const bucket = this.buckets.get(this.lastChecked);
-      if (bucket === undefined) continue;
-      this.buckets.delete(this.lastChecked);
-      for (const entry of bucket) this.check(entry);
+    if (this.nowSecond - this.lastChecked > this.buckets.size) {
+      this.jump();
+      return;
     }
+    while (this.lastChecked < this.nowSecond) this.checkSecond(++this.lastChecked);
+  }
+
+  /** The clock went further than there are buckets: only those are looked at, not every second between. */
+  private jump(): void {
+    this.lastChecked = this.nowSecond;
+    const due = [...this.buckets.keys()].filter((second) => second <= this.nowSecond).sort((a, b) => a - b);
+    for (const second of due) this.checkSecond(second);
+  }
+
+  private checkSecond(second: number): void {
+    const bucket = this.buckets.get(second);
+    if (bucket === undefined) return;
+    this.buckets.delete(second);
+    for (const entry of bucket) this.check(entry);
   }
 
   private check(entry: KeepAliveEntry): void {

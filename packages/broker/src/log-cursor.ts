@@ -31,7 +31,11 @@ export class LogCursor {
   readonly above: Set<number>;
   next: number;
   live = false;
+  /** The subscription is gone: what the client still acknowledges is no longer this log's progress. */
+  detached = false;
   private reading = false;
+  /** The log's end as it was known when the page under way was asked for. */
+  private readEnd = 0;
   /** The end of the log was seen since the cursor was made: what `log.lastSequence` says is no longer older than it. */
   private checked: boolean;
   /** Above `acknowledged` and in flight since before the reconnect: sent again by packet identifier, not from here. */
@@ -59,6 +63,12 @@ export class LogCursor {
     return this.resent.size > 0 && this.resent.has(sequence);
   }
 
+  /** The log's end must be looked up in the store before the cursor is live. */
+  checkEnd(): void {
+    this.checked = false;
+    this.live = false;
+  }
+
   /** Called for each message appended while connected, in the order of their numbers unless frames overtook each other. */
   arrived(sequence: number, publication: Publication): void {
     if (!this.live || sequence < this.next) return;
@@ -76,7 +86,7 @@ export class LogCursor {
 
   /** Sends what there is room for. Called when room came, at the start, and when numbers were missed. */
   pump(): void {
-    if (this.live || this.reading || this.session.ended) return;
+    if (this.live || this.reading || this.detached || this.session.ended) return;
     while (this.pageAt < this.page.length && this.session.hasRoom) this.sendEntry(this.page[this.pageAt++]);
     if (this.pageAt < this.page.length || !this.session.hasRoom) return;
     this.page = noEntries;
@@ -86,6 +96,7 @@ export class LogCursor {
       return;
     }
     this.reading = true;
+    this.readEnd = this.log.lastSequence;
     this.delivery.readPage(this);
   }
 
@@ -96,7 +107,14 @@ export class LogCursor {
     if (lastSequence > this.log.lastSequence) this.log.lastSequence = lastSequence;
     this.page = entries;
     this.pageAt = 0;
-    if (entries.length === 0) this.skipTo(Math.max(lastSequence + 1, firstSequence));
+    if (entries.length === 0) {
+      this.skipTo(Math.max(lastSequence + 1, firstSequence));
+      if (lastSequence < this.readEnd) {
+        // The store has less than was heard of before: it answers from an older state. Asked again later, not in a loop.
+        this.delivery.readLater(this);
+        return;
+      }
+    }
     this.pump();
   }
 
@@ -109,7 +127,8 @@ export class LogCursor {
     if (entry.sequence < this.next) return;
     this.skipTo(entry.sequence);
     this.next = entry.sequence + 1;
-    if (this.above.has(entry.sequence) || this.resent.has(entry.sequence)) return;
+    // What a reconnect sent again may be acknowledged by now, before the page came that holds it.
+    if (entry.sequence <= this.acknowledged || this.above.has(entry.sequence) || this.resent.has(entry.sequence)) return;
     let publication: Publication;
     try {
       publication = readRecord(entry.record);
@@ -128,7 +147,7 @@ export class LogCursor {
     if (sequence - this.next > gapNotedMax) {
       this.acknowledged = sequence - 1;
       for (const number of this.above) if (number <= this.acknowledged) this.above.delete(number);
-      this.session.dirtyCursors.add(this);
+      this.delivery.markDirty(this);
     } else {
       for (let number = this.next; number < sequence; number++) {
         if (!this.resent.has(number)) this.acknowledge(number);
@@ -147,7 +166,7 @@ export class LogCursor {
     } else {
       this.above.add(sequence);
     }
-    this.delivery.markDirty(this);
+    if (!this.detached) this.delivery.markDirty(this);
   }
 
   stored(): { filter: string; acknowledged: number; above: number[] } {

@@ -76,6 +76,8 @@ export class Outbox {
   private closed = false;
   /** The kernel did not take everything at the last write; unset by `Connection.drained`. */
   congested = false;
+  /** Bytes are gathered and not sent: a session is not wholly in force yet. QoS 0 messages are bounded meanwhile as for a slow client. */
+  private corked = false;
 
   constructor(flusher: OutboxFlusher, transport: Transport) {
     this.flusher = flusher;
@@ -129,7 +131,7 @@ export class Outbox {
 
   private send(): void {
     const length = this.length;
-    if (length === 0) return;
+    if (length === 0 || this.corked) return;
     this.length = 0;
     const buffer = this.buffer;
     const sizeClass = this.sizeClass;
@@ -146,7 +148,19 @@ export class Outbox {
 
   /** Sends what was gathered now; used before the connection ends. */
   flushNow(): void {
+    this.corked = false;
     this.send();
+  }
+
+  cork(): void {
+    this.corked = true;
+    this.congested = true;
+  }
+
+  uncork(): void {
+    if (!this.corked) return;
+    this.congested = false;
+    this.flushNow();
   }
 
   /** From now on bytes are thrown away. */

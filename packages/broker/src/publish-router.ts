@@ -171,7 +171,10 @@ export class PublishRouter {
     }
     for (const name of entry.groups) {
       const group = match.groups.find((known) => known.name === name);
-      if (group === undefined) continue;
+      if (group === undefined) {
+        delivery.metrics.dropped['no-subscriber']++; // the last member anywhere left while the frame was on its way
+        continue;
+      }
       const member = chooseLocal(group, limits.sharedStrategy, publication);
       if (member !== null) delivery.send(publication, member, member.retainAsPublished && publication.retain);
       else if (!this.redispatch(group, publication)) delivery.metrics.dropped['no-subscriber']++;

@@ -8,32 +8,48 @@
 import { RecordError, readRecord, writeRecord } from './message-record.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Logger } from './ports/logger.ts';
-import type { RetainedEntry, Store } from './ports/store.ts';
+import { type RetainedEntry, type RetainedPage, type Store, StoreError } from './ports/store.ts';
 import type { Publication } from './publication.ts';
 import type { SessionDelivery } from './session-delivery.ts';
 import type { Subscription } from './subscription.ts';
+import { WritesUnderWay } from './writes-under-way.ts';
 
 /** Retained messages read at once. */
 const pageMessages = 200;
 /** The replay waits while more than this is on its way to the client. */
 const outboxBytesMax = 256 * 1024;
 const retryMilliseconds = 500;
+/** Retained messages that nobody waits for (QoS 0) are dropped above this while the store does not take them. */
+const failedBytesMax = 16 * 1024 * 1024;
+
+/** The newest value of a topic that is not safe yet. */
+interface Write {
+  topic: string;
+  record: Buffer | null;
+  expiresAt: number;
+  /** Who waits for it, or for an older value that it has replaced. */
+  done: (() => void)[];
+  /** The store did not take it: it waits for the timer. */
+  failed: boolean;
+}
 
 export class RetainedMessages {
   private readonly store: Store;
   private readonly delivery: SessionDelivery;
   private readonly logger: Logger;
-  private writesUnderWay = 0;
-  private idleWaiters: (() => void)[] = [];
-  private failed: (() => void)[] = [];
+  private readonly underWay = new WritesUnderWay();
+  /** The newest write of each topic that has not ended. */
+  private readonly latest = new Map<string, Write>();
+  private failed: Write[] = [];
+  private failedBytes = 0;
+  /** Replays that wait for the store. */
+  private readWaiters: (() => void)[] = [];
 
   constructor(store: Store, delivery: SessionDelivery, clock: Clock, logger: Logger) {
     this.store = store;
     this.delivery = delivery;
     this.logger = logger;
-    clock.every(retryMilliseconds, () => {
-      for (const retry of this.failed.splice(0)) retry();
-    });
+    clock.every(retryMilliseconds, () => this.retry());
   }
 
   /** Keeps the message as its topic's last, or removes that if the payload is empty [MQTT-3.3.1-5..7]. `done` is called when it is stored. */
@@ -41,43 +57,100 @@ export class RetainedMessages {
     const isEmpty = publication.payloadEnd === publication.payloadStart;
     const record = isEmpty ? null : writeRecord(publication);
     const expiresAt = publication.expiresAt === 0 ? Number.POSITIVE_INFINITY : publication.expiresAt;
-    this.writesUnderWay++;
-    this.write(topic, record, expiresAt, done);
+    const before = this.latest.get(topic);
+    if (before?.failed) {
+      // It is tried again with the new value: an older one must never come after it.
+      this.failedBytes += sizeOf(record) - sizeOf(before.record);
+      before.record = record;
+      before.expiresAt = expiresAt;
+      if (done !== null) before.done.push(done);
+      return;
+    }
+    if (done === null && this.failedBytes > failedBytesMax) {
+      this.delivery.metrics.dropped['queue-full']++;
+      return;
+    }
+    const write: Write = { topic, record, expiresAt, done: done === null ? [] : [done], failed: false };
+    this.latest.set(topic, write);
+    this.write(write);
   }
 
-  private write(topic: string, record: Buffer | null, expiresAt: number, done: (() => void) | null): void {
-    this.store.setRetained(topic, record, expiresAt).then(
+  private write(write: Write): void {
+    const generation = this.underWay.begin();
+    const ended = (): void => this.underWay.end(generation);
+    this.store.setRetained(write.topic, write.record, write.expiresAt).then(
       () => {
-        if (--this.writesUnderWay === 0) for (const wake of this.idleWaiters.splice(0)) wake();
-        if (done !== null) done();
+        if (this.latest.get(write.topic) === write) this.latest.delete(write.topic);
+        ended();
+        for (const done of write.done) done();
       },
       (error: unknown) => {
-        this.logger.error('a retained message could not be stored; it will be tried again', { topic, error: String(error) });
-        this.failed.push(() => this.write(topic, record, expiresAt, done));
+        this.writeFailed(write, error);
+        ended();
       },
     );
   }
 
-  /** Resolves when every write begun so far is readable. */
+  private writeFailed(write: Write, error: unknown): void {
+    this.delivery.metrics.storeErrors++;
+    const newer = this.latest.get(write.topic);
+    if (newer === undefined) {
+      for (const done of write.done) done(); // a newer value is safe already
+    } else if (newer !== write) {
+      newer.done.push(...write.done);
+    } else {
+      this.logger.warn('a retained message could not be stored; it will be tried again', { topic: write.topic, error: String(error) });
+      write.failed = true;
+      this.failedBytes += sizeOf(write.record);
+      this.failed.push(write);
+    }
+  }
+
+  private retry(): void {
+    for (const wake of this.readWaiters.splice(0)) wake();
+    const failed = this.failed;
+    this.failed = [];
+    this.failedBytes = 0;
+    for (const write of failed) {
+      write.failed = false;
+      this.write(write);
+    }
+  }
+
+  /** Resolves when every write begun so far is readable, or has failed: one that the store cannot take must not hold up every SUBACK. */
   idle(): Promise<void> {
-    if (this.writesUnderWay === 0) return Promise.resolve();
-    return new Promise((resolve) => this.idleWaiters.push(resolve));
+    return this.underWay.settled();
   }
 
   /** Sends all that matches the subscription. Resolves when the last one was given to the session, or the session ended. */
   async replay(subscription: Subscription): Promise<void> {
     await this.idle();
     let after: string | null = null;
+    let isDone = false;
     do {
       if (subscription.session.ended) return;
-      const page = await this.store.readRetained(subscription.filter, after, pageMessages, this.delivery.now);
+      const page = await this.readPage(subscription, after);
+      if (page === null) continue;
       for (const entry of page.entries) {
         await roomFor(subscription);
         if (subscription.session.ended || subscription.session.subscriptions.get(subscription.filter) !== subscription) return;
         this.sendEntry(entry, subscription);
       }
       after = page.next;
-    } while (after !== null);
+      isDone = after === null;
+    } while (!isDone);
+  }
+
+  /** Null: the store is not available, and some time has passed. Clients that need nothing else of it are not disconnected for that. */
+  private async readPage(subscription: Subscription, after: string | null): Promise<RetainedPage | null> {
+    try {
+      return await this.store.readRetained(subscription.filter, after, pageMessages, this.delivery.now);
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.code !== 'unavailable') throw error;
+      this.delivery.metrics.storeErrors++;
+      await new Promise<void>((resolve) => this.readWaiters.push(resolve));
+      return null;
+    }
   }
 
   private sendEntry(entry: RetainedEntry, subscription: Subscription): void {
@@ -97,4 +170,8 @@ async function roomFor(subscription: Subscription): Promise<void> {
   while (!session.ended && (!session.hasRoom || session.connection.outbox.pendingBytes > outboxBytesMax)) {
     await session.connection.nextRoom();
   }
+}
+
+function sizeOf(record: Buffer | null): number {
+  return record?.length ?? 0;
 }

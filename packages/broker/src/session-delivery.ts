@@ -9,7 +9,7 @@ import { sendPublish } from './deliver.ts';
 import { InflightState } from './inflight.ts';
 import type { Limits } from './limits.ts';
 import type { LogCursor } from './log-cursor.ts';
-import { readRecord, writeRecord } from './message-record.ts';
+import { RecordError, readRecord, writeRecord } from './message-record.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Logger } from './ports/logger.ts';
 import type { Metrics } from './ports/metrics.ts';
@@ -21,6 +21,8 @@ import type { Subscription } from './subscription.ts';
 
 /** How long a cursor waits before it tries a page again that the store failed to give. */
 const readRetryMilliseconds = 500;
+/** Messages in flight read from logs at once after a reconnect. */
+const resendReads = 64;
 
 export class SessionDelivery {
   readonly metrics: Metrics;
@@ -173,60 +175,96 @@ export class SessionDelivery {
     session.connection.roomCame();
   }
 
-  /** After a reconnect: everything in flight again, in its order, with its packet identifiers [MQTT-4.4.0-1], [MQTT-4.6.0-1]. */
-  async resend(session: Session, stored: OutboundInflight[]): Promise<void> {
+  /** After a reconnect: the identifiers that are in use. */
+  restoreInflight(session: Session, stored: readonly OutboundInflight[]): void {
+    if (stored.length === 0) return;
     const outbound = session.outboundInflight;
     const byFilter = new Map(session.cursors.map((cursor) => [cursor.log.filter, cursor]));
-    const ordered = [...stored].sort((a, b) => (a.filter === b.filter ? a.sequence - b.sequence : 0));
-    for (const message of ordered) {
+    for (const message of stored) {
       const cursor = byFilter.get(message.filter) ?? null;
       const logged = message.sequence > 0 ? cursor : null;
       const state = message.state === 'released' ? InflightState.released : message.qos === 1 ? InflightState.sent1 : InflightState.sent2;
       outbound.restore(message.packetId, state, logged, message.sequence);
       if (logged !== null) logged.markResent(message);
     }
-    for (const message of ordered) {
-      if (message.state === 'released') session.connection.sendAcknowledgement(6, message.packetId, 0);
-      else await this.resendPublish(session, message, byFilter.get(message.filter) ?? null);
+  }
+
+  /** After a reconnect: everything in flight again, in its order, with its packet identifiers [MQTT-4.4.0-1], [MQTT-4.6.0-1]. */
+  async resend(session: Session, stored: readonly OutboundInflight[]): Promise<void> {
+    const byFilter = new Map(session.cursors.map((cursor) => [cursor.log.filter, cursor]));
+    const ordered = inOrder(stored);
+    for (let start = 0; start < ordered.length; start += resendReads) {
+      const batch = ordered.slice(start, start + resendReads);
+      const contents = await Promise.all(batch.map((message) => (message.state === 'sent' ? this.contentOf(message) : null)));
+      for (let i = 0; i < batch.length; i++) {
+        const message = batch[i];
+        if (session.ended) return;
+        if (message.state === 'released') session.connection.sendAcknowledgement(6, message.packetId, 0);
+        else this.resendPublish(session, message, byFilter.get(message.filter) ?? null, contents[i]);
+      }
     }
   }
 
-  private async resendPublish(session: Session, message: OutboundInflight, cursor: LogCursor | null): Promise<void> {
-    const publication = await this.contentOf(message);
-    if (session.ended) return;
+  private resendPublish(session: Session, message: OutboundInflight, cursor: LogCursor | null, publication: Publication | null): void {
+    // Acknowledged since, by a client that was quick.
+    if (session.outbound?.stateOf(message.packetId) === InflightState.none) return;
     const subscription = cursor?.subscription ?? session.subscriptions.get(message.filter);
     if (publication === null) {
-      // Expired or dropped from the log since: the handshake ends here.
-      this.writer.completed(session, message.packetId);
-      session.outboundInflight.release(message.packetId);
-      cursor?.acknowledge(message.sequence);
+      // Dropped from the log since: the handshake ends here.
+      this.finish(session, message, cursor);
       return;
     }
     const retain = message.sequence === 0 || (publication.retain && subscription?.retainAsPublished === true);
     const firstByte = 0x38 | (message.qos << 1) | (retain ? 1 : 0); // DUP is set [MQTT-3.3.1-1]
-    sendPublish(this, session.connection, publication, firstByte, message.packetId, subscription?.identifiers ?? null);
+    const fits = sendPublish(this, session.connection, publication, firstByte, message.packetId, subscription?.identifiers ?? null);
+    if (!fits) this.finish(session, message, cursor); // the client takes less than it did before [MQTT-3.1.2-25]
+  }
+
+  private finish(session: Session, message: OutboundInflight, cursor: LogCursor | null): void {
+    this.writer.completed(session, message.packetId);
+    session.outboundInflight.release(message.packetId);
+    cursor?.acknowledge(message.sequence);
   }
 
   private async contentOf(message: OutboundInflight): Promise<Publication | null> {
-    if (message.record !== null) return readRecord(message.record);
-    const page = await this.store.readLog(message.filter, message.sequence, 1, 1, this.clock.now());
+    const record = await this.recordOf(message);
+    if (record === null) return null;
+    try {
+      return readRecord(record);
+    } catch (error) {
+      if (!(error instanceof RecordError)) throw error;
+      this.logger.error('a message in flight cannot be read and is passed over', { filter: message.filter, error: error.message });
+      return null;
+    }
+  }
+
+  private async recordOf(message: OutboundInflight): Promise<Uint8Array | null> {
+    if (message.record !== null) return message.record;
+    // At time 0 nothing has expired: what was sent once is sent again all the same [MQTT-4.3.3-7].
+    const page = await this.store.readLog(message.filter, message.sequence, 1, 1, 0);
     const entry = page.entries[0];
-    return entry !== undefined && entry.sequence === message.sequence ? readRecord(entry.record) : null;
+    return entry !== undefined && entry.sequence === message.sequence ? entry.record : null;
   }
 
   readPage(cursor: LogCursor): void {
     const { logPageMessages, logPageBytes } = this.limits;
     this.store.readLog(cursor.log.filter, cursor.next, logPageMessages, logPageBytes, this.clock.now()).then(
       (page) => {
-        if (!cursor.session.ended) cursor.pageRead(page.entries, page.firstSequence, page.lastSequence);
+        this.now = this.clock.now();
+        if (!cursor.session.ended && !cursor.detached) cursor.pageRead(page.entries, page.firstSequence, page.lastSequence);
       },
       (error: unknown) => {
         this.metrics.storeErrors++;
         this.logger.warn('a log could not be read; it will be tried again', { filter: cursor.log.filter, error: String(error) });
         cursor.pageFailed();
-        this.failedReads.add(cursor);
+        this.readLater(cursor);
       },
     );
+  }
+
+  /** The timer pumps the cursor again. */
+  readLater(cursor: LogCursor): void {
+    if (!cursor.session.ended) this.failedReads.add(cursor);
   }
 
   private retryReads(): void {
@@ -252,6 +290,19 @@ export class SessionDelivery {
   markDirty(cursor: LogCursor): void {
     this.writer.cursorMoved(cursor);
   }
+}
+
+/** By log in the order of numbers, logs and messages without one in the order of their first identifier. */
+function inOrder(stored: readonly OutboundInflight[]): OutboundInflight[] {
+  const byLog = new Map<string, OutboundInflight[]>();
+  for (const message of stored) {
+    const key = message.sequence > 0 ? message.filter : '';
+    const list = byLog.get(key);
+    if (list === undefined) byLog.set(key, [message]);
+    else list.push(message);
+  }
+  for (const list of byLog.values()) list.sort((a, b) => a.sequence - b.sequence);
+  return [...byLog.values()].flat();
 }
 
 /** A publication that outlives the turn: its own if it is in a buffer of its own already. */

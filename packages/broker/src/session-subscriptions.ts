@@ -88,6 +88,8 @@ export function removeSubscription(broker: Broker, subscription: Subscription): 
   session.subscriptions.delete(subscription.filter);
   broker.metrics.subscriptionsRemoved++;
   if (subscription.cursor !== null) {
+    subscription.cursor.detached = true;
+    session.dirtyCursors.delete(subscription.cursor);
     subscription.cursor.log.removeCursor(subscription.cursor);
     session.cursors.splice(session.cursors.indexOf(subscription.cursor), 1);
   }

@@ -3,7 +3,8 @@
  *
  * Urgent: packet identifiers of QoS 2 (before PUBLISH and before PUBREL), written at the end of the turn. Not urgent: acknowledged numbers, written
  * every 100 ms: after a crash a QoS 1 message may come again (P3). Every update carries all that is known of the session, so a packet identifier
- * that is used again never reaches the store before the end of its earlier message.
+ * that is used again never reaches the store before the end of its earlier message. One update of a session is under way at a time: what comes meanwhile
+ * goes with the next, so that a failed one is repeated in its place and handshakes keep their order (P4).
  */
 import type { LogCursor } from './log-cursor.ts';
 import type { Clock } from './ports/clock.ts';
@@ -16,10 +17,10 @@ const lazyMilliseconds = 100;
 /** A failed update is tried again after this: the handshake it belongs to waits. */
 const retryMilliseconds = 250;
 
-interface Urgent {
-  set: OutboundInflight[];
-  inboundDelete: number[];
-  then: (() => void)[];
+class Urgent {
+  set: OutboundInflight[] = [];
+  inboundDelete: number[] = [];
+  then: (() => void)[] = [];
 }
 
 export class SessionWriter {
@@ -28,9 +29,11 @@ export class SessionWriter {
   private readonly metrics: Metrics;
   private readonly clock: Clock;
   private readonly dirty = new Set<Session>();
-  private readonly urgent = new Map<Session, Urgent>();
+  private urgent = new Map<Session, Urgent>();
+  /** Sessions with an update under way, or one that failed and waits for its turn. */
+  private readonly busy = new Set<Session>();
+  private failedSessions: Session[] = [];
   private scheduled = false;
-  private readonly retries: (() => void)[] = [];
 
   constructor(store: Store, clock: Clock, logger: Logger, metrics: Metrics) {
     this.store = store;
@@ -38,9 +41,7 @@ export class SessionWriter {
     this.logger = logger;
     this.metrics = metrics;
     clock.every(lazyMilliseconds, () => this.writeDirty());
-    clock.every(retryMilliseconds, () => {
-      for (const retry of this.retries.splice(0)) retry();
-    });
+    clock.every(retryMilliseconds, () => this.retry());
   }
 
   cursorMoved(cursor: LogCursor): void {
@@ -71,63 +72,81 @@ export class SessionWriter {
     urgent.then.push(then);
   }
 
+  /** The session has ended here: nothing of it is kept. */
+  forget(session: Session): void {
+    this.dirty.delete(session);
+    this.urgent.delete(session);
+    this.busy.delete(session);
+  }
+
   private urgentOf(session: Session): Urgent {
     let urgent = this.urgent.get(session);
     if (urgent === undefined) {
-      urgent = { set: [], inboundDelete: [], then: [] };
+      urgent = new Urgent();
       this.urgent.set(session, urgent);
     }
-    if (!this.scheduled) {
-      this.scheduled = true;
-      this.clock.nextTurn(() => this.writeUrgent());
-    }
+    if (!this.busy.has(session)) this.schedule();
     return urgent;
+  }
+
+  private schedule(): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    this.clock.nextTurn(() => this.writeUrgent());
   }
 
   private writeUrgent(): void {
     this.scheduled = false;
-    for (const [session, urgent] of this.urgent) {
+    const all = this.urgent;
+    this.urgent = new Map();
+    for (const [session, urgent] of all) {
       if (session.ended) continue;
-      const change = this.takeChange(session, urgent.set);
-      change.inboundDelete = urgent.inboundDelete;
-      this.write(session, change, urgent.then);
+      if (this.busy.has(session)) this.urgent.set(session, urgent);
+      else this.write(session, urgent);
     }
-    this.urgent.clear();
   }
 
   private writeDirty(): void {
     for (const session of this.dirty) {
+      if (this.busy.has(session)) continue; // goes with the next
+      this.dirty.delete(session);
       if (session.ended || (session.dirtyCursors.size === 0 && session.outboundDeleted.size === 0)) continue;
-      this.write(session, this.takeChange(session, []), []);
+      this.write(session, new Urgent());
     }
-    this.dirty.clear();
   }
 
-  /** All that the store has not heard of this session, and `set`. */
-  takeChange(session: Session, set: OutboundInflight[]): SessionChange {
-    for (const outbound of set) session.outboundDeleted.delete(outbound.packetId);
+  /** All that the store has not heard of this session, and `urgent`. */
+  private takeChange(session: Session, urgent: Urgent): SessionChange {
+    for (const outbound of urgent.set) session.outboundDeleted.delete(outbound.packetId);
     const change: SessionChange = {
       cursors: [...session.dirtyCursors].map((cursor) => cursor.stored()),
-      outboundSet: set,
+      outboundSet: urgent.set,
       outboundDelete: [...session.outboundDeleted],
+      inboundDelete: urgent.inboundDelete,
     };
     session.dirtyCursors.clear();
     session.outboundDeleted.clear();
     return change;
   }
 
-  private write(session: Session, change: SessionChange, then: (() => void)[]): void {
+  private write(session: Session, urgent: Urgent): void {
+    const cursors = [...session.dirtyCursors];
+    const change = this.takeChange(session, urgent);
+    this.busy.add(session);
     this.store.update(session.key, change).then(
       () => {
-        if (!session.ended) for (const callback of then) callback();
+        if (session.ended) return;
+        this.busy.delete(session);
+        if (this.urgent.has(session)) this.schedule();
+        for (const callback of urgent.then) callback();
       },
-      (error: unknown) => this.failed(session, change, then, error),
+      (error: unknown) => this.failed(session, urgent, change, cursors, error),
     );
   }
 
-  private failed(session: Session, change: SessionChange, then: (() => void)[], error: unknown): void {
+  private failed(session: Session, urgent: Urgent, change: SessionChange, cursors: LogCursor[], error: unknown): void {
     if (session.ended) return;
-    if (error instanceof StoreError && error.code === 'fenced') {
+    if (error instanceof StoreError && (error.code === 'fenced' || error.code === 'unknown-session')) {
       session.connection.fenced();
       return;
     }
@@ -136,10 +155,25 @@ export class SessionWriter {
       client: session.clientId,
       error: String(error),
     });
-    // Identifiers that were taken again since must not be deleted by the late repetition.
-    this.retries.push(() => {
-      const outboundDelete = change.outboundDelete?.filter((packetId) => session.outbound?.stateOf(packetId) === 0);
-      this.write(session, { ...change, outboundDelete }, then);
-    });
+    for (const cursor of cursors) if (!cursor.detached) session.dirtyCursors.add(cursor);
+    // Identifiers that were taken again since are set by what waits behind this; they must not be deleted after it.
+    for (const packetId of change.outboundDelete ?? []) {
+      if ((session.outbound?.stateOf(packetId) ?? 0) === 0) session.outboundDeleted.add(packetId);
+    }
+    const waiting = this.urgent.get(session);
+    if (waiting !== undefined) {
+      urgent.set.push(...waiting.set);
+      urgent.inboundDelete.push(...waiting.inboundDelete);
+      urgent.then.push(...waiting.then);
+    }
+    this.urgent.set(session, urgent);
+    this.failedSessions.push(session);
+  }
+
+  private retry(): void {
+    const sessions = this.failedSessions;
+    this.failedSessions = [];
+    for (const session of sessions) this.busy.delete(session);
+    if (sessions.length > 0) this.schedule();
   }
 }

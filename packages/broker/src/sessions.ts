@@ -4,11 +4,13 @@
 import { ProtocolError, ReasonCode } from '@dunlin/protocol';
 import type { Broker } from './broker.ts';
 import { type Connection, ConnectionState } from './connection.ts';
-import type { Claim, StoredSession } from './ports/store.ts';
+import { InflightState } from './inflight.ts';
+import { type Claim, StoreError, type StoredSession } from './ports/store.ts';
 import { Session, type SessionWill } from './session.ts';
 import { removeSubscription, restoreSubscription } from './session-subscriptions.ts';
-import { applyHanded, type HandedSession, handOver, outboundOf } from './takeover.ts';
-import { willDelaySeconds, willPublication } from './will.ts';
+import { applyHanded, type HandedSession, handOver } from './takeover.ts';
+import { UnclaimedSessions } from './unclaimed-sessions.ts';
+import { willDelaySeconds } from './will.ts';
 
 export interface SessionRequest {
   clientId: string;
@@ -25,14 +27,41 @@ export interface OpenedSession {
   stored: StoredSession | null;
 }
 
+/** Stands for a claim that every other gives way to: the store, which orders claims, cannot be asked. */
+const epochUnknown = Number.MAX_SAFE_INTEGER;
+
+/** A CONNECT on its way from the claim to a session in force. */
+class Opening {
+  /** Of its claim; 0 while that is not known. */
+  epoch = 0;
+  /** What the owner before handed to it. */
+  handed: HandedSession | null = null;
+  /** Resolves when the claim is known; never rejects. */
+  readonly claimed: Promise<void>;
+  claimKnown: () => void = () => {};
+  /** Resolves when it has succeeded or failed; never rejects. */
+  done: Promise<void> = Promise.resolve();
+  isDone = false;
+
+  constructor() {
+    this.claimed = new Promise((resolve) => {
+      this.claimKnown = resolve;
+    });
+  }
+}
+
 export class Sessions {
   private readonly broker: Broker;
   private readonly byClient = new Map<string, Session>();
   /** CONNECTs of one client identifier are worked off one after the other. */
-  private readonly opening = new Map<string, Promise<unknown>>();
+  private readonly opening = new Map<string, Opening>();
+  /** Sessions whose connection is gone and whose write-back is under way: a claim that overtakes it makes it void. */
+  private readonly closing = new Map<string, HandedSession>();
+  private readonly unclaimed: UnclaimedSessions;
 
   constructor(broker: Broker) {
     this.broker = broker;
+    this.unclaimed = new UnclaimedSessions(broker);
   }
 
   get count(): number {
@@ -47,60 +76,114 @@ export class Sessions {
     return this.byClient.values();
   }
 
-  /** Claims the client identifier, takes over from its owner, loads or creates the session. Null: the connection ended meanwhile. Rejects with StoreError. */
-  async open(connection: Connection, request: SessionRequest): Promise<OpenedSession | null> {
+  /**
+   * Claims the client identifier, takes over from its owner, loads or creates the session. `welcome` is called when the session is there and before
+   * any message can reach it: it puts CONNACK into the outbox, which is sent when everything is in force. Null: the connection ended meanwhile.
+   * Rejects with StoreError.
+   */
+  async open(connection: Connection, request: SessionRequest, welcome: (opened: OpenedSession) => void): Promise<OpenedSession | null> {
     const { clientId } = request;
-    for (let before = this.opening.get(clientId); before !== undefined; before = this.opening.get(clientId)) {
-      await before.catch(() => {}); // its own caller hears of it
-    }
-    const opened = this.openNow(connection, request);
-    this.opening.set(clientId, opened);
-    try {
-      return await opened;
-    } finally {
-      if (this.opening.get(clientId) === opened) this.opening.delete(clientId);
-    }
+    for (let before = this.opening.get(clientId); before !== undefined; before = this.opening.get(clientId)) await before.done;
+    if (connection.state === ConnectionState.closed) return null;
+    const opening = new Opening();
+    this.opening.set(clientId, opening);
+    const opened = this.openNow(connection, request, opening, welcome);
+    opening.done = opened.then(
+      () => this.openingDone(clientId, opening),
+      () => this.openingDone(clientId, opening), // its caller hears of the error
+    );
+    const result = await opened;
+    if (result === null) return null;
+    const { routes } = this.broker;
+    if (routes.hasPeers && result.stored !== null) await routes.confirmed();
+    connection.outbox.uncork();
+    return result.session.ended ? null : result;
   }
 
-  private async openNow(connection: Connection, request: SessionRequest): Promise<OpenedSession | null> {
-    const { broker } = this;
-    const { clientId, cleanStart, expirySeconds } = request;
-    const local = this.byClient.get(clientId);
-    let handed = local === undefined ? null : this.letGo(local, cleanStart);
-    const claim = await broker.store.claim(
-      { clientId, owner: broker.self, cleanStart, sessionExpirySeconds: expirySeconds },
-      broker.clock.now(),
-    );
-    if (local === undefined) handed = await this.takeFromOther(claim, clientId, cleanStart);
-    if (claim.will !== null) broker.pendingWrites.add('publishing a will', broker.publishWill(claim.will.record));
-    const session = new Session(connection, { clientId, epoch: claim.epoch }, expirySeconds, request.inflightMax);
-    const stored = claim.session;
-    if (stored !== null) {
-      session.stored = true;
-      if (handed !== null) await broker.store.update(session.key, applyHanded(stored, handed));
+  private openingDone(clientId: string, opening: Opening): void {
+    opening.isDone = true;
+    opening.claimKnown();
+    if (this.opening.get(clientId) === opening) this.opening.delete(clientId);
+  }
+
+  private async openNow(
+    connection: Connection,
+    request: SessionRequest,
+    opening: Opening,
+    welcome: (opened: OpenedSession) => void,
+  ): Promise<OpenedSession | null> {
+    const { clientId, expirySeconds, inflightMax } = request;
+    const claim = await this.claim(request, opening);
+    const session = new Session(connection, { clientId, epoch: claim?.epoch ?? 0 }, expirySeconds, inflightMax);
+    const stored = claim?.session ?? null;
+    if (stored !== null) session.stored = true;
+    if (claim === null) {
+      this.unclaimed.add(session);
+      session.will = request.will;
+    } else {
+      try {
+        if (stored !== null && opening.handed !== null) {
+          await this.broker.store.update(session.key, applyHanded(stored, opening.handed));
+        }
+        await this.keepWill(session, request.will, claim.previousOwner);
+      } catch (error) {
+        this.releaseUnused(session);
+        throw error;
+      }
     }
     if (connection.state === ConnectionState.closed) {
-      await this.releaseUnused(session);
+      this.releaseUnused(session);
       return null;
     }
     this.byClient.set(clientId, session);
     connection.session = session;
+    const opened = { session, present: stored !== null, stored };
+    connection.outbox.cork();
+    welcome(opened);
     if (stored !== null) this.restore(session, stored);
-    await this.keepWill(session, request.will);
-    if (broker.routes.hasPeers && stored !== null) await broker.routes.confirmed();
-    return session.ended ? null : { session, present: stored !== null, stored };
+    return opened;
+  }
+
+  /** Null: the store cannot be asked, and the client needs nothing that it holds (ARCHITECTURE.md, section 7). */
+  private async claim(request: SessionRequest, opening: Opening): Promise<Claim | null> {
+    const { broker } = this;
+    const { clientId, cleanStart, expirySeconds } = request;
+    const local = this.byClient.get(clientId);
+    opening.handed = local === undefined ? (this.closing.get(clientId) ?? null) : this.letGo(local, cleanStart);
+    let claim: Claim;
+    try {
+      claim = await broker.store.claim({ clientId, owner: broker.self, cleanStart, sessionExpirySeconds: expirySeconds }, broker.clock.now());
+    } catch (error) {
+      // The claim is still that of the session which was let go.
+      if (local !== undefined && opening.handed !== null) this.writeBack(local, opening.handed);
+      const needsStore = !cleanStart || expirySeconds > 0;
+      if (needsStore || !(error instanceof StoreError) || error.code !== 'unavailable') throw error;
+      await broker.cluster.requestFromAll(clientId, cleanStart, epochUnknown);
+      return null;
+    }
+    opening.epoch = claim.epoch;
+    opening.claimKnown();
+    const handed = await this.takeFromOther(claim, clientId, cleanStart);
+    if (handed !== null) opening.handed = handed;
+    const { will } = claim;
+    if (will !== null) broker.pendingWrites.add('publishing a will', () => broker.publishWill(will.record));
+    return claim;
   }
 
   private async takeFromOther(claim: Claim, clientId: string, cleanStart: boolean): Promise<HandedSession | null> {
     const { broker } = this;
     if (claim.previousOwner === '' || claim.previousOwner === broker.self) return null;
     broker.metrics.takeovers++;
-    return broker.cluster.requestSession(claim.previousOwner, clientId, cleanStart);
+    return broker.cluster.requestSession(claim.previousOwner, clientId, cleanStart, claim.epoch);
   }
 
-  private async releaseUnused(session: Session): Promise<void> {
-    const now = this.broker.clock.now();
-    await this.broker.store.release(session.key, { sessionExpirySeconds: session.expirySeconds }, now);
+  /** Nobody uses the session: the connection ended, or failed, before it was in force. Its will was never that of a connected client. */
+  private releaseUnused(session: Session): void {
+    const { store, clock, pendingWrites, self } = this.broker;
+    if (!this.unclaimed.forget(session)) return;
+    if (session.will !== null) pendingWrites.add('removing a will', () => store.setWill(session.key, self, null));
+    const change = { sessionExpirySeconds: session.expirySeconds };
+    pendingWrites.add('releasing a session', () => store.release(session.key, change, clock.now()));
   }
 
   private restore(session: Session, stored: StoredSession): void {
@@ -110,11 +193,30 @@ export class Sessions {
       const cursor = stored.cursors.find((known) => known.filter === subscription.filter) ?? null;
       restoreSubscription(this.broker, session, subscription, cursor);
     }
+    // In the same turn: a live message must not take an identifier that is in use.
+    this.broker.delivery.restoreInflight(session, stored.outbound);
   }
 
-  private async keepWill(session: Session, will: SessionWill | null): Promise<void> {
+  /** Keeps the will. The one of the connection before is published by its owner if it is to be; in the store it must not outlive that connection. */
+  private async keepWill(session: Session, will: SessionWill | null, previousOwner: string): Promise<void> {
+    const { store, self, cluster } = this.broker;
     session.will = will;
-    if (will !== null) await this.broker.store.setWill(session.key, this.broker.self, will);
+    const mayHaveOne = previousOwner !== '' && (previousOwner === self || cluster.has(previousOwner));
+    if (will !== null || mayHaveOne) await store.setWill(session.key, self, will);
+  }
+
+  /** Another endpoint has claimed the client identifier with this epoch: lets go of it here and returns what was held, null if nothing. */
+  async handTo(clientId: string, cleanStart: boolean, epoch: number): Promise<HandedSession | null> {
+    for (;;) {
+      const session = this.byClient.get(clientId);
+      if (session !== undefined) return session.key.epoch < epoch ? this.letGo(session, cleanStart) : null;
+      const opening = this.opening.get(clientId);
+      // One with a later claim does not wait for this one, nor this for it: waiting goes from later to earlier claims alone.
+      if (opening === undefined || epoch === epochUnknown || opening.epoch > epoch) return this.closing.get(clientId) ?? null;
+      await (opening.epoch === 0 ? opening.claimed : opening.done);
+      // It was refused by the store, since the claim had moved on: what it was handed is handed on.
+      if (opening.isDone && !this.byClient.has(clientId)) return opening.handed;
+    }
   }
 
   /** Ends a session here because its client connected anew, here or elsewhere [MQTT-3.1.4-3]. Returns what the new owner needs. */
@@ -122,10 +224,11 @@ export class Sessions {
     const handed = handOver(session);
     const { will } = session;
     session.will = null;
-    this.detach(session);
+    // A durable session goes on with the next owner, and so do the messages that it has in flight.
+    this.detach(session, !session.stored || cleanStart);
     // The will of a connection that is closed by the server is published [MQTT-3.1.2-8], unless it is delayed and the session goes on.
     if (will !== null && (cleanStart || will.delaySeconds === 0 || session.expirySeconds === 0)) {
-      this.broker.pendingWrites.add('publishing a will', this.broker.publishWill(will.record));
+      this.broker.pendingWrites.add('publishing a will', () => this.broker.publishWill(will.record));
     }
     session.connection.disconnect(ReasonCode.sessionTakenOver, 'another client connected with this client identifier');
     return handed;
@@ -134,68 +237,80 @@ export class Sessions {
   /** The store has given the session to somebody else: it ends here without a word to the store. */
   abandon(session: Session): void {
     session.will = null;
-    this.detach(session);
+    this.detach(session, false);
   }
 
   /** Takes the session out of everything local. Nothing is sent or written for it any more. */
-  private detach(session: Session): void {
+  private detach(session: Session, redispatchInflight: boolean): void {
     if (session.ended) return;
     session.ended = true;
+    this.broker.writer.forget(session);
     if (this.byClient.get(session.clientId) === session) this.byClient.delete(session.clientId);
     for (const subscription of session.subscriptions.values()) removeSubscription(this.broker, subscription);
-    this.redispatch(session);
+    this.redispatch(session, redispatchInflight);
   }
 
   /** The connection is gone: the session is written back, or ends with it. */
   close(session: Session): void {
     if (session.ended) return;
-    const { broker } = this;
-    const outbound = outboundOf(session);
-    const cursors = session.cursors.map((cursor) => cursor.stored());
-    this.detach(session);
-    this.closeWill(session);
-    const outboundDelete = [...session.outboundDeleted];
-    const change = session.stored
-      ? { sessionExpirySeconds: session.expirySeconds, cursors, outboundSet: outbound.filter((m) => !this.wasRedispatched(session, m.packetId)), outboundDelete }
-      : { sessionExpirySeconds: 0 };
-    broker.pendingWrites.add('writing a session back', broker.store.release(session.key, change, broker.clock.now()));
+    const handed = handOver(session);
+    const isClaimed = this.unclaimed.forget(session);
+    this.detach(session, true);
+    this.closeWill(session, isClaimed);
+    if (!isClaimed) return;
+    // What went to another member of a shared group is that one's now.
+    handed.outbound = handed.outbound.filter((message) => session.outbound?.stateOf(message.packetId) !== InflightState.none);
+    this.writeBack(session, handed);
   }
 
-  private closeWill(session: Session): void {
-    const { will } = session;
+  private writeBack(session: Session, handed: HandedSession): void {
+    const { store, clock, pendingWrites } = this.broker;
+    const { clientId, stored, expirySeconds } = session;
+    const now = clock.now();
+    const outboundDelete = [...session.outboundDeleted];
+    const change = stored
+      ? { sessionExpirySeconds: expirySeconds, cursors: handed.cursors, outboundSet: handed.outbound, outboundDelete }
+      : { sessionExpirySeconds: 0 };
+    if (stored) this.closing.set(clientId, handed);
+    pendingWrites.add('writing a session back', async () => {
+      await store.release(session.key, change, now);
+      if (this.closing.get(clientId) === handed) this.closing.delete(clientId);
+    });
+  }
+
+  private closeWill(session: Session, isClaimed: boolean): void {
+    const { will, clientId, key } = session;
     if (will === null) return;
-    const { broker } = this;
+    const { pendingWrites, store, clock } = this.broker;
     const delaySeconds = willDelaySeconds(session);
-    if (delaySeconds === 0) {
-      const published = broker.publishWill(will.record).then(() => broker.store.removeWill(session.clientId, session.key.epoch));
-      broker.pendingWrites.add('publishing a will', published);
-    } else {
-      broker.pendingWrites.add(
-        'keeping a will',
-        broker.store.scheduleWill(session.key, broker.clock.now() + delaySeconds * 1000),
-      );
+    if (delaySeconds > 0) {
+      const dueAt = clock.now() + delaySeconds * 1000;
+      pendingWrites.add('keeping a will', () => store.scheduleWill(key, dueAt));
+      return;
     }
+    const published = this.broker.publishWill(will.record);
+    pendingWrites.add('publishing a will', () => published);
+    // It stays in the store until it is safe elsewhere.
+    const remove = (): void => pendingWrites.add('removing a will', () => store.removeWill(clientId, key.epoch));
+    if (isClaimed) published.then(remove, remove);
   }
 
   /** Messages of shared groups that this member leaves go to another (features D4). */
-  private redispatch(session: Session): void {
+  private redispatch(session: Session, inflight: boolean): void {
     const { outbound, waiting } = session;
-    if (outbound !== null) {
+    if (outbound !== null && inflight) {
       for (const packetId of outbound.packetIdsInUse()) {
         const content = outbound.contentOf(packetId);
-        if (content === null || content.member === null || outbound.stateOf(packetId) !== 1) continue;
+        if (content === null || content.member === null || outbound.stateOf(packetId) !== InflightState.sent1) continue;
         if (this.broker.redispatch(content.member, content.publication)) outbound.release(packetId);
       }
     }
     if (waiting === null) return;
     for (let message = waiting.shift(); message !== undefined; message = waiting.shift()) {
-      if (message.subscription.filter.startsWith('$share/')) this.broker.redispatch(message.subscription, message.publication);
-      else this.broker.metrics.dropped['session-ended']++;
+      const isMember = message.subscription.filter.startsWith('$share/');
+      if (isMember && this.broker.redispatch(message.subscription, message.publication)) continue;
+      this.broker.metrics.dropped['session-ended']++;
     }
-  }
-
-  private wasRedispatched(session: Session, packetId: number): boolean {
-    return session.outbound === null || session.outbound.stateOf(packetId) === 0;
   }
 
   /** A client asked for another expiry in DISCONNECT. Throws ProtocolError when it had none before [MQTT-3.14.2-2]. */

@@ -18,7 +18,10 @@ export class SharedGroup {
   /** Members at other endpoints, sorted by name so that all endpoints count alike. */
   readonly remote: { endpoint: EndpointId; count: number }[] = [];
   remoteCount = 0;
+  /** Whose turn it is in the whole group, for messages published here. */
   turn = 0;
+  /** Whose turn it is among the members here, for messages that other endpoints sent here: a count of its own, or each would upset the other. */
+  localTurn = 0;
   sticky: Subscription | EndpointId | null = null;
 
   constructor(name: string, filter: string) {
@@ -97,9 +100,11 @@ export function chooseLocal(group: SharedGroup, strategy: SharedStrategy, public
     if (typeof group.sticky === 'string' || group.sticky === null) return members[0];
     return group.sticky;
   }
-  return members[takeTurn(group, members.length)];
+  group.localTurn = group.localTurn >= members.length - 1 ? 0 : group.localTurn + 1;
+  return members[group.localTurn];
 }
 
+/** The next in the whole group. */
 function takeTurn(group: SharedGroup, total: number): number {
   group.turn = group.turn >= total - 1 ? 0 : group.turn + 1;
   return group.turn;

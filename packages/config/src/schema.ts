@@ -50,12 +50,9 @@ const listener = z.union([
   z.strictObject({
     url: listenerUrl.meta({ description: 'Where to listen.', allowed: listenerForms }),
     name: z.string().min(1).max(64).optional().meta({ description: 'A name for logs; the URL unless given.' }),
-    allowAnonymous: z
-      .boolean()
-      .optional()
-      .meta({
-        description: 'Clients need not say who they are. Must be said out loud where other machines can connect.',
-      }),
+    allowAnonymous: z.boolean().optional().meta({
+      description: 'Clients need not say who they are. Must be said out loud where other machines can connect.',
+    }),
   }),
 ]);
 
@@ -64,14 +61,10 @@ const store = z.strictObject({
     description:
       'Where sessions, queued and retained messages live. `lmdb`: embedded in the process, on disk; `memory`: gone with the process.',
   }),
-  path: z
-    .string()
-    .min(1)
-    .default('./data')
-    .meta({
-      description: 'Directory of the embedded store; made when it is missing. Only one node may use it.',
-      allowed: 'a path',
-    }),
+  path: z.string().min(1).default('./data').meta({
+    description: 'Directory of the embedded store; made when it is missing. Only one node may use it.',
+    allowed: 'a path',
+  }),
   durability: z.enum(['fsync', 'memory']).default('fsync').meta({
     description:
       'When the embedded store counts a write as done. `fsync`: it is on the disk and survives loss of power; `memory`: the system has it and it survives a crash of the broker.',

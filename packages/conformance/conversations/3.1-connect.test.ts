@@ -55,12 +55,16 @@ conversation(
   },
 );
 
-conversation('protocol level 6 is refused', { 4: '[MQTT-3.1.2-2] [MQTT-3.2.2-5]' }, async (level) => {
-  const client = await open(level);
-  client.send(rawConnect({ level: 6, payload: prefixed(uniqueName()) }));
-  await client.expectBytes(hex('20 02 00 01'));
-  await client.expectClosed();
-});
+conversation(
+  'a protocol level below all that are served is refused in the way of 3.1.1',
+  { 4: '[MQTT-3.1.2-2] [MQTT-3.2.2-5]' },
+  async (level) => {
+    const client = await open(level);
+    client.send(rawConnect({ level: 2, payload: prefixed(uniqueName()) }));
+    await client.expectBytes(hex('20 02 00 01'));
+    await client.expectClosed();
+  },
+);
 
 conversation('protocol level 6 is refused', { 5: '[MQTT-3.1.2-2]' }, async (level) => {
   const client = await open(level);
@@ -94,7 +98,10 @@ conversation(
   async (level) => {
     const client = await open(level);
     client.send(rawConnect({ level, firstByte: 0x12, payload: prefixed(uniqueName()) }));
-    await expectRefused(client, [0x81]);
+    // Whoever stops at the fixed header does not know the version yet, and has no CONNACK to send.
+    const packets = await client.untilClosed();
+    expect(packets.length).toBeLessThanOrEqual(level === 5 ? 1 : 0);
+    for (const packet of packets) expect(packet).toMatchObject({ type: 'connack', reasonCode: 0x81 });
   },
 );
 
@@ -232,7 +239,7 @@ conversation(
     const connack = await client.expectPacket({ type: 'connack', reasonCode: 0 });
     const keepAliveSeconds = connack.properties.serverKeepAlive ?? 1;
     expect(keepAliveSeconds).toBeLessThanOrEqual(10);
-    const packets = await client.untilClosed(keepAliveSeconds * 1_500 + 4_000);
+    const packets = await client.untilClosed(keepAliveSeconds * 1_500 + 8_000);
     for (const packet of packets) expect(packet).toMatchObject({ type: 'disconnect', reasonCode: 0x8d });
     expect(performance.now() - started).toBeGreaterThan(keepAliveSeconds * 1_400);
   },

@@ -53,7 +53,7 @@ conversation(
     const topic = uniqueName();
     const subscriber = await subscribed(level, topic);
     const { connack } = await connectedWith(level, { keepAliveSeconds: 1, will: willTo(topic) });
-    await receive(subscriber, { topic, payload: 'gone' }, (connack.properties.serverKeepAlive ?? 1) * 1_500 + 4_000);
+    await receive(subscriber, { topic, payload: 'gone' }, (connack.properties.serverKeepAlive ?? 1) * 1_500 + 8_000);
   },
 );
 

@@ -1,4 +1,4 @@
-import { hex, prefixed, properties, rawPacket } from '@dunlin/testkit';
+import { hex, properties, rawPacket } from '@dunlin/testkit';
 import { expect } from 'vitest';
 import {
   connected,
@@ -110,12 +110,6 @@ conversation(
     await expectDisconnected(client, 0x82);
   },
 );
-
-conversation('a server reference from a client is a protocol error', { 5: '[MQTT-4.13.1-1]' }, async (level) => {
-  const client = await connected(level);
-  client.send(rawPacket(0xe0, hex('00'), properties(hex('1c'), prefixed('elsewhere'))));
-  await expectDisconnected(client, 0x82, 0x81);
-});
 
 conversation('DISCONNECT ends the connection', { 4: '[MQTT-3.14.4-1]', 5: '[MQTT-3.14.4-2]' }, async (level) => {
   const topic = uniqueName();

@@ -2,7 +2,14 @@ import { hex, prefixed, rawConnect } from '@dunlin/testkit';
 import { expect } from 'vitest';
 import { connected, connectedWith, expectRefused, open, publish, subscribed } from '../src/connected-client.ts';
 import { conversation } from '../src/conversation.ts';
-import { connectPacket, durable, publishPacket, subscribePacket, uniqueName } from '../src/packets-to-send.ts';
+import {
+  connectPacket,
+  durable,
+  publishPacket,
+  subscribePacket,
+  uniqueName,
+  unsubscribePacket,
+} from '../src/packets-to-send.ts';
 
 conversation(
   'CONNACK is the first packet, and its flags but session present are 0',
@@ -36,11 +43,17 @@ conversation('queued messages come after CONNACK', { 4: '[MQTT-3.2.0-1]', 5: '[M
 
 conversation('one connection sees one CONNACK', { 5: '[MQTT-3.2.0-2]' }, async (level) => {
   const topic = uniqueName();
-  const client = await connected(level);
-  client.send(subscribePacket([{ filter: topic }]), publishPacket({ topic, qos: 1 }), hex('c0 00'));
+  const client = await subscribed(level, topic);
+  client.send(
+    publishPacket({ topic, qos: 1 }),
+    subscribePacket([{ filter: `${topic}/other` }]),
+    unsubscribePacket([`${topic}/none`], 2),
+    hex('c0 00'),
+  );
   const kinds = [];
-  for (let count = 0; count < 4; count += 1) kinds.push((await client.next()).type);
-  expect(kinds.sort()).toEqual(['pingresp', 'puback', 'publish', 'suback']);
+  for (let count = 0; count < 5; count += 1) kinds.push((await client.next()).type);
+  expect(kinds.sort()).toEqual(['pingresp', 'puback', 'publish', 'suback', 'unsuback']);
+  await client.expectNothing();
 });
 
 conversation(

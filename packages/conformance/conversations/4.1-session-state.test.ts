@@ -63,7 +63,8 @@ conversation(
   async (level) => {
     const topic = uniqueName();
     const clientId = uniqueName();
-    const other = await subscribed(level, { filter: `${topic}/from`, qos: 2 });
+    const listener = await subscribed(level, { filter: `${topic}/from`, qos: 2 });
+    const other = await connected(level);
     const client = await connected(level, durable(level, { clientId }));
     client.send(subscribePacket([{ filter: `${topic}/to`, qos: 2 }], 1, level === 5 ? 42 : 0));
     await client.expectPacket({ type: 'suback' });
@@ -86,7 +87,7 @@ conversation(
     await again.expectPacket({ type: 'pubrec', packetId: 5 });
     again.send(ackPacket('pubrel', 5));
     await again.expectPacket({ type: 'pubcomp', packetId: 5 });
-    await receive(other, { payload: 'in', qos: 2 });
-    await other.expectNothing();
+    await receive(listener, { payload: 'in', qos: 2 });
+    await listener.expectNothing();
   },
 );

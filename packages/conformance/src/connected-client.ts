@@ -67,11 +67,13 @@ export async function subscribe(
 ): Promise<void> {
   const list = typeof filters === 'string' ? [{ filter: filters }] : Array.isArray(filters) ? filters : [filters];
   client.send(subscribePacket(list, 1, subscriptionIdentifier));
-  await client.expectPacket({
-    type: 'suback',
-    packetId: 1,
-    reasonCodes: list.map((filter: FilterOptions) => filter.qos ?? 0),
-  });
+  const { packetId, reasonCodes } = await client.expectAmong('suback');
+  const wanted = list.map((filter) => filter.qos ?? 0);
+  if (packetId !== 1 || reasonCodes.join() !== wanted.join()) {
+    throw new DeadlineError(
+      `expected SUBACK 1 with ${wanted}, got ${packetId} with ${reasonCodes}${client.transcript()}`,
+    );
+  }
 }
 
 /** A client that was accepted and has subscribed. */

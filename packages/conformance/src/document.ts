@@ -13,8 +13,8 @@ const introduction = `# Conformance
 
 Every numbered normative statement of MQTT 3.1.1 and MQTT 5.0, what it asks for in our words, whom it binds, and the tests
 that show it: conversations with a running broker, byte by byte where it matters. \`npm run conformance -w @dunlin/conformance\`
-holds them all with Dunlin; \`BROKER_URL=mqtt://host:port\` in the environment names another broker, and
-\`CONFORMANCE_BROKER=mosquitto\` starts Mosquitto.
+holds them all with Dunlin (\`CONFORMANCE_STORE=lmdb\` with the embedded store); \`BROKER_URL=mqtt://host:port\` in the
+environment names another broker, and \`CONFORMANCE_BROKER=mosquitto\` starts Mosquitto.
 
 A statement that binds only clients has a test where the broker must answer a client that breaks it. A statement that no
 conversation can show has the reason instead. Tests are in \`packages/conformance/conversations\`.

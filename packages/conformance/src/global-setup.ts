@@ -1,10 +1,13 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { startDunlin, startMosquitto } from '@dunlin/testkit';
 import type { TestProject } from 'vitest/node';
 import type { BrokerUnderTest } from './broker-under-test.ts';
 
 /**
  * Starts the broker under test once for the whole run: the one at BROKER_URL (and BROKER_WEBSOCKET_URL), else the one
- * named by CONFORMANCE_BROKER, else Dunlin.
+ * named by CONFORMANCE_BROKER, else Dunlin with the store named by CONFORMANCE_STORE (`memory` or `lmdb`).
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const url = process.env.BROKER_URL;
@@ -14,10 +17,23 @@ export default async function setup(project: TestProject): Promise<() => Promise
     return async () => {};
   }
   const name = process.env.CONFORMANCE_BROKER === 'mosquitto' ? 'mosquitto' : 'dunlin';
-  const broker = name === 'mosquitto' ? await startMosquitto() : await startDunlin({ store: 'memory' });
+  const store = process.env.CONFORMANCE_STORE === 'lmdb' ? 'lmdb' : 'memory';
+  const dataDirectory = await mkdtemp(join(tmpdir(), 'conformance-'));
+  const removeData = () => rm(dataDirectory, { recursive: true, force: true });
+  const starting = name === 'mosquitto' ? startMosquitto() : startDunlin({ store, dataDirectory });
+  const broker = await starting.catch(async (cause) => {
+    await removeData();
+    throw cause;
+  });
+  let stopping = false;
+  broker.exited.then((how) => {
+    if (!stopping) console.error(`${name} ended (${how}) while it was under test:\n${broker.output()}`);
+  });
   const underTest: BrokerUnderTest = { name, url: broker.url, webSocketUrl: broker.webSocketUrl };
   project.provide('brokerUnderTest', underTest);
   return async () => {
+    stopping = true;
     await broker.stop();
+    await removeData();
   };
 }

@@ -18,7 +18,7 @@ export async function composeStore(configuration: Configuration, storePort: Mess
   const { kind, path, durability } = configuration.store;
   if (kind === 'memory') return new MemoryStore();
   const { LmdbStore } = await import('@dunlin/store-lmdb');
-  return new LmdbStore({ path, durability });
+  return new LmdbStore({ path, durability, exclusive: configuration.workers === 1 });
 }
 
 export function composeLogger(configuration: Configuration, workerIndex: number | null): NodeLogger {

@@ -3,6 +3,7 @@ import { type Configuration, formatListenerUrl, type Key, keys, type ListenerAdd
 import type { NodeLogger } from '@dunlin/telemetry';
 import { composeLogger, composeStore, needsStoreThread } from './compose.ts';
 import { refuseSharedPort } from './listeners/socket-listener.ts';
+import { lockData } from './store/data-lock.ts';
 import { StoreThread } from './store/store-thread.ts';
 import type { WorkerStatus } from './workers/worker-message.ts';
 import { WorkerPool } from './workers/worker-pool.ts';
@@ -22,6 +23,7 @@ export class EdgeNode {
   readonly #storeThread: StoreThread | null;
   /** The supervisor's own view of the store; null when only the one worker can see it. */
   #store: Store | null = null;
+  #unlockData: () => void = () => undefined;
   #addresses: ListenerAddress[] = [];
   #stopped: Promise<void> | null = null;
   /** Rejects when the node cannot go on; never resolves. */
@@ -94,6 +96,8 @@ export class EdgeNode {
   async #openStore(): Promise<void> {
     const isPrivate = this.#configuration.store.kind === 'memory' && this.#storeThread === null;
     if (isPrivate) return;
+    const { kind, path } = this.#configuration.store;
+    if (kind === 'lmdb') this.#unlockData = await lockData(path);
     this.#store = await composeStore(this.#configuration, this.#storeThread?.connect() ?? null);
     await this.#store.open();
     for (const owner of await this.#store.owners()) await this.#store.releaseOwner(owner, Date.now());
@@ -143,6 +147,7 @@ export class EdgeNode {
   async #close(): Promise<void> {
     await this.#store?.close();
     await this.#storeThread?.stop();
+    this.#unlockData();
   }
 
   /** What each worker was last busy with while stopping, for the line that says what hung. */

@@ -23,7 +23,13 @@ afterEach(async () => {
 });
 
 function configure(settings: Record<string, string>): Configuration {
-  const all = { nodeId: 'test', 'store.kind': 'memory', listeners: 'tcp://127.0.0.1:0', 'log.level': 'error', ...settings };
+  const all = {
+    nodeId: 'test',
+    'store.kind': 'memory',
+    listeners: 'tcp://127.0.0.1:0',
+    'log.level': 'error',
+    ...settings,
+  };
   const flags = Object.entries(all).map(([path, value]) => ({ flag: '--set', path, value }));
   return loadConfiguration({ flags }).configuration;
 }
@@ -67,25 +73,30 @@ describe('workers', () => {
     for (const subscriber of subscribers) expect(String((await subscriber.next('publish')).payload)).toBe('hello');
   });
 
-  test.each(['1', '4'])('one of %s that dies is replaced; its clients come back, those of others stay', async (workers) => {
-    const { node, port } = await start({ workers, 'log.level': 'error' });
-    const connected = await Promise.all(Array.from({ length: 40 }, () => client(port)));
-    const before = await node.status();
-    const dead = node.pool.threads[0].setup.endpoint;
-    const lost = before[0].connections;
-    let closed = 0;
-    for (const one of connected) void one.closed.then(() => closed++);
-    await node.pool.threads[0].terminate();
-    const after = await until((status) => status.length === before.length && status[0].endpoint !== dead);
-    expect(after.slice(1).map((worker) => worker.endpoint)).toEqual(before.slice(1).map((worker) => worker.endpoint));
-    expect(after.slice(1).map((worker) => worker.connections)).toEqual(before.slice(1).map((worker) => worker.connections));
-    expect(closed).toBe(lost);
-    const again = await Promise.all(Array.from({ length: 40 }, () => client(port)));
-    await Promise.all(again.map((one) => one.subscribe('back')));
-    await again[0].publish('back', 'here');
-    for (const one of again) expect(String((await one.next('publish')).payload)).toBe('here');
-    expect((await node.status())[0].connections).toBeGreaterThan(0);
-  });
+  test.each(['1', '4'])(
+    'one of %s that dies is replaced; its clients come back, those of others stay',
+    async (workers) => {
+      const { node, port } = await start({ workers, 'log.level': 'error' });
+      const connected = await Promise.all(Array.from({ length: 40 }, () => client(port)));
+      const before = await node.status();
+      const dead = node.pool.threads[0].setup.endpoint;
+      const lost = before[0].connections;
+      let closed = 0;
+      for (const one of connected) void one.closed.then(() => closed++);
+      await node.pool.threads[0].terminate();
+      const after = await until((status) => status.length === before.length && status[0].endpoint !== dead);
+      expect(after.slice(1).map((worker) => worker.endpoint)).toEqual(before.slice(1).map((worker) => worker.endpoint));
+      expect(after.slice(1).map((worker) => worker.connections)).toEqual(
+        before.slice(1).map((worker) => worker.connections),
+      );
+      expect(closed).toBe(lost);
+      const again = await Promise.all(Array.from({ length: 40 }, () => client(port)));
+      await Promise.all(again.map((one) => one.subscribe('back')));
+      await again[0].publish('back', 'here');
+      for (const one of again) expect(String((await one.next('publish')).payload)).toBe('here');
+      expect((await node.status())[0].connections).toBeGreaterThan(0);
+    },
+  );
 
   test('the store in memory is one for all of them', async () => {
     const { port } = await start({ workers: '4' });
@@ -133,14 +144,18 @@ describe('doors', () => {
   test('a Unix socket that lives is not taken away', async () => {
     const path = join(directory, 'door.sock');
     await start({ workers: '1', listeners: `unix:${path}` });
-    await expect(startNode(configure({ workers: '1', listeners: `unix:${path}` }), { version: '0' })).rejects.toThrow(/EADDRINUSE/);
+    await expect(startNode(configure({ workers: '1', listeners: `unix:${path}` }), { version: '0' })).rejects.toThrow(
+      /EADDRINUSE/,
+    );
     await client(path);
   });
 
   test('a path that is no socket is left alone', async () => {
     const path = join(directory, 'file');
     writeFileSync(path, 'precious');
-    await expect(startNode(configure({ workers: '1', listeners: `unix:${path}` }), { version: '0' })).rejects.toThrow(/cannot listen at unix:/);
+    await expect(startNode(configure({ workers: '1', listeners: `unix:${path}` }), { version: '0' })).rejects.toThrow(
+      /cannot listen at unix:/,
+    );
     expect(existsSync(path)).toBe(true);
   });
 });
@@ -165,9 +180,45 @@ test('reload takes what can be taken, and names what needs a start', async () =>
   expect(node.reload(next)).toEqual(['limits.receiveMaximum']);
 });
 
+test('a data directory in use is refused, and free again afterwards', async () => {
+  const settings = { 'store.kind': 'lmdb', 'store.path': join(directory, 'data'), workers: '1' };
+  const first = await start(settings);
+  await expect(startNode(configure(settings), { version: '0' })).rejects.toThrow(
+    /another node uses the data directory/,
+  );
+  await first.node.stop();
+  await start(settings);
+});
+
+test.each(['1', '2'])('what is on disk outlives the node, with %s workers', async (workers) => {
+  const settings = { 'store.kind': 'lmdb', 'store.path': join(directory, 'data'), workers };
+  const first = await start(settings);
+  await (await client(first.port)).publish('kept', 'on disk', true);
+  await first.node.stop();
+  const second = await start(settings);
+  const reader = await client(second.port);
+  await reader.subscribe('kept');
+  expect(String((await reader.next('publish')).payload)).toBe('on disk');
+});
+
+test.each(['memory', 'lmdb'])(
+  'store %s: what a dead worker owned is given up, and its client is welcome',
+  async (kind) => {
+    const settings = { 'store.kind': kind, 'store.path': join(directory, 'data'), workers: '2' };
+    const { node, port } = await start(settings);
+    for (let round = 0; round < 4; round++) {
+      const owned = await client(port, 'wanderer');
+      const status = await node.status();
+      const owner = status.findIndex((worker) => worker.connections === 1);
+      await node.pool.threads[owner].terminate();
+      await owned.closed;
+      await until((after) => after.length === 2 && after[owner].endpoint !== status[owner].endpoint);
+    }
+  },
+);
+
 test('a store that cannot be opened stops the start, with the reason', async () => {
   writeFileSync(join(directory, 'file'), '');
   const settings = { 'store.kind': 'lmdb', 'store.path': join(directory, 'file', 'data'), workers: '2' };
   await expect(startNode(configure(settings), { version: '0' })).rejects.toThrow(/ENOTDIR|directory/i);
 });
-

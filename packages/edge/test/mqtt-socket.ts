@@ -73,7 +73,13 @@ export class MqttSocket {
 
   async subscribe(filter: string): Promise<void> {
     const subscription = { filter, qos: 1, noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
-    this.send({ type: 'subscribe', packetId: 1, subscriptionIdentifier: 0, properties: {}, subscriptions: [subscription] });
+    this.send({
+      type: 'subscribe',
+      packetId: 1,
+      subscriptionIdentifier: 0,
+      properties: {},
+      subscriptions: [subscription],
+    });
     await this.next('suback');
   }
 

@@ -67,20 +67,27 @@ test('bytes arrive as they were, without the chunk they were cut from', async ()
 
 test('answers keep their bytes, too', async () => {
   const page = Buffer.from('...record...');
-  answers.readLog = () => ({ entries: [{ sequence: 1, record: page.subarray(3, 9), expiresAt: 0 }], lastSequence: 1, firstSequence: 1 });
+  answers.readLog = () => ({
+    entries: [{ sequence: 1, record: page.subarray(3, 9), expiresAt: 0 }],
+    lastSequence: 1,
+    firstSequence: 1,
+  });
   const { entries } = await remote.readLog('a', 1, 1, 1, 1);
   expect(Buffer.from(entries[0].record).toString()).toBe('record');
   expect(entries[0].record.buffer.byteLength).toBe(6);
 });
 
-test.each(['fenced', 'unavailable', 'unknown-session', 'closed', 'corrupt'] as const)('an error keeps its code: %s', async (code) => {
-  answers.update = () => {
-    throw new StoreError(code, 'because');
-  };
-  const failed = remote.update(key, {});
-  await expect(failed).rejects.toBeInstanceOf(StoreError);
-  await expect(failed).rejects.toMatchObject({ code, message: 'because' });
-});
+test.each(['fenced', 'unavailable', 'unknown-session', 'closed', 'corrupt'] as const)(
+  'an error keeps its code: %s',
+  async (code) => {
+    answers.update = () => {
+      throw new StoreError(code, 'because');
+    };
+    const failed = remote.update(key, {});
+    await expect(failed).rejects.toBeInstanceOf(StoreError);
+    await expect(failed).rejects.toMatchObject({ code, message: 'because' });
+  },
+);
 
 test('an error that is no store error counts as unavailable', async () => {
   answers.update = () => {

@@ -34,16 +34,23 @@ export class Batch {
   private readonly around: (calls: () => void, special: boolean) => void;
   private waiting: Call[];
   private scheduled: boolean;
+  /** Calls are being run: lmdb would take a transaction that is asked for now for a part of this one. */
+  private running: boolean;
   /** Transactions that have taken their calls and are not committed. */
   private committing: number;
   private idle: (() => void)[];
 
-  constructor(root: RootDatabase<Uint8Array, Uint8Array>, immediate: boolean, around: (calls: () => void, special: boolean) => void) {
+  constructor(
+    root: RootDatabase<Uint8Array, Uint8Array>,
+    immediate: boolean,
+    around: (calls: () => void, special: boolean) => void,
+  ) {
     this.root = root;
     this.immediate = immediate;
     this.around = around;
     this.waiting = [];
     this.scheduled = false;
+    this.running = false;
     this.committing = 0;
     this.idle = [];
   }
@@ -74,6 +81,11 @@ export class Batch {
 
   private schedule(): void {
     this.scheduled = true;
+    if (this.running) {
+      // A call of this transaction led to another one, for instance a claim that turned out to need the long way.
+      setImmediate(() => this.schedule());
+      return;
+    }
     if (this.immediate) {
       setImmediate(() => {
         this.scheduled = false;
@@ -121,17 +133,12 @@ export class Batch {
   private runAll(calls: Call[]): void {
     let special = false;
     for (const call of calls) special ||= call.special;
-    this.around(() => {
-      for (const call of calls) {
-        try {
-          call.outcome = call.run();
-        } catch (cause) {
-          if (!(cause instanceof StoreError)) throw cause;
-          call.outcome = cause;
-          call.refused = true;
-        }
-      }
-    }, special);
+    this.running = true;
+    try {
+      this.around(() => runEach(calls), special);
+    } finally {
+      this.running = false;
+    }
   }
 
   private finished(calls: Call[], cause: unknown): void {
@@ -159,4 +166,17 @@ export class Batch {
 
 function describe(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
+}
+
+/** A call that throws a StoreError is refused alone; anything else ends the transaction. */
+function runEach(calls: Call[]): void {
+  for (const call of calls) {
+    try {
+      call.outcome = call.run();
+    } catch (cause) {
+      if (!(cause instanceof StoreError)) throw cause;
+      call.outcome = cause;
+      call.refused = true;
+    }
+  }
 }

@@ -12,8 +12,8 @@ export interface ClaimRecord {
 
 /**
  * Claims of clients without a stored session. Every connect pays for one, and it leaves nothing behind, so it must not wait for a flush nor
- * make one: these claims live in an environment of their own that is never flushed. Measured, 50 claims and releases in a batch: 5 µs for
- * both here; 30 µs of processor and an additional flush in the main environment.
+ * make one: these claims live in an environment of their own that is never flushed. Measured, 50 claims and releases in a turn, for the pair: 8 µs
+ * of processor here; 34 µs and two waits for the flush in the main environment, which is what a durable session costs.
  *
  * Who holds a client identifier is decided like this. With a stored session, the session in the main environment says it, and only a
  * transaction there may change it. Without one, the record here says it. A session that is being created is not yet visible to readers of
@@ -25,10 +25,25 @@ export interface ClaimRecord {
 export class Claims {
   private readonly tables: ClaimTables;
   private readonly writer: RecordWriter;
+  /** The highest epoch given, read and written once per transaction. */
+  private epoch: number;
+  private epochStored: number;
 
   constructor(tables: ClaimTables, writer: RecordWriter) {
     this.tables = tables;
     this.writer = writer;
+    this.epoch = 0;
+    this.epochStored = 0;
+  }
+
+  /** At the start of a transaction of this environment. */
+  begin(): void {
+    this.epoch = this.epochStored = counterValue(this.tables.claimMeta, 'epoch');
+  }
+
+  /** At its end. */
+  finish(): void {
+    if (this.epoch !== this.epochStored) setCounter(this.tables.claimMeta, 'epoch', this.epoch);
   }
 
   find(clientId: string): ClaimRecord | null {
@@ -45,13 +60,13 @@ export class Claims {
     if (found !== null) this.removeOwner(request.clientId, found.owner);
     void this.tables.claim.put(textKey(request.clientId), this.writer.begin().f64(epoch).text(request.owner).finish());
     const record = this.writer.begin().text(request.owner).text(request.clientId).finish();
-    void this.tables.claimOwner.put(key(digest(request.owner), digest(request.clientId)), record);
+    void this.tables.claimOwner.put(key(digest(request.owner), textKey(request.clientId)), record);
     return { epoch, previousOwner: found?.owner ?? '', session: null, will: null };
   }
 
   nextEpoch(epochBefore: number, found: ClaimRecord | null): number {
     if (epochBefore > 0) return epochBefore + 1;
-    return Math.max(found?.epoch ?? 0, counterValue(this.tables.claimMeta, 'epoch')) + 1;
+    return Math.max(found?.epoch ?? 0, this.epoch) + 1;
   }
 
   /** A session is about to be stored for this client. */
@@ -87,11 +102,11 @@ export class Claims {
   }
 
   private raiseEpoch(epoch: number): void {
-    if (epoch > counterValue(this.tables.claimMeta, 'epoch')) setCounter(this.tables.claimMeta, 'epoch', epoch);
+    if (epoch > this.epoch) this.epoch = epoch;
   }
 
   private removeOwner(clientId: string, owner: EndpointId): void {
-    if (owner !== '') void this.tables.claimOwner.remove(key(digest(owner), digest(clientId)));
+    if (owner !== '') void this.tables.claimOwner.remove(key(digest(owner), textKey(clientId)));
   }
 }
 

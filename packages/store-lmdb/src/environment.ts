@@ -1,5 +1,18 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { endianness } from 'node:os';
+import { dirname, join } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { StoreError } from '@dunlin/broker';
 import { type Database, open, type RootDatabase } from 'lmdb';
@@ -87,7 +100,12 @@ export function removeMarker(file: string): void {
   rmSync(file, { force: true });
 }
 
-function openTables<T>(file: string, names: readonly string[], options: { noSync: boolean; mapSize: number }): Environment<T> {
+function openTables<T>(
+  file: string,
+  names: readonly string[],
+  options: { noSync: boolean; mapSize: number },
+): Environment<T> {
+  checkFile(file);
   const root = open<Uint8Array, Uint8Array>(file, {
     ...options,
     noSubdir: true,
@@ -98,8 +116,28 @@ function openTables<T>(file: string, names: readonly string[], options: { noSync
     keyEncoding: 'binary',
   });
   const tables: Record<string, Table> = {};
-  for (const name of names) tables[name] = root.openDB<Uint8Array, Uint8Array>(name, { encoding: 'binary', keyEncoding: 'binary' });
+  for (const name of names)
+    tables[name] = root.openDB<Uint8Array, Uint8Array>(name, { encoding: 'binary', keyEncoding: 'binary' });
   return { root, tables: tables as T };
+}
+
+/** The first page: 16 bytes of page header, then this. */
+const LMDB_MAGIC = 0xbeefc0de;
+const LMDB_MAGIC_OFFSET = 24;
+
+/** lmdb 3.5 crashes the process when its own open fails, so what can fail is tried before. */
+function checkFile(file: string): void {
+  accessSync(dirname(file), constants.R_OK | constants.W_OK);
+  if (!existsSync(file)) return;
+  accessSync(file, constants.R_OK | constants.W_OK);
+  const start = new DataView(new ArrayBuffer(LMDB_MAGIC_OFFSET + 4));
+  const descriptor = openSync(file, 'r');
+  const length = readSync(descriptor, start);
+  closeSync(descriptor);
+  const littleEndian = endianness() === 'LE';
+  if (length === 0 || (length === start.byteLength && start.getUint32(LMDB_MAGIC_OFFSET, littleEndian) === LMDB_MAGIC))
+    return;
+  throw new StoreError('corrupt', `${file} is not an LMDB file`);
 }
 
 function checkVersion(environment: Environment<Tables>, path: string): void {

@@ -1,2 +1,2 @@
-export { LmdbStore, type LmdbStoreOptions } from './lmdb-store.ts';
 export type { Durability } from './environment.ts';
+export { LmdbStore, type LmdbStoreOptions } from './lmdb-store.ts';

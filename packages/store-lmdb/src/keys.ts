@@ -32,7 +32,7 @@ import { createHash } from 'node:crypto';
  * | table         | key                                             | value                                  | lives                                   |
  * | ------------- | ----------------------------------------------- | -------------------------------------- | --------------------------------------- |
  * | `claim`       | text(client identifier)                         | epoch, owner                           | while an ephemeral session is connected |
- * | `claimOwner`  | digest(owner), digest(client)                   | owner, client identifier               | the same                                |
+ * | `claimOwner`  | digest(owner), text(client identifier)          | owner, client identifier               | the same                                |
  * | `claimMeta`   | name                                            | highest epoch given                    | for ever                                |
  */
 export const mainTables = [
@@ -80,7 +80,19 @@ export function digest(text: string): Buffer {
   return found;
 }
 
+/** The last one made: a claim looks up the same client identifier in several tables. Nobody writes into a key. */
+let lastText = '';
+let lastKey: Buffer = Buffer.of(1);
+
 export function textKey(text: string): Buffer {
+  if (text !== lastText) {
+    lastKey = makeTextKey(text);
+    lastText = text;
+  }
+  return lastKey;
+}
+
+function makeTextKey(text: string): Buffer {
   if (text.length <= TEXT_BYTES_MAX) {
     const length = Buffer.byteLength(text);
     if (length <= TEXT_BYTES_MAX) {
@@ -155,7 +167,9 @@ export function levelsKey(levels: readonly string[]): Buffer {
 }
 
 /** The topic of a key that `levelsKey` made. */
-export function topicOfKey(levels: Uint8Array): string {
+export function topicOfKey(levels: Buffer): string {
+  const text = levels.toString('utf8', 0, levels.length - 1);
+  if (!text.includes('\u0001')) return text.replaceAll('\u0000', '/');
   const bytes = Buffer.allocUnsafe(levels.length);
   let position = 0;
   for (let index = 0; index < levels.length - 1; index++) {

@@ -4,16 +4,22 @@ import { join } from 'node:path';
 import { storeContract } from '@dunlin/broker/contract';
 import { LmdbStore } from './index.ts';
 
-for (const durability of ['fsync', 'memory'] as const) {
-  storeContract(`lmdb, ${durability}`, async () => {
+const kinds = [
+  { durability: 'fsync', exclusive: false },
+  { durability: 'memory', exclusive: false },
+  { durability: 'fsync', exclusive: true },
+] as const;
+
+for (const { durability, exclusive } of kinds) {
+  storeContract(`lmdb, ${durability}${exclusive ? ', exclusive' : ''}`, async () => {
     const path = mkdtempSync(join(tmpdir(), 'dunlin-lmdb-'));
-    let store = new LmdbStore({ path, durability });
+    let store = new LmdbStore({ path, durability, exclusive });
     await store.open();
     return {
       store,
       async reopen() {
         await store.close();
-        store = new LmdbStore({ path, durability });
+        store = new LmdbStore({ path, durability, exclusive });
         await store.open();
         return store;
       },

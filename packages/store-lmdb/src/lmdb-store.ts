@@ -11,12 +11,13 @@ import {
   type SessionChange,
   type SessionKey,
   type Store,
-  StoreError,
   type StoredSubscription,
   type StoredWill,
+  StoreError,
 } from '@dunlin/broker';
 import { ownersOf } from './claims.ts';
 import { type Durability, openClaims, openMain, writeMarker } from './environment.ts';
+import { openPrivateClaims } from './private-claims.ts';
 import type { TrimStep } from './logs.ts';
 import { Opened } from './opened.ts';
 
@@ -26,6 +27,8 @@ export interface LmdbStoreOptions {
   /** What a resolved promise survives. `fsync`: power loss. `memory`: `kill -9` of the process; after a power loss the file may be damaged
    *  and is refused. */
   durability: Durability;
+  /** No other thread claims client identifiers on this path as long as this store is open: then claims need not be shared, and a connect is cheaper. Default false. */
+  exclusive?: boolean;
   /** Address space reserved at the start, default 16 GiB. The map grows when the data does; this is no limit. */
   mapSizeBytes?: number;
 }
@@ -47,9 +50,15 @@ export class LmdbStore implements Store {
 
   async open(): Promise<void> {
     if (this.opened !== null) return;
-    const { path, durability, mapSizeBytes } = this.options;
+    const { path, durability, mapSizeBytes, exclusive } = this.options;
     const main = openMain(path, durability, mapSizeBytes);
-    this.opened = new Opened(main, openClaims(path), durability, durability === 'memory' ? writeMarker(path) : null);
+    try {
+      const claims = exclusive === true ? openPrivateClaims() : openClaims(path);
+      this.opened = new Opened(main, claims, durability, durability === 'memory' ? writeMarker(path) : null);
+    } catch (cause) {
+      await main.root.close();
+      throw cause;
+    }
   }
 
   async close(): Promise<void> {
@@ -59,15 +68,25 @@ export class LmdbStore implements Store {
     await opened.close();
   }
 
-  async claim(request: ClaimRequest, now: number): Promise<Claim> {
-    const store = this.use();
+  claim(request: ClaimRequest, now: number): Promise<Claim> {
+    const store = this.opened;
+    if (store === null) return Promise.reject(closed());
     if (request.sessionExpirySeconds > 0) return store.write(request.clientId, () => store.claim(request, now));
-    return store.shortWay(request.clientId, () => store.claimEphemeral(request), () => store.claim(request, now));
+    return store.shortWay(
+      request.clientId,
+      () => store.claimEphemeral(request),
+      () => store.claim(request, now),
+    );
   }
 
-  async release(key: SessionKey, change: SessionChange, now: number): Promise<void> {
-    const store = this.use();
-    return store.shortWay(key.clientId, () => store.releaseEphemeral(key), () => store.release(key, change, now));
+  release(key: SessionKey, change: SessionChange, now: number): Promise<void> {
+    const store = this.opened;
+    if (store === null) return Promise.reject(closed());
+    return store.shortWay(
+      key.clientId,
+      () => store.releaseEphemeral(key),
+      () => store.release(key, change, now),
+    );
   }
 
   async subscribe(key: SessionKey, subscriptions: StoredSubscription[]): Promise<DurableFilter[]> {
@@ -109,7 +128,7 @@ export class LmdbStore implements Store {
 
   async owners(): Promise<EndpointId[]> {
     const store = this.use();
-    return store.read(() => {
+    return store.writeAll(() => {
       const owners = new Set<EndpointId>();
       ownersOf(store.tables.owner, owners);
       store.claims.owners(owners);
@@ -166,7 +185,11 @@ export class LmdbStore implements Store {
     return store.read(() => store.retained.count());
   }
 
-  async setWill(key: SessionKey, owner: EndpointId, will: { record: Uint8Array; delaySeconds: number } | null): Promise<void> {
+  async setWill(
+    key: SessionKey,
+    owner: EndpointId,
+    will: { record: Uint8Array; delaySeconds: number } | null,
+  ): Promise<void> {
     const store = this.use();
     return store.write(key.clientId, () => {
       store.fence(key);

@@ -1,8 +1,8 @@
 import type { AppendRequest, DurableFilter, LogLimits, LogPage } from '@dunlin/broker';
+import { counter } from './counters.ts';
 import type { Tables } from './environment.ts';
 import { behind, digest, key, textKey } from './keys.ts';
 import { RECORD_VERSION, RecordReader, type RecordWriter } from './records.ts';
-import { counter } from './counters.ts';
 
 /** The state of one log. It outlives its messages and its subscribers, because numbering goes on. */
 export interface LogHead {
@@ -113,7 +113,8 @@ export class Logs {
     this.changed.add(head);
     if (head.cursors > 0) return;
     // Trimming removes the messages: there may be a million.
-    if (head.firstSequence <= head.lastSequence) void this.tables.garbage.put(key(head.logNumber), Buffer.of(RECORD_VERSION));
+    if (head.firstSequence <= head.lastSequence)
+      void this.tables.garbage.put(key(head.logNumber), Buffer.of(RECORD_VERSION));
     head.firstSequence = head.lastSequence + 1;
     head.bytes = 0;
   }
@@ -274,7 +275,8 @@ export class Logs {
   }
 
   private removeProducerNumbers(start: Buffer, end: Buffer): void {
-    for (const taken of [...this.tables.producer.getKeys({ start, end })]) void this.tables.producer.remove(taken as Buffer);
+    for (const taken of [...this.tables.producer.getKeys({ start, end })])
+      void this.tables.producer.remove(taken as Buffer);
   }
 }
 

@@ -6,8 +6,8 @@ import {
   type EndpointId,
   type SessionChange,
   type SessionKey,
-  StoreError,
   type StoredWill,
+  StoreError,
 } from '@dunlin/broker';
 import { Batch } from './batch.ts';
 import { Claims } from './claims.ts';
@@ -45,10 +45,15 @@ export class Opened {
   private readonly claimBatch: Batch;
   /** Calls per client identifier that a main transaction has yet to run or commit: while there are any, the short way is closed. */
   private readonly onLongWay: Map<string, number>;
-  /** Clients whose calls wait in `claimBatch`. */
-  private readonly onShortWay: Set<string>;
+  /** Calls under way that may concern every client: while there are any, the short way is closed to all. */
+  private everybodyOnLongWay: number;
 
-  constructor(main: Environment<Tables>, claimed: Environment<ClaimTables>, durability: Durability, marker: string | null) {
+  constructor(
+    main: Environment<Tables>,
+    claimed: Environment<ClaimTables>,
+    durability: Durability,
+    marker: string | null,
+  ) {
     const writer = new RecordWriter();
     this.main = main;
     this.claimed = claimed;
@@ -61,21 +66,27 @@ export class Opened {
     this.delayed = new Delayed(main.tables, writer);
     this.retained = new Retained(main.tables, writer);
     this.onLongWay = new Map();
-    this.onShortWay = new Set();
+    this.everybodyOnLongWay = 0;
     this.mainBatch = new Batch(main.root, durability === 'memory', (calls, special) => this.aroundMain(calls, special));
     this.claimBatch = new Batch(claimed.root, true, (calls) => this.aroundClaims(calls));
   }
 
-  /** Runs in a transaction of the main environment, in the order of the calls. `clientId`: whose claim it may touch; null: nobody's. */
+  /** Runs in a transaction of the main environment, in the order of the calls: what waits on the short way goes first. `clientId`: whose claim it may touch; null: nobody's. */
   write<T>(clientId: string | null, run: () => T): Promise<T> {
+    this.claimBatch.flush();
     if (clientId === null) return this.mainBatch.call(run);
     return new Promise<T>((resolve, reject) => this.pushLong(clientId, run, resolve, reject));
   }
 
-  /** Like `write`, for what may touch anybody's claim. */
-  writeAll<T>(run: () => T): Promise<T> {
+  /** Like `write`, for what may touch or read anybody's claim. */
+  async writeAll<T>(run: () => T): Promise<T> {
     this.claimBatch.flush();
-    return this.mainBatch.call(run, true);
+    this.everybodyOnLongWay++;
+    try {
+      return await this.mainBatch.call(run, true);
+    } finally {
+      this.everybodyOnLongWay--;
+    }
   }
 
   /** At once, when nothing of this store is under way; else behind what is. */
@@ -84,7 +95,6 @@ export class Opened {
     if (this.mainBatch.busy) return this.mainBatch.call(run);
     // Other threads may have committed since this thread's snapshot was taken.
     this.main.root.resetReadTxn();
-    this.claimed.root.resetReadTxn();
     this.logs.begin();
     try {
       return run();
@@ -96,8 +106,7 @@ export class Opened {
 
   /** Tries with the claims' environment alone; `short` gives LONG_WAY when that cannot decide. */
   shortWay<T>(clientId: string, short: () => T | typeof LONG_WAY, long: () => T): Promise<T> {
-    if (this.onLongWay.has(clientId)) return this.write(clientId, long);
-    this.onShortWay.add(clientId);
+    if (this.everybodyOnLongWay > 0 || this.onLongWay.has(clientId)) return this.write(clientId, long);
     return new Promise<T>((resolve, reject) => {
       const decide = (outcome: T | typeof LONG_WAY): void => {
         if (outcome === LONG_WAY) this.pushLong(clientId, long, resolve, reject);
@@ -109,11 +118,11 @@ export class Opened {
 
   claimEphemeral(request: ClaimRequest): Claim | typeof LONG_WAY {
     const found = this.claims.find(request.clientId);
-    if (this.mayBeStored(request.clientId, found)) return LONG_WAY;
+    if (this.mayBeStored(request.clientId, found) || this.wills.find(request.clientId) !== null) return LONG_WAY;
     return this.claims.take(request, found, 0);
   }
 
-  releaseEphemeral(key: SessionKey): void | typeof LONG_WAY {
+  releaseEphemeral(key: SessionKey): undefined | typeof LONG_WAY {
     const found = this.claims.find(key.clientId);
     if (this.mayBeStored(key.clientId, found)) return LONG_WAY;
     if (found !== null && found.epoch === key.epoch) this.claims.forget(key.clientId, found, found.epoch);
@@ -238,9 +247,12 @@ export class Opened {
     this.claims.forget(session.clientId, this.claims.find(session.clientId), session.epoch);
   }
 
-  private pushLong<T>(clientId: string, run: () => T, resolve: (value: T) => void, reject: (cause: unknown) => void): void {
-    // What this store was told before about the same client must have happened.
-    if (this.onShortWay.has(clientId)) this.claimBatch.flush();
+  private pushLong<T>(
+    clientId: string,
+    run: () => T,
+    resolve: (value: T) => void,
+    reject: (cause: unknown) => void,
+  ): void {
     this.onLongWay.set(clientId, (this.onLongWay.get(clientId) ?? 0) + 1);
     const leave = (): void => {
       const left = (this.onLongWay.get(clientId) ?? 1) - 1;
@@ -263,22 +275,27 @@ export class Opened {
 
   private mayBeStored(clientId: string, found: { owner: EndpointId } | null): boolean {
     if (found !== null && found.owner === '') return true;
-    return this.sessions.find(clientId) !== null || this.wills.find(clientId) !== null;
+    return this.sessions.isStored(clientId);
   }
 
   private aroundMain(calls: () => void, touchClaims: boolean): void {
     this.claimBatch.flush();
     this.logs.begin();
-    if (touchClaims) this.claimed.root.transactionSync(calls);
+    if (touchClaims) this.claimed.root.transactionSync(() => this.withClaims(calls));
     else calls();
     this.logs.finish();
   }
 
   private aroundClaims(calls: () => void): void {
-    this.onShortWay.clear();
     // The lock of the claims is held now: a snapshot taken from here on has every session whose mark is gone.
     this.main.root.resetReadTxn();
+    this.withClaims(calls);
+  }
+
+  private withClaims(calls: () => void): void {
+    this.claims.begin();
     calls();
+    this.claims.finish();
   }
 }
 

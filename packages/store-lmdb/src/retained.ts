@@ -42,7 +42,11 @@ export class Retained {
   read(filter: string, after: string | null, limit: number, now: number): RetainedPage {
     const page: RetainedPage = { entries: [], next: null };
     const levels = filter.split('/');
-    const long = after !== null && after.startsWith(LONG);
+    if (!levels.includes('+') && levels[levels.length - 1] !== '#') {
+      this.readOne(filter, levels, now, page);
+      return page;
+    }
+    const long = after?.startsWith(LONG) ?? false;
     const resume = after === null ? null : Buffer.from(after.slice(1), 'base64');
     let left = SEEKS_PER_PAGE_MAX;
     if (!long) {
@@ -53,8 +57,27 @@ export class Retained {
     return page;
   }
 
+  /** Without wildcards a filter is a topic: one get. */
+  private readOne(topic: string, levels: string[], now: number, page: RetainedPage): void {
+    const topicKey = levelsKey(levels);
+    const long = topicKey.length > TOPIC_KEY_BYTES_MAX;
+    const value = long ? this.tables.retainedLong.get(longKey(topicKey, topic)) : this.tables.retained.get(topicKey);
+    if (value === undefined) return;
+    const reader = new RecordReader(value);
+    const expiresAt = reader.f64();
+    if (long) reader.text();
+    if (expiresAt > now) page.entries.push({ topic, record: reader.rest(), expiresAt });
+  }
+
   /** Walks the matching keys, jumping over what cannot match. Returns how many seeks are left for this page. */
-  private walkShort(filter: LevelFilter, resume: Buffer | null, limit: number, now: number, seeks: number, page: RetainedPage): number {
+  private walkShort(
+    filter: LevelFilter,
+    resume: Buffer | null,
+    limit: number,
+    now: number,
+    seeks: number,
+    page: RetainedPage,
+  ): number {
     let position: Buffer | null = resume ?? filter.first();
     while (position !== null) {
       if (page.entries.length >= limit || seeks-- <= 0) {
@@ -64,7 +87,7 @@ export class Retained {
       const start: Buffer = position;
       position = null;
       // The cursor goes on from key to key as long as nothing is to be jumped over.
-      for (const { key, value } of this.tables.retained.getRange({ start })) {
+      for (const { key, value } of this.tables.retained.getRange({ start: seekable(start) })) {
         const next = filter.next(key as Buffer);
         if (filter.matched) addEntry(page, topicOfKey(key as Buffer), new RecordReader(value), now);
         if (next !== FOLLOWING) {
@@ -81,12 +104,22 @@ export class Retained {
   }
 
   /** Topics too long for a key are found by the literal levels that the filter begins with. */
-  private walkLong(levels: string[], resume: Buffer | null, limit: number, now: number, seeks: number, page: RetainedPage): void {
+  private walkLong(
+    levels: string[],
+    resume: Buffer | null,
+    limit: number,
+    now: number,
+    seeks: number,
+    page: RetainedPage,
+  ): void {
     const wildcard = levels.findIndex((level) => level === '+' || level === '#');
     const literal = levelsKey(wildcard === -1 ? levels : levels.slice(0, wildcard));
     const prefix = literal.subarray(0, Math.min(literal.length, TOPIC_KEY_BYTES_MAX));
     // `a/#` matches `a` too, but `a` is long only if its own encoding is.
-    for (const { key, value } of this.tables.retainedLong.getRange({ start: resume ?? Buffer.concat([prefix, LOWEST]), end: behind(prefix) })) {
+    for (const { key, value } of this.tables.retainedLong.getRange({
+      start: resume ?? Buffer.concat([prefix, LOWEST]),
+      end: behind(prefix),
+    })) {
       if (page.entries.length >= limit || seeks-- <= 0) {
         page.next = LONG + (key as Buffer).toString('base64');
         return;
@@ -104,6 +137,12 @@ export class Retained {
 const LOWEST = Buffer.of(0);
 /** What `next` returns for "simply the key after this one". */
 const FOLLOWING = Buffer.alloc(0);
+
+/** No stored key is longer than the bound, so a longer position stands right behind its first bytes. */
+function seekable(position: Buffer): Buffer {
+  if (position.length <= TOPIC_KEY_BYTES_MAX) return position;
+  return Buffer.concat([position.subarray(0, TOPIC_KEY_BYTES_MAX), LOWEST]);
+}
 
 function addEntry(page: RetainedPage, topic: string, reader: RecordReader, now: number): void {
   const expiresAt = reader.f64();
@@ -158,7 +197,8 @@ class LevelFilter {
   /** Where the walk begins: the literal levels before the first wildcard. */
   first(): Buffer {
     const literal: Buffer[] = [];
-    for (let index = 0; index < this.levels.length && !this.isWildcard(index); index++) literal.push(this.encoded[index]);
+    for (let index = 0; index < this.levels.length && !this.isWildcard(index); index++)
+      literal.push(this.encoded[index]);
     const start = Buffer.concat(literal);
     return start.length === 0 ? Buffer.of(0) : start;
   }

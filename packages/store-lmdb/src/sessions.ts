@@ -5,9 +5,9 @@ import {
   type OutboundInflight,
   type SessionChange,
   type SessionKey,
-  StoreError,
   type StoredSession,
   type StoredSubscription,
+  StoreError,
 } from '@dunlin/broker';
 import { counter } from './counters.ts';
 import type { Tables } from './environment.ts';
@@ -56,6 +56,10 @@ export class Sessions {
     return record === undefined ? null : readSession(record);
   }
 
+  isStored(clientId: string): boolean {
+    return this.tables.session.doesExist(textKey(clientId));
+  }
+
   /** The session that the key may write. Throws `unknown-session` or `fenced`. */
   require(sessionKey: SessionKey): SessionRecord {
     const session = this.find(sessionKey.clientId);
@@ -68,7 +72,16 @@ export class Sessions {
 
   create(clientId: string, epoch: number, owner: EndpointId, sessionExpirySeconds: number): void {
     const number = counter(this.tables.meta, 'session');
-    const session = { clientId, number, epoch, owner, sessionExpirySeconds, expiresAt: 0, producerNumber: 0, outboundOrder: 0 };
+    const session = {
+      clientId,
+      number,
+      epoch,
+      owner,
+      sessionExpirySeconds,
+      expiresAt: 0,
+      producerNumber: 0,
+      outboundOrder: 0,
+    };
     this.put(session);
     this.putOwner(session);
   }
@@ -308,7 +321,6 @@ export class Sessions {
   }
 }
 
-
 function subscriptionKey(session: SessionRecord, filter: string): Buffer {
   return key(session.number, kind.subscription, textKey(filter));
 }
@@ -345,7 +357,12 @@ function readSubscription(record: Uint8Array): StoredSubscription {
 
 function readCursor(record: Uint8Array): CursorRecord {
   const reader = new RecordReader(record);
-  const cursor: CursorRecord = { logNumber: reader.f64(), acknowledged: reader.f64(), filter: reader.text(), above: [] };
+  const cursor: CursorRecord = {
+    logNumber: reader.f64(),
+    acknowledged: reader.f64(),
+    filter: reader.text(),
+    above: [],
+  };
   for (let left = reader.u32(); left > 0; left--) cursor.above.push(reader.f64());
   return cursor;
 }

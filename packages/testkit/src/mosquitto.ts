@@ -58,8 +58,7 @@ async function startOnce(options: MosquittoOptions): Promise<BrokerProcess> {
     command: mosquittoPath,
     args: ['-c', file],
     isReady: (line) => / running$/.test(line),
-  });
-  server.exited.then(() => rm(directory, { recursive: true, force: true })).catch(() => {});
+  }).finally(() => rm(directory, { recursive: true, force: true })); // It has read the file by then.
   return {
     name: 'mosquitto',
     url: `mqtt://127.0.0.1:${port}`,

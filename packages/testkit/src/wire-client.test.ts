@@ -78,6 +78,16 @@ test('a packet that breaks the rules fails the test that reads it', async () => 
   await expect(client.next()).rejects.toThrow(/cannot be decoded.*MQTT-3.2.2-1/);
 });
 
+test('a packet may be picked from among others, which stay in their order', async () => {
+  (await accepted).write(hex('40 02 00 07 d0 00 90 04 00 01 00 00 40 02 00 08'));
+  expect(await client.expectAmong('suback')).toMatchObject({ packetId: 1, reasonCodes: [0] });
+  await client.expectPacket({ type: 'puback', packetId: 7 });
+  await client.expect('pingresp');
+  await client.expectPacket({ type: 'puback', packetId: 8 });
+  (await accepted).end();
+  await expect(client.expectAmong('suback')).rejects.toThrow('expected suback, got the end');
+});
+
 test('bytes arrive one by one', async () => {
   const socket = await accepted;
   let seen = '';

@@ -1,5 +1,5 @@
 import { connect as connectSocket, type Socket } from 'node:net';
-import { decodePacket, encodePacket, type Packet, type ProtocolVersion } from '@dunlin/protocol';
+import { decodePacket, encodePacket, type Packet, PacketType, type ProtocolVersion } from '@dunlin/protocol';
 import { DeadlineError, defaultDeadlineMilliseconds, withDeadline } from './deadline.ts';
 import { type Frame, PacketFramer } from './packet-framer.ts';
 
@@ -104,6 +104,20 @@ export class WireClient {
       throw new DeadlineError(`${wrong}, in ${describe(packet)}${this.transcript()}`);
     }
     return packet;
+  }
+
+  /**
+   * The first packet of this type, which may be behind others; those stay in the queue. For SUBACK, which messages of the
+   * new subscription may overtake (MQTT 5.0, 3.8.4).
+   */
+  async expectAmong<T extends Packet['type']>(type: T): Promise<PacketOf<T>> {
+    const firstBits = PacketType[type];
+    for (;;) {
+      const index = this.#frames.findIndex((frame) => frame.firstByte >> 4 === firstBits);
+      if (index >= 0) return this.#decode(this.#frames.splice(index, 1)[0]) as PacketOf<T>;
+      if (this.#isClosed) throw new DeadlineError(`expected ${type}, got the end${this.transcript()}`);
+      await withDeadline(this.#wake.promise, () => `no ${type} came${this.transcript()}`);
+    }
   }
 
   /** The next packets must be exactly these bytes. */

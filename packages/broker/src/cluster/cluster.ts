@@ -37,6 +37,10 @@ export class Cluster implements BackplaneReceiver {
     return true;
   }
 
+  has(endpoint: EndpointId): boolean {
+    return this.endpoints.has(endpoint);
+  }
+
   get others(): number {
     return this.endpoints.size;
   }
@@ -134,22 +138,36 @@ export class Cluster implements BackplaneReceiver {
   }
 
   /** Asks the owner of a session to let go. Resolves to what it held; null if it holds nothing, is dead, or does not answer in time. */
-  requestSession(owner: EndpointId, clientId: string, cleanStart: boolean): Promise<HandedSession | null> {
+  requestSession(owner: EndpointId, clientId: string, cleanStart: boolean, epoch: number): Promise<HandedSession | null> {
     if (!this.endpoints.has(owner)) return Promise.resolve(null);
     const id = ++this.lastRequest;
     return new Promise((resolve) => {
       const deadline = this.broker.clock.now() + requestMilliseconds;
-      this.requests.set(id, { endpoint: owner, deadline, answer: (body) => resolve(decodeHanded(body)) });
-      this.sendText(owner, FrameType.request, id, JSON.stringify({ clientId, cleanStart }));
+      this.requests.set(id, { endpoint: owner, deadline, answer: (body) => resolve(this.handedOf(owner, body)) });
+      this.sendText(owner, FrameType.request, id, JSON.stringify({ clientId, cleanStart, epoch }));
     });
   }
 
+  /** Without the store nobody knows who has the client: everybody is asked to let go of it. */
+  async requestFromAll(clientId: string, cleanStart: boolean, epoch: number): Promise<void> {
+    await Promise.all([...this.endpoints].map((endpoint) => this.requestSession(endpoint, clientId, cleanStart, epoch)));
+  }
+
+  /** An answer that cannot be read is none: the claim alone counts. */
+  private handedOf(owner: EndpointId, body: string): HandedSession | null {
+    try {
+      return decodeHanded(body);
+    } catch (error) {
+      this.broker.logger.error('what another worker handed over cannot be read', { owner, error: String(error) });
+      return null;
+    }
+  }
+
   private requested(from: EndpointId, id: number, body: string): void {
-    const { clientId, cleanStart } = JSON.parse(body) as { clientId: string; cleanStart: boolean };
-    const session = this.broker.sessions.get(clientId);
-    const handed = session === undefined ? null : this.broker.sessions.letGo(session, cleanStart);
-    // What was on its way to the store when the claim moved is through or refused by then.
-    void this.broker.appends.idle().then(() => this.sendText(from, FrameType.response, id, encodeHanded(handed)));
+    const { clientId, cleanStart, epoch } = JSON.parse(body) as { clientId: string; cleanStart: boolean; epoch: number };
+    void this.broker.sessions
+      .handTo(clientId, cleanStart, epoch)
+      .then((handed) => this.sendText(from, FrameType.response, id, encodeHanded(handed)));
   }
 
   private answer(id: number, body: string): void {

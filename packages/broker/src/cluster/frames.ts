@@ -11,7 +11,8 @@
  * | response | id, body | the answer |
  * | statistics | counters | what the sender counts, for `$SYS` |
  */
-import type { FrameReader, FrameWriter } from './wire.ts';
+import { parseShare } from '@dunlin/protocol';
+import { FrameError, type FrameReader, type FrameWriter } from './wire.ts';
 
 export const frameVersion = 1;
 export const FrameType = { routes: 1, confirm: 2, messages: 3, acknowledge: 4, request: 5, response: 6, statistics: 7 } as const;
@@ -41,7 +42,13 @@ export function readRoutes(reader: FrameReader): { sequence: number; snapshot: b
   const sequence = reader.u32();
   const snapshot = reader.u8() === 1;
   const changes: RouteChange[] = [];
-  while (!reader.isAtEnd) changes.push({ kind: routeKinds[reader.u8()], filter: reader.text(), count: reader.f64() });
+  while (!reader.isAtEnd) {
+    const kind = routeKinds[reader.u8()];
+    const filter = reader.text();
+    if (kind === undefined) throw new FrameError('a route change of an unknown kind');
+    if (kind === 'group' && parseShare(filter) === null) throw new FrameError(`"${filter}" is no shared group`);
+    changes.push({ kind, filter, count: reader.f64() });
+  }
   return { sequence, snapshot, changes };
 }
 
@@ -56,7 +63,7 @@ export interface MessageEntry {
 
 export function writeMessage(writer: FrameWriter, entry: MessageEntry): void {
   writer.u8(entry.toSubscriptions ? 1 : 0);
-  writer.u8(entry.groups.length);
+  writer.u32(entry.groups.length);
   for (const group of entry.groups) writer.text(group);
   writer.u32(entry.logs.length);
   for (const log of entry.logs) {
@@ -69,7 +76,7 @@ export function writeMessage(writer: FrameWriter, entry: MessageEntry): void {
 export function readMessage(reader: FrameReader): MessageEntry {
   const toSubscriptions = reader.u8() === 1;
   const groups: string[] = [];
-  for (let left = reader.u8(); left > 0; left--) groups.push(reader.text());
+  for (let left = reader.u32(); left > 0; left--) groups.push(reader.text());
   const logs: { filter: string; sequence: number }[] = [];
   for (let left = reader.u32(); left > 0; left--) logs.push({ filter: reader.text(), sequence: reader.f64() });
   return { toSubscriptions, groups, logs, record: reader.block() };

@@ -49,15 +49,31 @@ export function subscription(filter: string, qos: 0 | 1 | 2 = 1): StoredSubscrip
 }
 
 export function outbound(packetId: number, sequence: number, state: 'sent' | 'released' = 'sent'): OutboundInflight {
-  return { packetId, state, qos: 2, filter: 'a', sequence, record: sequence === 0 ? bytes(`record ${packetId}`) : null };
+  return {
+    packetId,
+    state,
+    qos: 2,
+    filter: 'a',
+    sequence,
+    record: sequence === 0 ? bytes(`record ${packetId}`) : null,
+  };
 }
 
 export function message(filters: string[], payload: string, more: Partial<AppendRequest> = {}): AppendRequest {
   return { filters, record: bytes(payload), expiresAt: Infinity, producer: null, inbound: null, ...more };
 }
 
-export function connect(store: Store, clientId: string, more: { owner?: string; clean?: boolean; expiry?: number; at?: number } = {}): Promise<Claim> {
-  const request = { clientId, owner: more.owner ?? owner, cleanStart: more.clean ?? false, sessionExpirySeconds: more.expiry ?? 3600 };
+export function connect(
+  store: Store,
+  clientId: string,
+  more: { owner?: string; clean?: boolean; expiry?: number; at?: number } = {},
+): Promise<Claim> {
+  const request = {
+    clientId,
+    owner: more.owner ?? owner,
+    cleanStart: more.clean ?? false,
+    sessionExpirySeconds: more.expiry ?? 3600,
+  };
   return store.claim(request, more.at ?? now);
 }
 
@@ -65,7 +81,11 @@ export function connect(store: Store, clientId: string, more: { owner?: string; 
 export async function durable(store: Store, clientId: string, ...filters: string[]): Promise<SessionKey> {
   const { epoch } = await connect(store, clientId);
   const key = { clientId, epoch };
-  if (filters.length > 0) await store.subscribe(key, filters.map((filter) => subscription(filter)));
+  if (filters.length > 0)
+    await store.subscribe(
+      key,
+      filters.map((filter) => subscription(filter)),
+    );
   return key;
 }
 
@@ -82,7 +102,10 @@ export function comparable(session: StoredSession): StoredSession {
     ...session,
     subscriptions: session.subscriptions.toSorted(byFilter),
     cursors: session.cursors.toSorted(byFilter),
-    outbound: session.outbound.map((item) => ({ ...item, record: item.record === null ? null : bytes(text(item.record)) })),
+    outbound: session.outbound.map((item) => ({
+      ...item,
+      record: item.record === null ? null : bytes(text(item.record)),
+    })),
     inbound: session.inbound.toSorted((a, b) => a.packetId - b.packetId),
   };
 }
@@ -99,7 +122,8 @@ export async function retainedOf(store: Store, filter: string, limit = 100, at =
   let after: string | null = null;
   do {
     const page = await store.readRetained(filter, after, limit, at);
-    if (page.entries.length > limit) throw new Error(`a page of ${page.entries.length} entries for a limit of ${limit}`);
+    if (page.entries.length > limit)
+      throw new Error(`a page of ${page.entries.length} entries for a limit of ${limit}`);
     entries.push(...page.entries);
     after = page.next;
   } while (after !== null);

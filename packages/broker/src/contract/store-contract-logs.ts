@@ -1,5 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { durable, filtersOf, logOf, look, message, now, type StoreUnderTest, subscription, text } from './store-contract-kit.ts';
+import {
+  durable,
+  filtersOf,
+  logOf,
+  look,
+  message,
+  now,
+  type StoreUnderTest,
+  subscription,
+  text,
+} from './store-contract-kit.ts';
 
 const noLimits = { messagesMax: 1e9, bytesMax: 1e12 };
 
@@ -8,7 +18,9 @@ export function logContract(opened: StoreUnderTest): void {
     it('numbers without a gap, whoever appends', async () => {
       const { store } = opened;
       await durable(store, 'c', 'a', 'b');
-      const calls = Array.from({ length: 50 }, (_, index) => store.append([message(['a', 'b'], `x${index}`), message(['b'], `y${index}`)], now));
+      const calls = Array.from({ length: 50 }, (_, index) =>
+        store.append([message(['a', 'b'], `x${index}`), message(['b'], `y${index}`)], now),
+      );
       const results = await Promise.all(calls);
       expect(results).toEqual(results.map((_, index) => [[index + 1, 2 * index + 1], [2 * index + 2]]));
       expect(await logOf(store, 'b')).toEqual(results.flatMap((_, i) => [`${2 * i + 1} x${i}`, `${2 * i + 2} y${i}`]));
@@ -37,7 +49,12 @@ export function logContract(opened: StoreUnderTest): void {
       expect(await store.append([message(['a', 'b'], 'm', { producer })], now)).toEqual([[1, 0]]);
       await store.append([message(['a'], 'between')], now);
       await store.subscribe(c, [subscription('b')]);
-      expect(await store.append([message(['a', 'b'], 'm', { producer }), message(['b', 'a'], 'm', { producer })], now)).toEqual([[-1, 1], [-1, -1]]);
+      expect(
+        await store.append([message(['a', 'b'], 'm', { producer }), message(['b', 'a'], 'm', { producer })], now),
+      ).toEqual([
+        [-1, 1],
+        [-1, -1],
+      ]);
       expect(await store.append([message(['a'], 'o', { producer: { clientId: 'q', number: 7 } })], now)).toEqual([[3]]);
       expect(await store.append([message(['a'], 'o', { producer: { clientId: 'p', number: 6 } })], now)).toEqual([[4]]);
     });
@@ -80,19 +97,27 @@ export function logContract(opened: StoreUnderTest): void {
       const { store } = opened;
       const key = await durable(store, 'c', 'a');
       for (const number of [1, 2]) {
-        await store.append([message(['a'], 'm', { producer: { clientId: 'c', number }, inbound: { key, packetId: number } })], now);
+        await store.append(
+          [message(['a'], 'm', { producer: { clientId: 'c', number }, inbound: { key, packetId: number } })],
+          now,
+        );
       }
       await store.update(key, { inboundDelete: [1] });
       const session = await look(store, 'c');
       expect(session?.inbound).toEqual([{ packetId: 2, producerNumber: 2 }]);
       expect(session?.producerNumber).toBe(2);
-      expect(await store.append([message(['a'], 'm', { producer: { clientId: 'c', number: 2 } })], now)).toEqual([[-2]]);
+      expect(await store.append([message(['a'], 'm', { producer: { clientId: 'c', number: 2 } })], now)).toEqual([
+        [-2],
+      ]);
     });
 
     it('reads in pages by number, messages and bytes', async () => {
       const { store } = opened;
       await durable(store, 'c', 'a');
-      await store.append(['aaaa', 'bbbb', 'cccc', 'dddd', 'eeee'].map((payload) => message(['a'], payload)), now);
+      await store.append(
+        ['aaaa', 'bbbb', 'cccc', 'dddd', 'eeee'].map((payload) => message(['a'], payload)),
+        now,
+      );
       const numbers = async (from: number, messagesMax: number, bytesMax: number): Promise<number[]> =>
         (await store.readLog('a', from, messagesMax, bytesMax, now)).entries.map(({ sequence }) => sequence);
       expect(await numbers(1, 2, 1000)).toEqual([1, 2]);
@@ -107,29 +132,52 @@ export function logContract(opened: StoreUnderTest): void {
     it('holds messages from empty to large, byte for byte', async () => {
       const { store } = opened;
       await durable(store, 'c', 'a');
-      const records = [0, 1, 4096, 70_000, 3_000_000].map((length) => Uint8Array.from({ length }, (_, index) => index % 251));
-      await store.append(records.map((record) => ({ ...message(['a'], ''), record })), now);
+      const records = [0, 1, 4096, 70_000, 3_000_000].map((length) =>
+        Uint8Array.from({ length }, (_, index) => index % 251),
+      );
+      await store.append(
+        records.map((record) => ({ ...message(['a'], ''), record })),
+        now,
+      );
       const { entries } = await store.readLog('a', 1, 10, 1e9, now);
-      expect(entries.map(({ record }) => Buffer.from(record).equals(Buffer.from(records[0])))).toEqual([true, false, false, false, false]);
+      expect(entries.map(({ record }) => Buffer.from(record).equals(Buffer.from(records[0])))).toEqual([
+        true,
+        false,
+        false,
+        false,
+        false,
+      ]);
       for (const [index, { record }] of entries.entries()) expect(Buffer.compare(record, records[index])).toBe(0);
     });
 
     it('hides expired messages', async () => {
       const { store } = opened;
       await durable(store, 'c', 'a');
-      await store.append([message(['a'], '1', { expiresAt: now + 10 }), message(['a'], '2'), message(['a'], '3', { expiresAt: now + 5 })], now);
+      await store.append(
+        [
+          message(['a'], '1', { expiresAt: now + 10 }),
+          message(['a'], '2'),
+          message(['a'], '3', { expiresAt: now + 5 }),
+        ],
+        now,
+      );
       expect(await logOf(store, 'a', now + 4)).toEqual(['1 1', '2 2', '3 3']);
       expect(await logOf(store, 'a', now + 5)).toEqual(['1 1', '2 2']);
       expect(await logOf(store, 'a', now + 10)).toEqual(['2 2']);
       const { entries } = await store.readLog('a', 2, 1, 1, now);
-      expect(entries.map((entry) => [entry.sequence, text(entry.record), entry.expiresAt])).toEqual([[2, '2', Infinity]]);
+      expect(entries.map((entry) => [entry.sequence, text(entry.record), entry.expiresAt])).toEqual([
+        [2, '2', Infinity],
+      ]);
     });
 
     it('trims behind the slowest cursor', async () => {
       const { store } = opened;
       const c = await durable(store, 'c', 'a');
       const d = await durable(store, 'd', 'a', 'b');
-      await store.append(Array.from({ length: 10 }, (_, index) => message(['a', 'b'], `${index + 1}`)), now);
+      await store.append(
+        Array.from({ length: 10 }, (_, index) => message(['a', 'b'], `${index + 1}`)),
+        now,
+      );
       await store.update(c, { cursors: [{ filter: 'a', acknowledged: 8, above: [10] }] });
       expect(await store.trimLogs(noLimits, now)).toBe(0);
       expect((await store.readLog('a', 1, 100, 1000, now)).firstSequence).toBe(1);
@@ -147,7 +195,10 @@ export function logContract(opened: StoreUnderTest): void {
     it('trims to the limits, oldest first, and says how many were dropped', async () => {
       const { store } = opened;
       await durable(store, 'c', 'a', 'b');
-      await store.append(Array.from({ length: 10 }, (_, index) => message(['a', 'b'], `0${index}`)), now);
+      await store.append(
+        Array.from({ length: 10 }, (_, index) => message(['a', 'b'], `0${index}`)),
+        now,
+      );
       expect(await store.trimLogs({ messagesMax: 7, bytesMax: 1000 }, now)).toBe(6);
       expect((await store.readLog('a', 1, 1, 10, now)).firstSequence).toBe(4);
       expect(await store.trimLogs({ messagesMax: 1000, bytesMax: 5 }, now)).toBe(10);
@@ -159,7 +210,10 @@ export function logContract(opened: StoreUnderTest): void {
     it('trims what has expired at the front, and does not call it dropped', async () => {
       const { store } = opened;
       await durable(store, 'c', 'a');
-      await store.append([message(['a'], '1', { expiresAt: now + 1 }), message(['a'], '2', { expiresAt: now + 1 }), message(['a'], '3')], now);
+      await store.append(
+        [message(['a'], '1', { expiresAt: now + 1 }), message(['a'], '2', { expiresAt: now + 1 }), message(['a'], '3')],
+        now,
+      );
       expect(await store.trimLogs(noLimits, now)).toBe(0);
       expect((await store.readLog('a', 1, 1, 10, now)).firstSequence).toBe(1);
       expect(await store.trimLogs(noLimits, now + 1)).toBe(0);
@@ -170,8 +224,14 @@ export function logContract(opened: StoreUnderTest): void {
       const { store } = opened;
       const filters = Array.from({ length: 1500 }, (_, index) => `f/${index}`);
       await durable(store, 'c', 'a', ...filters);
-      await store.append(Array.from({ length: 10_000 }, () => message(['a'], 'm')), now);
-      await store.append(filters.map((filter) => message([filter], 'm')), now);
+      await store.append(
+        Array.from({ length: 10_000 }, () => message(['a'], 'm')),
+        now,
+      );
+      await store.append(
+        filters.map((filter) => message([filter], 'm')),
+        now,
+      );
       expect(await store.trimLogs({ messagesMax: 1, bytesMax: 1000 }, now)).toBe(9_999);
       expect(await store.trimLogs({ messagesMax: 0, bytesMax: 1000 }, now)).toBe(1501);
     });

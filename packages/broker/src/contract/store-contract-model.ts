@@ -2,7 +2,17 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MemoryStore } from '../memory/memory-store.ts';
 import type { Claim, Cursor, Store } from '../ports/store.ts';
-import { bytes, comparable, filtersOf, logOf, message, retainedTopics, type StoreOpener, subscription, text } from './store-contract-kit.ts';
+import {
+  bytes,
+  comparable,
+  filtersOf,
+  logOf,
+  message,
+  retainedTopics,
+  type StoreOpener,
+  subscription,
+  text,
+} from './store-contract-kit.ts';
 
 /** One call, made to the store and to its model alike. `epochs` holds what each of the two gave to a client. */
 type Call = (store: Store, epochs: Map<string, number>, now: number) => Promise<unknown>;
@@ -15,30 +25,80 @@ const small = fc.integer({ min: 1, max: 4 });
 /** Every sequence of these leads a store to where it leads the model. */
 const calls: fc.Arbitrary<{ name: string; call: Call }> = fc.oneof(
   { weight: 4, arbitrary: fc.tuple(clients, endpoints, fc.boolean(), fc.constantFrom(0, 2, 60)).map(claim) },
-  fc.tuple(clients, fc.boolean()).map(([clientId, old]) => named('release', (store, epochs, now) => store.release(keyOf(epochs, clientId, old), {}, now))),
-  fc.tuple(clients, filters, fc.constantFrom(0, 1, 2)).map(([clientId, filter, qos]) =>
-    named(`subscribe ${filter}`, (store, epochs) => store.subscribe(keyOf(epochs, clientId), [subscription(filter, qos as 0 | 1 | 2)])),
-  ),
-  fc.tuple(clients, filters).map(([clientId, filter]) => named('unsubscribe', (store, epochs) => store.unsubscribe(keyOf(epochs, clientId), [filter]))),
-  { weight: 4, arbitrary: fc.tuple(fc.uniqueArray(filters, { minLength: 1 }), clients, fc.option(small), fc.boolean(), small).map(append) },
-  fc.tuple(clients, filters, small).map(([clientId, filter, acknowledged]) =>
-    named(`acknowledge ${acknowledged} of ${filter}`, (store, epochs) => store.update(keyOf(epochs, clientId), { cursors: [cursorAt(filter, acknowledged)] })),
-  ),
-  fc.tuple(clients, small, fc.boolean()).map(([clientId, packetId, remove]) =>
-    named('outbound', (store, epochs) =>
-      store.update(keyOf(epochs, clientId), remove ? { outboundDelete: [packetId], inboundDelete: [packetId] } : { outboundSet: [{ packetId, state: 'sent', qos: 1, filter: 'a', sequence: packetId, record: null }] }),
+  fc
+    .tuple(clients, fc.boolean())
+    .map(([clientId, old]) =>
+      named('release', (store, epochs, now) => store.release(keyOf(epochs, clientId, old), {}, now)),
+    ),
+  fc
+    .tuple(clients, filters, fc.constantFrom(0, 1, 2))
+    .map(([clientId, filter, qos]) =>
+      named(`subscribe ${filter}`, (store, epochs) =>
+        store.subscribe(keyOf(epochs, clientId), [subscription(filter, qos as 0 | 1 | 2)]),
+      ),
+    ),
+  fc
+    .tuple(clients, filters)
+    .map(([clientId, filter]) =>
+      named('unsubscribe', (store, epochs) => store.unsubscribe(keyOf(epochs, clientId), [filter])),
+    ),
+  {
+    weight: 4,
+    arbitrary: fc
+      .tuple(fc.uniqueArray(filters, { minLength: 1 }), clients, fc.option(small), fc.boolean(), small)
+      .map(append),
+  },
+  fc
+    .tuple(clients, filters, small)
+    .map(([clientId, filter, acknowledged]) =>
+      named(`acknowledge ${acknowledged} of ${filter}`, (store, epochs) =>
+        store.update(keyOf(epochs, clientId), { cursors: [cursorAt(filter, acknowledged)] }),
+      ),
+    ),
+  fc
+    .tuple(clients, small, fc.boolean())
+    .map(([clientId, packetId, remove]) =>
+      named('outbound', (store, epochs) =>
+        store.update(
+          keyOf(epochs, clientId),
+          remove
+            ? { outboundDelete: [packetId], inboundDelete: [packetId] }
+            : { outboundSet: [{ packetId, state: 'sent', qos: 1, filter: 'a', sequence: packetId, record: null }] },
+        ),
+      ),
+    ),
+  fc
+    .tuple(clients, endpoints, fc.boolean())
+    .map(([clientId, owner, none]) =>
+      named('setWill', (store, epochs) =>
+        store.setWill(keyOf(epochs, clientId), owner, none ? null : { record: bytes('w'), delaySeconds: 3 }),
+      ),
+    ),
+  fc
+    .tuple(clients, small)
+    .map(([clientId, seconds]) =>
+      named('scheduleWill', (store, epochs, now) => store.scheduleWill(keyOf(epochs, clientId), now + seconds * 1000)),
+    ),
+  fc.constant(
+    named('takeDueWills', async (store, _, now) =>
+      (await store.takeDueWills(now, 9)).map(({ clientId, owner, dueAt }) => [clientId, owner, dueAt]).sort(),
     ),
   ),
-  fc.tuple(clients, endpoints, fc.boolean()).map(([clientId, owner, none]) =>
-    named('setWill', (store, epochs) => store.setWill(keyOf(epochs, clientId), owner, none ? null : { record: bytes('w'), delaySeconds: 3 })),
-  ),
-  fc.tuple(clients, small).map(([clientId, seconds]) => named('scheduleWill', (store, epochs, now) => store.scheduleWill(keyOf(epochs, clientId), now + seconds * 1000))),
-  fc.constant(named('takeDueWills', async (store, _, now) => (await store.takeDueWills(now, 9)).map(({ clientId, owner, dueAt }) => [clientId, owner, dueAt]).sort())),
   clients.map((clientId) => named('deleteSession', (store) => store.deleteSession(clientId))),
   fc.constant(named('expireSessions', async (store, _, now) => (await store.expireSessions(now, 9)).sort())),
   endpoints.map((owner) => named('releaseOwner', (store, _, now) => store.releaseOwner(owner, now))),
-  fc.tuple(small, fc.integer({ min: 0, max: 3 })).map(([messagesMax, bytesMax]) => named('trimLogs', (store, _, now) => store.trimLogs({ messagesMax: messagesMax * 3, bytesMax: bytesMax * 10 }, now))),
-  fc.tuple(fc.constantFrom('a', 'a/b', '$x', 'l'.repeat(2000)), fc.boolean()).map(([topic, remove]) => named('setRetained', (store) => store.setRetained(topic, remove ? null : bytes('r'), Infinity))),
+  fc
+    .tuple(small, fc.integer({ min: 0, max: 3 }))
+    .map(([messagesMax, bytesMax]) =>
+      named('trimLogs', (store, _, now) =>
+        store.trimLogs({ messagesMax: messagesMax * 3, bytesMax: bytesMax * 10 }, now),
+      ),
+    ),
+  fc
+    .tuple(fc.constantFrom('a', 'a/b', '$x', 'l'.repeat(2000)), fc.boolean())
+    .map(([topic, remove]) =>
+      named('setRetained', (store) => store.setRetained(topic, remove ? null : bytes('r'), Infinity)),
+    ),
 );
 
 export function modelContract(open: StoreOpener): void {
@@ -103,21 +163,34 @@ function named(name: string, call: Call): { name: string; call: Call } {
   return { name, call };
 }
 
-function claim([clientId, owner, cleanStart, sessionExpirySeconds]: [string, string, boolean, number]): { name: string; call: Call } {
+function claim([clientId, owner, cleanStart, sessionExpirySeconds]: [string, string, boolean, number]): {
+  name: string;
+  call: Call;
+} {
   return named(`claim ${clientId} ${sessionExpirySeconds} ${cleanStart}`, async (store, epochs, now) => {
     const given: Claim = await store.claim({ clientId, owner, cleanStart, sessionExpirySeconds }, now);
     if (given.epoch <= (epochs.get(clientId) ?? 0)) throw new Error('the epoch did not grow');
     epochs.set(clientId, given.epoch);
     const { previousOwner, session, will } = given;
-    return { previousOwner, session: session && comparable(session), will: will && [will.clientId, will.owner, text(will.record), will.dueAt] };
+    return {
+      previousOwner,
+      session: session && comparable(session),
+      will: will && [will.clientId, will.owner, text(will.record), will.dueAt],
+    };
   });
 }
 
-function append([names, clientId, number, expires, packetId]: [string[], string, number | null, boolean, number]): { name: string; call: Call } {
+function append([names, clientId, number, expires, packetId]: [string[], string, number | null, boolean, number]): {
+  name: string;
+  call: Call;
+} {
   return named(`append to ${names} as ${number}`, (store, epochs, now) => {
     const producer = number === null ? null : { clientId, number };
     const inbound = number === null ? null : { key: keyOf(epochs, clientId), packetId };
-    return store.append([message(names, 'message', { producer, inbound, expiresAt: expires ? now + 1000 : Infinity })], now);
+    return store.append(
+      [message(names, 'message', { producer, inbound, expiresAt: expires ? now + 1000 : Infinity })],
+      now,
+    );
   });
 }
 

@@ -2,7 +2,34 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { bytes, now, retainedOf, retainedTopics, type StoreUnderTest, text } from './store-contract-kit.ts';
 
-const topics = ['a', 'a/b', 'a/b/c', 'a//b', 'a/', '/a', '/', '//', 'aa', 'aa/b', 'b', 'b/b', 'b/b/c', 'A', 'ä/ö', 'a b/+ish', '$SYS', '$SYS/a', '$SYS/a/b', 'a/$b', '\u0001/b', 'a\u0001', 'a\u0001/b', 'a\u0002', '\u{10ffff}/b', 'a/\u007f/c'];
+const topics = [
+  'a',
+  'a/b',
+  'a/b/c',
+  'a//b',
+  'a/',
+  '/a',
+  '/',
+  '//',
+  'aa',
+  'aa/b',
+  'b',
+  'b/b',
+  'b/b/c',
+  'A',
+  'ä/ö',
+  'a b/+ish',
+  '$SYS',
+  '$SYS/a',
+  '$SYS/a/b',
+  'a/$b',
+  '\u0001/b',
+  'a\u0001',
+  'a\u0001/b',
+  'a\u0002',
+  '\u{10ffff}/b',
+  'a/\u007f/c',
+];
 
 /** What each filter finds among `topics`. */
 const finds: [filter: string, found: string[]][] = [
@@ -40,7 +67,8 @@ export function retainedContract(opened: StoreUnderTest): void {
       await Promise.all(topics.map((topic) => store.setRetained(topic, bytes(`of ${topic}`), Infinity)));
       expect(await store.countRetained()).toBe(topics.length);
       for (const limit of [1, 3, 100]) {
-        for (const [filter, found] of finds) expect([filter, await retainedTopics(store, filter, limit)]).toEqual([filter, found.toSorted()]);
+        for (const [filter, found] of finds)
+          expect([filter, await retainedTopics(store, filter, limit)]).toEqual([filter, found.toSorted()]);
       }
       for (const entry of await retainedOf(store, '#')) expect(text(entry.record)).toBe(`of ${entry.topic}`);
     });
@@ -71,7 +99,18 @@ export function retainedContract(opened: StoreUnderTest): void {
       const long = 'x'.repeat(65_531);
       const level = 'y'.repeat(3_000);
       const many = Array.from({ length: 30_000 }, () => 'z').join('/');
-      const found = [`l/${long}1`, `l/${long}2`, `l/${level}/1`, `l/${level}/2`, `m/${level}/1`, many, 'l', 'l/s', 'ü'.repeat(32_767), '\u0001'.repeat(2_000)];
+      const found = [
+        `l/${long}1`,
+        `l/${long}2`,
+        `l/${level}/1`,
+        `l/${level}/2`,
+        `m/${level}/1`,
+        many,
+        'l',
+        'l/s',
+        'ü'.repeat(32_767),
+        '\u0001'.repeat(2_000),
+      ];
       for (const topic of found) await store.setRetained(topic, bytes(topic.slice(-3)), Infinity);
       const expectations: [string, string[]][] = [
         ['#', found],
@@ -86,7 +125,9 @@ export function retainedContract(opened: StoreUnderTest): void {
         ['z/+/z/#', [many]],
       ];
       for (const [filter, expected] of expectations) {
-        expect((await retainedTopics(store, filter, 2)).map((topic) => found.indexOf(topic)).sort()).toEqual(expected.map((topic) => found.indexOf(topic)).sort());
+        expect((await retainedTopics(store, filter, 2)).map((topic) => found.indexOf(topic)).sort()).toEqual(
+          expected.map((topic) => found.indexOf(topic)).sort(),
+        );
       }
       for (const { topic, record } of await retainedOf(store, '#')) expect(text(record)).toBe(topic.slice(-3));
       await store.setRetained(found[1], null, Infinity);
@@ -109,13 +150,18 @@ export function retainedContract(opened: StoreUnderTest): void {
         rest.push(...page.entries.map(({ topic }) => topic));
         next = page.next;
       }
-      expect([...first.entries.map(({ topic }) => topic), ...rest]).toEqual(order.filter((topic) => topic !== order[30]));
+      expect([...first.entries.map(({ topic }) => topic), ...rest]).toEqual(
+        order.filter((topic) => topic !== order[30]),
+      );
     });
 
     it('agrees with the definition of matching on arbitrary topics and filters', async () => {
       const { store } = opened;
       const level = fc.constantFrom('', 'a', 'b', 'ab', '$', '\u0001', '\u0002');
-      const topic = fc.array(level, { minLength: 1, maxLength: 4 }).map((levels) => levels.join('/')).filter((name) => name !== '');
+      const topic = fc
+        .array(level, { minLength: 1, maxLength: 4 })
+        .map((levels) => levels.join('/'))
+        .filter((name) => name !== '');
       const inFilter = fc.oneof(level, fc.constant('+'));
       const filter = fc
         .tuple(fc.array(inFilter, { minLength: 0, maxLength: 4 }), fc.boolean())
@@ -123,16 +169,21 @@ export function retainedContract(opened: StoreUnderTest): void {
         .filter((name) => name !== '');
       const stored = new Set<string>();
       await fc.assert(
-        fc.asyncProperty(fc.array(topic, { maxLength: 6 }), fc.array(filter, { minLength: 1, maxLength: 6 }), fc.integer({ min: 1, max: 9 }), async (added, filters, limit) => {
-          for (const name of added) {
-            stored.add(name);
-            await store.setRetained(name, bytes('r'), Infinity);
-          }
-          for (const each of filters) {
-            const expected = [...stored].filter((name) => matches(each.split('/'), name.split('/'))).sort();
-            expect([each, await retainedTopics(store, each, limit)]).toEqual([each, expected]);
-          }
-        }),
+        fc.asyncProperty(
+          fc.array(topic, { maxLength: 6 }),
+          fc.array(filter, { minLength: 1, maxLength: 6 }),
+          fc.integer({ min: 1, max: 9 }),
+          async (added, filters, limit) => {
+            for (const name of added) {
+              stored.add(name);
+              await store.setRetained(name, bytes('r'), Infinity);
+            }
+            for (const each of filters) {
+              const expected = [...stored].filter((name) => matches(each.split('/'), name.split('/'))).sort();
+              expect([each, await retainedTopics(store, each, limit)]).toEqual([each, expected]);
+            }
+          },
+        ),
         { numRuns: 40 },
       );
     });

@@ -1,5 +1,19 @@
 import { describe, expect, it } from 'vitest';
-import { bytes, connect, durable, filtersOf, logOf, look, message, now, otherOwner, outbound, owner, type StoreUnderTest, subscription } from './store-contract-kit.ts';
+import {
+  bytes,
+  connect,
+  durable,
+  filtersOf,
+  logOf,
+  look,
+  message,
+  now,
+  otherOwner,
+  outbound,
+  owner,
+  type StoreUnderTest,
+  subscription,
+} from './store-contract-kit.ts';
 
 const fenced = { code: 'fenced' };
 const unknown = { code: 'unknown-session' };
@@ -50,7 +64,9 @@ export function sessionContract(opened: StoreUnderTest): void {
     it('orders claims made in one turn', async () => {
       const { store } = opened;
       const owners = Array.from({ length: 20 }, (_, index) => `n/${index}#1`);
-      const claims = await Promise.all(owners.map((each, index) => connect(store, 'c', { owner: each, expiry: index % 3 === 0 ? 0 : 60 })));
+      const claims = await Promise.all(
+        owners.map((each, index) => connect(store, 'c', { owner: each, expiry: index % 3 === 0 ? 0 : 60 })),
+      );
       expect(claims.map(({ previousOwner }) => previousOwner)).toEqual(['', ...owners.slice(0, -1)]);
       const epochs = claims.map(({ epoch }) => epoch);
       expect(epochs).toEqual(epochs.toSorted((a, b) => a - b));
@@ -155,11 +171,24 @@ export function sessionContract(opened: StoreUnderTest): void {
     it('gives back all that was stored', async () => {
       const { store } = opened;
       const key = await durable(store, 'c');
-      const full = { filter: 'a/+', qos: 2, noLocal: true, retainAsPublished: true, retainHandling: 2, subscriptionIdentifier: 268_435_455 } as const;
+      const full = {
+        filter: 'a/+',
+        qos: 2,
+        noLocal: true,
+        retainAsPublished: true,
+        retainHandling: 2,
+        subscriptionIdentifier: 268_435_455,
+      } as const;
       await store.subscribe(key, [full, subscription('b', 1), subscription('$share/g/a/+', 1), subscription('q0', 0)]);
-      await store.append([message(['a/+'], 'x', { producer: { clientId: 'c', number: 3 }, inbound: { key, packetId: 65_535 } })], now);
+      await store.append(
+        [message(['a/+'], 'x', { producer: { clientId: 'c', number: 3 }, inbound: { key, packetId: 65_535 } })],
+        now,
+      );
       await store.update(key, {
-        cursors: [{ filter: 'a/+', acknowledged: 1, above: [3, 5] }, { filter: 'never', acknowledged: 1, above: [] }],
+        cursors: [
+          { filter: 'a/+', acknowledged: 1, above: [3, 5] },
+          { filter: 'never', acknowledged: 1, above: [] },
+        ],
         outboundSet: [outbound(65_535, 7), outbound(2, 0), outbound(1, 9)],
       });
       await store.update(key, { outboundSet: [outbound(65_535, 7, 'released')], sessionExpirySeconds: 0xffffffff });
@@ -169,7 +198,10 @@ export function sessionContract(opened: StoreUnderTest): void {
         sessionExpirySeconds: 0xffffffff,
         expiresAt: Infinity,
         subscriptions: [subscription('$share/g/a/+', 1), full, subscription('b', 1), subscription('q0', 0)],
-        cursors: [{ filter: 'a/+', acknowledged: 1, above: [3, 5] }, { filter: 'b', acknowledged: 0, above: [] }],
+        cursors: [
+          { filter: 'a/+', acknowledged: 1, above: [3, 5] },
+          { filter: 'b', acknowledged: 0, above: [] },
+        ],
         outbound: [outbound(65_535, 7, 'released'), outbound(2, 0)],
         inbound: [{ packetId: 65_535, producerNumber: 3 }],
         producerNumber: 3,
@@ -195,7 +227,9 @@ export function sessionContract(opened: StoreUnderTest): void {
       await twice(() => store.subscribe(key, [subscription('a'), subscription('b')]));
       await twice(() => store.unsubscribe(key, ['b', 'unknown']));
       await store.append([message(['a'], 'x')], now);
-      await twice(() => store.update(key, { cursors: [{ filter: 'a', acknowledged: 1, above: [] }], outboundSet: [outbound(1, 1)] }));
+      await twice(() =>
+        store.update(key, { cursors: [{ filter: 'a', acknowledged: 1, above: [] }], outboundSet: [outbound(1, 1)] }),
+      );
       await twice(() => store.update(key, { outboundDelete: [1], inboundDelete: [1] }));
       await twice(() => store.setRetained('t', bytes('r'), Infinity));
       await twice(() => store.setWill(key, owner, { record: bytes('w'), delaySeconds: 1 }));
@@ -219,7 +253,9 @@ export function sessionContract(opened: StoreUnderTest): void {
       const { store } = opened;
       const c = await durable(store, 'c', 'a');
       const d = await durable(store, 'd', 'a');
-      expect(await store.subscribe(c, [subscription('a'), subscription('n', 0), subscription('$share/g/x', 1)])).toEqual([
+      expect(
+        await store.subscribe(c, [subscription('a'), subscription('n', 0), subscription('$share/g/x', 1)]),
+      ).toEqual([
         { filter: 'a', lastSequence: 0 },
         { filter: 'n', lastSequence: 0 },
         { filter: '$share/g/x', lastSequence: 0 },
@@ -248,7 +284,12 @@ export function sessionContract(opened: StoreUnderTest): void {
 
     it('expires sessions that nobody is connected to', async () => {
       const { store } = opened;
-      for (const [name, expiry] of [['late', 20], ['soon', 10], ['never', 0xffffffff], ['here', 1]] as const) {
+      for (const [name, expiry] of [
+        ['late', 20],
+        ['soon', 10],
+        ['never', 0xffffffff],
+        ['here', 1],
+      ] as const) {
         const { epoch } = await connect(store, name, { expiry });
         await store.subscribe({ clientId: name, epoch }, [subscription(name)]);
         if (name !== 'here') await store.release({ clientId: name, epoch }, {}, now);

@@ -1,5 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import { bytes, comparable, connect, durable, filtersOf, logOf, message, now, outbound, owner, retainedTopics, type StoreUnderTest, subscription, text } from './store-contract-kit.ts';
+import {
+  bytes,
+  comparable,
+  connect,
+  durable,
+  filtersOf,
+  logOf,
+  message,
+  now,
+  outbound,
+  owner,
+  retainedTopics,
+  type StoreUnderTest,
+  subscription,
+  text,
+} from './store-contract-kit.ts';
 
 export function survivalContract(opened: StoreUnderTest): void {
   describe('over close and open', () => {
@@ -10,7 +25,10 @@ export function survivalContract(opened: StoreUnderTest): void {
       const producer = { clientId: 'c', number: 1 };
       const m = message(['a'], 'm', { producer, inbound: { key, packetId: 3 } });
       await store.append([m, message(['b'], 'x', { expiresAt: now + 1 }), message(['b'], 'y')], now);
-      await store.update(key, { outboundSet: [outbound(9, 1), outbound(2, 0)], cursors: [{ filter: 'b', acknowledged: 1, above: [] }] });
+      await store.update(key, {
+        outboundSet: [outbound(9, 1), outbound(2, 0)],
+        cursors: [{ filter: 'b', acknowledged: 1, above: [] }],
+      });
       await store.setRetained('r/1', bytes('kept'), Infinity);
       await store.setRetained(`r/${'l'.repeat(9000)}`, bytes('kept'), Infinity);
       await store.setWill(key, owner, { record: bytes('w'), delaySeconds: 1 });
@@ -34,7 +52,10 @@ export function survivalContract(opened: StoreUnderTest): void {
       expect(epoch).toBeGreaterThan(key.epoch);
       expect(session && comparable(session)).toMatchObject({
         subscriptions: [subscription('a'), subscription('b')],
-        cursors: [{ filter: 'a', acknowledged: 0, above: [] }, { filter: 'b', acknowledged: 1, above: [] }],
+        cursors: [
+          { filter: 'a', acknowledged: 0, above: [] },
+          { filter: 'b', acknowledged: 1, above: [] },
+        ],
         outbound: [outbound(9, 1), outbound(2, 0)],
         inbound: [{ packetId: 3, producerNumber: 1 }],
         producerNumber: 1,

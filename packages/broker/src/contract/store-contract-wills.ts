@@ -3,7 +3,8 @@ import { bytes, connect, durable, now, otherOwner, owner, type StoreUnderTest, t
 
 export function willContract(opened: StoreUnderTest): void {
   const will = { record: bytes('gone'), delaySeconds: 5 };
-  const dueWills = async (at: number): Promise<string[]> => (await opened.store.takeDueWills(at, 100)).map(({ clientId }) => clientId).sort();
+  const dueWills = async (at: number): Promise<string[]> =>
+    (await opened.store.takeDueWills(at, 100)).map(({ clientId }) => clientId).sort();
 
   describe('wills', () => {
     for (const expiry of [0, 3600]) {
@@ -16,7 +17,14 @@ export function willContract(opened: StoreUnderTest): void {
         await store.release(key, {}, now);
         expect(await dueWills(now + 4999)).toEqual([]);
         const [taken] = await store.takeDueWills(now + 5000, 10);
-        expect({ ...taken, record: text(taken.record) }).toEqual({ clientId: 'c', owner, epoch: key.epoch, record: 'gone', delaySeconds: 5, dueAt: now + 5000 });
+        expect({ ...taken, record: text(taken.record) }).toEqual({
+          clientId: 'c',
+          owner,
+          epoch: key.epoch,
+          record: 'gone',
+          delaySeconds: 5,
+          dueAt: now + 5000,
+        });
         await store.removeWill('c', key.epoch);
         expect(await dueWills(Number.MAX_SAFE_INTEGER)).toEqual([]);
       });
@@ -60,7 +68,12 @@ export function willContract(opened: StoreUnderTest): void {
 
     it('makes the wills of a dead owner due after their delay, or at the end of the session', async () => {
       const { store } = opened;
-      for (const [name, expiry, by] of [['long', 3600, owner], ['short', 2, owner], ['ephemeral', 0, owner], ['alive', 3600, otherOwner]] as const) {
+      for (const [name, expiry, by] of [
+        ['long', 3600, owner],
+        ['short', 2, owner],
+        ['ephemeral', 0, owner],
+        ['alive', 3600, otherOwner],
+      ] as const) {
         const { epoch } = await connect(store, name, { expiry, owner: by });
         await store.setWill({ clientId: name, epoch }, by, will);
       }
@@ -94,7 +107,10 @@ export function willContract(opened: StoreUnderTest): void {
 
     it('returns a scheduled will to the claim that ends its session', async () => {
       const { store } = opened;
-      for (const [name, clean, at] of [['clean', true, now], ['expired', false, now + 3_600_000]] as const) {
+      for (const [name, clean, at] of [
+        ['clean', true, now],
+        ['expired', false, now + 3_600_000],
+      ] as const) {
         const key = await durable(store, name);
         await store.setWill(key, owner, will);
         await store.scheduleWill(key, now + 9_000_000);
@@ -123,7 +139,11 @@ export function willContract(opened: StoreUnderTest): void {
   describe('delayed publishes', () => {
     it('hands them out when due, earliest first, and again unless removed', async () => {
       const { store } = opened;
-      await Promise.all([store.addDelayed(bytes('late'), now + 10), store.addDelayed(bytes('soon'), now + 5), store.addDelayed(bytes('never'), now + 1e9)]);
+      await Promise.all([
+        store.addDelayed(bytes('late'), now + 10),
+        store.addDelayed(bytes('soon'), now + 5),
+        store.addDelayed(bytes('never'), now + 1e9),
+      ]);
       expect(await store.takeDueDelayed(now + 4, 10)).toEqual([]);
       const [soon] = await store.takeDueDelayed(now + 10, 1);
       expect(text(soon.record)).toBe('soon');

@@ -17,7 +17,10 @@ export function handleAuth(connection: Connection, bytes: Buffer, bodyStart: num
     // Nobody asked for it.
     if (!connection.authenticationDataCame(data)) throw new ProtocolError(ReasonCode.protocolError, 'an AUTH that was not asked for');
   } else if (packet.reasonCode === ReasonCode.reAuthenticate && connection.state === ConnectionState.connected) {
-    void reAuthenticate(connection, data);
+    reAuthenticate(connection, data).catch((error: unknown) => {
+      connection.broker.logger.error('re-authentication failed', { client: connection.session?.clientId ?? '', error: String(error) });
+      connection.disconnect(ReasonCode.notAuthorized, '');
+    });
   } else {
     throw new ProtocolError(ReasonCode.protocolError, `AUTH with reason code ${packet.reasonCode}`, 'MQTT-3.15.2-1');
   }
@@ -36,11 +39,15 @@ async function reAuthenticate(connection: Connection, first: Buffer): Promise<vo
     listener: connection.transport.listener,
     version: connection.version,
   });
+  if (exchange === null) {
+    connection.disconnect(ReasonCode.badAuthenticationMethod, 'this authentication method is not known here any more');
+    return;
+  }
   let data: Buffer | null = first;
-  while (exchange !== null && data !== null) {
-    const result = await exchange.step(data).catch(() => null);
-    if (result === null || result.kind === 'refuse') {
-      connection.disconnect(result?.reasonCode ?? ReasonCode.notAuthorized, result?.reason ?? '');
+  while (data !== null) {
+    const result = await exchange.step(data);
+    if (result.kind === 'refuse') {
+      connection.disconnect(result.reasonCode, result.reason);
       return;
     }
     const goesOn = result.kind === 'continue';

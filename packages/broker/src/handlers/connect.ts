@@ -7,11 +7,11 @@ import { randomUUID } from 'node:crypto';
 import {
   type ConnectPacket,
   decodeConnect,
-  encodeConnack,
   peekConnectVersion,
   type Properties,
   ProtocolError,
   ReasonCode,
+  validateTopicName,
 } from '@dunlin/protocol';
 import { type Connection, ConnectionState } from '../connection.ts';
 import type { AuthenticationResult, Credentials } from '../ports/authenticator.ts';
@@ -34,7 +34,10 @@ export function handleConnect(connection: Connection, bytes: Buffer, bodyStart: 
     // The store cannot be reached: MQTT 3 has code 3, MQTT 5 has 0x88 (ARCHITECTURE.md, section 7).
     if (!(error instanceof StoreError)) connection.broker.logger.error('CONNECT failed', { error: String(error) });
     connection.broker.metrics.storeErrors++;
-    refuseConnect(connection, ReasonCode.serverUnavailable, 'the session store is not available');
+    const reason = 'the session store is not available';
+    // After CONNACK, while what was in flight was being sent again, it is a DISCONNECT.
+    if (connection.state === ConnectionState.connected) connection.disconnect(ReasonCode.serverBusy, reason); // 0x88 is for CONNACK alone
+    else refuseConnect(connection, ReasonCode.serverUnavailable, reason);
   });
 }
 
@@ -48,8 +51,7 @@ export function refuseConnect(connection: Connection, reasonCode: number, reason
   connection.broker.metrics.connectsRefused++;
   if (connection.state === ConnectionState.connecting && reasonCode >= 0x80) {
     const properties: Properties = connection.version5 && reason !== '' ? { reasonString: reason } : {};
-    const connack = encodeConnack({ sessionPresent: false, reasonCode, properties }, connection.version); // [MQTT-3.2.2-6]
-    if (connack.length > 0) connection.outbox.put(connack);
+    connection.send({ type: 'connack', sessionPresent: false, reasonCode, properties }); // [MQTT-3.2.2-6]
   }
   connection.end();
 }
@@ -63,22 +65,26 @@ async function establish(connection: Connection, packet: ConnectPacket): Promise
   if (accepted === null || connection.state === ConnectionState.closed) return;
   connection.userName = accepted.userName;
   await authorizeWill(connection, packet, clientId);
-  const opened = await broker.sessions.open(connection, {
+  const request = {
     clientId,
     cleanStart: packet.cleanStart,
     expirySeconds: expiryOf(connection, packet),
     inflightMax: Math.min(packet.properties.receiveMaximum ?? broker.limits.inflightMax, broker.limits.inflightMax),
     will: willOf(packet, clientId),
+  };
+  const opened = await broker.sessions.open(connection, request, (session) => {
+    connection.connected(session.session);
+    sendConnack(connection, packet, clientId, session, accepted.data);
+    watchKeepAlive(connection);
   });
-  if (opened === null) return;
-  sendConnack(connection, packet, clientId, opened, accepted.data);
-  watchKeepAlive(connection);
-  await begin(connection, opened);
+  if (opened !== null) await begin(connection, opened);
 }
 
 function checkSupported(connection: Connection, packet: ConnectPacket): void {
   const { limits } = connection.broker;
   if (packet.will === null) return;
+  const topic = Buffer.from(packet.will.topic);
+  validateTopicName(topic, 0, topic.length, limits.topicLevelsMax); // a will that cannot be published later is refused now
   if (packet.will.retain && !limits.retainAvailable) {
     throw new ProtocolError(ReasonCode.retainNotSupported, 'retained wills are not supported here', 'MQTT-3.2.2-13');
   }
@@ -99,7 +105,7 @@ function takeClientLimits(connection: Connection, packet: ConnectPacket): void {
     connection.keepAliveSeconds = keepAlive;
     return;
   }
-  if (limits.topicAliasMaximum > 0) connection.inboundAliases = new InboundTopicAliases(limits.topicAliasMaximum);
+  connection.inboundAliases = new InboundTopicAliases(limits.topicAliasMaximum); // also with 0: then every alias is refused
   const aliases = Math.min(properties.topicAliasMaximum ?? 0, limits.topicAliasMaximum); // [MQTT-3.1.2-26], [MQTT-3.1.2-27]
   if (aliases > 0) connection.outboundAliases = new OutboundTopicAliases(aliases);
   connection.clientMaximumPacketSize = properties.maximumPacketSize ?? Number.POSITIVE_INFINITY;
@@ -170,7 +176,9 @@ async function authorizeWill(connection: Connection, packet: ConnectPacket, clie
 function sendConnack(connection: Connection, packet: ConnectPacket, clientId: string, opened: OpenedSession, data: Buffer | undefined): void {
   // The first packet to the client [MQTT-3.2.0-1], once only [MQTT-3.2.0-2].
   const properties = connection.version5 ? connackProperties(connection, packet, clientId, opened, data) : {};
-  connection.send({ type: 'connack', sessionPresent: opened.present, reasonCode: ReasonCode.success, properties });
+  const fits = connection.send({ type: 'connack', sessionPresent: opened.present, reasonCode: ReasonCode.success, properties });
+  // A client that does not take even CONNACK cannot be served, nor told so.
+  if (!fits) connection.end();
 }
 
 function connackProperties(
@@ -205,7 +213,7 @@ function watchKeepAlive(connection: Connection): void {
   connection.lastReceivedSecond = keepAlive.nowSecond;
   keepAlive.forget(connection);
   if (connection.keepAliveSeconds > 0) {
-    keepAlive.watch(connection, keepAlive.nowSecond + Math.ceil(connection.keepAliveSeconds * 1.5));
+    keepAlive.watch(connection, connection.keepAliveDeadlineSecond);
   }
 }
 
@@ -216,7 +224,7 @@ async function begin(connection: Connection, opened: OpenedSession): Promise<voi
     await connection.broker.delivery.resend(session, stored.outbound);
     if (session.ended) return;
   }
-  connection.connected(session);
+  connection.goOn();
   for (const cursor of [...session.cursors]) cursor.pump();
 }
 

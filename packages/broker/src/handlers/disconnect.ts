@@ -12,7 +12,7 @@ export function handleDisconnect(connection: Connection, bytes: Buffer, bodyStar
   if (packet.reasonCode === ReasonCode.success && session.will !== null) {
     // Without a word: the will is gone [MQTT-3.14.4-3], 3.1.1 [MQTT-3.1.2-10].
     session.will = null;
-    broker.pendingWrites.add('removing a will', broker.store.setWill(session.key, broker.self, null));
+    broker.pendingWrites.add('removing a will', () => broker.store.setWill(session.key, broker.self, null));
   }
   connection.end();
 }

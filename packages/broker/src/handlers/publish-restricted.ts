@@ -3,7 +3,7 @@
  */
 import { ProtocolError, ReasonCode } from '@dunlin/protocol';
 import type { Connection } from '../connection.ts';
-import { delayOf } from '../delayed.ts';
+import { type Delay, delayOf } from '../delayed.ts';
 import { PendingAcknowledgement } from '../acknowledgements.ts';
 import type { Publication } from '../publication.ts';
 import type { Session } from '../session.ts';
@@ -32,11 +32,19 @@ export function publishRestricted(
   packetId: number,
 ): void {
   if (isBelow(match.topic, delayedPrefix)) {
-    publishDelayed(connection, session, publication, match.topic, packetId);
+    const delay = delayOf(match.topic, connection.broker.limits.delayMaxSeconds);
+    if (typeof delay === 'string') throw new ProtocolError(ReasonCode.topicNameInvalid, delay);
+    // What a client may not publish now, it may not publish later.
+    if (isRestrictedTopic(delay.topic)) deny(connection, publication.qos, packetId);
+    else authorize(connection, session, publication, delay.topic, packetId, (kept) => publishDelayed(connection, session, kept, delay, packetId));
   } else if (match.isRestricted) {
     deny(connection, publication.qos, packetId);
   } else {
-    authorizeThenAccept(connection, session, publication, match, packetId);
+    const { matches } = connection.broker;
+    authorize(connection, session, publication, match.topic, packetId, (kept) => {
+      const current = kept === publication ? match : matches.find(kept.bytes, kept.topicStart, kept.topicEnd);
+      accept(connection, session, kept, current, packetId);
+    });
   }
 }
 
@@ -47,36 +55,33 @@ function deny(connection: Connection, qos: 0 | 1 | 2, packetId: number): void {
 }
 
 /** An answer that takes time holds back what the client sends after it, so that the order stays (P4). */
-function authorizeThenAccept(
+function authorize(
   connection: Connection,
   session: Session,
   publication: Publication,
-  match: TopicMatch,
+  topic: string,
   packetId: number,
+  then: (publication: Publication) => void,
 ): void {
   const { broker } = connection;
   const client = { clientId: session.clientId, userName: connection.userName, remoteAddress: connection.transport.remoteAddress };
-  const answer = broker.authorizer?.authorize(client, 'publish', match.topic, publication.qos, publication.retain) ?? true;
+  const answer = broker.authorizer?.authorize(client, 'publish', topic, publication.qos, publication.retain) ?? true;
   if (answer === true) {
-    accept(connection, session, publication, match, packetId);
+    then(publication);
   } else if (answer === false) {
     deny(connection, publication.qos, packetId);
   } else {
     const kept = keep(publication);
     connection.holdFor(answer, (allowed) => {
       if (!allowed) deny(connection, kept.qos, packetId);
-      else accept(connection, session, kept, broker.matches.find(kept.bytes, kept.topicStart, kept.topicEnd), packetId);
+      else then(kept);
     });
   }
 }
 
 /** `$delayed/{seconds}/{topic}`: stored now, acknowledged when stored, published when due (features D5). */
-function publishDelayed(connection: Connection, session: Session, publication: Publication, topic: string, packetId: number): void {
+function publishDelayed(connection: Connection, session: Session, publication: Publication, delay: Delay, packetId: number): void {
   const { broker } = connection;
-  const delay = delayOf(topic, broker.limits.delayMaxSeconds);
-  if (typeof delay === 'string') {
-    throw new ProtocolError(ReasonCode.topicNameInvalid, delay);
-  }
   if (publication.qos === 2) session.inboundInflight.add(packetId, 0);
   if (publication.qos === 0) {
     broker.delayed.add(publication, delay, null);

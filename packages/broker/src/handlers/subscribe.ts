@@ -5,7 +5,8 @@
  */
 import { decodeSubscribe, parseShare, ProtocolError, ReasonCode, type SubscribePacket, type SubscriptionRequest, validateTopicFilter } from '@dunlin/protocol';
 import { type Connection, ConnectionState } from '../connection.ts';
-import type { StoredSubscription } from '../ports/store.ts';
+import type { LogCursor } from '../log-cursor.ts';
+import { StoreError, type StoredSubscription } from '../ports/store.ts';
 import type { Session } from '../session.ts';
 import { addSubscription } from '../session-subscriptions.ts';
 import type { Subscription } from '../subscription.ts';
@@ -24,9 +25,13 @@ export function inTurn(connection: Connection, work: () => Promise<void>): void 
       connection.protocolError(error);
       return;
     }
+    if (error instanceof StoreError && (error.code === 'fenced' || error.code === 'unknown-session')) {
+      connection.fenced();
+      return;
+    }
     connection.broker.metrics.storeErrors++;
     connection.broker.logger.warn('a subscription could not be stored', { client: connection.session?.clientId, error: String(error) });
-    connection.disconnect(ReasonCode.serverUnavailable, 'the session store is not available');
+    connection.disconnect(ReasonCode.serverBusy, 'the session store is not available');
   });
   connection.subscribing = done;
   void done.then(() => {
@@ -50,13 +55,19 @@ async function subscribe(connection: Connection, session: Session, packet: Subsc
     : null;
   if (session.ended) return;
   const replays: Subscription[] = [];
+  const cursors: LogCursor[] = [];
   granted.forEach(({ stored, request }, i) => {
     const isNew = !session.subscriptions.has(stored.filter);
     const subscription = addSubscription(broker, session, stored, ends === null ? 0 : ends[i].lastSequence);
-    subscription.cursor?.pump();
+    if (subscription.cursor !== null) cursors.push(subscription.cursor);
     if (wantsRetained(request, isNew)) replays.push(subscription);
   });
-  if (broker.routes.hasPeers) await broker.routes.confirmed();
+  if (broker.routes.hasPeers) {
+    await broker.routes.confirmed();
+    // What others appended before they knew of this route came with no frame: it is read.
+    for (const cursor of cursors) cursor.checkEnd();
+  }
+  for (const cursor of cursors) cursor.pump();
   connection.send({ type: 'suback', packetId: packet.packetId, reasonCodes: forVersion(connection, reasonCodes), properties: {} }); // [MQTT-3.8.4-1], [MQTT-3.8.4-2]
   if (replays.length > 0) void replayRetained(connection, replays);
 }
@@ -78,7 +89,7 @@ async function replayRetained(connection: Connection, subscriptions: Subscriptio
     // Without them the client would believe that there are none: it shall ask again.
     broker.metrics.storeErrors++;
     broker.logger.warn('retained messages could not be read', { client: connection.session?.clientId, error: String(error) });
-    connection.disconnect(ReasonCode.serverUnavailable, 'the store is not available');
+    connection.disconnect(ReasonCode.serverBusy, 'retained messages cannot be read');
   }
 }
 

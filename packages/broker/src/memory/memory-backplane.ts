@@ -40,8 +40,9 @@ export class MemoryBackplane implements Backplane {
   async start(receiver: BackplaneReceiver): Promise<void> {
     this.#receiver = receiver;
     for (const other of this.#hub.members.values()) {
-      receiver.endpointJoined(other.self);
+      // First there, so that what this endpoint sends when it hears of the other comes after it.
       other.#enqueue({ kind: 'joined', endpoint: this.self });
+      receiver.endpointJoined(other.self);
     }
     this.#hub.members.set(this.self, this);
   }

@@ -1,3 +1,4 @@
+import { topicMatchesFilter } from '@dunlin/protocol';
 import {
   type AppendRequest,
   type AppendResult,
@@ -5,7 +6,6 @@ import {
   type ClaimRequest,
   type DurableFilter,
   type EndpointId,
-  type LogEntry,
   type LogLimits,
   type LogPage,
   type RetainedEntry,
@@ -13,11 +13,12 @@ import {
   type SessionChange,
   type SessionKey,
   type Store,
-  StoreError,
   type StoredSession,
   type StoredSubscription,
   type StoredWill,
+  StoreError,
 } from '../ports/store.ts';
+import { MemoryLogs } from './memory-logs.ts';
 
 /** What was handed out comes again after this (the port's contract). */
 const HANDED_OUT_MILLISECONDS = 30_000;
@@ -28,16 +29,6 @@ interface Held {
   owner: EndpointId;
   /** Null: an ephemeral session, nothing is stored. */
   session: StoredSession | null;
-}
-
-interface Log {
-  /** Clients with a cursor; empty: not durable. */
-  readers: Set<string>;
-  entries: LogEntry[];
-  bytes: number;
-  lastSequence: number;
-  /** Sequence by producer and number. */
-  taken: Map<string, Map<number, number>>;
 }
 
 interface Waiting<T> {
@@ -54,7 +45,7 @@ export class MemoryStore implements Store {
   readonly name = 'memory';
   private isOpen = false;
   private readonly held = new Map<string, Held>();
-  private readonly logs = new Map<string, Log>();
+  private readonly logs = new MemoryLogs();
   private readonly retained = new Map<string, RetainedEntry>();
   private readonly wills = new Map<string, Waiting<StoredWill>>();
   private readonly delayed = new Map<string, Waiting<Uint8Array>>();
@@ -81,7 +72,12 @@ export class MemoryStore implements Store {
     const kept = ended ? null : stored;
     const epoch = (found?.epoch ?? this.epochForgotten) + 1;
     this.epochForgotten = Math.max(this.epochForgotten, epoch);
-    const claim = { epoch, previousOwner: found?.owner ?? '', session: kept === null ? null : structuredClone(kept), will };
+    const claim = {
+      epoch,
+      previousOwner: found?.owner ?? '',
+      session: kept === null ? null : structuredClone(kept),
+      will,
+    };
     const session = kept ?? (sessionExpirySeconds > 0 ? newSession(clientId) : null);
     if (session !== null) {
       session.sessionExpirySeconds = sessionExpirySeconds;
@@ -110,13 +106,9 @@ export class MemoryStore implements Store {
         this.removeCursor(session, filter);
         return { filter, lastSequence: 0 };
       }
-      const log = this.logs.get(filter) ?? { readers: new Set(), entries: [], bytes: 0, lastSequence: 0, taken: new Map() };
-      this.logs.set(filter, log);
-      if (!log.readers.has(key.clientId)) {
-        log.readers.add(key.clientId);
-        session.cursors.push({ filter, acknowledged: log.lastSequence, above: [] });
-      }
-      return { filter, lastSequence: log.lastSequence };
+      const { lastSequence, added } = this.logs.addCursor(filter, key.clientId);
+      if (added) session.cursors.push({ filter, acknowledged: lastSequence, above: [] });
+      return { filter, lastSequence };
     });
   }
 
@@ -177,20 +169,18 @@ export class MemoryStore implements Store {
 
   async durableFilters(): Promise<DurableFilter[]> {
     this.check();
-    const filters: DurableFilter[] = [];
-    for (const [filter, { readers, lastSequence }] of this.logs) if (readers.size > 0) filters.push({ filter, lastSequence });
-    return filters;
+    return this.logs.durableFilters();
   }
 
   async append(requests: AppendRequest[], _now: number): Promise<AppendResult[]> {
     this.check();
     return requests.map((request) => {
       const { inbound, producer } = request;
-      if (inbound === null) return request.filters.map((filter) => this.appendTo(filter, request));
+      if (inbound === null) return this.logs.append(request);
       const held = this.held.get(inbound.key.clientId);
       if (!held?.session || held.epoch !== inbound.key.epoch) return [];
       const session = held.session;
-      const result = request.filters.map((filter) => this.appendTo(filter, request));
+      const result = this.logs.append(request);
       const producerNumber = producer?.number ?? 0;
       session.inbound = session.inbound.filter(({ packetId }) => packetId !== inbound.packetId);
       session.inbound.push({ packetId: inbound.packetId, producerNumber });
@@ -201,34 +191,12 @@ export class MemoryStore implements Store {
 
   async readLog(filter: string, from: number, messagesMax: number, bytesMax: number, now: number): Promise<LogPage> {
     this.check();
-    const log = this.logs.get(filter);
-    if (log === undefined) return { entries: [], lastSequence: 0, firstSequence: 1 };
-    const page: LogPage = { entries: [], lastSequence: log.lastSequence, firstSequence: firstSequence(log) };
-    let bytes = 0;
-    for (const entry of log.entries) {
-      if (entry.sequence < from || entry.expiresAt <= now) continue;
-      bytes += entry.record.length;
-      if (page.entries.length >= messagesMax || (bytes > bytesMax && page.entries.length > 0)) break;
-      page.entries.push({ ...entry });
-    }
-    return page;
+    return this.logs.read(filter, from, messagesMax, bytesMax, now);
   }
 
   async trimLogs(limits: LogLimits, now: number): Promise<number> {
     this.check();
-    let dropped = 0;
-    for (const [filter, log] of this.logs) {
-      const passed = this.slowestCursor(filter, log);
-      for (let entry = log.entries[0]; entry !== undefined; entry = log.entries[0]) {
-        const over = log.entries.length > limits.messagesMax || log.bytes > limits.bytesMax;
-        const expired = entry.expiresAt <= now;
-        if (entry.sequence > passed && !over && !expired) break;
-        if (entry.sequence > passed && !expired) dropped++;
-        log.entries.shift();
-        log.bytes -= entry.record.length;
-      }
-    }
-    return dropped;
+    return this.logs.trim(limits, now);
   }
 
   async setRetained(topic: string, record: Uint8Array | null, expiresAt: number): Promise<void> {
@@ -241,7 +209,8 @@ export class MemoryStore implements Store {
     this.check();
     const entries: RetainedEntry[] = [];
     for (const entry of this.retained.values()) {
-      if (entry.expiresAt > now && (after === null || entry.topic > after) && matches(filter, entry.topic)) entries.push({ ...entry });
+      if (entry.expiresAt > now && (after === null || entry.topic > after) && topicMatchesFilter(entry.topic, filter))
+        entries.push({ ...entry });
     }
     entries.sort((a, b) => (a.topic < b.topic ? -1 : 1));
     const page = entries.slice(0, limit);
@@ -253,7 +222,11 @@ export class MemoryStore implements Store {
     return this.retained.size;
   }
 
-  async setWill(key: SessionKey, owner: EndpointId, will: { record: Uint8Array; delaySeconds: number } | null): Promise<void> {
+  async setWill(
+    key: SessionKey,
+    owner: EndpointId,
+    will: { record: Uint8Array; delaySeconds: number } | null,
+  ): Promise<void> {
     this.fence(key);
     this.wills.delete(key.clientId);
     if (will === null) return;
@@ -300,7 +273,8 @@ export class MemoryStore implements Store {
     this.check();
     const held = this.held.get(key.clientId);
     if (!held?.session) throw new StoreError('unknown-session', 'no session is stored for this client identifier');
-    if (held.epoch !== key.epoch) throw new StoreError('fenced', `epoch ${key.epoch} is not the claim's, which is ${held.epoch}`);
+    if (held.epoch !== key.epoch)
+      throw new StoreError('fenced', `epoch ${key.epoch} is not the claim's, which is ${held.epoch}`);
     return held.session;
   }
 
@@ -325,7 +299,8 @@ export class MemoryStore implements Store {
     if (session === null) this.held.delete(clientId);
     else if (session.sessionExpirySeconds === 0) this.endSession(session);
     else {
-      session.expiresAt = session.sessionExpirySeconds === NEVER_SECONDS ? Infinity : now + session.sessionExpirySeconds * 1000;
+      session.expiresAt =
+        session.sessionExpirySeconds === NEVER_SECONDS ? Infinity : now + session.sessionExpirySeconds * 1000;
     }
   }
 
@@ -340,25 +315,22 @@ export class MemoryStore implements Store {
 
   private endSession(session: StoredSession): void {
     for (const { filter } of [...session.cursors]) this.removeCursor(session, filter);
-    for (const { taken } of this.logs.values()) taken.delete(session.clientId);
+    this.logs.forgetProducer(session.clientId);
     this.held.delete(session.clientId);
   }
 
   private removeCursor(session: StoredSession, filter: string): void {
-    const log = this.logs.get(filter);
-    if (log === undefined || !log.readers.delete(session.clientId)) return;
     session.cursors = session.cursors.filter((cursor) => cursor.filter !== filter);
-    if (log.readers.size > 0) return;
-    log.entries = [];
-    log.bytes = 0;
-    log.taken.clear();
+    this.logs.removeCursor(filter, session.clientId);
   }
 
   private change(session: StoredSession, change: SessionChange): void {
     if (change.sessionExpirySeconds !== undefined) session.sessionExpirySeconds = change.sessionExpirySeconds;
     for (const cursor of change.cursors ?? []) {
       const index = session.cursors.findIndex(({ filter }) => filter === cursor.filter);
-      if (index >= 0) session.cursors[index] = structuredClone(cursor);
+      if (index < 0) continue;
+      session.cursors[index] = structuredClone(cursor);
+      this.logs.moveCursor(cursor.filter, session.clientId, cursor.acknowledged);
     }
     for (const message of change.outboundSet ?? []) {
       const index = session.outbound.findIndex(({ packetId }) => packetId === message.packetId);
@@ -369,33 +341,9 @@ export class MemoryStore implements Store {
     session.outbound = session.outbound.filter(({ packetId }) => !outboundDelete.includes(packetId));
     for (const { packetId, producerNumber } of session.inbound) {
       if (!inboundDelete.includes(packetId)) continue;
-      for (const { taken } of this.logs.values()) taken.get(session.clientId)?.delete(producerNumber);
+      this.logs.forgetProducerNumber(session.clientId, producerNumber);
     }
     session.inbound = session.inbound.filter(({ packetId }) => !inboundDelete.includes(packetId));
-  }
-
-  private appendTo(filter: string, { record, expiresAt, producer }: AppendRequest): number {
-    const log = this.logs.get(filter);
-    if (log === undefined || log.readers.size === 0) return 0;
-    if (producer !== null) {
-      const numbers = log.taken.get(producer.clientId) ?? new Map<number, number>();
-      log.taken.set(producer.clientId, numbers);
-      const sequence = numbers.get(producer.number);
-      if (sequence !== undefined) return -sequence;
-      numbers.set(producer.number, log.lastSequence + 1);
-    }
-    log.entries.push({ sequence: ++log.lastSequence, record, expiresAt });
-    log.bytes += record.length;
-    return log.lastSequence;
-  }
-
-  private slowestCursor(filter: string, log: Log): number {
-    let slowest = log.lastSequence;
-    for (const clientId of log.readers) {
-      const cursor = this.held.get(clientId)?.session?.cursors.find((other) => other.filter === filter);
-      if (cursor !== undefined && cursor.acknowledged < slowest) slowest = cursor.acknowledged;
-    }
-    return slowest;
   }
 }
 
@@ -412,10 +360,6 @@ function newSession(clientId: string): StoredSession {
   };
 }
 
-function firstSequence(log: Log): number {
-  return log.entries[0]?.sequence ?? log.lastSequence + 1;
-}
-
 /** Earliest first, so that a limit leaves the later ones. */
 function takeDue<T>(waiting: Map<string, Waiting<T>>, now: number, limit: number): [string, T][] {
   const due = [...waiting].filter(([, { nextAt }]) => nextAt <= now).sort((a, b) => a[1].nextAt - b[1].nextAt);
@@ -423,17 +367,4 @@ function takeDue<T>(waiting: Map<string, Waiting<T>>, now: number, limit: number
     item.nextAt = now + HANDED_OUT_MILLISECONDS;
     return [id, item.value];
   });
-}
-
-/** [MQTT-4.7.1-2], [MQTT-4.7.1-3], [MQTT-4.7.2-1] */
-function matches(filter: string, topic: string): boolean {
-  const wanted = filter.split('/');
-  const levels = topic.split('/');
-  if (topic.startsWith('$') && (wanted[0] === '+' || wanted[0] === '#')) return false;
-  for (let index = 0; index < wanted.length; index++) {
-    if (wanted[index] === '#') return true;
-    if (index >= levels.length) return false;
-    if (wanted[index] !== '+' && wanted[index] !== levels[index]) return false;
-  }
-  return levels.length === wanted.length;
 }

@@ -6,13 +6,14 @@
  * - Every method is asynchronous. A resolved promise means: done, and it survives what the implementation says it survives
  *   (memory: nothing; LMDB: `kill -9` of the process, and power loss with durability `fsync`; Redis: as Redis is configured).
  *   A rejected promise means that nothing is known about the outcome; the caller may do it again, because every
- *   operation done twice is the same as done once.
+ *   operation done twice is the same as done once. Three add something each time: `claim` (another epoch), `append` without a producer and
+ *   `addDelayed` (the message comes twice: at least once). Codes `fenced`, `unknown-session` and `closed` mean: not done.
  * - Calls made in one turn of the event loop travel as one batch. Within one store object, effects become visible in the order of the
  *   calls, and a read sees the writes that the same store object was given before it.
  * - Keys of one session are updated atomically in one call; so are keys of one log. What spans a session and logs (`append` with
  *   `inbound`, `subscribe`) need not be atomic: a crash between the parts is repaired by doing the call again.
  * - A write to a session carries the claim's epoch. An older epoch is refused with `StoreError` code `fenced` and has no effect.
- * - Messages are opaque bytes (see message-record.ts). Times are milliseconds since 1970 on the clock that the caller passes.
+ * - Messages are opaque bytes (see message-record.ts), which the caller leaves unchanged until the promise is settled. Times are milliseconds since 1970 on the clock that the caller passes.
  */
 
 /** `nodeId/workerIndex#incarnation` of the worker that owns something. Empty: nobody. */
@@ -76,6 +77,7 @@ export interface StoredSession {
   expiresAt: number;
   subscriptions: StoredSubscription[];
   cursors: Cursor[];
+  /** In the order in which their packet identifiers were added. The other lists are in no order. */
   outbound: OutboundInflight[];
   inbound: InboundInflight[];
   /** The last producer number given to a QoS 2 message of this session. */
@@ -93,7 +95,7 @@ export interface ClaimRequest {
 }
 
 export interface Claim {
-  /** Grows by one at every claim of this client identifier, also over restarts as long as a session is stored. */
+  /** Above every earlier one of this client identifier, also over restarts as long as a session is stored. */
   epoch: number;
   /** Who held the claim until now and had not let go; empty when nobody. */
   previousOwner: EndpointId;
@@ -204,11 +206,12 @@ export interface Store {
   /** Removes subscriptions and cursors; a filter without cursors is no longer durable. Unknown filters are ignored. */
   unsubscribe(key: SessionKey, filters: string[]): Promise<void>;
   update(key: SessionKey, change: SessionChange): Promise<void>;
-  /** Removes a session whole, whoever owns it (administration, expiry). */
+  /** Removes a session whole, whoever owns it (administration). A scheduled will of it is due at once. */
   deleteSession(clientId: string): Promise<void>;
-  /** Ends sessions that are due and returns their client identifiers. */
+  /** Ends sessions that are due and returns their client identifiers. A scheduled will of theirs is due at once. */
   expireSessions(now: number, limit: number): Promise<string[]>;
-  /** Claims of these owners' incarnations are void: their sessions count as disconnected since `now`, their wills become due after their delay. */
+  /** Claims of this owner's incarnation are void: its sessions count as disconnected since `now`, its wills become due after their delay, but no
+   *  later than the session expiry allows: at once where no session is stored [MQTT-3.1.3-9]. */
   releaseOwner(owner: EndpointId, now: number): Promise<void>;
   /** Every owner that holds a claim or a will, for finding the dead. */
   owners(): Promise<EndpointId[]>;
@@ -220,13 +223,14 @@ export interface Store {
   /** Entries numbered from `fromSequence` on that have not expired at `now`, ascending, at most that many, and at least one if there is one
    *  however large. */
   readLog(filter: string, fromSequence: number, messagesMax: number, bytesMax: number, now: number): Promise<LogPage>;
-  /** Drops what every cursor has passed, what is over the limits and what has expired. Returns the number of messages dropped by limit. */
+  /** Drops from the front what every cursor has passed, what is over the limits and what has expired. Returns the number of messages dropped by limit. */
   trimLogs(limits: LogLimits, now: number): Promise<number>;
 
   // Retained (features D3)
   /** Null removes. */
   setRetained(topic: string, record: Uint8Array | null, expiresAt: number): Promise<void>;
-  /** Retained messages whose topic matches, in a stable order, not expired at `now`. Costs what it matches, not what is stored. */
+  /** Retained messages whose topic matches, in a stable order, not expired at `now`. Costs what it matches, not what is stored.
+   *  A page may hold fewer than `limit` entries, even none, although `next` is not null. */
   readRetained(filter: string, after: string | null, limit: number, now: number): Promise<RetainedPage>;
   countRetained(): Promise<number>;
 

@@ -100,7 +100,13 @@ async function subscribe(values: SubValues): Promise<void> {
   process.stdout.on('error', () => process.exit(exitCodes.done.code));
   const timer = Promise.withResolvers<void>();
   const timeout = values.timeout === undefined ? undefined : setTimeout(timer.resolve, values.timeout * 1000);
+  const interrupted = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+  let isConnected = false;
+  void interrupted.then(() => {
+    if (!isConnected) process.exit(exitCodes.failed.code);
+  });
   const { client } = await MqttClient.connect({ ...options, onMessage: (message) => printer.print(message) });
+  isConnected = true;
   const { qos, retainAsPublished, retainHandling } = values;
   const subscriptions = values.topic.map((filter) => ({
     filter,
@@ -121,7 +127,7 @@ async function subscribe(values: SubValues): Promise<void> {
   const ending = await Promise.race([
     values.exitAfterSubscribe ? ('enough' as Ending) : printer.enough.then((): Ending => 'enough'),
     timer.promise.then((): Ending => 'timeout'),
-    Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]).then((): Ending => 'interrupted'),
+    interrupted.then((): Ending => 'interrupted'),
     client.closed.then((): Ending => 'closed'),
   ]);
   clearTimeout(timeout);

@@ -46,14 +46,21 @@ export class RemoteStore implements Store {
 
   /** The store was opened by the thread it lives in; this asks it for a sign of life. */
   async open(): Promise<void> {
+    this.#closed = false;
+    this.#port.ref();
     await this.owners();
   }
 
+  /** Waits for what was begun. The port stays, for another `open`; it no longer keeps this thread alive. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#waiting.size > 0) await new Promise<void>((resolve) => (this.#whenIdle = resolve));
-    this.#port.close();
+    if (this.#waiting.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#whenIdle = resolve;
+      });
+    }
+    this.#port.unref();
   }
 
   #call<T>(method: StoreMethod, ...parameters: unknown[]): Promise<T> {

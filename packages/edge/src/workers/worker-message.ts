@@ -41,4 +41,8 @@ export interface WorkerStatus {
 }
 
 /** In order. The supervisor names the phase that hangs. */
-export type StopPhase = 'closing listeners' | 'disconnecting clients and writing sessions back' | 'waiting for clients to close' | 'closing the store';
+export type StopPhase =
+  | 'closing listeners'
+  | 'disconnecting clients and writing sessions back'
+  | 'waiting for clients to close'
+  | 'closing the store';

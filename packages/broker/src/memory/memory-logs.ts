@@ -1,0 +1,113 @@
+import type { AppendRequest, DurableFilter, LogEntry, LogLimits, LogPage } from '../ports/store.ts';
+
+interface Log {
+  /** What each client with a cursor has acknowledged; empty: the filter is not durable. */
+  cursors: Map<string, number>;
+  entries: LogEntry[];
+  bytes: number;
+  lastSequence: number;
+  /** Sequence by producer and number. */
+  taken: Map<string, Map<number, number>>;
+}
+
+/** The logs of the memory store. */
+export class MemoryLogs {
+  private readonly logs = new Map<string, Log>();
+
+  /** Creates the log if need be, and gives the client a cursor at its end unless it has one. Returns the end, and whether the cursor is new. */
+  addCursor(filter: string, clientId: string): { lastSequence: number; added: boolean } {
+    const log = this.logs.get(filter) ?? {
+      cursors: new Map(),
+      entries: [],
+      bytes: 0,
+      lastSequence: 0,
+      taken: new Map(),
+    };
+    this.logs.set(filter, log);
+    const added = !log.cursors.has(clientId);
+    if (added) log.cursors.set(clientId, log.lastSequence);
+    return { lastSequence: log.lastSequence, added };
+  }
+
+  moveCursor(filter: string, clientId: string, acknowledged: number): void {
+    this.logs.get(filter)?.cursors.set(clientId, acknowledged);
+  }
+
+  /** A log without cursors loses its messages; its numbering goes on. */
+  removeCursor(filter: string, clientId: string): void {
+    const log = this.logs.get(filter);
+    if (log === undefined || !log.cursors.delete(clientId) || log.cursors.size > 0) return;
+    log.entries = [];
+    log.bytes = 0;
+    log.taken.clear();
+  }
+
+  durableFilters(): DurableFilter[] {
+    const filters: DurableFilter[] = [];
+    for (const [filter, { cursors, lastSequence }] of this.logs) {
+      if (cursors.size > 0) filters.push({ filter, lastSequence });
+    }
+    return filters;
+  }
+
+  /** As AppendResult says. */
+  append(request: AppendRequest): number[] {
+    return request.filters.map((filter) => this.appendTo(filter, request));
+  }
+
+  forgetProducer(clientId: string): void {
+    for (const { taken } of this.logs.values()) taken.delete(clientId);
+  }
+
+  forgetProducerNumber(clientId: string, number: number): void {
+    for (const { taken } of this.logs.values()) taken.get(clientId)?.delete(number);
+  }
+
+  read(filter: string, from: number, messagesMax: number, bytesMax: number, now: number): LogPage {
+    const log = this.logs.get(filter);
+    if (log === undefined) return { entries: [], lastSequence: 0, firstSequence: 1 };
+    const { lastSequence } = log;
+    const page: LogPage = { entries: [], lastSequence, firstSequence: log.entries[0]?.sequence ?? lastSequence + 1 };
+    let bytes = 0;
+    for (const entry of log.entries) {
+      if (entry.sequence < from || entry.expiresAt <= now) continue;
+      bytes += entry.record.length;
+      if (page.entries.length >= messagesMax || (bytes > bytesMax && page.entries.length > 0)) break;
+      page.entries.push({ ...entry });
+    }
+    return page;
+  }
+
+  /** Returns how many messages were dropped by limit. */
+  trim(limits: LogLimits, now: number): number {
+    let dropped = 0;
+    for (const log of this.logs.values()) {
+      let passed = log.lastSequence;
+      for (const acknowledged of log.cursors.values()) passed = Math.min(passed, acknowledged);
+      for (let entry = log.entries[0]; entry !== undefined; entry = log.entries[0]) {
+        const over = log.entries.length > limits.messagesMax || log.bytes > limits.bytesMax;
+        const expired = entry.expiresAt <= now;
+        if (entry.sequence > passed && !over && !expired) break;
+        if (entry.sequence > passed && !expired) dropped++;
+        log.entries.shift();
+        log.bytes -= entry.record.length;
+      }
+    }
+    return dropped;
+  }
+
+  private appendTo(filter: string, { record, expiresAt, producer }: AppendRequest): number {
+    const log = this.logs.get(filter);
+    if (log === undefined || log.cursors.size === 0) return 0;
+    if (producer !== null) {
+      const numbers = log.taken.get(producer.clientId) ?? new Map<number, number>();
+      log.taken.set(producer.clientId, numbers);
+      const sequence = numbers.get(producer.number);
+      if (sequence !== undefined) return -sequence;
+      numbers.set(producer.number, log.lastSequence + 1);
+    }
+    log.entries.push({ sequence: ++log.lastSequence, record, expiresAt });
+    log.bytes += record.length;
+    return log.lastSequence;
+  }
+}

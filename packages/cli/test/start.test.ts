@@ -1,0 +1,187 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Dunlin, run, startBroker } from './command.ts';
+
+let directory: string;
+let broker: Dunlin | null = null;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'dunlin-cli-'));
+});
+afterEach(async () => {
+  broker?.child.kill('SIGKILL');
+  await broker?.finished;
+  broker = null;
+  rmSync(directory, { recursive: true });
+});
+
+describe('dunlin start', () => {
+  test('says what it is and when it is ready, within 3 seconds', async () => {
+    const begun = performance.now();
+    const started = await startBroker(['--workers', '2', '--node-id', 'a']);
+    broker = started.broker;
+    expect(performance.now() - begun).toBeLessThan(3000);
+    const [first, ready] = broker.log();
+    expect(first).toMatchObject({
+      msg: 'dunlin',
+      version: '0.1.0',
+      node: 'a',
+      workers: 2,
+      store: 'memory',
+      listeners: ['tcp://127.0.0.1:0'],
+    });
+    expect(ready).toMatchObject({ msg: 'ready', node: 'a', listeners: [`tcp://127.0.0.1:${started.port}`] });
+  });
+
+  test.each(['SIGTERM', 'SIGINT'] as const)(
+    '%s with clients connected: exit code 0 within 5 seconds',
+    async (signal) => {
+      const started = await startBroker(['--workers', '2']);
+      broker = started.broker;
+      const subscriber = new Dunlin(['sub', '-p', started.port, '-t', 'a', '-d']);
+      await subscriber.until('"suback"');
+      // One that has not said anything, and never will.
+      const silent = connect(Number(started.port), '127.0.0.1');
+      await once(silent, 'connect');
+      const begun = performance.now();
+      broker.child.kill(signal);
+      expect((await broker.finished).code).toBe(0);
+      expect(performance.now() - begun).toBeLessThan(5000);
+      expect(broker.log().at(-1)).toMatchObject({ msg: 'stopped' });
+      silent.destroy();
+      expect((await subscriber.finished).code).toBe(3);
+    },
+  );
+
+  test('a signal while it starts stops it, too', async () => {
+    broker = new Dunlin(['start', '--listener', 'tcp://127.0.0.1:0', '--store', 'memory']);
+    await broker.until('"msg":"dunlin"');
+    broker.child.kill('SIGTERM');
+    expect((await broker.finished).code).toBe(0);
+  });
+
+  test('SIGHUP reads the configuration again', async () => {
+    const file = join(directory, 'dunlin.yaml');
+    writeFileSync(file, 'log: { level: info }\n');
+    const started = await startBroker(['--config', file, '--workers', '1']);
+    broker = started.broker;
+    writeFileSync(file, 'log: { level: warn }\nlimits: { inflightMax: 3 }\n');
+    broker.child.kill('SIGHUP');
+    await broker.until('limits.inflightMax');
+    writeFileSync(file, 'log: { levle: warn }\n');
+    broker.child.kill('SIGHUP');
+    await broker.until('did you mean');
+    expect(broker.child.exitCode).toBeNull();
+  });
+
+  test('a port that is taken', async () => {
+    const started = await startBroker(['--workers', '1']);
+    broker = started.broker;
+    const second = await run(['start', '--store', 'memory', '--listener', `tcp://127.0.0.1:${started.port}`]);
+    expect(second.code).toBe(1);
+    expect(second.errors).toMatch(/EADDRINUSE/);
+  });
+
+  test('through a link, as npm makes it', async () => {
+    const link = join(directory, 'dunlin');
+    symlinkSync(join(import.meta.dirname, '../bin/dunlin.js'), link);
+    const child = spawn(process.execPath, ['--conditions=source', link, '--version'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const [output] = await once(child.stdout, 'data');
+    expect(String(output)).toBe('0.1.0\n');
+  });
+});
+
+const refusals: [title: string, words: string[], errors: RegExp][] = [
+  [
+    'a wrong key',
+    ['start', '--set', 'limits.recieveMaximum=1'],
+    /flag --set limits\.recieveMaximum: unknown key .*did you mean "limits\.receiveMaximum"\?/,
+  ],
+  ['an open door that was not said out loud', ['start', '--listener', 'tcp://0.0.0.0:0'], /allowAnonymous: true/],
+  [
+    'a file that is not there',
+    ['start', '--config', 'none.yaml'],
+    /none\.yaml: the configuration file cannot be read: there is no such file/,
+  ],
+  ['--set without a value', ['start', '--set', 'workers'], /--set workers: write KEY=VALUE/],
+  ['an unknown command', ['strat'], /unknown command 'strat'[\s\S]*start/],
+  ['an unknown option', ['start', '--worker', '1'], /unknown option '--worker'/],
+  ['a message twice', ['pub', '-t', 'a', '-m', 'x', '-n'], /give the message with one of -m, -f, -l, -s and -n/],
+  ['no topic', ['pub', '-m', 'x'], /required option '-t, --topic <topic>'/],
+  ['a QoS that is none', ['pub', '-t', 'a', '-m', 'x', '-q', '3'], /a whole number from 0 to 2/],
+  ['a property without MQTT 5', ['pub', '-t', 'a', '-m', 'x', '-D', 'publish', 'content-type', 'a'], /-D needs -V 5/],
+  [
+    'an unknown property',
+    ['pub', '-t', 'a', '-m', 'x', '-V', '5', '-D', 'publish', 'colour', 'a'],
+    /-D publish colour: allowed: .*content-type/,
+  ],
+  [
+    'a property of another packet',
+    ['pub', '-t', 'a', '-m', 'x', '-V', '5', '-D', 'publish', 'receive-maximum', '1'],
+    /publish has no such property/,
+  ],
+  ['a kept session without a name', ['sub', '-t', 'a', '-c'], /-c needs -i/],
+  ['a format that means nothing', ['sub', '-t', 'a', '-F', '%z'], /%z means nothing/],
+  ['a file that cannot be read', ['pub', '-t', 'a', '-f', '/nowhere/file'], /the file cannot be read/],
+];
+
+describe('refused with exit code 2 and a reason', () => {
+  test.each(refusals)('%s', async (_title, words, errors) => {
+    const { code, errors: said } = await run(words);
+    expect(said).toMatch(errors);
+    expect(code).toBe(2);
+  });
+});
+
+describe('help', () => {
+  test.each([
+    [[]],
+    [['start']],
+    [['pub']],
+    [['sub']],
+    [['config']],
+    [['config', 'check']],
+    [['config', 'init']],
+    [['bench']],
+  ])('dunlin %s --help', async (words) => {
+    const { code, output } = await run([...words, '--help']);
+    expect(code).toBe(0);
+    expect(output).toMatch(new RegExp(`^Usage: dunlin ${words.join(' ')}`));
+  });
+
+  test('exit codes are explained', async () => {
+    expect((await run(['--help'])).output).toMatch(/Exit codes:\n {2}0 {2}done/);
+  });
+});
+
+describe('dunlin config', () => {
+  test('init writes a file that check takes, and does not overwrite', async () => {
+    const file = join(directory, 'new.yaml');
+    expect((await run(['config', 'init', file])).code).toBe(0);
+    expect((await run(['config', 'check', '--config', file])).output).toBe('the configuration is good\n');
+    expect(await run(['config', 'init', file])).toMatchObject({
+      code: 1,
+      errors: expect.stringContaining('exists already'),
+    });
+  });
+
+  test('print shows what holds and where it comes from', async () => {
+    const { output } = await run(['config', 'print', '--workers', '1', '--set', 'limits.inflightMax=5']);
+    expect(output).toContain('workers: 1 # flag --workers\n');
+    expect(output).toContain('  inflightMax: 5 # flag --set limits.inflightMax\n');
+    expect(output).toContain('  queuePolicy: drop-newest # default\n');
+  });
+
+  test('schema prints the JSON schema', async () => {
+    expect(JSON.parse((await run(['config', 'schema'])).output)).toMatchObject({
+      title: 'Dunlin configuration',
+      type: 'object',
+    });
+  });
+});
