@@ -28,6 +28,7 @@ export interface PendingAppend {
 
 export class AppendQueue {
   private readonly store: Store;
+  private readonly time: { now: number };
   private readonly clock: Clock;
   private readonly logger: Logger;
   private readonly metrics: Metrics;
@@ -38,8 +39,10 @@ export class AppendQueue {
   private outstanding = 0;
   private idleWaiters: (() => void)[] = [];
 
-  constructor(store: Store, clock: Clock, logger: Logger, metrics: Metrics) {
+  /** `time.now` is renewed before messages are handed on: the rest of their expiry is counted from it. */
+  constructor(store: Store, clock: Clock, logger: Logger, metrics: Metrics, time: { now: number }) {
     this.store = store;
+    this.time = time;
     this.clock = clock;
     this.logger = logger;
     this.metrics = metrics;
@@ -75,6 +78,7 @@ export class AppendQueue {
     this.store.append(requests, this.clock.now()).then(
       (results) => {
         this.outstanding--;
+        this.time.now = this.clock.now();
         this.metrics.logAppends += batch.length;
         for (let i = 0; i < batch.length; i++) this.confirm(batch[i], results[i]);
         this.wakeIdle();
@@ -97,7 +101,8 @@ export class AppendQueue {
     }
     if (logs.length > 0) {
       const publication = readRecord(append.request.record);
-      for (let i = 0; i < logs.length; i++) if (sequences[i] > 0) logs[i].arrived(sequences[i], publication);
+      // A negative number: the log had taken it before, at an attempt whose answer was lost. Nobody here was told of it then.
+      for (let i = 0; i < logs.length; i++) if (sequences[i] !== 0) logs[i].arrived(Math.abs(sequences[i]), publication);
       if (append.appended !== null) append.appended(sequences, publication);
     }
     if (acknowledgement !== null) acknowledgement.settle();

@@ -107,7 +107,7 @@ export class Broker {
     this.writer = new SessionWriter(store, clock, logger, metrics);
     this.delivery = new SessionDelivery(store, this.writer, clock, logger, metrics, limits);
     this.run = new PublishRun(this.delivery);
-    this.appends = new AppendQueue(store, clock, logger, metrics);
+    this.appends = new AppendQueue(store, clock, logger, metrics, this.delivery);
     this.retained = new RetainedMessages(store, this.delivery, clock, logger);
     this.durableFilters = new DurableFilters(store, this.tree);
     this.links = new Links(clock, metrics, limits.linkBytesMax, (to, bytes) => backplane?.send(to, bytes));

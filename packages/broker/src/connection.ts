@@ -1,4 +1,5 @@
-/**
+/** A table of packets by type with the states around it is what makes this file long: the state is shared by all of it.
+ *
  * One client's connection: bytes in, packets to their handlers, bytes out. The rules of each packet are in handlers/<packet>.ts.
  *
  * ```
@@ -89,7 +90,6 @@ export class Connection implements PacketSink, KeepAliveEntry {
     if (this.state === ConnectionState.closed) return;
     const { broker } = this;
     this.lastReceivedSecond = broker.keepAlive.nowSecond;
-    broker.delivery.now = broker.clock.now();
     broker.metrics.bytesReceived += chunk.length;
     broker.delivery.now = broker.clock.now();
     try {

@@ -35,6 +35,7 @@ interface Write {
 
 export class RetainedMessages {
   private readonly store: Store;
+  private readonly clock: Clock;
   private readonly delivery: SessionDelivery;
   private readonly logger: Logger;
   private readonly underWay = new WritesUnderWay();
@@ -49,6 +50,7 @@ export class RetainedMessages {
     this.store = store;
     this.delivery = delivery;
     this.logger = logger;
+    this.clock = clock;
     clock.every(retryMilliseconds, () => this.retry());
   }
 
@@ -122,35 +124,50 @@ export class RetainedMessages {
     return this.underWay.settled();
   }
 
-  /** Sends all that matches the subscription. Resolves when the last one was given to the session, or the session ended. */
-  async replay(subscription: Subscription): Promise<void> {
+  /**
+   * The first messages that match, read before SUBACK: what is retained after it comes as a live message alone, not twice. Null: the store is not
+   * available; SUBACK does not wait for it, the replay does.
+   */
+  async firstPage(subscription: Subscription): Promise<RetainedPage | null> {
     await this.idle();
-    let after: string | null = null;
-    let isDone = false;
-    do {
-      if (subscription.session.ended) return;
-      const page = await this.readPage(subscription, after);
-      if (page === null) continue;
-      for (const entry of page.entries) {
-        await roomFor(subscription);
-        if (subscription.session.ended || subscription.session.subscriptions.get(subscription.filter) !== subscription) return;
-        this.sendEntry(entry, subscription);
-      }
-      after = page.next;
-      isDone = after === null;
-    } while (!isDone);
+    return this.readPage(subscription, null);
   }
 
-  /** Null: the store is not available, and some time has passed. Clients that need nothing else of it are not disconnected for that. */
+  /** Sends all that matches the subscription, from its first page on. Resolves when the last one was given to the session, or the session ended. */
+  async replay(subscription: Subscription, first: RetainedPage | null): Promise<void> {
+    let page = first;
+    let after: string | null = null;
+    for (;;) {
+      if (page === null) {
+        await this.storeAgain();
+      } else {
+        for (const entry of page.entries) {
+          await roomFor(subscription);
+          if (subscription.session.ended || subscription.session.subscriptions.get(subscription.filter) !== subscription) return;
+          this.sendEntry(entry, subscription);
+        }
+        if (page.next === null) return;
+        after = page.next;
+      }
+      if (subscription.session.ended) return;
+      page = await this.readPage(subscription, after);
+    }
+  }
+
+  /** Null: the store is not available. Clients that need nothing else of it are not disconnected for that. */
   private async readPage(subscription: Subscription, after: string | null): Promise<RetainedPage | null> {
     try {
-      return await this.store.readRetained(subscription.filter, after, pageMessages, this.delivery.now);
+      return await this.store.readRetained(subscription.filter, after, pageMessages, this.clock.now());
     } catch (error) {
       if (!(error instanceof StoreError) || error.code !== 'unavailable') throw error;
       this.delivery.metrics.storeErrors++;
-      await new Promise<void>((resolve) => this.readWaiters.push(resolve));
       return null;
     }
+  }
+
+  /** Resolves when some time has passed and the store may be asked again. */
+  private storeAgain(): Promise<void> {
+    return new Promise((resolve) => this.readWaiters.push(resolve));
   }
 
   private sendEntry(entry: RetainedEntry, subscription: Subscription): void {

@@ -132,11 +132,16 @@ export class SessionDelivery {
     const qos = (publication.qos < subscription.qos ? publication.qos : subscription.qos) as 1 | 2;
     const packetId = session.outboundInflight.take(qos, cursor, sequence);
     const firstByte = 0x30 | (qos << 1) | (subscription.retainAsPublished && publication.retain ? 1 : 0);
+    const filter = cursor.log.filter;
+    // The log may drop it when it has expired; what was sent once is sent again all the same [MQTT-4.3.3-7].
+    const expires = publication.expiresAt !== 0;
+    if (expires) session.outboundInflight.keepContent(packetId, { publication, filter, member: null });
     if (qos === 1) {
       this.sendOrPass(session, cursor, sequence, publication, firstByte, packetId);
       return;
     }
-    const stored: OutboundInflight = { packetId, state: 'sent', qos, filter: cursor.log.filter, sequence, record: null };
+    const record = expires ? publication.bytes : null;
+    const stored: OutboundInflight = { packetId, state: 'sent', qos, filter, sequence, record };
     this.writer.setOutbound(session, stored, () => {
       this.sendOrPass(session, cursor, sequence, publication, firstByte, packetId);
     });

@@ -50,6 +50,9 @@ class Opening {
   }
 }
 
+/** Longer than a question of another worker can be on its way (cluster.ts), and short enough to hold only what closed just now. */
+const closedKeptMilliseconds = 10_000;
+
 export class Sessions {
   private readonly broker: Broker;
   private readonly byClient = new Map<string, Session>();
@@ -57,11 +60,23 @@ export class Sessions {
   private readonly opening = new Map<string, Opening>();
   /** Sessions whose connection is gone and whose write-back is under way: a claim that overtakes it makes it void. */
   private readonly closing = new Map<string, HandedSession>();
+  /** Sessions written back a moment ago. A claim of another worker may have made that void without this one hearing of it: then it asks, and is given this. */
+  private readonly closed = new Map<string, { handed: HandedSession; until: number }>();
   private readonly unclaimed: UnclaimedSessions;
 
   constructor(broker: Broker) {
     this.broker = broker;
     this.unclaimed = new UnclaimedSessions(broker);
+    broker.clock.every(closedKeptMilliseconds, () => this.forgetClosed());
+  }
+
+  private forgetClosed(): void {
+    const now = this.broker.clock.now();
+    // In the order of closing, so the first that is kept ends it.
+    for (const [clientId, { until }] of this.closed) {
+      if (until > now) return;
+      this.closed.delete(clientId);
+    }
   }
 
   get count(): number {
@@ -162,6 +177,7 @@ export class Sessions {
       return null;
     }
     opening.epoch = claim.epoch;
+    this.closed.delete(clientId); // from here on it is what the store says
     opening.claimKnown();
     const handed = await this.takeFromOther(claim, clientId, cleanStart);
     if (handed !== null) opening.handed = handed;
@@ -212,7 +228,7 @@ export class Sessions {
       if (session !== undefined) return session.key.epoch < epoch ? this.letGo(session, cleanStart) : null;
       const opening = this.opening.get(clientId);
       // One with a later claim does not wait for this one, nor this for it: waiting goes from later to earlier claims alone.
-      if (opening === undefined || epoch === epochUnknown || opening.epoch > epoch) return this.closing.get(clientId) ?? null;
+      if (opening === undefined || epoch === epochUnknown || opening.epoch > epoch) return this.closing.get(clientId) ?? this.closed.get(clientId)?.handed ?? null;
       await (opening.epoch === 0 ? opening.claimed : opening.done);
       // It was refused by the store, since the claim had moved on: what it was handed is handed on.
       if (opening.isDone && !this.byClient.has(clientId)) return opening.handed;
@@ -244,6 +260,7 @@ export class Sessions {
   private detach(session: Session, redispatchInflight: boolean): void {
     if (session.ended) return;
     session.ended = true;
+    this.unclaimed.forget(session);
     this.broker.writer.forget(session);
     if (this.byClient.get(session.clientId) === session) this.byClient.delete(session.clientId);
     for (const subscription of session.subscriptions.values()) removeSubscription(this.broker, subscription);
@@ -274,7 +291,10 @@ export class Sessions {
     if (stored) this.closing.set(clientId, handed);
     pendingWrites.add('writing a session back', async () => {
       await store.release(session.key, change, now);
-      if (this.closing.get(clientId) === handed) this.closing.delete(clientId);
+      if (this.closing.get(clientId) !== handed) return;
+      this.closing.delete(clientId);
+      this.closed.delete(clientId);
+      if (stored) this.closed.set(clientId, { handed, until: clock.now() + closedKeptMilliseconds });
     });
   }
 

@@ -211,6 +211,22 @@ describe('P2: exactly once through a crash of the worker', () => {
     expect(await collected(next)).toEqual(['once', 'next']);
   });
 
+  /** Seen to fail with `producer: null` in handlers/publish.ts. */
+  test('publisher: the answer to an append is lost, and the append is made again', async () => {
+    const { world, worker } = await World.alone();
+    const subscriber = await worker.connect('subscriber', durable);
+    await subscriber.subscribe('t', 2);
+    const publisher = await worker.connect('publisher', durable);
+    worker.gate.failsAfter.add('append');
+    await publisher.send(publish('t', 'once', 2, 1));
+    worker.gate.failsAfter.clear();
+    await world.clock.pass(1000);
+    expect(publisher.said()).toEqual(['pubrec #1']);
+    expect(subscriber.said()).toEqual(['publish t once q2 #1']);
+    await publisher.send(ack('pubrel', 1), publish('t', 'next', 2, 2));
+    expect(subscriber.said()).toEqual(['publish t next q2 #2']);
+  });
+
   test.each([
     ['before PUBREL is stored', 'block'],
     ['after PUBREL is stored, before PUBCOMP', 'mute'],

@@ -4,7 +4,10 @@ import type { Limits } from '../src/limits.ts';
 import { ack, type Client, publish } from './support/client.ts';
 import { type Worker, World } from './support/world.ts';
 
-async function pair(limits: Partial<Limits>, options: object): Promise<{ world: World; worker: Worker; subscriber: Client; publisher: Client }> {
+async function pair(
+  limits: Partial<Limits>,
+  options: object,
+): Promise<{ world: World; worker: Worker; subscriber: Client; publisher: Client }> {
   const { world, worker } = await World.alone({ limits });
   const subscriber = await worker.connect('s', options);
   await subscriber.subscribe('t', 2);
@@ -15,7 +18,8 @@ function payloads(client: Client): string[] {
   return client.received().flatMap((packet) => (packet.type === 'publish' ? [packet.payload.toString()] : []));
 }
 
-const numbers = (first: number, last: number): string[] => Array.from({ length: last - first + 1 }, (_, i) => String(first + i));
+const numbers = (first: number, last: number): string[] =>
+  Array.from({ length: last - first + 1 }, (_, i) => String(first + i));
 
 describe('the client’s Receive Maximum [MQTT-3.3.4-9]', () => {
   test.each([
@@ -48,7 +52,10 @@ describe('P7: the queue of an ephemeral session, by policy', () => {
     ['drop-newest', ['1', '2', '3']],
     ['drop-oldest', ['1', '4', '5']],
   ] as const)('%s', async (queuePolicy, expected) => {
-    const { worker, subscriber, publisher } = await pair({ queuedMessagesMax: 2, queuePolicy }, { properties: { receiveMaximum: 1 } });
+    const { worker, subscriber, publisher } = await pair(
+      { queuedMessagesMax: 2, queuePolicy },
+      { properties: { receiveMaximum: 1 } },
+    );
     for (let i = 1; i <= 5; i++) await publisher.send(publish('t', String(i), 1, i));
     expect(publisher.said()).toHaveLength(5);
     const got: string[] = [];
@@ -61,7 +68,10 @@ describe('P7: the queue of an ephemeral session, by policy', () => {
   });
 
   test('disconnect: it goes, and the others still get the message', async () => {
-    const { worker, subscriber, publisher } = await pair({ queuedMessagesMax: 1, queuePolicy: 'disconnect' }, { properties: { receiveMaximum: 1 } });
+    const { worker, subscriber, publisher } = await pair(
+      { queuedMessagesMax: 1, queuePolicy: 'disconnect' },
+      { properties: { receiveMaximum: 1 } },
+    );
     const others: Client[] = [];
     for (let i = 0; i < 3; i++) {
       const other = await worker.connect(`o${i}`);
@@ -99,7 +109,10 @@ describe('a client that does not read', () => {
   });
 
   test('P7: a durable session keeps its backlog in the log, not in memory', async () => {
-    const { worker, subscriber, publisher } = await pair({ logPageMessages: 10 }, { expiry: 100, properties: { receiveMaximum: 5 } });
+    const { worker, subscriber, publisher } = await pair(
+      { logPageMessages: 10 },
+      { expiry: 100, properties: { receiveMaximum: 5 } },
+    );
     for (let i = 1; i <= 200; i++) await publisher.send(publish('t', String(i), 1, i));
     expect(worker.broker.sessions.get('s')?.waiting?.length ?? 0).toBe(0);
     const got: string[] = [];
@@ -116,7 +129,8 @@ describe('a client that does not read', () => {
   test('its own packets are not read when the answers to them pile up', async () => {
     const { subscriber } = await pair({ outboxBytesMax: 100 }, {});
     subscriber.transport.reads = false;
-    for (let i = 0; i < 200 && !subscriber.transport.paused; i++) await subscriber.send({ type: 'pingreq' }, { type: 'pingreq' });
+    for (let i = 0; i < 200 && !subscriber.transport.paused; i++)
+      await subscriber.send({ type: 'pingreq' }, { type: 'pingreq' });
     expect(subscriber.transport.paused).toBe(true);
     expect(subscriber.transport.pendingBytes).toBeLessThan(300);
     subscriber.transport.pendingBytes = 0;
@@ -136,8 +150,15 @@ describe('maximum packet sizes', () => {
     ['an ephemeral session', {}],
     ['a durable session', { expiry: 100 }],
   ])('the client’s: %s is not sent a larger one, which counts as delivered [MQTT-3.1.2-25]', async (_what, options) => {
-    const { world, worker, subscriber, publisher } = await pair({}, { ...options, properties: { maximumPacketSize: 40 } });
-    await publisher.send(publish('t', 'x'.repeat(100), 1, 1), publish('t', 'x'.repeat(100), 2, 2), publish('t', 'small', 1, 3));
+    const { world, worker, subscriber, publisher } = await pair(
+      {},
+      { ...options, properties: { maximumPacketSize: 40 } },
+    );
+    await publisher.send(
+      publish('t', 'x'.repeat(100), 1, 1),
+      publish('t', 'x'.repeat(100), 2, 2),
+      publish('t', 'small', 1, 3),
+    );
     await world.clock.pass(1000);
     expect(payloads(subscriber)).toEqual(['small']);
     expect(worker.broker.metrics.dropped['packet-too-large']).toBe(2);
@@ -160,7 +181,10 @@ describe('P4: order', () => {
   });
 
   test('a window that opens and closes keeps the order, live and from the log', async () => {
-    const { subscriber, publisher } = await pair({ logPageMessages: 3 }, { expiry: 100, properties: { receiveMaximum: 2 } });
+    const { subscriber, publisher } = await pair(
+      { logPageMessages: 3 },
+      { expiry: 100, properties: { receiveMaximum: 2 } },
+    );
     const got: string[] = [];
     for (let i = 1; i <= 40; i++) {
       await publisher.send(publish('t', String(i), 1, i));

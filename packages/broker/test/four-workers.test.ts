@@ -23,24 +23,27 @@ async function drain(client: Client): Promise<string[]> {
 }
 
 describe('publishes between workers', () => {
-  test.each([0, 1, 2] as const)('QoS %i reaches ephemeral and durable subscribers everywhere, once and in order', async (qos) => {
-    const { workers } = await World.of(4);
-    const subscribers: Client[] = [];
-    for (const [i, worker] of workers.entries()) {
-      for (const options of [{}, durable]) {
-        const client = await worker.connect(`s${i}${'expiry' in options}`, options);
-        await client.subscribe('t/+', qos);
-        subscribers.push(client);
+  test.each([0, 1, 2] as const)(
+    'QoS %i reaches ephemeral and durable subscribers everywhere, once and in order',
+    async (qos) => {
+      const { workers } = await World.of(4);
+      const subscribers: Client[] = [];
+      for (const [i, worker] of workers.entries()) {
+        for (const options of [{}, durable]) {
+          const client = await worker.connect(`s${i}${'expiry' in options}`, options);
+          await client.subscribe('t/+', qos);
+          subscribers.push(client);
+        }
       }
-    }
-    const publisher = await workers[2].connect('p');
-    for (let i = 1; i <= 5; i++) {
-      await publisher.send(publish('t/x', `m${i}`, qos, qos === 0 ? 0 : i));
-      if (qos === 2) await publisher.send(ack('pubrel', i));
-    }
-    expect(publisher.said()).toHaveLength(5 * qos);
-    for (const subscriber of subscribers) expect(await drain(subscriber)).toEqual(['m1', 'm2', 'm3', 'm4', 'm5']);
-  });
+      const publisher = await workers[2].connect('p');
+      for (let i = 1; i <= 5; i++) {
+        await publisher.send(publish('t/x', `m${i}`, qos, qos === 0 ? 0 : i));
+        if (qos === 2) await publisher.send(ack('pubrel', i));
+      }
+      expect(publisher.said()).toHaveLength(5 * qos);
+      for (const subscriber of subscribers) expect(await drain(subscriber)).toEqual(['m1', 'm2', 'm3', 'm4', 'm5']);
+    },
+  );
 
   /** Seen to fail with `waits` set to null in PublishRouter.toEndpoints. */
   test('PUBACK waits until the other worker has acknowledged the frame', async () => {
@@ -201,7 +204,13 @@ test('P8: the wills of a worker that died are published by another, after their 
   const watcher = await workers[2].connect('watcher');
   await watcher.subscribe('will/#', 1);
   const will = (name: string, delay: number): object => ({
-    will: { topic: `will/${name}`, payload: Buffer.from('gone'), qos: 1, retain: false, properties: { willDelayInterval: delay } },
+    will: {
+      topic: `will/${name}`,
+      payload: Buffer.from('gone'),
+      qos: 1,
+      retain: false,
+      properties: { willDelayInterval: delay },
+    },
   });
   await workers[1].connect('now', will('now', 0));
   await workers[1].connect('later', { ...will('later', 5), expiry: 100 });

@@ -27,14 +27,17 @@ describe('QoS 0, 1, 2 to an ephemeral subscriber', () => {
     [1, 2, 1],
     [2, 1, 1],
     [2, 0, 0],
-  ] as const)('published at %i, subscribed at %i: delivered at %i [MQTT-3.8.4-8]', async (published, subscribed, delivered) => {
-    const { worker } = await World.alone();
-    const subscriber = await worker.connect('s');
-    await subscriber.subscribe('t', subscribed);
-    await subscriber.send(publish('t', 'x', published, published === 0 ? 0 : 1));
-    const got = subscriber.received().filter((packet) => packet.type === 'publish');
-    expect(got).toMatchObject([{ qos: delivered, dup: false, topic: 't' }]);
-  });
+  ] as const)(
+    'published at %i, subscribed at %i: delivered at %i [MQTT-3.8.4-8]',
+    async (published, subscribed, delivered) => {
+      const { worker } = await World.alone();
+      const subscriber = await worker.connect('s');
+      await subscriber.subscribe('t', subscribed);
+      await subscriber.send(publish('t', 'x', published, published === 0 ? 0 : 1));
+      const got = subscriber.received().filter((packet) => packet.type === 'publish');
+      expect(got).toMatchObject([{ qos: delivered, dup: false, topic: 't' }]);
+    },
+  );
 
   test('nobody is subscribed: MQTT 5 hears it, and a QoS 2 handshake goes on all the same', async () => {
     const { worker } = await World.alone();
@@ -85,7 +88,12 @@ describe('acknowledgements wait for what they stand for', () => {
     await durable.subscribe('log', 2);
     const publisher = await worker.connect('p');
     worker.gate.block('append');
-    await publisher.send(publish('log', 'a', 1, 1), publish('free', 'b', 1, 2), publish('log', 'c', 2, 3), publish('free', 'd', 2, 4));
+    await publisher.send(
+      publish('log', 'a', 1, 1),
+      publish('free', 'b', 1, 2),
+      publish('log', 'c', 2, 3),
+      publish('free', 'd', 2, 4),
+    );
     expect(publisher.said()).toEqual([]);
     expect(durable.said()).toEqual([]);
     worker.gate.open('append');
@@ -163,8 +171,18 @@ describe('what a publisher may not do', () => {
     ['a QoS over the maximum', { maximumQos: 1 as const }, publish('t', 'x', 2, 1), 0x9b],
     ['RETAIN where it is not available', { retainAvailable: false }, publish('t', 'x', 0, 0, { retain: true }), 0x9a],
     ['a topic alias of 0', {}, publish('t', 'x', 0, 0, { properties: { topicAlias: 0 } }), 0x94],
-    ['a topic alias over the maximum', { topicAliasMaximum: 2 }, publish('t', 'x', 0, 0, { properties: { topicAlias: 3 } }), 0x94],
-    ['a topic alias where none is allowed', { topicAliasMaximum: 0 }, publish('t', 'x', 0, 0, { properties: { topicAlias: 1 } }), 0x94],
+    [
+      'a topic alias over the maximum',
+      { topicAliasMaximum: 2 },
+      publish('t', 'x', 0, 0, { properties: { topicAlias: 3 } }),
+      0x94,
+    ],
+    [
+      'a topic alias where none is allowed',
+      { topicAliasMaximum: 0 },
+      publish('t', 'x', 0, 0, { properties: { topicAlias: 1 } }),
+      0x94,
+    ],
     ['a topic alias that was not set', {}, publish('', 'x', 0, 0, { properties: { topicAlias: 1 } }), 0x82],
     ['a filter as topic', {}, publish('a/+', 'x'), 0x90],
     ['more levels than allowed', { topicLevelsMax: 3 }, publish('a/b/c/d', 'x'), 0x90],
@@ -181,7 +199,11 @@ describe('what a publisher may not do', () => {
     const { world, worker } = await World.alone();
     const client = await worker.connect('c');
     await client.subscribe('$SYS/forged', 0);
-    await client.send(publish('$SYS/forged', 'x', 1, 1), publish('$delayed/1/$SYS/forged', 'x', 1, 2), publish('$delayed/1/$delayed/1/x', 'x', 1, 3));
+    await client.send(
+      publish('$SYS/forged', 'x', 1, 1),
+      publish('$delayed/1/$SYS/forged', 'x', 1, 2),
+      publish('$delayed/1/$delayed/1/x', 'x', 1, 3),
+    );
     expect(client.said()).toEqual(['puback #1 0x87', 'puback #2 0x87', 'puback #3 0x87']);
     await world.clock.pass(5000);
     expect(client.said()).toEqual([]);

@@ -44,7 +44,13 @@ test('ephemeral clients are served, are unique, and are claimed when the store i
 
 test('a session that ends meanwhile is written back when the store is back, its will kept', async () => {
   const { world, worker } = await World.alone();
-  const will = { topic: 'w', payload: Buffer.from('gone'), qos: 0 as const, retain: false, properties: { willDelayInterval: 30 } };
+  const will = {
+    topic: 'w',
+    payload: Buffer.from('gone'),
+    qos: 0 as const,
+    retain: false,
+    properties: { willDelayInterval: 30 },
+  };
   const client = await worker.connect('c', { ...durable, will });
   const watcher = await worker.connect('watcher');
   await watcher.subscribe('w', 0);

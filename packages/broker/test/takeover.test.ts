@@ -27,7 +27,12 @@ describe.each(places)('%s', (_where, second) => {
     const first = await workers[0].connect('c', durable);
     await first.subscribe('t', 2);
     const publisher = await workers[1].connect('p');
-    await publisher.send(publish('t', 'a', 2, 1), publish('t', 'b', 2, 2), publish('t', 'c', 1, 3), publish('t', 'd', 1, 4));
+    await publisher.send(
+      publish('t', 'a', 2, 1),
+      publish('t', 'b', 2, 2),
+      publish('t', 'c', 1, 3),
+      publish('t', 'd', 1, 4),
+    );
     expect(first.said()).toEqual(['publish t c q1 #3', 'publish t d q1 #4', 'publish t a q2 #1', 'publish t b q2 #2']);
     await first.send(ack('pubrec', 1), ack('puback', 3));
     await first.send(ack('pubcomp', 1));
@@ -66,7 +71,13 @@ describe.each(places)('%s', (_where, second) => {
     const { world, workers } = await World.of(2);
     const watcher = await workers[1].connect('watcher');
     await watcher.subscribe('w', 0);
-    const will = { topic: 'w', payload: Buffer.from('gone'), qos: 0 as const, retain: false, properties: { willDelayInterval } };
+    const will = {
+      topic: 'w',
+      payload: Buffer.from('gone'),
+      qos: 0 as const,
+      retain: false,
+      properties: { willDelayInterval },
+    };
     await workers[0].connect('c', { ...durable, will });
     await workers[second].connect('c', { ...durable, cleanStart });
     expect(watcher.said()).toEqual(expected);
@@ -91,6 +102,21 @@ describe('CONNECTs that meet', () => {
   });
 
   /** Seen to fail when Sessions.handTo answers at once for a CONNECT that is under way. */
+  test('P6: the claim is overtaken before its answer has come', async () => {
+    const { world, workers } = await World.of(2);
+    workers[0].gate.holdAnswers('claim');
+    const a = workers[0].socket();
+    const b = workers[1].socket();
+    await a.send(connect('c'));
+    await b.send(connect('c'));
+    expect(b.said()).toEqual([]); // it waits for the one before
+    workers[0].gate.openAnswers('claim');
+    await world.clock.settle();
+    expect(a.said()).toEqual(['connack 0x00', 'disconnect 0x8e']);
+    expect(b.said()).toEqual(['connack 0x00']);
+    expect(workers[0].broker.sessions.count).toBe(0);
+  });
+
   test('the claim is overtaken while the CONNECT waits for its answer', async () => {
     const { world, workers } = await World.of(3);
     await workers[2].connect('c'); // so that the next owner has to ask
@@ -147,6 +173,9 @@ test('P6: a worker that was cut off cannot write to a session that has moved, an
   expect(next).toBeNull(); // more than CONNACK came: the message in flight
   await first.send(ack('pubrec', 1));
   expect(first.said()).toEqual(['disconnect 0x8e']);
-  const { session } = await world.store.claim({ clientId: 'c', owner: 'x', cleanStart: false, sessionExpirySeconds: 10 }, world.clock.now());
+  const { session } = await world.store.claim(
+    { clientId: 'c', owner: 'x', cleanStart: false, sessionExpirySeconds: 10 },
+    world.clock.now(),
+  );
   expect(session?.outbound).toMatchObject([{ packetId: 1, state: 'sent' }]);
 });

@@ -39,41 +39,56 @@ async function publishedAt(world: World, watcher: Client, seconds: number): Prom
 }
 
 describe.each(Object.entries(ends))('%s', (kind, end) => {
-  test.each(cases)('delay $delay, expiry $expiry, back after $back, clean $clean: at $at', async ({ delay, expiry, back, clean, at }) => {
-    const { world, worker } = await World.alone();
-    const watcher = await worker.connect('watcher');
-    await watcher.subscribe('will/+', 1);
-    const client = await connectWithWill(worker, delay, expiry);
-    await end(client, world);
-    expect(client.isClosed).toBe(true);
-    const expectedAt = kind === 'DISCONNECT 0x00' ? -1 : at;
-    if (expectedAt === 0) {
-      expect(watcher.said()).toEqual(['publish will/c gone q1 #1']);
-    } else if (back < 0) {
-      const last = Math.max(expectedAt, 0);
-      if (last > 2) expect(await publishedAt(world, watcher, last - 3)).toBe(false);
-      expect(await publishedAt(world, watcher, 4)).toBe(expectedAt > 0);
-    }
-    if (back >= 0) {
-      if (expectedAt > 0 && expectedAt < back) expect(await publishedAt(world, watcher, back)).toBe(true);
-      else await world.clock.pass(back * 1000);
-      await worker.dial('c', { cleanStart: clean, expiry });
-      const due = expectedAt === back;
-      expect(watcher.said()).toEqual(due ? ['publish will/c gone q1 #1'] : []);
-    }
-    await world.clock.pass(300_000);
-    expect(watcher.said()).toEqual([]);
-  });
+  test.each(cases)(
+    'delay $delay, expiry $expiry, back after $back, clean $clean: at $at',
+    async ({ delay, expiry, back, clean, at }) => {
+      const { world, worker } = await World.alone();
+      const watcher = await worker.connect('watcher');
+      await watcher.subscribe('will/+', 1);
+      const client = await connectWithWill(worker, delay, expiry);
+      await end(client, world);
+      expect(client.isClosed).toBe(true);
+      const expectedAt = kind === 'DISCONNECT 0x00' ? -1 : at;
+      if (expectedAt === 0) {
+        expect(watcher.said()).toEqual(['publish will/c gone q1 #1']);
+      } else if (back < 0) {
+        const last = Math.max(expectedAt, 0);
+        if (last > 2) expect(await publishedAt(world, watcher, last - 3)).toBe(false);
+        expect(await publishedAt(world, watcher, 4)).toBe(expectedAt > 0);
+      }
+      if (back >= 0) {
+        if (expectedAt > 0 && expectedAt < back) expect(await publishedAt(world, watcher, back)).toBe(true);
+        else await world.clock.pass(back * 1000);
+        await worker.dial('c', { cleanStart: clean, expiry });
+        const due = expectedAt === back;
+        expect(watcher.said()).toEqual(due ? ['publish will/c gone q1 #1'] : []);
+      }
+      await world.clock.pass(300_000);
+      expect(watcher.said()).toEqual([]);
+    },
+  );
 });
 
 function connectWithWill(worker: Worker, delay: number, expiry: number): Promise<Client> {
-  const will = { topic: 'will/c', payload: Buffer.from('gone'), qos: 1 as const, retain: false, properties: { willDelayInterval: delay } };
+  const will = {
+    topic: 'will/c',
+    payload: Buffer.from('gone'),
+    qos: 1 as const,
+    retain: false,
+    properties: { willDelayInterval: delay },
+  };
   return worker.connect('c', { cleanStart: false, expiry, keepAliveSeconds: 10, will });
 }
 
 test('a retained will with an expiry, which is counted from its publication', async () => {
   const { world, worker } = await World.alone();
-  const will = { topic: 'w', payload: Buffer.from('gone'), qos: 0 as const, retain: true, properties: { messageExpiryInterval: 10 } };
+  const will = {
+    topic: 'w',
+    payload: Buffer.from('gone'),
+    qos: 0 as const,
+    retain: true,
+    properties: { messageExpiryInterval: 10 },
+  };
   const client = await worker.connect('c', { will });
   await world.clock.pass(60_000);
   await client.drop();
@@ -108,5 +123,8 @@ test('a will of QoS 2 with a durable subscriber stays in the store until it is i
   await client.drop();
   const next = await world.replace(worker);
   await world.clock.pass(2000);
-  expect((await next.dial('d', { cleanStart: false, expiry: 100 })).said()).toEqual(['connack 0x00 present', 'publish w gone q2 #1']);
+  expect((await next.dial('d', { cleanStart: false, expiry: 100 })).said()).toEqual([
+    'connack 0x00 present',
+    'publish w gone q2 #1',
+  ]);
 });

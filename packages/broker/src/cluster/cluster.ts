@@ -104,6 +104,7 @@ export class Cluster implements BackplaneReceiver {
 
   private messages(from: EndpointId, reader: FrameReader): void {
     const sequence = reader.u32();
+    this.broker.delivery.now = this.broker.clock.now();
     while (!reader.isAtEnd) {
       const entry = readMessage(reader);
       this.broker.router.receive(entry, readRecord(entry.record));

@@ -43,6 +43,8 @@ export class Routes {
   private sequence = 0;
   private waiters: Waiter[] = [];
   private scheduled = false;
+  /** A frame is to be sent even if no route changed. */
+  private confirmationWanted = false;
   private snapshotWaiters: (() => void)[] = [];
 
   constructor(options: {
@@ -94,6 +96,10 @@ export class Routes {
   private change(change: RouteChange): void {
     if (this.peers.size === 0) return; // a peer that joins later gets the whole set
     this.pending.push(change);
+    this.scheduleFlush();
+  }
+
+  private scheduleFlush(): void {
     if (this.scheduled) return;
     this.scheduled = true;
     this.clock.nextTurn(() => this.flush());
@@ -101,7 +107,8 @@ export class Routes {
 
   private flush(): void {
     this.scheduled = false;
-    if (this.pending.length === 0) return;
+    if (this.pending.length === 0 && !this.confirmationWanted) return;
+    this.confirmationWanted = false;
     const writer = new FrameWriter();
     writeRoutes(writer, ++this.sequence, false, this.pending);
     this.pending = [];
@@ -112,7 +119,21 @@ export class Routes {
   confirmed(): Promise<void> {
     if (this.peers.size === 0) return Promise.resolve();
     this.flush();
-    const sequence = this.sequence;
+    return this.waitFor(this.sequence);
+  }
+
+  /**
+   * Resolves when every live endpoint has answered to a question asked from now on, also where no route changed: what any of them took to retain before can
+   * be read then. Askers of one turn share one question.
+   */
+  confirmedAnew(): Promise<void> {
+    if (this.peers.size === 0) return Promise.resolve();
+    this.confirmationWanted = true;
+    this.scheduleFlush();
+    return this.waitFor(this.sequence + 1);
+  }
+
+  private waitFor(sequence: number): Promise<void> {
     if (this.isConfirmed(sequence)) return Promise.resolve();
     return new Promise((done) => {
       this.waiters.push({ sequence, deadline: this.clock.now() + this.confirmMilliseconds, done });

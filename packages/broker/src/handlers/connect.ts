@@ -41,9 +41,11 @@ export function handleConnect(connection: Connection, bytes: Buffer, bodyStart: 
   });
 }
 
-/** A level above ours is answered in the newest dialect we have. */
+/** What claims to be of level 5 or above, whatever else is wrong with it, is answered in the newest dialect that we have. */
 function isNewerLevel(bytes: Buffer, bodyStart: number, end: number): boolean {
-  return end > bodyStart + 6 && bytes.toString('latin1', bodyStart, bodyStart + 6) === '\0\u0004MQTT' && bytes[bodyStart + 6] > 5;
+  if (end < bodyStart + 2) return false;
+  const levelAt = bodyStart + 2 + bytes.readUInt16BE(bodyStart);
+  return levelAt < end && bytes[levelAt] >= 5;
 }
 
 /** Ends a connection that has no session: with CONNACK if CONNECT was there and the version has a code for the reason [MQTT-3.2.2-7]. */

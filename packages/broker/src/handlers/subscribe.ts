@@ -6,7 +6,7 @@
 import { decodeSubscribe, parseShare, ProtocolError, ReasonCode, type SubscribePacket, type SubscriptionRequest, validateTopicFilter } from '@dunlin/protocol';
 import { type Connection, ConnectionState } from '../connection.ts';
 import type { LogCursor } from '../log-cursor.ts';
-import { StoreError, type StoredSubscription } from '../ports/store.ts';
+import { type RetainedPage, StoreError, type StoredSubscription } from '../ports/store.ts';
 import type { Session } from '../session.ts';
 import { addSubscription } from '../session-subscriptions.ts';
 import type { Subscription } from '../subscription.ts';
@@ -39,37 +39,60 @@ export function inTurn(connection: Connection, work: () => Promise<void>): void 
   });
 }
 
+/**
+ * Filters of one SUBSCRIBE that are checked before those ahead of them are in force: so that one packet of thousands cannot pass limits that it exceeds as a
+ * whole.
+ */
+const filtersAtOnce = 64;
+
+interface Granted {
+  stored: StoredSubscription;
+  request: SubscriptionRequest;
+}
+
+/** Without a store, an authorizer or other workers to wait for, all is done when this returns, before the client's next packet. */
 async function subscribe(connection: Connection, session: Session, packet: SubscribePacket): Promise<void> {
   const { broker } = connection;
-  const reasonCodes: number[] = [];
-  const granted: { stored: StoredSubscription; request: SubscriptionRequest }[] = [];
-  for (const request of packet.subscriptions) {
-    const reasonCode = await check(connection, session, request);
-    const qos = request.qos < broker.limits.maximumQos ? request.qos : broker.limits.maximumQos;
-    reasonCodes.push(reasonCode === 0 ? qos : reasonCode); // one code each, in their order [MQTT-3.8.4-6]
-    if (reasonCode === 0) granted.push({ stored: { ...request, qos, subscriptionIdentifier: packet.subscriptionIdentifier }, request });
-  }
-  if (connection.state === ConnectionState.closed) return;
-  const ends = session.stored
-    ? await broker.store.subscribe(session.key, granted.map(({ stored }) => stored))
-    : null;
-  if (session.ended) return;
+  const reasonCodes: number[] = []; // one each, in their order [MQTT-3.8.4-6]
   const replays: Subscription[] = [];
   const cursors: LogCursor[] = [];
-  granted.forEach(({ stored, request }, i) => {
-    const isNew = !session.subscriptions.has(stored.filter);
-    const subscription = addSubscription(broker, session, stored, ends === null ? 0 : ends[i].lastSequence);
-    if (subscription.cursor !== null) cursors.push(subscription.cursor);
-    if (wantsRetained(request, isNew)) replays.push(subscription);
-  });
+  for (let from = 0; from < packet.subscriptions.length; from += filtersAtOnce) {
+    const granted: Granted[] = [];
+    for (const request of packet.subscriptions.slice(from, from + filtersAtOnce)) {
+      const checked = check(connection, session, request, granted.length);
+      const reasonCode = typeof checked === 'number' ? checked : await checked;
+      const qos = request.qos < broker.limits.maximumQos ? request.qos : broker.limits.maximumQos;
+      reasonCodes.push(reasonCode === 0 ? qos : reasonCode);
+      if (reasonCode !== 0) continue;
+      granted.push({ stored: { ...request, qos, subscriptionIdentifier: packet.subscriptionIdentifier }, request });
+    }
+    if (connection.state === ConnectionState.closed) return;
+    const ends = session.stored
+      ? await broker.store.subscribe(
+          session.key,
+          granted.map(({ stored }) => stored),
+        )
+      : null;
+    if (session.ended) return;
+    for (let i = 0; i < granted.length; i++) {
+      const { stored, request } = granted[i];
+      const isNew = !session.subscriptions.has(stored.filter);
+      const subscription = addSubscription(broker, session, stored, ends === null ? 0 : ends[i].lastSequence);
+      if (subscription.cursor !== null) cursors.push(subscription.cursor);
+      if (wantsRetained(request, isNew)) replays.push(subscription);
+    }
+  }
   if (broker.routes.hasPeers) {
-    await broker.routes.confirmed();
+    // A retained message that another worker took a moment ago shall be found, also where the route was known before.
+    await (replays.length > 0 ? broker.routes.confirmedAnew() : broker.routes.confirmed());
     // What others appended before they knew of this route came with no frame: it is read.
     for (const cursor of cursors) cursor.checkEnd();
   }
   for (const cursor of cursors) cursor.pump();
-  connection.send({ type: 'suback', packetId: packet.packetId, reasonCodes: forVersion(connection, reasonCodes), properties: {} }); // [MQTT-3.8.4-1], [MQTT-3.8.4-2]
-  if (replays.length > 0) void replayRetained(connection, replays);
+  const pages = await Promise.all(replays.slice(0, filtersAtOnce).map((subscription) => broker.retained.firstPage(subscription)));
+  const answer = forVersion(connection, reasonCodes);
+  connection.send({ type: 'suback', packetId: packet.packetId, reasonCodes: answer, properties: {} }); // [MQTT-3.8.4-1], [MQTT-3.8.4-2]
+  if (replays.length > 0) void replayRetained(connection, replays, pages);
 }
 
 /** Retained messages are sent on subscribe, unless the subscription says otherwise or is shared [MQTT-3.3.1-9..11]. */
@@ -78,12 +101,14 @@ function wantsRetained(request: SubscriptionRequest, isNew: boolean): boolean {
   return parseShare(request.filter) === null;
 }
 
-async function replayRetained(connection: Connection, subscriptions: Subscription[]): Promise<void> {
+/** `pages`: the first pages of the first subscriptions. */
+async function replayRetained(connection: Connection, subscriptions: Subscription[], pages: (RetainedPage | null)[]): Promise<void> {
   const { broker } = connection;
   try {
-    for (const subscription of subscriptions) {
-      broker.sysTopics.replay(subscription);
-      await broker.retained.replay(subscription);
+    for (let i = 0; i < subscriptions.length; i++) {
+      broker.sysTopics.replay(subscriptions[i]);
+      const first = i < pages.length ? pages[i] : await broker.retained.firstPage(subscriptions[i]);
+      await broker.retained.replay(subscriptions[i], first);
     }
   } catch (error) {
     // Without them the client would believe that there are none: it shall ask again.
@@ -93,8 +118,11 @@ async function replayRetained(connection: Connection, subscriptions: Subscriptio
   }
 }
 
-/** 0, or why the subscription is refused. Throws ProtocolError for what ends the connection. */
-async function check(connection: Connection, session: Session, request: SubscriptionRequest): Promise<number> {
+/**
+ * 0, or why the subscription is refused. Throws ProtocolError for what ends the connection. `pending`: subscriptions granted already that the session does
+ * not count yet.
+ */
+function check(connection: Connection, session: Session, request: SubscriptionRequest, pending: number): number | Promise<number> {
   const { limits, authorizer } = connection.broker;
   const { filter } = request;
   if (validateTopicFilter(filter) !== null) return ReasonCode.topicFilterInvalid;
@@ -106,12 +134,17 @@ async function check(connection: Connection, session: Session, request: Subscrip
     if (!limits.sharedSubscriptionAvailable) return ReasonCode.sharedSubscriptionsNotSupported;
   }
   if (!limits.wildcardSubscriptionAvailable && /[+#]/.test(filter)) return ReasonCode.wildcardSubscriptionsNotSupported;
-  if (!session.subscriptions.has(filter) && session.subscriptions.size >= limits.subscriptionsMax) return ReasonCode.quotaExceeded;
+  if (!session.subscriptions.has(filter) && session.subscriptions.size + pending >= limits.subscriptionsMax) return ReasonCode.quotaExceeded;
   if (!connection.broker.tree.mayAdd(share?.filter ?? filter)) return ReasonCode.quotaExceeded;
   if (authorizer === null) return 0;
   const client = { clientId: session.clientId, userName: connection.userName, remoteAddress: connection.transport.remoteAddress };
-  const allowed = await authorizer.authorize(client, 'subscribe', share?.filter ?? filter, request.qos, false);
-  return allowed ? 0 : ReasonCode.notAuthorized;
+  const allowed = authorizer.authorize(client, 'subscribe', share?.filter ?? filter, request.qos, false);
+  if (typeof allowed === 'boolean') return allowed ? 0 : ReasonCode.notAuthorized;
+  // "Cannot tell" means no (features C3).
+  return allowed.then(
+    (isAllowed) => (isAllowed ? 0 : ReasonCode.notAuthorized),
+    () => ReasonCode.notAuthorized,
+  );
 }
 
 /** MQTT 3.1.1 has one code for failure, 0x80; MQTT 3.1 has none, the client is disconnected. */

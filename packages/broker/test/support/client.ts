@@ -124,7 +124,12 @@ export class Client {
     await this.settle();
   }
 
-  async subscribe(filter: string, qos: 0 | 1 | 2, options: Partial<SubscriptionRequest> = {}, subscriptionIdentifier = 0): Promise<number[]> {
+  async subscribe(
+    filter: string,
+    qos: 0 | 1 | 2,
+    options: Partial<SubscriptionRequest> = {},
+    subscriptionIdentifier = 0,
+  ): Promise<number[]> {
     await this.send(subscribe(filter, qos, options, subscriptionIdentifier));
     const packets = this.received();
     const suback = packets.find((packet) => packet.type === 'suback');
@@ -133,9 +138,27 @@ export class Client {
   }
 }
 
-export function subscribe(filter: string, qos: 0 | 1 | 2, options: Partial<SubscriptionRequest> = {}, subscriptionIdentifier = 0): Packet {
-  const subscription = { filter, qos, noLocal: false, retainAsPublished: false, retainHandling: 0 as const, ...options };
-  return { type: 'subscribe', packetId: 10, subscriptionIdentifier, subscriptions: [subscription], properties: {} } as Packet;
+export function subscribe(
+  filter: string,
+  qos: 0 | 1 | 2,
+  options: Partial<SubscriptionRequest> = {},
+  subscriptionIdentifier = 0,
+): Packet {
+  const subscription = {
+    filter,
+    qos,
+    noLocal: false,
+    retainAsPublished: false,
+    retainHandling: 0 as const,
+    ...options,
+  };
+  return {
+    type: 'subscribe',
+    packetId: 10,
+    subscriptionIdentifier,
+    subscriptions: [subscription],
+    properties: {},
+  } as Packet;
 }
 
 export function connect(clientId: string, options: ConnectOptions = {}): Packet {
@@ -155,8 +178,24 @@ export function connect(clientId: string, options: ConnectOptions = {}): Packet 
 }
 
 /** A PUBLISH; `packetId` 0 for QoS 0. */
-export function publish(topic: string, payload: string, qos: 0 | 1 | 2 = 0, packetId = 0, more: Partial<PublishPacket> = {}): Packet {
-  return { type: 'publish', dup: false, retain: false, topic, qos, packetId, payload: Buffer.from(payload), properties: {}, ...more };
+export function publish(
+  topic: string,
+  payload: string,
+  qos: 0 | 1 | 2 = 0,
+  packetId = 0,
+  more: Partial<PublishPacket> = {},
+): Packet {
+  return {
+    type: 'publish',
+    dup: false,
+    retain: false,
+    topic,
+    qos,
+    packetId,
+    payload: Buffer.from(payload),
+    properties: {},
+    ...more,
+  };
 }
 
 export function ack(type: 'puback' | 'pubrec' | 'pubrel' | 'pubcomp', packetId: number, reasonCode = 0): Packet {

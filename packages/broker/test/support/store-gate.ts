@@ -10,6 +10,10 @@ export class StoreGate {
   private readonly blocked = new Map<Method, (() => void)[]>();
   /** Calls of these methods have their effect and are never answered, as when a worker dies in between. */
   readonly unanswered = new Set<Method>();
+  /** Calls of these methods have their effect and are then refused: nothing is known of the outcome. */
+  readonly failsAfter = new Set<Method>();
+  /** Calls of these methods have their effect at once and are answered at `openAnswers`. */
+  private readonly lateAnswers = new Map<Method, (() => void)[]>();
   private isDead = false;
   /** Names of the calls in their order. */
   readonly calls: Method[] = [];
@@ -20,7 +24,8 @@ export class StoreGate {
       get: (target, key) => {
         const value = Reflect.get(target, key) as unknown;
         if (typeof value !== 'function') return value;
-        return (...args: unknown[]) => this.call(key as Method, () => (value as (...all: unknown[]) => Promise<unknown>).apply(target, args));
+        return (...args: unknown[]) =>
+          this.call(key as Method, () => (value as (...all: unknown[]) => Promise<unknown>).apply(target, args));
       },
     });
   }
@@ -42,6 +47,9 @@ export class StoreGate {
 
   /** A worker that has died hears no answer. */
   private answer(method: Method, result: unknown): Promise<unknown> | unknown {
+    const late = this.lateAnswers.get(method);
+    if (late !== undefined) return new Promise((resolve) => late.push(() => resolve(result)));
+    if (this.failsAfter.has(method)) throw new StoreError('unavailable', `${method}: the answer was lost`);
     return this.isDead || this.unanswered.has(method) ? new Promise(() => {}) : result;
   }
 
@@ -55,9 +63,14 @@ export class StoreGate {
     for (const run of waiting) run();
   }
 
-  /** How many calls of the method wait. */
-  waiting(method: Method): number {
-    return this.blocked.get(method)?.length ?? 0;
+  holdAnswers(method: Method): void {
+    this.lateAnswers.set(method, []);
+  }
+
+  openAnswers(method: Method): void {
+    const waiting = this.lateAnswers.get(method) ?? [];
+    this.lateAnswers.delete(method);
+    for (const answer of waiting) answer();
   }
 
   /** No call has an effect from now on, and none is answered. */

@@ -56,7 +56,11 @@ export class Worker {
 
   /** A connection on which nothing was sent yet. */
   socket(version: 3 | 4 | 5 = 5): Client {
-    return new Client((transport) => this.broker.accept(transport), version, () => this.clock.settle());
+    return new Client(
+      (transport) => this.broker.accept(transport),
+      version,
+      () => this.clock.settle(),
+    );
   }
 
   /** A connection with CONNECT sent; CONNACK is left to be read. */

@@ -19,7 +19,10 @@ export interface CrashVerdict {
 const examplesMax = 20;
 
 /** Compares what was sent with what arrived. Every subscriber's filters match every publisher's topics. */
-export function judge(publishers: readonly DurablePublisher[], subscribers: readonly DurableSubscriber[]): CrashVerdict {
+export function judge(
+  publishers: readonly DurablePublisher[],
+  subscribers: readonly DurableSubscriber[],
+): CrashVerdict {
   const verdict = { sent: 0, lost: 0, duplicates: 0, disordered: 0, repeated: 0, resent: 0, examples: [] };
   for (const publisher of publishers) {
     verdict.resent += publisher.resent;

@@ -24,7 +24,9 @@ test.each([
     onTestFinished(() => rm(dataDirectory, { recursive: true, force: true }));
     const result = await new CrashRun({ version, workers, dataDirectory, seed, kills, seconds }).run();
     const counted = `${result.sent} sent (${result.resent} again), ${result.lost} lost, ${result.duplicates} duplicates at QoS 2, ${result.disordered} out of order, ${result.repeated} repeated at QoS 1`;
-    process.stdout.write(`crash: level ${version}, ${workers} workers, seed ${seed}, ${result.kills} kills: ${counted}\n`);
+    process.stdout.write(
+      `crash: level ${version}, ${workers} workers, seed ${seed}, ${result.kills} kills: ${counted}\n`,
+    );
     expect(result.faults).toEqual([]);
     expect(result.examples).toEqual([]);
     expect(result).toMatchObject({ lost: 0, duplicates: 0, disordered: 0 });

@@ -4,6 +4,8 @@ import { type Crew, DurableClient } from './durable-client.ts';
 
 /** Messages one publisher has under way at once. */
 const windowMessages = 40;
+/** Packet identifiers run from 1 to this: a broker that remembers one for too long takes a new message for an old one, and loses it. */
+const packetIdMax = windowMessages + 8;
 
 interface Sent {
   readonly topic: string;
@@ -86,14 +88,15 @@ export class DurablePublisher extends DurableClient {
   }
 
   #fill(wire: WireClient): void {
-    while (this.#mayPublish && this.#unacknowledged.size + this.#released.size < windowMessages) this.#publishNext(wire);
+    while (this.#mayPublish && this.#unacknowledged.size + this.#released.size < windowMessages)
+      this.#publishNext(wire);
   }
 
   #publishNext(wire: WireClient | null): void {
     const topic = this.topics[this.#turn++ % this.topics.length];
     const sequence = (this.lastSequences.get(topic) ?? 0) + 1;
     this.lastSequences.set(topic, sequence);
-    do this.#packetId = (this.#packetId % 65_535) + 1;
+    do this.#packetId = (this.#packetId % packetIdMax) + 1;
     while (this.#unacknowledged.has(this.#packetId) || this.#released.has(this.#packetId));
     this.#unacknowledged.set(this.#packetId, { topic, sequence });
     // Between connections it waits for the next one, which sends all that is unacknowledged.

@@ -29,8 +29,8 @@ export class DurableSubscriber extends DurableClient {
 
   /** Resolves when this message has come. */
   async has(publisher: string, topic: string, sequence: number): Promise<void> {
-    // The last arrival first: that is where it will be.
-    while (!(this.arrivals.get(`${publisher} ${topic}`)?.includes(sequence) ?? false)) await this.#arrived.promise;
+    const stream = `${publisher} ${topic}`;
+    while (this.arrivals.get(stream)?.includes(sequence) !== true) await this.#arrived.promise;
   }
 
   protected override connected(wire: WireClient, isPresent: boolean): void {

@@ -46,7 +46,10 @@ test.each([0, 1, 2] as const)('a shared group over all workers at QoS %s: each m
 
 test('what a member leaves unacknowledged goes to a member at another worker', async () => {
   await using node = await WorkerNode.start();
-  const [leaving, staying] = [await node.connectAt(0, { clientId: 'leaving' }), await node.connectAt(1, { clientId: 'staying' })];
+  const [leaving, staying] = [
+    await node.connectAt(0, { clientId: 'leaving' }),
+    await node.connectAt(1, { clientId: 'staying' }),
+  ];
   await subscribe(leaving, '$share/group/work', 1);
   const publisher = await node.connectAt(2, { clientId: 'publisher' });
   const texts = ['one', 'two', 'three'];
