@@ -1,4 +1,9 @@
-import type { AuthenticationExchange, AuthenticationResult, Authenticator, Credentials } from './ports/authenticator.ts';
+import type {
+  AuthenticationExchange,
+  AuthenticationResult,
+  Authenticator,
+  Credentials,
+} from './ports/authenticator.ts';
 
 /** Everybody may enter, under the user name that they give. What a listener without authentication uses. */
 export class AnonymousAuthenticator implements Authenticator {

@@ -1,7 +1,7 @@
 /**
  * Appends to logs, gathered over a turn of the event loop and sent to the store as one batch (P1).
  *
- * The order matters and is kept: requests enter in the order of their PUBLISH packets, batches are sent in order, and the store numbers
+ * The order matters and is kept: requests enter in the order of their PUBLISH packets, one batch at a time is under way, and the store numbers
  * messages in the order it is given them. An acknowledgement is settled only after the store has confirmed; a batch that failed is
  * sent again until it succeeds, and its publishers wait (ARCHITECTURE.md, section 9, "Redis restarts").
  */
@@ -33,10 +33,10 @@ export class AppendQueue {
   private readonly logger: Logger;
   private readonly metrics: Metrics;
   private gathered: PendingAppend[] = [];
-  /** Batches that failed, in order; while there are any, new ones wait behind them. */
-  private failed: PendingAppend[][] = [];
+  /** The one batch that is on its way to the store, or failed and waits for its repetition: no later one may overtake it (P4). */
+  private batch: PendingAppend[] | null = null;
+  private isFailed = false;
   private scheduled = false;
-  private outstanding = 0;
   private idleWaiters: (() => void)[] = [];
 
   /** `time.now` is renewed before messages are handed on: the rest of their expiry is counted from it. */
@@ -51,43 +51,47 @@ export class AppendQueue {
 
   add(append: PendingAppend): void {
     this.gathered.push(append);
-    if (!this.scheduled) {
-      this.scheduled = true;
-      this.clock.nextTurn(() => this.send());
-    }
+    if (this.scheduled || this.batch !== null) return;
+    this.scheduled = true;
+    this.clock.nextTurn(() => this.sendGathered());
   }
 
   /** Resolves when nothing is under way. */
   idle(): Promise<void> {
-    if (this.outstanding === 0 && this.gathered.length === 0 && this.failed.length === 0) return Promise.resolve();
+    if (this.batch === null && this.gathered.length === 0) return Promise.resolve();
     return new Promise((resolve) => this.idleWaiters.push(resolve));
   }
 
-  private send(): void {
+  private sendGathered(): void {
     this.scheduled = false;
-    const batch = this.gathered;
+    if (this.batch !== null) return;
+    if (this.gathered.length === 0) {
+      for (const wake of this.idleWaiters.splice(0)) wake();
+      return;
+    }
+    this.batch = this.gathered;
     this.gathered = [];
-    if (batch.length === 0) return;
-    if (this.failed.length > 0) this.failed.push(batch);
-    else this.write(batch);
+    this.write(this.batch);
   }
 
   private write(batch: PendingAppend[]): void {
-    this.outstanding++;
+    this.isFailed = false;
     const requests = batch.map((append) => append.request);
     this.store.append(requests, this.clock.now()).then(
       (results) => {
-        this.outstanding--;
         this.time.now = this.clock.now();
         this.metrics.logAppends += batch.length;
         for (let i = 0; i < batch.length; i++) this.confirm(batch[i], results[i]);
-        this.wakeIdle();
+        this.batch = null;
+        this.sendGathered(); // what came meanwhile is the next batch: the store commits groups
       },
       (error: unknown) => {
-        this.outstanding--;
         this.metrics.storeErrors++;
-        this.logger.error('messages could not be stored; their publishers wait', { messages: batch.length, error: String(error) });
-        this.failed.push(batch);
+        this.logger.error('messages could not be stored; their publishers wait', {
+          messages: batch.length,
+          error: String(error),
+        });
+        this.isFailed = true;
       },
     );
   }
@@ -102,21 +106,14 @@ export class AppendQueue {
     if (logs.length > 0) {
       const publication = readRecord(append.request.record);
       // A negative number: the log had taken it before, at an attempt whose answer was lost. Nobody here was told of it then.
-      for (let i = 0; i < logs.length; i++) if (sequences[i] !== 0) logs[i].arrived(Math.abs(sequences[i]), publication);
+      for (let i = 0; i < logs.length; i++)
+        if (sequences[i] !== 0) logs[i].arrived(Math.abs(sequences[i]), publication);
       if (append.appended !== null) append.appended(sequences, publication);
     }
     if (acknowledgement !== null) acknowledgement.settle();
   }
 
   private retry(): void {
-    if (this.failed.length === 0 || this.outstanding > 0) return;
-    const batches = this.failed;
-    this.failed = [];
-    for (const batch of batches) this.write(batch);
-  }
-
-  private wakeIdle(): void {
-    if (this.outstanding > 0 || this.gathered.length > 0 || this.failed.length > 0) return;
-    for (const wake of this.idleWaiters.splice(0)) wake();
+    if (this.isFailed && this.batch !== null) this.write(this.batch);
   }
 }

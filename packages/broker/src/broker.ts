@@ -1,11 +1,14 @@
 /**
  * One worker's broker: everything that the connections of a worker share, put together. What it needs of the world comes through ports.
  */
+
+import { parseShare, ReasonCode } from '@dunlin/protocol';
 import { AppendQueue } from './append-queue.ts';
 import { Cluster } from './cluster/cluster.ts';
 import { Links } from './cluster/links.ts';
 import { Routes } from './cluster/routes.ts';
-import { Connection, ConnectionState } from './connection.ts';
+import { Connection } from './connection.ts';
+import { ConnectionState } from './connection-state.ts';
 import { DelayedMessages } from './delayed.ts';
 import { DurableFilters } from './durable-filters.ts';
 import { Duties } from './duties.ts';
@@ -22,18 +25,17 @@ import type { Metrics } from './ports/metrics.ts';
 import type { EndpointId, Store } from './ports/store.ts';
 import type { Transport } from './ports/transport.ts';
 import type { Publication } from './publication.ts';
-import { PublishRun } from './publish-run.ts';
 import { PublishRouter } from './publish-router.ts';
+import { PublishRun } from './publish-run.ts';
 import { RetainedMessages } from './retained.ts';
 import { SessionDelivery } from './session-delivery.ts';
-import { Sessions } from './sessions.ts';
 import { SessionWriter } from './session-writer.ts';
-import { SubscriptionTree } from './subscription-tree.ts';
+import { Sessions } from './sessions.ts';
 import type { Subscription } from './subscription.ts';
+import { SubscriptionTree } from './subscription-tree.ts';
 import { SysTopics } from './sys-topics.ts';
 import { TopicMatches } from './topic-match.ts';
 import { willPublication } from './will.ts';
-import { parseShare, ReasonCode } from '@dunlin/protocol';
 
 export interface BrokerOptions {
   nodeId: string;

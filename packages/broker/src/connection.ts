@@ -7,11 +7,23 @@
  *                      (packets that come already are kept, MQTT 5 section 3.1.4)
  * ```
  */
-import { Decoder, encodeWithin, type Packet, type PacketSink, PacketType, ProtocolError, type ProtocolVersion, ReasonCode, writeAck } from '@dunlin/protocol';
+import {
+  Decoder,
+  encodeWithin,
+  type Packet,
+  type PacketSink,
+  PacketType,
+  ProtocolError,
+  type ProtocolVersion,
+  ReasonCode,
+  writeAck,
+} from '@dunlin/protocol';
 import { Acknowledgements } from './acknowledgements.ts';
 import type { Broker } from './broker.ts';
+import { checkDeadlines } from './connection-deadlines.ts';
+import { ConnectionState } from './connection-state.ts';
 import { handleAuth } from './handlers/auth.ts';
-import { handleConnect, refuseConnect } from './handlers/connect.ts';
+import { handleConnect } from './handlers/connect.ts';
 import { handleDisconnect } from './handlers/disconnect.ts';
 import { handlePingreq } from './handlers/pingreq.ts';
 import { handlePuback } from './handlers/puback.ts';
@@ -19,6 +31,7 @@ import { handlePubcomp } from './handlers/pubcomp.ts';
 import { handlePublish } from './handlers/publish.ts';
 import { handlePubrec } from './handlers/pubrec.ts';
 import { handlePubrel } from './handlers/pubrel.ts';
+import { refuseConnect } from './handlers/refuse-connect.ts';
 import { handleSubscribe } from './handlers/subscribe.ts';
 import { handleUnsubscribe } from './handlers/unsubscribe.ts';
 import type { KeepAliveEntry } from './keep-alive.ts';
@@ -28,8 +41,6 @@ import type { Transport } from './ports/transport.ts';
 import type { Session } from './session.ts';
 import type { InboundTopicAliases, OutboundTopicAliases } from './topic-alias.ts';
 import type { TopicMatch } from './topic-match.ts';
-
-export const ConnectionState = { new: 0, connecting: 1, connected: 2, closed: 3 } as const;
 
 /** Packets that come between CONNECT and CONNACK are kept up to this; then the socket is not read. */
 const earlyBytesMax = 64 * 1024;
@@ -187,7 +198,14 @@ export class Connection implements PacketSink, KeepAliveEntry {
     return this.state === ConnectionState.connected;
   }
 
-  private packetBeforeConnected(type: number, header: number, bytes: Buffer, start: number, bodyStart: number, end: number): boolean {
+  private packetBeforeConnected(
+    type: number,
+    header: number,
+    bytes: Buffer,
+    start: number,
+    bodyStart: number,
+    end: number,
+  ): boolean {
     if (this.state === ConnectionState.closed) return false;
     if (this.state === ConnectionState.new) {
       // The first packet must be CONNECT [MQTT-3.1.0-1].
@@ -202,7 +220,8 @@ export class Connection implements PacketSink, KeepAliveEntry {
       handleAuth(this, bytes, bodyStart, end);
       return true;
     }
-    if (type === PacketType.connect) throw new ProtocolError(ReasonCode.protocolError, 'a second CONNECT', 'MQTT-3.1.0-2');
+    if (type === PacketType.connect)
+      throw new ProtocolError(ReasonCode.protocolError, 'a second CONNECT', 'MQTT-3.1.0-2');
     this.early ??= [];
     this.early.push({ header, bytes: Buffer.from(bytes.subarray(start, end)), bodyStart: bodyStart - start });
     this.earlyBytes += end - start;
@@ -278,7 +297,8 @@ export class Connection implements PacketSink, KeepAliveEntry {
 
   /** Acknowledgements that wait for the store or for others: above the window the socket is not read. */
   acknowledgementPending(): void {
-    if (this.acknowledgements !== null && this.acknowledgements.length > this.broker.limits.receiveMaximum) this.pauseReading();
+    if (this.acknowledgements !== null && this.acknowledgements.length > this.broker.limits.receiveMaximum)
+      this.pauseReading();
   }
 
   acknowledgementsSent(): void {
@@ -421,37 +441,8 @@ export class Connection implements PacketSink, KeepAliveEntry {
     this.wakeRoom();
   }
 
-  /** One and a half times the keep alive after the last packet [MQTT-3.1.2-22]; a second more, since the last one is known in whole seconds only. */
-  get keepAliveDeadlineSecond(): number {
-    return this.lastReceivedSecond + Math.ceil(this.keepAliveSeconds * 1.5) + 1;
-  }
-
   /** Called at `checkAtSecond`. Returns when to look again; 0: never. */
   checkDeadline(nowSecond: number): number {
-    if (this.state === ConnectionState.closed) return 0;
-    const { limits } = this.broker;
-    if (this.state !== ConnectionState.connected) {
-      // Nothing is said to a client that sent no CONNECT; one that the store or the authenticator let wait hears of it. [MQTT-3.1.4-1], features A6
-      const late = this.state === ConnectionState.connecting ? ReasonCode.serverUnavailable : 0;
-      refuseConnect(this, late, 'CONNECT was not through in time');
-      return 0;
-    }
-    let next = 0;
-    if (this.partialSinceSecond > 0) {
-      next = this.partialSinceSecond + limits.partialPacketTimeoutSeconds;
-      if (next <= nowSecond) {
-        this.disconnect(ReasonCode.malformedPacket, 'a packet was begun and not completed in time');
-        return 0;
-      }
-    }
-    if (this.keepAliveSeconds > 0) {
-      const deadline = this.keepAliveDeadlineSecond;
-      if (deadline <= nowSecond) {
-        this.disconnect(ReasonCode.keepAliveTimeout, 'nothing came within 1.5 times the keep alive');
-        return 0;
-      }
-      if (next === 0 || deadline < next) next = deadline;
-    }
-    return next;
+    return checkDeadlines(this, nowSecond);
   }
 }

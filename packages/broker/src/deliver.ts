@@ -6,7 +6,7 @@
  */
 import type { Connection } from './connection.ts';
 import { putVariant } from './outbox.ts';
-import { packetIdFromEnd, type Publication, publishSize, writePublish } from './publication.ts';
+import { type Publication, packetIdFromEnd, publishSize, writePublish } from './publication.ts';
 import type { Session } from './session.ts';
 import type { SessionDelivery } from './session-delivery.ts';
 import type { Subscription } from './subscription.ts';
@@ -66,7 +66,12 @@ export function sendPublish(
 ): boolean {
   const withPacketId = packetId !== 0;
   if (identifiers === null && !connection.individual) {
-    putVariant(connection.outbox, publication.variant(connection.version5, withPacketId, delivery.now), firstByte, packetId);
+    putVariant(
+      connection.outbox,
+      publication.variant(connection.version5, withPacketId, delivery.now),
+      firstByte,
+      packetId,
+    );
     delivery.metrics.publishesSent++;
     return true;
   }
@@ -86,7 +91,10 @@ function sendIndividually(
   const version5 = connection.version5;
   let extra = version5 && identifiers !== null ? identifierProperties(identifiers) : nothing;
   // Checked without the alias first: an alias must not be taken for a packet that is not sent.
-  if (publishSize(publication, version5, withPacketId, extra, true) + aliasPropertySize > connection.clientMaximumPacketSize) {
+  if (
+    publishSize(publication, version5, withPacketId, extra, true) + aliasPropertySize >
+    connection.clientMaximumPacketSize
+  ) {
     if (publishSize(publication, version5, withPacketId, extra, true) > connection.clientMaximumPacketSize) {
       delivery.metrics.dropped['packet-too-large']++;
       return false;

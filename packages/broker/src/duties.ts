@@ -63,7 +63,10 @@ export class Duties {
       await broker.publishWill(will.record).catch((error: unknown) => {
         // One that can never be published must not come back for ever.
         if (!(error instanceof RecordError || error instanceof ProtocolError)) throw error;
-        broker.logger.error('a will cannot be published and is dropped', { client: will.clientId, error: error.message });
+        broker.logger.error('a will cannot be published and is dropped', {
+          client: will.clientId,
+          error: error.message,
+        });
       });
       await broker.store.removeWill(will.clientId, will.epoch);
     }
@@ -78,7 +81,10 @@ export class Duties {
   private async trim(): Promise<void> {
     const { broker } = this;
     const { logMessagesMax, logBytesMax } = broker.limits;
-    const dropped = await broker.store.trimLogs({ messagesMax: logMessagesMax, bytesMax: logBytesMax }, broker.clock.now());
+    const dropped = await broker.store.trimLogs(
+      { messagesMax: logMessagesMax, bytesMax: logBytesMax },
+      broker.clock.now(),
+    );
     broker.metrics.dropped['log-limit'] += dropped;
   }
 }

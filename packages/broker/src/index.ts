@@ -12,5 +12,5 @@ export * from './ports/logger.ts';
 export * from './ports/metrics.ts';
 export * from './ports/store.ts';
 export * from './ports/transport.ts';
-export { FilterEntry, SubscriptionTree } from './subscription-tree.ts';
 export { Subscription } from './subscription.ts';
+export { FilterEntry, SubscriptionTree } from './subscription-tree.ts';

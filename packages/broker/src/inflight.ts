@@ -59,7 +59,8 @@ export class OutboundInflight {
 
   /** Puts back an identifier that was in use before a reconnect. */
   restore(packetId: number, state: number, cursor: LogCursor | null, sequence: number): void {
-    while ((this.count + 1) * 2 > this.mask + 1 || this.states[packetId & this.mask] !== InflightState.none) this.growSlots();
+    while ((this.count + 1) * 2 > this.mask + 1 || this.states[packetId & this.mask] !== InflightState.none)
+      this.growSlots();
     this.put(packetId, state, cursor, sequence);
     if (packetId > this.last) this.last = packetId;
   }
@@ -117,7 +118,8 @@ export class OutboundInflight {
   /** Every identifier in use, in the order they were given as far as that can be told (around the wrap). */
   packetIdsInUse(): number[] {
     const found: number[] = [];
-    for (let slot = 0; slot <= this.mask; slot++) if (this.states[slot] !== InflightState.none) found.push(this.packetIds[slot]);
+    for (let slot = 0; slot <= this.mask; slot++)
+      if (this.states[slot] !== InflightState.none) found.push(this.packetIds[slot]);
     const last = this.last;
     return found.sort((a, b) => (a <= last ? a + 65_536 : a) - (b <= last ? b + 65_536 : b));
   }

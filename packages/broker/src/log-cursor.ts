@@ -10,8 +10,9 @@
  * Live: everything up to the log's end was sent, and messages are sent as they are appended. When the window is full, or a number is
  * missing, the cursor falls behind: it then reads the log a page at a time as room comes, until it has reached the end.
  */
-import { RecordError, readRecord } from './message-record.ts';
+
 import type { DurableLog } from './durable-log.ts';
+import { RecordError, readRecord } from './message-record.ts';
 import type { LogEntry, OutboundInflight as StoredInflight } from './ports/store.ts';
 import type { Publication } from './publication.ts';
 import type { Session } from './session.ts';
@@ -43,7 +44,15 @@ export class LogCursor {
   private page = noEntries;
   private pageAt = 0;
 
-  constructor(delivery: SessionDelivery, session: Session, log: DurableLog, subscription: Subscription, acknowledged: number, above: number[], isNew: boolean) {
+  constructor(
+    delivery: SessionDelivery,
+    session: Session,
+    log: DurableLog,
+    subscription: Subscription,
+    acknowledged: number,
+    above: number[],
+    isNew: boolean,
+  ) {
     this.delivery = delivery;
     this.session = session;
     this.log = log;
@@ -128,7 +137,8 @@ export class LogCursor {
     this.skipTo(entry.sequence);
     this.next = entry.sequence + 1;
     // What a reconnect sent again may be acknowledged by now, before the page came that holds it.
-    if (entry.sequence <= this.acknowledged || this.above.has(entry.sequence) || this.resent.has(entry.sequence)) return;
+    if (entry.sequence <= this.acknowledged || this.above.has(entry.sequence) || this.resent.has(entry.sequence))
+      return;
     let publication: Publication;
     try {
       publication = readRecord(entry.record);

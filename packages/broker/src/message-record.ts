@@ -45,7 +45,9 @@ export function writeRecord(publication: Publication, topic: Buffer | null = nul
 export function readRecord(bytes: Uint8Array): Publication {
   const record = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (record.length < 18 || record[0] !== layoutVersion) {
-    throw new RecordError(`a message of layout ${record[0]} and ${record.length} bytes; known is layout ${layoutVersion}`);
+    throw new RecordError(
+      `a message of layout ${record[0]} and ${record.length} bytes; known is layout ${layoutVersion}`,
+    );
   }
   const publication = new Publication();
   const publisherEnd = publisherAt + 2 + record.readUInt16BE(publisherAt);
@@ -60,6 +62,7 @@ export function readRecord(bytes: Uint8Array): Publication {
   publication.propertiesEnd = publication.propertiesStart + record.readUInt32BE(publication.topicEnd);
   publication.payloadStart = publication.propertiesEnd;
   publication.payloadEnd = record.length;
-  if (publication.propertiesEnd > record.length) throw new RecordError('a message record that ends within its properties');
+  if (publication.propertiesEnd > record.length)
+    throw new RecordError('a message record that ends within its properties');
   return publication;
 }

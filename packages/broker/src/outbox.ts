@@ -51,7 +51,8 @@ export class OutboxFlusher {
   }
 
   giveBack(buffer: Buffer, sizeClass: number): void {
-    if (sizeClass < sizeClasses && this.pool[sizeClass].length < pooledPerClass[sizeClass]) this.pool[sizeClass].push(buffer);
+    if (sizeClass < sizeClasses && this.pool[sizeClass].length < pooledPerClass[sizeClass])
+      this.pool[sizeClass].push(buffer);
   }
 
   flushAll(): void {
@@ -108,7 +109,7 @@ export class Outbox {
   }
 
   private growTo(needed: number): void {
-    let sizeClass = this.sizeClass < 0 ? 0 : this.sizeClass;
+    let sizeClass = Math.max(this.sizeClass, 0);
     while (smallestBytes << sizeClass < needed) sizeClass++;
     if (sizeClass === this.sizeClass) return;
     const bigger = this.flusher.take(sizeClass);

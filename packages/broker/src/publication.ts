@@ -84,7 +84,10 @@ const expiryPropertySize = 5;
 
 function propertiesSize(publication: Publication, extra: Buffer): number {
   return (
-    publication.propertiesEnd - publication.propertiesStart + extra.length + (publication.expiresAt === 0 ? 0 : expiryPropertySize)
+    publication.propertiesEnd -
+    publication.propertiesStart +
+    extra.length +
+    (publication.expiresAt === 0 ? 0 : expiryPropertySize)
   );
 }
 
@@ -100,7 +103,13 @@ export function packetIdFromEnd(publication: Publication, version5: boolean, ext
   return payload + properties + varintSize(properties) + 2;
 }
 
-function bodySize(publication: Publication, version5: boolean, withPacketId: boolean, extra: Buffer, withTopic: boolean): number {
+function bodySize(
+  publication: Publication,
+  version5: boolean,
+  withPacketId: boolean,
+  extra: Buffer,
+  withTopic: boolean,
+): number {
   let size = 2 + publication.payloadEnd - publication.payloadStart;
   if (withTopic) size += publication.topicEnd - publication.topicStart;
   if (withPacketId) size += 2;

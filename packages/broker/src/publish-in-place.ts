@@ -31,7 +31,13 @@ export function placeInPacket(
   publication.expiresAt = 0;
   publication.forgetVariants();
   if (view.propertiesEnd > view.propertiesStart && placeProperties(publication, view, now, aliases)) return;
-  const variant = version5 ? (view.qos === 0 ? publication.new0 : publication.new1) : view.qos === 0 ? publication.old0 : publication.old1;
+  const variant = version5
+    ? view.qos === 0
+      ? publication.new0
+      : publication.new1
+    : view.qos === 0
+      ? publication.old0
+      : publication.old1;
   variant.bytes = bytes;
   variant.start = start;
   variant.end = view.end;
@@ -40,7 +46,12 @@ export function placeInPacket(
 }
 
 /** Returns true if the packet cannot be passed on as it is: an alias or an expiry is for this hop alone. */
-function placeProperties(publication: Publication, view: PublishView, now: number, aliases: InboundTopicAliases | null): boolean {
+function placeProperties(
+  publication: Publication,
+  view: PublishView,
+  now: number,
+  aliases: InboundTopicAliases | null,
+): boolean {
   const { bytes } = publication;
   const properties = decodePublishProperties(bytes, view.propertiesStart, view.propertiesEnd);
   if (properties.topicAlias === 0 && properties.messageExpiryInterval < 0) return false;

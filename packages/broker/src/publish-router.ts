@@ -104,7 +104,9 @@ export class PublishRouter {
       appended: (sequences, appended) => {
         if (sequences.includes(0)) this.parts.durableFilters.markStale();
         if (!hasRemote) return;
-        const numbered = logs.map((log, i) => ({ filter: log.filter, sequence: Math.abs(sequences[i]) })).filter((log) => log.sequence > 0);
+        const numbered = logs
+          .map((log, i) => ({ filter: log.filter, sequence: Math.abs(sequences[i]) }))
+          .filter((log) => log.sequence > 0);
         this.toEndpoints(appended, match, remoteGroups, numbered, acknowledgement);
       },
     });

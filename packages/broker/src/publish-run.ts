@@ -12,8 +12,8 @@
  * the chunk, so nothing waits for it.
  */
 import { PublishView, readPublish } from '@dunlin/protocol';
-import { copyBytes } from './outbox.ts';
 import { sendPublish } from './deliver.ts';
+import { copyBytes } from './outbox.ts';
 import { Publication } from './publication.ts';
 import { placeInPacket } from './publish-in-place.ts';
 import type { Session } from './session.ts';
@@ -71,7 +71,8 @@ export class PublishRun {
       const { connection } = session;
       if (connection.outbox.congested && !delivery.mayQueueQos0(connection)) continue;
       if (subscription.identifiers !== null || connection.individual) this.sendEach(subscription);
-      else if (connection.version5 === publisher.connection.version5) copyBytes(connection.outbox, this.bytes, this.start, this.end);
+      else if (connection.version5 === publisher.connection.version5)
+        copyBytes(connection.outbox, this.bytes, this.start, this.end);
       else this.sendConverted(subscription, publisher.connection.version5);
       delivery.metrics.publishesSent += count;
     }

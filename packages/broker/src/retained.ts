@@ -101,7 +101,10 @@ export class RetainedMessages {
     } else if (newer !== write) {
       newer.done.push(...write.done);
     } else {
-      this.logger.warn('a retained message could not be stored; it will be tried again', { topic: write.topic, error: String(error) });
+      this.logger.warn('a retained message could not be stored; it will be tried again', {
+        topic: write.topic,
+        error: String(error),
+      });
       write.failed = true;
       this.failedBytes += sizeOf(write.record);
       this.failed.push(write);
@@ -143,7 +146,11 @@ export class RetainedMessages {
       } else {
         for (const entry of page.entries) {
           await roomFor(subscription);
-          if (subscription.session.ended || subscription.session.subscriptions.get(subscription.filter) !== subscription) return;
+          if (
+            subscription.session.ended ||
+            subscription.session.subscriptions.get(subscription.filter) !== subscription
+          )
+            return;
           this.sendEntry(entry, subscription);
         }
         if (page.next === null) return;
@@ -177,7 +184,10 @@ export class RetainedMessages {
       this.delivery.send(publication, subscription, true);
     } catch (error) {
       if (!(error instanceof RecordError)) throw error;
-      this.logger.error('a retained message cannot be read and is passed over', { topic: entry.topic, error: error.message });
+      this.logger.error('a retained message cannot be read and is passed over', {
+        topic: entry.topic,
+        error: error.message,
+      });
     }
   }
 }

@@ -57,7 +57,7 @@ export class SessionDelivery {
   send(publication: Publication, subscription: Subscription, retain: boolean): void {
     const session = subscription.session;
     const connection = session.connection;
-    const qos = publication.qos < subscription.qos ? publication.qos : subscription.qos;
+    const qos = Math.min(publication.qos, subscription.qos) as 0 | 1 | 2;
     if (qos === 0) {
       if (connection.outbox.congested && !this.mayQueueQos0(connection)) return;
       sendPublish(this, connection, publication, 0x30 | (retain ? 1 : 0), 0, subscription.identifiers);
@@ -68,14 +68,24 @@ export class SessionDelivery {
     }
   }
 
-  private sendNow(session: Session, publication: Publication, subscription: Subscription, qos: 1 | 2, retain: boolean): void {
+  private sendNow(
+    session: Session,
+    publication: Publication,
+    subscription: Subscription,
+    qos: 1 | 2,
+    retain: boolean,
+  ): void {
     const outbound = session.outboundInflight;
     const packetId = outbound.take(qos, null, 0);
     const firstByte = 0x30 | (qos << 1) | (retain ? 1 : 0);
     const isMember = subscription.filter.charCodeAt(0) === 0x24 && subscription.filter.startsWith('$share/');
     if (isMember || (retain && session.stored)) {
       const kept = keep(publication);
-      outbound.keepContent(packetId, { publication: kept, filter: subscription.filter, member: isMember ? subscription : null });
+      outbound.keepContent(packetId, {
+        publication: kept,
+        filter: subscription.filter,
+        member: isMember ? subscription : null,
+      });
       // What a member leaves unacknowledged goes to another, but for QoS 2, which stays with it [MQTT-4.8.2-4].
       if (session.stored && (!isMember || qos === 2)) {
         this.sendRecorded(session, packetId, qos, kept, subscription, firstByte);
@@ -96,7 +106,14 @@ export class SessionDelivery {
     subscription: Subscription,
     firstByte: number,
   ): void {
-    const stored: OutboundInflight = { packetId, state: 'sent', qos, filter: subscription.filter, sequence: 0, record: publication.bytes };
+    const stored: OutboundInflight = {
+      packetId,
+      state: 'sent',
+      qos,
+      filter: subscription.filter,
+      sequence: 0,
+      record: publication.bytes,
+    };
     this.writer.setOutbound(session, stored, () => {
       const fits = sendPublish(this, session.connection, publication, firstByte, packetId, subscription.identifiers);
       if (fits) return;
@@ -105,9 +122,18 @@ export class SessionDelivery {
     });
   }
 
-  private wait(session: Session, publication: Publication, subscription: Subscription, qos: 1 | 2, retain: boolean): void {
+  private wait(
+    session: Session,
+    publication: Publication,
+    subscription: Subscription,
+    qos: 1 | 2,
+    retain: boolean,
+  ): void {
     const waiting = session.waitingMessages;
-    if (waiting.length >= this.limits.queuedMessagesMax || waiting.bytes + publication.size > this.limits.queuedBytesMax) {
+    if (
+      waiting.length >= this.limits.queuedMessagesMax ||
+      waiting.bytes + publication.size > this.limits.queuedBytesMax
+    ) {
       this.metrics.dropped['queue-full']++;
       if (this.limits.queuePolicy === 'disconnect') session.connection.quotaExceeded();
       if (this.limits.queuePolicy !== 'drop-oldest') return;
@@ -129,7 +155,7 @@ export class SessionDelivery {
       cursor.acknowledge(sequence);
       return;
     }
-    const qos = (publication.qos < subscription.qos ? publication.qos : subscription.qos) as 1 | 2;
+    const qos = Math.min(publication.qos, subscription.qos) as 1 | 2;
     const packetId = session.outboundInflight.take(qos, cursor, sequence);
     const firstByte = 0x30 | (qos << 1) | (subscription.retainAsPublished && publication.retain ? 1 : 0);
     const filter = cursor.log.filter;
@@ -155,7 +181,8 @@ export class SessionDelivery {
     firstByte: number,
     packetId: number,
   ): void {
-    if (sendPublish(this, session.connection, publication, firstByte, packetId, cursor.subscription.identifiers)) return;
+    if (sendPublish(this, session.connection, publication, firstByte, packetId, cursor.subscription.identifiers))
+      return;
     // Too large for this client: treated as delivered [MQTT-3.1.2-25].
     session.outboundInflight.release(packetId);
     this.writer.completed(session, packetId);
@@ -188,7 +215,12 @@ export class SessionDelivery {
     for (const message of stored) {
       const cursor = byFilter.get(message.filter) ?? null;
       const logged = message.sequence > 0 ? cursor : null;
-      const state = message.state === 'released' ? InflightState.released : message.qos === 1 ? InflightState.sent1 : InflightState.sent2;
+      const state =
+        message.state === 'released'
+          ? InflightState.released
+          : message.qos === 1
+            ? InflightState.sent1
+            : InflightState.sent2;
       outbound.restore(message.packetId, state, logged, message.sequence);
       if (logged !== null) logged.markResent(message);
     }
@@ -200,7 +232,9 @@ export class SessionDelivery {
     const ordered = inOrder(stored);
     for (let start = 0; start < ordered.length; start += resendReads) {
       const batch = ordered.slice(start, start + resendReads);
-      const contents = await Promise.all(batch.map((message) => (message.state === 'sent' ? this.contentOf(message) : null)));
+      const contents = await Promise.all(
+        batch.map((message) => (message.state === 'sent' ? this.contentOf(message) : null)),
+      );
       for (let i = 0; i < batch.length; i++) {
         const message = batch[i];
         if (session.ended) return;
@@ -210,7 +244,12 @@ export class SessionDelivery {
     }
   }
 
-  private resendPublish(session: Session, message: OutboundInflight, cursor: LogCursor | null, publication: Publication | null): void {
+  private resendPublish(
+    session: Session,
+    message: OutboundInflight,
+    cursor: LogCursor | null,
+    publication: Publication | null,
+  ): void {
     // Acknowledged since, by a client that was quick.
     if (session.outbound?.stateOf(message.packetId) === InflightState.none) return;
     const subscription = cursor?.subscription ?? session.subscriptions.get(message.filter);
@@ -221,7 +260,14 @@ export class SessionDelivery {
     }
     const retain = message.sequence === 0 || (publication.retain && subscription?.retainAsPublished === true);
     const firstByte = 0x38 | (message.qos << 1) | (retain ? 1 : 0); // DUP is set [MQTT-3.3.1-1]
-    const fits = sendPublish(this, session.connection, publication, firstByte, message.packetId, subscription?.identifiers ?? null);
+    const fits = sendPublish(
+      this,
+      session.connection,
+      publication,
+      firstByte,
+      message.packetId,
+      subscription?.identifiers ?? null,
+    );
     if (!fits) this.finish(session, message, cursor); // the client takes less than it did before [MQTT-3.1.2-25]
   }
 
@@ -238,7 +284,10 @@ export class SessionDelivery {
       return readRecord(record);
     } catch (error) {
       if (!(error instanceof RecordError)) throw error;
-      this.logger.error('a message in flight cannot be read and is passed over', { filter: message.filter, error: error.message });
+      this.logger.error('a message in flight cannot be read and is passed over', {
+        filter: message.filter,
+        error: error.message,
+      });
       return null;
     }
   }
@@ -256,11 +305,15 @@ export class SessionDelivery {
     this.store.readLog(cursor.log.filter, cursor.next, logPageMessages, logPageBytes, this.clock.now()).then(
       (page) => {
         this.now = this.clock.now();
-        if (!cursor.session.ended && !cursor.detached) cursor.pageRead(page.entries, page.firstSequence, page.lastSequence);
+        if (!cursor.session.ended && !cursor.detached)
+          cursor.pageRead(page.entries, page.firstSequence, page.lastSequence);
       },
       (error: unknown) => {
         this.metrics.storeErrors++;
-        this.logger.warn('a log could not be read; it will be tried again', { filter: cursor.log.filter, error: String(error) });
+        this.logger.warn('a log could not be read; it will be tried again', {
+          filter: cursor.log.filter,
+          error: String(error),
+        });
         cursor.pageFailed();
         this.readLater(cursor);
       },

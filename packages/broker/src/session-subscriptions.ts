@@ -15,7 +15,12 @@ export function usesLog(session: Session, subscription: StoredSubscription): boo
 }
 
 /** Puts a subscription in force, replacing the one with the same filter [MQTT-3.8.4-3]. `logEnd`: the last number of its log, if it uses one. */
-export function addSubscription(broker: Broker, session: Session, stored: StoredSubscription, logEnd: number): Subscription {
+export function addSubscription(
+  broker: Broker,
+  session: Session,
+  stored: StoredSubscription,
+  logEnd: number,
+): Subscription {
   const old = session.subscriptions.get(stored.filter);
   const subscription = makeSubscription(session, stored);
   if (old !== undefined && old.cursor !== null && usesLog(session, stored)) {
@@ -35,7 +40,12 @@ export function addSubscription(broker: Broker, session: Session, stored: Stored
 }
 
 /** Puts a stored subscription in force after a reconnect. */
-export function restoreSubscription(broker: Broker, session: Session, stored: StoredSubscription, cursor: Cursor | null): void {
+export function restoreSubscription(
+  broker: Broker,
+  session: Session,
+  stored: StoredSubscription,
+  cursor: Cursor | null,
+): void {
   const subscription = makeSubscription(session, stored);
   if (cursor !== null && usesLog(session, stored)) {
     broker.durableFilters.add(stored.filter, 0);
@@ -56,7 +66,13 @@ function replaceOptions(old: Subscription, by: Subscription): void {
   old.identifiers = by.identifiers;
 }
 
-function attachCursor(broker: Broker, session: Session, subscription: Subscription, cursor: Cursor, isNew: boolean): void {
+function attachCursor(
+  broker: Broker,
+  session: Session,
+  subscription: Subscription,
+  cursor: Cursor,
+  isNew: boolean,
+): void {
   const log = broker.durableFilters.add(cursor.filter, 0);
   const attached = new LogCursor(broker.delivery, session, log, subscription, cursor.acknowledged, cursor.above, isNew);
   subscription.cursor = attached;

@@ -20,7 +20,7 @@ const retryMilliseconds = 250;
 class Urgent {
   set: OutboundInflight[] = [];
   inboundDelete: number[] = [];
-  then: (() => void)[] = [];
+  callbacks: (() => void)[] = [];
 }
 
 export class SessionWriter {
@@ -62,14 +62,14 @@ export class SessionWriter {
   setOutbound(session: Session, outbound: OutboundInflight, then: () => void): void {
     const urgent = this.urgentOf(session);
     urgent.set.push(outbound);
-    urgent.then.push(then);
+    urgent.callbacks.push(then);
   }
 
   /** Forgets a QoS 2 packet identifier of the publisher, then calls `then`. */
   releaseInbound(session: Session, packetId: number, then: () => void): void {
     const urgent = this.urgentOf(session);
     urgent.inboundDelete.push(packetId);
-    urgent.then.push(then);
+    urgent.callbacks.push(then);
   }
 
   /** The session has ended here: nothing of it is kept. */
@@ -138,7 +138,7 @@ export class SessionWriter {
         if (session.ended) return;
         this.busy.delete(session);
         if (this.urgent.has(session)) this.schedule();
-        for (const callback of urgent.then) callback();
+        for (const callback of urgent.callbacks) callback();
       },
       (error: unknown) => this.failed(session, urgent, change, cursors, error),
     );
@@ -164,7 +164,7 @@ export class SessionWriter {
     if (waiting !== undefined) {
       urgent.set.push(...waiting.set);
       urgent.inboundDelete.push(...waiting.inboundDelete);
-      urgent.then.push(...waiting.then);
+      urgent.callbacks.push(...waiting.callbacks);
     }
     this.urgent.set(session, urgent);
     this.failedSessions.push(session);

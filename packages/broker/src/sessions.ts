@@ -3,9 +3,10 @@
  */
 import { ProtocolError, ReasonCode } from '@dunlin/protocol';
 import type { Broker } from './broker.ts';
-import { type Connection, ConnectionState } from './connection.ts';
+import type { Connection } from './connection.ts';
+import { ConnectionState } from './connection-state.ts';
 import { InflightState } from './inflight.ts';
-import { type Claim, StoreError, type StoredSession } from './ports/store.ts';
+import { type Claim, type StoredSession, StoreError } from './ports/store.ts';
 import { Session, type SessionWill } from './session.ts';
 import { removeSubscription, restoreSubscription } from './session-subscriptions.ts';
 import { applyHanded, type HandedSession, handOver } from './takeover.ts';
@@ -96,9 +97,14 @@ export class Sessions {
    * any message can reach it: it puts CONNACK into the outbox, which is sent when everything is in force. Null: the connection ended meanwhile.
    * Rejects with StoreError.
    */
-  async open(connection: Connection, request: SessionRequest, welcome: (opened: OpenedSession) => void): Promise<OpenedSession | null> {
+  async open(
+    connection: Connection,
+    request: SessionRequest,
+    welcome: (opened: OpenedSession) => void,
+  ): Promise<OpenedSession | null> {
     const { clientId } = request;
-    for (let before = this.opening.get(clientId); before !== undefined; before = this.opening.get(clientId)) await before.done;
+    for (let before = this.opening.get(clientId); before !== undefined; before = this.opening.get(clientId))
+      await before.done;
     if (connection.state === ConnectionState.closed) return null;
     const opening = new Opening();
     this.opening.set(clientId, opening);
@@ -167,7 +173,10 @@ export class Sessions {
     opening.handed = local === undefined ? (this.closing.get(clientId) ?? null) : this.letGo(local, cleanStart);
     let claim: Claim;
     try {
-      claim = await broker.store.claim({ clientId, owner: broker.self, cleanStart, sessionExpirySeconds: expirySeconds }, broker.clock.now());
+      claim = await broker.store.claim(
+        { clientId, owner: broker.self, cleanStart, sessionExpirySeconds: expirySeconds },
+        broker.clock.now(),
+      );
     } catch (error) {
       // The claim is still that of the session which was let go.
       if (local !== undefined && opening.handed !== null) this.writeBack(local, opening.handed);
@@ -228,7 +237,8 @@ export class Sessions {
       if (session !== undefined) return session.key.epoch < epoch ? this.letGo(session, cleanStart) : null;
       const opening = this.opening.get(clientId);
       // One with a later claim does not wait for this one, nor this for it: waiting goes from later to earlier claims alone.
-      if (opening === undefined || epoch === epochUnknown || opening.epoch > epoch) return this.closing.get(clientId) ?? this.closed.get(clientId)?.handed ?? null;
+      if (opening === undefined || epoch === epochUnknown || opening.epoch > epoch)
+        return this.closing.get(clientId) ?? this.closed.get(clientId)?.handed ?? null;
       await (opening.epoch === 0 ? opening.claimed : opening.done);
       // It was refused by the store, since the claim had moved on: what it was handed is handed on.
       if (opening.isDone && !this.byClient.has(clientId)) return opening.handed;
@@ -276,7 +286,9 @@ export class Sessions {
     this.closeWill(session, isClaimed);
     if (!isClaimed) return;
     // What went to another member of a shared group is that one's now.
-    handed.outbound = handed.outbound.filter((message) => session.outbound?.stateOf(message.packetId) !== InflightState.none);
+    handed.outbound = handed.outbound.filter(
+      (message) => session.outbound?.stateOf(message.packetId) !== InflightState.none,
+    );
     this.writeBack(session, handed);
   }
 
@@ -336,7 +348,11 @@ export class Sessions {
   /** A client asked for another expiry in DISCONNECT. Throws ProtocolError when it had none before [MQTT-3.14.2-2]. */
   changeExpiry(session: Session, expirySeconds: number): void {
     if (session.expirySeconds === 0 && expirySeconds > 0) {
-      throw new ProtocolError(ReasonCode.protocolError, 'a session expiry in DISCONNECT where CONNECT had none', 'MQTT-3.14.2-2');
+      throw new ProtocolError(
+        ReasonCode.protocolError,
+        'a session expiry in DISCONNECT where CONNECT had none',
+        'MQTT-3.14.2-2',
+      );
     }
     session.expirySeconds = Math.min(expirySeconds, this.broker.limits.sessionExpiryMaxSeconds);
   }

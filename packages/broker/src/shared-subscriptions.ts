@@ -88,7 +88,11 @@ export function chooseMember(
 }
 
 /** For a message that another endpoint sent here for this group. */
-export function chooseLocal(group: SharedGroup, strategy: SharedStrategy, publication: Publication): Subscription | null {
+export function chooseLocal(
+  group: SharedGroup,
+  strategy: SharedStrategy,
+  publication: Publication,
+): Subscription | null {
   const { members } = group;
   if (members.length === 0) return null;
   if (strategy === 'least-inflight') return leastLoaded(members);

@@ -39,7 +39,13 @@ export class FilterEntry {
   }
 
   isEmpty(): boolean {
-    return this.subscriptions.length === 0 && this.logged.length === 0 && this.groups === null && this.endpoints === null && this.log === null;
+    return (
+      this.subscriptions.length === 0 &&
+      this.logged.length === 0 &&
+      this.groups === null &&
+      this.endpoints === null &&
+      this.log === null
+    );
   }
 }
 

@@ -39,8 +39,12 @@ export class Subscription {
  */
 export function mergeSubscriptions(a: Subscription, b: Subscription): Subscription {
   const identifiers =
-    a.identifiers === null ? b.identifiers : b.identifiers === null ? a.identifiers : [...a.identifiers, ...b.identifiers];
-  const qos = a.qos > b.qos ? a.qos : b.qos;
+    a.identifiers === null
+      ? b.identifiers
+      : b.identifiers === null
+        ? a.identifiers
+        : [...a.identifiers, ...b.identifiers];
+  const qos = Math.max(a.qos, b.qos) as 0 | 1 | 2;
   return new Subscription(
     a.session,
     a.filter,

@@ -45,9 +45,10 @@ export class SysTopics {
   private values(): Map<string, string> {
     const { broker } = this;
     const sums = counters.map((counter) => counter.value(broker));
-    for (const others of broker.cluster.statistics.values()) others.forEach((value, i) => {
-      sums[i] += value;
-    });
+    for (const others of broker.cluster.statistics.values())
+      others.forEach((value, i) => {
+        sums[i] += value;
+      });
     const values = new Map(counters.map((counter, i) => [`$SYS/broker/${counter.topic}`, String(sums[i])]));
     values.set('$SYS/broker/version', `dunlin version ${broker.version}`);
     values.set('$SYS/broker/uptime', `${Math.floor((broker.clock.now() - this.startedAt) / 1000)} seconds`);
@@ -61,7 +62,8 @@ export class SysTopics {
     for (const [topic, value] of this.values()) {
       const bytes = Buffer.from(topic);
       const match = broker.matches.find(bytes, 0, bytes.length);
-      if (match.all.length > 0) deliverQos0(broker.delivery, publicationOf(topic, Buffer.from(value), 0, true), match.all, null);
+      if (match.all.length > 0)
+        deliverQos0(broker.delivery, publicationOf(topic, Buffer.from(value), 0, true), match.all, null);
     }
   }
 

@@ -5,8 +5,9 @@
  * heard of: how far each log was served, and what is in flight. The new owner writes that under its own epoch before it goes on. Unreleased inbound
  * messages are not handed over: what the store knows is what was appended, and the client sends the rest again.
  */
-import type { Cursor, OutboundInflight, SessionChange, StoredSession } from './ports/store.ts';
+
 import { InflightState } from './inflight.ts';
+import type { Cursor, OutboundInflight, SessionChange, StoredSession } from './ports/store.ts';
 import type { Session } from './session.ts';
 
 export interface HandedSession {
@@ -63,7 +64,10 @@ export function encodeHanded(handed: HandedSession | null): string {
 
 export function decodeHanded(text: string): HandedSession | null {
   if (text === '') return null;
-  const { cursors, outbound } = JSON.parse(text) as { cursors: Cursor[]; outbound: (OutboundInflight & { record: string | null })[] };
+  const { cursors, outbound } = JSON.parse(text) as {
+    cursors: Cursor[];
+    outbound: (OutboundInflight & { record: string | null })[];
+  };
   return {
     cursors,
     outbound: outbound.map((message) => ({

@@ -16,7 +16,11 @@ export class InboundTopicAliases {
   resolve(alias: number, bytes: Buffer, topicStart: number, topicEnd: number): Buffer {
     if (alias === 0 || alias > this.maximum) {
       // [MQTT-3.3.2-8], [MQTT-3.3.2-9]
-      throw new ProtocolError(ReasonCode.topicAliasInvalid, `topic alias ${alias}; 1 to ${this.maximum} are allowed`, 'MQTT-3.3.2-9');
+      throw new ProtocolError(
+        ReasonCode.topicAliasInvalid,
+        `topic alias ${alias}; 1 to ${this.maximum} are allowed`,
+        'MQTT-3.3.2-9',
+      );
     }
     if (topicEnd > topicStart) {
       const topic = Buffer.from(bytes.subarray(topicStart, topicEnd));

@@ -62,7 +62,8 @@ export class UnclaimedSessions {
     session.key.epoch = claim.epoch;
     this.sessions.delete(session);
     const { previousOwner } = claim;
-    if (previousOwner !== '' && previousOwner !== self) await cluster.requestSession(previousOwner, clientId, true, claim.epoch);
+    if (previousOwner !== '' && previousOwner !== self)
+      await cluster.requestSession(previousOwner, clientId, true, claim.epoch);
     if (session.will !== null && !session.ended) await store.setWill(key, self, session.will);
   }
 }

@@ -21,12 +21,22 @@ export function willOf(packet: ConnectPacket, clientId: string): SessionWill | n
   if (will === null) return null;
   const { willDelayInterval, ...properties } = will.properties;
   const bytes = encodePublish(
-    { dup: false, qos: will.qos, retain: will.retain, topic: will.topic, packetId: will.qos === 0 ? 0 : 1, properties, payload: will.payload, type: 'publish' },
+    {
+      dup: false,
+      qos: will.qos,
+      retain: will.retain,
+      topic: will.topic,
+      packetId: will.qos === 0 ? 0 : 1,
+      properties,
+      payload: will.payload,
+      type: 'publish',
+    },
     5,
   );
   const view = new PublishView();
   const publication = new Publication();
-  const bodyStart = 2 + (bytes.length > 129 ? 1 : 0) + (bytes.length > 16_386 ? 1 : 0) + (bytes.length > 2_097_155 ? 1 : 0);
+  const bodyStart =
+    2 + (bytes.length > 129 ? 1 : 0) + (bytes.length > 16_386 ? 1 : 0) + (bytes.length > 2_097_155 ? 1 : 0);
   readPublish(view, bytes[0], bytes, bodyStart, bytes.length, 5);
   placeInPacket(publication, view, bytes, 0, true, 0, null);
   publication.publisher = clientId;

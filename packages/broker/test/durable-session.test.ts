@@ -270,6 +270,11 @@ describe('P2: exactly once through a crash of the worker', () => {
       if (how === 'mute') worker.gate.unanswered.add('update');
     };
     const publisher = await worker.connect('publisher');
+    // So that the identifier differs from the one that a worker without memory would give.
+    await publisher.send(publish('t', 'earlier', 1, 9));
+    expect(before.said()).toEqual(['publish t earlier q1 #1']);
+    await before.send(ack('puback', 1));
+    await world.clock.pass(200);
     hold('publish');
     await publisher.send(publish('t', 'once', 2, 1));
     if (step !== 'publish') {

@@ -46,7 +46,7 @@ describe('the client’s Receive Maximum [MQTT-3.3.4-9]', () => {
   });
 });
 
-/** Seen to fail with the first line of SessionDelivery.wait turned into `if (false) {`. */
+/** Seen to fail with the two limits of SessionDelivery.wait taken out of its first line. */
 describe('P7: the queue of an ephemeral session, by policy', () => {
   test.each([
     ['drop-newest', ['1', '2', '3']],

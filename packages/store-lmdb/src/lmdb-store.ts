@@ -17,9 +17,9 @@ import {
 } from '@dunlin/broker';
 import { ownersOf } from './claims.ts';
 import { type Durability, openClaims, openMain, writeMarker } from './environment.ts';
-import { openPrivateClaims } from './private-claims.ts';
 import type { TrimStep } from './logs.ts';
 import { Opened } from './opened.ts';
+import { openPrivateClaims } from './private-claims.ts';
 
 export interface LmdbStoreOptions {
   /** A directory; created if missing. Several worker threads of one process may open it, each with its own LmdbStore. */

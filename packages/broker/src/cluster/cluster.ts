@@ -139,7 +139,12 @@ export class Cluster implements BackplaneReceiver {
   }
 
   /** Asks the owner of a session to let go. Resolves to what it held; null if it holds nothing, is dead, or does not answer in time. */
-  requestSession(owner: EndpointId, clientId: string, cleanStart: boolean, epoch: number): Promise<HandedSession | null> {
+  requestSession(
+    owner: EndpointId,
+    clientId: string,
+    cleanStart: boolean,
+    epoch: number,
+  ): Promise<HandedSession | null> {
     if (!this.endpoints.has(owner)) return Promise.resolve(null);
     const id = ++this.lastRequest;
     return new Promise((resolve) => {
@@ -151,7 +156,9 @@ export class Cluster implements BackplaneReceiver {
 
   /** Without the store nobody knows who has the client: everybody is asked to let go of it. */
   async requestFromAll(clientId: string, cleanStart: boolean, epoch: number): Promise<void> {
-    await Promise.all([...this.endpoints].map((endpoint) => this.requestSession(endpoint, clientId, cleanStart, epoch)));
+    await Promise.all(
+      [...this.endpoints].map((endpoint) => this.requestSession(endpoint, clientId, cleanStart, epoch)),
+    );
   }
 
   /** An answer that cannot be read is none: the claim alone counts. */
@@ -165,7 +172,11 @@ export class Cluster implements BackplaneReceiver {
   }
 
   private requested(from: EndpointId, id: number, body: string): void {
-    const { clientId, cleanStart, epoch } = JSON.parse(body) as { clientId: string; cleanStart: boolean; epoch: number };
+    const { clientId, cleanStart, epoch } = JSON.parse(body) as {
+      clientId: string;
+      cleanStart: boolean;
+      epoch: number;
+    };
     void this.broker.sessions
       .handTo(clientId, cleanStart, epoch)
       .then((handed) => this.sendText(from, FrameType.response, id, encodeHanded(handed)));

@@ -15,7 +15,15 @@ import { parseShare } from '@dunlin/protocol';
 import { FrameError, type FrameReader, type FrameWriter } from './wire.ts';
 
 export const frameVersion = 1;
-export const FrameType = { routes: 1, confirm: 2, messages: 3, acknowledge: 4, request: 5, response: 6, statistics: 7 } as const;
+export const FrameType = {
+  routes: 1,
+  confirm: 2,
+  messages: 3,
+  acknowledge: 4,
+  request: 5,
+  response: 6,
+  statistics: 7,
+} as const;
 export type FrameTypeName = keyof typeof FrameType;
 
 /** `count` is the number of members of a group at the sender; for a durable filter the last number of its log. */
@@ -26,7 +34,12 @@ export interface RouteChange {
 }
 const routeKinds: RouteChange['kind'][] = ['add', 'remove', 'group', 'durable'];
 
-export function writeRoutes(writer: FrameWriter, sequence: number, snapshot: boolean, changes: readonly RouteChange[]): void {
+export function writeRoutes(
+  writer: FrameWriter,
+  sequence: number,
+  snapshot: boolean,
+  changes: readonly RouteChange[],
+): void {
   writer.u8(frameVersion);
   writer.u8(FrameType.routes);
   writer.u32(sequence);

@@ -17,7 +17,12 @@ export class Links {
   private readonly received = new Map<EndpointId, number>();
   private scheduled = false;
 
-  constructor(clock: Clock, metrics: Metrics, bytesMax: number, sendBytes: (to: EndpointId, bytes: Uint8Array) => void) {
+  constructor(
+    clock: Clock,
+    metrics: Metrics,
+    bytesMax: number,
+    sendBytes: (to: EndpointId, bytes: Uint8Array) => void,
+  ) {
     this.clock = clock;
     this.metrics = metrics;
     this.bytesMax = bytesMax;

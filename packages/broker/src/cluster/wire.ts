@@ -73,7 +73,8 @@ export class FrameReader {
 
   private need(size: number): number {
     const at = this.at;
-    if (at + size > this.bytes.length) throw new FrameError(`a frame of ${this.bytes.length} bytes ends before byte ${at + size}`);
+    if (at + size > this.bytes.length)
+      throw new FrameError(`a frame of ${this.bytes.length} bytes ends before byte ${at + size}`);
     this.at = at + size;
     return at;
   }

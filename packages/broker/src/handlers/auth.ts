@@ -1,24 +1,37 @@
 /** AUTH (MQTT 5 sections 3.15 and 4.12): enhanced authentication and re-authentication. */
 import { decodeAuth, ProtocolError, ReasonCode } from '@dunlin/protocol';
-import { type Connection, ConnectionState } from '../connection.ts';
+import type { Connection } from '../connection.ts';
+import { ConnectionState } from '../connection-state.ts';
 import type { Session } from '../session.ts';
 
 export function handleAuth(connection: Connection, bytes: Buffer, bodyStart: number, end: number): void {
   if (!connection.version5) throw new ProtocolError(ReasonCode.malformedPacket, 'AUTH is not in this version of MQTT');
   const packet = decodeAuth(bytes, bodyStart, end, connection.version);
   if (connection.authenticationMethod === null) {
-    throw new ProtocolError(ReasonCode.protocolError, 'AUTH without an authentication method in CONNECT', 'MQTT-4.12.0-6');
+    throw new ProtocolError(
+      ReasonCode.protocolError,
+      'AUTH without an authentication method in CONNECT',
+      'MQTT-4.12.0-6',
+    );
   }
   if (packet.properties.authenticationMethod !== connection.authenticationMethod) {
-    throw new ProtocolError(ReasonCode.protocolError, 'the authentication method is not that of CONNECT', 'MQTT-4.12.1-1');
+    throw new ProtocolError(
+      ReasonCode.protocolError,
+      'the authentication method is not that of CONNECT',
+      'MQTT-4.12.1-1',
+    );
   }
   const data = packet.properties.authenticationData ?? Buffer.alloc(0);
   if (packet.reasonCode === ReasonCode.continueAuthentication) {
     // Nobody asked for it.
-    if (!connection.authenticationDataCame(data)) throw new ProtocolError(ReasonCode.protocolError, 'an AUTH that was not asked for');
+    if (!connection.authenticationDataCame(data))
+      throw new ProtocolError(ReasonCode.protocolError, 'an AUTH that was not asked for');
   } else if (packet.reasonCode === ReasonCode.reAuthenticate && connection.state === ConnectionState.connected) {
     reAuthenticate(connection, data).catch((error: unknown) => {
-      connection.broker.logger.error('re-authentication failed', { client: connection.session?.clientId ?? '', error: String(error) });
+      connection.broker.logger.error('re-authentication failed', {
+        client: connection.session?.clientId ?? '',
+        error: String(error),
+      });
       connection.disconnect(ReasonCode.notAuthorized, '');
     });
   } else {

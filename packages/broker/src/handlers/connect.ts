@@ -7,18 +7,21 @@ import { randomUUID } from 'node:crypto';
 import {
   type ConnectPacket,
   decodeConnect,
-  peekConnectVersion,
   type Properties,
   ProtocolError,
+  peekConnectVersion,
   ReasonCode,
   validateTopicName,
 } from '@dunlin/protocol';
-import { type Connection, ConnectionState } from '../connection.ts';
+import type { Connection } from '../connection.ts';
+import { keepAliveDeadlineSecond } from '../connection-deadlines.ts';
+import { ConnectionState } from '../connection-state.ts';
 import type { AuthenticationResult, Credentials } from '../ports/authenticator.ts';
 import { StoreError } from '../ports/store.ts';
 import type { OpenedSession } from '../sessions.ts';
 import { InboundTopicAliases, OutboundTopicAliases } from '../topic-alias.ts';
 import { willOf } from '../will.ts';
+import { refuseConnect } from './refuse-connect.ts';
 
 /** Throws ProtocolError; the connection answers with CONNACK where the version has words for it. */
 export function handleConnect(connection: Connection, bytes: Buffer, bodyStart: number, end: number): void {
@@ -36,7 +39,8 @@ export function handleConnect(connection: Connection, bytes: Buffer, bodyStart: 
     connection.broker.metrics.storeErrors++;
     const reason = 'the session store is not available';
     // After CONNACK, while what was in flight was being sent again, it is a DISCONNECT.
-    if (connection.state === ConnectionState.connected) connection.disconnect(ReasonCode.serverBusy, reason); // 0x88 is for CONNACK alone
+    if (connection.state === ConnectionState.connected)
+      connection.disconnect(ReasonCode.serverBusy, reason); // 0x88 is for CONNACK alone
     else refuseConnect(connection, ReasonCode.serverUnavailable, reason);
   });
 }
@@ -46,16 +50,6 @@ function isNewerLevel(bytes: Buffer, bodyStart: number, end: number): boolean {
   if (end < bodyStart + 2) return false;
   const levelAt = bodyStart + 2 + bytes.readUInt16BE(bodyStart);
   return levelAt < end && bytes[levelAt] >= 5;
-}
-
-/** Ends a connection that has no session: with CONNACK if CONNECT was there and the version has a code for the reason [MQTT-3.2.2-7]. */
-export function refuseConnect(connection: Connection, reasonCode: number, reason: string): void {
-  connection.broker.metrics.connectsRefused++;
-  if (connection.state === ConnectionState.connecting && reasonCode >= 0x80) {
-    const properties: Properties = connection.version5 && reason !== '' ? { reasonString: reason } : {};
-    connection.send({ type: 'connack', sessionPresent: false, reasonCode, properties }); // [MQTT-3.2.2-6]
-  }
-  connection.end();
 }
 
 async function establish(connection: Connection, packet: ConnectPacket): Promise<void> {
@@ -91,7 +85,11 @@ function checkSupported(connection: Connection, packet: ConnectPacket): void {
     throw new ProtocolError(ReasonCode.retainNotSupported, 'retained wills are not supported here', 'MQTT-3.2.2-13');
   }
   if (packet.will.qos > limits.maximumQos) {
-    throw new ProtocolError(ReasonCode.qosNotSupported, `a will of QoS ${packet.will.qos}; at most ${limits.maximumQos}`, 'MQTT-3.2.2-12');
+    throw new ProtocolError(
+      ReasonCode.qosNotSupported,
+      `a will of QoS ${packet.will.qos}; at most ${limits.maximumQos}`,
+      'MQTT-3.2.2-12',
+    );
   }
 }
 
@@ -101,7 +99,8 @@ function takeClientLimits(connection: Connection, packet: ConnectPacket): void {
   connection.problemInformation = properties.requestProblemInformation !== 0;
   const keepAlive = packet.keepAliveSeconds;
   const keepAliveMax = limits.keepAliveMaxSeconds;
-  connection.keepAliveSeconds = keepAliveMax > 0 && (keepAlive === 0 || keepAlive > keepAliveMax) ? keepAliveMax : keepAlive;
+  connection.keepAliveSeconds =
+    keepAliveMax > 0 && (keepAlive === 0 || keepAlive > keepAliveMax) ? keepAliveMax : keepAlive;
   if (!connection.version5) {
     // MQTT 3 cannot be told of another keep alive, so it has its own.
     connection.keepAliveSeconds = keepAlive;
@@ -117,7 +116,8 @@ function takeClientLimits(connection: Connection, packet: ConnectPacket): void {
 /** MQTT 5 says how long; before, clean session 0 means as long as configured. */
 function expiryOf(connection: Connection, packet: ConnectPacket): number {
   const { limits } = connection.broker;
-  if (connection.version5) return Math.min(packet.properties.sessionExpiryInterval ?? 0, limits.sessionExpiryMaxSeconds);
+  if (connection.version5)
+    return Math.min(packet.properties.sessionExpiryInterval ?? 0, limits.sessionExpiryMaxSeconds);
   return packet.cleanStart ? 0 : Math.min(limits.persistentSessionExpirySeconds, limits.sessionExpiryMaxSeconds);
 }
 
@@ -158,7 +158,8 @@ async function authenticate(connection: Connection, packet: ConnectPacket, clien
 
 function decide(connection: Connection, result: AuthenticationResult): Accepted | null {
   if (result.kind === 'accept') return result;
-  if (result.kind === 'refuse') refuseConnect(connection, result.reasonCode, result.reason); // [MQTT-4.12.0-4]
+  if (result.kind === 'refuse')
+    refuseConnect(connection, result.reasonCode, result.reason); // [MQTT-4.12.0-4]
   else refuseConnect(connection, ReasonCode.notAuthorized, '');
   return null;
 }
@@ -170,15 +171,29 @@ async function authorizeWill(connection: Connection, packet: ConnectPacket, clie
   if (will === null) return;
   const client = { clientId, userName: connection.userName, remoteAddress: connection.transport.remoteAddress };
   const isOurs = /^\$(SYS|share|events|delayed)(\/|$)/.test(will.topic);
-  if (isOurs || (authorizer !== null && !(await authorizer.authorize(client, 'publish', will.topic, will.qos, will.retain)))) {
+  if (
+    isOurs ||
+    (authorizer !== null && !(await authorizer.authorize(client, 'publish', will.topic, will.qos, will.retain)))
+  ) {
     throw new ProtocolError(ReasonCode.notAuthorized, `a will for "${will.topic}" is not allowed`);
   }
 }
 
-function sendConnack(connection: Connection, packet: ConnectPacket, clientId: string, opened: OpenedSession, data: Buffer | undefined): void {
+function sendConnack(
+  connection: Connection,
+  packet: ConnectPacket,
+  clientId: string,
+  opened: OpenedSession,
+  data: Buffer | undefined,
+): void {
   // The first packet to the client [MQTT-3.2.0-1], once only [MQTT-3.2.0-2].
   const properties = connection.version5 ? connackProperties(connection, packet, clientId, opened, data) : {};
-  const fits = connection.send({ type: 'connack', sessionPresent: opened.present, reasonCode: ReasonCode.success, properties });
+  const fits = connection.send({
+    type: 'connack',
+    sessionPresent: opened.present,
+    reasonCode: ReasonCode.success,
+    properties,
+  });
   // A client that does not take even CONNACK cannot be served, nor told so.
   if (!fits) connection.end();
 }
@@ -215,7 +230,7 @@ function watchKeepAlive(connection: Connection): void {
   connection.lastReceivedSecond = keepAlive.nowSecond;
   keepAlive.forget(connection);
   if (connection.keepAliveSeconds > 0) {
-    keepAlive.watch(connection, connection.keepAliveDeadlineSecond);
+    keepAlive.watch(connection, keepAliveDeadlineSecond(connection));
   }
 }
 
@@ -229,4 +244,3 @@ async function begin(connection: Connection, opened: OpenedSession): Promise<voi
   connection.goOn();
   for (const cursor of [...session.cursors]) cursor.pump();
 }
-

@@ -6,7 +6,10 @@ import type { Session } from '../session.ts';
 
 export function handlePuback(connection: Connection, bytes: Buffer, bodyStart: number, end: number): void {
   // Two bytes are the whole packet nearly always; the longer form is checked in full.
-  const packetId = end - bodyStart === 2 ? readPacketId(bytes, bodyStart) : decodeAck(bytes, bodyStart, end, connection.version, PacketType.puback).packetId;
+  const packetId =
+    end - bodyStart === 2
+      ? readPacketId(bytes, bodyStart)
+      : decodeAck(bytes, bodyStart, end, connection.version, PacketType.puback).packetId;
   const session = connection.session as Session;
   const { outbound } = session;
   // Unknown, or in another handshake: nothing to do.
@@ -15,7 +18,8 @@ export function handlePuback(connection: Connection, bytes: Buffer, bodyStart: n
   const cursor = outbound.cursorOf(packetId);
   const sequence = outbound.sequenceOf(packetId);
   // A message of no log whose content the store may have is ended there too.
-  if (cursor === null && session.stored && outbound.contentOf(packetId) !== null) broker.writer.completed(session, packetId);
+  if (cursor === null && session.stored && outbound.contentOf(packetId) !== null)
+    broker.writer.completed(session, packetId);
   outbound.release(packetId);
   if (cursor !== null) {
     // The store may know the packet identifier from before a reconnect.

@@ -2,14 +2,14 @@
  * Publishes that need more than a match: `$` topics that are not ordinary ones (features A7, D5), and what an authorizer must allow (features C3).
  */
 import { ProtocolError, ReasonCode } from '@dunlin/protocol';
+import { PendingAcknowledgement } from '../acknowledgements.ts';
 import type { Connection } from '../connection.ts';
 import { type Delay, delayOf } from '../delayed.ts';
-import { PendingAcknowledgement } from '../acknowledgements.ts';
 import type { Publication } from '../publication.ts';
 import type { Session } from '../session.ts';
 import { keep } from '../session-delivery.ts';
 import type { TopicMatch } from '../topic-match.ts';
-import { accept, acknowledge } from './publish.ts';
+import { acceptPublish, acknowledge } from './accept-publish.ts';
 
 /** `$` topics with a meaning; all others are ordinary. */
 const readOnlyPrefixes = ['$SYS', '$share', '$events'];
@@ -36,14 +36,17 @@ export function publishRestricted(
     if (typeof delay === 'string') throw new ProtocolError(ReasonCode.topicNameInvalid, delay);
     // What a client may not publish now, it may not publish later.
     if (isRestrictedTopic(delay.topic)) deny(connection, publication.qos, packetId);
-    else authorize(connection, session, publication, delay.topic, packetId, (kept) => publishDelayed(connection, session, kept, delay, packetId));
+    else
+      authorize(connection, session, publication, delay.topic, packetId, (kept) =>
+        publishDelayed(connection, session, kept, delay, packetId),
+      );
   } else if (match.isRestricted) {
     deny(connection, publication.qos, packetId);
   } else {
     const { matches } = connection.broker;
     authorize(connection, session, publication, match.topic, packetId, (kept) => {
       const current = kept === publication ? match : matches.find(kept.bytes, kept.topicStart, kept.topicEnd);
-      accept(connection, session, kept, current, packetId);
+      acceptPublish(connection, session, kept, current, packetId);
     });
   }
 }
@@ -64,7 +67,11 @@ function authorize(
   then: (publication: Publication) => void,
 ): void {
   const { broker } = connection;
-  const client = { clientId: session.clientId, userName: connection.userName, remoteAddress: connection.transport.remoteAddress };
+  const client = {
+    clientId: session.clientId,
+    userName: connection.userName,
+    remoteAddress: connection.transport.remoteAddress,
+  };
   const answer = broker.authorizer?.authorize(client, 'publish', topic, publication.qos, publication.retain) ?? true;
   if (answer === true) {
     then(publication);
@@ -80,7 +87,13 @@ function authorize(
 }
 
 /** `$delayed/{seconds}/{topic}`: stored now, acknowledged when stored, published when due (features D5). */
-function publishDelayed(connection: Connection, session: Session, publication: Publication, delay: Delay, packetId: number): void {
+function publishDelayed(
+  connection: Connection,
+  session: Session,
+  publication: Publication,
+  delay: Delay,
+  packetId: number,
+): void {
   const { broker } = connection;
   if (publication.qos === 2) session.inboundInflight.add(packetId, 0);
   if (publication.qos === 0) {

@@ -2,24 +2,30 @@
  * PUBLISH (MQTT 5 section 3.3, MQTT 3.1.1 section 3.3).
  *
  * Order: read in place, check, match, store, hand over, acknowledge. The acknowledgement is last: it leaves when nothing that it
- * waits for is open (publish-router.ts).
+ * waits for is open (accept-publish.ts, publish-router.ts).
  */
 import { ProtocolError, PublishView, ReasonCode, readPublish } from '@dunlin/protocol';
-import { PendingAcknowledgement } from '../acknowledgements.ts';
 import type { Connection } from '../connection.ts';
 import { deliverQos0 } from '../deliver.ts';
 import { Publication } from '../publication.ts';
 import { placeInPacket } from '../publish-in-place.ts';
-import type { Producer } from '../publish-router.ts';
 import type { Session } from '../session.ts';
 import type { TopicMatch } from '../topic-match.ts';
+import { acceptPublish } from './accept-publish.ts';
 import { isRestrictedTopic, publishRestricted } from './publish-restricted.ts';
 
 /** One of each serves all connections of a worker: a publish is through with them before the next begins. */
 const view = new PublishView();
 const scratch = new Publication();
 
-export function handlePublish(connection: Connection, header: number, bytes: Buffer, start: number, bodyStart: number, end: number): void {
+export function handlePublish(
+  connection: Connection,
+  header: number,
+  bytes: Buffer,
+  start: number,
+  bodyStart: number,
+  end: number,
+): void {
   const { broker, version5 } = connection;
   const session = connection.session as Session;
   readPublish(view, header, bytes, bodyStart, end, connection.version);
@@ -28,7 +34,13 @@ export function handlePublish(connection: Connection, header: number, bytes: Buf
   placeInPacket(publication, view, bytes, start, version5, broker.delivery.now, connection.inboundAliases);
   publication.publisher = session.clientId;
   const match = matchTopic(connection, publication);
-  if (publication.qos === 0 && match.isPlain && !publication.retain && broker.authorizer === null && !match.isRestricted) {
+  if (
+    publication.qos === 0 &&
+    match.isPlain &&
+    !publication.retain &&
+    broker.authorizer === null &&
+    !match.isRestricted
+  ) {
     if (publication.bytes === bytes) {
       broker.run.add(bytes, start, end, match, session);
       return;
@@ -43,7 +55,11 @@ export function handlePublish(connection: Connection, header: number, bytes: Buf
     throw new ProtocolError(ReasonCode.retainNotSupported, 'retained messages are not supported here', 'MQTT-3.2.2-14');
   }
   if (publication.qos > broker.limits.maximumQos) {
-    throw new ProtocolError(ReasonCode.qosNotSupported, `QoS ${publication.qos}; at most ${broker.limits.maximumQos}`, 'MQTT-3.2.2-11');
+    throw new ProtocolError(
+      ReasonCode.qosNotSupported,
+      `QoS ${publication.qos}; at most ${broker.limits.maximumQos}`,
+      'MQTT-3.2.2-11',
+    );
   }
   const packetId = view.packetId;
   if (publication.qos === 2 && session.inbound?.has(packetId)) {
@@ -51,8 +67,9 @@ export function handlePublish(connection: Connection, header: number, bytes: Buf
     return;
   }
   if (publication.qos > 0) checkReceiveMaximum(connection, session);
-  if (match.isRestricted || broker.authorizer !== null) publishRestricted(connection, session, publication, match, packetId);
-  else accept(connection, session, publication, match, packetId);
+  if (match.isRestricted || broker.authorizer !== null)
+    publishRestricted(connection, session, publication, match, packetId);
+  else acceptPublish(connection, session, publication, match, packetId);
 }
 
 function matchTopic(connection: Connection, publication: Publication): TopicMatch {
@@ -77,7 +94,11 @@ function checkReceiveMaximum(connection: Connection, session: Session): void {
   if (!connection.version5) return;
   const pending = (connection.acknowledgements?.pubacks ?? 0) + (session.inbound?.count ?? 0);
   if (pending >= connection.broker.limits.receiveMaximum) {
-    throw new ProtocolError(ReasonCode.receiveMaximumExceeded, `more than ${pending} messages unacknowledged`, 'MQTT-3.3.4-7');
+    throw new ProtocolError(
+      ReasonCode.receiveMaximumExceeded,
+      `more than ${pending} messages unacknowledged`,
+      'MQTT-3.3.4-7',
+    );
   }
 }
 
@@ -87,55 +108,4 @@ function receivedAgain(connection: Connection, session: Session, packetId: numbe
   // Its first PUBREC may still wait for the store: then that one answers.
   if (acknowledgements?.has(packetId)) return;
   if (session.inbound?.has(packetId)) connection.sendAcknowledgement(5, packetId, 0);
-}
-
-/** Routes a publish that may pass, and acknowledges it when that is safe. */
-export function accept(connection: Connection, session: Session, publication: Publication, match: TopicMatch, packetId: number): void {
-  const { router } = connection.broker;
-  if (publication.qos === 0) {
-    router.route(publication, match, session, null, noProducer);
-    return;
-  }
-  if (match.isPlain && !publication.retain && !(publication.qos === 2 && session.stored)) {
-    // Nothing to wait for: everybody who gets it is here.
-    if (publication.qos === 2) session.inboundInflight.add(packetId, 0);
-    router.route(publication, match, session, null, noProducer);
-    acknowledge(connection, publication.qos, packetId, match.isEmpty ? ReasonCode.noMatchingSubscribers : 0);
-    return;
-  }
-  const pending = new PendingAcknowledgement(connection, publication.qos === 1 ? 4 : 5, packetId);
-  connection.pendingAcknowledgements().add(pending);
-  if (match.isEmpty && !publication.retain) pending.reasonCode = ReasonCode.noMatchingSubscribers;
-  const producer = publication.qos === 2 ? rememberInbound(session, packetId) : noProducer;
-  router.route(publication, match, session, pending, producer);
-  connection.acknowledgementPending();
-  pending.settle();
-}
-
-const noProducer: Producer = { producer: null, inbound: null };
-
-/** A QoS 2 message gets the session's next producer number (P2). */
-function rememberInbound(session: Session, packetId: number): Producer {
-  if (!session.stored) {
-    session.inboundInflight.add(packetId, 0);
-    return noProducer;
-  }
-  const number = ++session.producerNumber;
-  session.inboundInflight.add(packetId, number);
-  return { producer: { clientId: session.clientId, number }, inbound: { key: session.key, packetId } };
-}
-
-/** Sends PUBACK or PUBREC now, or behind those that still wait [MQTT-4.6.0-2], [MQTT-4.6.0-3]. */
-export function acknowledge(connection: Connection, qos: 0 | 1 | 2, packetId: number, reasonCode: number): void {
-  if (qos === 0) return;
-  const type = qos === 1 ? 4 : 5;
-  const waiting = connection.acknowledgements;
-  if (waiting === null || waiting.length === 0) {
-    connection.sendAcknowledgement(type, packetId, reasonCode);
-    return;
-  }
-  const pending = new PendingAcknowledgement(connection, type, packetId);
-  pending.reasonCode = reasonCode;
-  waiting.add(pending);
-  pending.settle();
 }

@@ -11,7 +11,11 @@ export function handlePubrel(connection: Connection, bytes: Buffer, bodyStart: n
   const session = connection.session as Session;
   const known = session.inbound?.delete(packetId) ?? false;
   if (!session.stored || !known) {
-    connection.sendAcknowledgement(7, packetId, known || !connection.version5 ? 0 : ReasonCode.packetIdentifierNotFound);
+    connection.sendAcknowledgement(
+      7,
+      packetId,
+      known || !connection.version5 ? 0 : ReasonCode.packetIdentifierNotFound,
+    );
     return;
   }
   connection.broker.writer.releaseInbound(session, packetId, () => connection.sendAcknowledgement(7, packetId, 0));

@@ -3,10 +3,19 @@
  *
  * Order: check, store (durable sessions), make the route known here and to the other workers (P5), SUBACK, then retained messages.
  */
-import { decodeSubscribe, parseShare, ProtocolError, ReasonCode, type SubscribePacket, type SubscriptionRequest, validateTopicFilter } from '@dunlin/protocol';
-import { type Connection, ConnectionState } from '../connection.ts';
+import {
+  decodeSubscribe,
+  ProtocolError,
+  parseShare,
+  ReasonCode,
+  type SubscribePacket,
+  type SubscriptionRequest,
+  validateTopicFilter,
+} from '@dunlin/protocol';
+import type { Connection } from '../connection.ts';
+import { ConnectionState } from '../connection-state.ts';
 import type { LogCursor } from '../log-cursor.ts';
-import { type RetainedPage, StoreError, type StoredSubscription } from '../ports/store.ts';
+import { type RetainedPage, type StoredSubscription, StoreError } from '../ports/store.ts';
 import type { Session } from '../session.ts';
 import { addSubscription } from '../session-subscriptions.ts';
 import type { Subscription } from '../subscription.ts';
@@ -30,7 +39,10 @@ export function inTurn(connection: Connection, work: () => Promise<void>): void 
       return;
     }
     connection.broker.metrics.storeErrors++;
-    connection.broker.logger.warn('a subscription could not be stored', { client: connection.session?.clientId, error: String(error) });
+    connection.broker.logger.warn('a subscription could not be stored', {
+      client: connection.session?.clientId,
+      error: String(error),
+    });
     connection.disconnect(ReasonCode.serverBusy, 'the session store is not available');
   });
   connection.subscribing = done;
@@ -61,7 +73,7 @@ async function subscribe(connection: Connection, session: Session, packet: Subsc
     for (const request of packet.subscriptions.slice(from, from + filtersAtOnce)) {
       const checked = check(connection, session, request, granted.length);
       const reasonCode = typeof checked === 'number' ? checked : await checked;
-      const qos = request.qos < broker.limits.maximumQos ? request.qos : broker.limits.maximumQos;
+      const qos = Math.min(request.qos, broker.limits.maximumQos) as 0 | 1 | 2;
       reasonCodes.push(reasonCode === 0 ? qos : reasonCode);
       if (reasonCode !== 0) continue;
       granted.push({ stored: { ...request, qos, subscriptionIdentifier: packet.subscriptionIdentifier }, request });
@@ -89,7 +101,9 @@ async function subscribe(connection: Connection, session: Session, packet: Subsc
     for (const cursor of cursors) cursor.checkEnd();
   }
   for (const cursor of cursors) cursor.pump();
-  const pages = await Promise.all(replays.slice(0, filtersAtOnce).map((subscription) => broker.retained.firstPage(subscription)));
+  const pages = await Promise.all(
+    replays.slice(0, filtersAtOnce).map((subscription) => broker.retained.firstPage(subscription)),
+  );
   const answer = forVersion(connection, reasonCodes);
   connection.send({ type: 'suback', packetId: packet.packetId, reasonCodes: answer, properties: {} }); // [MQTT-3.8.4-1], [MQTT-3.8.4-2]
   if (replays.length > 0) void replayRetained(connection, replays, pages);
@@ -102,7 +116,11 @@ function wantsRetained(request: SubscriptionRequest, isNew: boolean): boolean {
 }
 
 /** `pages`: the first pages of the first subscriptions. */
-async function replayRetained(connection: Connection, subscriptions: Subscription[], pages: (RetainedPage | null)[]): Promise<void> {
+async function replayRetained(
+  connection: Connection,
+  subscriptions: Subscription[],
+  pages: (RetainedPage | null)[],
+): Promise<void> {
   const { broker } = connection;
   try {
     for (let i = 0; i < subscriptions.length; i++) {
@@ -113,7 +131,10 @@ async function replayRetained(connection: Connection, subscriptions: Subscriptio
   } catch (error) {
     // Without them the client would believe that there are none: it shall ask again.
     broker.metrics.storeErrors++;
-    broker.logger.warn('retained messages could not be read', { client: connection.session?.clientId, error: String(error) });
+    broker.logger.warn('retained messages could not be read', {
+      client: connection.session?.clientId,
+      error: String(error),
+    });
     connection.disconnect(ReasonCode.serverBusy, 'retained messages cannot be read');
   }
 }
@@ -122,7 +143,12 @@ async function replayRetained(connection: Connection, subscriptions: Subscriptio
  * 0, or why the subscription is refused. Throws ProtocolError for what ends the connection. `pending`: subscriptions granted already that the session does
  * not count yet.
  */
-function check(connection: Connection, session: Session, request: SubscriptionRequest, pending: number): number | Promise<number> {
+function check(
+  connection: Connection,
+  session: Session,
+  request: SubscriptionRequest,
+  pending: number,
+): number | Promise<number> {
   const { limits, authorizer } = connection.broker;
   const { filter } = request;
   if (validateTopicFilter(filter) !== null) return ReasonCode.topicFilterInvalid;
@@ -134,12 +160,18 @@ function check(connection: Connection, session: Session, request: SubscriptionRe
     if (!limits.sharedSubscriptionAvailable) return ReasonCode.sharedSubscriptionsNotSupported;
   }
   if (!limits.wildcardSubscriptionAvailable && /[+#]/.test(filter)) return ReasonCode.wildcardSubscriptionsNotSupported;
-  if (!session.subscriptions.has(filter) && session.subscriptions.size + pending >= limits.subscriptionsMax) return ReasonCode.quotaExceeded;
+  if (!session.subscriptions.has(filter) && session.subscriptions.size + pending >= limits.subscriptionsMax)
+    return ReasonCode.quotaExceeded;
   if (!connection.broker.tree.mayAdd(share?.filter ?? filter)) return ReasonCode.quotaExceeded;
   if (authorizer === null) return 0;
-  const client = { clientId: session.clientId, userName: connection.userName, remoteAddress: connection.transport.remoteAddress };
+  const client = {
+    clientId: session.clientId,
+    userName: connection.userName,
+    remoteAddress: connection.transport.remoteAddress,
+  };
   const allowed = authorizer.authorize(client, 'subscribe', share?.filter ?? filter, request.qos, false);
-  if (typeof allowed === 'boolean') return allowed ? 0 : ReasonCode.notAuthorized;
+  if (allowed === true) return 0;
+  if (allowed === false) return ReasonCode.notAuthorized;
   // "Cannot tell" means no (features C3).
   return allowed.then(
     (isAllowed) => (isAllowed ? 0 : ReasonCode.notAuthorized),
@@ -154,5 +186,5 @@ function forVersion(connection: Connection, reasonCodes: number[]): number[] {
   if (failed !== undefined && connection.version === 3) {
     throw new ProtocolError(failed, 'a subscription was refused, and MQTT 3.1 has no word for it');
   }
-  return reasonCodes.map((code) => (code >= 0x80 ? 0x80 : code));
+  return reasonCodes.map((code) => Math.min(code, 0x80));
 }

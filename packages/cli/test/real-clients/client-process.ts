@@ -13,8 +13,23 @@ process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
-/** A message as programs write it on one line: `message`, topic, QoS, retain, payload, with tabs between. */
-const messageLine = /^message\t([^\t]*)\t([012])\t([01])\t(.*)$/;
+/** A message as programs write it on one line: `message`, topic, QoS, retain, payload, with tabs between. Null: another line. */
+function readMessage(line: string): ShownMessage | null {
+  const found = /^message\t([^\t]*)\t([012])\t([01])\t(.*)$/.exec(line);
+  if (found === null) return null;
+  const [, topic, qos, retain, payload] = found;
+  return { topic, payload, qos: Number(qos), retain: retain === '1' };
+}
+
+/** How the lines of a program are read. */
+export interface LineReader {
+  /** True for the line that says that it is connected, or subscribed. */
+  readonly isReady: (line: string) => boolean;
+  readonly message: (line: string) => ShownMessage | null;
+}
+
+/** The lines of the programs beside this file. */
+export const ownLines: LineReader = { isReady: (line) => line === 'ready', message: readMessage };
 
 /** A client program that runs. It writes a line for every message, and one that says that it is connected, or subscribed. */
 export class ClientProcess implements RealSubscriber {
@@ -25,7 +40,7 @@ export class ClientProcess implements RealSubscriber {
   #came = Promise.withResolvers<void>();
   #output = '';
 
-  private constructor(child: ChildProcess, isReady: (line: string) => boolean) {
+  private constructor(child: ChildProcess, reader: LineReader) {
     this.#child = child;
     running.add(child);
     this.#closed = once(child, 'close').finally(() => running.delete(child));
@@ -34,24 +49,20 @@ export class ClientProcess implements RealSubscriber {
       this.#ready.reject(new DeadlineError(`the client ended early; it wrote:\n${this.#output}`)),
     );
     for (const stream of [child.stdout, child.stderr]) {
-      if (stream !== null) createInterface({ input: stream }).on('line', (line) => this.#read(line, isReady));
+      if (stream !== null) createInterface({ input: stream }).on('line', (line) => this.#read(line, reader));
     }
   }
 
   /** Starts a program and waits until it says that it is ready. */
-  static async start(
-    command: string,
-    args: readonly string[],
-    isReady: (line: string) => boolean = (line) => line === 'ready',
-  ): Promise<ClientProcess> {
-    const client = new ClientProcess(spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] }), isReady);
+  static async start(command: string, args: readonly string[], reader: LineReader = ownLines): Promise<ClientProcess> {
+    const client = new ClientProcess(spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] }), reader);
     await client.#within(client.#ready.promise, 'ready');
     return client;
   }
 
   /** Runs a program to its end, which must be a success. */
   static async run(command: string, args: readonly string[]): Promise<void> {
-    const client = new ClientProcess(spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] }), () => false);
+    const client = new ClientProcess(spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] }), ownLines);
     await client.#within(client.#closed, 'done');
     const { exitCode } = client.#child;
     if (exitCode !== 0) throw new DeadlineError(`${command} ended with ${exitCode}; it wrote:\n${client.#output}`);
@@ -73,13 +84,12 @@ export class ClientProcess implements RealSubscriber {
     await this.#within(this.#closed, 'gone after SIGKILL');
   }
 
-  #read(line: string, isReady: (line: string) => boolean): void {
+  #read(line: string, reader: LineReader): void {
     this.#output += `${line}\n`;
-    if (isReady(line)) this.#ready.resolve();
-    const found = messageLine.exec(line);
-    if (found === null) return;
-    const [, topic, qos, retain, payload] = found;
-    this.#messages.push({ topic, payload, qos: Number(qos), retain: retain === '1' });
+    if (reader.isReady(line)) this.#ready.resolve();
+    const message = reader.message(line);
+    if (message === null) return;
+    this.#messages.push(message);
     this.#came.resolve();
     this.#came = Promise.withResolvers<void>();
   }

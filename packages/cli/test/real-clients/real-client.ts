@@ -17,7 +17,7 @@ export interface Subscribing {
 /** A client that is connected and subscribed. */
 export interface RealSubscriber {
   next(): Promise<ShownMessage>;
-  /** DISCONNECT, as the program does it. */
+  /** The client ends, in the way that suits it; its session stays if it is durable. */
   leave(): Promise<void>;
 }
 

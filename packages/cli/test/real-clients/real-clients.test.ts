@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { type BrokerProcess, MosquittoSub, startDunlin } from '@dunlin/testkit';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type BrokerProcess, startDunlin } from '@dunlin/testkit';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { MosquittoClient } from './mosquitto-client.ts';
 import { MqttJsClient } from './mqtt-js-client.ts';
 import { ProgramClient } from './program-client.ts';
@@ -116,17 +116,13 @@ describe.each(clients)('$name', (client) => {
 });
 
 describe('together', () => {
-  let watcher: MosquittoSub;
-  beforeEach(async () => {
-    watcher = await MosquittoSub.start(broker.url, ['-t', '#', '-v', '-q', '2']);
-  });
-  afterEach(() => watcher.stop());
-
   test('mosquitto_sub -t "#" -v shows what all of them publish', async () => {
+    const watcher = await new MosquittoClient('mqttv5').watchEverything(broker.url);
+    left.push(watcher);
     for (const [index, client] of clients.entries()) {
-      const qos = index % 3;
-      await client.publish(broker.url, { topic: `all/${index}`, payload: client.name, qos, retain: false });
-      expect(await watcher.nextLine()).toBe(`all/${index} ${client.name}`);
+      const message = { topic: `all/${index}`, payload: client.name, qos: index % 3, retain: false };
+      await client.publish(broker.url, message);
+      expect(await watcher.next()).toMatchObject({ topic: message.topic, payload: message.payload });
     }
   });
 

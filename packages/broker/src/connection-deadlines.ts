@@ -1,0 +1,39 @@
+/** What a connection must have done by when: CONNECT, the rest of a packet that was begun, anything at all within the keep alive (features A6). */
+import { ReasonCode } from '@dunlin/protocol';
+import type { Connection } from './connection.ts';
+import { ConnectionState } from './connection-state.ts';
+import { refuseConnect } from './handlers/refuse-connect.ts';
+
+/** One and a half times the keep alive after the last packet [MQTT-3.1.2-22]; a second more, since the last one is known in whole seconds only. */
+export function keepAliveDeadlineSecond(connection: Connection): number {
+  return connection.lastReceivedSecond + Math.ceil(connection.keepAliveSeconds * 1.5) + 1;
+}
+
+/** Ends the connection if a deadline has passed. Returns the second of the next look; 0: none. */
+export function checkDeadlines(connection: Connection, nowSecond: number): number {
+  if (connection.state === ConnectionState.closed) return 0;
+  const { limits } = connection.broker;
+  if (connection.state !== ConnectionState.connected) {
+    // Nothing is said to a client that sent no CONNECT; one that the store or the authenticator let wait hears of it. [MQTT-3.1.4-1], features A6
+    const late = connection.state === ConnectionState.connecting ? ReasonCode.serverUnavailable : 0;
+    refuseConnect(connection, late, 'CONNECT was not through in time');
+    return 0;
+  }
+  let next = 0;
+  if (connection.partialSinceSecond > 0) {
+    next = connection.partialSinceSecond + limits.partialPacketTimeoutSeconds;
+    if (next <= nowSecond) {
+      connection.disconnect(ReasonCode.malformedPacket, 'a packet was begun and not completed in time');
+      return 0;
+    }
+  }
+  if (connection.keepAliveSeconds > 0) {
+    const deadline = keepAliveDeadlineSecond(connection);
+    if (deadline <= nowSecond) {
+      connection.disconnect(ReasonCode.keepAliveTimeout, 'nothing came within 1.5 times the keep alive');
+      return 0;
+    }
+    if (next === 0 || deadline < next) next = deadline;
+  }
+  return next;
+}

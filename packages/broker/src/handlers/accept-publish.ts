@@ -1,0 +1,65 @@
+/** A PUBLISH that passed its checks: it is routed, and acknowledged when all that its acknowledgement waits for is safe (P1). */
+import { ReasonCode } from '@dunlin/protocol';
+import { PendingAcknowledgement } from '../acknowledgements.ts';
+import type { Connection } from '../connection.ts';
+import type { Publication } from '../publication.ts';
+import type { Producer } from '../publish-router.ts';
+import type { Session } from '../session.ts';
+import type { TopicMatch } from '../topic-match.ts';
+
+const noProducer: Producer = { producer: null, inbound: null };
+
+/** Routes a publish that may pass, and acknowledges it when that is safe. */
+export function acceptPublish(
+  connection: Connection,
+  session: Session,
+  publication: Publication,
+  match: TopicMatch,
+  packetId: number,
+): void {
+  const { router } = connection.broker;
+  if (publication.qos === 0) {
+    router.route(publication, match, session, null, noProducer);
+    return;
+  }
+  if (match.isPlain && !publication.retain && !(publication.qos === 2 && session.stored)) {
+    // Nothing to wait for: everybody who gets it is here.
+    if (publication.qos === 2) session.inboundInflight.add(packetId, 0);
+    router.route(publication, match, session, null, noProducer);
+    acknowledge(connection, publication.qos, packetId, match.isEmpty ? ReasonCode.noMatchingSubscribers : 0);
+    return;
+  }
+  const pending = new PendingAcknowledgement(connection, publication.qos === 1 ? 4 : 5, packetId);
+  connection.pendingAcknowledgements().add(pending);
+  if (match.isEmpty && !publication.retain) pending.reasonCode = ReasonCode.noMatchingSubscribers;
+  const producer = publication.qos === 2 ? rememberInbound(session, packetId) : noProducer;
+  router.route(publication, match, session, pending, producer);
+  connection.acknowledgementPending();
+  pending.settle();
+}
+
+/** A QoS 2 message gets the session's next producer number (P2). */
+function rememberInbound(session: Session, packetId: number): Producer {
+  if (!session.stored) {
+    session.inboundInflight.add(packetId, 0);
+    return noProducer;
+  }
+  const number = ++session.producerNumber;
+  session.inboundInflight.add(packetId, number);
+  return { producer: { clientId: session.clientId, number }, inbound: { key: session.key, packetId } };
+}
+
+/** Sends PUBACK or PUBREC now, or behind those that still wait [MQTT-4.6.0-2], [MQTT-4.6.0-3]. */
+export function acknowledge(connection: Connection, qos: 0 | 1 | 2, packetId: number, reasonCode: number): void {
+  if (qos === 0) return;
+  const type = qos === 1 ? 4 : 5;
+  const waiting = connection.acknowledgements;
+  if (waiting === null || waiting.length === 0) {
+    connection.sendAcknowledgement(type, packetId, reasonCode);
+    return;
+  }
+  const pending = new PendingAcknowledgement(connection, type, packetId);
+  pending.reasonCode = reasonCode;
+  waiting.add(pending);
+  pending.settle();
+}

@@ -1,0 +1,14 @@
+/** CONNECT that is refused, or never came. */
+import type { Properties } from '@dunlin/protocol';
+import type { Connection } from '../connection.ts';
+import { ConnectionState } from '../connection-state.ts';
+
+/** Ends a connection that has no session: with CONNACK if CONNECT was there and the version has a code for the reason [MQTT-3.2.2-7]. */
+export function refuseConnect(connection: Connection, reasonCode: number, reason: string): void {
+  connection.broker.metrics.connectsRefused++;
+  if (connection.state === ConnectionState.connecting && reasonCode >= 0x80) {
+    const properties: Properties = connection.version5 && reason !== '' ? { reasonString: reason } : {};
+    connection.send({ type: 'connack', sessionPresent: false, reasonCode, properties }); // [MQTT-3.2.2-6]
+  }
+  connection.end();
+}
