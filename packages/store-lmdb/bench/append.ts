@@ -1,3 +1,4 @@
+// The measurements are one long list, in the order of the port, so one function is longer than a screen.
 /**
  * What the store costs: microseconds of processor (all threads) and of time per operation.
  *

@@ -19,7 +19,6 @@ import { ownersOf } from './claims.ts';
 import { type Durability, openClaims, openMain, writeMarker } from './environment.ts';
 import type { TrimStep } from './logs.ts';
 import { Opened } from './opened.ts';
-import { openPrivateClaims } from './private-claims.ts';
 
 export interface LmdbStoreOptions {
   /** A directory; created if missing. Several worker threads of one process may open it, each with its own LmdbStore. */
@@ -53,7 +52,7 @@ export class LmdbStore implements Store {
     const { path, durability, mapSizeBytes, exclusive } = this.options;
     const main = openMain(path, durability, mapSizeBytes);
     try {
-      const claims = exclusive === true ? openPrivateClaims() : openClaims(path);
+      const claims = exclusive === true ? null : openClaims(path);
       this.opened = new Opened(main, claims, durability, durability === 'memory' ? writeMarker(path) : null);
     } catch (cause) {
       await main.root.close();

@@ -10,11 +10,12 @@ import {
   StoreError,
 } from '@dunlin/broker';
 import { Batch } from './batch.ts';
-import { Claims } from './claims.ts';
+import { type ClaimBook, Claims } from './claims.ts';
 import { Delayed } from './delayed.ts';
 import { type ClaimTables, type Durability, type Environment, removeMarker, type Tables } from './environment.ts';
 import { behind, digest, kind } from './keys.ts';
 import { Logs } from './logs.ts';
+import { PrivateClaims } from './private-claims.ts';
 import { RecordReader, RecordWriter } from './records.ts';
 import { Retained } from './retained.ts';
 import { type SessionRecord, Sessions } from './sessions.ts';
@@ -34,15 +35,16 @@ export class Opened {
   readonly tables: Tables;
   readonly logs: Logs;
   readonly sessions: Sessions;
-  readonly claims: Claims;
+  readonly claims: ClaimBook;
   readonly wills: Wills;
   readonly delayed: Delayed;
   readonly retained: Retained;
   private readonly main: Environment<Tables>;
-  private readonly claimed: Environment<ClaimTables>;
+  /** Null: no other thread shares the claims. */
+  private readonly claimed: Environment<ClaimTables> | null;
   private readonly marker: string | null;
   private readonly mainBatch: Batch;
-  private readonly claimBatch: Batch;
+  private readonly claimBatch: Batch | null;
   /** Calls per client identifier that a main transaction has yet to run or commit: while there are any, the short way is closed. */
   private readonly onLongWay: Map<string, number>;
   /** Calls under way that may concern every client: while there are any, the short way is closed to all. */
@@ -50,7 +52,7 @@ export class Opened {
 
   constructor(
     main: Environment<Tables>,
-    claimed: Environment<ClaimTables>,
+    claimed: Environment<ClaimTables> | null,
     durability: Durability,
     marker: string | null,
   ) {
@@ -61,26 +63,26 @@ export class Opened {
     this.tables = main.tables;
     this.logs = new Logs(main.tables, writer);
     this.sessions = new Sessions(main.tables, writer, this.logs);
-    this.claims = new Claims(claimed.tables, writer);
+    this.claims = claimed === null ? new PrivateClaims() : new Claims(claimed.tables, writer);
     this.wills = new Wills(main.tables, writer);
     this.delayed = new Delayed(main.tables, writer);
     this.retained = new Retained(main.tables, writer);
     this.onLongWay = new Map();
     this.everybodyOnLongWay = 0;
     this.mainBatch = new Batch(main.root, durability === 'memory', (calls, special) => this.aroundMain(calls, special));
-    this.claimBatch = new Batch(claimed.root, true, (calls) => this.aroundClaims(calls));
+    this.claimBatch = claimed === null ? null : new Batch(claimed.root, true, (calls) => this.aroundClaims(calls));
   }
 
   /** Runs in a transaction of the main environment, in the order of the calls: what waits on the short way goes first. `clientId`: whose claim it may touch; null: nobody's. */
   write<T>(clientId: string | null, run: () => T): Promise<T> {
-    this.claimBatch.flush();
+    this.claimBatch?.flush();
     if (clientId === null) return this.mainBatch.call(run);
     return new Promise<T>((resolve, reject) => this.pushLong(clientId, run, resolve, reject));
   }
 
   /** Like `write`, for what may touch or read anybody's claim. */
   async writeAll<T>(run: () => T): Promise<T> {
-    this.claimBatch.flush();
+    this.claimBatch?.flush();
     this.everybodyOnLongWay++;
     try {
       return await this.mainBatch.call(run, true);
@@ -91,7 +93,7 @@ export class Opened {
 
   /** At once, when nothing of this store is under way; else behind what is. */
   async read<T>(run: () => T): Promise<T> {
-    this.claimBatch.flush();
+    this.claimBatch?.flush();
     if (this.mainBatch.busy) return this.mainBatch.call(run);
     // Other threads may have committed since this thread's snapshot was taken.
     this.main.root.resetReadTxn();
@@ -112,7 +114,8 @@ export class Opened {
         if (outcome === LONG_WAY) this.pushLong(clientId, long, resolve, reject);
         else resolve(outcome);
       };
-      this.claimBatch.push(short, false, decide, reject);
+      if (this.claimBatch === null) decide(short());
+      else this.claimBatch.push(short, false, decide, reject);
     });
   }
 
@@ -224,11 +227,11 @@ export class Opened {
   }
 
   async close(): Promise<void> {
-    this.claimBatch.flush();
+    this.claimBatch?.flush();
     await this.mainBatch.settled();
     if (this.marker !== null) await flush(this.main);
     await this.main.root.close();
-    await this.claimed.root.close();
+    await this.claimed?.root.close();
     if (this.marker !== null) removeMarker(this.marker);
   }
 
@@ -279,9 +282,9 @@ export class Opened {
   }
 
   private aroundMain(calls: () => void, touchClaims: boolean): void {
-    this.claimBatch.flush();
+    this.claimBatch?.flush();
     this.logs.begin();
-    if (touchClaims) this.claimed.root.transactionSync(() => this.withClaims(calls));
+    if (touchClaims && this.claimed !== null) this.claimed.root.transactionSync(() => this.withClaims(calls));
     else calls();
     this.logs.finish();
   }
