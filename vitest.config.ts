@@ -23,7 +23,12 @@ export default defineConfig({
           hookTimeout: 30_000,
         },
       },
-      'packages/conformance/vitest.config.ts',
+      // The same conversations with three brokers: ours on either store, and Mosquitto as the second opinion.
+      ...['memory', 'lmdb', 'mosquitto'].map((broker) => ({
+        extends: 'packages/conformance/vitest.config.ts',
+        root: 'packages/conformance',
+        test: { name: `conformance-${broker}` },
+      })),
     ],
   },
 });

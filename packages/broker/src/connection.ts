@@ -417,6 +417,15 @@ export class Connection implements PacketSink, KeepAliveEntry {
     this.closed();
   }
 
+  /** The client has said that it goes and sends nothing more, so nothing unread can turn the close into a reset: no need to wait for its side. */
+  endAfterDisconnect(): void {
+    if (this.state === ConnectionState.closed) return;
+    this.outbox.flushNow();
+    if (this.transport.pendingBytes === 0) this.transport.destroy();
+    else this.transport.end();
+    this.closed();
+  }
+
   quotaExceeded(): void {
     // Not now: the lists of subscribers must not change while a message goes through them.
     this.broker.clock.nextTurn(() => this.disconnect(ReasonCode.quotaExceeded, 'the queue of the session is full'));

@@ -24,9 +24,8 @@ export function deliverQos0(
   const retainBit = publication.retain ? 1 : 0;
   for (let i = 0; i < subscriptions.length; i++) {
     const subscription = subscriptions[i];
-    const session = subscription.session;
-    if (subscription.noLocal && session === publisher) continue; // [MQTT-3.8.3-3]
-    const connection = session.connection;
+    if (subscription.noLocal && subscription.session === publisher) continue; // [MQTT-3.8.3-3]
+    const connection = subscription.connection;
     // The RETAIN flag goes on only where the subscription asked for that [MQTT-3.3.1-12], [MQTT-3.3.1-13].
     const firstByte = publishType | (subscription.retainAsPublished ? retainBit : 0);
     if (connection.outbox.congested && !delivery.mayQueueQos0(connection)) continue;

@@ -3,18 +3,23 @@
  *
  * Measured (ARCHITECTURE.md, section 10): one write per turn after `setImmediate` beats a microtask and any write per packet; writing the gathering
  * buffer itself, and giving it away only when the kernel did not take all, saves a copy per write (5 to 30 %). Packets below 256 bytes are copied by a loop,
- * which is cheaper than the call to `copy`. An idle connection holds no buffer: it goes back to the pool after each write.
+ * which is cheaper than the call to `copy`. A client that gets one stretch of bytes a turn is sent it at once from the chunk it came in: its socket is
+ * touched while it is in the processor's cache, and nothing is copied (500 pairs at window 1: 18 % less, 1 to 100: 10 % less). An idle connection holds no buffer: it goes back to the pool after each write.
  */
 import type { Clock } from './ports/clock.ts';
 import type { Metrics } from './ports/metrics.ts';
 import type { Transport } from './ports/transport.ts';
 import type { Variant } from './publication.ts';
 
-const smallestBytes = 4096;
-/** Size classes 4 KiB, 8 KiB … 1 MiB; larger buffers are left to the collector. */
-const sizeClasses = 9;
-/** Buffers kept per class: enough for the connections that are busy in one turn, 1 MiB a class at most. */
-const pooledPerClass = [256, 128, 64, 32, 16, 8, 4, 2, 1];
+/** Most turns bring a client one packet or a few. */
+const smallestBytes = 1024;
+/** Size classes 1 KiB, 2 KiB … 1 MiB; larger buffers are left to the collector. */
+const sizeClasses = 11;
+/**
+ * Buffers kept per class: 4 MiB of the smallest, so that thousands of clients that are each sent one packet in a turn find one (with fewer, 500 pairs at
+ * window 1 cost a fifth more: a new buffer is memory from outside the heap), and 1 MiB of each other.
+ */
+const pooledPerClass = [4096, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1];
 /** At and above this a turn's bytes are sent at once: waiting for the end of the turn would only grow the buffer. */
 const flushAtBytes = 256 * 1024;
 
@@ -26,6 +31,8 @@ export class OutboxFlusher {
   private dirty: Outbox[] = [];
   private flushing: Outbox[] = [];
   private scheduled = false;
+  /** Numbers the turns of the event loop in which something was put. */
+  turn = 0;
   private readonly flush: () => void;
 
   constructor(clock: Clock, metrics: Metrics) {
@@ -36,10 +43,14 @@ export class OutboxFlusher {
 
   add(outbox: Outbox): void {
     this.dirty.push(outbox);
-    if (!this.scheduled) {
-      this.scheduled = true;
-      this.clock.nextTurn(this.flush);
-    }
+    this.endTurn();
+  }
+
+  /** Has `turn` grow when this turn of the event loop ends. */
+  endTurn(): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    this.clock.nextTurn(this.flush);
   }
 
   take(sizeClass: number): Buffer {
@@ -57,6 +68,7 @@ export class OutboxFlusher {
 
   flushAll(): void {
     this.scheduled = false;
+    this.turn++;
     const batch = this.dirty;
     this.dirty = this.flushing;
     this.flushing = batch;
@@ -66,6 +78,9 @@ export class OutboxFlusher {
 }
 
 const noBuffer = Buffer.alloc(0);
+
+/** After this many turns with one stretch each, the next one is expected to be alone too. */
+const eagerAfterTurns = 4;
 
 export class Outbox {
   private readonly flusher: OutboxFlusher;
@@ -79,6 +94,8 @@ export class Outbox {
   congested = false;
   /** Bytes are gathered and not sent: a session is not wholly in force yet. QoS 0 messages are bounded meanwhile as for a slow client. */
   private corked = false;
+  private lastTurn = -1;
+  private singleTurns = 0;
 
   constructor(flusher: OutboxFlusher, transport: Transport) {
     this.flusher = flusher;
@@ -88,6 +105,28 @@ export class Outbox {
   /** Bytes that have not reached the kernel. */
   get pendingBytes(): number {
     return this.length + this.transport.pendingBytes;
+  }
+
+  /**
+   * Sends bytes[start, end) at once, from where they lie, if this client was sent one stretch a turn lately and nothing waits before it. The
+   * bytes must not change any more. False: they are to be gathered. A client that is sent more in a turn is gathered for again.
+   */
+  sendThrough(bytes: Buffer, start: number, end: number): boolean {
+    const { turn } = this.flusher;
+    if (this.lastTurn === turn) {
+      this.singleTurns = 0;
+      return false;
+    }
+    this.lastTurn = turn;
+    this.flusher.endTurn();
+    if (this.singleTurns < eagerAfterTurns) {
+      this.singleTurns++;
+      return false;
+    }
+    if (this.length > 0 || this.corked || this.closed) return false;
+    this.flusher.metrics.bytesSent += end - start;
+    if (!this.transport.write(bytes.subarray(start, end))) this.congested = true;
+    return true;
   }
 
   /** Makes room for `size` bytes and returns where in `buffer` they go. The caller writes all of them. */
@@ -177,8 +216,9 @@ export class Outbox {
 /** Below this a loop copies faster than a call into the runtime (measured on Node 26). */
 const loopBytesMax = 256;
 
-/** Appends bytes[start, end). */
-export function copyBytes(outbox: Outbox, bytes: Buffer, start: number, end: number): void {
+/** Sends or appends bytes[start, end), which must not change any more. */
+export function sendBytes(outbox: Outbox, bytes: Buffer, start: number, end: number): void {
+  if (outbox.sendThrough(bytes, start, end)) return;
   const size = end - start;
   const at = outbox.reserve(size);
   const out = outbox.buffer;

@@ -13,7 +13,7 @@
  */
 import { PublishView, readPublish } from '@dunlin/protocol';
 import { sendPublish } from './deliver.ts';
-import { copyBytes } from './outbox.ts';
+import { sendBytes } from './outbox.ts';
 import { Publication } from './publication.ts';
 import { placeInPacket } from './publish-in-place.ts';
 import type { Session } from './session.ts';
@@ -66,13 +66,12 @@ export class PublishRun {
     if (subscriptions.length === 0) delivery.metrics.dropped['no-subscriber'] += count;
     for (let i = 0; i < subscriptions.length; i++) {
       const subscription = subscriptions[i];
-      const { session } = subscription;
-      if (subscription.noLocal && session === publisher) continue; // [MQTT-3.8.3-3]
-      const { connection } = session;
+      if (subscription.noLocal && subscription.session === publisher) continue; // [MQTT-3.8.3-3]
+      const { connection } = subscription;
       if (connection.outbox.congested && !delivery.mayQueueQos0(connection)) continue;
       if (subscription.identifiers !== null || connection.individual) this.sendEach(subscription);
       else if (connection.version5 === publisher.connection.version5)
-        copyBytes(connection.outbox, this.bytes, this.start, this.end);
+        sendBytes(connection.outbox, this.bytes, this.start, this.end);
       else this.sendConverted(subscription, publisher.connection.version5);
       delivery.metrics.publishesSent += count;
     }
@@ -93,7 +92,7 @@ export class PublishRun {
       }
       this.converted = Buffer.concat(packets);
     }
-    copyBytes(subscription.session.connection.outbox, this.converted, 0, this.converted.length);
+    sendBytes(subscription.connection.outbox, this.converted, 0, this.converted.length);
   }
 
   /** Packet by packet, for a subscriber whose packets are its own. */

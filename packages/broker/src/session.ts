@@ -25,11 +25,10 @@ export class Session {
   stored: boolean;
   will: SessionWill | null = null;
   producerNumber = 0;
-  readonly subscriptions = new Map<string, Subscription>();
+  private subscriptionsMade: Map<string, Subscription> | null = null;
   readonly cursors: LogCursor[] = [];
-  /** Progress that the store has not heard of. */
-  readonly dirtyCursors = new Set<LogCursor>();
-  readonly outboundDeleted = new Set<number>();
+  private dirtyCursorsMade: Set<LogCursor> | null = null;
+  private outboundDeletedMade: Set<number> | null = null;
   outbound: OutboundInflight | null = null;
   inbound: InboundInflight | null = null;
   waiting: WaitingMessages | null = null;
@@ -44,6 +43,29 @@ export class Session {
     this.expirySeconds = expirySeconds;
     this.stored = expirySeconds > 0;
     this.inflightMax = inflightMax;
+  }
+
+  // Made when first used: many clients connect, publish and leave, and what they never use would be most of what their session costs.
+
+  get subscriptions(): Map<string, Subscription> {
+    this.subscriptionsMade ??= new Map();
+    return this.subscriptionsMade;
+  }
+
+  get hasSubscriptions(): boolean {
+    return this.subscriptionsMade !== null && this.subscriptionsMade.size > 0;
+  }
+
+  /** Cursors whose progress the store has not heard of. */
+  get dirtyCursors(): Set<LogCursor> {
+    this.dirtyCursorsMade ??= new Set();
+    return this.dirtyCursorsMade;
+  }
+
+  /** Packet identifiers whose end the store has not heard of. */
+  get outboundDeleted(): Set<number> {
+    this.outboundDeletedMade ??= new Set();
+    return this.outboundDeletedMade;
   }
 
   get outboundInflight(): OutboundInflight {

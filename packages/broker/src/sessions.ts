@@ -296,17 +296,25 @@ export class Sessions {
     const { store, clock, pendingWrites } = this.broker;
     const { clientId, stored, expirySeconds } = session;
     const now = clock.now();
-    const outboundDelete = [...session.outboundDeleted];
-    const change = stored
-      ? { sessionExpirySeconds: expirySeconds, cursors: handed.cursors, outboundSet: handed.outbound, outboundDelete }
-      : { sessionExpirySeconds: 0 };
-    if (stored) this.closing.set(clientId, handed);
+    if (!stored) {
+      pendingWrites.add('releasing a client identifier', () =>
+        store.release(session.key, { sessionExpirySeconds: 0 }, now),
+      );
+      return;
+    }
+    const change = {
+      sessionExpirySeconds: expirySeconds,
+      cursors: handed.cursors,
+      outboundSet: handed.outbound,
+      outboundDelete: [...session.outboundDeleted],
+    };
+    this.closing.set(clientId, handed);
     pendingWrites.add('writing a session back', async () => {
       await store.release(session.key, change, now);
       if (this.closing.get(clientId) !== handed) return;
       this.closing.delete(clientId);
       this.closed.delete(clientId);
-      if (stored) this.closed.set(clientId, { handed, until: clock.now() + closedKeptMilliseconds });
+      this.closed.set(clientId, { handed, until: clock.now() + closedKeptMilliseconds });
     });
   }
 

@@ -1,9 +1,12 @@
 /** One client's subscription to one filter, as the match returns it. */
+import type { Connection } from './connection.ts';
 import type { LogCursor } from './log-cursor.ts';
 import type { Session } from './session.ts';
 
 export class Subscription {
   readonly session: Session;
+  /** The session's, without the way through it: one object less to fetch from memory for each delivery. */
+  readonly connection: Connection;
   /** As the client wrote it, `$share/…` included. */
   readonly filter: string;
   qos: 0 | 1 | 2;
@@ -25,6 +28,7 @@ export class Subscription {
     identifiers: number[] | null,
   ) {
     this.session = session;
+    this.connection = session.connection;
     this.filter = filter;
     this.qos = qos;
     this.noLocal = noLocal;

@@ -7,7 +7,8 @@ import type { BrokerUnderTest } from './broker-under-test.ts';
 
 /**
  * Starts the broker under test once for the whole run: the one at BROKER_URL (and BROKER_WEBSOCKET_URL), else the one
- * named by CONFORMANCE_BROKER, else Dunlin with the store named by CONFORMANCE_STORE (`memory` or `lmdb`).
+ * named by CONFORMANCE_BROKER, else Dunlin with the store named by CONFORMANCE_STORE (`memory` or `lmdb`). A project of the whole test run says
+ * both by the end of its name.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const url = process.env.BROKER_URL;
@@ -16,8 +17,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
     project.provide('brokerUnderTest', { name: 'unknown', url, webSocketUrl });
     return async () => {};
   }
-  const name = process.env.CONFORMANCE_BROKER === 'mosquitto' ? 'mosquitto' : 'dunlin';
-  const store = process.env.CONFORMANCE_STORE === 'lmdb' ? 'lmdb' : 'memory';
+  const name =
+    process.env.CONFORMANCE_BROKER === 'mosquitto' || project.name.endsWith('mosquitto') ? 'mosquitto' : 'dunlin';
+  const store = process.env.CONFORMANCE_STORE === 'lmdb' || project.name.endsWith('lmdb') ? 'lmdb' : 'memory';
   const dataDirectory = await mkdtemp(join(tmpdir(), 'conformance-'));
   const removeData = () => rm(dataDirectory, { recursive: true, force: true });
   const starting = name === 'mosquitto' ? startMosquitto() : startDunlin({ store, dataDirectory });

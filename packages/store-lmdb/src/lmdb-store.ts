@@ -70,7 +70,10 @@ export class LmdbStore implements Store {
   claim(request: ClaimRequest, now: number): Promise<Claim> {
     const store = this.opened;
     if (store === null) return Promise.reject(closed());
-    if (request.sessionExpirySeconds > 0) return store.write(request.clientId, () => store.claim(request, now));
+    if (request.sessionExpirySeconds > 0) {
+      store.presence?.add(request.clientId);
+      return store.write(request.clientId, () => store.claim(request, now));
+    }
     return store.shortWay(
       request.clientId,
       () => store.claimEphemeral(request),
@@ -190,6 +193,7 @@ export class LmdbStore implements Store {
     will: { record: Uint8Array; delaySeconds: number } | null,
   ): Promise<void> {
     const store = this.use();
+    if (will !== null) store.presence?.add(key.clientId);
     return store.write(key.clientId, () => {
       store.fence(key);
       store.wills.set(key, owner, will);

@@ -15,6 +15,7 @@ import { Delayed } from './delayed.ts';
 import { type ClaimTables, type Durability, type Environment, removeMarker, type Tables } from './environment.ts';
 import { behind, digest, kind } from './keys.ts';
 import { Logs } from './logs.ts';
+import { type PresenceFilter, presenceOf } from './presence-filter.ts';
 import { PrivateClaims } from './private-claims.ts';
 import { RecordReader, RecordWriter } from './records.ts';
 import { Retained } from './retained.ts';
@@ -40,6 +41,8 @@ export class Opened {
   readonly delayed: Delayed;
   readonly retained: Retained;
   private readonly main: Environment<Tables>;
+  /** Set when no other thread shares the claims: told of every client before something is stored for it. */
+  readonly presence: PresenceFilter | null;
   /** Null: no other thread shares the claims. */
   private readonly claimed: Environment<ClaimTables> | null;
   private readonly marker: string | null;
@@ -59,6 +62,7 @@ export class Opened {
     const writer = new RecordWriter();
     this.main = main;
     this.claimed = claimed;
+    this.presence = claimed === null ? presenceOf([main.tables.session, main.tables.will]) : null;
     this.marker = marker;
     this.tables = main.tables;
     this.logs = new Logs(main.tables, writer);
@@ -121,7 +125,8 @@ export class Opened {
 
   claimEphemeral(request: ClaimRequest): Claim | typeof LONG_WAY {
     const found = this.claims.find(request.clientId);
-    if (this.mayBeStored(request.clientId, found) || this.wills.find(request.clientId) !== null) return LONG_WAY;
+    if (this.mayBeStored(request.clientId, found)) return LONG_WAY;
+    if (this.mayHaveWill(request.clientId)) return LONG_WAY;
     return this.claims.take(request, found, 0);
   }
 
@@ -278,7 +283,13 @@ export class Opened {
 
   private mayBeStored(clientId: string, found: { owner: EndpointId } | null): boolean {
     if (found !== null && found.owner === '') return true;
+    if (this.presence !== null && !this.presence.mayHave(clientId)) return false;
     return this.sessions.isStored(clientId);
+  }
+
+  private mayHaveWill(clientId: string): boolean {
+    if (this.presence !== null && !this.presence.mayHave(clientId)) return false;
+    return this.wills.find(clientId) !== null;
   }
 
   private aroundMain(calls: () => void, touchClaims: boolean): void {

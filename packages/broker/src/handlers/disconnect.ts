@@ -14,5 +14,5 @@ export function handleDisconnect(connection: Connection, bytes: Buffer, bodyStar
     session.will = null;
     broker.pendingWrites.add('removing a will', () => broker.store.setWill(session.key, broker.self, null));
   }
-  connection.end();
+  connection.endAfterDisconnect();
 }
