@@ -15,6 +15,7 @@ import { PublishView, readPublish } from '@dunlin/protocol';
 import { sendPublish } from './deliver.ts';
 import { sendBytes } from './outbox.ts';
 import { Publication } from './publication.ts';
+import { withEmptyProperties, withoutProperties } from './publish-conversion.ts';
 import { placeInPacket } from './publish-in-place.ts';
 import type { Session } from './session.ts';
 import type { SessionDelivery } from './session-delivery.ts';
@@ -83,15 +84,9 @@ export class PublishRun {
   }
 
   private sendConverted(subscription: Subscription, version5: boolean): void {
-    if (this.converted === null) {
-      const packets: Buffer[] = [];
-      for (let at = this.start; at < this.end; ) {
-        at = this.place(at, version5);
-        const variant = this.publication.variant(!version5, false, this.delivery.now);
-        packets.push(variant.bytes);
-      }
-      this.converted = Buffer.concat(packets);
-    }
+    this.converted ??= version5
+      ? withoutProperties(this.bytes, this.start, this.end)
+      : withEmptyProperties(this.bytes, this.start, this.end, this.count);
     sendBytes(subscription.connection.outbox, this.converted, 0, this.converted.length);
   }
 
