@@ -32,7 +32,6 @@ export function handlePublish(
   broker.metrics.publishesReceived++;
   const publication = scratch;
   placeInPacket(publication, view, bytes, start, version5, broker.delivery.now, connection.inboundAliases);
-  publication.publisher = session.clientId;
   const match = matchTopic(connection, publication);
   if (
     publication.qos === 0 &&
@@ -46,11 +45,13 @@ export function handlePublish(
       return;
     }
     broker.run.flush();
+    publication.publisher = session.clientId;
     deliverQos0(broker.delivery, publication, match.all, session);
     if (match.all.length === 0) broker.metrics.dropped['no-subscriber']++;
     return;
   }
   broker.run.flush();
+  publication.publisher = session.clientId;
   if (publication.retain && !broker.limits.retainAvailable) {
     throw new ProtocolError(ReasonCode.retainNotSupported, 'retained messages are not supported here', 'MQTT-3.2.2-14');
   }
