@@ -417,12 +417,17 @@ export class Connection implements PacketSink, KeepAliveEntry {
     this.closed();
   }
 
-  /** The client has said that it goes and sends nothing more, so nothing unread can turn the close into a reset: no need to wait for its side. */
+  /**
+   * The client has said that it goes. A stored session is written back first: a client that sees the connection closed finds it as it left it, on whatever
+   * worker it connects next. Otherwise the close is at once: nothing unread can turn it into a reset.
+   */
   endAfterDisconnect(): void {
     if (this.state === ConnectionState.closed) return;
     this.outbox.flushNow();
-    if (this.transport.pendingBytes === 0) this.transport.destroy();
-    else this.transport.end();
+    if (this.session?.stored !== true) {
+      if (this.transport.pendingBytes === 0) this.transport.destroy();
+      else this.transport.end();
+    }
     this.closed();
   }
 

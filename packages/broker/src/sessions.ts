@@ -310,7 +310,11 @@ export class Sessions {
     };
     this.closing.set(clientId, handed);
     pendingWrites.add('writing a session back', async () => {
-      await store.release(session.key, change, now);
+      try {
+        await store.release(session.key, change, now);
+      } finally {
+        session.connection.transport.end(); // see Connection.endAfterDisconnect; elsewhere it has ended already
+      }
       if (this.closing.get(clientId) !== handed) return;
       this.closing.delete(clientId);
       this.closed.delete(clientId);
