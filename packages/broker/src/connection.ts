@@ -36,7 +36,7 @@ import { handleSubscribe } from './handlers/subscribe.ts';
 import { handleUnsubscribe } from './handlers/unsubscribe.ts';
 import type { KeepAliveEntry } from './keep-alive.ts';
 import { Outbox } from './outbox.ts';
-import type { AuthenticationExchange } from './ports/authenticator.ts';
+import type { ClientIdentity } from './ports/authorizer.ts';
 import type { Transport } from './ports/transport.ts';
 import type { Session } from './session.ts';
 import type { InboundTopicAliases, OutboundTopicAliases } from './topic-alias.ts';
@@ -68,10 +68,7 @@ export class Connection implements PacketSink, KeepAliveEntry {
   /** The last topic published to: most clients stay with one. */
   lastMatch: TopicMatch | null = null;
   userName: string | null = null;
-  /** Whether reason strings and user properties may be sent beyond CONNACK and DISCONNECT [MQTT-3.1.2-29]. */
-  problemInformation = true;
   authenticationMethod: string | null = null;
-  exchange: AuthenticationExchange | null = null;
   keepAliveSeconds = 0;
   lastReceivedSecond: number;
   partialSinceSecond = 0;
@@ -144,6 +141,11 @@ export class Connection implements PacketSink, KeepAliveEntry {
     this.version = version;
     this.version5 = version === 5;
     this.decoder.version = version;
+  }
+
+  /** For the authorizer. */
+  identity(clientId: string): ClientIdentity {
+    return { clientId, userName: this.userName, remoteAddress: this.transport.remoteAddress };
   }
 
   private beginPartial(): void {

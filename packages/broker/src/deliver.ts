@@ -4,6 +4,7 @@
  * Measured on the way (20 pairs and 1 to 100, QoS 0): the copy and the write are what is left; so the usual subscriber (no subscription
  * identifier, no alias, no small maximum packet size) takes the first branch, which allocates nothing.
  */
+import { variableByteIntegerSize, writeVariableByteInteger } from '@dunlin/protocol';
 import type { Connection } from './connection.ts';
 import { putVariant } from './outbox.ts';
 import { type Publication, packetIdFromEnd, publishSize, writePublish } from './publication.ts';
@@ -136,15 +137,13 @@ function write(
 }
 
 function identifierProperties(identifiers: number[]): Buffer {
-  const bytes: number[] = [];
+  let size = 0;
+  for (const identifier of identifiers) size += 1 + variableByteIntegerSize(identifier);
+  const bytes = Buffer.allocUnsafe(size);
+  let at = 0;
   for (const identifier of identifiers) {
-    bytes.push(0x0b);
-    let rest = identifier;
-    do {
-      const byte = rest & 0x7f;
-      rest >>>= 7;
-      bytes.push(rest > 0 ? byte | 0x80 : byte);
-    } while (rest > 0);
+    bytes[at++] = 0x0b;
+    at = writeVariableByteInteger(bytes, at, identifier);
   }
-  return Buffer.from(bytes);
+  return bytes;
 }

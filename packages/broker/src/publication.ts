@@ -7,7 +7,7 @@
  * A packet is made once per variant, not once per subscriber: protocol version (5 or older) times "has a packet identifier". The bytes of
  * the received packet itself serve for its own variant. First byte (QoS, DUP, RETAIN) and packet identifier are written into the copy.
  */
-import { PacketType } from '@dunlin/protocol';
+import { PacketType, variableByteIntegerSize, writeVariableByteInteger } from '@dunlin/protocol';
 
 const nothing = Buffer.alloc(0);
 
@@ -91,16 +91,12 @@ function propertiesSize(publication: Publication, extra: Buffer): number {
   );
 }
 
-function varintSize(value: number): number {
-  return value < 128 ? 1 : value < 16_384 ? 2 : value < 2_097_152 ? 3 : 4;
-}
-
 /** Where the packet identifier of a packet written by `writePublish` stands, counted from the packet's end. */
 export function packetIdFromEnd(publication: Publication, version5: boolean, extra: Buffer): number {
   const payload = publication.payloadEnd - publication.payloadStart;
   if (!version5) return payload + 2;
   const properties = propertiesSize(publication, extra);
-  return payload + properties + varintSize(properties) + 2;
+  return payload + properties + variableByteIntegerSize(properties) + 2;
 }
 
 function bodySize(
@@ -115,7 +111,7 @@ function bodySize(
   if (withPacketId) size += 2;
   if (version5) {
     const properties = propertiesSize(publication, extra);
-    size += varintSize(properties) + properties;
+    size += variableByteIntegerSize(properties) + properties;
   }
   return size;
 }
@@ -129,7 +125,7 @@ export function publishSize(
   withTopic: boolean,
 ): number {
   const body = bodySize(publication, version5, withPacketId, extra, withTopic);
-  return 1 + varintSize(body) + body;
+  return 1 + variableByteIntegerSize(body) + body;
 }
 
 /** Writes the packet but for QoS, DUP, RETAIN and the packet identifier, which are left for `stamp`. Returns the offset after it. */
@@ -146,7 +142,7 @@ export function writePublish(
   const topicLength = withTopic ? publication.topicEnd - publication.topicStart : 0;
   let at = start;
   out[at++] = PacketType.publish << 4;
-  at = writeVarint(out, at, bodySize(publication, version5, withPacketId, extra, withTopic));
+  at = writeVariableByteInteger(out, at, bodySize(publication, version5, withPacketId, extra, withTopic));
   out[at++] = topicLength >> 8;
   out[at++] = topicLength & 0xff;
   if (withTopic) {
@@ -160,7 +156,7 @@ export function writePublish(
 }
 
 function writeProperties(publication: Publication, out: Buffer, start: number, extra: Buffer, now: number): number {
-  let at = writeVarint(out, start, propertiesSize(publication, extra));
+  let at = writeVariableByteInteger(out, start, propertiesSize(publication, extra));
   if (publication.propertiesEnd > publication.propertiesStart) {
     publication.bytes.copy(out, at, publication.propertiesStart, publication.propertiesEnd);
     at += publication.propertiesEnd - publication.propertiesStart;
@@ -172,15 +168,4 @@ function writeProperties(publication: Publication, out: Buffer, start: number, e
   }
   extra.copy(out, at);
   return at + extra.length;
-}
-
-function writeVarint(out: Buffer, start: number, value: number): number {
-  let at = start;
-  let rest = value;
-  do {
-    const byte = rest & 0x7f;
-    rest >>>= 7;
-    out[at++] = rest > 0 ? byte | 0x80 : byte;
-  } while (rest > 0);
-  return at;
 }

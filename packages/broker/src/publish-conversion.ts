@@ -5,6 +5,9 @@
  * The packets were checked when they were read; what is malformed cannot come here.
  */
 
+import { writeVariableByteInteger } from '@dunlin/protocol';
+import { copyInto } from './copy-into.ts';
+
 /** MQTT 5 to older: the properties are left out. The result is a buffer of its own. */
 export function withoutProperties(bytes: Buffer, start: number, end: number): Buffer {
   const out = Buffer.allocUnsafeSlow(end - start);
@@ -16,9 +19,9 @@ export function withoutProperties(bytes: Buffer, start: number, end: number): Bu
     const payloadStart =
       bytes[topicEnd] < 0x80 ? topicEnd + 1 + bytes[topicEnd] : lengthEnd(bytes, topicEnd) + lengthAt(bytes, topicEnd);
     out[to++] = bytes[at];
-    to = writeLength(out, to, packetEnd - bodyStart - (payloadStart - topicEnd));
-    to = copy(bytes, bodyStart, topicEnd, out, to);
-    to = copy(bytes, payloadStart, packetEnd, out, to);
+    to = writeVariableByteInteger(out, to, packetEnd - bodyStart - (payloadStart - topicEnd));
+    to = copyInto(out, to, bytes, bodyStart, topicEnd);
+    to = copyInto(out, to, bytes, payloadStart, packetEnd);
     at = packetEnd;
   }
   return out.subarray(0, to);
@@ -34,43 +37,25 @@ export function withEmptyProperties(bytes: Buffer, start: number, end: number, p
     const packetEnd = bodyStart + lengthAt(bytes, at + 1);
     const topicEnd = bodyStart + 2 + ((bytes[bodyStart] << 8) | bytes[bodyStart + 1]);
     out[to++] = bytes[at];
-    to = writeLength(out, to, packetEnd - bodyStart + 1);
-    to = copy(bytes, bodyStart, topicEnd, out, to);
+    to = writeVariableByteInteger(out, to, packetEnd - bodyStart + 1);
+    to = copyInto(out, to, bytes, bodyStart, topicEnd);
     out[to++] = 0;
-    to = copy(bytes, topicEnd, packetEnd, out, to);
+    to = copyInto(out, to, bytes, topicEnd, packetEnd);
     at = packetEnd;
   }
   return out.subarray(0, to);
 }
 
 /** The variable byte integer at `at`. */
-function lengthAt(bytes: Buffer, at: number): number {
+export function lengthAt(bytes: Buffer, at: number): number {
   let value = bytes[at] & 0x7f;
   for (let i = at, shift = 7; bytes[i] >= 0x80; shift += 7) value |= (bytes[++i] & 0x7f) << shift;
   return value;
 }
 
 /** Where the variable byte integer at `at` ends. */
-function lengthEnd(bytes: Buffer, at: number): number {
+export function lengthEnd(bytes: Buffer, at: number): number {
   let end = at;
   while (bytes[end] >= 0x80) end++;
   return end + 1;
-}
-
-function writeLength(out: Buffer, start: number, value: number): number {
-  let to = start;
-  let rest = value;
-  while (rest >= 0x80) {
-    out[to++] = (rest & 0x7f) | 0x80;
-    rest >>>= 7;
-  }
-  out[to++] = rest;
-  return to;
-}
-
-function copy(bytes: Buffer, from: number, end: number, out: Buffer, start: number): number {
-  const size = end - from;
-  if (size < 256) for (let i = 0; i < size; i++) out[start + i] = bytes[from + i];
-  else bytes.copy(out, start, from, end);
-  return start + size;
 }

@@ -15,7 +15,7 @@ import { PublishView, readPublish } from '@dunlin/protocol';
 import { sendPublish } from './deliver.ts';
 import { sendBytes } from './outbox.ts';
 import { Publication } from './publication.ts';
-import { withEmptyProperties, withoutProperties } from './publish-conversion.ts';
+import { lengthAt, lengthEnd, withEmptyProperties, withoutProperties } from './publish-conversion.ts';
 import { placeInPacket } from './publish-in-place.ts';
 import type { Session } from './session.ts';
 import type { SessionDelivery } from './session-delivery.ts';
@@ -104,15 +104,10 @@ export class PublishRun {
   /** Describes the packet at `at` and returns where the next begins. Its rules were checked when it was added. */
   private place(at: number, version5: boolean): number {
     const { bytes } = this;
-    let lengthAt = at + 1;
-    let length = 0;
-    for (let shift = 0; ; shift += 7) {
-      const byte = bytes[lengthAt++];
-      length |= (byte & 0x7f) << shift;
-      if (byte < 0x80) break;
-    }
-    readPublish(this.view, bytes[at], bytes, lengthAt, lengthAt + length, version5 ? 5 : 4);
+    const bodyStart = lengthEnd(bytes, at + 1);
+    const end = bodyStart + lengthAt(bytes, at + 1);
+    readPublish(this.view, bytes[at], bytes, bodyStart, end, version5 ? 5 : 4);
     placeInPacket(this.publication, this.view, bytes, at, version5, this.delivery.now, null);
-    return lengthAt + length;
+    return end;
   }
 }

@@ -78,16 +78,15 @@ export class SessionDelivery {
     const outbound = session.outboundInflight;
     const packetId = outbound.take(qos, null, 0);
     const firstByte = 0x30 | (qos << 1) | (retain ? 1 : 0);
-    const isMember = subscription.filter.charCodeAt(0) === 0x24 && subscription.filter.startsWith('$share/');
-    if (isMember || (retain && session.stored)) {
+    if (subscription.isShared || (retain && session.stored)) {
       const kept = keep(publication);
       outbound.keepContent(packetId, {
         publication: kept,
         filter: subscription.filter,
-        member: isMember ? subscription : null,
+        member: subscription.isShared ? subscription : null,
       });
       // What a member leaves unacknowledged goes to another, but for QoS 2, which stays with it [MQTT-4.8.2-4].
-      if (session.stored && (!isMember || qos === 2)) {
+      if (session.stored && (!subscription.isShared || qos === 2)) {
         this.sendRecorded(session, packetId, qos, kept, subscription, firstByte);
         return;
       }

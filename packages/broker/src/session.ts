@@ -5,7 +5,7 @@
 import type { Connection } from './connection.ts';
 import { InboundInflight, OutboundInflight } from './inflight.ts';
 import type { LogCursor } from './log-cursor.ts';
-import type { SessionKey, StoredWill } from './ports/store.ts';
+import type { SessionKey } from './ports/store.ts';
 import type { Subscription } from './subscription.ts';
 import { WaitingMessages } from './waiting-messages.ts';
 
@@ -93,6 +93,3 @@ export class Session {
     return (this.outbound?.count ?? 0) + (this.waiting?.length ?? 0);
   }
 }
-
-/** A will as the store returns it, for publishing it after its client is gone. */
-export type DueWill = StoredWill;

@@ -351,8 +351,7 @@ export class Sessions {
     }
     if (waiting === null) return;
     for (let message = waiting.shift(); message !== undefined; message = waiting.shift()) {
-      const isMember = message.subscription.filter.startsWith('$share/');
-      if (isMember && this.broker.redispatch(message.subscription, message.publication)) continue;
+      if (message.subscription.isShared && this.broker.redispatch(message.subscription, message.publication)) continue;
       this.broker.metrics.dropped['session-ended']++;
     }
   }

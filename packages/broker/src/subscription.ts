@@ -9,6 +9,8 @@ export class Subscription {
   readonly connection: Connection;
   /** As the client wrote it, `$share/…` included. */
   readonly filter: string;
+  /** One of a group, `$share/…`: what it leaves unacknowledged goes to another member. */
+  readonly isShared: boolean;
   qos: 0 | 1 | 2;
   noLocal: boolean;
   retainAsPublished: boolean;
@@ -30,6 +32,7 @@ export class Subscription {
     this.session = session;
     this.connection = session.connection;
     this.filter = filter;
+    this.isShared = filter.startsWith('$share/');
     this.qos = qos;
     this.noLocal = noLocal;
     this.retainAsPublished = retainAsPublished;

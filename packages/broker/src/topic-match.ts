@@ -7,6 +7,7 @@
  */
 import { validateTopicName } from '@dunlin/protocol';
 import type { DurableLog } from './durable-log.ts';
+import { isRestrictedTopic } from './restricted-topic.ts';
 import type { SharedGroup } from './shared-subscriptions.ts';
 import { mergeSubscriptions, type Subscription } from './subscription.ts';
 import type { SubscriptionTree } from './subscription-tree.ts';
@@ -36,12 +37,13 @@ export class TopicMatch {
   /** Nobody gets it otherwise than as a local session, at once: the short way. */
   isPlain = true;
   /** A `$` topic with a meaning of its own (handlers/publish-restricted.ts). */
-  isRestricted = false;
+  readonly isRestricted: boolean;
 
   constructor(hash: number, bytes: Buffer, topic: string) {
     this.hash = hash;
     this.bytes = bytes;
     this.topic = topic;
+    this.isRestricted = isRestrictedTopic(topic);
   }
 
   get isEmpty(): boolean {

@@ -12,6 +12,7 @@
 import { type ConnectPacket, encodePublish, PublishView, readPublish } from '@dunlin/protocol';
 import { readRecord, writeRecord } from './message-record.ts';
 import { Publication } from './publication.ts';
+import { lengthEnd } from './publish-conversion.ts';
 import { placeInPacket } from './publish-in-place.ts';
 import type { Session, SessionWill } from './session.ts';
 
@@ -35,9 +36,7 @@ export function willOf(packet: ConnectPacket, clientId: string): SessionWill | n
   );
   const view = new PublishView();
   const publication = new Publication();
-  const bodyStart =
-    2 + (bytes.length > 129 ? 1 : 0) + (bytes.length > 16_386 ? 1 : 0) + (bytes.length > 2_097_155 ? 1 : 0);
-  readPublish(view, bytes[0], bytes, bodyStart, bytes.length, 5);
+  readPublish(view, bytes[0], bytes, lengthEnd(bytes, 1), bytes.length, 5);
   placeInPacket(publication, view, bytes, 0, true, 0, null);
   publication.publisher = clientId;
   return { record: writeRecord(publication), delaySeconds: willDelayInterval ?? 0 };

@@ -24,7 +24,6 @@ export const FrameType = {
   response: 6,
   statistics: 7,
 } as const;
-export type FrameTypeName = keyof typeof FrameType;
 
 /** `count` is the number of members of a group at the sender; for a durable filter the last number of its log. */
 export interface RouteChange {

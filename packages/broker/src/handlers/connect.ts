@@ -18,6 +18,7 @@ import { keepAliveDeadlineSecond } from '../connection-deadlines.ts';
 import { ConnectionState } from '../connection-state.ts';
 import type { AuthenticationResult, Credentials } from '../ports/authenticator.ts';
 import { StoreError } from '../ports/store.ts';
+import { isRestrictedTopic } from '../restricted-topic.ts';
 import type { OpenedSession } from '../sessions.ts';
 import { InboundTopicAliases, OutboundTopicAliases } from '../topic-alias.ts';
 import { willOf } from '../will.ts';
@@ -96,7 +97,6 @@ function checkSupported(connection: Connection, packet: ConnectPacket): void {
 function takeClientLimits(connection: Connection, packet: ConnectPacket): void {
   const { limits } = connection.broker;
   const { properties } = packet;
-  connection.problemInformation = properties.requestProblemInformation !== 0;
   const keepAlive = packet.keepAliveSeconds;
   const keepAliveMax = limits.keepAliveMaxSeconds;
   connection.keepAliveSeconds =
@@ -123,7 +123,7 @@ function expiryOf(connection: Connection, packet: ConnectPacket): number {
 
 type Accepted = Extract<AuthenticationResult, { kind: 'accept' }>;
 
-/** Null: refused, or the exchange goes on with AUTH and `resumeAuthentication` ends it. */
+/** Null: refused, or the connection ended during the exchange. */
 async function authenticate(connection: Connection, packet: ConnectPacket, clientId: string): Promise<Accepted | null> {
   const credentials: Credentials = {
     clientId,
@@ -141,7 +141,6 @@ async function authenticate(connection: Connection, packet: ConnectPacket, clien
     return null;
   }
   connection.authenticationMethod = method;
-  connection.exchange = exchange;
   let result = await exchange.step(packet.properties.authenticationData ?? Buffer.alloc(0));
   while (result.kind === 'continue') {
     connection.send({
@@ -169,10 +168,9 @@ async function authorizeWill(connection: Connection, packet: ConnectPacket, clie
   const { authorizer } = connection.broker;
   const { will } = packet;
   if (will === null) return;
-  const client = { clientId, userName: connection.userName, remoteAddress: connection.transport.remoteAddress };
-  const isOurs = /^\$(SYS|share|events|delayed)(\/|$)/.test(will.topic);
+  const client = connection.identity(clientId);
   if (
-    isOurs ||
+    isRestrictedTopic(will.topic) ||
     (authorizer !== null && !(await authorizer.authorize(client, 'publish', will.topic, will.qos, will.retain)))
   ) {
     throw new ProtocolError(ReasonCode.notAuthorized, `a will for "${will.topic}" is not allowed`);

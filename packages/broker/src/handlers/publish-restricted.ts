@@ -6,23 +6,11 @@ import { PendingAcknowledgement } from '../acknowledgements.ts';
 import type { Connection } from '../connection.ts';
 import { type Delay, delayOf } from '../delayed.ts';
 import type { Publication } from '../publication.ts';
+import { isDelayedTopic, isRestrictedTopic } from '../restricted-topic.ts';
 import type { Session } from '../session.ts';
 import { keep } from '../session-delivery.ts';
 import type { TopicMatch } from '../topic-match.ts';
 import { acceptPublish, acknowledge } from './accept-publish.ts';
-
-/** `$` topics with a meaning; all others are ordinary. */
-const readOnlyPrefixes = ['$SYS', '$share', '$events'];
-const delayedPrefix = '$delayed';
-
-export function isRestrictedTopic(topic: string): boolean {
-  if (topic.charCodeAt(0) !== 0x24) return false;
-  return isBelow(topic, delayedPrefix) || readOnlyPrefixes.some((prefix) => isBelow(topic, prefix));
-}
-
-function isBelow(topic: string, prefix: string): boolean {
-  return topic.startsWith(prefix) && (topic.length === prefix.length || topic[prefix.length] === '/');
-}
 
 export function publishRestricted(
   connection: Connection,
@@ -31,7 +19,7 @@ export function publishRestricted(
   match: TopicMatch,
   packetId: number,
 ): void {
-  if (isBelow(match.topic, delayedPrefix)) {
+  if (isDelayedTopic(match.topic)) {
     const delay = delayOf(match.topic, connection.broker.limits.delayMaxSeconds);
     if (typeof delay === 'string') throw new ProtocolError(ReasonCode.topicNameInvalid, delay);
     // What a client may not publish now, it may not publish later.
@@ -67,11 +55,7 @@ function authorize(
   then: (publication: Publication) => void,
 ): void {
   const { broker } = connection;
-  const client = {
-    clientId: session.clientId,
-    userName: connection.userName,
-    remoteAddress: connection.transport.remoteAddress,
-  };
+  const client = connection.identity(session.clientId);
   const answer = broker.authorizer?.authorize(client, 'publish', topic, publication.qos, publication.retain) ?? true;
   if (answer === true) {
     then(publication);

@@ -12,7 +12,7 @@ import { placeInPacket } from '../publish-in-place.ts';
 import type { Session } from '../session.ts';
 import type { TopicMatch } from '../topic-match.ts';
 import { acceptPublish } from './accept-publish.ts';
-import { isRestrictedTopic, publishRestricted } from './publish-restricted.ts';
+import { publishRestricted } from './publish-restricted.ts';
 
 /** One of each serves all connections of a worker: a publish is through with them before the next begins. */
 const view = new PublishView();
@@ -79,7 +79,6 @@ function matchTopic(connection: Connection, publication: Publication): TopicMatc
   const last = connection.lastMatch;
   if (last !== null && last.version === tree.version && isTopic(last.bytes, bytes, topicStart, topicEnd)) return last;
   const match = matches.find(bytes, topicStart, topicEnd);
-  match.isRestricted = isRestrictedTopic(match.topic);
   connection.lastMatch = match;
   return match;
 }

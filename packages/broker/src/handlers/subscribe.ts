@@ -164,11 +164,7 @@ function check(
     return ReasonCode.quotaExceeded;
   if (!connection.broker.tree.mayAdd(share?.filter ?? filter)) return ReasonCode.quotaExceeded;
   if (authorizer === null) return 0;
-  const client = {
-    clientId: session.clientId,
-    userName: connection.userName,
-    remoteAddress: connection.transport.remoteAddress,
-  };
+  const client = connection.identity(session.clientId);
   const allowed = authorizer.authorize(client, 'subscribe', share?.filter ?? filter, request.qos, false);
   if (allowed === true) return 0;
   if (allowed === false) return ReasonCode.notAuthorized;

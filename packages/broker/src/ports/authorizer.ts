@@ -1,8 +1,15 @@
-/** Port: who may do what. Answers are cached by the caller per connection and topic. */
+/** Who asks. */
+export interface ClientIdentity {
+  clientId: string;
+  userName: string | null;
+  remoteAddress: string;
+}
+
+/** Port: who may do what. Asked for each filter of a SUBSCRIBE, each PUBLISH and each will. */
 export interface Authorizer {
   /** False for everything that is not clearly allowed. */
   authorize(
-    client: { clientId: string; userName: string | null; remoteAddress: string },
+    client: ClientIdentity,
     action: 'publish' | 'subscribe',
     topic: string,
     qos: 0 | 1 | 2,
