@@ -216,7 +216,11 @@ export class Outbox {
 
 /** Sends or appends bytes[start, end), which must not change any more. */
 export function sendBytes(outbox: Outbox, bytes: Buffer, start: number, end: number): void {
-  if (outbox.sendThrough(bytes, start, end)) return;
+  if (!outbox.sendThrough(bytes, start, end)) putBytes(outbox, bytes, start, end);
+}
+
+/** Appends a copy of bytes[start, end). */
+export function putBytes(outbox: Outbox, bytes: Buffer, start: number, end: number): void {
   const at = outbox.reserve(end - start);
   copyInto(outbox.buffer, at, bytes, start, end);
 }

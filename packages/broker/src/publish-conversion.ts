@@ -1,16 +1,34 @@
 /**
  * QoS 0 PUBLISH packets of one protocol version as those of another, a whole run at once: MQTT 5 puts properties between topic and payload, older versions
- * have none. Hot: one pass over the bytes, one buffer for all packets, copied by loops, since packets are small (about 60 ns a packet of 80 bytes).
+ * have none. Hot: one pass over the bytes, one buffer for all packets, copied by loops, since packets are small
+ * (25 to 30 ns a packet of 80 bytes).
  *
  * The packets were checked when they were read; what is malformed cannot come here.
  */
 
 import { writeVariableByteInteger } from '@dunlin/protocol';
-import { copyInto } from './copy-into.ts';
+import { copyWords, viewOf } from './copy-into.ts';
 
-/** MQTT 5 to older: the properties are left out. The result is a buffer of its own. */
-export function withoutProperties(bytes: Buffer, start: number, end: number): Buffer {
-  const out = Buffer.allocUnsafeSlow(end - start);
+/** Where converted packets go. */
+export class ConversionSpace {
+  readonly bytes: Buffer;
+  readonly view: DataView;
+
+  constructor(size: number) {
+    this.bytes = Buffer.allocUnsafeSlow(size);
+    this.view = viewOf(this.bytes);
+  }
+}
+
+/** At most so many bytes come of a run: MQTT 5 has a byte for the property length, and one more where the remaining length grows by a byte. */
+export function convertedBytesMax(runBytes: number, packets: number): number {
+  return runBytes + 2 * packets;
+}
+
+/** MQTT 5 to older: the properties are left out. The result lies in `space`. */
+export function withoutProperties(space: ConversionSpace, bytes: Buffer, start: number, end: number): Buffer {
+  const { bytes: out, view: outView } = space;
+  const view = viewOf(bytes);
   let to = 0;
   for (let at = start; at < end; ) {
     const bodyStart = lengthEnd(bytes, at + 1);
@@ -20,17 +38,17 @@ export function withoutProperties(bytes: Buffer, start: number, end: number): Bu
       bytes[topicEnd] < 0x80 ? topicEnd + 1 + bytes[topicEnd] : lengthEnd(bytes, topicEnd) + lengthAt(bytes, topicEnd);
     out[to++] = bytes[at];
     to = writeVariableByteInteger(out, to, packetEnd - bodyStart - (payloadStart - topicEnd));
-    to = copyInto(out, to, bytes, bodyStart, topicEnd);
-    to = copyInto(out, to, bytes, payloadStart, packetEnd);
+    to = copyWords(outView, to, view, bodyStart, topicEnd);
+    to = copyWords(outView, to, view, payloadStart, packetEnd);
     at = packetEnd;
   }
   return out.subarray(0, to);
 }
 
-/** Older to MQTT 5: each packet gets properties of length 0. The result is a buffer of its own. */
-export function withEmptyProperties(bytes: Buffer, start: number, end: number, packets: number): Buffer {
-  // One byte for the property length, one more where the remaining length grows by a byte.
-  const out = Buffer.allocUnsafeSlow(end - start + 2 * packets);
+/** Older to MQTT 5: each packet gets properties of length 0. The result lies in `space`. */
+export function withEmptyProperties(space: ConversionSpace, bytes: Buffer, start: number, end: number): Buffer {
+  const { bytes: out, view: outView } = space;
+  const view = viewOf(bytes);
   let to = 0;
   for (let at = start; at < end; ) {
     const bodyStart = lengthEnd(bytes, at + 1);
@@ -38,9 +56,9 @@ export function withEmptyProperties(bytes: Buffer, start: number, end: number, p
     const topicEnd = bodyStart + 2 + ((bytes[bodyStart] << 8) | bytes[bodyStart + 1]);
     out[to++] = bytes[at];
     to = writeVariableByteInteger(out, to, packetEnd - bodyStart + 1);
-    to = copyInto(out, to, bytes, bodyStart, topicEnd);
+    to = copyWords(outView, to, view, bodyStart, topicEnd);
     out[to++] = 0;
-    to = copyInto(out, to, bytes, topicEnd, packetEnd);
+    to = copyWords(outView, to, view, topicEnd, packetEnd);
     at = packetEnd;
   }
   return out.subarray(0, to);

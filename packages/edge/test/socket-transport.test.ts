@@ -122,6 +122,32 @@ test('end: what is pending arrives, what the client still sends is thrown away',
   expect(connection.received).toBe('');
 });
 
+test('end: all that the kernel has not taken yet arrives before the end, in order', async () => {
+  client.pause();
+  const sent: Buffer[] = [];
+  let free = true;
+  for (let i = 0; free || i % 8 !== 0; i++) {
+    sent.push(Buffer.alloc(300_001, i));
+    free = transport.write(sent.at(-1) as Buffer) && free;
+  }
+  transport.end();
+  const received: Buffer[] = [];
+  client.on('data', (data) => received.push(data as Buffer));
+  client.resume();
+  await once(client, 'end');
+  expect(Buffer.concat(received).equals(Buffer.concat(sent))).toBe(true);
+});
+
+test('a write after the client has gone is told as an error of the socket, and frees the bytes', async () => {
+  client.destroy();
+  while (connection.closedWith === 'open') {
+    transport.write(Buffer.from('anybody?'));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(transport.pendingBytes).toBe(0);
+  expect(transport.write(Buffer.from('still?'))).toBe(true);
+});
+
 test('end: a client that never closes its side is cut off', async () => {
   const begun = performance.now();
   transport.end();
