@@ -4,6 +4,7 @@
 
 import { parseShare, ReasonCode } from '@dunlin/protocol';
 import { AppendQueue } from './append-queue.ts';
+import { Burials } from './cluster/burials.ts';
 import { Cluster } from './cluster/cluster.ts';
 import { Links } from './cluster/links.ts';
 import { Routes } from './cluster/routes.ts';
@@ -14,12 +15,14 @@ import { DurableFilters } from './durable-filters.ts';
 import { Duties } from './duties.ts';
 import { KeepAlive } from './keep-alive.ts';
 import type { Limits } from './limits.ts';
+import { LogEnds } from './log-ends.ts';
 import { OutboxFlusher } from './outbox.ts';
 import { PendingWrites } from './pending-writes.ts';
 import type { Authenticator } from './ports/authenticator.ts';
 import type { Authorizer } from './ports/authorizer.ts';
 import type { Backplane } from './ports/backplane.ts';
 import type { Clock } from './ports/clock.ts';
+import type { Leases } from './ports/leases.ts';
 import type { Logger } from './ports/logger.ts';
 import type { Metrics } from './ports/metrics.ts';
 import type { EndpointId, Store } from './ports/store.ts';
@@ -52,6 +55,8 @@ export interface BrokerOptions {
   /** Null: everything is allowed. */
   authorizer: Authorizer | null;
   limits: Limits;
+  /** Null, or absent: whoever starts the workers knows which have ended, and releases what they owned. */
+  leases?: Leases | null;
   /** A random number for hashing; from the caller, so that a simulation can repeat itself. */
   seed?: number;
 }
@@ -78,11 +83,13 @@ export class Broker {
   readonly retained: RetainedMessages;
   readonly delayed: DelayedMessages;
   readonly durableFilters: DurableFilters;
+  readonly logEnds: LogEnds;
   readonly links: Links;
   readonly routes: Routes;
   readonly router: PublishRouter;
   readonly sessions: Sessions;
   readonly cluster: Cluster;
+  readonly burials: Burials;
   readonly sysTopics: SysTopics;
   readonly pendingWrites: PendingWrites;
   private readonly duties: Duties;
@@ -112,22 +119,30 @@ export class Broker {
     this.appends = new AppendQueue(store, clock, logger, metrics, this.delivery);
     this.retained = new RetainedMessages(store, this.delivery, clock, logger);
     this.durableFilters = new DurableFilters(store, this.tree);
-    this.links = new Links(clock, metrics, limits.linkBytesMax, (to, bytes) => backplane?.send(to, bytes));
+    this.logEnds = new LogEnds(store, this.durableFilters.followed, metrics);
+    const send = (to: EndpointId | null, bytes: Uint8Array): void =>
+      to === null ? backplane?.broadcast(bytes) : backplane?.send(to, bytes);
+    this.links = new Links(clock, metrics, limits.linkBytesMax, send);
     this.routes = new Routes({
       tree: this.tree,
       clock,
       logger,
       metrics,
       confirmMilliseconds: limits.routeConfirmMilliseconds,
-      send: (to, bytes) => (to === null ? backplane?.broadcast(bytes) : backplane?.send(to, bytes)),
+      send,
+      changing: () => this.links.flushMessages(),
       durableAnnounced: (filter, lastSequence) => {
         this.durableFilters.add(filter, lastSequence);
       },
+      durableDigest: () => this.durableFilters.digest,
+      durableCompared: (endpoint, theirs) => this.durableFilters.compared(endpoint, theirs),
     });
     this.router = new PublishRouter(this);
     this.delayed = new DelayedMessages(store, this.router, clock, logger, metrics);
     this.sessions = new Sessions(this);
     this.cluster = new Cluster(this);
+    const isMember = (endpoint: EndpointId): boolean => this.cluster.has(endpoint);
+    this.burials = new Burials({ leases: options.leases ?? null, store, clock, logger, self: this.self, isMember });
     this.sysTopics = new SysTopics(this);
     this.duties = new Duties(this);
   }
@@ -177,6 +192,19 @@ export class Broker {
     const entry = share === null ? null : this.tree.find(share.filter);
     const group = entry?.groups?.find((known) => known.name === member.filter);
     return group !== undefined && this.router.redispatch(group, publication);
+  }
+
+  /**
+   * This worker's lease has run out: others may own its durable sessions already, and publish their wills. It ends their connections and writes nothing;
+   * ephemeral clients are served on (ARCHITECTURE.md, section 9). Returns how many there were.
+   */
+  giveUpDurableSessions(): number {
+    const durable = [...this.sessions.all()].filter((session) => session.stored);
+    for (const session of durable) {
+      this.sessions.abandon(session);
+      session.connection.disconnect(ReasonCode.serverBusy, 'the worker has lost its lease of the session');
+    }
+    return durable.length;
   }
 
   /** Disconnects all clients, writes their sessions back, leaves the others. */

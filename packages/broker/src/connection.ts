@@ -81,6 +81,8 @@ export class Connection implements PacketSink, KeepAliveEntry {
   private paused = false;
   /** Connected, but what the client sends is kept until something is through: the resends of a CONNECT, or an answer (`holdFor`). */
   private holding = false;
+  /** Links that this client's publishes have filled: it is not read while there is one (cluster/link.ts). */
+  private fullLinks = 0;
   private roomWaiters: (() => void)[] | null = null;
   private authenticationWaiter: ((data: Buffer | null) => void) | null = null;
 
@@ -307,8 +309,19 @@ export class Connection implements PacketSink, KeepAliveEntry {
     if (this.paused) this.resumeIfRoom();
   }
 
+  holdForLink(): void {
+    this.fullLinks++;
+    this.pauseReading();
+  }
+
+  releaseFromLink(): void {
+    this.fullLinks--;
+    if (this.paused && this.state !== ConnectionState.closed) this.resumeIfRoom();
+  }
+
   /** Reading stops for several reasons; it goes on when none of them is left. */
   private resumeIfRoom(): void {
+    if (this.fullLinks > 0) return;
     if (this.earlyBytes > earlyBytesMax) return;
     if (this.outbox.congested && this.outbox.pendingBytes > 2 * this.broker.limits.outboxBytesMax) return;
     if ((this.acknowledgements?.length ?? 0) <= this.broker.limits.receiveMaximum / 2) this.resumeReading();

@@ -1,17 +1,34 @@
 /**
  * The filters that at least one durable session subscribes to: known to every worker, owned by the store (ARCHITECTURE.md, section 5).
  *
- * They are loaded at the start, announced when a session adds one, and loaded again when an append tells that one is gone. A filter that was announced
- * while the set was being loaded stays: the answer may be older than the announcement.
+ * They are loaded at the start, announced when a session adds one, and loaded again when an append tells that one is gone, or when another endpoint knows
+ * other ones: a difference that lasts from one digest to the next has every endpoint that sees it ask the store, which is right. A filter that was
+ * announced while the set was being loaded stays: the answer may be older than the announcement.
  */
-import { DurableLog } from './durable-log.ts';
-import type { Store } from './ports/store.ts';
+import type { Digest } from './cluster/frames.ts';
+import { SetDigest } from './cluster/set-digest.ts';
+import { DurableLog, FollowedLogs } from './durable-log.ts';
+import type { EndpointId, Store } from './ports/store.ts';
 import type { SubscriptionTree } from './subscription-tree.ts';
 
+/** Digests in a row that differ before the set is loaded again: one may have crossed an announcement. Doubled when loading did not help, up to the second. */
+const differencesMin = 2;
+const differencesMax = 64;
+
+interface Difference {
+  count: number;
+  loadAt: number;
+}
+
 export class DurableFilters {
+  readonly digest = new SetDigest();
+  /** Logs that local sessions follow. */
+  readonly followed = new FollowedLogs();
   private readonly store: Store;
   private readonly tree: SubscriptionTree;
   private readonly announcedAt = new Map<string, number>();
+  /** Endpoints that know other filters than are known here. */
+  private readonly differing = new Map<EndpointId, Difference>();
   private generation = 0;
   private stale = false;
 
@@ -34,7 +51,7 @@ export class DurableFilters {
     const present = new Set<string>();
     for (const { filter, lastSequence } of filters) {
       present.add(filter);
-      this.add(filter, lastSequence);
+      this.put(filter, lastSequence, since - 1);
     }
     for (const [filter, announced] of this.announcedAt) {
       if (announced < since && !present.has(filter)) this.remove(filter);
@@ -43,10 +60,16 @@ export class DurableFilters {
 
   /** Makes the filter durable here; returns its log. */
   add(filter: string, lastSequence: number): DurableLog {
-    this.announcedAt.set(filter, this.generation);
+    return this.put(filter, lastSequence, this.generation);
+  }
+
+  private put(filter: string, lastSequence: number, announced: number): DurableLog {
+    const known = this.announcedAt.get(filter);
+    if (known === undefined) this.digest.add(filter, 0);
+    if (known === undefined || known < announced) this.announcedAt.set(filter, announced);
     const entry = this.tree.entry(filter);
     if (entry.log === null) {
-      entry.log = new DurableLog(filter, lastSequence);
+      entry.log = new DurableLog(filter, lastSequence, this.followed);
       this.tree.touch();
     } else if (lastSequence > entry.log.lastSequence) {
       entry.log.lastSequence = lastSequence;
@@ -59,6 +82,24 @@ export class DurableFilters {
     this.stale = true;
   }
 
+  /** Another endpoint has told what it knows. */
+  compared(endpoint: EndpointId, theirs: Digest): void {
+    if (this.digest.equals(theirs)) {
+      this.differing.delete(endpoint);
+      return;
+    }
+    const difference = this.differing.get(endpoint) ?? { count: 0, loadAt: differencesMin };
+    this.differing.set(endpoint, difference);
+    if (++difference.count < difference.loadAt) return;
+    difference.count = 0;
+    difference.loadAt = Math.min(difference.loadAt * 2, differencesMax);
+    this.stale = true;
+  }
+
+  endpointLeft(endpoint: EndpointId): void {
+    this.differing.delete(endpoint);
+  }
+
   /** Called by the worker's timer. */
   async refresh(): Promise<void> {
     if (this.stale) await this.load();
@@ -69,6 +110,7 @@ export class DurableFilters {
     if (entry === null || entry.log === null || entry.log.cursors.length > 0) return;
     entry.log = null;
     this.announcedAt.delete(filter);
+    this.digest.remove(filter, 0);
     this.tree.touch();
     this.tree.prune(entry);
   }

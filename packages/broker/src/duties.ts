@@ -8,7 +8,7 @@ import { RecordError } from './message-record.ts';
 const secondMilliseconds = 1000;
 /** Wills, sessions taken from the store at once. */
 const batchMax = 500;
-/** Trimming and looking again for lost frames: every so many seconds. */
+/** Trimming: every so many seconds. */
 const slowEverySeconds = 5;
 
 export class Duties {
@@ -37,8 +37,12 @@ export class Duties {
   private everySecond(): void {
     const { broker } = this;
     this.seconds++;
+    const { isLeader } = broker.cluster;
     this.run('refreshing durable filters', () => broker.durableFilters.refresh());
-    if (!broker.cluster.isLeader) return;
+    // Alone nobody else appends. With a backplane others may, also while none of them is heard of.
+    if (broker.backplane !== null) this.run('looking at the ends of logs', () => broker.logEnds.everySecond());
+    this.run('releasing what the dead owned', () => broker.burials.everySecond(isLeader));
+    if (!isLeader) return;
     this.run('publishing due wills', () => this.publishDueWills());
     this.run('publishing delayed messages', () => broker.delayed.publishDue());
     this.run('ending sessions', () => this.expireSessions());

@@ -78,6 +78,13 @@ export class LogCursor {
     this.live = false;
   }
 
+  /** The log goes on behind what was sent, and no frame has brought it. */
+  endMoved(sequence: number): void {
+    if (!this.live || this.next > sequence) return;
+    this.live = false;
+    this.pump();
+  }
+
   /** Called for each message appended while connected, in the order of their numbers unless frames overtook each other. */
   arrived(sequence: number, publication: Publication): void {
     if (!this.live || sequence < this.next) return;

@@ -37,6 +37,10 @@ export interface PublishRouterParts {
 export type Producer = Pick<AppendRequest, 'producer' | 'inbound'>;
 const noProducer: Producer = { producer: null, inbound: null };
 
+const noEndpoints: readonly EndpointId[] = [];
+const noGroups: string[] = [];
+const noLogs: MessageEntry['logs'] = [];
+
 export class PublishRouter {
   private readonly parts: PublishRouterParts;
 
@@ -67,7 +71,7 @@ export class PublishRouter {
     else deliverAcknowledged(delivery, publication, match.live, publisher);
     const remoteGroups = match.groups.length > 0 ? this.toGroups(publication, match.groups) : null;
     if (publication.qos === 0 || (match.logs.length === 0 && producer.inbound === null)) {
-      this.toEndpoints(publication, match, remoteGroups, [], acknowledgement);
+      this.toEndpoints(publication, match, remoteGroups, noLogs, acknowledgement);
     } else {
       this.append(publication, match, remoteGroups, acknowledgement, producer);
     }
@@ -111,9 +115,13 @@ export class PublishRouter {
       },
     });
     // Without logs nobody calls `appended`; what other endpoints get does not depend on numbers then.
-    if (logs.length === 0 && hasRemote) this.toEndpoints(publication, match, remoteGroups, [], acknowledgement);
+    if (logs.length === 0 && hasRemote) this.toEndpoints(publication, match, remoteGroups, noLogs, acknowledgement);
   }
 
+  /**
+   * QoS 0 passes, as it may be lost. QoS 1 and 2 is kept for endpoints that have nothing but the frame for somebody there; those with durable
+   * subscribers alone have the log, and what passes spares them reading it.
+   */
   private toEndpoints(
     publication: Publication,
     match: TopicMatch,
@@ -123,15 +131,38 @@ export class PublishRouter {
   ): void {
     if (match.endpoints.length === 0 && remoteGroups === null) return;
     const record = writeRecord(publication);
-    const waits = publication.qos > 0 ? acknowledgement : null;
-    for (const endpoint of match.endpoints) {
-      const groups = remoteGroups?.get(endpoint) ?? [];
-      this.parts.links.send(endpoint, { record, toSubscriptions: true, groups, logs }, waits, publication.qos);
+    const isKept = publication.qos > 0;
+    const live = isKept ? match.liveEndpoints : noEndpoints;
+    const passing = isKept ? match.loggedEndpoints : match.endpoints;
+    if (live.length === 0 && remoteGroups === null && this.parts.links.mayBroadcast(passing.length)) {
+      if (isKept && logs.length === 0) return;
+      this.parts.links.broadcast({ record, toSubscriptions: !isKept, groups: noGroups, logs });
+      return;
+    }
+    for (const endpoint of live) {
+      const groups = remoteGroups?.get(endpoint) ?? noGroups;
+      this.parts.links.send(endpoint, { record, toSubscriptions: true, groups, logs }, acknowledgement);
+    }
+    for (const endpoint of passing) {
+      const groups = remoteGroups?.get(endpoint) ?? noGroups;
+      this.toOne(endpoint, { record, toSubscriptions: !isKept, groups, logs }, publication.qos, acknowledgement);
     }
     if (remoteGroups === null) return;
     for (const [endpoint, groups] of remoteGroups) {
       if (match.endpoints.includes(endpoint)) continue;
-      this.parts.links.send(endpoint, { record, toSubscriptions: false, groups, logs: [] }, waits, publication.qos);
+      this.toOne(endpoint, { record, toSubscriptions: false, groups, logs: noLogs }, publication.qos, acknowledgement);
+    }
+  }
+
+  /** For an endpoint without ephemeral subscribers of QoS above 0, but for members of groups. */
+  private toOne(endpoint: EndpointId, entry: MessageEntry, qos: 0 | 1 | 2, acknowledgement: Awaited | null): void {
+    const { links, delivery } = this.parts;
+    if (qos > 0 && entry.groups.length > 0) {
+      links.send(endpoint, entry, acknowledgement);
+    } else if (qos === 0) {
+      if (!links.pass(endpoint, entry)) delivery.metrics.dropped['link-lost']++;
+    } else if (entry.logs.length > 0) {
+      links.pass(endpoint, entry); // dropped: the log has it
     }
   }
 
@@ -156,8 +187,8 @@ export class PublishRouter {
     const remote = this.toGroups(publication, [group]);
     if (remote === null) return group.members.length > 0;
     for (const [endpoint, groups] of remote) {
-      const entry = { record: writeRecord(publication), toSubscriptions: false, groups, logs: [] };
-      this.parts.links.send(endpoint, entry, null, publication.qos);
+      const entry = { record: writeRecord(publication), toSubscriptions: false, groups, logs: noLogs };
+      this.toOne(endpoint, entry, publication.qos, null);
     }
     return true;
   }
@@ -169,8 +200,8 @@ export class PublishRouter {
     if (entry.toSubscriptions) {
       if (publication.qos === 0) deliverQos0(delivery, publication, match.all, null);
       else deliverAcknowledged(delivery, publication, match.live, null);
-      for (const { filter, sequence } of entry.logs) tree.find(filter)?.log?.arrived(sequence, publication);
     }
+    for (const { filter, sequence } of entry.logs) tree.find(filter)?.log?.arrived(sequence, publication);
     for (const name of entry.groups) {
       const group = match.groups.find((known) => known.name === name);
       if (group === undefined) {

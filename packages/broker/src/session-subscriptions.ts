@@ -3,10 +3,10 @@
  */
 import { parseShare } from '@dunlin/protocol';
 import type { Broker } from './broker.ts';
-import { dropEmptyGroup, groupOf } from './cluster/routes.ts';
 import { LogCursor } from './log-cursor.ts';
 import type { Cursor, StoredSubscription } from './ports/store.ts';
 import type { Session } from './session.ts';
+import { dropEmptyGroup, groupOf } from './shared-subscriptions.ts';
 import { Subscription } from './subscription.ts';
 
 /** Where the messages of a durable session come from: a log, for QoS above 0 without `$share`. */

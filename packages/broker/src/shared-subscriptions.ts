@@ -9,6 +9,7 @@ import type { SharedStrategy } from './limits.ts';
 import type { EndpointId } from './ports/store.ts';
 import type { Publication } from './publication.ts';
 import type { Subscription } from './subscription.ts';
+import type { FilterEntry } from './subscription-tree.ts';
 
 export class SharedGroup {
   /** `$share/name/filter`. */
@@ -56,6 +57,23 @@ export class SharedGroup {
     }
     if (this.sticky === endpoint && count === 0) this.sticky = null;
   }
+}
+
+/** The group of an entry by its whole name `$share/{name}/{filter}`, made if there is none. */
+export function groupOf(entry: FilterEntry, name: string, filter: string): SharedGroup {
+  entry.groups ??= [];
+  let group = entry.groups.find((known) => known.name === name);
+  if (group === undefined) {
+    group = new SharedGroup(name, filter);
+    entry.groups.push(group);
+  }
+  return group;
+}
+
+export function dropEmptyGroup(entry: FilterEntry, group: SharedGroup): void {
+  if (!group.isEmpty || entry.groups === null) return;
+  entry.groups = entry.groups.filter((other) => other !== group);
+  if (entry.groups.length === 0) entry.groups = null;
 }
 
 /** The member that gets this message, another endpoint that shall choose, or null when there is nobody. */

@@ -27,8 +27,10 @@ export class FilterEntry {
   /** Local durable sessions, which get messages of QoS above 0 through the log. */
   readonly logged: Subscription[] = [];
   groups: SharedGroup[] | null = null;
-  /** Other endpoints with subscribers, none twice. */
+  /** Other endpoints with subscribers that get messages from frames, none twice. */
   endpoints: string[] | null = null;
+  /** Other endpoints with durable subscribers alone, which have the log for what frames lose; none twice, and none of those above. */
+  loggedEndpoints: string[] | null = null;
   /** Set while the filter is durable. */
   log: DurableLog | null = null;
   /** True once a match merged this list with another: then a change of the list makes matches stale. */
@@ -44,6 +46,7 @@ export class FilterEntry {
       this.logged.length === 0 &&
       this.groups === null &&
       this.endpoints === null &&
+      this.loggedEndpoints === null &&
       this.log === null
     );
   }

@@ -6,6 +6,7 @@
  * messages are not handed over: what the store knows is what was appended, and the client sends the rest again.
  */
 
+import { FrameError } from './cluster/wire.ts';
 import { InflightState } from './inflight.ts';
 import type { Cursor, OutboundInflight, SessionChange, StoredSession } from './ports/store.ts';
 import type { Session } from './session.ts';
@@ -62,17 +63,57 @@ export function encodeHanded(handed: HandedSession | null): string {
   return JSON.stringify({ cursors: handed.cursors, outbound });
 }
 
+/** Throws FrameError for a text that is no handed session: what is taken from it is written to the store. */
 export function decodeHanded(text: string): HandedSession | null {
   if (text === '') return null;
-  const { cursors, outbound } = JSON.parse(text) as {
-    cursors: Cursor[];
-    outbound: (OutboundInflight & { record: string | null })[];
-  };
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new FrameError(`a handed session that is no JSON: ${String(error)}`);
+  }
+  const { cursors, outbound } = objectOf(value);
+  return { cursors: arrayOf(cursors).map(cursorOf), outbound: arrayOf(outbound).map(inflightOf) };
+}
+
+function cursorOf(value: unknown): Cursor {
+  const { filter, acknowledged, above } = objectOf(value);
+  return { filter: textOf(filter), acknowledged: numberOf(acknowledged), above: arrayOf(above).map(numberOf) };
+}
+
+function inflightOf(value: unknown): OutboundInflight {
+  const { packetId, state, qos, filter, sequence, record } = objectOf(value);
+  const id = numberOf(packetId);
+  if (id < 1 || id > 65_535) throw new FrameError(`${id} is no packet identifier`);
+  if (state !== 'sent' && state !== 'released') throw new FrameError('a message in flight of an unknown state');
+  if (qos !== 1 && qos !== 2) throw new FrameError('a message in flight of an unknown QoS');
   return {
-    cursors,
-    outbound: outbound.map((message) => ({
-      ...message,
-      record: message.record === null ? null : Buffer.from(message.record as string, 'base64'),
-    })),
+    packetId: id,
+    state,
+    qos,
+    filter: textOf(filter),
+    sequence: numberOf(sequence),
+    record: record === null ? null : Buffer.from(textOf(record), 'base64'),
   };
+}
+
+function objectOf(value: unknown): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) throw new FrameError('a handed session that is no object');
+  return value as Record<string, unknown>;
+}
+
+function arrayOf(value: unknown): unknown[] {
+  if (!Array.isArray(value)) throw new FrameError('a handed session without a list');
+  return value;
+}
+
+function textOf(value: unknown): string {
+  if (typeof value !== 'string') throw new FrameError('a handed session without a text');
+  return value;
+}
+
+function numberOf(value: unknown): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
+    throw new FrameError('a handed session without a number');
+  return value;
 }

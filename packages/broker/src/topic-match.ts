@@ -31,7 +31,11 @@ export class TopicMatch {
   /** Who gets a QoS 1 or 2 publish now: without those who get it through a log. The same array as `all` where no log is involved. */
   live: readonly Subscription[] = noSubscriptions;
   groups: readonly SharedGroup[] = noGroups;
+  /** Every other endpoint with subscribers. */
   endpoints: readonly string[] = noEndpoints;
+  /** Those that must take in a QoS 1 or 2 publish before it is acknowledged, and those that have it in a log. */
+  liveEndpoints: readonly string[] = noEndpoints;
+  loggedEndpoints: readonly string[] = noEndpoints;
   logs: readonly DurableLog[] = noLogs;
 
   /** Nobody gets it otherwise than as a local session, at once: the short way. */
@@ -113,7 +117,8 @@ export class TopicMatches {
     const entries = this.tree.match(match.topic);
     match.version = this.tree.version;
     match.groups = noGroups;
-    match.endpoints = noEndpoints;
+    match.liveEndpoints = noEndpoints;
+    match.loggedEndpoints = noEndpoints;
     match.logs = noLogs;
     const lists: (readonly Subscription[])[] = [];
     let logged = false;
@@ -124,14 +129,24 @@ export class TopicMatches {
         logged = true;
       }
       if (entry.groups !== null) match.groups = [...match.groups, ...entry.groups];
-      if (entry.endpoints !== null) match.endpoints = [...new Set([...match.endpoints, ...entry.endpoints])];
+      if (entry.endpoints !== null) match.liveEndpoints = union(match.liveEndpoints, entry.endpoints);
+      if (entry.loggedEndpoints !== null) match.loggedEndpoints = union(match.loggedEndpoints, entry.loggedEndpoints);
       if (entry.log !== null) match.logs = [...match.logs, entry.log];
     }
+    match.endpoints = union(match.liveEndpoints, match.loggedEndpoints);
+    const live = match.liveEndpoints.length;
+    if (live > 0 && match.loggedEndpoints.length > 0) match.loggedEndpoints = match.endpoints.slice(live);
     match.isPlain = match.groups.length === 0 && match.endpoints.length === 0 && match.logs.length === 0;
     if (lists.length > 1) for (const entry of entries) entry.merged = true;
     match.all = mergeLists(lists);
     match.live = logged ? mergeLists(lists.filter((list) => list[0].cursor === null)) : match.all;
   }
+}
+
+/** Both lists, none twice, the first one's members first. Never one of the lists of an entry, which change in place. */
+function union(known: readonly string[], more: readonly string[]): readonly string[] {
+  if (more.length === 0) return known;
+  return known.length === 0 ? [...more] : [...new Set([...known, ...more])];
 }
 
 function sameBytes(known: Buffer, bytes: Buffer, start: number, end: number): boolean {

@@ -1,62 +1,7 @@
 /** What endpoints know of each other's filters. Frames are carried by hand, so that each can be late. */
 import { describe, expect, test } from 'vitest';
-import { Routes } from '../src/cluster/routes.ts';
-import { FrameReader } from '../src/cluster/wire.ts';
-import { Metrics } from '../src/ports/metrics.ts';
-import type { Subscription } from '../src/subscription.ts';
-import { SubscriptionTree } from '../src/subscription-tree.ts';
 import { FakeClock } from './support/fake-clock.ts';
-
-class Endpoint {
-  readonly tree = new SubscriptionTree();
-  readonly metrics = new Metrics();
-  readonly sent: { to: string | null; bytes: Uint8Array }[] = [];
-  readonly durable: [string, number][] = [];
-  readonly routes: Routes;
-
-  constructor(clock: FakeClock) {
-    const nothing = (): void => {};
-    this.routes = new Routes({
-      tree: this.tree,
-      clock,
-      logger: { debug: nothing, info: nothing, warn: nothing, error: nothing },
-      metrics: this.metrics,
-      confirmMilliseconds: 1000,
-      send: (to, bytes) => this.sent.push({ to, bytes }),
-      durableAnnounced: (filter, last) => this.durable.push([filter, last]),
-    });
-  }
-
-  /** Somebody here wants the filter. */
-  want(filter: string): void {
-    const entry = this.tree.entry(filter);
-    this.tree.addSubscription(entry, { cursor: null, index: -1 } as unknown as Subscription);
-    this.routes.filterChanged(entry);
-  }
-
-  leave(filter: string): void {
-    const entry = this.tree.entry(filter);
-    this.tree.removeSubscription(entry, entry.subscriptions[0]);
-    this.routes.filterChanged(entry);
-  }
-
-  /** Takes in the oldest frame of the other; returns the number to confirm. */
-  take(from: Endpoint, name: string): number {
-    const frame = from.sent.shift();
-    if (frame === undefined) throw new Error('nothing was sent');
-    const reader = new FrameReader(frame.bytes);
-    reader.u8();
-    reader.u8();
-    return this.routes.received(name, reader);
-  }
-}
-
-async function isDone(promise: Promise<void>): Promise<boolean> {
-  return Promise.race([
-    promise.then(() => true),
-    new Promise<boolean>((resolve) => setImmediate(() => resolve(false))),
-  ]);
-}
+import { Endpoint, isDone } from './support/routes-endpoint.ts';
 
 describe('routes', () => {
   test('a barrier waits for every peer, and not for what changes later', async () => {

@@ -1,37 +1,48 @@
 /**
- * This endpoint among the others: frames in, frames out, questions and answers (ARCHITECTURE.md, sections 5, 7 and 8).
+ * This endpoint among the others: who is there, and which part of the broker each frame is for (ARCHITECTURE.md, sections 5, 7 and 8).
  */
 import type { Broker } from '../broker.ts';
 import { readRecord } from '../message-record.ts';
 import type { BackplaneReceiver } from '../ports/backplane.ts';
 import type { EndpointId } from '../ports/store.ts';
 import { decodeHanded, encodeHanded, type HandedSession } from '../takeover.ts';
-import { FrameType, frameVersion, readMessage } from './frames.ts';
-import { FrameReader, FrameWriter } from './wire.ts';
-
-/** A takeover waits this long for the old owner; after it the claim alone counts. */
-const requestMilliseconds = 5000;
-
-interface OpenRequest {
-  endpoint: EndpointId;
-  deadline: number;
-  answer: (body: string) => void;
-}
+import {
+  FrameType,
+  readAcknowledgement,
+  readFrameType,
+  readKeptHead,
+  readMessage,
+  readRequest,
+  readResponse,
+  readStatistics,
+  writeConfirm,
+  writeStatistics,
+} from './frames.ts';
+import { SessionRequests } from './session-requests.ts';
+import { FrameError, FrameReader, FrameWriter } from './wire.ts';
 
 export class Cluster implements BackplaneReceiver {
   private readonly broker: Broker;
   private readonly endpoints = new Set<EndpointId>();
-  private readonly requests = new Map<number, OpenRequest>();
-  private lastRequest = 0;
+  private readonly requests: SessionRequests;
   /** What other workers count, for `$SYS`. */
   readonly statistics = new Map<EndpointId, number[]>();
 
   constructor(broker: Broker) {
     this.broker = broker;
-    broker.clock.every(250, () => this.giveUpLate());
+    this.requests = new SessionRequests(
+      broker.clock,
+      broker.logger,
+      (to, bytes) => broker.backplane?.send(to, bytes),
+      async ({ clientId, cleanStart, epoch }) =>
+        encodeHanded(await broker.sessions.handTo(clientId, cleanStart, epoch)),
+    );
   }
 
-  /** Whether this endpoint does what one has to do for all: expiry, wills, delayed messages, trimming. */
+  /**
+   * Whether this endpoint does what one has to do for all: expiry, wills, delayed messages, trimming. The first by name; when it is gone, or is not heard
+   * of any more, it is the next one. Two that each believe to lead do no harm: what they take from the store is handed out once.
+   */
   get isLeader(): boolean {
     for (const endpoint of this.endpoints) if (endpoint < this.broker.self) return false;
     return true;
@@ -56,102 +67,122 @@ export class Cluster implements BackplaneReceiver {
     this.statistics.delete(endpoint);
     this.broker.links.left(endpoint);
     this.broker.routes.left(endpoint);
-    for (const [id, request] of this.requests) if (request.endpoint === endpoint) this.answer(id, '');
+    this.broker.durableFilters.endpointLeft(endpoint);
+    this.broker.burials.endpointLeft(endpoint);
+    this.requests.endpointLeft(endpoint);
+    this.broker.logEnds.wantRound();
+  }
+
+  reconnected(): void {
+    this.broker.routes.reconnected();
+    this.broker.links.reconnected();
+    this.requests.askAgain();
+    this.broker.logEnds.wantRound();
   }
 
   received(from: EndpointId, bytes: Uint8Array): void {
     try {
       this.handle(from, new FrameReader(bytes));
     } catch (error) {
-      // One bad frame must not take the worker with it; what it carried for QoS above 0 was not acknowledged.
+      // One bad frame must not take the worker with it. A kept one counts as taken in: sent again it would not become readable.
       this.broker.logger.error('a frame of another worker cannot be read', { from, error: String(error) });
     }
   }
 
   private handle(from: EndpointId, reader: FrameReader): void {
-    const version = reader.u8();
-    if (version !== frameVersion) throw new Error(`frame version ${version}; known is ${frameVersion}`);
-    const { broker } = this;
-    switch (reader.u8()) {
-      case FrameType.routes: {
-        const sequence = broker.routes.received(from, reader);
-        // Confirmed only when what was retained here before can be read (retained.ts).
-        void broker.retained.idle().then(() => this.sendNumber(from, FrameType.confirm, sequence));
+    const { routes, links } = this.broker;
+    switch (readFrameType(reader)) {
+      case FrameType.kept:
+        if (links.takeKept(from, readKeptHead(reader))) this.messages(reader);
         break;
-      }
-      case FrameType.confirm:
-        broker.routes.confirmReceived(from, reader.u32());
+      case FrameType.passing:
+        this.passing(links.takePassing(from, reader.u32(), reader.f64(), reader.size), reader);
         break;
-      case FrameType.messages:
-        this.messages(from, reader);
+      case FrameType.broadcast:
+        this.passing(links.takeBroadcast(from, reader.f64(), reader.size), reader);
         break;
       case FrameType.acknowledge:
-        broker.links.acknowledged(from, reader.u32());
+        links.acknowledged(from, readAcknowledgement(reader));
+        break;
+      case FrameType.routes:
+        this.confirm(from, routes.received(from, reader));
+        break;
+      case FrameType.snapshot:
+        this.confirm(from, routes.snapshotReceived(from, reader));
+        break;
+      case FrameType.digest:
+        this.confirm(from, routes.digestReceived(from, reader));
+        break;
+      case FrameType.confirm:
+        routes.confirmReceived(from, reader.f64());
+        break;
+      case FrameType.wanted:
+        routes.wanted(from, reader);
         break;
       case FrameType.request:
-        this.requested(from, reader.u32(), reader.text());
+        this.requests.requested(from, readRequest(reader));
         break;
       case FrameType.response:
-        this.answer(reader.u32(), reader.text());
+        this.response(reader);
         break;
       case FrameType.statistics:
-        this.statistics.set(from, JSON.parse(reader.text()) as number[]);
+        this.statistics.set(from, readStatistics(reader));
         break;
       default:
-        throw new Error('unknown frame type');
+        throw new FrameError('a frame of an unknown type');
     }
   }
 
-  private messages(from: EndpointId, reader: FrameReader): void {
-    const sequence = reader.u32();
-    this.broker.delivery.now = this.broker.clock.now();
+  private passing(isLost: boolean, reader: FrameReader): void {
+    if (isLost) this.broker.logEnds.wantRound();
+    this.messages(reader);
+  }
+
+  private messages(reader: FrameReader): void {
+    const { broker } = this;
+    broker.delivery.now = broker.clock.now();
     while (!reader.isAtEnd) {
       const entry = readMessage(reader);
-      this.broker.router.receive(entry, readRecord(entry.record));
+      try {
+        broker.router.receive(entry, readRecord(entry.record));
+      } catch (error) {
+        // The rest of the frame has nothing to do with it.
+        broker.logger.error('a publish of another worker cannot be handled', { error: String(error) });
+      }
     }
-    this.broker.links.frameReceived(from, sequence);
   }
 
-  private sendNumber(to: EndpointId, type: number, value: number): void {
-    const writer = new FrameWriter();
-    writer.u8(frameVersion);
-    writer.u8(type);
-    writer.u32(value);
-    this.broker.backplane?.send(to, writer.take());
+  /** Confirmed only when what was retained here before can be read (retained.ts). */
+  private confirm(to: EndpointId, sequence: number | null): void {
+    if (sequence === null) return;
+    void this.broker.retained.idle().then(() => {
+      const writer = new FrameWriter();
+      writeConfirm(writer, sequence);
+      this.broker.backplane?.send(to, writer.take());
+    });
   }
 
-  private sendText(to: EndpointId, type: number, id: number, text: string): void {
-    const writer = new FrameWriter();
-    writer.u8(frameVersion);
-    writer.u8(type);
-    writer.u32(id);
-    writer.text(text);
-    this.broker.backplane?.send(to, writer.take());
+  private response(reader: FrameReader): void {
+    const { id, body } = readResponse(reader);
+    this.requests.answered(id, body);
   }
 
   broadcastStatistics(counters: number[]): void {
     if (this.endpoints.size === 0) return;
     const writer = new FrameWriter();
-    writer.u8(frameVersion);
-    writer.u8(FrameType.statistics);
-    writer.text(JSON.stringify(counters));
+    writeStatistics(writer, counters);
     this.broker.backplane?.broadcast(writer.take());
   }
 
   /** Asks the owner of a session to let go. Resolves to what it held; null if it holds nothing, is dead, or does not answer in time. */
-  requestSession(
+  async requestSession(
     owner: EndpointId,
     clientId: string,
     cleanStart: boolean,
     epoch: number,
   ): Promise<HandedSession | null> {
-    if (!this.endpoints.has(owner)) return Promise.resolve(null);
-    const id = ++this.lastRequest;
-    return new Promise((resolve) => {
-      const deadline = this.broker.clock.now() + requestMilliseconds;
-      this.requests.set(id, { endpoint: owner, deadline, answer: (body) => resolve(this.handedOf(owner, body)) });
-      this.sendText(owner, FrameType.request, id, JSON.stringify({ clientId, cleanStart, epoch }));
-    });
+    if (!this.endpoints.has(owner)) return null;
+    return this.handedOf(owner, await this.requests.ask(owner, clientId, cleanStart, epoch));
   }
 
   /** Without the store nobody knows who has the client: everybody is asked to let go of it. */
@@ -168,33 +199,6 @@ export class Cluster implements BackplaneReceiver {
     } catch (error) {
       this.broker.logger.error('what another worker handed over cannot be read', { owner, error: String(error) });
       return null;
-    }
-  }
-
-  private requested(from: EndpointId, id: number, body: string): void {
-    const { clientId, cleanStart, epoch } = JSON.parse(body) as {
-      clientId: string;
-      cleanStart: boolean;
-      epoch: number;
-    };
-    void this.broker.sessions
-      .handTo(clientId, cleanStart, epoch)
-      .then((handed) => this.sendText(from, FrameType.response, id, encodeHanded(handed)));
-  }
-
-  private answer(id: number, body: string): void {
-    const request = this.requests.get(id);
-    if (request === undefined) return;
-    this.requests.delete(id);
-    request.answer(body);
-  }
-
-  private giveUpLate(): void {
-    const now = this.broker.clock.now();
-    for (const [id, request] of this.requests) {
-      if (request.deadline > now) continue;
-      this.broker.logger.warn('the owner of a session did not answer in time', { owner: request.endpoint });
-      this.answer(id, '');
     }
   }
 }

@@ -1,58 +1,94 @@
 /**
- * What endpoints send each other. Every frame begins with the version of the format and its type.
+ * What endpoints send each other: the table of frames, and how each is written and read. Every frame begins with the version of the format (u8) and its
+ * type (u8).
  *
  * | type | body | meaning |
  * | --- | --- | --- |
- * | routes | sequence, snapshot flag, changes | what the sender wants to be sent; answered by `confirm` with the sequence |
+ * | routes | sequence, changes | what changed in the set of filters that the sender wants; to all; answered by `confirm` |
+ * | snapshot | id, part, last flag, sequence, changes | the sender's whole set as of the sequence, in parts |
+ * | wanted | sequence, whole flag | "I have your changes up to here: send me the rest, or everything" |
+ * | digest | sequence, confirm flag, digests | what the set comes to, so that what was lost shows (ARCHITECTURE.md, section 5) |
  * | confirm | sequence | all route changes up to it are in force here, and what was retained here before is readable |
- * | messages | link sequence, entries | publishes for subscribers at the receiver |
- * | acknowledge | link sequence | all frames of messages up to it were handed to their sessions |
- * | request | id, kind, body | asks for something, such as letting go of a client |
+ * | kept | link, sequence, first, round, entries | publishes that wait for an acknowledgement and are sent again without one |
+ * | passing | link, position, entries | publishes that are sent once |
+ * | broadcast | position, entries | the same, to all endpoints alike |
+ * | acknowledge | link, sequence, round, gap flag, positions | how far kept, passing and broadcast frames were taken in |
+ * | request | id, client identifier, clean start, epoch | asks the owner of a session to let go of it |
  * | response | id, body | the answer |
  * | statistics | counters | what the sender counts, for `$SYS` |
+ *
+ * Versions: an endpoint reads its own version of the format and the one before (`readableVersions`). A release that changes the format reads both and
+ * still writes the older; the release after it writes the newer. So nodes that are upgraded one release at a time never meet a frame that they cannot read.
  */
 import { parseShare } from '@dunlin/protocol';
 import { FrameError, type FrameReader, type FrameWriter } from './wire.ts';
 
+/** Of what is written. */
 export const frameVersion = 1;
+/** Of what is read: this one and, once there is one, the one before. */
+export const readableVersions: readonly number[] = [1];
+
 export const FrameType = {
   routes: 1,
   confirm: 2,
-  messages: 3,
+  kept: 3,
   acknowledge: 4,
   request: 5,
   response: 6,
   statistics: 7,
+  passing: 8,
+  broadcast: 9,
+  snapshot: 10,
+  wanted: 11,
+  digest: 12,
 } as const;
 
-/** `count` is the number of members of a group at the sender; for a durable filter the last number of its log. */
+/**
+ * A frame leaves when it is this large: larger ones would only wait. It is larger only where a single message or filter is; only the answer to a request
+ * has no bound of its own, since it holds what a session has in flight.
+ */
+export const frameBytesMax = 64 * 1024;
+/** A frame of route changes ends when it is this large: another filter of usual length still fits into it. */
+export const routesBytesMax = 60 * 1024;
+
+export function beginFrame(writer: FrameWriter, type: number): void {
+  writer.u8(frameVersion);
+  writer.u8(type);
+}
+
+/** The type of a frame. Throws FrameError for one of another version. */
+export function readFrameType(reader: FrameReader): number {
+  const version = reader.u8();
+  if (!readableVersions.includes(version))
+    throw new FrameError(`a frame of version ${version}; known are ${readableVersions.join(', ')}`);
+  return reader.u8();
+}
+
+/**
+ * One thing others must know of an endpoint.
+ *
+ * | kind | meaning | count |
+ * | --- | --- | --- |
+ * | add | the filter has subscribers that get messages from frames | 0 |
+ * | logged | it has durable ones alone, which have a log for QoS above 0: a frame that is lost costs them a delay | 0 |
+ * | remove | it has none any more | 0 |
+ * | group | a shared group, by its whole name | its members there |
+ * | durable | the filter has a log | the last number known of it |
+ */
 export interface RouteChange {
-  kind: 'add' | 'remove' | 'group' | 'durable';
+  kind: 'add' | 'remove' | 'group' | 'durable' | 'logged';
   filter: string;
   count: number;
 }
-const routeKinds: RouteChange['kind'][] = ['add', 'remove', 'group', 'durable'];
+export const routeKinds: readonly RouteChange['kind'][] = ['add', 'remove', 'group', 'durable', 'logged'];
 
-export function writeRoutes(
-  writer: FrameWriter,
-  sequence: number,
-  snapshot: boolean,
-  changes: readonly RouteChange[],
-): void {
-  writer.u8(frameVersion);
-  writer.u8(FrameType.routes);
-  writer.u32(sequence);
-  writer.u8(snapshot ? 1 : 0);
-  for (const change of changes) {
-    writer.u8(routeKinds.indexOf(change.kind));
-    writer.text(change.filter);
-    writer.f64(change.count);
-  }
+export function writeChange(writer: FrameWriter, change: RouteChange): void {
+  writer.u8(routeKinds.indexOf(change.kind));
+  writer.text(change.filter);
+  writer.f64(change.count);
 }
 
-export function readRoutes(reader: FrameReader): { sequence: number; snapshot: boolean; changes: RouteChange[] } {
-  const sequence = reader.u32();
-  const snapshot = reader.u8() === 1;
+function readChanges(reader: FrameReader): RouteChange[] {
   const changes: RouteChange[] = [];
   while (!reader.isAtEnd) {
     const kind = routeKinds[reader.u8()];
@@ -61,13 +97,108 @@ export function readRoutes(reader: FrameReader): { sequence: number; snapshot: b
     if (kind === 'group' && parseShare(filter) === null) throw new FrameError(`"${filter}" is no shared group`);
     changes.push({ kind, filter, count: reader.f64() });
   }
-  return { sequence, snapshot, changes };
+  return changes;
+}
+
+/** Writes as many of the changes from `start` on as one frame takes. Returns the index of the first that is left. */
+export function writeRoutes(
+  writer: FrameWriter,
+  sequence: number,
+  changes: readonly RouteChange[],
+  start: number,
+): number {
+  beginFrame(writer, FrameType.routes);
+  writer.f64(sequence);
+  let at = start;
+  while (at < changes.length && writer.length < routesBytesMax) writeChange(writer, changes[at++]);
+  return at;
+}
+
+export function readRoutes(reader: FrameReader): { sequence: number; changes: RouteChange[] } {
+  return { sequence: reader.f64(), changes: readChanges(reader) };
+}
+
+export interface SnapshotPart {
+  /** Of the snapshot: its parts have it in common. */
+  id: number;
+  /** 0, 1, 2 … */
+  part: number;
+  isLast: boolean;
+  sequence: number;
+  changes: RouteChange[];
+}
+
+const isLastAt = 2 + 4 + 4;
+
+/** Writes a part but for its changes, which `writeChange` adds; it is not the last one until `markLast` says so. */
+export function beginSnapshotPart(writer: FrameWriter, id: number, part: number, sequence: number): void {
+  beginFrame(writer, FrameType.snapshot);
+  writer.u32(id);
+  writer.u32(part);
+  writer.u8(0);
+  writer.f64(sequence);
+}
+
+export function markLast(writer: FrameWriter): void {
+  writer.u8At(isLastAt, 1);
+}
+
+export function readSnapshotPart(reader: FrameReader): SnapshotPart {
+  return {
+    id: reader.u32(),
+    part: reader.u32(),
+    isLast: reader.u8() === 1,
+    sequence: reader.f64(),
+    changes: readChanges(reader),
+  };
+}
+
+export function writeWanted(writer: FrameWriter, sequence: number, isWhole: boolean): void {
+  beginFrame(writer, FrameType.wanted);
+  writer.f64(sequence);
+  writer.u8(isWhole ? 1 : 0);
+}
+
+export function readWanted(reader: FrameReader): { sequence: number; isWhole: boolean } {
+  return { sequence: reader.f64(), isWhole: reader.u8() === 1 };
+}
+
+/** What a set comes to, in whatever order it was put together (set-digest.ts). */
+export interface Digest {
+  count: number;
+  first: number;
+  second: number;
+}
+
+export interface EndpointDigest {
+  /** Of the last route change that is in it. */
+  sequence: number;
+  /** Somebody there waits for a confirmation. */
+  wantsConfirm: boolean;
+  routes: Digest;
+  durable: Digest;
+}
+
+export function writeDigest(writer: FrameWriter, digest: EndpointDigest): void {
+  beginFrame(writer, FrameType.digest);
+  writer.f64(digest.sequence);
+  writer.u8(digest.wantsConfirm ? 1 : 0);
+  for (const { count, first, second } of [digest.routes, digest.durable]) {
+    writer.u32(count);
+    writer.u32(first);
+    writer.u32(second);
+  }
+}
+
+export function readDigest(reader: FrameReader): EndpointDigest {
+  const one = (): Digest => ({ count: reader.u32(), first: reader.u32(), second: reader.u32() });
+  return { sequence: reader.f64(), wantsConfirm: reader.u8() === 1, routes: one(), durable: one() };
 }
 
 /** One publish for the receiver: its record, the groups that it shall choose a member of, and the numbers it has in logs. */
 export interface MessageEntry {
   record: Buffer;
-  /** False: it is for `groups` alone. */
+  /** False: it is for `groups` and `logs` alone. */
   toSubscriptions: boolean;
   groups: string[];
   logs: { filter: string; sequence: number }[];
@@ -88,8 +219,125 @@ export function writeMessage(writer: FrameWriter, entry: MessageEntry): void {
 export function readMessage(reader: FrameReader): MessageEntry {
   const toSubscriptions = reader.u8() === 1;
   const groups: string[] = [];
-  for (let left = reader.u32(); left > 0; left--) groups.push(reader.text());
+  for (let left = reader.count(4); left > 0; left--) groups.push(reader.text());
   const logs: { filter: string; sequence: number }[] = [];
-  for (let left = reader.u32(); left > 0; left--) logs.push({ filter: reader.text(), sequence: reader.f64() });
+  for (let left = reader.count(12); left > 0; left--) logs.push({ filter: reader.text(), sequence: reader.f64() });
   return { toSubscriptions, groups, logs, record: reader.block() };
+}
+
+/** The head of a kept frame; entries follow. */
+export interface KeptHead {
+  /** Of the link, new whenever the sender begins anew with this receiver. */
+  link: number;
+  sequence: number;
+  /** The lowest sequence that the sender still keeps: all before it are settled. */
+  first: number;
+  /** How often the sender has begun to send again. */
+  round: number;
+}
+
+const firstAt = 2 + 4 + 8;
+const roundAt = firstAt + 8;
+
+export function writeKeptHead(writer: FrameWriter, head: KeptHead): void {
+  beginFrame(writer, FrameType.kept);
+  writer.u32(head.link);
+  writer.f64(head.sequence);
+  writer.f64(head.first);
+  writer.u32(head.round);
+}
+
+/** A copy of a kept frame, to be sent again: the bytes that were sent before belong to the backplane. */
+export function repeatKept(bytes: Uint8Array, first: number, round: number): Uint8Array {
+  const copy = Uint8Array.from(bytes);
+  const view = new DataView(copy.buffer);
+  view.setFloat64(firstAt, first);
+  view.setUint32(roundAt, round);
+  return copy;
+}
+
+export function readKeptHead(reader: FrameReader): KeptHead {
+  return { link: reader.u32(), sequence: reader.f64(), first: reader.f64(), round: reader.u32() };
+}
+
+export interface Acknowledgement {
+  link: number;
+  /** Every kept frame up to it was handed to its sessions. */
+  sequence: number;
+  /** Of the newest kept frame that came. */
+  round: number;
+  /** Frames after a gap came, and were dropped. */
+  isGap: boolean;
+  /** Bytes of passing frames on this link that were taken in, or lost before some that were. */
+  passing: number;
+  /** The same of broadcast frames. */
+  broadcast: number;
+}
+
+export function writeAcknowledgement(writer: FrameWriter, acknowledgement: Acknowledgement): void {
+  beginFrame(writer, FrameType.acknowledge);
+  writer.u32(acknowledgement.link);
+  writer.f64(acknowledgement.sequence);
+  writer.u32(acknowledgement.round);
+  writer.u8(acknowledgement.isGap ? 1 : 0);
+  writer.f64(acknowledgement.passing);
+  writer.f64(acknowledgement.broadcast);
+}
+
+export function readAcknowledgement(reader: FrameReader): Acknowledgement {
+  return {
+    link: reader.u32(),
+    sequence: reader.f64(),
+    round: reader.u32(),
+    isGap: reader.u8() === 1,
+    passing: reader.f64(),
+    broadcast: reader.f64(),
+  };
+}
+
+/** A question to the owner of a session. */
+export interface SessionRequestFrame {
+  id: number;
+  clientId: string;
+  cleanStart: boolean;
+  epoch: number;
+}
+
+export function writeConfirm(writer: FrameWriter, sequence: number): void {
+  beginFrame(writer, FrameType.confirm);
+  writer.f64(sequence);
+}
+
+export function writeRequest(writer: FrameWriter, request: SessionRequestFrame): void {
+  beginFrame(writer, FrameType.request);
+  writer.f64(request.id);
+  writer.text(request.clientId);
+  writer.u8(request.cleanStart ? 1 : 0);
+  writer.f64(request.epoch);
+}
+
+export function readRequest(reader: FrameReader): SessionRequestFrame {
+  return { id: reader.f64(), clientId: reader.text(), cleanStart: reader.u8() === 1, epoch: reader.f64() };
+}
+
+export function writeResponse(writer: FrameWriter, id: number, body: string): void {
+  beginFrame(writer, FrameType.response);
+  writer.f64(id);
+  writer.text(body);
+}
+
+export function readResponse(reader: FrameReader): { id: number; body: string } {
+  return { id: reader.f64(), body: reader.text() };
+}
+
+export function writeStatistics(writer: FrameWriter, counters: readonly number[]): void {
+  beginFrame(writer, FrameType.statistics);
+  writer.u32(counters.length);
+  for (const counter of counters) writer.f64(counter);
+}
+
+export function readStatistics(reader: FrameReader): number[] {
+  const counters: number[] = [];
+  for (let left = reader.count(8); left > 0; left--) counters.push(reader.f64());
+  return counters;
 }

@@ -1,76 +1,267 @@
 /**
- * The ordered, acknowledged stream of message frames from this endpoint to one other (ARCHITECTURE.md, section 8).
+ * What this endpoint sends to one other: two streams of frames over a backplane that may lose any of them (ARCHITECTURE.md, section 8).
  *
- * Messages of a turn go into one frame, sent at the end of the turn or at 64 KiB. Frames are numbered; the receiver acknowledges cumulatively,
- * once a turn. A publish of QoS above 0 is acknowledged to its client only when the frame that carries it was acknowledged here.
+ * ```
+ *   kept      │ 4 │ 5 │ 6 │ 7 │ being filled     numbered, kept until acknowledged, sent again from the first that is missing (go back N)
+ *               └ acknowledged: up to 3
+ *   passing   ── bytes ──┼── bytes ──>           sent once; what the other side has taken in bounds what may be under way
+ *                taken in ┘
+ * ```
+ *
+ * Messages of a turn go into one frame, sent at the end of the turn or at 64 KiB. A publish of QoS above 0 is acknowledged to its client only when the
+ * frame that carries it was acknowledged here. A link belongs to one stay of the other endpoint: its `id` is new when that one comes back.
  */
 import type { Awaited } from '../acknowledgements.ts';
-import { FrameType, frameVersion, type MessageEntry, writeMessage } from './frames.ts';
+import {
+  type Acknowledgement,
+  beginFrame,
+  FrameType,
+  frameBytesMax,
+  type MessageEntry,
+  repeatKept,
+  writeKeptHead,
+  writeMessage,
+} from './frames.ts';
 import { FrameWriter } from './wire.ts';
 
-/** A frame leaves when it is this large: larger ones would only wait. */
-const frameBytesMax = 64 * 1024;
+/** Kept frames are sent again when nothing was acknowledged for this long; doubled each time that does not help, up to the second. */
+const patienceMilliseconds = 500;
+const patienceMaxMilliseconds = 8000;
+/** So much is sent again before the other side has shown that it takes it: a receiver that is slow must not be given everything twice. */
+const repeatBytesMax = 1024 * 1024;
+/** Passing frames of which nothing was heard for this long were lost, or their acknowledgement was: they no longer count as under way. */
+const passingMilliseconds = 2000;
 
-interface SentFrame {
+/** A publisher that is not read while a link it feeds is full. */
+export interface HeldPublisher {
+  holdForLink(): void;
+  releaseFromLink(): void;
+}
+
+interface KeptFrame {
   sequence: number;
-  bytes: number;
+  bytes: Uint8Array;
   waiting: Awaited[];
 }
 
 export class Link {
+  readonly id: number;
   private readonly send: (bytes: Uint8Array) => void;
-  private readonly writer = new FrameWriter();
+  private readonly repeated: () => void;
+  private readonly bytesMax: number;
+
+  private readonly keptWriter = new FrameWriter();
   private sequence = 0;
   private waiting: Awaited[] = [];
-  private sent: SentFrame[] = [];
-  /** Bytes sent and not acknowledged. */
+  /** Sent and not acknowledged; from `head` on. */
+  private kept: KeptFrame[] = [];
+  private head = 0;
+  /** How many of them were sent in this round, and their bytes. */
+  private transmitted = 0;
+  private transmittedBytes = 0;
+  private round = 0;
+  /** Frames are sent again: new ones wait behind them. */
+  private isRepeating = false;
+  private patience = patienceMilliseconds;
+  private quietSince = 0;
   unacknowledgedBytes = 0;
+  private readonly held = new Set<HeldPublisher>();
 
-  constructor(send: (bytes: Uint8Array) => void) {
+  private readonly passingWriter = new FrameWriter();
+  private passingSent = 0;
+  private passingTaken = 0;
+  /** How far the broadcasts of this endpoint were taken in there. */
+  private broadcastTaken: number;
+  private passingHeardAt: number;
+
+  /** `broadcastSent`: what was broadcast before does not count. `repeated` is told of every frame that is sent again. */
+  constructor(
+    id: number,
+    bytesMax: number,
+    broadcastSent: number,
+    now: number,
+    send: (bytes: Uint8Array) => void,
+    repeated: () => void,
+  ) {
+    this.id = id;
+    this.bytesMax = bytesMax;
+    this.broadcastTaken = broadcastSent;
+    this.passingHeardAt = now;
     this.send = send;
+    this.repeated = repeated;
   }
 
-  /** Adds a publish to the frame being filled. Returns whether this is the frame's first. */
-  add(entry: MessageEntry, acknowledgement: Awaited | null): boolean {
-    const first = this.writer.length === 0;
-    if (first) {
-      this.sequence++;
-      this.writer.u8(frameVersion);
-      this.writer.u8(FrameType.messages);
-      this.writer.u32(this.sequence);
+  /** Adds a publish that must arrive to the frame being filled. */
+  keep(entry: MessageEntry, acknowledgement: Awaited | null, now: number): void {
+    const writer = this.keptWriter;
+    if (writer.length + entry.record.length > frameBytesMax) this.flushKept(now);
+    if (writer.length === 0) {
+      const sequence = ++this.sequence;
+      writeKeptHead(writer, { link: this.id, sequence, first: this.firstKept(), round: this.round });
     }
-    writeMessage(this.writer, entry);
+    writeMessage(writer, entry);
     if (acknowledgement !== null) {
       acknowledgement.waits++;
       this.waiting.push(acknowledgement);
     }
-    if (this.writer.length >= frameBytesMax) this.flush();
-    return first;
+    if (writer.length >= frameBytesMax) this.flushKept(now);
   }
 
-  flush(): void {
-    if (this.writer.length === 0) return;
-    const bytes = this.writer.take();
-    this.sent.push({ sequence: this.sequence, bytes: bytes.length, waiting: this.waiting });
-    this.unacknowledgedBytes += bytes.length;
+  /** Adds a publish that may be lost. */
+  pass(entry: MessageEntry): void {
+    const writer = this.passingWriter;
+    if (writer.length + entry.record.length > frameBytesMax) this.flushPassing();
+    if (writer.length === 0) {
+      beginFrame(writer, FrameType.passing);
+      writer.u32(this.id);
+      writer.f64(this.passingSent);
+    }
+    writeMessage(writer, entry);
+    if (writer.length >= frameBytesMax) this.flushPassing();
+  }
+
+  flushKept(now: number): void {
+    if (this.keptWriter.length === 0) return;
+    const bytes = this.keptWriter.take();
+    if (this.keptCount === 0) this.quietSince = now;
+    this.kept.push({ sequence: this.sequence, bytes, waiting: this.waiting });
     this.waiting = [];
+    this.unacknowledgedBytes += bytes.length;
+    if (this.isRepeating) return;
+    this.transmitted++;
+    this.transmittedBytes += bytes.length;
     this.send(bytes);
   }
 
-  acknowledged(sequence: number): void {
-    while (this.sent.length > 0 && this.sent[0].sequence <= sequence) this.settle(this.sent.shift());
+  flushPassing(): void {
+    if (this.passingWriter.length === 0) return;
+    const bytes = this.passingWriter.take();
+    this.passingSent += bytes.length;
+    this.send(bytes);
+  }
+
+  get isFull(): boolean {
+    return this.unacknowledgedBytes > this.bytesMax;
+  }
+
+  /** Whether messages that may be lost may be added: they are what goes first when the other side does not keep up. */
+  hasRoom(broadcastSent: number): boolean {
+    return this.unacknowledgedBytes + this.passingUnderWay(broadcastSent) + this.passingWriter.length <= this.bytesMax;
+  }
+
+  private passingUnderWay(broadcastSent: number): number {
+    return this.passingSent - this.passingTaken + broadcastSent - this.broadcastTaken;
+  }
+
+  /** The publisher is not read until half of what waits here was acknowledged. Returns false if it is held already. */
+  hold(publisher: HeldPublisher): boolean {
+    if (this.held.has(publisher)) return false;
+    this.held.add(publisher);
+    publisher.holdForLink();
+    return true;
+  }
+
+  acknowledged(acknowledgement: Acknowledgement, now: number): void {
+    this.broadcastTaken = Math.max(this.broadcastTaken, acknowledgement.broadcast);
+    this.passingHeardAt = now;
+    if (acknowledgement.link !== this.id) return;
+    this.passingTaken = Math.max(this.passingTaken, acknowledgement.passing);
+    let isProgress = false;
+    while (this.keptCount > 0 && this.kept[this.head].sequence <= acknowledgement.sequence) {
+      this.settleFirst();
+      isProgress = true;
+    }
+    if (isProgress) {
+      this.patience = patienceMilliseconds;
+      this.quietSince = now;
+      if (this.isRepeating) this.transmit();
+      this.releaseHeld();
+    }
+    // A gap that was seen before the frames were last sent again says nothing about these.
+    if (acknowledgement.isGap && acknowledgement.round === this.round && this.keptCount > 0) this.repeat(now);
+  }
+
+  /** Called a few times a second. */
+  tick(now: number, broadcastSent: number): void {
+    if (this.keptCount > 0 && now - this.quietSince >= this.patience) {
+      this.patience = Math.min(this.patience * 2, patienceMaxMilliseconds);
+      this.repeat(now);
+    }
+    const underWay = this.passingUnderWay(broadcastSent);
+    if (underWay === 0) this.passingHeardAt = now;
+    else if (now - this.passingHeardAt >= passingMilliseconds) this.forgetPassing(now, broadcastSent);
+  }
+
+  /** The carrier is back: what was under way may be lost. */
+  reconnected(now: number, broadcastSent: number): void {
+    this.patience = patienceMilliseconds;
+    this.forgetPassing(now, broadcastSent);
+    if (this.keptCount > 0) this.repeat(now);
+  }
+
+  private forgetPassing(now: number, broadcastSent: number): void {
+    this.passingTaken = this.passingSent;
+    this.broadcastTaken = broadcastSent;
+    this.passingHeardAt = now;
+  }
+
+  private repeat(now: number): void {
+    this.quietSince = now;
+    this.round++;
+    this.transmitted = 0;
+    this.transmittedBytes = 0;
+    this.isRepeating = true;
+    this.transmit();
+  }
+
+  /** Goes on sending again, as far as the other side has shown that it follows. */
+  private transmit(): void {
+    const first = this.firstKept();
+    while (this.transmitted < this.keptCount && this.transmittedBytes < repeatBytesMax) {
+      const { bytes } = this.kept[this.head + this.transmitted];
+      this.transmitted++;
+      this.transmittedBytes += bytes.length;
+      this.repeated();
+      this.send(repeatKept(bytes, first, this.round));
+    }
+    if (this.transmitted === this.keptCount) this.isRepeating = false;
+  }
+
+  private get keptCount(): number {
+    return this.kept.length - this.head;
+  }
+
+  private firstKept(): number {
+    return this.keptCount > 0 ? this.kept[this.head].sequence : this.sequence;
+  }
+
+  private settleFirst(): void {
+    const frame = this.kept[this.head++];
+    if (this.head > 256 && this.head * 2 > this.kept.length) {
+      this.kept.splice(0, this.head);
+      this.head = 0;
+    }
+    this.unacknowledgedBytes -= frame.bytes.length;
+    if (this.transmitted > 0) {
+      this.transmitted--;
+      this.transmittedBytes -= frame.bytes.length;
+    }
+    for (const acknowledgement of frame.waiting) acknowledgement.settle();
+  }
+
+  private releaseHeld(): void {
+    if (this.held.size === 0 || this.unacknowledgedBytes > this.bytesMax / 2) return;
+    const held = [...this.held];
+    this.held.clear();
+    for (const publisher of held) publisher.releaseFromLink();
   }
 
   /** The other endpoint is gone with its ephemeral sessions: nothing is waited for any more. */
   close(): void {
-    this.writer.take();
-    for (const frame of this.sent.splice(0)) this.settle(frame);
+    this.keptWriter.take();
+    this.passingWriter.take();
+    while (this.keptCount > 0) this.settleFirst();
     for (const acknowledgement of this.waiting.splice(0)) acknowledgement.settle();
-  }
-
-  private settle(frame: SentFrame | undefined): void {
-    if (frame === undefined) return;
-    this.unacknowledgedBytes -= frame.bytes;
-    for (const acknowledgement of frame.waiting) acknowledgement.settle();
+    this.releaseHeld();
   }
 }

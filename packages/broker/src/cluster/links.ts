@@ -1,62 +1,143 @@
-/** The links of this endpoint to all others: one frame being filled for each, all flushed at the end of the turn. */
-import type { Awaited } from '../acknowledgements.ts';
+/**
+ * The links of this endpoint to all others: frames being filled for each, and one for all; flushed at the end of the turn, with the acknowledgements of
+ * what came.
+ */
+import { type Awaited, PendingAcknowledgement } from '../acknowledgements.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { EndpointId } from '../ports/store.ts';
-import { FrameType, frameVersion, type MessageEntry } from './frames.ts';
+import {
+  type Acknowledgement,
+  beginFrame,
+  FrameType,
+  frameBytesMax,
+  type KeptHead,
+  type MessageEntry,
+  writeAcknowledgement,
+  writeMessage,
+} from './frames.ts';
+import { InboundLink } from './inbound-link.ts';
 import { Link } from './link.ts';
 import { FrameWriter } from './wire.ts';
 
+const tickMilliseconds = 100;
+/** Below this a frame for each receiver costs no more than one for all. */
+const broadcastReceiversMin = 3;
+
 export class Links {
   private readonly links = new Map<EndpointId, Link>();
+  private readonly inbound = new Map<EndpointId, InboundLink>();
   private readonly clock: Clock;
   private readonly metrics: Metrics;
   private readonly bytesMax: number;
-  private readonly sendBytes: (to: EndpointId, bytes: Uint8Array) => void;
-  private dirty: Link[] = [];
-  private readonly received = new Map<EndpointId, number>();
+  /** To one endpoint, or to all (null). */
+  private readonly sendBytes: (to: EndpointId | null, bytes: Uint8Array) => void;
+  private lastId = 0;
+  private readonly dirty = new Set<Link>();
+  /** Endpoints that are to be told at the end of the turn how far their frames were taken in. */
+  private readonly due = new Set<EndpointId>();
+  private readonly broadcastWriter = new FrameWriter();
+  private broadcastSent = 0;
+  /** Whether every link has room, found out once a turn: a topic must not change its way within one (P4). */
+  private isBroadcastOpen: boolean | null = null;
   private scheduled = false;
 
   constructor(
     clock: Clock,
     metrics: Metrics,
     bytesMax: number,
-    sendBytes: (to: EndpointId, bytes: Uint8Array) => void,
+    sendBytes: (to: EndpointId | null, bytes: Uint8Array) => void,
   ) {
     this.clock = clock;
     this.metrics = metrics;
     this.bytesMax = bytesMax;
     this.sendBytes = sendBytes;
+    clock.every(tickMilliseconds, () => this.tick());
   }
 
   joined(endpoint: EndpointId): void {
-    this.links.set(
-      endpoint,
-      new Link((bytes) => {
-        this.metrics.framesSent++;
-        this.sendBytes(endpoint, bytes);
-      }),
-    );
+    this.flushMessages(); // with one more, it may be broadcast what was not, or the other way round
+    this.links.get(endpoint)?.close();
+    const send = (bytes: Uint8Array): void => {
+      this.metrics.framesSent++;
+      this.sendBytes(endpoint, bytes);
+    };
+    const repeated = (): void => {
+      this.metrics.framesRepeated++;
+    };
+    const link = new Link(++this.lastId, this.bytesMax, this.broadcastSent, this.clock.now(), send, repeated);
+    this.links.set(endpoint, link);
+    this.inbound.set(endpoint, new InboundLink());
   }
 
   left(endpoint: EndpointId): void {
-    this.links.get(endpoint)?.close();
+    this.flushMessages();
+    const link = this.links.get(endpoint);
     this.links.delete(endpoint);
-    this.received.delete(endpoint);
+    this.inbound.delete(endpoint);
+    this.due.delete(endpoint);
+    if (link === undefined) return;
+    this.dirty.delete(link);
+    link.close();
   }
 
-  /** QoS 0 is dropped first when the other side does not keep up. */
-  send(to: EndpointId, entry: MessageEntry, acknowledgement: Awaited | null, qos: 0 | 1 | 2): void {
+  /** A publish that must arrive there as long as the endpoint lives. A publisher that feeds a full link is not read until it has drained. */
+  send(to: EndpointId, entry: MessageEntry, acknowledgement: Awaited | null): void {
     const link = this.links.get(to);
     if (link === undefined) return;
-    if (qos === 0 && link.unacknowledgedBytes > this.bytesMax) {
-      this.metrics.dropped['link-lost']++;
-      return;
+    link.keep(entry, acknowledgement, this.clock.now());
+    if (link.isFull && acknowledgement instanceof PendingAcknowledgement && link.hold(acknowledgement.connection)) {
+      this.metrics.linkHolds++;
     }
-    if (link.add(entry, acknowledgement)) {
-      this.dirty.push(link);
-      this.schedule();
+    this.markDirty(link);
+  }
+
+  /** A publish that may be lost. Returns false when it was dropped, since the other side does not keep up. */
+  pass(to: EndpointId, entry: MessageEntry): boolean {
+    const link = this.links.get(to);
+    if (link === undefined) return true;
+    if (!link.hasRoom(this.broadcastSent)) return false;
+    link.pass(entry);
+    this.markDirty(link);
+    return true;
+  }
+
+  /** Whether one frame to all is better than one for each of so many receivers, and nobody is behind. */
+  mayBroadcast(receivers: number): boolean {
+    if (receivers < broadcastReceiversMin || receivers * 2 <= this.links.size) return false;
+    this.isBroadcastOpen ??= this.allHaveRoom();
+    return this.isBroadcastOpen;
+  }
+
+  private allHaveRoom(): boolean {
+    for (const link of this.links.values()) if (!link.hasRoom(this.broadcastSent)) return false;
+    return true;
+  }
+
+  /** A publish to all endpoints, which may be lost. Those that nobody there wants it of drop it. */
+  broadcast(entry: MessageEntry): void {
+    const writer = this.broadcastWriter;
+    if (writer.length + entry.record.length > frameBytesMax) this.flushBroadcast();
+    if (writer.length === 0) {
+      beginFrame(writer, FrameType.broadcast);
+      writer.f64(this.broadcastSent);
     }
+    writeMessage(writer, entry);
+    if (writer.length >= frameBytesMax) this.flushBroadcast();
+    this.schedule();
+  }
+
+  private flushBroadcast(): void {
+    if (this.broadcastWriter.length === 0) return;
+    const bytes = this.broadcastWriter.take();
+    this.broadcastSent += bytes.length;
+    this.metrics.framesSent++;
+    this.sendBytes(null, bytes);
+  }
+
+  private markDirty(link: Link): void {
+    this.dirty.add(link);
+    this.schedule();
   }
 
   private schedule(): void {
@@ -67,27 +148,77 @@ export class Links {
 
   private flush(): void {
     this.scheduled = false;
-    const links = this.dirty;
-    this.dirty = [];
-    for (const link of links) link.flush();
-    for (const [endpoint, sequence] of this.received) {
-      const writer = new FrameWriter();
-      writer.u8(frameVersion);
-      writer.u8(FrameType.acknowledge);
-      writer.u32(sequence);
-      this.sendBytes(endpoint, writer.take());
-    }
-    this.received.clear();
+    this.flushMessages();
+    for (const endpoint of this.due) this.acknowledge(endpoint);
+    this.due.clear();
   }
 
-  /** A frame was taken in whole: it is acknowledged at the end of the turn. */
-  frameReceived(from: EndpointId, sequence: number): void {
-    this.metrics.framesReceived++;
-    this.received.set(from, sequence);
+  /** Sends what was gathered. Also called before routes change: what goes another way from there on must come after it (P4). */
+  flushMessages(): void {
+    this.isBroadcastOpen = null;
+    const now = this.clock.now();
+    for (const link of this.dirty) {
+      link.flushKept(now);
+      link.flushPassing();
+    }
+    this.dirty.clear();
+    this.flushBroadcast();
+  }
+
+  private acknowledge(endpoint: EndpointId): void {
+    const inbound = this.inbound.get(endpoint);
+    if (inbound === undefined) return;
+    const writer = new FrameWriter();
+    writeAcknowledgement(writer, inbound.acknowledgement());
+    this.sendBytes(endpoint, writer.take());
+  }
+
+  private acknowledgeLater(endpoint: EndpointId): void {
+    this.due.add(endpoint);
     this.schedule();
   }
 
-  acknowledged(from: EndpointId, sequence: number): void {
-    this.links.get(from)?.acknowledged(sequence);
+  /** Whether the entries of a kept frame are to be handed on. It is acknowledged at the end of the turn. */
+  takeKept(from: EndpointId, head: KeptHead): boolean {
+    const inbound = this.inbound.get(from);
+    if (inbound === undefined) return false;
+    this.metrics.framesReceived++;
+    this.acknowledgeLater(from);
+    return inbound.takeKept(head);
+  }
+
+  /** A passing frame came. Returns whether one before it was lost. */
+  takePassing(from: EndpointId, link: number, position: number, size: number): boolean {
+    const inbound = this.inbound.get(from);
+    if (inbound === undefined) return false;
+    this.metrics.framesReceived++;
+    const isLost = inbound.takePassing(link, position, size);
+    if (inbound.isPassingDue) this.acknowledgeLater(from);
+    return isLost;
+  }
+
+  /** A broadcast frame came. Returns whether one before it was lost. */
+  takeBroadcast(from: EndpointId, position: number, size: number): boolean {
+    const inbound = this.inbound.get(from);
+    if (inbound === undefined) return false;
+    this.metrics.framesReceived++;
+    const isLost = inbound.takeBroadcast(position, size);
+    if (inbound.isPassingDue) this.acknowledgeLater(from);
+    return isLost;
+  }
+
+  acknowledged(from: EndpointId, acknowledgement: Acknowledgement): void {
+    this.links.get(from)?.acknowledged(acknowledgement, this.clock.now());
+  }
+
+  reconnected(): void {
+    const now = this.clock.now();
+    for (const link of this.links.values()) link.reconnected(now, this.broadcastSent);
+  }
+
+  private tick(): void {
+    const now = this.clock.now();
+    for (const link of this.links.values()) link.tick(now, this.broadcastSent);
+    for (const [endpoint, inbound] of this.inbound) if (inbound.untold > 0) this.acknowledgeLater(endpoint);
   }
 }

@@ -3,68 +3,74 @@
  *
  * Each endpoint owns the set of filters its sessions hold, and numbers its changes. Changes of one turn travel in one frame. A receiver
  * puts them in force and confirms the number; `confirmed()` resolves when every live endpoint has confirmed all changes made so far.
+ *
+ * Any frame may be lost. Each second every endpoint tells the others what its set comes to and the number of its last change; more often to those whose
+ * confirmation somebody waits for. Who has less, or something else, asks for the rest or for the whole set; who has the same confirms again.
  */
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { EndpointId } from '../ports/store.ts';
-import { SharedGroup } from '../shared-subscriptions.ts';
+import type { SharedGroup } from '../shared-subscriptions.ts';
 import type { FilterEntry, SubscriptionTree } from '../subscription-tree.ts';
-import { type RouteChange, readRoutes, writeRoutes } from './frames.ts';
+import {
+  type Digest,
+  readDigest,
+  readRoutes,
+  readSnapshotPart,
+  readWanted,
+  writeDigest,
+  writeWanted,
+} from './frames.ts';
+import { OwnRoutes } from './own-routes.ts';
+import { PeerRoutes, type Taken } from './peer-routes.ts';
+import { RouteBarrier } from './route-barrier.ts';
+import { RouteSnapshots } from './route-snapshots.ts';
 import { type FrameReader, FrameWriter } from './wire.ts';
 
-interface Peer {
-  /** The last of our changes that it confirmed. */
-  confirmed: number;
-  /** Filters it wants, for removing them when it leaves. */
-  filters: Set<string>;
-  groups: Set<string>;
-  snapshotReceived: boolean;
-}
+const tickMilliseconds = 100;
+/** A digest to everybody every so many ticks; to those whom somebody waits for, more often. */
+const digestTicks = 10;
+const waitedForTicks = 2;
+/** Whoever was asked for something gets this long to send it before it is asked again; also between the parts of a whole set. */
+const askAgainMilliseconds = 400;
 
-interface Waiter {
-  sequence: number;
-  deadline: number;
-  done: () => void;
+export interface RoutesOptions {
+  tree: SubscriptionTree;
+  clock: Clock;
+  logger: Logger;
+  metrics: Metrics;
+  confirmMilliseconds: number;
+  /** To one endpoint, or to all (null). */
+  send: (to: EndpointId | null, bytes: Uint8Array) => void;
+  /** What other endpoints want is about to change. */
+  changing: () => void;
+  durableAnnounced: (filter: string, lastSequence: number) => void;
+  /** What the durable filters known here come to. */
+  durableDigest: () => Digest;
+  /** What those known at another endpoint come to. */
+  durableCompared: (endpoint: EndpointId, theirs: Digest) => void;
 }
 
 export class Routes {
-  private readonly tree: SubscriptionTree;
+  private readonly options: RoutesOptions;
   private readonly clock: Clock;
-  private readonly logger: Logger;
-  private readonly metrics: Metrics;
-  private readonly confirmMilliseconds: number;
-  private readonly send: (to: EndpointId | null, bytes: Uint8Array) => void;
-  private readonly durableAnnounced: (filter: string, lastSequence: number) => void;
-  private readonly peers = new Map<EndpointId, Peer>();
-  /** Own filters and groups as others know them. */
-  private readonly own = new Map<string, RouteChange>();
-  private pending: RouteChange[] = [];
-  private sequence = 0;
-  private waiters: Waiter[] = [];
+  private readonly peers = new Map<EndpointId, PeerRoutes>();
+  private readonly own = new OwnRoutes();
+  private readonly snapshots: RouteSnapshots;
+  private readonly barrier: RouteBarrier;
   private scheduled = false;
   /** A frame is to be sent even if no route changed. */
   private confirmationWanted = false;
   private snapshotWaiters: (() => void)[] = [];
+  private ticks = 0;
 
-  constructor(options: {
-    tree: SubscriptionTree;
-    clock: Clock;
-    logger: Logger;
-    metrics: Metrics;
-    confirmMilliseconds: number;
-    /** To one endpoint, or to all (null). */
-    send: (to: EndpointId | null, bytes: Uint8Array) => void;
-    durableAnnounced: (filter: string, lastSequence: number) => void;
-  }) {
-    this.tree = options.tree;
+  constructor(options: RoutesOptions) {
+    this.options = options;
     this.clock = options.clock;
-    this.logger = options.logger;
-    this.metrics = options.metrics;
-    this.confirmMilliseconds = options.confirmMilliseconds;
-    this.send = options.send;
-    this.durableAnnounced = options.durableAnnounced;
-    this.clock.every(100, () => this.giveUpLate());
+    this.snapshots = new RouteSnapshots(this.own, options.clock, options.send);
+    this.barrier = new RouteBarrier(options.clock, options.logger, options.metrics, options.confirmMilliseconds);
+    this.clock.every(tickMilliseconds, () => this.tick());
   }
 
   get hasPeers(): boolean {
@@ -73,53 +79,44 @@ export class Routes {
 
   /** Something about a filter changed here: recomputes what others must know of it. */
   filterChanged(entry: FilterEntry): void {
-    const wanted = entry.subscriptions.length > 0 || entry.logged.length > 0;
-    const known = this.own.has(entry.filter);
-    if (wanted === known) return;
-    const change: RouteChange = { kind: wanted ? 'add' : 'remove', filter: entry.filter, count: 0 };
-    if (wanted) this.own.set(entry.filter, change);
-    else this.own.delete(entry.filter);
-    this.change(change);
+    if (this.own.filterChanged(entry)) this.changed();
   }
 
   groupChanged(group: SharedGroup): void {
-    const change: RouteChange = { kind: 'group', filter: group.name, count: group.members.length };
-    if (group.members.length > 0) this.own.set(group.name, change);
-    else this.own.delete(group.name);
-    this.change(change);
+    this.own.groupChanged(group);
+    this.changed();
   }
 
   announceDurable(filter: string, lastSequence: number): void {
-    this.change({ kind: 'durable', filter, count: lastSequence });
+    this.own.announce({ kind: 'durable', filter, count: lastSequence });
+    this.changed();
   }
 
-  private change(change: RouteChange): void {
-    if (this.peers.size === 0) return; // a peer that joins later gets the whole set
-    this.pending.push(change);
-    this.scheduleFlush();
+  private changed(): void {
+    if (this.peers.size === 0) this.own.forgetPending();
+    else this.scheduleFlush();
   }
 
   private scheduleFlush(): void {
     if (this.scheduled) return;
     this.scheduled = true;
-    this.clock.nextTurn(() => this.flush());
+    this.clock.nextTurn(() => {
+      this.scheduled = false;
+      this.flush();
+    });
   }
 
   private flush(): void {
-    this.scheduled = false;
-    if (this.pending.length === 0 && !this.confirmationWanted) return;
+    if (!this.own.hasPending && !this.confirmationWanted) return;
     this.confirmationWanted = false;
-    const writer = new FrameWriter();
-    writeRoutes(writer, ++this.sequence, false, this.pending);
-    this.pending = [];
-    this.send(null, writer.take());
+    for (const bytes of this.own.takeFrames()) this.options.send(null, bytes);
   }
 
   /** Resolves when every live endpoint has confirmed what was changed until now, or after the bounded time. */
   confirmed(): Promise<void> {
     if (this.peers.size === 0) return Promise.resolve();
     this.flush();
-    return this.waitFor(this.sequence);
+    return this.waitFor(this.own.sequence);
   }
 
   /**
@@ -130,87 +127,130 @@ export class Routes {
     if (this.peers.size === 0) return Promise.resolve();
     this.confirmationWanted = true;
     this.scheduleFlush();
-    return this.waitFor(this.sequence + 1);
+    return this.waitFor(this.own.sequence + 1);
   }
 
   private waitFor(sequence: number): Promise<void> {
-    if (this.isConfirmed(sequence)) return Promise.resolve();
-    return new Promise((done) => {
-      this.waiters.push({ sequence, deadline: this.clock.now() + this.confirmMilliseconds, done });
-    });
+    return this.confirmedByAll() >= sequence ? Promise.resolve() : this.barrier.wait(sequence);
   }
 
-  private isConfirmed(sequence: number): boolean {
-    for (const peer of this.peers.values()) if (peer.confirmed < sequence) return false;
-    return true;
-  }
-
-  private wake(): void {
-    const waiting = this.waiters;
-    this.waiters = [];
-    for (const waiter of waiting) {
-      if (this.isConfirmed(waiter.sequence)) waiter.done();
-      else this.waiters.push(waiter);
-    }
-  }
-
-  private giveUpLate(): void {
-    if (this.waiters.length === 0) return;
-    const now = this.clock.now();
-    const late = this.waiters.filter((waiter) => waiter.deadline <= now);
-    if (late.length === 0) return;
-    this.waiters = this.waiters.filter((waiter) => waiter.deadline > now);
-    this.metrics.barrierTimeouts += late.length;
-    this.logger.warn('other workers did not confirm a route in time', { subscriptions: late.length });
-    for (const waiter of late) waiter.done();
+  private confirmedByAll(): number {
+    let least = Number.POSITIVE_INFINITY;
+    for (const peer of this.peers.values()) if (peer.confirmed < least) least = peer.confirmed;
+    return least;
   }
 
   joined(endpoint: EndpointId): void {
-    const peer: Peer = { confirmed: 0, filters: new Set(), groups: new Set(), snapshotReceived: false };
-    this.peers.set(endpoint, peer);
+    if (this.peers.has(endpoint)) this.left(endpoint);
+    this.peers.set(endpoint, new PeerRoutes(endpoint, this.options.tree, this.options.durableAnnounced));
     this.flush();
-    const writer = new FrameWriter();
-    writeRoutes(writer, this.sequence, true, [...this.own.values()]);
-    this.send(endpoint, writer.take());
+    this.snapshots.sendTo(endpoint);
   }
 
   left(endpoint: EndpointId): void {
     const peer = this.peers.get(endpoint);
     if (peer === undefined) return;
-    for (const filter of [...peer.filters]) this.removeRoute(endpoint, peer, filter);
-    for (const name of [...peer.groups]) this.setGroup(endpoint, peer, name, 0);
+    this.options.changing();
+    peer.clear();
     this.peers.delete(endpoint);
-    this.wake();
+    this.snapshots.left(endpoint);
+    this.barrier.confirmed(this.confirmedByAll());
     this.wakeSnapshots();
   }
 
   confirmReceived(from: EndpointId, sequence: number): void {
     const peer = this.peers.get(from);
-    if (peer === undefined) return;
-    peer.confirmed = Math.max(peer.confirmed, sequence);
-    this.wake();
+    if (peer === undefined || sequence <= peer.confirmed) return;
+    peer.confirmed = sequence;
+    if (this.barrier.isWaitedFor) this.barrier.confirmed(this.confirmedByAll());
   }
 
-  /** Puts a peer's changes in force and returns the sequence to confirm. */
-  received(from: EndpointId, reader: FrameReader): number {
-    const { sequence, snapshot, changes } = readRoutes(reader);
+  /** Puts a peer's changes in force. Returns the sequence to confirm, or null if something is missing before them. */
+  received(from: EndpointId, reader: FrameReader): number | null {
+    const { sequence, changes } = readRoutes(reader);
     const peer = this.peers.get(from);
-    if (peer === undefined) return sequence;
-    if (snapshot) {
-      for (const filter of [...peer.filters]) this.removeRoute(from, peer, filter);
-      for (const name of [...peer.groups]) this.setGroup(from, peer, name, 0);
-    }
-    for (const change of changes) {
-      if (change.kind === 'add') this.addRoute(from, peer, change.filter);
-      else if (change.kind === 'remove') this.removeRoute(from, peer, change.filter);
-      else if (change.kind === 'group') this.setGroup(from, peer, change.filter, change.count);
-      else this.durableAnnounced(change.filter, change.count);
-    }
-    if (snapshot) {
-      peer.snapshotReceived = true;
-      this.wakeSnapshots();
-    }
+    if (peer === undefined) return null;
+    this.options.changing();
+    return this.taken(peer, peer.takeChanges(sequence, changes), false);
+  }
+
+  /** The same for a part of a peer's whole set. */
+  snapshotReceived(from: EndpointId, reader: FrameReader): number | null {
+    const part = readSnapshotPart(reader);
+    const peer = this.peers.get(from);
+    if (peer === undefined) return null;
+    this.options.changing();
+    const sequence = this.taken(peer, peer.takePart(part, this.clock.now()), true);
+    if (sequence !== null) this.wakeSnapshots();
     return sequence;
+  }
+
+  private taken(peer: PeerRoutes, taken: Taken, isWhole: boolean): number | null {
+    if (taken === 'gap') this.ask(peer, isWhole);
+    return taken === 'in-force' ? peer.sequence : null;
+  }
+
+  /** Compares what a peer says of its set with what is known here. Returns the sequence to confirm, if it is to be confirmed again. */
+  digestReceived(from: EndpointId, reader: FrameReader): number | null {
+    const digest = readDigest(reader);
+    const peer = this.peers.get(from);
+    if (peer === undefined) return null;
+    this.options.durableCompared(from, digest.durable);
+    if (peer.isCollecting(this.clock.now(), askAgainMilliseconds)) return null;
+    if (peer.sequence !== digest.sequence) this.ask(peer, peer.sequence > digest.sequence);
+    else if (!peer.digest.equals(digest.routes)) this.ask(peer, true);
+    else if (digest.wantsConfirm) return peer.sequence;
+    return null;
+  }
+
+  private ask(peer: PeerRoutes, isWhole: boolean): void {
+    const now = this.clock.now();
+    if (peer.isCollecting(now, askAgainMilliseconds) || now - peer.askedAt < askAgainMilliseconds) return;
+    peer.askedAt = now;
+    this.options.metrics.routeRepairs++;
+    const writer = new FrameWriter();
+    writeWanted(writer, Math.max(peer.sequence, 0), isWhole || !peer.isComplete);
+    this.options.send(peer.endpoint, writer.take());
+  }
+
+  /** A peer asks for what it has lost. */
+  wanted(from: EndpointId, reader: FrameReader): void {
+    const { sequence, isWhole } = readWanted(reader);
+    if (!this.peers.has(from)) return;
+    this.flush();
+    const frames = isWhole ? null : this.own.framesAfter(sequence);
+    if (frames === null) this.snapshots.sendTo(from);
+    else for (const bytes of frames) this.options.send(from, bytes);
+  }
+
+  /** The carrier was lost and is back. */
+  reconnected(): void {
+    this.sendDigest(null);
+  }
+
+  private tick(): void {
+    this.barrier.giveUpLate();
+    if (this.peers.size === 0) return;
+    this.ticks++;
+    if (this.ticks % digestTicks === 0) {
+      this.sendDigest(null);
+      for (const peer of this.peers.values()) if (!peer.isComplete) this.ask(peer, true);
+    } else if (this.ticks % waitedForTicks === 0 && this.barrier.hasWaited(waitedForTicks * tickMilliseconds)) {
+      for (const peer of this.peers.values()) if (peer.confirmed < this.own.sequence) this.sendDigest(peer.endpoint);
+    }
+  }
+
+  private sendDigest(to: EndpointId | null): void {
+    if (this.peers.size === 0) return;
+    this.flush();
+    const writer = new FrameWriter();
+    writeDigest(writer, {
+      sequence: this.own.sequence,
+      wantsConfirm: this.barrier.isWaitedFor,
+      routes: this.own.digest,
+      durable: this.options.durableDigest(),
+    });
+    this.options.send(to, writer.take());
   }
 
   /** Resolves when every known endpoint has sent its whole set. */
@@ -220,58 +260,12 @@ export class Routes {
   }
 
   private snapshotsComplete(): boolean {
-    for (const peer of this.peers.values()) if (!peer.snapshotReceived) return false;
+    for (const peer of this.peers.values()) if (!peer.isComplete) return false;
     return true;
   }
 
   private wakeSnapshots(): void {
-    if (this.snapshotsComplete()) for (const done of this.snapshotWaiters.splice(0)) done();
+    if (this.snapshotWaiters.length > 0 && this.snapshotsComplete())
+      for (const done of this.snapshotWaiters.splice(0)) done();
   }
-
-  private addRoute(endpoint: EndpointId, peer: Peer, filter: string): void {
-    peer.filters.add(filter);
-    const entry = this.tree.entry(filter);
-    if (entry.endpoints?.includes(endpoint)) return;
-    entry.endpoints = [...(entry.endpoints ?? []), endpoint];
-    this.tree.touch();
-  }
-
-  private removeRoute(endpoint: EndpointId, peer: Peer, filter: string): void {
-    peer.filters.delete(filter);
-    const entry = this.tree.find(filter);
-    if (entry === null || entry.endpoints === null) return;
-    const left = entry.endpoints.filter((other) => other !== endpoint);
-    entry.endpoints = left.length > 0 ? left : null;
-    this.tree.touch();
-    this.tree.prune(entry);
-  }
-
-  private setGroup(endpoint: EndpointId, peer: Peer, name: string, count: number): void {
-    if (count > 0) peer.groups.add(name);
-    else peer.groups.delete(name);
-    const filter = name.slice(name.indexOf('/', 7) + 1);
-    const entry = this.tree.entry(filter);
-    const group = groupOf(entry, name, filter);
-    group.setRemote(endpoint, count);
-    dropEmptyGroup(entry, group);
-    this.tree.touch();
-    this.tree.prune(entry);
-  }
-}
-
-/** The group of an entry by its whole name `$share/{name}/{filter}`, made if there is none. */
-export function groupOf(entry: FilterEntry, name: string, filter: string): SharedGroup {
-  entry.groups ??= [];
-  let group = entry.groups.find((known) => known.name === name);
-  if (group === undefined) {
-    group = new SharedGroup(name, filter);
-    entry.groups.push(group);
-  }
-  return group;
-}
-
-export function dropEmptyGroup(entry: FilterEntry, group: SharedGroup): void {
-  if (!group.isEmpty || entry.groups === null) return;
-  entry.groups = entry.groups.filter((other) => other !== group);
-  if (entry.groups.length === 0) entry.groups = null;
 }

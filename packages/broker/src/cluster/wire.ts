@@ -1,6 +1,6 @@
 /** Bytes of frames: a writer that grows and a reader that checks bounds. All numbers are big-endian. */
 
-/** Thrown by FrameReader for bytes that end too early; the frame is dropped and counted. */
+/** Thrown for bytes that are no frame: they end too early, or say what cannot be. */
 export class FrameError extends Error {}
 
 const firstBytes = 1024;
@@ -21,16 +21,17 @@ export class FrameWriter {
     this.bytes[this.length++] = value;
   }
 
+  /** Overwrites a byte written before. */
+  u8At(at: number, value: number): void {
+    this.bytes[at] = value;
+  }
+
   u32(value: number): void {
     this.room(4);
     this.length = this.bytes.writeUInt32BE(value, this.length);
   }
 
-  /** Overwrites four bytes written before. */
-  u32At(at: number, value: number): void {
-    this.bytes.writeUInt32BE(value, at);
-  }
-
+  /** A whole number up to 2^53: positions and counts that outgrow 32 bits. */
   f64(value: number): void {
     this.room(8);
     this.length = this.bytes.writeDoubleBE(value, this.length);
@@ -71,6 +72,11 @@ export class FrameReader {
     return this.at >= this.bytes.length;
   }
 
+  /** Bytes of the whole frame. */
+  get size(): number {
+    return this.bytes.length;
+  }
+
   private need(size: number): number {
     const at = this.at;
     if (at + size > this.bytes.length)
@@ -87,8 +93,19 @@ export class FrameReader {
     return this.bytes.readUInt32BE(this.need(4));
   }
 
+  /** A whole number from 0 to 2^53: nothing else is sent, and nothing else may reach sums and comparisons. */
   f64(): number {
-    return this.bytes.readDoubleBE(this.need(8));
+    const value = this.bytes.readDoubleBE(this.need(8));
+    if (!Number.isSafeInteger(value) || value < 0) throw new FrameError(`${value} is no number of this format`);
+    return value;
+  }
+
+  /** How many elements follow, each of at least so many bytes: more than the rest of the frame can hold is refused before anything is read. */
+  count(elementBytesMin: number): number {
+    const count = this.u32();
+    if (count * elementBytesMin > this.bytes.length - this.at)
+      throw new FrameError(`a frame of ${this.bytes.length} bytes cannot hold ${count} elements`);
+    return count;
   }
 
   text(): string {

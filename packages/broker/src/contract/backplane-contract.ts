@@ -24,6 +24,8 @@ class Ear implements BackplaneReceiver {
     this.#hear({ kind: 'joined', endpoint });
   }
 
+  reconnected(): void {}
+
   endpointLeft(endpoint: EndpointId): void {
     this.#hear({ kind: 'left', endpoint });
   }

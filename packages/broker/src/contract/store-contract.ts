@@ -4,12 +4,15 @@
 import { describe } from 'vitest';
 import type { Store } from '../ports/store.ts';
 import { type StoreOpener, storeUnderTest } from './store-contract-kit.ts';
+import { logEndsContract } from './store-contract-log-ends.ts';
 import { logContract } from './store-contract-logs.ts';
 import { modelContract } from './store-contract-model.ts';
 import { retainedContract } from './store-contract-retained.ts';
 import { sessionContract } from './store-contract-sessions.ts';
 import { survivalContract } from './store-contract-survival.ts';
 import { willContract } from './store-contract-wills.ts';
+
+export { type LeasesUnderTest, leasesContract } from './leases-contract.ts';
 
 /**
  * Registers the suite. `open` gives a fresh, empty, open store; `reopen` closes it and opens what it left behind, and is left out where
@@ -24,6 +27,7 @@ export function storeContract(
     const opened = storeUnderTest(opener);
     sessionContract(opened);
     logContract(opened);
+    logEndsContract(opened);
     retainedContract(opened);
     willContract(opened);
     survivalContract(opened);

@@ -50,6 +50,10 @@ export class MemoryLogs {
     return filters;
   }
 
+  end(filter: string): number {
+    return this.logs.get(filter)?.lastSequence ?? 0;
+  }
+
   /** As AppendResult says. */
   append(request: AppendRequest): number[] {
     return request.filters.map((filter) => this.appendTo(filter, request));

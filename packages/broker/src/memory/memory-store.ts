@@ -172,6 +172,11 @@ export class MemoryStore implements Store {
     return this.logs.durableFilters();
   }
 
+  async logEnds(filters: readonly string[]): Promise<number[]> {
+    this.check();
+    return filters.map((filter) => this.logs.end(filter));
+  }
+
   async append(requests: AppendRequest[], _now: number): Promise<AppendResult[]> {
     this.check();
     return requests.map((request) => {

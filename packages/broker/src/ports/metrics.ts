@@ -30,8 +30,16 @@ export class Metrics {
   willsPublished = 0;
   framesSent = 0;
   framesReceived = 0;
+  /** Kept frames sent again: a carrier that loses, or an endpoint that is slow. */
+  framesRepeated = 0;
+  /** Publishers that were not read for a while, since a link was full. */
+  linkHolds = 0;
+  /** Whole route sets asked for because something was lost. */
+  routeRepairs = 0;
   logAppends = 0;
   logGaps = 0;
+  /** Idle logs that turned out to go further than was heard: the frames of their messages were lost. */
+  logsBehind = 0;
   barrierTimeouts = 0;
   storeErrors = 0;
   /** Messages that ended otherwise than by delivery, by reason. */

@@ -219,6 +219,10 @@ export interface Store {
 
   // Logs
   durableFilters(): Promise<DurableFilter[]>;
+  /** The number of the last message in the log of each filter, in their order; 0 where there is no log. One read for all of them: asked every few
+   *  seconds for the logs that local sessions follow. Without it `durableFilters` is asked, which costs what is stored, and only when a worker
+   *  has died or its carrier was away: a store that workers share over a carrier that can lose frames must have it. */
+  logEnds?(filters: readonly string[]): Promise<number[]>;
   append(requests: AppendRequest[], now: number): Promise<AppendResult[]>;
   /** Entries numbered from `fromSequence` on that have not expired at `now`, ascending, at most that many, and at least one if there is one
    *  however large. */

@@ -1,10 +1,12 @@
 import { AnonymousAuthenticator } from '../../src/anonymous-authenticator.ts';
 import { Broker } from '../../src/broker.ts';
 import { defaultLimits, type Limits } from '../../src/limits.ts';
-import { type MemoryBackplane, MemoryBackplaneHub } from '../../src/memory/memory-backplane.ts';
+import { MemoryBackplaneHub } from '../../src/memory/memory-backplane.ts';
 import { MemoryStore } from '../../src/memory/memory-store.ts';
 import type { Authenticator } from '../../src/ports/authenticator.ts';
 import type { Authorizer } from '../../src/ports/authorizer.ts';
+import type { Backplane } from '../../src/ports/backplane.ts';
+import type { Leases } from '../../src/ports/leases.ts';
 import type { Logger } from '../../src/ports/logger.ts';
 import { Metrics } from '../../src/ports/metrics.ts';
 import { Client, type ConnectOptions, connect } from './client.ts';
@@ -15,13 +17,21 @@ export interface WorkerOptions {
   limits?: Partial<Limits>;
   authenticator?: Authenticator;
   authorizer?: Authorizer;
+  leases?: Leases;
+  /** What carries frames between the workers; one that loses nothing unless said otherwise. */
+  hub?: (clock: FakeClock) => Hub;
+}
+
+/** Endpoints that can reach each other. `kill`: gone at once, as by a crash. */
+export interface Hub {
+  endpoint(self: string): Backplane & { kill(): void };
 }
 
 /** One worker's broker with its own way to the store. */
 export class Worker {
   readonly broker: Broker;
   readonly gate: StoreGate;
-  readonly backplane: MemoryBackplane | null;
+  readonly backplane: (Backplane & { kill(): void }) | null;
   readonly log: string[] = [];
   private readonly clock: FakeClock;
 
@@ -43,6 +53,7 @@ export class Worker {
       metrics: new Metrics(),
       authenticator: options.authenticator ?? new AnonymousAuthenticator(),
       authorizer: options.authorizer ?? null,
+      leases: options.leases ?? null,
       limits: { ...defaultLimits, sysIntervalSeconds: 0, ...options.limits },
       seed: 1,
     });
@@ -90,8 +101,12 @@ export class Worker {
 export class World {
   readonly clock = new FakeClock();
   readonly store = new MemoryStore();
-  readonly hub = new MemoryBackplaneHub(this.clock);
+  readonly hub: Hub;
   private made = 0;
+
+  constructor(options: WorkerOptions = {}) {
+    this.hub = options.hub?.(this.clock) ?? new MemoryBackplaneHub(this.clock);
+  }
 
   /** One worker that has no others. */
   static async alone(options: WorkerOptions = {}): Promise<{ world: World; worker: Worker }> {
@@ -103,7 +118,7 @@ export class World {
   }
 
   static async of(count: number, options: WorkerOptions = {}): Promise<{ world: World; workers: Worker[] }> {
-    const world = new World();
+    const world = new World(options);
     await world.store.open();
     const workers: Worker[] = [];
     for (let i = 0; i < count; i++) workers.push(await world.add(options));
@@ -111,9 +126,14 @@ export class World {
   }
 
   async add(options: WorkerOptions = {}): Promise<Worker> {
-    const worker = new Worker(this, `${this.made}#${++this.made}`, options, false);
+    const worker = this.make(options);
     await worker.start();
     return worker;
+  }
+
+  /** One that is not started. */
+  make(options: WorkerOptions = {}): Worker {
+    return new Worker(this, `${this.made}#${++this.made}`, options, false);
   }
 
   /** The alone worker has died and another takes its place, with its name and the same store. */

@@ -1,0 +1,101 @@
+/**
+ * What this endpoint wants, as the others are to know it: the set, its numbered changes, and what is needed to tell them again (ARCHITECTURE.md, section 5).
+ */
+import type { SharedGroup } from '../shared-subscriptions.ts';
+import type { FilterEntry } from '../subscription-tree.ts';
+import { type RouteChange, writeRoutes } from './frames.ts';
+import { groupSalt, liveSalt, loggedSalt } from './peer-routes.ts';
+import { SetDigest } from './set-digest.ts';
+import { FrameWriter } from './wire.ts';
+
+/** Frames of changes that are kept for who lost some: a hiccup costs them those, not the whole set. */
+const recentBytesMax = 256 * 1024;
+
+export interface OwnRoute {
+  /** Not changed any more: a whole set on its way holds it. */
+  readonly change: RouteChange;
+  /** Null: a group. */
+  readonly entry: FilterEntry | null;
+}
+
+export class OwnRoutes {
+  readonly routes = new Map<string, OwnRoute>();
+  readonly digest = new SetDigest();
+  /** Of the last frame of changes. */
+  sequence = 0;
+  private pending: RouteChange[] = [];
+  private recent: { sequence: number; bytes: Uint8Array }[] = [];
+  private recentBytes = 0;
+
+  /** Something about a filter changed here. Returns whether others must know. */
+  filterChanged(entry: FilterEntry): boolean {
+    const kind = entry.subscriptions.length > 0 ? 'add' : entry.logged.length > 0 ? 'logged' : 'remove';
+    const known = this.routes.get(entry.filter);
+    if ((known?.change.kind ?? 'remove') === kind) return false;
+    this.set({ kind, filter: entry.filter, count: 0 }, entry);
+    return true;
+  }
+
+  groupChanged(group: SharedGroup): void {
+    this.set({ kind: 'group', filter: group.name, count: group.members.length }, null);
+  }
+
+  private set(change: RouteChange, entry: FilterEntry | null): void {
+    const { filter } = change;
+    const known = this.routes.get(filter);
+    if (known !== undefined) this.digest.remove(filter, saltOf(known.change));
+    if (change.kind === 'remove' || (change.kind === 'group' && change.count === 0)) {
+      this.routes.delete(filter);
+    } else {
+      this.routes.set(filter, { change, entry });
+      this.digest.add(filter, saltOf(change));
+    }
+    this.pending.push(change);
+  }
+
+  announce(change: RouteChange): void {
+    this.pending.push(change);
+  }
+
+  get hasPending(): boolean {
+    return this.pending.length > 0;
+  }
+
+  /** Nobody is there to be told: who comes gets the whole set. */
+  forgetPending(): void {
+    this.pending = [];
+  }
+
+  /** The frames of what changed since the last ones; an empty one if nothing did. */
+  takeFrames(): Uint8Array[] {
+    const changes = this.pending;
+    this.pending = [];
+    const frames: Uint8Array[] = [];
+    let at = 0;
+    do {
+      const writer = new FrameWriter();
+      at = writeRoutes(writer, ++this.sequence, changes, at);
+      frames.push(this.remember(writer.take()));
+    } while (at < changes.length);
+    return frames;
+  }
+
+  private remember(bytes: Uint8Array): Uint8Array {
+    this.recent.push({ sequence: this.sequence, bytes });
+    this.recentBytes += bytes.length;
+    while (this.recentBytes > recentBytesMax) this.recentBytes -= this.recent.shift()?.bytes.length ?? 0;
+    return bytes;
+  }
+
+  /** The frames of all changes after this one, or null if some are not kept any more. */
+  framesAfter(sequence: number): Uint8Array[] | null {
+    const first = this.recent[0]?.sequence ?? this.sequence + 1;
+    if (sequence + 1 < first || sequence > this.sequence) return null;
+    return this.recent.slice(sequence + 1 - first).map((frame) => frame.bytes);
+  }
+}
+
+function saltOf(change: RouteChange): number {
+  if (change.kind === 'group') return groupSalt + change.count;
+  return change.kind === 'logged' ? loggedSalt : liveSalt;
+}

@@ -1,0 +1,207 @@
+/**
+ * What one other endpoint wants, as far as it is known here: its filters in the tree, kept right by numbered changes and, when one was lost, by its whole
+ * set (ARCHITECTURE.md, section 5).
+ *
+ * A whole set comes in parts. What it adds is in force at once; what it does not hold is removed with the last part, found by its generation: so no filter
+ * that goes on is ever out of force. Changes that come between the parts wait for the last one.
+ */
+import type { EndpointId } from '../ports/store.ts';
+import { dropEmptyGroup, groupOf } from '../shared-subscriptions.ts';
+import type { FilterEntry, SubscriptionTree } from '../subscription-tree.ts';
+import type { RouteChange, SnapshotPart } from './frames.ts';
+import { SetDigest } from './set-digest.ts';
+
+/** Changes that wait for a whole set, at most: those after them show as a gap, and are asked for. */
+const waitingChangesMax = 100_000;
+
+interface Collecting {
+  id: number;
+  nextPart: number;
+  sequence: number;
+  waiting: { sequence: number; changes: RouteChange[] }[];
+  waitingCount: number;
+  /** When the last part came. */
+  at: number;
+}
+
+/** `in-force`: to be confirmed. `waits`: more is on its way. `gap`: something was lost, and is to be asked for. */
+export type Taken = 'in-force' | 'waits' | 'gap';
+
+/** Salts of the digest: the same filter is not the same route with subscribers of another kind. A group's is its number of members, counted from here. */
+export const liveSalt = 0;
+export const loggedSalt = 1;
+export const groupSalt = 2;
+
+export class PeerRoutes {
+  readonly endpoint: EndpointId;
+  /** The last of our changes that it confirmed; -1: not even our set at its beginning. */
+  confirmed = -1;
+  /** The last of its changes that is in force here. */
+  sequence = -1;
+  /** Its whole set came once. */
+  isComplete = false;
+  /** When something that was lost was asked for last. */
+  askedAt = Number.NEGATIVE_INFINITY;
+  readonly digest = new SetDigest();
+  private readonly tree: SubscriptionTree;
+  private readonly durableAnnounced: (filter: string, lastSequence: number) => void;
+  /** Each filter with the generation in which it was last said, times two, plus one if its subscribers are durable alone. */
+  private readonly filters = new Map<string, number>();
+  private readonly groups = new Map<string, { count: number; generation: number }>();
+  private generation = 1;
+  private collecting: Collecting | null = null;
+
+  constructor(
+    endpoint: EndpointId,
+    tree: SubscriptionTree,
+    durableAnnounced: (filter: string, lastSequence: number) => void,
+  ) {
+    this.endpoint = endpoint;
+    this.tree = tree;
+    this.durableAnnounced = durableAnnounced;
+  }
+
+  takeChanges(sequence: number, changes: RouteChange[]): Taken {
+    const { collecting } = this;
+    if (collecting !== null) {
+      const last = collecting.waiting.at(-1)?.sequence ?? collecting.sequence;
+      if (sequence === last + 1 && collecting.waitingCount <= waitingChangesMax) {
+        collecting.waiting.push({ sequence, changes });
+        collecting.waitingCount += changes.length;
+      }
+      return 'waits';
+    }
+    if (!this.isComplete || sequence > this.sequence + 1) return 'gap';
+    if (sequence === this.sequence + 1) this.apply(sequence, changes);
+    return 'in-force';
+  }
+
+  takePart(part: SnapshotPart, now: number): Taken {
+    if (part.part === 0) {
+      this.generation++;
+      const { id, sequence } = part;
+      this.collecting = { id, nextPart: 0, sequence, waiting: [], waitingCount: 0, at: now };
+    }
+    const { collecting } = this;
+    if (collecting === null || collecting.id !== part.id || collecting.nextPart !== part.part) {
+      this.collecting = null;
+      return 'gap';
+    }
+    collecting.nextPart++;
+    collecting.at = now;
+    for (const change of part.changes) this.change(change);
+    if (!part.isLast) return 'waits';
+    this.collecting = null;
+    this.removeUnsaid();
+    this.isComplete = true;
+    this.sequence = collecting.sequence;
+    for (const { sequence, changes } of collecting.waiting) this.apply(sequence, changes);
+    return 'in-force';
+  }
+
+  /** Whether parts of its whole set came within this time. If they stopped, the rest is given up. */
+  isCollecting(now: number, withinMilliseconds: number): boolean {
+    if (this.collecting === null) return false;
+    if (now - this.collecting.at < withinMilliseconds) return true;
+    this.collecting = null;
+    return false;
+  }
+
+  /** It is gone, and all that it wanted. */
+  clear(): void {
+    this.collecting = null;
+    for (const filter of [...this.filters.keys()]) this.removeFilter(filter);
+    for (const name of [...this.groups.keys()]) this.setGroup(name, 0);
+  }
+
+  private apply(sequence: number, changes: RouteChange[]): void {
+    for (const change of changes) this.change(change);
+    this.sequence = sequence;
+  }
+
+  private change({ kind, filter, count }: RouteChange): void {
+    if (kind === 'add') this.setFilter(filter, false);
+    else if (kind === 'logged') this.setFilter(filter, true);
+    else if (kind === 'remove') this.removeFilter(filter);
+    else if (kind === 'group') this.setGroup(filter, count);
+    else this.durableAnnounced(filter, count);
+  }
+
+  private setFilter(filter: string, isLogged: boolean): void {
+    const kind = isLogged ? 1 : 0;
+    const known = this.filters.get(filter);
+    if (known !== undefined && known % 2 === kind) {
+      this.filters.set(filter, this.generation * 2 + kind);
+      return;
+    }
+    if (isLogged) this.durableAnnounced(filter, 0);
+    const entry = this.tree.entry(filter);
+    if (known !== undefined) this.takeOut(entry, !isLogged);
+    if (isLogged) entry.loggedEndpoints = withEndpoint(entry.loggedEndpoints, this.endpoint);
+    else entry.endpoints = withEndpoint(entry.endpoints, this.endpoint);
+    // The entry's own string: a filter that a hundred endpoints want is held once.
+    this.filters.set(entry.filter, this.generation * 2 + kind);
+    this.digest.add(filter, isLogged ? loggedSalt : liveSalt);
+    this.tree.touch();
+  }
+
+  private removeFilter(filter: string): void {
+    const known = this.filters.get(filter);
+    if (known === undefined) return;
+    this.filters.delete(filter);
+    const entry = this.tree.find(filter);
+    if (entry === null) return;
+    this.takeOut(entry, known % 2 === 1);
+    this.tree.touch();
+    this.tree.prune(entry);
+  }
+
+  private takeOut(entry: FilterEntry, isLogged: boolean): void {
+    if (isLogged) entry.loggedEndpoints = withoutEndpoint(entry.loggedEndpoints, this.endpoint);
+    else entry.endpoints = withoutEndpoint(entry.endpoints, this.endpoint);
+    this.digest.remove(entry.filter, isLogged ? loggedSalt : liveSalt);
+  }
+
+  private setGroup(name: string, count: number): void {
+    const known = this.groups.get(name);
+    if (known !== undefined) this.digest.remove(name, groupSalt + known.count);
+    if (count > 0) {
+      this.groups.set(name, { count, generation: this.generation });
+      this.digest.add(name, groupSalt + count);
+    } else {
+      this.groups.delete(name);
+    }
+    if ((known?.count ?? 0) === count) return;
+    const filter = name.slice(name.indexOf('/', 7) + 1);
+    const entry = this.tree.entry(filter);
+    const group = groupOf(entry, name, filter);
+    group.setRemote(this.endpoint, count);
+    dropEmptyGroup(entry, group);
+    this.tree.touch();
+    this.tree.prune(entry);
+  }
+
+  /** What the whole set did not say. */
+  private removeUnsaid(): void {
+    for (const [filter, value] of this.filters) {
+      if (Math.floor(value / 2) !== this.generation) this.removeFilter(filter);
+    }
+    for (const [name, { generation }] of this.groups) if (generation !== this.generation) this.setGroup(name, 0);
+  }
+}
+
+/** In place: a hundred endpoints that want the same filter must not copy the list a hundred times. Matches hold lists of their own. */
+function withEndpoint(endpoints: string[] | null, endpoint: EndpointId): string[] {
+  if (endpoints === null) return [endpoint];
+  endpoints.push(endpoint);
+  return endpoints;
+}
+
+function withoutEndpoint(endpoints: string[] | null, endpoint: EndpointId): string[] | null {
+  if (endpoints === null) return null;
+  const at = endpoints.indexOf(endpoint);
+  if (at < 0) return endpoints;
+  const last = endpoints.pop();
+  if (last !== undefined && at < endpoints.length) endpoints[at] = last;
+  return endpoints.length === 0 ? null : endpoints;
+}

@@ -1,0 +1,132 @@
+/**
+ * Questions to the owners of sessions, and answers to those of others (ARCHITECTURE.md, section 7). Question and answer may be lost: a question is asked again
+ * under the same number until it is answered, its owner is gone, or its time is up; an answer is remembered for as long, since letting go of a session can
+ * be done only once.
+ */
+import type { Clock } from '../ports/clock.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { EndpointId } from '../ports/store.ts';
+import { type SessionRequestFrame, writeRequest, writeResponse } from './frames.ts';
+import { FrameWriter } from './wire.ts';
+
+/** A takeover waits this long for the old owner; after it the claim alone counts. */
+const requestMilliseconds = 5000;
+const askAgainMilliseconds = 500;
+const tickMilliseconds = 250;
+/** Longer than a question is asked, and on its way. There are as many answers as takeovers in that time. */
+const answerKeptMilliseconds = 10_000;
+
+interface OpenRequest {
+  endpoint: EndpointId;
+  bytes: Uint8Array;
+  deadline: number;
+  askedAt: number;
+  answer: (body: string) => void;
+}
+
+interface KeptAnswer {
+  from: EndpointId;
+  /** Null: it is being worked on. */
+  bytes: Uint8Array | null;
+  until: number;
+}
+
+export class SessionRequests {
+  private readonly clock: Clock;
+  private readonly logger: Logger;
+  private readonly send: (to: EndpointId, bytes: Uint8Array) => void;
+  private readonly letGo: (request: SessionRequestFrame) => Promise<string>;
+  private readonly open = new Map<number, OpenRequest>();
+  private readonly answers = new Map<string, KeptAnswer>();
+  private lastId = 0;
+
+  /** `letGo` does what is asked and resolves to the body of the answer. */
+  constructor(
+    clock: Clock,
+    logger: Logger,
+    send: (to: EndpointId, bytes: Uint8Array) => void,
+    letGo: (request: SessionRequestFrame) => Promise<string>,
+  ) {
+    this.clock = clock;
+    this.logger = logger;
+    this.send = send;
+    this.letGo = letGo;
+    clock.every(tickMilliseconds, () => this.tick());
+  }
+
+  /** Resolves to the answer; to an empty one if there is none in time. */
+  ask(owner: EndpointId, clientId: string, cleanStart: boolean, epoch: number): Promise<string> {
+    const id = ++this.lastId;
+    const writer = new FrameWriter();
+    writeRequest(writer, { id, clientId, cleanStart, epoch });
+    const bytes = writer.take();
+    const now = this.clock.now();
+    return new Promise((answer) => {
+      this.open.set(id, { endpoint: owner, bytes, deadline: now + requestMilliseconds, askedAt: now, answer });
+      this.send(owner, bytes);
+    });
+  }
+
+  /** Another endpoint asks, perhaps not for the first time. */
+  requested(from: EndpointId, request: SessionRequestFrame): void {
+    const key = `${from} ${request.id}`;
+    const known = this.answers.get(key);
+    if (known !== undefined) {
+      if (known.bytes !== null) this.send(from, known.bytes);
+      return;
+    }
+    const answer: KeptAnswer = { from, bytes: null, until: this.clock.now() + answerKeptMilliseconds };
+    this.answers.set(key, answer);
+    this.letGo(request).then(
+      (body) => {
+        const writer = new FrameWriter();
+        writeResponse(writer, request.id, body);
+        answer.bytes = writer.take();
+        this.send(from, answer.bytes);
+      },
+      (error: unknown) => {
+        this.logger.error('a session could not be handed over', { client: request.clientId, error: String(error) });
+        this.answers.delete(key);
+      },
+    );
+  }
+
+  answered(id: number, body: string): void {
+    const request = this.open.get(id);
+    if (request === undefined) return; // answered twice, or too late
+    this.open.delete(id);
+    request.answer(body);
+  }
+
+  endpointLeft(endpoint: EndpointId): void {
+    for (const [id, request] of this.open) if (request.endpoint === endpoint) this.answered(id, '');
+    for (const [key, { from }] of this.answers) if (from === endpoint) this.answers.delete(key);
+  }
+
+  /** The carrier is back: nobody waits for the next time to ask. */
+  askAgain(): void {
+    const now = this.clock.now();
+    for (const request of this.open.values()) {
+      request.askedAt = now;
+      this.send(request.endpoint, request.bytes);
+    }
+  }
+
+  private tick(): void {
+    const now = this.clock.now();
+    for (const [id, request] of this.open) {
+      if (request.deadline <= now) {
+        this.logger.warn('the owner of a session did not answer in time', { owner: request.endpoint });
+        this.answered(id, '');
+      } else if (now - request.askedAt >= askAgainMilliseconds) {
+        request.askedAt = now;
+        this.send(request.endpoint, request.bytes);
+      }
+    }
+    // In the order of coming, so the first that is kept ends it.
+    for (const [key, { until }] of this.answers) {
+      if (until > now) return;
+      this.answers.delete(key);
+    }
+  }
+}

@@ -1,0 +1,121 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Leases } from '../ports/leases.ts';
+
+export interface LeasesUnderTest {
+  /** Two that see the same: as two nodes would have them. */
+  leases: Leases;
+  others: Leases;
+  /** Lets time go on until the store asks again, if its clock has to be moved. */
+  tick(milliseconds: number): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+/** Long enough to outlast a test, and short enough to run out in one. */
+const longMilliseconds = 60_000;
+const shortMilliseconds = 60;
+const pollMilliseconds = 10;
+
+/** The sentences of ports/leases.ts as tests. Each implementation runs this suite. */
+export function leasesContract(name: string, open: () => Promise<LeasesUnderTest>): void {
+  describe(`leases contract: ${name}`, () => {
+    let opened: LeasesUnderTest;
+    let count = 0;
+    let owner: string;
+    beforeEach(async () => {
+      opened = await open();
+      owner = `node/${++count}#1`;
+    });
+    afterEach(() => opened.dispose());
+
+    /** Asks until the lease has run out. */
+    async function buried(who: string): Promise<void> {
+      while (!(await opened.others.bury(who, false))) await opened.tick(pollMilliseconds);
+    }
+
+    it('a valid lease protects its endpoint', async () => {
+      const { leases, others } = opened;
+      expect(await leases.renew(owner, longMilliseconds)).toBe(true);
+      expect(await others.bury(owner, false)).toBe(false);
+      expect(await leases.renew(owner, longMilliseconds)).toBe(true);
+    });
+
+    it('one that ran out does not, and burial is for ever', async () => {
+      const { leases, others } = opened;
+      expect(await leases.renew(owner, shortMilliseconds)).toBe(true);
+      await buried(owner);
+      expect(await leases.renew(owner, longMilliseconds)).toBe(false);
+      expect(await others.renew(owner, longMilliseconds)).toBe(false);
+      expect(await others.bury(owner, false)).toBe(true);
+      expect(await leases.renew(owner, longMilliseconds)).toBe(false);
+    });
+
+    it('a lease that ran out is renewed unless it was buried', async () => {
+      const { leases, others } = opened;
+      const other = `${owner}0`;
+      expect(await leases.renew(owner, shortMilliseconds)).toBe(true);
+      expect(await leases.renew(other, shortMilliseconds)).toBe(true);
+      await buried(other); // The first ran out before.
+      expect(await leases.renew(owner, longMilliseconds)).toBe(true);
+      expect(await others.bury(owner, false)).toBe(false);
+    });
+
+    it('renewing prolongs', async () => {
+      const { leases, others } = opened;
+      const other = `${owner}0`;
+      expect(await leases.renew(owner, shortMilliseconds)).toBe(true);
+      expect(await leases.renew(owner, longMilliseconds)).toBe(true);
+      expect(await leases.renew(other, shortMilliseconds * 2)).toBe(true);
+      await buried(other);
+      expect(await others.bury(owner, false)).toBe(false);
+    });
+
+    it('who never had one may be buried', async () => {
+      expect(await opened.others.bury(owner, false)).toBe(true);
+      expect(await opened.leases.renew(owner, longMilliseconds)).toBe(false);
+    });
+
+    it('the living may be buried when that is asked for', async () => {
+      const { leases, others } = opened;
+      expect(await leases.renew(owner, longMilliseconds)).toBe(true);
+      expect(await others.bury(owner, true)).toBe(true);
+      expect(await leases.renew(owner, longMilliseconds)).toBe(false);
+    });
+
+    it('a lease given up protects no longer, and may be taken again unless it is buried', async () => {
+      const { leases, others } = opened;
+      await leases.renew(owner, longMilliseconds);
+      await leases.end(owner);
+      expect(await leases.renew(owner, longMilliseconds)).toBe(true);
+      await leases.end(owner);
+      await leases.end(owner);
+      expect(await others.bury(owner, false)).toBe(true);
+      await leases.end(owner);
+      expect(await leases.renew(owner, longMilliseconds)).toBe(false);
+    });
+
+    it('endpoints are apart', async () => {
+      const { leases, others } = opened;
+      const other = `${owner}0`;
+      await leases.renew(owner, longMilliseconds);
+      await leases.renew(other, longMilliseconds);
+      expect(await others.bury(owner, true)).toBe(true);
+      expect(await leases.renew(other, longMilliseconds)).toBe(true);
+      expect(await others.bury(other, false)).toBe(false);
+    });
+
+    it('of renewals and a burial at the same time, one is first for everybody', async () => {
+      const { leases, others } = opened;
+      for (let round = 0; round < 20; round++) {
+        const name = `${owner}-${round}`;
+        const [first, wasBuried, second] = await Promise.all([
+          leases.renew(name, longMilliseconds),
+          others.bury(name, false),
+          leases.renew(name, longMilliseconds),
+        ]);
+        expect(await leases.renew(name, longMilliseconds)).toBe(!wasBuried);
+        if (wasBuried) expect(second && !first).toBe(false);
+        else expect([first, second]).toContain(true);
+      }
+    });
+  });
+}

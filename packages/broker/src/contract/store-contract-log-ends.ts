@@ -1,0 +1,29 @@
+import { describe, expect, it } from 'vitest';
+import { durable, message, now, type StoreUnderTest } from './store-contract-kit.ts';
+
+export function logEndsContract(opened: StoreUnderTest): void {
+  describe('ends of logs', () => {
+    it('are told in the order of the filters, 0 where there is no log', async (context) => {
+      const { store } = opened;
+      if (store.logEnds === undefined) return context.skip('this store is asked for all its durable filters instead');
+      await durable(store, 'c', 'a', 'b', 'a/#');
+      await store.append([message(['a', 'b'], 'x'), message(['b'], 'y')], now);
+      expect(await store.logEnds(['b', 'none', 'a/#', 'a'])).toEqual([2, 0, 0, 1]);
+      expect(await store.logEnds([])).toEqual([]);
+      const many = Array.from({ length: 1000 }, (_, index) => (index === 500 ? 'b' : `none/${index}`));
+      expect((await store.logEnds(many)).map((end, index) => (end > 0 ? `${index}: ${end}` : '')).join('')).toBe(
+        '500: 2',
+      );
+    });
+
+    it('stand when their messages were trimmed', async (context) => {
+      const { store } = opened;
+      if (store.logEnds === undefined) return context.skip('this store is asked for all its durable filters instead');
+      const key = await durable(store, 'c', 'a');
+      await store.append([message(['a'], 'x'), message(['a'], 'y')], now);
+      await store.update(key, { cursors: [{ filter: 'a', acknowledged: 2, above: [] }] });
+      await store.trimLogs({ messagesMax: 1e9, bytesMax: 1e12 }, now);
+      expect(await store.logEnds(['a'])).toEqual([2]);
+    });
+  });
+}

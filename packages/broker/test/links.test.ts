@@ -1,0 +1,348 @@
+/** Frames that must arrive over a carrier that loses them, and frames that may be lost (ARCHITECTURE.md, section 8). */
+import { describe, expect, test } from 'vitest';
+import { AwaitedPromise } from '../src/acknowledgements.ts';
+import {
+  FrameType,
+  type MessageEntry,
+  readAcknowledgement,
+  readFrameType,
+  readKeptHead,
+  readMessage,
+} from '../src/cluster/frames.ts';
+import { Links } from '../src/cluster/links.ts';
+import { FrameReader } from '../src/cluster/wire.ts';
+import { Metrics } from '../src/ports/metrics.ts';
+import { publish } from './support/client.ts';
+import { FakeClock } from './support/fake-clock.ts';
+import { frameType } from './support/lossy-backplane.ts';
+import { drain, lossy } from './support/lossy-world.ts';
+
+/** One end of a link whose frames are carried by hand. */
+class End {
+  readonly metrics = new Metrics();
+  readonly sent: Uint8Array[] = [];
+  readonly taken: string[] = [];
+  readonly links: Links;
+
+  constructor(clock: FakeClock, bytesMax = 1_000_000) {
+    this.links = new Links(clock, this.metrics, bytesMax, (_to, bytes) => void this.sent.push(bytes));
+    this.links.joined('other');
+  }
+
+  keep(text: string): AwaitedPromise & { done: boolean } {
+    const awaited = Object.assign(new AwaitedPromise(), { done: false });
+    void awaited.promise.then(() => {
+      awaited.done = true;
+    });
+    this.links.send('other', entryOf(text), awaited);
+    awaited.settle();
+    return awaited;
+  }
+
+  pass(text: string): boolean {
+    return this.links.pass('other', entryOf(text));
+  }
+
+  /** Frames sent since the last look. */
+  take(): Uint8Array[] {
+    return this.sent.splice(0);
+  }
+
+  hear(frames: Uint8Array[]): void {
+    for (const bytes of frames) {
+      const reader = new FrameReader(bytes);
+      const type = readFrameType(reader);
+      if (type === FrameType.acknowledge) this.links.acknowledged('other', readAcknowledgement(reader));
+      else if (type === FrameType.passing) {
+        this.links.takePassing('other', reader.u32(), reader.f64(), reader.size);
+        this.read(reader);
+      } else if (this.links.takeKept('other', readKeptHead(reader))) this.read(reader);
+    }
+  }
+
+  private read(reader: FrameReader): void {
+    while (!reader.isAtEnd) this.taken.push(readMessage(reader).record.toString());
+  }
+}
+
+function entryOf(text: string): MessageEntry {
+  return { record: Buffer.from(text), toSubscriptions: true, groups: [], logs: [] };
+}
+
+async function pair(bytesMax?: number): Promise<{ clock: FakeClock; one: End; two: End }> {
+  const clock = new FakeClock();
+  return { clock, one: new End(clock, bytesMax), two: new End(clock, bytesMax) };
+}
+
+/** Sends each text in a turn of its own; returns the frames. */
+async function keepEach(clock: FakeClock, end: End, ...texts: string[]): Promise<Uint8Array[]> {
+  for (const text of texts) {
+    end.keep(text);
+    await clock.settle();
+  }
+  return end.take();
+}
+
+describe('kept frames', () => {
+  test('what was acknowledged is settled, in order, and nothing is sent again', async () => {
+    const { clock, one, two } = await pair();
+    const first = one.keep('a');
+    await clock.settle();
+    const second = one.keep('b');
+    await clock.settle();
+    two.hear(one.take());
+    await clock.settle();
+    expect([first.done, second.done]).toEqual([false, false]);
+    one.hear(two.take());
+    await clock.pass(20_000);
+    expect([first.done, second.done]).toEqual([true, true]);
+    expect(two.taken).toEqual(['a', 'b']);
+    expect(one.take()).toEqual([]);
+  });
+
+  /** Fails when Link.acknowledged does not heed the gap flag, and when InboundLink takes what comes after a gap. */
+  test('a gap is asked for at once, once, and the order stays', async () => {
+    const { clock, one, two } = await pair();
+    const [a, b, c, d] = await keepEach(clock, one, 'a', 'b', 'c', 'd');
+    two.hear([a]);
+    two.hear([c]); // b is lost
+    await clock.settle();
+    two.hear([d]);
+    await clock.settle();
+    const [gapAtC, gapAtD] = two.take();
+    one.hear([gapAtC]);
+    const again = one.take();
+    expect(again).toHaveLength(3);
+    one.hear([gapAtD]); // says nothing about what was sent again since
+    expect(one.take()).toEqual([]);
+    two.hear([...again, b]);
+    await clock.settle();
+    one.hear(two.take());
+    expect(two.taken).toEqual(['a', 'b', 'c', 'd']);
+    await clock.pass(20_000);
+    expect(one.take()).toEqual([]);
+    expect(one.metrics.framesRepeated).toBe(3);
+  });
+
+  test('without any answer they are sent again after half a second, then less and less often', async () => {
+    const { clock, one, two } = await pair();
+    one.keep('a');
+    await clock.settle();
+    const times: number[] = [];
+    const start = clock.now();
+    one.take();
+    for (let passed = 0; passed < 30_000; passed += 100) {
+      await clock.pass(100);
+      if (one.sent.length > 0) times.push(clock.now() - start);
+      two.hear(one.take());
+    }
+    const steps = times.map((time, i) => time - (times[i - 1] ?? 0));
+    expect(steps).toEqual([500, 1000, 2000, 4000, 8000, 8000]);
+    expect(two.taken).toEqual(['a']); // the others were duplicates
+    one.hear(two.take());
+    await clock.pass(20_000);
+    expect(one.take()).toEqual([]);
+  });
+
+  test('when the carrier is back they are sent again at once', async () => {
+    const { clock, one, two } = await pair();
+    await keepEach(clock, one, 'a', 'b');
+    one.links.reconnected();
+    two.hear(one.take());
+    expect(two.taken).toEqual(['a', 'b']);
+  });
+
+  test('no more is sent again at once than the other side has shown to take', async () => {
+    const { clock, one, two } = await pair(100_000_000);
+    const large = 'x'.repeat(60_000);
+    for (let i = 0; i < 60; i++) one.keep(`${i} ${large}`);
+    await clock.settle();
+    expect(one.take()).toHaveLength(60); // all of them lost
+    one.links.reconnected();
+    for (let rounds = 0; two.taken.length < 60; rounds++) {
+      expect(rounds).toBeLessThan(10);
+      const again = one.take();
+      expect(again.length).toBeGreaterThan(0);
+      expect(again.reduce((sum, bytes) => sum + bytes.length, 0)).toBeLessThan(1.2 * 1024 * 1024);
+      two.hear(again);
+      await clock.settle();
+      one.hear(two.take());
+    }
+    expect(two.taken.map((text) => Number.parseInt(text, 10))).toEqual(Array.from({ length: 60 }, (_, i) => i));
+    const late = one.keep('late');
+    await clock.settle();
+    two.hear(one.take());
+    await clock.settle();
+    one.hear(two.take());
+    await clock.settle();
+    expect(late.done).toBe(true);
+  });
+
+  test('an endpoint that leaves is not waited for; when it comes back it begins anew', async () => {
+    const { clock, one, two } = await pair();
+    const lost = one.keep('lost');
+    const filling = one.keep('being filled');
+    one.links.left('other');
+    await clock.settle();
+    expect([lost.done, filling.done]).toEqual([true, true]);
+    one.take();
+    one.links.joined('other');
+    const next = one.keep('next');
+    await clock.settle();
+    two.hear(one.take());
+    await clock.settle();
+    one.hear(two.take());
+    await clock.settle();
+    expect(next.done).toBe(true);
+    expect(two.taken).toEqual(['next']);
+  });
+
+  /** Fails when InboundLink.takeKept does not heed `first`. */
+  test('a receiver that began anew goes on where the sender is', async () => {
+    const { clock, one, two } = await pair();
+    two.hear(await keepEach(clock, one, 'a', 'b'));
+    await clock.settle();
+    one.hear(two.take());
+    two.links.left('other'); // it believed the sender to be gone
+    two.links.joined('other');
+    const third = one.keep('c');
+    await clock.settle();
+    two.hear(one.take());
+    await clock.settle();
+    one.hear(two.take());
+    await clock.settle();
+    expect(third.done).toBe(true);
+    expect(two.taken).toEqual(['a', 'b', 'c']);
+  });
+});
+
+describe('passing frames', () => {
+  test('are never sent again, and bounded by what the other side has taken in', async () => {
+    const { clock, one, two } = await pair(10_000);
+    const text = 'x'.repeat(1000);
+    let taken = 0;
+    while (one.pass(text)) taken++;
+    expect(taken).toBeGreaterThan(8);
+    expect(taken).toBeLessThan(12);
+    await clock.settle();
+    const frames = one.take();
+    two.hear(frames);
+    expect(one.pass(text)).toBe(false);
+    await clock.pass(100); // acknowledged by the timer
+    one.hear(two.take());
+    expect(one.pass(text)).toBe(true);
+    expect(two.taken).toHaveLength(taken);
+  });
+
+  test('those that were lost are covered by later ones, or forgotten after a while', async () => {
+    const { clock, one, two } = await pair(10_000);
+    for (let i = 0; i < 8; i++) one.pass('x'.repeat(1000));
+    await clock.settle();
+    one.take(); // lost
+    one.pass('x'.repeat(1000));
+    await clock.settle();
+    two.hear(one.take());
+    await clock.pass(100);
+    one.hear(two.take());
+    for (let i = 0; i < 9; i++) expect(one.pass('x'.repeat(1000))).toBe(true);
+    await clock.settle();
+    one.take(); // lost, and nothing follows
+    expect(one.pass('x'.repeat(5000))).toBe(true);
+    expect(one.pass('x')).toBe(false);
+    await clock.pass(2500);
+    expect(one.pass('x')).toBe(true);
+  });
+
+  test('go first when kept frames wait', async () => {
+    const { clock, one } = await pair(10_000);
+    one.keep('x'.repeat(11_000));
+    await clock.settle();
+    expect(one.pass('x')).toBe(false);
+    one.keep('never dropped');
+    await clock.settle();
+    expect(one.take()).toHaveLength(2);
+  });
+});
+
+describe('publishes', () => {
+  test.each([1, 2] as const)('QoS %i to an ephemeral subscriber: PUBACK waits for the repetition', async (qos) => {
+    const { world, workers, hub } = await lossy(2);
+    const subscriber = await workers[1].connect('s');
+    await subscriber.subscribe('t', qos);
+    const publisher = await workers[0].connect('p');
+    hub.cut(workers[0].broker.self, workers[1].broker.self);
+    for (let i = 1; i <= 5; i++) await publisher.send(publish('t', `m${i}`, qos, i));
+    await world.clock.pass(1000);
+    expect(publisher.said()).toEqual([]);
+    hub.heal();
+    await world.clock.pass(4000);
+    expect(publisher.said()).toHaveLength(5);
+    expect(subscriber.said()).toEqual([1, 2, 3, 4, 5].map((i) => `publish t m${i} q${qos} #${i}`));
+  });
+
+  test('a durable subscriber has its log: PUBACK does not wait for the other worker', async () => {
+    const { workers, hub } = await lossy(2);
+    const subscriber = await workers[1].connect('s', { cleanStart: false, expiry: 1000 });
+    await subscriber.subscribe('t', 1);
+    const publisher = await workers[0].connect('p');
+    hub.cut(workers[0].broker.self, workers[1].broker.self);
+    await publisher.send(publish('t', 'x', 1, 1));
+    expect(publisher.said()).toEqual(['puback #1']);
+  });
+
+  /** Fails when Links.send does not hold the publisher. */
+  test('a full link stops the reading of those who feed it, until half of it has drained', async () => {
+    const { world, workers, hub } = await lossy(2, { linkBytesMax: 10_000 });
+    const subscriber = await workers[1].connect('s');
+    await subscriber.subscribe('t', 1);
+    const publisher = await workers[0].connect('p');
+    const other = await workers[0].connect('other');
+    hub.cut(workers[0].broker.self, workers[1].broker.self);
+    for (let i = 1; i <= 12; i++) await publisher.send(publish('t', `${i} ${'x'.repeat(1000)}`, 1, i));
+    expect(publisher.transport.paused).toBe(true);
+    await other.send(publish('elsewhere', 'x', 1, 1));
+    expect(other.transport.paused).toBe(false);
+    await other.send(publish('t', 'late', 0));
+    expect(workers[0].broker.metrics.dropped['link-lost']).toBe(1); // QoS 0 goes first
+    expect(workers[0].broker.metrics.linkHolds).toBe(1);
+    hub.heal();
+    await world.clock.pass(10_000);
+    expect(publisher.transport.paused).toBe(false);
+    expect(publisher.said()).toHaveLength(12);
+    expect((await drain(subscriber)).map((text) => Number.parseInt(text, 10))).toEqual(
+      Array.from({ length: 12 }, (_, i) => i + 1),
+    );
+  });
+
+  test('a publisher that a full link held is released when the endpoint is gone', async () => {
+    const { world, workers, hub } = await lossy(2, { linkBytesMax: 1000 });
+    const subscriber = await workers[1].connect('s');
+    await subscriber.subscribe('t', 1);
+    const publisher = await workers[0].connect('p');
+    hub.cut(workers[0].broker.self, workers[1].broker.self);
+    for (let i = 1; i <= 2; i++) await publisher.send(publish('t', 'x'.repeat(1000), 1, i));
+    expect(publisher.transport.paused).toBe(true);
+    await workers[1].crash();
+    await world.clock.settle();
+    expect(publisher.transport.paused).toBe(false);
+    expect(publisher.said()).toEqual(['puback #1', 'puback #2']);
+  });
+
+  test('a frame that cannot be read does not stop the link', async () => {
+    const { world, workers, hub } = await lossy(2);
+    const subscriber = await workers[1].connect('s');
+    await subscriber.subscribe('t', 1);
+    const publisher = await workers[0].connect('p');
+    hub.loses = (_from, _to, bytes) => {
+      if (frameType(bytes) === FrameType.kept) bytes.fill(0xff, 26); // behind its head
+      return false;
+    };
+    await publisher.send(publish('t', 'damaged', 1, 1));
+    hub.loses = () => false;
+    await publisher.send(publish('t', 'next', 1, 2));
+    await world.clock.pass(2000);
+    expect(publisher.said()).toEqual(['puback #1', 'puback #2']);
+    expect(subscriber.said()).toEqual(['publish t next q1 #1']);
+    expect(workers[1].log.join()).toContain('cannot be read');
+  });
+});

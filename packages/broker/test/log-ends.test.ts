@@ -1,0 +1,151 @@
+/** What a lost frame costs a durable session: a delay, never a message (ARCHITECTURE.md, section 6). */
+import { expect, test } from 'vitest';
+import { FrameType } from '../src/cluster/frames.ts';
+import { publish, subscribe } from './support/client.ts';
+import { frameType } from './support/lossy-backplane.ts';
+import { drain, lossy } from './support/lossy-world.ts';
+import { type Worker, World } from './support/world.ts';
+
+const durable = { cleanStart: false, expiry: 1000 } as const;
+
+function calls(worker: Worker, method: string): number {
+  return worker.gate.calls.filter((call) => call === method).length;
+}
+
+const isMessages = (bytes: Uint8Array): boolean =>
+  frameType(bytes) === FrameType.passing || frameType(bytes) === FrameType.broadcast;
+
+/** Fails when LogEnds.everySecond returns at once. */
+test('the frame is lost and nothing follows: the message arrives all the same', async () => {
+  const { world, workers, hub } = await lossy(2);
+  const client = await workers[0].connect('c', durable);
+  await client.subscribe('t', 1);
+  const publisher = await workers[1].connect('p');
+  hub.loses = (_from, _to, bytes) => isMessages(bytes);
+  await publisher.send(publish('t', 'lost', 1, 1));
+  expect(publisher.said()).toEqual(['puback #1']);
+  await world.clock.pass(500);
+  expect(await drain(client)).toEqual([]);
+  await world.clock.pass(10_500);
+  expect(await drain(client)).toEqual(['lost']);
+  expect(workers[0].broker.metrics.logsBehind).toBe(1);
+});
+
+test('the same when the set of durable filters was loaded meanwhile, and its ends with it', async () => {
+  const { world, workers, hub } = await lossy(2);
+  const client = await workers[0].connect('c', durable);
+  await client.subscribe('t', 1);
+  const publisher = await workers[1].connect('p');
+  hub.loses = (_from, _to, bytes) => isMessages(bytes);
+  await publisher.send(publish('t', 'lost', 1, 1));
+  await workers[0].broker.durableFilters.load();
+  await world.clock.pass(11_000);
+  expect(await drain(client)).toEqual(['lost']);
+});
+
+test('the carrier is back: all logs are looked at, in one read, without waiting for their turn', async () => {
+  const { world, workers, hub } = await lossy(2);
+  const client = await workers[0].connect('c', durable);
+  for (let i = 0; i < 20; i++) await client.subscribe(`t/${i}`, 1);
+  const publisher = await workers[1].connect('p');
+  await world.clock.pass(20_000);
+  hub.loses = (_from, _to, bytes) => isMessages(bytes);
+  for (let i = 0; i < 20; i++) await publisher.send(publish(`t/${i}`, `m${i}`, 1, i + 1));
+  workers[0].broker.cluster.reconnected();
+  const before = calls(workers[0], 'logEnds');
+  await world.clock.pass(1000);
+  expect(calls(workers[0], 'logEnds') - before).toBe(1);
+  await world.clock.pass(1000);
+  expect((await drain(client)).sort()).toEqual(Array.from({ length: 20 }, (_, i) => `m${i}`).sort());
+});
+
+test('busy logs and a worker that is alone ask nothing; messages on their way are not read twice', async () => {
+  const { world, workers } = await lossy(2);
+  const client = await workers[0].connect('c', durable);
+  await client.subscribe('t', 1);
+  const publisher = await workers[1].connect('p');
+  await world.clock.pass(10_000);
+  const reads = calls(workers[0], 'readLog');
+  for (let i = 1; i <= 40; i++) {
+    await publisher.send(publish('t', `m${i}`, 1, i));
+    await world.clock.pass(250);
+  }
+  expect(await drain(client)).toHaveLength(40);
+  expect(calls(workers[0], 'readLog')).toBe(reads);
+  const { world: lone, worker } = await World.alone();
+  const other = await worker.connect('c', durable);
+  await other.subscribe('t', 1);
+  await lone.clock.pass(30_000);
+  expect(calls(worker, 'logEnds')).toBe(0);
+});
+
+test('a worker dies between append and frame: the others look at once, also in a store that tells all ends or none', async () => {
+  for (const hasEnds of [true, false]) {
+    const { world, workers } = await lossy(2);
+    if (!hasEnds) Object.defineProperty(world.store, 'logEnds', { value: undefined });
+    const client = await workers[0].connect('c', durable);
+    await client.subscribe('t', 1);
+    const publisher = await workers[1].connect('p');
+    const before = calls(workers[0], 'durableFilters');
+    await world.clock.pass(20_000);
+    expect(calls(workers[0], 'durableFilters')).toBe(before);
+    workers[1].gate.holdAnswers('append');
+    await publisher.send(publish('t', 'stored', 1, 1));
+    await workers[1].crash();
+    await world.clock.pass(2500);
+    expect(await drain(client)).toEqual(['stored']);
+    expect(calls(workers[0], 'durableFilters') - before).toBe(hasEnds ? 0 : 1);
+  }
+});
+
+test('a store that cannot be asked is asked again', async () => {
+  const { world, workers, hub } = await lossy(2);
+  const client = await workers[0].connect('c', durable);
+  await client.subscribe('t', 1);
+  const publisher = await workers[1].connect('p');
+  hub.loses = (_from, _to, bytes) => isMessages(bytes);
+  await publisher.send(publish('t', 'lost', 1, 1));
+  workers[0].gate.refused = ['logEnds'];
+  await world.clock.pass(12_000);
+  expect(await drain(client)).toEqual([]);
+  workers[0].gate.refused = 'none';
+  await world.clock.pass(11_000);
+  expect(await drain(client)).toEqual(['lost']);
+});
+
+/** Fails when durable filters are neither announced again with the changes nor compared. */
+test('P5: SUBACK of a durable subscription waits until every worker knows its log', async () => {
+  const { world, workers, hub } = await lossy(2);
+  const publisher = await workers[1].connect('p');
+  const client = await workers[0].connect('c', durable);
+  let lost = 0;
+  hub.loses = (_from, _to, bytes) => frameType(bytes) === FrameType.routes && ++lost <= 1;
+  await client.send(subscribe('t', 1));
+  expect(client.said()).toEqual([]);
+  expect(workers[1].broker.tree.find('t')?.log ?? null).toBeNull();
+  await world.clock.pass(1000);
+  expect(client.said()).toEqual(['suback 0x01']);
+  await client.drop();
+  await publisher.send(publish('t', 'kept', 1, 1));
+  expect(publisher.said()).toEqual(['puback #1']);
+  const again = await workers[0].dial('c', durable);
+  expect(again.said()).toEqual(['connack 0x00 present', 'publish t kept q1 #1']);
+});
+
+test('durable filters that differ are loaded again, and less often when that does not help', async () => {
+  const { world, workers } = await lossy(2);
+  const [one, other] = workers;
+  one.broker.durableFilters.add('known/here/alone', 0);
+  await world.clock.pass(6000);
+  expect(one.broker.durableFilters.size).toBe(0); // the store does not know it
+  expect(one.broker.tree.isEmpty).toBe(true);
+  const before = calls(other, 'durableFilters');
+  await world.clock.pass(60_000);
+  expect(calls(other, 'durableFilters')).toBe(before);
+  one.broker.durableFilters.load = async () => {}; // it never learns
+  one.broker.durableFilters.add('known/here/alone', 0);
+  await world.clock.pass(128_000);
+  const loads = calls(other, 'durableFilters') - before;
+  expect(loads).toBeGreaterThan(2);
+  expect(loads).toBeLessThan(9);
+});

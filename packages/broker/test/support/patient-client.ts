@@ -1,0 +1,110 @@
+import type { Packet } from '@dunlin/protocol';
+import { ack, type Client, connect, publish, subscribe } from './client.ts';
+import type { Worker } from './world.ts';
+
+/** A message as its receiver got it. */
+export interface Got {
+  topic: string;
+  payload: string;
+  qos: 0 | 1 | 2;
+}
+
+/**
+ * A client that keeps every rule of its side: it acknowledges all it gets, goes through QoS 2 handshakes and takes a QoS 2 message that comes again for
+ * what it is. A durable one may move to another worker.
+ */
+export class PatientClient {
+  readonly name: string;
+  readonly isDurable: boolean;
+  readonly got: Got[] = [];
+  /** Filters that a SUBACK has come for. */
+  readonly subscribed: string[] = [];
+  /** Payloads of publishes that were acknowledged: PUBACK, or PUBCOMP. */
+  readonly acknowledged = new Set<string>();
+  isConnected = false;
+  /** Its worker has died, and nothing of it lives on. */
+  isLost = false;
+  worker: Worker | null = null;
+  private socket: Client | null = null;
+  private readonly wanted: string[] = [];
+  private readonly unreleased = new Set<number>();
+  private readonly open = new Map<number, string>();
+  private lastPacketId = 0;
+
+  constructor(name: string, isDurable: boolean) {
+    this.name = name;
+    this.isDurable = isDurable;
+  }
+
+  get isClosed(): boolean {
+    return this.socket?.isClosed ?? false;
+  }
+
+  get openPublishes(): number {
+    return this.open.size;
+  }
+
+  get openSubscriptions(): number {
+    return this.wanted.length;
+  }
+
+  /** Connects, here or elsewhere; the connection before breaks. */
+  connect(worker: Worker): void {
+    this.isConnected = false;
+    this.worker = worker;
+    if (this.socket !== null) this.socket.connection.closed();
+    this.socket = worker.socket();
+    this.socket.put(connect(this.name, this.isDurable ? { cleanStart: false, expiry: 10_000 } : {}));
+  }
+
+  subscribe(filter: string, qos: 0 | 1 | 2): void {
+    this.wanted.push(filter);
+    this.socket?.put(subscribe(filter, qos, { retainHandling: 2 }));
+  }
+
+  publish(topic: string, payload: string, qos: 0 | 1 | 2): void {
+    if (qos > 0) this.open.set(++this.lastPacketId, payload);
+    this.socket?.put(publish(topic, payload, qos, qos === 0 ? 0 : this.lastPacketId));
+  }
+
+  /** Answers what has come. Returns whether anything had. */
+  work(): boolean {
+    const packets = this.socket?.received() ?? [];
+    for (const packet of packets) this.handle(packet);
+    return packets.length > 0;
+  }
+
+  private handle(packet: Packet): void {
+    const answer = (type: 'puback' | 'pubrec' | 'pubrel' | 'pubcomp', packetId: number): void =>
+      this.socket?.put(ack(type, packetId));
+    switch (packet.type) {
+      case 'connack':
+        this.isConnected = packet.reasonCode === 0;
+        break;
+      case 'suback':
+        this.subscribed.push(this.wanted.shift() ?? '');
+        break;
+      case 'publish':
+        if (packet.qos < 2 || !this.unreleased.has(packet.packetId))
+          this.got.push({ topic: packet.topic, payload: packet.payload.toString(), qos: packet.qos });
+        if (packet.qos === 1) answer('puback', packet.packetId);
+        if (packet.qos === 2) {
+          this.unreleased.add(packet.packetId);
+          answer('pubrec', packet.packetId);
+        }
+        break;
+      case 'pubrel':
+        this.unreleased.delete(packet.packetId);
+        answer('pubcomp', packet.packetId);
+        break;
+      case 'pubrec':
+        answer('pubrel', packet.packetId);
+        break;
+      case 'puback':
+      case 'pubcomp':
+        this.acknowledged.add(this.open.get(packet.packetId) ?? '');
+        this.open.delete(packet.packetId);
+        break;
+    }
+  }
+}
