@@ -61,5 +61,20 @@ export function survivalContract(opened: StoreUnderTest): void {
         producerNumber: 1,
       });
     });
+
+    it('finds sessions and scheduled wills by the first claim', async (context) => {
+      if (opened.reopen === undefined) return context.skip('nothing is left behind by this store');
+      const { store } = opened;
+      await durable(store, 'crashed', 'a');
+      const key = await durable(store, 'willing', 'a');
+      await store.setWill(key, owner, { record: bytes('w'), delaySeconds: 60 });
+      await store.scheduleWill(key, now + 60_000);
+      await store.release(key, {}, now);
+
+      const again = await opened.reopen();
+      expect((await connect(again, 'crashed')).session?.subscriptions).toEqual([subscription('a')]);
+      expect((await connect(again, 'willing', { clean: true })).will?.clientId).toBe('willing');
+      expect((await connect(again, 'stranger')).session).toBeNull();
+    });
   });
 }

@@ -1,0 +1,59 @@
+import type { AppendRequest, AppendResult } from '@dunlin/broker';
+import type { LogAppend, Logs } from './logs.ts';
+import type { Sessions } from './sessions.ts';
+
+/** Appends: to logs alone, or between two steps in the producer's session. */
+export class Appends {
+  private readonly logs: Logs;
+  private readonly sessions: Sessions;
+
+  constructor(logs: Logs, sessions: Sessions) {
+    this.logs = logs;
+    this.sessions = sessions;
+  }
+
+  async plain(requests: readonly AppendRequest[]): Promise<AppendResult[]> {
+    const appends: LogAppend[] = [];
+    const results: AppendResult[] = [];
+    for (const request of requests) {
+      const result: AppendResult = new Array(request.filters.length).fill(0);
+      results.push(result);
+      if (result.length > 0) appends.push({ request, producer: null, result });
+    }
+    if (appends.length > 0) await this.logs.append(appends);
+    return results;
+  }
+
+  /**
+   * First the sessions are asked, then the logs, then the sessions remember. A crash between the last two is repaired by doing it again: the logs
+   * know the producer's number by then.
+   */
+  async withProducers(requests: readonly AppendRequest[], sent: () => void): Promise<AppendResult[]> {
+    const producers = await Promise.all(
+      requests.map(({ producer, inbound }) => {
+        if (inbound !== null) return this.sessions.producer(inbound.key.clientId, inbound.key.epoch);
+        return producer === null ? null : this.sessions.producer(producer.clientId, null);
+      }),
+    );
+    const appends: LogAppend[] = [];
+    const results: AppendResult[] = requests.map((request, index) => {
+      if (request.inbound !== null && producers[index] === null) return [];
+      const result: AppendResult = new Array(request.filters.length).fill(0);
+      const producer = request.producer === null ? null : producers[index];
+      if (result.length > 0) appends.push({ request, producer, result });
+      return result;
+    });
+    if (appends.length > 0) await this.logs.append(appends);
+    const remembered = Promise.all(
+      requests.map(({ filters, producer, inbound }, index) => {
+        if (inbound === null || producers[index] === null) return true;
+        return this.sessions.setInbound(inbound.key, inbound.packetId, producer?.number ?? 0, filters);
+      }),
+    );
+    sent();
+    (await remembered).forEach((done, index) => {
+      if (!done) results[index] = [];
+    });
+    return results;
+  }
+}

@@ -1,0 +1,200 @@
+/**
+ * The masters of a Redis Cluster, one connection each, and which of them has which slot.
+ *
+ * A command goes once, to the server that the map names. When that one says that the slot is elsewhere, the map is read again and the command
+ * fails as `unavailable`: it was not done, and its caller repeats it. Following the redirection here would let later commands overtake it.
+ */
+import { StoreError } from '@dunlin/broker';
+import { Redis } from 'ioredis';
+import type { OwnLink } from './links.ts';
+import type { Settings } from './options.ts';
+import { type Address, addressText } from './redis-url.ts';
+import { refusal, ServerConnection } from './server-connection.ts';
+import type { Command, Reply } from './turn.ts';
+
+const slotsTotal = 16_384;
+/** The map is read so often although nothing went wrong; and after trouble, until all slots are served. */
+const refreshMilliseconds = 5000;
+const refreshTroubledMilliseconds = 200;
+
+export class ClusterLink implements OwnLink {
+  readonly hasSlots: boolean;
+  private readonly settings: Settings;
+  private readonly onState: (connected: boolean) => void;
+  private readonly connections: Map<string, ServerConnection>;
+  private readonly slots: (ServerConnection | undefined)[];
+  private known: readonly Address[];
+  private isConnected: boolean;
+  private refreshing: boolean;
+  private complained: boolean;
+  private soon: boolean;
+  private timer: NodeJS.Timeout | undefined;
+  private closed: boolean;
+
+  constructor(settings: Settings, onState: (connected: boolean) => void) {
+    this.hasSlots = true;
+    this.settings = settings;
+    this.onState = onState;
+    this.connections = new Map();
+    this.slots = new Array(slotsTotal);
+    this.known = settings.target.addresses;
+    this.isConnected = false;
+    this.refreshing = false;
+    this.complained = false;
+    this.soon = false;
+    this.timer = undefined;
+    this.closed = false;
+  }
+
+  start(): void {
+    void this.refresh();
+  }
+
+  close(): void {
+    this.closed = true;
+    clearTimeout(this.timer);
+    for (const connection of this.connections.values()) connection.close();
+  }
+
+  send(command: Command): Promise<Reply> {
+    const connection = this.slots[command.slot];
+    if (connection === undefined) {
+      this.refreshSoon();
+      return Promise.reject(
+        new StoreError('unavailable', `no master of the Redis Cluster serves slot ${command.slot}`),
+      );
+    }
+    return connection.send(command).catch((error: Error) => {
+      if (/^(MOVED|ASK|CLUSTERDOWN|TRYAGAIN|READONLY)/.test(error.message)) this.refreshSoon();
+      throw error;
+    });
+  }
+
+  confirm(slots: ReadonlySet<number>): Promise<void> | null {
+    if (this.settings.durability === 'memory') return null;
+    const written = new Set<ServerConnection>();
+    for (const slot of slots) {
+      const connection = this.slots[slot];
+      if (connection !== undefined) written.add(connection);
+    }
+    return Promise.all([...written].map((connection) => connection.confirm())).then(() => {});
+  }
+
+  private refreshSoon(): void {
+    // What is waited for already is not put off by more trouble.
+    if (this.closed || this.refreshing || this.soon) return;
+    this.soon = true;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => void this.refresh(), refreshTroubledMilliseconds);
+  }
+
+  private async refresh(): Promise<void> {
+    if (this.refreshing || this.closed) return;
+    this.refreshing = true;
+    this.soon = false;
+    const map = await this.readMap();
+    this.refreshing = false;
+    if (this.closed) return;
+    if (map !== null) this.use(map);
+    this.check();
+    clearTimeout(this.timer);
+    const wait = this.isConnected ? refreshMilliseconds : refreshTroubledMilliseconds;
+    this.timer = setTimeout(() => void this.refresh(), wait);
+    if (this.isConnected) this.timer.unref();
+  }
+
+  /** From the first server that answers. */
+  private async readMap(): Promise<SlotRange[] | null> {
+    const addresses = [...this.known, ...this.settings.target.addresses];
+    let reason: Error | null = null;
+    for (const address of addresses) {
+      const redis = new Redis({ ...this.settings.connection, ...address });
+      redis.on('error', (error: Error) => {
+        reason ??= error;
+      });
+      try {
+        await redis.connect();
+        return readRanges(await redis.cluster('SLOTS'), address.host);
+      } catch (error) {
+        reason ??= error as Error;
+      } finally {
+        redis.disconnect();
+      }
+      if (this.closed) return null;
+    }
+    this.complain(reason ?? new Error('no address'));
+    return null;
+  }
+
+  /** Once, until a map was read. */
+  private complain(reason: Error): void {
+    if (this.complained) return;
+    this.complained = true;
+    const { logger, target } = this.settings;
+    const address = target.addresses.map(addressText).join(',');
+    const refused = refusal(reason, this.settings);
+    if (refused !== null) {
+      logger.error(refused, { address });
+    } else {
+      const error = reason.message || (reason as NodeJS.ErrnoException).code || String(reason);
+      logger.warn('no server of the Redis Cluster answers; they are tried again until one does', { address, error });
+    }
+  }
+
+  private use(map: readonly SlotRange[]): void {
+    this.complained = false;
+    const used = new Set<string>();
+    this.slots.fill(undefined);
+    for (const { first, last, master } of map) {
+      const name = addressText(master);
+      used.add(name);
+      let connection = this.connections.get(name);
+      if (connection === undefined) {
+        connection = new ServerConnection({
+          address: name,
+          settings: this.settings,
+          create: () => new Redis({ ...this.settings.connection, ...master }),
+          onState: () => {
+            this.check();
+            if (!this.isConnected) this.refreshSoon();
+          },
+        });
+        this.connections.set(name, connection);
+        connection.start();
+      }
+      this.slots.fill(connection, first, last + 1);
+    }
+    for (const [name, connection] of this.connections) {
+      if (used.has(name)) continue;
+      this.connections.delete(name);
+      connection.close();
+    }
+    this.known = map.flatMap(({ master, replicas }) => [master, ...replicas]);
+  }
+
+  /** Connected: every slot is served by a server that is. */
+  private check(): void {
+    let connected = this.connections.size > 0 && !this.slots.includes(undefined);
+    for (const connection of this.connections.values()) connected &&= connection.isConnected;
+    if (connected === this.isConnected) return;
+    this.isConnected = connected;
+    this.onState(connected);
+  }
+}
+
+interface SlotRange {
+  first: number;
+  last: number;
+  master: Address;
+  replicas: Address[];
+}
+
+type SlotsReply = [first: number, last: number, ...servers: [host: string | null, port: number][]][];
+
+/** A server that does not know its own name leaves it out: then it is the one asked. */
+function readRanges(reply: unknown, askedHost: string): SlotRange[] {
+  return (reply as SlotsReply).map(([first, last, ...servers]) => {
+    const [master, ...replicas] = servers.map(([host, port]) => ({ host: host || askedHost, port }));
+    return { first, last, master, replicas };
+  });
+}

@@ -1,0 +1,4 @@
+export type { RedisDurability, RedisStoreOptions } from './options.ts';
+export { RedisLeases } from './redis-leases.ts';
+export { RedisStore } from './redis-store.ts';
+export { parseRedisUrl, type RedisTarget, RedisUrlError, withoutPassword } from './redis-url.ts';

@@ -1,0 +1,63 @@
+import { Redis } from 'ioredis';
+import type { Settings } from './options.ts';
+import { addressText } from './redis-url.ts';
+import { ServerConnection } from './server-connection.ts';
+import type { Command, Link, Reply } from './turn.ts';
+
+/** A link with a life of its own. */
+export interface OwnLink extends Link {
+  start(): void;
+  close(): void;
+}
+
+/** One server, named or found through Sentinel. */
+export class SingleLink implements OwnLink {
+  readonly hasSlots: boolean;
+  private readonly connection: ServerConnection;
+  private readonly waits: boolean;
+
+  constructor(settings: Settings, onState: (connected: boolean) => void) {
+    this.hasSlots = false;
+    this.waits = settings.durability !== 'memory';
+    const { target } = settings;
+    const address = target.addresses.map(addressText).join(',');
+    this.connection = new ServerConnection({
+      address: target.kind === 'sentinel' ? `${target.masterName} of ${address}` : address,
+      settings,
+      create: () => createClient(settings),
+      onState,
+    });
+  }
+
+  start(): void {
+    this.connection.start();
+  }
+
+  close(): void {
+    this.connection.close();
+  }
+
+  send(command: Command): Promise<Reply> {
+    return this.connection.send(command);
+  }
+
+  confirm(): Promise<void> | null {
+    return this.waits ? this.connection.confirm() : null;
+  }
+}
+
+function createClient(settings: Settings): Redis {
+  const { target, connection, sentinel } = settings;
+  if (target.kind === 'standalone') return new Redis({ ...connection, ...target.addresses[0] });
+  return new Redis({
+    ...connection,
+    sentinels: target.addresses.map((address) => ({ ...address })),
+    name: target.masterName,
+    role: 'master',
+    sentinelRetryStrategy: () => null,
+    enableTLSForSentinelMode: target.tls,
+    ...(target.tls && connection.tls ? { sentinelTLS: connection.tls } : {}),
+    ...(sentinel.user === undefined ? {} : { sentinelUsername: sentinel.user }),
+    ...(sentinel.password === undefined ? {} : { sentinelPassword: sentinel.password }),
+  });
+}

@@ -1,0 +1,289 @@
+import type { AppendRequest, AppendResult, DurableFilter, LogLimits, LogPage } from '@dunlin/broker';
+import { AppendCall, type LogName, LogNames } from './append-call.ts';
+import type { Keys, Shard } from './keys.ts';
+import { readChunk } from './log-chunk.ts';
+import { scripts } from './scripts.ts';
+import { timeText } from './session-fields.ts';
+import { type Argument, type Reply, SingleCall, type Turn } from './turn.ts';
+
+/** Logs looked at, and messages dropped, in one step of trimming: some milliseconds of Redis. */
+const trimLogsMax = 256;
+const trimMessagesMax = 4096;
+/** Logs of a shard looked at in one trim; those that remain are looked at in the next. */
+const dueLogsMax = 10_000;
+/** Fields asked for at once when all durable filters are listed. */
+const scanCount = 1000;
+
+/** What a log is told of a session's cursor; see scripts/cursors.lua. */
+export interface CursorStep {
+  kind: 'add' | 'reset' | 'move' | 'remove';
+  filter: string;
+  /** `add`: where, undefined for the log's end. `move`: where to. */
+  number?: number;
+}
+
+/** Where the log ends and where the cursor stands; 0: none. */
+export interface CursorPlace {
+  lastSequence: number;
+  stands: number;
+}
+
+/** A message on its way to logs: its producer as they know it, null for none. */
+export interface LogAppend {
+  request: AppendRequest;
+  producer: Buffer | null;
+  result: AppendResult;
+}
+
+/** Where the last number stands in a head (keys.ts). */
+const headLastOffset = 16;
+
+/** What calls on logs touch, for the turn: their order is kept whichever log they are of. */
+const logsTouched = 'logs';
+
+/** The logs. What touches one log goes to its shard, in the order of the calls. */
+export class Logs {
+  private readonly turn: Turn;
+  private readonly keys: Keys;
+  private readonly names: LogNames;
+  /** The calls that appends of this turn join, by slot group. */
+  private readonly appends: Map<number, AppendCall>;
+
+  constructor(turn: Turn, keys: Keys) {
+    this.turn = turn;
+    this.keys = keys;
+    this.names = new LogNames(keys);
+    this.appends = new Map();
+    turn.onFlush = () => this.appends.clear();
+  }
+
+  shardOf(filter: string): Shard {
+    return this.names.get(filter).shard;
+  }
+
+  /** Fills in the results. */
+  async append(appends: readonly LogAppend[]): Promise<void> {
+    const calls = new Set<AppendCall>();
+    for (const { request, producer, result } of appends) {
+      const { filters } = request;
+      for (let place = 0; place < filters.length; place++) {
+        const name = this.names.get(filters[place]);
+        const call = this.appendCall(name);
+        call.add(name, request, producer, result, place);
+        calls.add(call);
+      }
+    }
+    if (calls.size === 1) for (const call of calls) await call.done;
+    else await Promise.all([...calls].map((call) => call.done));
+  }
+
+  private appendCall(name: LogName): AppendCall {
+    const group = this.turn.group(name.shard);
+    let call = this.appends.get(group);
+    if (call === undefined || call.isFull) {
+      call = new AppendCall(name.shard.slot);
+      this.appends.set(group, call);
+      this.turn.single(call, logsTouched);
+    }
+    return call;
+  }
+
+  /** Later appends go behind what is added now. */
+  private behindAppends(): void {
+    this.appends.clear();
+  }
+
+  cursors(sessionName: string, steps: readonly CursorStep[]): Promise<CursorPlace[]> {
+    this.behindAppends();
+    return Promise.all(
+      steps.map(async ({ kind, filter, number }) => {
+        const { shard, stream } = this.names.get(filter);
+        const keys = [stream, `${shard.start}cursors:${filter}`];
+        const args = [kind, filter, sessionName, number === undefined ? '' : String(number)];
+        const reply = await this.turn.change(scripts.cursors, shard, logsTouched, keys, args, countHeader);
+        const [lastSequence, stands] = reply as [number, number];
+        return { lastSequence, stands };
+      }),
+    );
+  }
+
+  /** `number` null: all of this producer. */
+  async forgetProducer(producer: string, number: number | null, shards: readonly Shard[]): Promise<void> {
+    this.behindAppends();
+    const args = [producer, number === null ? '' : String(number)];
+    await Promise.all(
+      shards.map((shard) => this.turn.change(scripts.producersForget, shard, logsTouched, [], args, null)),
+    );
+  }
+
+  get shards(): readonly Shard[] {
+    return this.keys.l;
+  }
+
+  async read(filter: string, from: number, messagesMax: number, bytesMax: number, now: number): Promise<LogPage> {
+    const page: LogPage = { entries: [], lastSequence: 0, firstSequence: 1 };
+    let bytes = 0;
+    let next = from;
+    let full = messagesMax < 1;
+    for (let isFirst = true; ; isFirst = false) {
+      const reply = await this.readChunks(filter, next, full ? 0 : messagesMax - page.entries.length, bytesMax - bytes);
+      const [last, first, ...chunks] = reply;
+      if (isFirst) {
+        page.lastSequence = last as number;
+        page.firstSequence = first as number;
+        next = Math.max(next, page.firstSequence);
+      }
+      if (full || chunks.length === 0) return page;
+      for (let i = 0; i < chunks.length && !full; i += 2) {
+        const chunkLast = Number.parseInt((chunks[i] as Buffer).toString('latin1'), 10);
+        readChunk(chunks[i + 1] as Buffer, chunkLast, (entry) => {
+          if (entry.sequence < next || entry.expiresAt <= now) return true;
+          bytes += entry.record.length;
+          full = (bytes > bytesMax && page.entries.length > 0) || page.entries.length >= messagesMax;
+          if (!full) page.entries.push(entry);
+          return !full;
+        });
+        if (!full) next = chunkLast + 1;
+      }
+      // Everything read had expired, or the step was cut short.
+      full ||= page.entries.length >= messagesMax || (page.entries.length > 0 && bytes >= bytesMax);
+      if (full || next > page.lastSequence) return page;
+    }
+  }
+
+  private readChunks(filter: string, from: number, messages: number, bytes: number): Promise<(number | Buffer)[]> {
+    const { shard, stream } = this.names.get(filter);
+    const keys = [`${shard.start}heads`, `${shard.start}ends`, stream];
+    const args = [filter, String(from), String(Math.max(messages, 0)), String(Math.max(bytes, 1))];
+    this.behindAppends();
+    const call = new SingleCall(shard.slot, false, 'EVALSHA', [scripts.readLog.sha, '3', ...keys, ...args]);
+    return this.turn.single(call, logsTouched).reply as Promise<(number | Buffer)[]>;
+  }
+
+  async durableFilters(): Promise<DurableFilter[]> {
+    this.behindAppends();
+    const found = new Map<string, number>();
+    await Promise.all(
+      this.keys.l.map(async (shard) => {
+        let cursor = '0';
+        do {
+          const args = [`${shard.start}heads`, cursor, 'COUNT', String(scanCount)];
+          const reply = await this.turn.single(new SingleCall(shard.slot, false, 'HSCAN', args), logsTouched).reply;
+          const [next, fields] = reply as [Buffer, Buffer[]];
+          for (let i = 0; i < fields.length; i += 2)
+            found.set(fields[i].toString(), fields[i + 1].readDoubleBE(headLastOffset));
+          cursor = next.toString();
+        } while (cursor !== '0');
+      }),
+    );
+    return Array.from(found, ([filter, lastSequence]) => ({ filter, lastSequence }));
+  }
+
+  async ends(filters: readonly string[]): Promise<number[]> {
+    this.behindAppends();
+    const places = new Map<Shard, number[]>();
+    for (let place = 0; place < filters.length; place++) {
+      const { shard } = this.names.get(filters[place]);
+      const known = places.get(shard);
+      if (known === undefined) places.set(shard, [place]);
+      else known.push(place);
+    }
+    const ends: number[] = new Array(filters.length).fill(0);
+    await Promise.all(
+      Array.from(places, async ([shard, of]) => {
+        const args = [`${shard.start}heads`, ...of.map((place) => filters[place])];
+        const heads = await this.turn.single(new SingleCall(shard.slot, false, 'HMGET', args), logsTouched).reply;
+        (heads as (Buffer | null)[]).forEach((head, index) => {
+          if (head !== null) ends[of[index]] = head.readDoubleBE(headLastOffset);
+        });
+      }),
+    );
+    return ends;
+  }
+
+  /** `sent` is called when the first step of dropping is on its way. */
+  async trim(limits: LogLimits, now: number, sent: () => void): Promise<number> {
+    this.behindAppends();
+    const limitsText = `${limits.messagesMax},${limits.bytesMax}`;
+    const due = await Promise.all(this.keys.l.map((shard) => this.due(shard, limitsText, now)));
+    const first: Promise<number>[] = due.map(({ shard, filters }) => this.trimAll(shard, filters, limits, now));
+    sent();
+    let dropped = 0;
+    for (const count of await Promise.all(first)) dropped += count;
+    await Promise.all(
+      due.map(async ({ shard, next, isNew }) => {
+        for (let cursor = next; cursor !== '0'; ) {
+          const more = await this.scan(shard, cursor);
+          dropped += await this.trimAll(shard, more.filters, limits, now);
+          cursor = more.next;
+        }
+        if (isNew) {
+          await this.turn.single(
+            new SingleCall(shard.slot, true, 'SET', [`${shard.start}trimmed`, limitsText]),
+            logsTouched,
+          ).reply;
+        }
+      }),
+    );
+    return dropped;
+  }
+
+  /** Logs to look at: those that changed or have something expired; with other limits than before, all of them, a page at a time. */
+  private async due(shard: Shard, limitsText: string, now: number): Promise<Due> {
+    const limits = this.turn.single(new SingleCall(shard.slot, false, 'GET', [`${shard.start}trimmed`]), logsTouched);
+    const range = [`${shard.start}filled`, '-inf', timeText(now), 'LIMIT', '0', String(dueLogsMax)];
+    const changed = this.turn.single(new SingleCall(shard.slot, false, 'ZRANGEBYSCORE', range), logsTouched);
+    const isNew = ((await limits.reply) as Buffer | null)?.toString() !== limitsText;
+    const filters = ((await changed.reply) as Buffer[]).map(String);
+    if (!isNew) return { shard, filters, next: '0', isNew };
+    return { shard, ...(await this.scan(shard, '0')), isNew };
+  }
+
+  private async scan(shard: Shard, cursor: string): Promise<{ filters: string[]; next: string }> {
+    const args = [`${shard.start}filled`, cursor, 'COUNT', String(trimLogsMax)];
+    const reply = await this.turn.single(new SingleCall(shard.slot, false, 'ZSCAN', args), logsTouched).reply;
+    const [next, members] = reply as [Buffer, Buffer[]];
+    return { filters: members.filter((_, index) => index % 2 === 0).map(String), next: next.toString() };
+  }
+
+  private async trimAll(shard: Shard, filters: readonly string[], limits: LogLimits, now: number): Promise<number> {
+    let dropped = 0;
+    const steps: Promise<number>[] = [];
+    for (let from = 0; from < filters.length; from += trimLogsMax) {
+      steps.push(this.trimStep(shard, filters.slice(from, from + trimLogsMax), limits, now));
+    }
+    for (const count of await Promise.all(steps)) dropped += count;
+    return dropped;
+  }
+
+  private async trimStep(shard: Shard, filters: readonly string[], limits: LogLimits, now: number): Promise<number> {
+    const keys = [`${shard.start}heads`, `${shard.start}filled`];
+    const logs: Argument[] = [];
+    for (const filter of filters) {
+      keys.push(this.names.get(filter).stream, `${shard.start}cursors:${filter}`);
+      logs.push('1', filter);
+    }
+    const bounds = [String(limits.messagesMax), String(limits.bytesMax), String(trimMessagesMax)];
+    let dropped = 0;
+    for (;;) {
+      const args = [scripts.trim.sha, String(keys.length), ...keys, '1', timeText(now), ...bounds, ...logs];
+      this.behindAppends();
+      const reply: Reply = await this.turn.single(new SingleCall(shard.slot, true, 'EVALSHA', args), logsTouched).reply;
+      const [count, more] = reply as [number, number];
+      dropped += count;
+      if (more === 0) return dropped;
+    }
+  }
+}
+
+interface Due {
+  shard: Shard;
+  filters: string[];
+  /** Where the walk over all logs goes on; `0`: nowhere. */
+  next: string;
+  isNew: boolean;
+}
+
+export function countHeader(shards: number): Argument[] {
+  return [String(shards)];
+}

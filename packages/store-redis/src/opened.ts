@@ -1,0 +1,63 @@
+import { StoreError } from '@dunlin/broker';
+import { Appends } from './appends.ts';
+import { ClusterLink } from './cluster-link.ts';
+import { Delayed } from './delayed.ts';
+import { Keys } from './keys.ts';
+import { type OwnLink, SingleLink } from './links.ts';
+import { Logs } from './logs.ts';
+import type { Settings } from './options.ts';
+import { Order } from './order.ts';
+import { Retained } from './retained.ts';
+import { Sessions } from './sessions.ts';
+import { Turn } from './turn.ts';
+import { Wills } from './wills.ts';
+
+/** The link that a URL asks for. */
+export function createLink(settings: Settings, onState: (connected: boolean) => void): OwnLink {
+  return settings.target.kind === 'cluster' ? new ClusterLink(settings, onState) : new SingleLink(settings, onState);
+}
+
+/** An open store: its link and what works on it. */
+export class Opened {
+  /** Resolves with the first connection; rejects with `closed` when there was none until `close`. */
+  readonly connected: Promise<void>;
+  readonly order: Order;
+  readonly appends: Appends;
+  readonly sessions: Sessions;
+  readonly logs: Logs;
+  readonly retained: Retained;
+  readonly wills: Wills;
+  readonly delayed: Delayed;
+  private readonly link: OwnLink;
+  private readonly turn: Turn;
+  private readonly giveUp: (error: Error) => void;
+
+  constructor(settings: Settings) {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.connected = promise;
+    this.connected.catch(() => {}); // Who waits for it hears of it.
+    this.giveUp = reject;
+    this.link = createLink(settings, (connected) => {
+      if (connected) resolve();
+      settings.onStatus(connected);
+    });
+    const keys = new Keys(settings.prefix);
+    this.turn = new Turn(this.link);
+    this.order = new Order();
+    this.logs = new Logs(this.turn, keys);
+    this.sessions = new Sessions(this.turn, keys, this.logs);
+    this.appends = new Appends(this.logs, this.sessions);
+    this.retained = new Retained(this.turn, keys);
+    this.wills = new Wills(this.sessions);
+    this.delayed = new Delayed(this.turn, keys);
+    this.link.start();
+  }
+
+  /** Waits for what is under way, which the link answers or gives up within its time-out. */
+  async close(): Promise<void> {
+    await this.order.idle();
+    await this.turn.drain();
+    this.link.close();
+    this.giveUp(new StoreError('closed', 'the Redis store was closed before it was connected'));
+  }
+}

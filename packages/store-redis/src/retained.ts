@@ -1,0 +1,112 @@
+import { type RetainedEntry, type RetainedPage, StoreError } from '@dunlin/broker';
+import type { Keys, Shard } from './keys.ts';
+import { scripts } from './scripts.ts';
+import { type Reply, SingleCall, type Turn } from './turn.ts';
+
+const retainedTouched = 'retained';
+const expiryBytes = 8;
+
+/** Retained messages. Each topic is in the shard that its name gives; filters with wildcards are asked of every shard. */
+export class Retained {
+  private readonly turn: Turn;
+  private readonly keys: Keys;
+
+  constructor(turn: Turn, keys: Keys) {
+    this.turn = turn;
+    this.keys = keys;
+  }
+
+  async set(topic: string, record: Uint8Array | null, expiresAt: number): Promise<void> {
+    const args = [stored(topic), record === null ? '0' : '1', record === null ? '' : withExpiry(record, expiresAt)];
+    await this.turn.change(scripts.retainedSet, this.keys.shardOf('r', topic), retainedTouched, [], args, null);
+  }
+
+  async count(): Promise<number> {
+    let count = 0;
+    const calls = this.keys.r.map((shard) => new SingleCall(shard.slot, false, 'HLEN', [`${shard.start}records`]));
+    const replies = await Promise.all(calls.map((call) => this.turn.single(call, retainedTouched).reply));
+    for (const reply of replies) count += reply as number;
+    return count;
+  }
+
+  /** `after` is `shard:position`, the position as a bound of ZRANGEBYLEX in base64. */
+  async read(filter: string, after: string | null, limit: number, now: number): Promise<RetainedPage> {
+    const levels = filter.split('/');
+    if (!levels.includes('+') && levels[levels.length - 1] !== '#') return this.readOne(filter, now);
+    const page: RetainedPage = { entries: [], next: null };
+    let [shard, position] = after === null ? [0, Buffer.alloc(0)] : parsePosition(after);
+    for (;;) {
+      const shards =
+        this.turn.group(this.keys.r[0]) === this.turn.group(this.keys.r[1]) ? this.keys.r : [this.keys.r[shard]];
+      const within = shards.length === 1 ? 1 : shard + 1;
+      const reply = await this.readSome(filter, shards, within, position, limit - page.entries.length);
+      const [stopped, at, ...found] = reply as [number, Buffer, ...Buffer[]];
+      for (let i = 0; i < found.length; i += 2)
+        addEntry(page, found[i].toString().replaceAll('\0', '/'), found[i + 1], now);
+      if (stopped > 0) {
+        page.next = `${shards.length === 1 ? shard : stopped - 1}:${at.toString('base64')}`;
+        return page;
+      }
+      shard += shards.length;
+      if (shards.length > 1 || shard >= this.keys.r.length) return page;
+      position = Buffer.alloc(0);
+      if (page.entries.length >= limit) {
+        page.next = `${shard}:`;
+        return page;
+      }
+    }
+  }
+
+  private readSome(
+    filter: string,
+    shards: readonly Shard[],
+    within: number,
+    position: Buffer,
+    limit: number,
+  ): Promise<Reply> {
+    const keys = shards.flatMap(({ start }) => [`${start}topics`, `${start}records`]);
+    const args = [stored(filter), String(within), position, String(limit)];
+    const call = new SingleCall(shards[0].slot, false, 'EVALSHA', [
+      scripts.retainedRead.sha,
+      String(keys.length),
+      ...keys,
+      ...args,
+    ]);
+    return this.turn.single(call, retainedTouched).reply;
+  }
+
+  /** Without wildcards a filter is a topic. */
+  private async readOne(topic: string, now: number): Promise<RetainedPage> {
+    const page: RetainedPage = { entries: [], next: null };
+    const shard = this.keys.shardOf('r', topic);
+    const call = new SingleCall(shard.slot, false, 'HGET', [`${shard.start}records`, stored(topic)]);
+    const bytes = (await this.turn.single(call, retainedTouched).reply) as Buffer | null;
+    if (bytes !== null) addEntry(page, topic, bytes, now);
+    return page;
+  }
+}
+
+/** NUL, which no topic has, sorts below everything else: a level and all below it stand together. */
+function stored(topic: string): string {
+  return topic.replaceAll('/', '\0');
+}
+
+function withExpiry(record: Uint8Array, expiresAt: number): Buffer {
+  const bytes = Buffer.allocUnsafe(expiryBytes + record.length);
+  bytes.writeDoubleBE(expiresAt, 0);
+  bytes.set(record, expiryBytes);
+  return bytes;
+}
+
+function addEntry(page: RetainedPage, topic: string, bytes: Buffer, now: number): void {
+  const expiresAt = bytes.readDoubleBE(0);
+  if (expiresAt <= now) return;
+  const entry: RetainedEntry = { topic, record: bytes.subarray(expiryBytes), expiresAt };
+  page.entries.push(entry);
+}
+
+function parsePosition(after: string): [shard: number, position: Buffer] {
+  const match = /^(\d+):(.*)$/.exec(after);
+  if (match === null) throw new StoreError('corrupt', 'this is no position in the retained messages');
+  return [Number(match[1]), Buffer.from(match[2], 'base64')];
+}

@@ -1,0 +1,63 @@
+// A table of scripts: which keys each takes of a shard.
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { Family } from './keys.ts';
+
+export interface Script {
+  readonly name: string;
+  readonly family: Family;
+  /** The keys of each shard, by name, in the order in which the script takes them. */
+  readonly shardKeys: readonly string[];
+  readonly writes: boolean;
+  readonly source: string;
+  readonly sha: string;
+}
+
+/** Source and build both lie beside `src`, which has the files. */
+const directory = new URL('../src/scripts/', import.meta.url);
+
+function read(name: string): string {
+  return readFileSync(new URL(`${name}.lua`, directory), 'utf8');
+}
+
+function script(name: string, family: Family, shardKeys: string[], writes = true, parts = ''): Script {
+  const source = parts + read(name);
+  return { name, family, shardKeys, writes, source, sha: createHash('sha1').update(source).digest('hex') };
+}
+
+const sessionParts = read('session-parts');
+
+function session(name: string): Script {
+  return script(name, 's', ['counters', 'owned', 'expiry', 'wills', 'willdue', 'jobs'], true, sessionParts);
+}
+
+export const scripts = {
+  append: script('append', 'l', ['heads', 'filled', 'taken']),
+  readLog: script('read-log', 'l', ['heads', 'ends'], false),
+  cursors: script('cursors', 'l', ['heads', 'filled', 'ends']),
+  producersForget: script('producers-forget', 'l', ['taken']),
+  trim: script('trim', 'l', ['heads', 'filled']),
+  claim: session('claim'),
+  release: session('release'),
+  update: session('update'),
+  subscribe: session('subscribe'),
+  cursorFinish: session('cursor-finish'),
+  endSession: session('end-session'),
+  releaseOwner: session('release-owner'),
+  willSet: session('will-set'),
+  willSchedule: session('will-schedule'),
+  willTake: session('will-take'),
+  willRemove: session('will-remove'),
+  producerCheck: session('producer-check'),
+  inboundSet: session('inbound-set'),
+  owners: script('owners', 's', ['owned'], false),
+  retainedSet: script('retained-set', 'r', ['topics', 'records']),
+  retainedRead: script('retained-read', 'r', ['topics', 'records'], false),
+  delayedAdd: script('delayed-add', 'd', ['due', 'delayed']),
+  delayedTake: script('delayed-take', 'd', ['due', 'delayed']),
+  delayedRemove: script('delayed-remove', 'd', ['due', 'delayed']),
+  leaseRenew: script('lease-renew', 's', []),
+  leaseBury: script('lease-bury', 's', []),
+} as const;
+
+export const allScripts: readonly Script[] = Object.values(scripts);

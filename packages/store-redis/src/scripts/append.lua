@@ -1,0 +1,100 @@
+-- Appends runs of messages to logs. One step for all logs named; with Cluster they share one tag.
+--
+-- KEYS  for each shard: heads, filled, taken; then for each log its stream
+-- ARGV  1: bytes, all numbers big-endian:
+--         u16 shards; for each: u16 logs; for each log: u16 length, filter
+--         u32 runs; for each: u32 log (counted from 1 over all shards), u32 messages, u32 bytes of their records, u8 producer,
+--         u32 length, chunk; if producer is 1: u32 length, producer, f64 number
+-- Gives one number per run: the log number of its first message; 0: the filter is not durable; negated: the number under which
+--       a message of this producer number stands already. A run with a producer has one message.
+local unpack, pack, call = struct.unpack, struct.pack, redis.call
+local spread = _G.unpack
+-- So many arguments fit Lua's stack with room to spare; an even number keeps pairs together.
+local argumentsMax = 1000
+local blob = ARGV[1]
+local shards, at = unpack('>I2', blob)
+
+local heads, fields, changed, shardOf, filterOf = {}, {}, {}, {}, {}
+local count = 0
+for shard = 1, shards do
+  local logs
+  logs, at = unpack('>I2', blob, at)
+  local names = {}
+  for i = 1, logs do
+    names[i], at = unpack('>I2c0', blob, at)
+    filterOf[count + i] = names[i]
+    shardOf[count + i] = shard
+  end
+  for first = 1, logs, argumentsMax do
+    local some = call('HMGET', KEYS[3 * shard - 2], spread(names, first, math.min(logs, first + argumentsMax - 1)))
+    for i = 1, #some do heads[count + first + i - 1] = some[i] end
+  end
+  count = count + logs
+end
+
+local base, front, last, bytes, dirty = {}, {}, {}, {}, {}
+for log = 1, count do
+  if heads[log] then
+    base[log], front[log], last[log], bytes[log], dirty[log] = unpack('>ddddB', heads[log])
+  end
+end
+
+local function taken(shard, producer, number, filter)
+  local key = KEYS[3 * shard]
+  if number > 65535 then
+    -- Numbers so far behind are finished: each needs a packet identifier, and there are no more.
+    call('ZREMRANGEBYLEX', key, '[' .. producer .. '\0\0', '(' .. producer .. '\0\0' .. string.format('%016.0f', number - 65535))
+  end
+  local prefix = producer .. '\0\0' .. string.format('%016.0f', number) .. '\0' .. filter .. '\0'
+  return prefix, call('ZRANGEBYLEX', key, '[' .. prefix, '(' .. prefix .. '\255', 'LIMIT', 0, 1)[1]
+end
+
+local results, streams = {}, 3 * shards
+local runs
+runs, at = unpack('>I4', blob, at)
+for run = 1, runs do
+  local log, messages, size, produced, chunk, producer, number
+  log, messages, size, produced, chunk, at = unpack('>I4I4I4BI4c0', blob, at)
+  if produced == 1 then producer, number, at = unpack('>I4c0d', blob, at) end
+  local first = 0
+  if last[log] then
+    first = last[log] + 1
+    if producer then
+      local shard = shardOf[log]
+      local prefix, member = taken(shard, producer, number, filterOf[log])
+      local sequence = member and tonumber(string.sub(member, #prefix + 1))
+      if sequence and sequence > base[log] then
+        first = -sequence
+      else
+        if member then call('ZREM', KEYS[3 * shard], member) end
+        call('ZADD', KEYS[3 * shard], 0, prefix .. string.format('%.0f', first))
+      end
+    end
+    if first > 0 then
+      last[log] = last[log] + messages
+      bytes[log] = bytes[log] + size
+      changed[log] = true
+      call('XADD', KEYS[streams + log], string.format('%.0f-0', last[log]), 'r', chunk)
+    end
+  end
+  results[run] = first
+end
+
+local written, marked, writtenCount, markedCount = {}, {}, {}, {}
+for shard = 1, shards do written[shard], marked[shard], writtenCount[shard], markedCount[shard] = {}, {}, 0, 0 end
+for log in pairs(changed) do
+  local shard = shardOf[log]
+  if dirty[log] == 0 then
+    local n = markedCount[shard]
+    marked[shard][n + 1], marked[shard][n + 2] = 0, filterOf[log]
+    markedCount[shard] = n + 2
+  end
+  local n = writtenCount[shard]
+  written[shard][n + 1], written[shard][n + 2] = filterOf[log], pack('>ddddB', base[log], front[log], last[log], bytes[log], 1)
+  writtenCount[shard] = n + 2
+end
+for shard = 1, shards do
+  for first = 1, writtenCount[shard], argumentsMax do call('HSET', KEYS[3 * shard - 2], spread(written[shard], first, math.min(writtenCount[shard], first + argumentsMax - 1))) end
+  for first = 1, markedCount[shard], argumentsMax do call('ZADD', KEYS[3 * shard - 1], spread(marked[shard], first, math.min(markedCount[shard], first + argumentsMax - 1))) end
+end
+return results

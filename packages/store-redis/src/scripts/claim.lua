@@ -1,0 +1,49 @@
+-- Claims client identifiers.
+--
+-- ARGV  for each: owner, 1 for a clean start, session expiry in seconds, now
+-- Gives for each: epoch, previous owner, fields of the stored session or false, will that the caller publishes or false,
+--       job of a session that ended by this or false
+local results = {}
+for change = 1, changes do
+  local keys, session, client = nextChange(change)
+  local owner, clean, expirySeconds, now = take(), take() == '1', take(), tonumber(take())
+  local head = call('HMGET', session, 'o', 'i', 'a')
+  local previousOwner, id, expiresAt = head[1] or '', head[2], tonumber(head[3] or 0)
+  local ended = id and (clean or (expiresAt > 0 and expiresAt <= now))
+
+  local published = false
+  local will = call('HGET', keys.wills, client)
+  if will then
+    local _, _, dueAt = readWill(will)
+    local scheduled = dueAt < math.huge
+    if scheduled or (id and clean) then removeWill(keys, client, will) end
+    if scheduled and (ended or not id) then published = will end
+  end
+
+  local fields, job = false, false
+  if ended then
+    job = endSession(keys, session, client, id, previousOwner)
+    id = false
+  elseif id then
+    fields = call('HGETALL', session)
+    if expiresAt > 0 then call('ZREM', keys.expiry, client) end
+  end
+  -- Not below the time: then epochs grow also when a failover or a restart has lost the last ones.
+  local epoch = math.max(tonumber(call('HGET', keys.counters, 'epoch') or 0) + 1, math.floor(now))
+  local epochText = whole(epoch)
+  call('HSET', keys.counters, 'epoch', epochText)
+  if ended or previousOwner ~= owner then
+    if not ended and previousOwner ~= '' then call('ZREM', keys.owned, ownedMember(previousOwner, 's', client)) end
+    call('ZADD', keys.owned, 0, ownedMember(owner, 's', client))
+  end
+  if id then
+    call('HSET', session, 'e', epochText, 'o', owner, 'x', expirySeconds, 'a', 0)
+  elseif expirySeconds ~= '0' then
+    call('HSET', session, 'e', epochText, 'o', owner, 'x', expirySeconds, 'a', 0, 'i', epochText)
+    call('HINCRBY', keys.counters, 'sessions', 1)
+  else
+    call('HSET', session, 'e', epochText, 'o', owner)
+  end
+  results[change] = { epoch, previousOwner, fields, published, job }
+end
+return results

@@ -1,0 +1,10 @@
+-- Forgets producer numbers that logs have taken: the handshake is through, or the session has ended.
+--
+-- KEYS  for each shard: taken
+-- ARGV  for each change: shard (counted from 1), producer, number (empty: all of this producer)
+-- Gives nothing
+for at = 1, #ARGV, 3 do
+  local prefix = ARGV[at + 1] .. '\0\0'
+  if ARGV[at + 2] ~= '' then prefix = prefix .. string.format('%016.0f', tonumber(ARGV[at + 2])) .. '\0' end
+  redis.call('ZREMRANGEBYLEX', KEYS[tonumber(ARGV[at])], '[' .. prefix, '(' .. prefix .. '\255')
+end

@@ -1,0 +1,382 @@
+/**
+ * Claims and sessions. A session's own keys change in one script call; what logs must hear of it follows: cursors that moved, producer numbers
+ * that are through, and, when a session ends, all it had there. What is still to be told is written down in Redis first, so that it is told also when this
+ * process dies in between: by the next claim (unfinished cursors), or by whoever ends sessions next (jobs).
+ */
+import {
+  type Claim,
+  type ClaimRequest,
+  type DurableFilter,
+  type EndpointId,
+  type SessionChange,
+  type SessionKey,
+  type StoredSubscription,
+  StoreError,
+} from '@dunlin/broker';
+import { producerName } from './append-call.ts';
+import type { Keys, Shard } from './keys.ts';
+import { type CursorPlace, type CursorStep, countHeader, type Logs } from './logs.ts';
+import { type Script, scripts } from './scripts.ts';
+import {
+  changeArguments,
+  parseTime,
+  readCursor,
+  readInbound,
+  readSession,
+  readWill,
+  timeText,
+  type UnfinishedCursor,
+  writeSubscription,
+} from './session-fields.ts';
+import { type Argument, type Reply, SingleCall, type Turn } from './turn.ts';
+
+/** What an ended session left in logs, as written by session-parts.lua. An empty list is an object in Lua's JSON. */
+interface Job {
+  id: string;
+  client: string;
+  producer: 0 | 1;
+  filters: string[] | Record<string, never>;
+}
+
+/** Leftovers of processes that died, taken up in one round. */
+const jobsMax = 100;
+/** Of an owner's clients, released in one round per shard. */
+const ownedMax = 250;
+
+type Answer = (Buffer | number | null | Buffer[])[];
+
+/** Who has changed what a log must hear of. */
+interface Effects {
+  client: string;
+  shard: Shard;
+  id: string;
+  moved: readonly Buffer[];
+  removed: readonly Buffer[];
+}
+
+export class Sessions {
+  private readonly turn: Turn;
+  private readonly keys: Keys;
+  private readonly logs: Logs;
+
+  constructor(turn: Turn, keys: Keys, logs: Logs) {
+    this.turn = turn;
+    this.keys = keys;
+    this.logs = logs;
+  }
+
+  async claim(request: ClaimRequest, now: number): Promise<Claim> {
+    const { clientId, owner, cleanStart, sessionExpirySeconds } = request;
+    const args = [owner, cleanStart ? '1' : '0', String(sessionExpirySeconds), timeText(now)];
+    const answer = await this.change(scripts.claim, clientId, args);
+    const [epoch, previousOwner, fields, will, job] = answer as [
+      number,
+      Buffer,
+      Buffer[] | null,
+      Buffer | null,
+      Buffer | null,
+    ];
+    const claim: Claim = {
+      epoch,
+      previousOwner: previousOwner.toString(),
+      session: null,
+      will: will === null ? null : readWill(clientId, will),
+    };
+    if (job !== null) await this.finishJobs(this.shardOf(clientId), [job]);
+    if (fields === null) return claim;
+    const { session, unfinished, id } = readSession(clientId, fields);
+    claim.session = session;
+    if (unfinished.length > 0) {
+      const places = await this.finishCursors({ clientId, epoch }, id, unfinished, []);
+      for (let i = 0; i < unfinished.length; i++) {
+        const { filter, state } = unfinished[i];
+        if (state !== 'G') session.cursors.push({ filter, acknowledged: places[i].stands, above: [] });
+      }
+    }
+    return claim;
+  }
+
+  async release(key: SessionKey, change: SessionChange, now: number, sent: () => void): Promise<void> {
+    const args = [String(key.epoch), timeText(now), ...changeArguments(change)];
+    const answer = await this.change(scripts.release, key.clientId, args);
+    const [done, id, moved, removed, job] = answer as [number, Buffer, Buffer[], Buffer[], Buffer | null];
+    if (done === 0) return;
+    const shard = this.shardOf(key.clientId);
+    const told =
+      job === null
+        ? this.tellLogs({ client: key.clientId, shard, id: id.toString(), moved, removed })
+        : this.finishJobs(shard, [job]);
+    sent();
+    await told;
+  }
+
+  async update(key: SessionKey, change: SessionChange, sent: () => void): Promise<void> {
+    const args = [String(key.epoch), ...changeArguments(change)];
+    const answer = checkedAnswer(key, await this.change(scripts.update, key.clientId, args));
+    const [, id, moved, removed] = answer as [Buffer, Buffer, Buffer[], Buffer[]];
+    const shard = this.shardOf(key.clientId);
+    const told = this.tellLogs({ client: key.clientId, shard, id: id.toString(), moved, removed });
+    sent();
+    await told;
+  }
+
+  async subscribe(
+    key: SessionKey,
+    subscriptions: readonly StoredSubscription[],
+    sent: () => void,
+  ): Promise<DurableFilter[]> {
+    const args: Argument[] = [String(key.epoch), String(subscriptions.length)];
+    for (const subscription of subscriptions) {
+      const durable = subscription.qos > 0 && !subscription.filter.startsWith('$share/');
+      args.push(subscription.filter, durable ? 'durable' : 'stored', writeSubscription(subscription));
+    }
+    const filters = subscriptions.map(({ filter }) => filter);
+    const places = await this.changeCursors(key, filters, args, sent);
+    return filters.map((filter, index) => ({ filter, lastSequence: places[index] }));
+  }
+
+  async unsubscribe(key: SessionKey, filters: readonly string[], sent: () => void): Promise<void> {
+    const args: Argument[] = [String(key.epoch), String(filters.length)];
+    for (const filter of filters) args.push(filter, 'gone', '');
+    await this.changeCursors(key, filters, args, sent);
+  }
+
+  /** The last number of each filter's log, 0 where the session has no cursor. */
+  private async changeCursors(
+    key: SessionKey,
+    filters: readonly string[],
+    args: readonly Argument[],
+    sent: () => void,
+  ): Promise<number[]> {
+    const [, id, ...states] = checkedAnswer(key, await this.change(scripts.subscribe, key.clientId, args)) as Buffer[];
+    const standing: { filter: string; number: number }[] = [];
+    const unfinished: UnfinishedCursor[] = [];
+    for (let i = 0; i < filters.length; i++) {
+      const state = states[i].toString();
+      const filter = filters[i];
+      if (state.startsWith('A')) standing.push({ filter, number: readCursor(filter, state).acknowledged });
+      else if (state !== '') unfinished.push({ filter, state: state as UnfinishedCursor['state'] });
+    }
+    const places = await this.finishCursors(key, id.toString(), unfinished, standing, sent);
+    const ends = new Map<string, number>();
+    unfinished.forEach(({ filter, state }, index) => {
+      ends.set(filter, state === 'G' ? 0 : places[index].lastSequence);
+    });
+    standing.forEach(({ filter }, index) => {
+      ends.set(filter, places[unfinished.length + index].lastSequence);
+    });
+    return filters.map((filter) => ends.get(filter) ?? 0);
+  }
+
+  /** Brings the logs to what the session says, then notes in the session that they are. Places of the unfinished, then of the standing. */
+  private async finishCursors(
+    key: SessionKey,
+    id: string,
+    unfinished: readonly UnfinishedCursor[],
+    standing: readonly { filter: string; number: number }[],
+    sent?: () => void,
+  ): Promise<CursorPlace[]> {
+    const kinds = { P: 'add', R: 'reset', G: 'remove' } as const;
+    const steps: CursorStep[] = unfinished.map(({ filter, state }) => ({ kind: kinds[state], filter }));
+    // A cursor that stands is found as it is; a log that lost it gets it again.
+    for (const { filter, number } of standing) steps.push({ kind: 'add', filter, number });
+    const placing = steps.length === 0 ? [] : this.logs.cursors(this.sessionName(key.clientId, id), steps);
+    if (unfinished.length === 0) sent?.();
+    const places = await placing;
+    if (unfinished.length === 0) return places;
+    const args = [String(key.epoch), String(unfinished.length)];
+    for (let i = 0; i < unfinished.length; i++) {
+      args.push(unfinished[i].filter, unfinished[i].state, String(places[i].stands));
+    }
+    const finished = this.change(scripts.cursorFinish, key.clientId, args);
+    sent?.();
+    checkedAnswer(key, await finished);
+    return places;
+  }
+
+  /** Whoever owns it; `due`: only if it is past its expiry. True if it ended. */
+  private async end(clientId: string, now: number, due: boolean): Promise<{ ended: boolean; job: Buffer | null }> {
+    const answer = await this.change(scripts.endSession, clientId, [timeText(now), due ? '1' : '0']);
+    return { ended: answer[0] === 1, job: answer[1] as Buffer | null };
+  }
+
+  async delete(clientId: string): Promise<void> {
+    const { job } = await this.end(clientId, 0, false);
+    if (job !== null) await this.finishJobs(this.shardOf(clientId), [job]);
+  }
+
+  async expire(now: number, limit: number, sent: () => void): Promise<string[]> {
+    const due = await this.due('expiry', now, limit);
+    const ended = await Promise.all(
+      due.map(async (clientId) => ({ clientId, ...(await this.end(clientId, now, true)) })),
+    );
+    await Promise.all(
+      ended.map(({ clientId, job }) => (job === null ? undefined : this.finishJobs(this.shardOf(clientId), [job]))),
+    );
+    sent();
+    await this.finishLeftJobs();
+    return ended.filter((each) => each.ended).map(({ clientId }) => clientId);
+  }
+
+  /** What is due by the sorted set of this name, over all shards, earliest first. */
+  async due(name: 'expiry' | 'willdue', now: number, limit: number): Promise<string[]> {
+    const range = ['-inf', timeText(now), 'WITHSCORES', 'LIMIT', '0', String(limit)];
+    const found = await this.everywhere('ZRANGEBYSCORE', name, range);
+    const due: { name: string; at: number }[] = [];
+    for (const reply of found) {
+      const members = reply as Buffer[];
+      for (let i = 0; i < members.length; i += 2) {
+        due.push({ name: members[i].toString(), at: parseTime(members[i + 1].toString()) });
+      }
+    }
+    due.sort((a, b) => a.at - b.at);
+    return due.slice(0, limit).map((each) => each.name);
+  }
+
+  /** `sent` is called after the first round: an owner of a million clients must not keep everything else waiting. */
+  async releaseOwner(owner: EndpointId, now: number, sent: () => void): Promise<void> {
+    // NUL stands between an owner and what it holds.
+    const range = [`[${owner}\0`, `(${owner}\u0001`, 'LIMIT', '0', String(ownedMax)];
+    for (let isLast = false; !isLast; ) {
+      const found = (await this.everywhere('ZRANGEBYLEX', 'owned', range)) as Buffer[][];
+      isLast = found.every((members) => members.length < ownedMax);
+      const clients = new Set<string>();
+      for (const members of found) {
+        for (const member of members) clients.add(member.toString().slice(owner.length + 2));
+      }
+      await Promise.all(
+        Array.from(clients, async (clientId) => {
+          const [job] = await this.change(scripts.releaseOwner, clientId, [owner, timeText(now)]);
+          if (job !== null) await this.finishJobs(this.shardOf(clientId), [job as Buffer]);
+        }),
+      );
+      sent();
+    }
+  }
+
+  async owners(): Promise<EndpointId[]> {
+    const owners = new Set<EndpointId>();
+    const groups = new Map<number, Shard[]>();
+    for (const shard of this.keys.s) {
+      const group = this.turn.group(shard);
+      groups.set(group, [...(groups.get(group) ?? []), shard]);
+    }
+    await Promise.all(
+      Array.from(groups.values(), async (shards) => {
+        const keys = shards.map((shard) => `${shard.start}owned`);
+        const args = [scripts.owners.sha, String(keys.length), ...keys];
+        const reply = await this.turn.single(new SingleCall(shards[0].slot, false, 'EVALSHA', args), null).reply;
+        for (const owner of reply as Buffer[]) owners.add(owner.toString());
+      }),
+    );
+    return [...owners];
+  }
+
+  async count(): Promise<number> {
+    let count = 0;
+    for (const reply of await this.everywhere('HGET', 'counters', ['sessions'])) count += Number(reply ?? 0);
+    return count;
+  }
+
+  /** Whether an append may go on, and the name that logs know the producer by. */
+  async producer(clientId: string, epoch: number | null): Promise<Buffer | null> {
+    const [valid, id] = await this.change(scripts.producerCheck, clientId, [epoch === null ? '' : String(epoch)]);
+    return valid === 1 ? Buffer.from(producerName(clientId, String(id))) : null;
+  }
+
+  /** False when the claim has moved. */
+  async setInbound(
+    key: SessionKey,
+    packetId: number,
+    producerNumber: number,
+    filters: readonly string[],
+  ): Promise<boolean> {
+    const shards = new Set<number>();
+    for (const filter of filters) shards.add(this.logs.shardOf(filter).index);
+    const inbound = `${producerNumber};${[...shards].join(',')}`;
+    const args = [String(key.epoch), String(packetId), String(producerNumber), inbound];
+    return (await this.change(scripts.inboundSet, key.clientId, args))[0] === 1;
+  }
+
+  /** One change of one session, as its script says. */
+  async change(script: Script, clientId: string, args: readonly Argument[]): Promise<Answer> {
+    const shard = this.shardOf(clientId);
+    const keys = [`${shard.start}session:${clientId}`];
+    return (await this.turn.change(script, shard, clientId, keys, [clientId, ...args], countHeader)) as Answer;
+  }
+
+  shardOf(clientId: string): Shard {
+    return this.keys.shardOf('s', clientId);
+  }
+
+  /** The same command on one key of every shard, by one name. */
+  private everywhere(command: string, name: string, args: readonly string[]): Promise<Reply[]> {
+    const calls = this.keys.s.map((shard) => new SingleCall(shard.slot, false, command, [shard.start + name, ...args]));
+    return Promise.all(calls.map((call) => this.turn.single(call, null).reply));
+  }
+
+  /** How logs call a session. */
+  private sessionName(clientId: string, id: string): string {
+    return `${this.shardOf(clientId).index}.${id}`;
+  }
+
+  private async tellLogs({ client, id, moved, removed }: Effects): Promise<void> {
+    const told: Promise<unknown>[] = [];
+    if (moved.length > 0) {
+      const steps: CursorStep[] = [];
+      for (let i = 0; i < moved.length; i += 2) {
+        steps.push({ kind: 'move', filter: moved[i].toString(), number: Number(moved[i + 1].toString()) });
+      }
+      told.push(this.logs.cursors(this.sessionName(client, id), steps));
+    }
+    for (const inbound of removed) {
+      const { producerNumber, shards } = readInbound(inbound.toString());
+      const logShards = shards.map((index) => this.logs.shards[index]);
+      told.push(this.logs.forgetProducer(producerName(client, id), producerNumber, logShards));
+    }
+    if (told.length > 0) await Promise.all(told);
+  }
+
+  /** Does what ended sessions have left to do in logs, then crosses it out. Doing it twice is the same as once. */
+  private async finishJobs(shard: Shard, jobs: readonly Buffer[]): Promise<void> {
+    const done = await Promise.all(
+      jobs.map(async (text) => {
+        const job = JSON.parse(text.toString()) as Job;
+        const steps: CursorStep[] = Array.isArray(job.filters)
+          ? job.filters.map((filter) => ({ kind: 'remove', filter }))
+          : [];
+        const name = this.sessionName(job.client, job.id);
+        await Promise.all([
+          steps.length === 0 ? undefined : this.logs.cursors(name, steps),
+          job.producer === 0
+            ? undefined
+            : this.logs.forgetProducer(producerName(job.client, job.id), null, this.logs.shards),
+        ]);
+        return job.id;
+      }),
+    );
+    const call = new SingleCall(shard.slot, true, 'HDEL', [`${shard.start}jobs`, ...done]);
+    await this.turn.single(call, 'jobs').reply;
+  }
+
+  /** What processes that died have left. */
+  private async finishLeftJobs(): Promise<void> {
+    const found = await this.everywhere('HSCAN', 'jobs', ['0', 'COUNT', String(jobsMax)]);
+    await Promise.all(
+      found.map((reply, index) => {
+        const [, fields] = reply as [Buffer, Buffer[]];
+        const jobs = fields.filter((_, place) => place % 2 === 1);
+        return jobs.length === 0 ? undefined : this.finishJobs(this.keys.s[index], jobs);
+      }),
+    );
+  }
+}
+
+/** The answer's first word says whether it was done. */
+export function checkedAnswer(key: SessionKey, answer: Answer): Answer {
+  const word = String(answer[0]);
+  if (word === 'unknown') throw new StoreError('unknown-session', 'no session is stored for this client identifier');
+  if (word === 'fenced')
+    throw new StoreError('fenced', `epoch ${key.epoch} is not the claim's, which is ${answer[1] ?? 'another'}`);
+  return answer;
+}

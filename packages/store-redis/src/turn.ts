@@ -1,0 +1,294 @@
+/**
+ * The calls of one turn of the event loop, gathered into as few script calls as their order allows and sent together.
+ *
+ * Changes of one kind share a call: a change joins the last call of its kind unless something that touches the same was added behind it.
+ */
+import { StoreError } from '@dunlin/broker';
+import type { Shard } from './keys.ts';
+import type { Script } from './scripts.ts';
+
+export type Argument = string | Buffer;
+export type Reply = unknown;
+
+/** A command on its way: to the server that has this slot. */
+export interface Command {
+  readonly slot: number;
+  readonly writes: boolean;
+  readonly name: string;
+  readonly args: Argument[];
+}
+
+/** Where commands go. */
+export interface Link {
+  /** True: a command may touch one slot only (Cluster). */
+  readonly hasSlots: boolean;
+  send(command: Command): Promise<Reply>;
+  /** After a batch: resolves when what was written in it is as safe as configured, on every server that it went to. Null: nothing to wait for. */
+  confirm(slots: ReadonlySet<number>): Promise<void> | null;
+}
+
+/** Changes in one script call: Redis serves nobody else meanwhile, and each takes some 10 µs. */
+const changesMax = 500;
+/** Bytes of arguments in one script call, past which no more is added. */
+const bytesMax = 1_048_576;
+
+/** Something that becomes one command when the turn ends. */
+export interface Call {
+  readonly slot: number;
+  readonly writes: boolean;
+  build(): { name: string; args: Argument[] };
+  settle(reply: Reply): void;
+  fail(error: Error): void;
+}
+
+/** Numbers the shards of a script call and lists their keys. */
+export class ShardKeys {
+  readonly keys: string[];
+  private readonly script: Script;
+  private readonly numbers: Map<Shard, number>;
+
+  constructor(script: Script) {
+    this.script = script;
+    this.keys = [];
+    this.numbers = new Map();
+  }
+
+  get count(): number {
+    return this.numbers.size;
+  }
+
+  /** Counted from 1. */
+  number(shard: Shard): number {
+    let number = this.numbers.get(shard);
+    if (number === undefined) {
+      number = this.numbers.size + 1;
+      this.numbers.set(shard, number);
+      for (const name of this.script.shardKeys) this.keys.push(shard.start + name);
+    }
+    return number;
+  }
+}
+
+/** Changes of one kind. The reply is a list with one answer each, or nothing. */
+export class ScriptCall implements Call {
+  readonly script: Script;
+  readonly slot: number;
+  readonly writes: boolean;
+  private readonly shards: ShardKeys;
+  private readonly header: ((shards: number) => Argument[]) | null;
+  private readonly keys: string[];
+  private readonly args: Argument[];
+  private readonly waiting: { resolve: (answer: Reply) => void; reject: (error: Error) => void }[];
+  private bytes: number;
+
+  /** `header`: arguments in front of those of the changes. */
+  constructor(script: Script, slot: number, header: ((shards: number) => Argument[]) | null) {
+    this.script = script;
+    this.slot = slot;
+    this.writes = script.writes;
+    this.shards = new ShardKeys(script);
+    this.header = header;
+    this.keys = [];
+    this.args = [];
+    this.waiting = [];
+    this.bytes = 0;
+  }
+
+  get isFull(): boolean {
+    return this.waiting.length >= changesMax || this.bytes >= bytesMax;
+  }
+
+  add(shard: Shard, keys: readonly string[], args: readonly Argument[]): Promise<Reply> {
+    this.args.push(String(this.shards.number(shard)));
+    for (const argument of args) {
+      this.args.push(argument);
+      this.bytes += argument.length;
+    }
+    for (const key of keys) this.keys.push(key);
+    return new Promise((resolve, reject) => this.waiting.push({ resolve, reject }));
+  }
+
+  build(): { name: string; args: Argument[] } {
+    const { script, shards, keys, header } = this;
+    const count = shards.keys.length + keys.length;
+    const head = header === null ? [] : header(shards.count);
+    return { name: 'EVALSHA', args: [script.sha, String(count), ...shards.keys, ...keys, ...head, ...this.args] };
+  }
+
+  settle(reply: Reply): void {
+    const answers = Array.isArray(reply) ? reply : null;
+    for (let i = 0; i < this.waiting.length; i++) this.waiting[i].resolve(answers === null ? null : answers[i]);
+  }
+
+  fail(error: Error): void {
+    for (const { reject } of this.waiting) reject(error);
+  }
+}
+
+/** One command with one answer. */
+export class SingleCall implements Call {
+  readonly slot: number;
+  readonly writes: boolean;
+  readonly reply: Promise<Reply>;
+  private readonly name: string;
+  private readonly args: Argument[];
+  private resolve!: (reply: Reply) => void;
+  private reject!: (error: Error) => void;
+
+  constructor(slot: number, writes: boolean, name: string, args: Argument[]) {
+    this.slot = slot;
+    this.writes = writes;
+    this.name = name;
+    this.args = args;
+    this.reply = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+
+  build(): { name: string; args: Argument[] } {
+    return { name: this.name, args: this.args };
+  }
+
+  settle(reply: Reply): void {
+    this.resolve(reply);
+  }
+
+  fail(error: Error): void {
+    this.reject(error);
+  }
+}
+
+interface OpenCall {
+  call: ScriptCall;
+  place: number;
+}
+
+export class Turn {
+  private readonly link: Link;
+  private calls: Call[];
+  /** The last call of each kind and slot group, that changes may join. */
+  private readonly open: Map<Script, Map<number, OpenCall>>;
+  /** Place of the last call that touched a session. */
+  private readonly touched: Map<string, number>;
+  private scheduled: boolean;
+  private underWay: number;
+  private idle: (() => void)[];
+
+  constructor(link: Link) {
+    this.link = link;
+    this.calls = [];
+    this.open = new Map();
+    this.touched = new Map();
+    this.scheduled = false;
+    this.underWay = 0;
+    this.idle = [];
+  }
+
+  /** Calls of one slot go together. Without slots, all do. */
+  group(shard: Shard): number {
+    return this.link.hasSlots ? shard.slot : 0;
+  }
+
+  /** A change that may share a call. `touched` names what must not be overtaken: changes of the same keep their order. */
+  change(
+    script: Script,
+    shard: Shard,
+    touched: string,
+    keys: readonly string[],
+    args: readonly Argument[],
+    header: ((shards: number) => Argument[]) | null,
+  ): Promise<Reply> {
+    const group = this.group(shard);
+    let groups = this.open.get(script);
+    if (groups === undefined) {
+      groups = new Map();
+      this.open.set(script, groups);
+    }
+    let open = groups.get(group);
+    if (open === undefined || open.call.isFull || open.place < (this.touched.get(touched) ?? -1)) {
+      open = { call: new ScriptCall(script, shard.slot, header), place: this.calls.length };
+      groups.set(group, open);
+      this.add(open.call);
+    }
+    this.touched.set(touched, open.place);
+    return open.call.add(shard, keys, args);
+  }
+
+  /** Places a call behind all that were added. What touches the same, null for everything, goes behind it, not with calls before it. */
+  single<T extends Call>(call: T, touched: string | null): T {
+    if (touched === null) this.close();
+    else this.touched.set(touched, this.calls.length);
+    this.add(call);
+    return call;
+  }
+
+  /** What comes now is sent behind what has come, not with it. */
+  close(): void {
+    this.open.clear();
+    this.touched.clear();
+  }
+
+  private add(call: Call): void {
+    this.calls.push(call);
+    if (this.scheduled) return;
+    this.scheduled = true;
+    setImmediate(() => this.flush());
+  }
+
+  /** Resolves when everything that was given has been answered. */
+  drain(): Promise<void> {
+    if (this.calls.length === 0 && this.underWay === 0) return Promise.resolve();
+    return new Promise((resolve) => this.idle.push(resolve));
+  }
+
+  /** Set by who fills calls of his own: called before the turn's calls are sent. */
+  onFlush: (() => void) | null = null;
+
+  private flush(): void {
+    this.scheduled = false;
+    this.onFlush?.();
+    const { calls } = this;
+    this.calls = [];
+    this.close();
+    const slots = new Set<number>();
+    const replies: Promise<Reply>[] = [];
+    for (const call of calls) {
+      const { name, args } = call.build();
+      replies.push(this.link.send({ slot: call.slot, writes: call.writes, name, args }));
+      if (call.writes) slots.add(call.slot);
+    }
+    const confirmed = slots.size === 0 ? null : this.link.confirm(slots);
+    // Nobody may wait for it, when all calls fail before.
+    confirmed?.catch(() => {});
+    for (let i = 0; i < calls.length; i++) this.answer(calls[i], replies[i], calls[i].writes ? confirmed : null);
+  }
+
+  private answer(call: Call, reply: Promise<Reply>, confirmed: Promise<void> | null): void {
+    this.underWay++;
+    const confirmedReply = confirmed === null ? reply : reply.then((answer) => confirmed.then(() => answer));
+    confirmedReply
+      .then(
+        (answer) => call.settle(answer),
+        (error: unknown) => call.fail(storeError(error)),
+      )
+      .finally(() => this.answered());
+  }
+
+  private answered(): void {
+    this.underWay--;
+    if (this.underWay > 0 || this.calls.length > 0) return;
+    for (const wake of this.idle.splice(0)) wake();
+  }
+}
+
+function storeError(error: unknown): StoreError {
+  if (error instanceof StoreError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  // A script that stops by itself met what it cannot read; everything else is the server's state or the connection's.
+  const code = /user_script|Error running script|WRONGTYPE/.test(message) ? 'corrupt' : 'unavailable';
+  return new StoreError(code, `Redis: ${message.slice(0, messageLengthMax)}`, error);
+}
+
+/** Some messages of Redis repeat the arguments. */
+const messageLengthMax = 300;

@@ -1,0 +1,107 @@
+/** Sentinel and Cluster when a master dies, and when slots move. */
+import { randomUUID } from 'node:crypto';
+import { freePort, redisCall, startRedisCluster, startSentinel } from '@dunlin/testkit';
+import { describe, expect, test } from 'vitest';
+import { Keys } from '../src/keys.ts';
+import { cleanups, durable, logOf, message, now, unavailable, type Watched, watched } from './watched-store.ts';
+
+describe('Sentinel', () => {
+  test('the master dies: another is found and writes go on', async () => {
+    const sentinel = await startSentinel();
+    cleanups.push(() => sentinel.stop());
+    const { store, status } = watched({ url: sentinel.url, durability: 'replicated' });
+    await store.open();
+    await durable(store, 'c', 'a');
+    expect(await store.append([message('a', 'before')], now)).toEqual([[1]]);
+    await store.close();
+    const after = watched({ url: sentinel.url });
+    await after.store.open();
+    await sentinel.master.kill();
+    await after.status.is(false);
+    await expect(after.store.countSessions()).rejects.toMatchObject(unavailable);
+    await after.status.is(true);
+    expect(await after.store.append([message('a', 'after')], now)).toEqual([[2]]);
+    expect(await logOf(after.store, 'a')).toEqual(['before', 'after']);
+    expect(status.history).toEqual([true]);
+  });
+
+  test('no Sentinel answers', async () => {
+    const port = await freePort();
+    const { store, logger } = watched({ url: `redis+sentinel://127.0.0.1:${port}/main` });
+    store.open().catch(() => {});
+    expect((await logger.line(/unreachable/)).fields.address).toBe(`main of 127.0.0.1:${port}`);
+  });
+});
+
+describe('Cluster', () => {
+  async function cluster(): Promise<Watched & Awaited<ReturnType<typeof startRedisCluster>> & { prefix: string }> {
+    // A master that is gone must not stop the others from answering.
+    const running = await startRedisCluster({
+      appendOnly: true,
+      args: ['--cluster-require-full-coverage', 'no'],
+    });
+    cleanups.push(() => running.stop());
+    const prefix = randomUUID();
+    const watching = watched({ url: running.url, prefix });
+    await watching.store.open();
+    return { ...watching, ...running, prefix };
+  }
+
+  test('one master goes: what it has is unavailable, the rest goes on, and it is found again', async () => {
+    const { store, status, servers, prefix } = await cluster();
+    const keys = new Keys(prefix);
+    const filters = Array.from({ length: 60 }, (_, index) => `f/${index}`);
+    await durable(store, 'c', ...filters);
+    await servers[0].kill();
+    await status.is(false);
+    const results = await Promise.allSettled(filters.map((filter) => store.append([message(filter, 'm')], now)));
+    results.forEach((result, index) => {
+      const served = keys.shardOf('l', filters[index]).slot >= Math.floor(16_384 / 3);
+      if (served) expect(result).toMatchObject({ status: 'fulfilled', value: [[1]] });
+      else expect(result).toMatchObject({ status: 'rejected', reason: unavailable });
+    });
+    expect(new Set(results.map((result) => result.status)).size).toBe(2);
+    await servers[0].restart();
+    await status.is(true);
+    const again = await Promise.all(filters.map((filter) => store.append([message(filter, 'n')], now)));
+    expect(again.map(([[sequence]]) => sequence)).toEqual(
+      results.map((result) => (result.status === 'fulfilled' ? 2 : 1)),
+    );
+  });
+
+  test('a slot that moved is found at its new master', async () => {
+    const { store, servers, prefix } = await cluster();
+    const topic = 'moved';
+    const { slot } = new Keys(prefix).shardOf('r', topic);
+    const ids = await Promise.all(
+      servers.map(async ({ url }) => /[0-9a-f]{40}/.exec(await redisCall(url, ['CLUSTER', 'MYID']))?.[0] ?? ''),
+    );
+    const from = Math.floor((slot * 3) / 16_384);
+    const to = (from + 1) % 3;
+    const setSlot = (index: number, ...args: string[]) =>
+      redisCall(servers[index].url, ['CLUSTER', 'SETSLOT', String(slot), ...args]);
+    await setSlot(to, 'IMPORTING', ids[from]);
+    await setSlot(from, 'MIGRATING', ids[to]);
+    await setSlot(to, 'NODE', ids[to]);
+    await setSlot(from, 'NODE', ids[to]);
+    await expect(store.setRetained(topic, Buffer.from('r'), Infinity)).rejects.toMatchObject(unavailable);
+    for (let stored = false; !stored; ) {
+      await store.setRetained(topic, Buffer.from('r'), Infinity).then(
+        () => {
+          stored = true;
+        },
+        (error: unknown) => expect(error).toMatchObject(unavailable),
+      );
+    }
+    expect((await store.readRetained('#', null, 10, now)).entries).toHaveLength(1);
+  });
+
+  test('no server answers', async () => {
+    const port = await freePort();
+    const { store, logger } = watched({ url: `redis+cluster://127.0.0.1:${port}` });
+    store.open().catch(() => {});
+    const line = await logger.line(/no server of the Redis Cluster answers/);
+    expect(line.fields).toMatchObject({ address: `127.0.0.1:${port}` });
+    expect(line.fields.error).toContain('ECONNREFUSED');
+  });
+});

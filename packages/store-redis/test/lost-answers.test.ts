@@ -1,0 +1,141 @@
+/** A request arrives and its answer does not: nothing is known, and doing it again is the same as once. */
+import { randomUUID } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import type { RedisStore } from '../src/index.ts';
+import { scripts } from '../src/scripts.ts';
+import { CuttingProxy } from './cutting-proxy.ts';
+import {
+  cleanups,
+  durable,
+  logOf,
+  message,
+  now,
+  owner,
+  redis,
+  subscribe,
+  unavailable,
+  type Watched,
+  watched,
+} from './watched-store.ts';
+
+describe('an answer is lost', () => {
+  async function behindProxy(): Promise<Watched & { proxy: CuttingProxy; second: RedisStore }> {
+    const server = await redis();
+    const proxy = await CuttingProxy.to(server.port);
+    cleanups.push(() => proxy.close());
+    const prefix = randomUUID();
+    const first = watched({ url: `redis://127.0.0.1:${proxy.port}`, prefix });
+    const second = watched({ url: server.url, prefix }).store;
+    await Promise.all([first.store.open(), second.open()]);
+    return { ...first, proxy, second };
+  }
+
+  test('an append with a producer is done once, however often it is repeated', async () => {
+    const { store, proxy, status } = await behindProxy();
+    const key = await durable(store, 'c', 'a', 'b');
+    const request = message('a', 'exactly once', {
+      filters: ['a', 'b'],
+      producer: { clientId: 'c', number: 1 },
+      inbound: { key, packetId: 5 },
+    });
+    const lost = proxy.loseAnswerTo('exactly once');
+    await expect(store.append([request], now)).rejects.toMatchObject(unavailable);
+    await lost;
+    await status.is(true);
+    expect(await store.append([request], now)).toEqual([[-1, -1]]);
+    expect(await store.append([request], now)).toEqual([[-1, -1]]);
+    expect(await logOf(store, 'a')).toEqual(['exactly once']);
+    expect(await logOf(store, 'b')).toEqual(['exactly once']);
+  });
+
+  test('calls under way are refused, and nothing waits for the connection', async () => {
+    const { store, proxy, status } = await behindProxy();
+    await durable(store, 'c', 'a');
+    const lost = proxy.loseAnswerTo('lost');
+    const calls = [
+      store.append([message('a', 'lost')], now),
+      store.countSessions(),
+      store.setRetained('t', Buffer.from('r'), Infinity),
+      store.durableFilters(),
+    ];
+    for (const result of await Promise.allSettled(calls)) {
+      expect(result).toMatchObject({ status: 'rejected', reason: unavailable });
+    }
+    await lost;
+    await status.is(true);
+    expect(await logOf(store, 'a')).toEqual(['lost']);
+    expect(await store.append([message('a', 'next')], now)).toEqual([[2]]);
+  });
+
+  test('a subscription that the log was not told of is finished by the next claim', async () => {
+    const { store, proxy, second } = await behindProxy();
+    const key = await durable(store, 'c');
+    const lost = proxy.loseAnswerTo(scripts.subscribe.sha);
+    await expect(durable(store, 'c', 'a')).rejects.toMatchObject(unavailable);
+    await lost;
+    expect(await second.durableFilters()).toEqual([]);
+    const claim = { clientId: 'c', owner, cleanStart: false, sessionExpirySeconds: 60 };
+    const { session, epoch } = await second.claim(claim, now);
+    expect(epoch).toBeGreaterThan(key.epoch);
+    expect(session?.cursors).toEqual([{ filter: 'a', acknowledged: 0, above: [] }]);
+    expect(await second.durableFilters()).toEqual([{ filter: 'a', lastSequence: 0 }]);
+    expect(await second.append([message('a', 'm')], now)).toEqual([[1]]);
+  });
+
+  test('an unsubscription that the log was not told of is finished by the next claim', async () => {
+    const { store, proxy, second } = await behindProxy();
+    const key = await durable(store, 'c', 'a');
+    const lost = proxy.loseAnswerTo(scripts.subscribe.sha);
+    await expect(store.unsubscribe(key, ['a'])).rejects.toMatchObject(unavailable);
+    await lost;
+    expect(await second.durableFilters()).toHaveLength(1);
+    const claim = { clientId: 'c', owner, cleanStart: false, sessionExpirySeconds: 60 };
+    const { session } = await second.claim(claim, now);
+    expect(session).toMatchObject({ cursors: [], subscriptions: [] });
+    expect(await second.durableFilters()).toEqual([]);
+  });
+
+  test('a subscription repeated after an unsubscription that was cut off begins at the end of the log', async () => {
+    const { store, proxy, status } = await behindProxy();
+    const key = await durable(store, 'c', 'a');
+    const lost = proxy.loseAnswerTo(scripts.subscribe.sha);
+    await expect(store.unsubscribe(key, ['a'])).rejects.toMatchObject(unavailable);
+    await lost;
+    await status.is(true);
+    expect(await store.append([message('a', 'between')], now)).toEqual([[1]]);
+    await subscribe(store, key, 'a');
+    const claim = { clientId: 'c', owner, cleanStart: false, sessionExpirySeconds: 60 };
+    expect((await store.claim(claim, now)).session?.cursors).toEqual([{ filter: 'a', acknowledged: 1, above: [] }]);
+    expect(await store.durableFilters()).toEqual([{ filter: 'a', lastSequence: 1 }]);
+  });
+
+  test('what an ended session left in logs is removed by whoever ends sessions next', async () => {
+    const { store, proxy, second } = await behindProxy();
+    await durable(store, 'c', 'a', 'b');
+    const lost = proxy.loseAnswerTo(scripts.endSession.sha);
+    await expect(store.deleteSession('c')).rejects.toMatchObject(unavailable);
+    await lost;
+    expect(await second.countSessions()).toBe(0);
+    expect(await second.durableFilters()).toHaveLength(2);
+    // The client is back before that: its new session is not touched.
+    await durable(second, 'c', 'b');
+    expect(await second.expireSessions(now, 10)).toEqual([]);
+    expect(await second.durableFilters()).toEqual([{ filter: 'b', lastSequence: 0 }]);
+    await second.append([message('b', 'm')], now);
+    expect(await second.trimLogs({ messagesMax: 10, bytesMax: 1000 }, now)).toBe(0);
+    expect(await logOf(second, 'b')).toEqual(['m']);
+  });
+
+  test('a node that was cut off is fenced', async () => {
+    const { store, second } = await behindProxy();
+    const old = await durable(store, 'c', 'a');
+    const current = await durable(second, 'c');
+    const cursors = [{ filter: 'a', acknowledged: 1, above: [] }];
+    await expect(store.update(old, { cursors })).rejects.toMatchObject({ code: 'fenced' });
+    await expect(store.unsubscribe(old, ['a'])).rejects.toMatchObject({ code: 'fenced' });
+    expect(await store.append([message('a', 'x', { inbound: { key: old, packetId: 1 } })], now)).toEqual([[]]);
+    await store.release(old, {}, now);
+    await second.update(current, {});
+    expect(await logOf(second, 'a')).toEqual([]);
+  });
+});

@@ -1,0 +1,193 @@
+/** What happens when Redis is not there, goes away, or does not answer (ARCHITECTURE.md, section 9). */
+import { randomUUID } from 'node:crypto';
+import { StoreError } from '@dunlin/broker';
+import { freePort, redisCall, startSentinel } from '@dunlin/testkit';
+import { describe, expect, test } from 'vitest';
+import { RedisLeases } from '../src/index.ts';
+import {
+  cleanups,
+  durable,
+  logOf,
+  message,
+  now,
+  owner,
+  redis,
+  silenceMilliseconds,
+  unavailable,
+  watched,
+} from './watched-store.ts';
+
+describe('Redis is absent when the store is opened', () => {
+  test('one line says where and why, and the store opens when Redis comes', async () => {
+    const port = await freePort();
+    const { store, logger, status } = watched({ url: `redis://127.0.0.1:${port}` });
+    const opening = store.open();
+    const line = await logger.line(/unreachable/);
+    expect(line).toMatchObject({ level: 'warn', fields: { address: `127.0.0.1:${port}` } });
+    expect(line.fields.error).toContain('ECONNREFUSED');
+    await expect(store.countSessions()).rejects.toMatchObject(unavailable);
+    await redis({ port });
+    await opening;
+    expect(await store.countSessions()).toBe(0);
+    expect(logger.lines.map(({ message }) => message)).toEqual([line.message, 'Redis is reachable again']);
+    expect(status.history).toEqual([true]);
+  });
+
+  test('closing ends the attempts', async () => {
+    const { store, logger } = watched({ url: `redis://127.0.0.1:${await freePort()}` });
+    const opening = store.open();
+    await logger.line(/unreachable/);
+    await store.close();
+    await expect(opening).rejects.toMatchObject({ code: 'closed' });
+    await expect(store.countSessions()).rejects.toMatchObject({ code: 'closed' });
+  });
+
+  test('leases are unavailable, and come with Redis', async () => {
+    const server = await redis();
+    const leases = new RedisLeases({ url: server.url, silenceMilliseconds });
+    cleanups.push(() => leases.close());
+    await leases.open();
+    expect(await leases.renew(owner, 60_000)).toBe(true);
+    await server.kill();
+    await expect(leases.renew(owner, 60_000)).rejects.toMatchObject(unavailable);
+    await expect(leases.bury(owner, false)).rejects.toMatchObject(unavailable);
+    await expect(leases.end(owner)).rejects.toMatchObject(unavailable);
+  });
+});
+
+describe('Redis refuses', () => {
+  const password = 'right and secret';
+
+  test('a password or a user: one line each, without the password, and it goes on when that is mended', async () => {
+    const server = await redis({ password });
+    const refused = [
+      { credentials: 'default:wrong@', expected: /refused the password of the user "default"/ },
+      { credentials: 'nobody:wrong@', expected: /refused the password of the user "nobody"/ },
+      { credentials: '', expected: /asks for a password/ },
+    ].map(({ credentials, expected }) => {
+      const { store, logger } = watched({ url: `redis://${credentials}127.0.0.1:${server.port}` });
+      return { store, logger, expected, opening: store.open() };
+    });
+    for (const { store, logger, expected } of refused) {
+      const line = await logger.line(expected);
+      expect(line).toMatchObject({ level: 'error', fields: { address: `127.0.0.1:${server.port}` } });
+      await expect(store.countSessions()).rejects.toMatchObject(unavailable);
+    }
+    await redisCall(server.url, ['ACL', 'SETUSER', 'nobody', 'on', 'nopass', '~*', '+@all']);
+    await redisCall(server.url, ['ACL', 'SETUSER', 'default', 'on', 'nopass', '~*', '+@all']);
+    for (const { opening, logger } of refused) {
+      await opening;
+      expect(logger.lines.map(({ level }) => level)).toEqual(['error', 'info']);
+      expect(JSON.stringify(logger.lines)).not.toContain('wrong');
+    }
+  });
+
+  test.each([
+    ['one of a Cluster, asked as if it were alone', true, 'redis', /use redis\+cluster/],
+    ['one alone, asked as a Cluster', false, 'redis+cluster', /does not answer|no server of the Redis Cluster/],
+  ])('%s', async (_what, isCluster, scheme, expected) => {
+    const server = await redis({
+      args: isCluster ? ['--cluster-enabled', 'yes', '--cluster-port', String(await freePort())] : [],
+    });
+    const { store, logger } = watched({ url: `${scheme}://127.0.0.1:${server.port}` });
+    store.open().catch(() => {});
+    await logger.line(expected);
+  });
+
+  test('a replica is not written to', async () => {
+    const { master, replica, ...sentinel } = await startSentinel();
+    cleanups.push(() => sentinel.stop());
+    const { store, logger } = watched({ url: replica.url });
+    store.open().catch(() => {});
+    expect((await logger.line(/is a replica/)).level).toBe('error');
+    expect(master.port).not.toBe(replica.port);
+  });
+
+  test('durability fsync needs a server that has it', async () => {
+    const server = await redis({ appendOnly: true });
+    const { store, logger } = watched({ url: server.url, durability: 'fsync' });
+    store.open().catch(() => {});
+    const line = await logger.line(/fsync/);
+    expect(line.level).toBe('error');
+    expect(line.message).toMatch(/Redis 7\.0\.\d+ lacks: use Redis 7\.2 or Valkey, or "appendfsync always"/);
+  });
+
+  test('durability replicated without a replica confirms nothing', async () => {
+    const server = await redis();
+    const { store } = watched({ url: server.url, durability: 'replicated', replicas: 1 });
+    await store.open();
+    await expect(store.setRetained('t', Buffer.from('r'), Infinity)).rejects.toMatchObject(unavailable);
+    expect(await store.countRetained()).toBe(1); // Nothing is known: here it was done.
+  });
+});
+
+describe('Redis goes away', () => {
+  test('calls are refused soon, and what was acknowledged is there after a restart', async () => {
+    const server = await redis({ appendOnly: true });
+    const { store, logger, status } = watched({ url: server.url, prefix: randomUUID() });
+    await store.open();
+    const key = await durable(store, 'c', 'a');
+    await store.setRetained('t', Buffer.from('kept'), Infinity);
+    const acknowledged: string[] = [];
+    const enough = Promise.withResolvers<void>();
+    let failure: unknown = null;
+    const writer = (async () => {
+      for (let number = 0; failure === null; number++) {
+        await store.append([message('a', `m${number}`)], now).then(
+          () => acknowledged.push(`m${number}`),
+          (error: unknown) => {
+            failure = error;
+          },
+        );
+        if (number === 50) enough.resolve();
+      }
+    })();
+    await enough.promise;
+    await server.kill();
+    await writer;
+    expect(failure).toBeInstanceOf(StoreError);
+    expect(failure).toMatchObject(unavailable);
+    await status.is(false);
+    await expect(store.update(key, {})).rejects.toMatchObject(unavailable);
+    await server.restart();
+    await status.is(true);
+    const stored = await logOf(store, 'a');
+    expect(stored.slice(0, acknowledged.length)).toEqual(acknowledged);
+    expect(stored.length - acknowledged.length).toBeLessThanOrEqual(1);
+    expect((await store.readRetained('#', null, 9, now)).entries).toHaveLength(1);
+    expect((await durable(store, 'c')).epoch).toBeGreaterThan(key.epoch);
+    expect(logger.count(/unreachable/)).toBe(1);
+    expect(logger.count(/reachable again/)).toBe(1);
+    expect(status.history).toEqual([true, false, true]);
+  });
+
+  test('a server that answers nothing is given up within the time-out, also when nobody asks it anything', async () => {
+    const server = await redis();
+    const { store, status } = watched({ url: server.url });
+    await store.open();
+    server.pause();
+    const asked = performance.now();
+    await expect(store.countSessions()).rejects.toMatchObject(unavailable);
+    expect(performance.now() - asked).toBeLessThan(3 * silenceMilliseconds);
+    await status.is(false);
+    await expect(store.countSessions()).rejects.toMatchObject(unavailable);
+    server.resume();
+    await status.is(true);
+    expect(await store.countSessions()).toBe(0);
+    server.pause();
+    await status.is(false); // By its own asking.
+    server.resume();
+    await status.is(true);
+  });
+
+  test('scripts that the server has lost are brought again', async () => {
+    const server = await redis();
+    const { store, status } = watched({ url: server.url });
+    await store.open();
+    await redisCall(server.url, ['SCRIPT', 'FLUSH']);
+    await expect(durable(store, 'c', 'a')).rejects.toMatchObject(unavailable);
+    await status.is(true);
+    await durable(store, 'c', 'a');
+    expect(await store.durableFilters()).toEqual([{ filter: 'a', lastSequence: 0 }]);
+  });
+});
