@@ -2,8 +2,11 @@ export type { BrokerProcess } from './broker-process.ts';
 export { type ClientResult, MosquittoSub, mosquittoPub } from './clients.ts';
 export { DeadlineError, defaultDeadlineMilliseconds, withDeadline } from './deadline.ts';
 export { type DunlinOptions, dunlinArguments, startDunlin } from './dunlin.ts';
+export { FaultProxy, type FaultProxyTarget } from './fault-proxy.ts';
 export { freePort } from './free-port.ts';
+export { type HaproxyOptions, type HaproxyProcess, startHaproxy } from './haproxy.ts';
 export { type MosquittoOptions, startMosquitto } from './mosquitto.ts';
+export { type NatsOptions, type NatsProcess, type NatsTlsFiles, startNats } from './nats.ts';
 export { type Frame, PacketFramer } from './packet-framer.ts';
 export {
   hex,
@@ -16,6 +19,18 @@ export {
   uint32,
   variableByteInteger,
 } from './raw-packet.ts';
+export {
+  type RedisCluster,
+  type RedisOptions,
+  type RedisSentinel,
+  type RedisServer,
+  redisServerPath,
+  startRedis,
+  startRedisCluster,
+  startSentinel,
+} from './redis.ts';
+export { redisCall } from './redis-call.ts';
 export { type ServerCommand, ServerProcess } from './server-process.ts';
+export { valkeyServerPath } from './valkey.ts';
 export { WebSocketClient, webSocketOpcode } from './web-socket-client.ts';
 export { type PacketOf, WireClient } from './wire-client.ts';

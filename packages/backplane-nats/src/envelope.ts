@@ -1,0 +1,205 @@
+/**
+ * What travels in one NATS message. All numbers are big-endian. The first line is the same in every version, so that who sent something
+ * unreadable can be named:
+ *
+ *     version u8 │ kind u8 │ name length u8 │ name of the sender, UTF-8
+ *     connection u32 │ body
+ *
+ * `connection` counts how often the sender has connected: bytes of an earlier connection that come after those of a later one are dropped, so
+ * order holds when a server still works through what a lost connection left behind.
+ *
+ * | kind | body | meaning |
+ * | --- | --- | --- |
+ * | frame | bytes | what the caller of `send` or `broadcast` gave |
+ * | piece | number u32, index u32, count u32, bytes | one of `count` pieces of what was larger than the server takes at once |
+ * | heartbeat | flags u8, newest version u8 | the sender lives, and reads versions up to that one; flag 1: answer at once, I am new here |
+ * | bye | name length u8, name | that endpoint stops (the sender itself) or is dead (another) |
+ * | evicted | – | to the receiver: it was found dead and has to come back under a new name |
+ *
+ * What follows the known fields of a heartbeat, bye or evicted is ignored, so that they can grow.
+ */
+import type { EndpointId } from '@dunlin/broker';
+import { nameBytesMax } from './bounds.ts';
+
+/**
+ * The versions that are understood: the newest and the one before it, so that a cluster can be upgraded node by node. What is sent has the
+ * oldest of them. With a version 3 the line of version 1 goes.
+ */
+export const envelopeVersions: readonly {
+  readonly version: number;
+  readonly since: string;
+  readonly change: string;
+}[] = [{ version: 1, since: '0.1.0', change: 'the first' }];
+export const sentVersion = envelopeVersions[0].version;
+export const newestVersion = envelopeVersions[envelopeVersions.length - 1].version;
+
+export const Kind = { frame: 1, piece: 2, heartbeat: 3, bye: 4, evicted: 5 } as const;
+
+/** Flag of a heartbeat. */
+export const answerAtOnce = 1;
+
+/** Why bytes cannot be used, and by whom they were sent: thrown by `readEnvelope`. `from` is empty or cut when it could not be read. */
+export class EnvelopeError extends Error {
+  readonly from: string;
+  constructor(message: string, from: string) {
+    super(message);
+    this.name = 'EnvelopeError';
+    this.from = from;
+  }
+}
+
+/** One message, read. Fields that its kind has not are 0 or empty. */
+export class Envelope {
+  readonly kind: number;
+  readonly from: EndpointId;
+  readonly connection: number;
+  /** Of a heartbeat. */
+  flags = 0;
+  newestVersion = 0;
+  /** Of a piece. */
+  number = 0;
+  index = 0;
+  count = 0;
+  /** Of a bye: whom it is about. */
+  about: EndpointId = '';
+  /** Of a frame or piece: a view of the message. */
+  bytes: Buffer;
+
+  constructor(kind: number, from: EndpointId, connection: number, bytes: Buffer) {
+    this.kind = kind;
+    this.from = from;
+    this.connection = connection;
+    this.bytes = bytes;
+  }
+}
+
+const nameAt = 3;
+
+/** Reads a message. Throws EnvelopeError, and nothing else, for bytes that are none or of an unknown version. */
+export function readEnvelope(bytes: Uint8Array): Envelope {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const nameEnd = buffer.length < nameAt ? nameAt : nameAt + buffer[2];
+  const from = buffer.toString('utf8', nameAt, Math.min(nameEnd, buffer.length));
+  if (buffer.length < nameAt) throw new EnvelopeError(`${buffer.length} bytes are no message`, from);
+  if (buffer[0] < sentVersion || buffer[0] > newestVersion) {
+    throw new EnvelopeError(`version ${buffer[0]} is not understood; known: ${sentVersion} to ${newestVersion}`, from);
+  }
+  const bodyAt = nameEnd + 4;
+  if (buffer.length < bodyAt) throw new EnvelopeError(`${buffer.length} bytes end inside the header`, from);
+  const envelope = new Envelope(buffer[1], from, buffer.readUInt32BE(nameEnd), buffer.subarray(bodyAt));
+  switch (envelope.kind) {
+    case Kind.frame:
+    case Kind.evicted:
+      return envelope;
+    case Kind.piece:
+      return readPiece(envelope);
+    case Kind.heartbeat:
+      return readHeartbeat(envelope);
+    case Kind.bye:
+      return readBye(envelope);
+    default:
+      throw new EnvelopeError(`kind ${envelope.kind} is not known`, from);
+  }
+}
+
+export const pieceHeaderBytes = 12;
+
+function readPiece(envelope: Envelope): Envelope {
+  const { bytes, from } = envelope;
+  if (bytes.length <= pieceHeaderBytes) throw new EnvelopeError(`a piece of ${bytes.length} bytes holds nothing`, from);
+  envelope.number = bytes.readUInt32BE(0);
+  envelope.index = bytes.readUInt32BE(4);
+  envelope.count = bytes.readUInt32BE(8);
+  if (envelope.index >= envelope.count) {
+    throw new EnvelopeError(`piece ${envelope.index} of ${envelope.count} does not exist`, from);
+  }
+  envelope.bytes = bytes.subarray(pieceHeaderBytes);
+  return envelope;
+}
+
+function readHeartbeat(envelope: Envelope): Envelope {
+  const { bytes, from } = envelope;
+  if (bytes.length < 2) throw new EnvelopeError(`a heartbeat of ${bytes.length} bytes is too short`, from);
+  envelope.flags = bytes[0];
+  envelope.newestVersion = bytes[1];
+  return envelope;
+}
+
+function readBye(envelope: Envelope): Envelope {
+  const { bytes, from } = envelope;
+  if (bytes.length < 1 || bytes.length < 1 + bytes[0]) throw new EnvelopeError('a bye ends inside the name', from);
+  envelope.about = bytes.toString('utf8', 1, 1 + bytes[0]);
+  return envelope;
+}
+
+/** Writes the messages of one endpoint. */
+export class EnvelopeWriter {
+  readonly #name: Buffer;
+  #connection = 0;
+  #frameHeader: Buffer;
+
+  /** Throws RangeError for a name that is too long. */
+  constructor(self: EndpointId) {
+    this.#name = Buffer.from(self);
+    if (this.#name.length > nameBytesMax) {
+      throw new RangeError(
+        `the endpoint name "${self}" has ${this.#name.length} bytes; at most ${nameBytesMax} are allowed`,
+      );
+    }
+    this.#frameHeader = this.#header(Kind.frame);
+  }
+
+  /** Says how often this endpoint has connected. */
+  set connection(count: number) {
+    this.#connection = count >>> 0;
+    this.#frameHeader = this.#header(Kind.frame);
+  }
+
+  get connection(): number {
+    return this.#connection;
+  }
+
+  get headerBytes(): number {
+    return this.#frameHeader.length;
+  }
+
+  /** A frame in a buffer of its own: the one copy on the way out. */
+  frame(bytes: Uint8Array): Uint8Array {
+    const header = this.#frameHeader;
+    const whole = Buffer.allocUnsafe(header.length + bytes.length);
+    whole.set(header);
+    whole.set(bytes, header.length);
+    return whole;
+  }
+
+  piece(number: number, index: number, count: number, bytes: Uint8Array): Uint8Array {
+    const place = Buffer.allocUnsafe(pieceHeaderBytes);
+    place.writeUInt32BE(number, 0);
+    place.writeUInt32BE(index, 4);
+    place.writeUInt32BE(count, 8);
+    return Buffer.concat([this.#header(Kind.piece), place, bytes]);
+  }
+
+  heartbeat(flags: number): Uint8Array {
+    return Buffer.concat([this.#header(Kind.heartbeat), Buffer.from([flags, newestVersion])]);
+  }
+
+  bye(about: EndpointId): Uint8Array {
+    const name = Buffer.from(about);
+    return Buffer.concat([this.#header(Kind.bye), Buffer.from([name.length]), name]);
+  }
+
+  evicted(): Uint8Array {
+    return this.#header(Kind.evicted);
+  }
+
+  #header(kind: number): Buffer {
+    const header = Buffer.allocUnsafe(nameAt + this.#name.length + 4);
+    header[0] = sentVersion;
+    header[1] = kind;
+    header[2] = this.#name.length;
+    this.#name.copy(header, nameAt);
+    header.writeUInt32BE(this.#connection, nameAt + this.#name.length);
+    return header;
+  }
+}

@@ -1,0 +1,77 @@
+import type { Clock, EndpointId, Leases, Logger } from '@dunlin/broker';
+import type { TlsFiles } from './carrier.ts';
+import type { Timings } from './timings.ts';
+
+export interface NatsBackplaneOptions {
+  /** `nodeId/workerIndex#incarnation`, new at every start. */
+  self: EndpointId;
+  /** `nats://user:password@host:port,nats://host2:port`, `nats://token@host` or `tls://…`. */
+  servers: string;
+  /** A file with the JWT and key of a user. */
+  credentialsFile?: string | null;
+  tls?: TlsFiles | null;
+  /** Clusters of different names on one NATS do not see each other. */
+  clusterName?: string;
+  /** Who is alive, as the store sees it. Null: there is no store that endpoints share; then silence alone makes an endpoint dead. */
+  leases: Leases | null;
+  logger: Logger;
+  clock: Clock;
+  /** True for endpoints that are reached in another way, such as the other workers of this node: they are never reported and never heard. */
+  ignores?: (endpoint: EndpointId) => boolean;
+  timings?: Partial<Timings>;
+  /** Whether NATS can be reached, for readiness. Called at every change; it begins with false. */
+  connected?: (isConnected: boolean) => void;
+  /** Nobody could say that this endpoint still lives: neither the store for the time of a lease, nor NATS. Durable sessions are to be given up. */
+  leaseLost?: () => void;
+  /** After `leaseLost`: it was not buried meanwhile. */
+  leaseRegained?: () => void;
+  /** Others hold this endpoint for dead. It is silent from now on, and is to be replaced by one with a new name. Called once. */
+  evicted?: () => void;
+}
+
+/** Why `start` was rejected. */
+export class NatsBackplaneError extends Error {
+  readonly code: 'stopped' | 'evicted';
+  constructor(code: 'stopped' | 'evicted') {
+    super(code === 'stopped' ? 'stopped before it had joined' : 'found dead by others before it had joined');
+    this.name = 'NatsBackplaneError';
+    this.code = code;
+  }
+}
+
+/** What happened since the start; only ever grows. */
+export interface NatsCounters {
+  connections: number;
+  messagesSent: number;
+  bytesSent: number;
+  messagesReceived: number;
+  bytesReceived: number;
+  /** Calls of `send` and `broadcast` whose bytes went nowhere: no connection, or a lease in doubt. */
+  droppedDisconnected: number;
+  /** … too much that the server has not taken. */
+  droppedPending: number;
+  /** … larger than `wholeBytesMax`. */
+  droppedOversize: number;
+  /** Messages received that cannot be read, or are of an unknown version. */
+  refused: number;
+  /** Received pieces of messages that were not completed. */
+  piecesDropped: number;
+  /** Received bytes of an earlier connection of the sender. */
+  stale: number;
+}
+
+export function newCounters(): NatsCounters {
+  return {
+    connections: 0,
+    messagesSent: 0,
+    bytesSent: 0,
+    messagesReceived: 0,
+    bytesReceived: 0,
+    droppedDisconnected: 0,
+    droppedPending: 0,
+    droppedOversize: 0,
+    refused: 0,
+    piecesDropped: 0,
+    stale: 0,
+  };
+}

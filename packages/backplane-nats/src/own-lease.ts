@@ -1,0 +1,90 @@
+import type { Clock, EndpointId, Leases, Logger } from '@dunlin/broker';
+import type { Timings } from './timings.ts';
+
+/** How a renewal ended. `unknown`: the store could not be asked. */
+export type Renewal = 'held' | 'buried' | 'unknown';
+
+/** This endpoint's own lease. It counts from when a renewal was asked for, so it never seems longer here than in the store. */
+export class OwnLease {
+  readonly #self: EndpointId;
+  readonly #leases: Leases;
+  readonly #timings: Readonly<Timings>;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #renewed: (renewal: Renewal) => void;
+  #renewedAt = Number.NEGATIVE_INFINITY;
+  #askedAt = 0;
+  /** Number of the question that is open; 0: none. */
+  #open = 0;
+  #questions = 0;
+  #failing = false;
+
+  /** `renewed` is called after every renewal, once. */
+  constructor(
+    self: EndpointId,
+    leases: Leases,
+    timings: Readonly<Timings>,
+    clock: Clock,
+    logger: Logger,
+    renewed: (renewal: Renewal) => void,
+  ) {
+    this.#self = self;
+    this.#leases = leases;
+    this.#timings = timings;
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#renewed = renewed;
+  }
+
+  /** Whether the last successful renewal still counts. */
+  isHeld(now: number): boolean {
+    return now - this.#renewedAt < this.#timings.leaseMilliseconds;
+  }
+
+  /** Asks for a renewal, unless one was asked for a moment ago and is not answered. */
+  renew(): void {
+    const now = this.#clock.now();
+    if (this.#open !== 0) {
+      if (now - this.#askedAt < this.#timings.askMilliseconds) return;
+      this.#settle(this.#open, 'unknown');
+    }
+    const question = ++this.#questions;
+    this.#open = question;
+    this.#askedAt = now;
+    this.#leases.renew(this.#self, this.#timings.leaseMilliseconds).then(
+      (lives) => {
+        // Also a late yes counts, from when it was asked for.
+        if (lives) this.#renewedAt = Math.max(this.#renewedAt, now);
+        if (lives) this.#settle(question, 'held');
+        else this.#renewed('buried');
+      },
+      (error: unknown) => {
+        this.#explain(error);
+        this.#settle(question, 'unknown');
+      },
+    );
+  }
+
+  /** Gives the lease up. */
+  async end(): Promise<void> {
+    try {
+      await this.#leases.end(this.#self);
+    } catch (error) {
+      // It ends by itself.
+      this.#logger.warn('the lease could not be given up', { error: String(error) });
+    }
+  }
+
+  #settle(question: number, renewal: Renewal): void {
+    if (question !== this.#open) return;
+    this.#open = 0;
+    if (renewal === 'held') this.#failing = false;
+    this.#renewed(renewal);
+  }
+
+  #explain(error: unknown): void {
+    if (this.#failing) return;
+    this.#failing = true;
+    this.#logger.warn('the lease could not be renewed; trying again', { error: String(error) });
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * The subjects of a cluster.
+ *
+ * | subject | who publishes | who listens | what |
+ * | --- | --- | --- | --- |
+ * | `dunlin.{cluster}.to.{endpoint}` | everyone | that endpoint | frames for it; answers to its joining; that it is thought dead |
+ * | `dunlin.{cluster}.all` | everyone | everyone | broadcast frames |
+ * | `dunlin.{cluster}.heartbeat` | everyone | everyone | that the sender lives |
+ * | `dunlin.{cluster}.bye` | everyone | everyone | that the sender stops, or that somebody is dead |
+ *
+ * Names are escaped: a token of a subject may hold no white space, `.`, `*` or `>`. Letters, digits, `-` and `_` stay; each other byte of the
+ * UTF-8 text becomes `=` and two hexadecimal digits: `n1/0#17` is `n1=2F0=2317`.
+ */
+import type { EndpointId } from '@dunlin/broker';
+
+const plain = /^[A-Za-z0-9_-]$/;
+const token = /^(?:[A-Za-z0-9_-]|=[0-9A-F]{2})+$/;
+
+/** A name as one token of a subject. */
+export function escapeToken(name: string): string {
+  let escaped = '';
+  for (const byte of Buffer.from(name)) {
+    const letter = String.fromCharCode(byte);
+    escaped += plain.test(letter) ? letter : `=${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+  }
+  return escaped;
+}
+
+/** The name that a token was made from; null if it is none that `escapeToken` makes. */
+export function unescapeToken(escaped: string): string | null {
+  if (!token.test(escaped)) return null;
+  const bytes: number[] = [];
+  for (let at = 0; at < escaped.length; at++) {
+    if (escaped[at] !== '=') {
+      bytes.push(escaped.charCodeAt(at));
+      continue;
+    }
+    bytes.push(Number.parseInt(escaped.slice(at + 1, at + 3), 16));
+    at += 2;
+  }
+  const name = Buffer.from(bytes).toString();
+  // One name has one token: also not UTF-8, or a letter that needed no escape, are refused.
+  return escapeToken(name) === escaped ? name : null;
+}
+
+export class Subjects {
+  readonly all: string;
+  readonly heartbeat: string;
+  readonly bye: string;
+  readonly #to: string;
+
+  constructor(clusterName: string) {
+    const root = `dunlin.${escapeToken(clusterName)}`;
+    this.all = `${root}.all`;
+    this.heartbeat = `${root}.heartbeat`;
+    this.bye = `${root}.bye`;
+    this.#to = `${root}.to`;
+  }
+
+  to(endpoint: EndpointId): string {
+    return `${this.#to}.${escapeToken(endpoint)}`;
+  }
+}

@@ -1,0 +1,53 @@
+import { FaultProxy, startNats } from '@dunlin/testkit';
+import { afterAll } from 'vitest';
+// @boundaries-ignore a contract suite is test code, so it is no part of its package's index
+import { backplaneContract } from '../../broker/src/contract/backplane-contract.ts';
+import { NatsBackplane } from '../src/index.ts';
+import { Log } from './ear.ts';
+import { fastTimings, MortalClock } from './endpoints.ts';
+import { type LeasesView, SharedLeases } from './shared-leases.ts';
+
+const nats = await startNats();
+/** No case of the suite has more endpoints. */
+const endpointsMax = 4;
+const proxies = await Promise.all(Array.from({ length: endpointsMax }, () => FaultProxy.start(nats)));
+afterAll(async () => {
+  await Promise.all(proxies.map((proxy) => proxy.close()));
+  await nats.stop();
+});
+
+let meshes = 0;
+
+backplaneContract('NATS', () => {
+  const shared = new SharedLeases();
+  const clusterName = `contract ${++meshes}`;
+  const members = new Map<NatsBackplane, { proxy: FaultProxy; clock: MortalClock; leases: LeasesView }>();
+  for (const proxy of proxies) proxy.heal();
+  return {
+    add() {
+      const [proxy, clock, leases] = [proxies[members.size], new MortalClock(), shared.view()];
+      const backplane = new NatsBackplane({
+        self: `node/${members.size}#${Date.now()}`,
+        servers: `nats://127.0.0.1:${proxy.port}`,
+        clusterName,
+        leases,
+        logger: new Log(),
+        clock,
+        timings: fastTimings,
+      });
+      members.set(backplane, { proxy, clock, leases });
+      return backplane;
+    },
+    kill(backplane) {
+      const member = members.get(backplane as NatsBackplane);
+      if (member === undefined) throw new Error('not of this mesh');
+      member.leases.state = 'hangs';
+      member.clock.die();
+      // What a process has written before it is killed is still sent by the kernel.
+      void (backplane as NatsBackplane).flushed().then(() => member.proxy.cut());
+    },
+    async close() {
+      await Promise.all([...members].map(([backplane]) => backplane.stop()));
+    },
+  };
+});

@@ -1,0 +1,118 @@
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { withDeadline } from './deadline.ts';
+import { freePort, retryingPorts } from './free-port.ts';
+import { ServerEndedError, ServerProcess } from './server-process.ts';
+
+/** Where Debian's package puts it. `HAPROXY` in the environment names another. */
+const haproxyPath = process.env.HAPROXY ?? '/usr/sbin/haproxy';
+
+/** Options of `startHaproxy`. */
+export interface HaproxyOptions {
+  /** Brokers behind it, on loopback, by names of their own. */
+  readonly servers: readonly { readonly name: string; readonly port: number }[];
+  /** True: each connection begins with a PROXY protocol version 2 header, health checks too. */
+  readonly sendProxy?: boolean;
+  /** How often a server is checked; two failures take it out, one success takes it in. */
+  readonly checkMilliseconds?: number;
+  /** The TCP port; a free one by default. */
+  readonly port?: number;
+}
+
+/** A running HAProxy. */
+export interface HaproxyProcess {
+  readonly port: number;
+  readonly pid: number;
+  stop(): Promise<void>;
+  kill(): Promise<void>;
+  output(): string;
+}
+
+/** Starts HAProxy in front of TCP servers: health checks, and each new connection to the server with the fewest. */
+export async function startHaproxy(options: HaproxyOptions): Promise<HaproxyProcess> {
+  return retryingPorts(options.port === undefined, () => startOnce(options));
+}
+
+async function startOnce(options: HaproxyOptions): Promise<HaproxyProcess> {
+  const directory = await mkdtemp(join(tmpdir(), 'haproxy-'));
+  const port = options.port ?? (await freePort());
+  const readyPort = await freePort();
+  const file = join(directory, 'haproxy.cfg');
+  await writeFile(file, configuration(options, port, readyPort));
+  // One process, which `kill` ends whole. It says nothing once it listens, only shortly before.
+  const server = await ServerProcess.start({
+    name: 'haproxy',
+    command: haproxyPath,
+    args: ['-db', '-V', '-f', file],
+    isReady: (line) => line.includes('as the polling mechanism'),
+  }).finally(() => rm(directory, { recursive: true, force: true })); // It has read the file by then.
+  await listening(readyPort, server);
+  return {
+    port,
+    pid: server.pid,
+    stop: async () => void (await server.stop()),
+    kill: async () => void (await server.kill()),
+    output: () => server.output(),
+  };
+}
+
+/** How long one attempt to see that it listens waits for the next. */
+const attemptMilliseconds = 5;
+
+/** Waits until the port that is bound last takes a connection: one of the doors would pass it on to a broker. */
+async function listening(port: number, server: ServerProcess): Promise<void> {
+  let isOver = false;
+  void server.exited.then(() => {
+    isOver = true;
+  });
+  const attempt = async (): Promise<void> => {
+    while (!isOver) {
+      const socket = connect(port, '127.0.0.1');
+      const answered = await once(socket, 'connect').then(
+        () => true,
+        () => false,
+      );
+      socket.destroy();
+      if (answered) return;
+      await new Promise((resolve) => setTimeout(resolve, attemptMilliseconds));
+    }
+    throw new ServerEndedError(`haproxy ended before it listened:\n${server.output()}`);
+  };
+  await withDeadline(attempt(), () => `haproxy does not listen; it wrote:\n${server.output()}`).finally(() => {
+    isOver = true;
+  });
+}
+
+function configuration(
+  { servers, sendProxy, checkMilliseconds = 200 }: HaproxyOptions,
+  port: number,
+  readyPort: number,
+): string {
+  const proxy = sendProxy === true ? ' send-proxy-v2 check-send-proxy' : '';
+  return [
+    'global',
+    '  hard-stop-after 1s',
+    'defaults',
+    '  mode tcp',
+    '  timeout connect 2s',
+    // Longer than any test: MQTT has keep alives of its own.
+    '  timeout client 1h',
+    '  timeout server 1h',
+    '  retries 3',
+    '  option redispatch',
+    'frontend mqtt',
+    `  bind 127.0.0.1:${port}`,
+    '  default_backend brokers',
+    'backend brokers',
+    '  balance leastconn',
+    `  default-server check inter ${checkMilliseconds}ms fall 2 rise 1 on-marked-down shutdown-sessions${proxy}`,
+    ...servers.map(({ name, port: serverPort }) => `  server ${name} 127.0.0.1:${serverPort}`),
+    // Bound after the others.
+    'frontend ready',
+    `  bind 127.0.0.1:${readyPort}`,
+    '',
+  ].join('\n');
+}
