@@ -31,6 +31,7 @@ import type { Publication } from './publication.ts';
 import { PublishRouter } from './publish-router.ts';
 import { PublishRun } from './publish-run.ts';
 import { RetainedMessages } from './retained.ts';
+import type { Session } from './session.ts';
 import { SessionDelivery } from './session-delivery.ts';
 import { SessionWriter } from './session-writer.ts';
 import { Sessions } from './sessions.ts';
@@ -38,7 +39,10 @@ import type { Subscription } from './subscription.ts';
 import { SubscriptionTree } from './subscription-tree.ts';
 import { SysTopics } from './sys-topics.ts';
 import { TopicMatches } from './topic-match.ts';
-import { willPublication } from './will.ts';
+import { willDelaySeconds, willPublication } from './will.ts';
+
+/** What a stop waits at most for messages and sessions that the store has not confirmed: the whole of it is to take 4 s. */
+const flushMilliseconds = 2000;
 
 export interface BrokerOptions {
   nodeId: string;
@@ -95,6 +99,10 @@ export class Broker {
   private readonly duties: Duties;
   private readonly connections = new Set<Connection>();
   private stopping = false;
+  /** False: this worker does not know whether others hold it for dead; durable sessions are refused. */
+  hasLease = true;
+  /** Sessions that were given up with the lease: their claims are still in the store, in this worker's name. */
+  private givenUp: { session: Session; willDelaySeconds: number }[] = [];
 
   constructor(options: BrokerOptions) {
     const { store, clock, logger, metrics, limits, backplane } = options;
@@ -115,7 +123,6 @@ export class Broker {
     this.pendingWrites = new PendingWrites(clock, logger, metrics);
     this.writer = new SessionWriter(store, clock, logger, metrics);
     this.delivery = new SessionDelivery(store, this.writer, clock, logger, metrics, limits);
-    this.run = new PublishRun(this.delivery);
     this.appends = new AppendQueue(store, clock, logger, metrics, this.delivery);
     this.retained = new RetainedMessages(store, this.delivery, clock, logger);
     this.durableFilters = new DurableFilters(store, this.tree);
@@ -123,6 +130,7 @@ export class Broker {
     const send = (to: EndpointId | null, bytes: Uint8Array): void =>
       to === null ? backplane?.broadcast(bytes) : backplane?.send(to, bytes);
     this.links = new Links(clock, metrics, limits.linkBytesMax, send);
+    this.run = new PublishRun(this.delivery, this.links);
     this.routes = new Routes({
       tree: this.tree,
       clock,
@@ -199,12 +207,36 @@ export class Broker {
    * ephemeral clients are served on (ARCHITECTURE.md, section 9). Returns how many there were.
    */
   giveUpDurableSessions(): number {
+    this.hasLease = false;
     const durable = [...this.sessions.all()].filter((session) => session.stored);
     for (const session of durable) {
-      this.sessions.abandon(session);
-      session.connection.disconnect(ReasonCode.serverBusy, 'the worker has lost its lease of the session');
+      this.givenUp.push({ session, willDelaySeconds: willDelaySeconds(session) });
+      this.giveUp(session);
     }
     return durable.length;
+  }
+
+  /** This worker lives after all, and nobody has taken what it owned: sessions that were given up end as for any lost connection, unless they have moved. */
+  leaseRegained(): void {
+    this.hasLease = true;
+    for (const { session, willDelaySeconds } of this.givenUp.splice(0)) {
+      const dueAt = this.clock.now() + willDelaySeconds * 1000;
+      this.pendingWrites.add('releasing a session that was given up', async () => {
+        await this.store.scheduleWill(session.key, dueAt);
+        await this.store.release(session.key, {}, this.clock.now());
+      });
+    }
+  }
+
+  /** Others hold this worker for dead, and release what it owned: every session ends here without a word to the store. */
+  giveUpAllSessions(): void {
+    for (const session of [...this.sessions.all()]) this.giveUp(session);
+    for (const connection of [...this.connections]) connection.end();
+  }
+
+  private giveUp(session: Session): void {
+    this.sessions.abandon(session);
+    session.connection.disconnect(ReasonCode.serverBusy, 'the worker has lost its lease of the session');
   }
 
   /** Disconnects all clients, writes their sessions back, leaves the others. */
@@ -215,9 +247,25 @@ export class Broker {
       if (connection.state === ConnectionState.connected) connection.disconnect(ReasonCode.serverShuttingDown);
       else connection.end();
     }
+    await this.withinFlushTime(this.flushed());
+    this.links.flushMessages();
+    await this.backplane?.stop();
+  }
+
+  private async flushed(): Promise<void> {
     await this.appends.idle();
     await this.retained.idle();
     await this.pendingWrites.idle();
-    await this.backplane?.stop();
+  }
+
+  /** A store that is away must not keep the worker: what was acknowledged is safe already. */
+  private async withinFlushTime(flushed: Promise<void>): Promise<void> {
+    let cancel = (): void => {};
+    const late = new Promise<'late'>((resolve) => {
+      cancel = this.clock.every(flushMilliseconds, () => resolve('late'));
+    });
+    if ((await Promise.race([flushed, late])) === 'late')
+      this.logger.warn('the store does not take what is left in time; it is not waited for any more');
+    cancel();
   }
 }

@@ -9,9 +9,12 @@
  * A fast publisher's packets lie one after the other in the chunk they were read in. A subscriber of the same protocol version gets those very bytes, so the
  * whole stretch is copied once for each subscriber instead of packet by packet; for subscribers of another version it is encoded once and then copied.
  * Measured (1 to 100, window 100): the copy of single packets was half of the broker's time; by runs a delivery costs a third. A run ends with
- * the chunk, so nothing waits for it.
+ * the chunk, so nothing waits for it. Other endpoints get the run as it is, in a frame, and hand it on in the same way.
  */
 import { PublishView, readPublish } from '@dunlin/protocol';
+import type { RunEntry } from './cluster/frames.ts';
+import type { Links } from './cluster/links.ts';
+import { FrameError } from './cluster/wire.ts';
 import { sendPublish } from './deliver.ts';
 import { putBytes, sendBytes } from './outbox.ts';
 import { Publication } from './publication.ts';
@@ -27,19 +30,22 @@ import { placeInPacket } from './publish-in-place.ts';
 import type { Session } from './session.ts';
 import type { SessionDelivery } from './session-delivery.ts';
 import type { Subscription } from './subscription.ts';
-import type { TopicMatch } from './topic-match.ts';
+import type { TopicMatch, TopicMatches } from './topic-match.ts';
 
 const nothing = Buffer.alloc(0);
 /** Short runs are converted here and copied on: a buffer of their own would cost as much as they do (100 to 1: 5 %). */
 const scratch = new ConversionSpace(4096);
 
-export class PublishRun {
+export class PublishRun implements RunEntry {
   private readonly delivery: SessionDelivery;
-  private bytes: Buffer = nothing;
-  private start = 0;
-  private end = 0;
+  private readonly links: Links;
+  bytes: Buffer = nothing;
+  start = 0;
+  end = 0;
   private match: TopicMatch | null = null;
+  /** Null: a client of another endpoint. */
   private publisher: Session | null = null;
+  version5 = false;
   count = 0;
   /** The run in the encoding of the other protocol versions, made when the first such subscriber comes. */
   private converted: Buffer | null = null;
@@ -47,11 +53,12 @@ export class PublishRun {
   private readonly view = new PublishView();
   private readonly publication = new Publication();
 
-  constructor(delivery: SessionDelivery) {
+  constructor(delivery: SessionDelivery, links: Links) {
     this.delivery = delivery;
+    this.links = links;
   }
 
-  /** Adds the packet in bytes[start, end): QoS 0, without RETAIN, alias and expiry, for local subscribers alone. */
+  /** Adds the packet in bytes[start, end): QoS 0, without RETAIN, alias and expiry, for local subscribers and other endpoints alone. */
   add(bytes: Buffer, start: number, end: number, match: TopicMatch, publisher: Session): void {
     if (this.count > 0) {
       if (this.end === start && this.match === match && this.bytes === bytes) {
@@ -66,31 +73,63 @@ export class PublishRun {
     this.end = end;
     this.match = match;
     this.publisher = publisher;
+    this.version5 = publisher.connection.version5;
     this.count = 1;
+  }
+
+  /** A run that another endpoint took, for sessions here. Throws FrameError if it is none. */
+  receive(run: RunEntry, matches: TopicMatches): void {
+    this.flush();
+    const { bytes, start, end } = run;
+    this.count = countPackets(bytes, start, end);
+    this.bytes = bytes;
+    this.start = start;
+    this.end = end;
+    this.version5 = run.version5;
+    const topicAt = lengthEnd(bytes, start + 1) + 2;
+    this.match = matches.find(bytes, topicAt, topicAt + ((bytes[topicAt - 2] << 8) | bytes[topicAt - 1]));
+    try {
+      this.deliver(this.match);
+    } finally {
+      this.clear();
+    }
   }
 
   /** Hands the run over. Called at the end of the chunk, and before anything that must come after it. */
   flush(): void {
-    const { match, publisher, delivery, count } = this;
-    if (match === null || publisher === null) return;
+    const { match } = this;
+    if (match === null) return;
+    const { endpoints } = match;
+    if (endpoints.length > 0) {
+      const dropped = this.links.passRun(endpoints, this);
+      if (dropped > 0) this.delivery.metrics.dropped['link-lost'] += dropped * this.count;
+    }
+    if (match.all.length > 0) this.deliver(match);
+    else if (endpoints.length === 0) this.delivery.metrics.dropped['no-subscriber'] += this.count;
+    this.clear();
+  }
+
+  private clear(): void {
+    this.count = 0;
+    this.match = null;
+    this.publisher = null;
+    this.bytes = nothing;
+    this.converted = null;
+  }
+
+  private deliver(match: TopicMatch): void {
+    const { delivery, publisher, count, version5 } = this;
     const subscriptions = match.all;
-    if (subscriptions.length === 0) delivery.metrics.dropped['no-subscriber'] += count;
     for (let i = 0; i < subscriptions.length; i++) {
       const subscription = subscriptions[i];
       if (subscription.noLocal && subscription.session === publisher) continue; // [MQTT-3.8.3-3]
       const { connection } = subscription;
       if (connection.outbox.congested && !delivery.mayQueueQos0(connection)) continue;
       if (subscription.identifiers !== null || connection.individual) this.sendEach(subscription);
-      else if (connection.version5 === publisher.connection.version5)
-        sendBytes(connection.outbox, this.bytes, this.start, this.end);
-      else this.sendConverted(subscription, publisher.connection.version5);
+      else if (connection.version5 === version5) sendBytes(connection.outbox, this.bytes, this.start, this.end);
+      else this.sendConverted(subscription, version5);
       delivery.metrics.publishesSent += count;
     }
-    this.count = 0;
-    this.match = null;
-    this.publisher = null;
-    this.bytes = nothing;
-    this.converted = null;
   }
 
   private sendConverted(subscription: Subscription, version5: boolean): void {
@@ -113,9 +152,8 @@ export class PublishRun {
   /** Packet by packet, for a subscriber whose packets are its own. */
   private sendEach(subscription: Subscription): void {
     const { connection } = subscription.session;
-    const version5 = this.publisher?.connection.version5 === true;
     for (let at = this.start; at < this.end; ) {
-      at = this.place(at, version5);
+      at = this.place(at, this.version5);
       sendPublish(this.delivery, connection, this.publication, 0x30, 0, subscription.identifiers);
     }
     this.delivery.metrics.publishesSent -= this.count; // counted there already
@@ -130,4 +168,19 @@ export class PublishRun {
     placeInPacket(this.publication, this.view, bytes, at, version5, this.delivery.now, null);
     return end;
   }
+}
+
+/** How many packets lie there. Throws FrameError unless all are whole PUBLISH packets of QoS 0 without RETAIN. */
+function countPackets(bytes: Buffer, start: number, end: number): number {
+  let count = 0;
+  for (let at = start; at < end; count++) {
+    const bodyStart = lengthEnd(bytes, at + 1);
+    const topicEnd = bodyStart + 2 + ((bytes[bodyStart] << 8) | bytes[bodyStart + 1]);
+    const packetEnd = bodyStart + lengthAt(bytes, at + 1);
+    if (bytes[at] !== 0x30 || topicEnd > packetEnd || packetEnd > end)
+      throw new FrameError(`byte ${at - start} of a run of ${end - start} does not begin a PUBLISH packet of QoS 0`);
+    at = packetEnd;
+  }
+  if (count === 0) throw new FrameError('a run without packets');
+  return count;
 }

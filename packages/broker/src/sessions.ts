@@ -169,8 +169,12 @@ export class Sessions {
   private async claim(request: SessionRequest, opening: Opening): Promise<Claim | null> {
     const { broker } = this;
     const { clientId, cleanStart, expirySeconds } = request;
+    const needsStore = !cleanStart || expirySeconds > 0;
+    if (needsStore && !broker.hasLease)
+      throw new StoreError('unavailable', 'the worker does not know whether it lives');
     const local = this.byClient.get(clientId);
-    opening.handed = local === undefined ? (this.closing.get(clientId) ?? null) : this.letGo(local, cleanStart);
+    const written = this.takeWritten(clientId);
+    opening.handed = local === undefined ? written.handed : this.letGo(local, cleanStart);
     let claim: Claim;
     try {
       claim = await broker.store.claim(
@@ -178,26 +182,42 @@ export class Sessions {
         broker.clock.now(),
       );
     } catch (error) {
-      // The claim is still that of the session which was let go.
-      if (local !== undefined && opening.handed !== null) this.writeBack(local, opening.handed);
-      const needsStore = !cleanStart || expirySeconds > 0;
+      // The claim is still that of the session which was let go; or the store has the new one, and its answer was lost.
+      if (local === undefined) written.putBack();
+      else if (opening.handed !== null) this.writeBack(local, opening.handed);
       if (needsStore || !(error instanceof StoreError) || error.code !== 'unavailable') throw error;
       await broker.cluster.requestFromAll(clientId, cleanStart, epochUnknown);
       return null;
     }
     opening.epoch = claim.epoch;
-    this.closed.delete(clientId); // from here on it is what the store says
     opening.claimKnown();
-    const handed = await this.takeFromOther(claim, clientId, cleanStart);
-    if (handed !== null) opening.handed = handed;
+    // Whoever let go last has written what he knew. Whoever has not knows better than this endpoint, also by knowing nothing.
+    if (claim.previousOwner === '') opening.handed = local === undefined ? null : opening.handed;
+    else if (claim.previousOwner !== broker.self)
+      opening.handed = await this.takeFromOther(claim, clientId, cleanStart);
     const { will } = claim;
     if (will !== null) broker.pendingWrites.add('publishing a will', () => broker.publishWill(will.record));
     return claim;
   }
 
+  /**
+   * What a session held that was closed here and may not be written back yet. It is taken away: a state that is handed out once the session has gone on would
+   * bring messages of QoS 2 again. `putBack`: nobody went on with it.
+   */
+  private takeWritten(clientId: string): { handed: HandedSession | null; putBack: () => void } {
+    const closing = this.closing.get(clientId);
+    const closed = this.closed.get(clientId);
+    this.closing.delete(clientId);
+    this.closed.delete(clientId);
+    const putBack = (): void => {
+      if (closing !== undefined) this.closing.set(clientId, closing);
+      if (closed !== undefined) this.closed.set(clientId, closed);
+    };
+    return { handed: closing ?? closed?.handed ?? null, putBack };
+  }
+
   private async takeFromOther(claim: Claim, clientId: string, cleanStart: boolean): Promise<HandedSession | null> {
     const { broker } = this;
-    if (claim.previousOwner === '' || claim.previousOwner === broker.self) return null;
     broker.metrics.takeovers++;
     return broker.cluster.requestSession(claim.previousOwner, clientId, cleanStart, claim.epoch);
   }

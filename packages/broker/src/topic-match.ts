@@ -38,6 +38,8 @@ export class TopicMatch {
   loggedEndpoints: readonly string[] = noEndpoints;
   logs: readonly DurableLog[] = noLogs;
 
+  /** QoS 0 goes to local sessions and other endpoints alone: packets go in runs. */
+  takesRuns = true;
   /** Nobody gets it otherwise than as a local session, at once: the short way. */
   isPlain = true;
   /** A `$` topic with a meaning of its own (handlers/publish-restricted.ts). */
@@ -136,6 +138,7 @@ export class TopicMatches {
     match.endpoints = union(match.liveEndpoints, match.loggedEndpoints);
     const live = match.liveEndpoints.length;
     if (live > 0 && match.loggedEndpoints.length > 0) match.loggedEndpoints = match.endpoints.slice(live);
+    match.takesRuns = match.groups.length === 0;
     match.isPlain = match.groups.length === 0 && match.endpoints.length === 0 && match.logs.length === 0;
     if (lists.length > 1) for (const entry of entries) entry.merged = true;
     match.all = mergeLists(lists);

@@ -9,6 +9,7 @@ import {
   readAcknowledgement,
   readableVersions,
   readDigest,
+  readEntryKind,
   readFrameType,
   readKeptHead,
   readMessage,
@@ -191,11 +192,11 @@ test('messages are read as they were written; cut anywhere they are refused', ()
       for (const one of entries) writeMessage(writer, one);
       const bytes = writer.take();
       const back = new FrameReader(bytes);
-      for (const one of entries) expect(readMessage(back)).toEqual(one);
+      for (const one of entries) expect(readMessage(back, readEntryKind(back))).toEqual(one);
       expect(back.isAtEnd).toBe(true);
       const short = new FrameReader(bytes.subarray(0, cut % (bytes.length + 1)));
       tolerates(() => {
-        while (!short.isAtEnd) readMessage(short);
+        while (!short.isAtEnd) readMessage(short, readEntryKind(short));
       });
     }),
     { numRuns: 50 },
@@ -205,10 +206,10 @@ test('messages are read as they were written; cut anywhere they are refused', ()
 test('a count of four billion is refused before anything is read', () => {
   const bytes = new Uint8Array(64 * 1024);
   bytes.fill(0xff, 1, 5);
-  expect(() => readMessage(new FrameReader(bytes))).toThrow(/cannot hold 4294967295 elements/);
+  expect(() => readMessage(new FrameReader(bytes.subarray(1)), 1)).toThrow(/cannot hold 4294967295 elements/);
   const logs = new Uint8Array(64 * 1024);
   logs.fill(0xff, 5, 9);
-  expect(() => readMessage(new FrameReader(logs))).toThrow(/cannot hold 4294967295 elements/);
+  expect(() => readMessage(new FrameReader(logs.subarray(1)), 1)).toThrow(/cannot hold 4294967295 elements/);
   const statistics = Uint8Array.from([0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
   expect(() => readStatistics(new FrameReader(statistics))).toThrow(/cannot hold 4294967295 elements/);
 });

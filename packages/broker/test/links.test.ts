@@ -5,6 +5,7 @@ import {
   FrameType,
   type MessageEntry,
   readAcknowledgement,
+  readEntryKind,
   readFrameType,
   readKeptHead,
   readMessage,
@@ -61,7 +62,7 @@ class End {
   }
 
   private read(reader: FrameReader): void {
-    while (!reader.isAtEnd) this.taken.push(readMessage(reader).record.toString());
+    while (!reader.isAtEnd) this.taken.push(readMessage(reader, readEntryKind(reader)).record.toString());
   }
 }
 

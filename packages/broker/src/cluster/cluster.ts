@@ -8,12 +8,15 @@ import type { EndpointId } from '../ports/store.ts';
 import { decodeHanded, encodeHanded, type HandedSession } from '../takeover.ts';
 import {
   FrameType,
+  isRun,
   readAcknowledgement,
+  readEntryKind,
   readFrameType,
   readKeptHead,
   readMessage,
   readRequest,
   readResponse,
+  readRun,
   readStatistics,
   writeConfirm,
   writeStatistics,
@@ -142,9 +145,12 @@ export class Cluster implements BackplaneReceiver {
     const { broker } = this;
     broker.delivery.now = broker.clock.now();
     while (!reader.isAtEnd) {
-      const entry = readMessage(reader);
+      const kind = readEntryKind(reader);
+      const run = isRun(kind) ? readRun(reader, kind) : null;
+      const entry = run === null ? readMessage(reader, kind) : null;
       try {
-        broker.router.receive(entry, readRecord(entry.record));
+        if (run !== null) broker.run.receive(run, broker.matches);
+        else if (entry !== null) broker.router.receive(entry, readRecord(entry.record));
       } catch (error) {
         // The rest of the frame has nothing to do with it.
         broker.logger.error('a publish of another worker cannot be handled', { error: String(error) });

@@ -216,8 +216,44 @@ export function writeMessage(writer: FrameWriter, entry: MessageEntry): void {
   writer.block(entry.record);
 }
 
-export function readMessage(reader: FrameReader): MessageEntry {
-  const toSubscriptions = reader.u8() === 1;
+/**
+ * Consecutive QoS 0 PUBLISH packets of one client to one topic, as they came (publish-run.ts): bytes[start, end) in the encoding of MQTT 5 or of the older
+ * versions. In passing frames alone. A packet in a run costs a tenth of one in a message entry, on both sides.
+ */
+export interface RunEntry {
+  bytes: Buffer;
+  start: number;
+  end: number;
+  version5: boolean;
+}
+
+/** First bytes of an entry: bit 0 says of a message that it is for subscriptions; of a run, that it is in the encoding of MQTT 5. */
+const runKind = 2;
+
+export function writeRun(writer: FrameWriter, run: RunEntry): void {
+  writer.u8(runKind | (run.version5 ? 1 : 0));
+  writer.block(run.bytes.subarray(run.start, run.end));
+}
+
+/** The kind of the next entry of a frame, which `readRun` or `readMessage` is told. */
+export function readEntryKind(reader: FrameReader): number {
+  const kind = reader.u8();
+  if (kind > 3) throw new FrameError(`an entry of the unknown kind ${kind}`);
+  return kind;
+}
+
+export function isRun(kind: number): boolean {
+  return (kind & runKind) !== 0;
+}
+
+/** The run lies in the frame's own bytes. */
+export function readRun(reader: FrameReader, kind: number): RunEntry {
+  const bytes = reader.block();
+  return { bytes, start: 0, end: bytes.length, version5: (kind & 1) === 1 };
+}
+
+export function readMessage(reader: FrameReader, kind: number): MessageEntry {
+  const toSubscriptions = kind === 1;
   const groups: string[] = [];
   for (let left = reader.count(4); left > 0; left--) groups.push(reader.text());
   const logs: { filter: string; sequence: number }[] = [];

@@ -18,9 +18,11 @@ import {
   FrameType,
   frameBytesMax,
   type MessageEntry,
+  type RunEntry,
   repeatKept,
   writeKeptHead,
   writeMessage,
+  writeRun,
 } from './frames.ts';
 import { FrameWriter } from './wire.ts';
 
@@ -109,15 +111,25 @@ export class Link {
 
   /** Adds a publish that may be lost. */
   pass(entry: MessageEntry): void {
+    writeMessage(this.passingRoom(entry.record.length), entry);
+    if (this.passingWriter.length >= frameBytesMax) this.flushPassing();
+  }
+
+  /** The same of a run of QoS 0 packets. */
+  passRun(run: RunEntry): void {
+    writeRun(this.passingRoom(run.end - run.start), run);
+    if (this.passingWriter.length >= frameBytesMax) this.flushPassing();
+  }
+
+  private passingRoom(size: number): FrameWriter {
     const writer = this.passingWriter;
-    if (writer.length + entry.record.length > frameBytesMax) this.flushPassing();
+    if (writer.length + size > frameBytesMax) this.flushPassing();
     if (writer.length === 0) {
       beginFrame(writer, FrameType.passing);
       writer.u32(this.id);
       writer.f64(this.passingSent);
     }
-    writeMessage(writer, entry);
-    if (writer.length >= frameBytesMax) this.flushPassing();
+    return writer;
   }
 
   flushKept(now: number): void {

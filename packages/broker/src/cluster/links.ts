@@ -13,8 +13,10 @@ import {
   frameBytesMax,
   type KeptHead,
   type MessageEntry,
+  type RunEntry,
   writeAcknowledgement,
   writeMessage,
+  writeRun,
 } from './frames.ts';
 import { InboundLink } from './inbound-link.ts';
 import { Link } from './link.ts';
@@ -102,6 +104,27 @@ export class Links {
     return true;
   }
 
+  /** A run of QoS 0 packets to each of these, or to all. Returns how many of them it was dropped for, since they do not keep up. */
+  passRun(endpoints: readonly EndpointId[], run: RunEntry): number {
+    if (this.mayBroadcast(endpoints.length)) {
+      writeRun(this.broadcastRoom(run.end - run.start), run);
+      this.broadcastWritten();
+      return 0;
+    }
+    let dropped = 0;
+    for (let i = 0; i < endpoints.length; i++) {
+      const link = this.links.get(endpoints[i]);
+      if (link === undefined) continue;
+      if (!link.hasRoom(this.broadcastSent)) {
+        dropped++;
+        continue;
+      }
+      link.passRun(run);
+      this.markDirty(link);
+    }
+    return dropped;
+  }
+
   /** Whether one frame to all is better than one for each of so many receivers, and nobody is behind. */
   mayBroadcast(receivers: number): boolean {
     if (receivers < broadcastReceiversMin || receivers * 2 <= this.links.size) return false;
@@ -116,14 +139,22 @@ export class Links {
 
   /** A publish to all endpoints, which may be lost. Those that nobody there wants it of drop it. */
   broadcast(entry: MessageEntry): void {
+    writeMessage(this.broadcastRoom(entry.record.length), entry);
+    this.broadcastWritten();
+  }
+
+  private broadcastRoom(size: number): FrameWriter {
     const writer = this.broadcastWriter;
-    if (writer.length + entry.record.length > frameBytesMax) this.flushBroadcast();
+    if (writer.length + size > frameBytesMax) this.flushBroadcast();
     if (writer.length === 0) {
       beginFrame(writer, FrameType.broadcast);
       writer.f64(this.broadcastSent);
     }
-    writeMessage(writer, entry);
-    if (writer.length >= frameBytesMax) this.flushBroadcast();
+    return writer;
+  }
+
+  private broadcastWritten(): void {
+    if (this.broadcastWriter.length >= frameBytesMax) this.flushBroadcast();
     this.schedule();
   }
 

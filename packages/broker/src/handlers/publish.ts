@@ -35,7 +35,7 @@ export function handlePublish(
   const match = matchTopic(connection, publication);
   if (
     publication.qos === 0 &&
-    match.isPlain &&
+    match.takesRuns &&
     !publication.retain &&
     broker.authorizer === null &&
     !match.isRestricted
@@ -44,11 +44,13 @@ export function handlePublish(
       broker.run.add(bytes, start, end, match, session);
       return;
     }
-    broker.run.flush();
-    publication.publisher = session.clientId;
-    deliverQos0(broker.delivery, publication, match.all, session);
-    if (match.all.length === 0) broker.metrics.dropped['no-subscriber']++;
-    return;
+    if (match.endpoints.length === 0) {
+      broker.run.flush();
+      publication.publisher = session.clientId;
+      deliverQos0(broker.delivery, publication, match.all, session);
+      if (match.all.length === 0) broker.metrics.dropped['no-subscriber']++;
+      return;
+    }
   }
   broker.run.flush();
   publication.publisher = session.clientId;
