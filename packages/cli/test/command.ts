@@ -4,6 +4,12 @@ import { join } from 'node:path';
 
 const command = join(import.meta.dirname, '../bin/dunlin.js');
 
+/** Commands that run; none is left behind when the tests end, however they do. */
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 export interface Finished {
   code: number | null;
   output: string;
@@ -22,6 +28,7 @@ export class Dunlin {
     this.child = spawn(process.execPath, ['--conditions=source', command, ...words], {
       env: { ...process.env, ...environment },
     });
+    running.add(this.child);
     this.child.stdout?.on('data', (data) => {
       this.output += data;
       this.#tell();
@@ -31,6 +38,7 @@ export class Dunlin {
       this.#tell();
     });
     this.finished = once(this.child, 'close').then(([code]) => {
+      running.delete(this.child);
       this.#tell();
       return { code, output: this.output, errors: this.errors };
     });

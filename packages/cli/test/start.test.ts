@@ -114,6 +114,13 @@ const refusals: [title: string, words: string[], errors: RegExp][] = [
     ['start', '--config', 'none.yaml'],
     /none\.yaml: the configuration file cannot be read: there is no such file/,
   ],
+  [
+    'a backplane without a store that nodes share',
+    ['start', '--store', 'memory', '--backplane', 'nats://127.0.0.1:4222'],
+    /flag --backplane: backplane\.url: given "nats:\/\/127\.0\.0\.1:4222" with store\.kind memory, allowed: .*store\.kind redis; give --store redis:/,
+  ],
+  ['a store that is none', ['start', '--store', 'redis'], /flag --store: store\.kind: redis needs store\.url: redis:/],
+  ['a store of an unknown kind', ['start', '--store', 'rediss://'], /flag --store: store\.url: given/],
   ['--set without a value', ['start', '--set', 'workers'], /--set workers: write KEY=VALUE/],
   ['an unknown command', ['strat'], /unknown command 'strat'[\s\S]*start/],
   ['an unknown option', ['start', '--worker', '1'], /unknown option '--worker'/],
@@ -181,6 +188,15 @@ describe('dunlin config', () => {
     expect(output).toContain('workers: 1 # flag --workers\n');
     expect(output).toContain('  inflightMax: 5 # flag --set limits.inflightMax\n');
     expect(output).toContain('  queuePolicy: drop-newest # default\n');
+  });
+
+  test('print shows where the store and the backplane are, without their passwords', async () => {
+    const words = ['--store', 'redis://user:secret@host:6379', '--backplane', 'nats://secret@host', '--node-id', 'a'];
+    const { output } = await run(['config', 'print', ...words]);
+    expect(output).toContain('  kind: redis # flag --store\n');
+    expect(output).toContain('  url: redis://user:***@host:6379 # flag --store\n');
+    expect(output).toContain('  url: nats://***@host # flag --backplane\n');
+    expect(output).not.toContain('secret');
   });
 
   test('schema prints the JSON schema', async () => {

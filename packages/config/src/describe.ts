@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { configFileVariable, type Key, keys } from './keys.ts';
 import type { Configuration } from './load.ts';
 import { schema } from './schema.ts';
+import { withoutSecrets } from './secret.ts';
 
 /** The JSON schema of the configuration file (draft 2020-12), for editors and other checkers. */
 export function configurationJsonSchema(): Record<string, unknown> {
@@ -17,7 +18,7 @@ export function configurationJsonSchema(): Record<string, unknown> {
 function forgetMachine(context: { jsonSchema: Record<string, unknown> }): void {
   const json = context.jsonSchema;
   if (json.defaultText !== undefined) delete json.default;
-  for (const word of ['defaultText', 'allowed', 'reloads']) delete json[word];
+  for (const word of ['defaultText', 'allowed', 'reloads', 'isSecret', 'isFile']) delete json[word];
 }
 
 function row(key: Key): string {
@@ -73,7 +74,8 @@ export function configurationTemplate(): string {
   return lines.join('\n');
 }
 
-/** The configuration that holds, as YAML that could be given back; with a comment on each key that says where it was set. */
+/** The configuration that holds, as YAML that could be given back; with a comment on each key that says where it was set. Passwords in URLs
+ * are left out. */
 export function printConfiguration(configuration: Configuration, origins: ReadonlyMap<string, string>): string {
   const lines: string[] = [];
   let section = '';
@@ -88,7 +90,9 @@ export function printConfiguration(configuration: Configuration, origins: Readon
     const plain =
       key.path === 'listeners'
         ? configuration.listeners.map(({ url, name, allowAnonymous }) => ({ url, name, allowAnonymous }))
-        : value;
+        : key.isSecret
+          ? withoutSecrets(value as string)
+          : value;
     const text = stringify({ [steps.at(-1) as string]: plain }, { lineWidth: 0 })
       .trimEnd()
       .split('\n');

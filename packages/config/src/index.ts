@@ -9,3 +9,4 @@ export { configFileVariable, type Key, keys, keysByPath } from './keys.ts';
 export { formatListenerUrl, isLoopback, type Listener, type ListenerAddress, parseListenerUrl } from './listener.ts';
 export { type Configuration, type ConfigurationSources, type LoadedConfiguration, loadConfiguration } from './load.ts';
 export { ConfigurationError, formatProblem, type Problem } from './problem.ts';
+export { withoutSecrets } from './secret.ts';

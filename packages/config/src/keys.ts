@@ -16,6 +16,10 @@ export interface Key {
   defaultText: string;
   /** Takes effect at SIGHUP; otherwise only at a start. */
   reloads: boolean;
+  /** May hold a password: it is not shown whole. */
+  isSecret: boolean;
+  /** Names a file that must be readable; empty: none. */
+  isFile: boolean;
 }
 
 interface JsonSchema {
@@ -71,6 +75,8 @@ function keyOf(path: string, type: z.ZodType): Key {
     allowed: meta.allowed ?? allowedText(json),
     defaultText: Array.isArray(fallback) ? fallback.join(', ') : String(fallback),
     reloads: meta.reloads === true,
+    isSecret: meta.isSecret === true,
+    isFile: meta.isFile === true,
   };
 }
 

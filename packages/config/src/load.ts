@@ -1,6 +1,7 @@
 import { parse } from 'yaml';
 import type { z } from 'zod';
 import { checkListeners, type Fault } from './check-listeners.ts';
+import { checkWhole, fillIn } from './check-whole.ts';
 import { readEnvironmentLayer } from './environment-layer.ts';
 import { type FileLayer, readFileLayer } from './file-layer.ts';
 import { type Flag, readFlagLayer } from './flag-layer.ts';
@@ -9,6 +10,7 @@ import type { Setting } from './layer.ts';
 import type { Listener } from './listener.ts';
 import { ConfigurationError, type Problem, showValue } from './problem.ts';
 import { hasReusePort, type schema } from './schema.ts';
+import { withoutSecrets } from './secret.ts';
 import { didYouMean } from './suggestion.ts';
 
 type Shape = z.output<typeof schema>;
@@ -56,6 +58,8 @@ export function loadConfiguration(sources: ConfigurationSources = {}): LoadedCon
     for (const setting of layer.settings) apply(setting, values, origins, problems);
   }
   const configuration = assemble(values);
+  fillIn(configuration, origins);
+  problems.push(...checkWhole(configuration, origins));
   if (configuration.workers > 1 && !hasReusePort(sources.platform)) {
     const where = origins.get('workers') ?? 'workers';
     const message = `workers: given ${configuration.workers}, allowed on this system: 1 (a port cannot be shared between sockets)`;
@@ -118,11 +122,12 @@ function check(key: Key, value: unknown): { value: unknown; faults: Fault[] } {
   const parsed = value === null ? null : key.type.safeParse(value);
   if (parsed?.success) return { value: parsed.data, faults: [] };
   const choices = key.allowed.includes(', ') ? key.allowed.split(', ') : [];
+  const shown = showValue(key.isSecret && typeof value === 'string' ? withoutSecrets(value) : value);
   let suggestion = typeof value === 'string' ? didYouMean(value, choices) : '';
   if (key.kind === 'text' && typeof value === 'number') suggestion = `write it as text: "${value}"`;
   return {
     value: null,
-    faults: [{ inner: [], message: `${key.path}: given ${showValue(value)}, allowed: ${key.allowed}`, suggestion }],
+    faults: [{ inner: [], message: `${key.path}: given ${shown}, allowed: ${key.allowed}`, suggestion }],
   };
 }
 

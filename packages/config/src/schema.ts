@@ -1,7 +1,9 @@
 import { availableParallelism, hostname } from 'node:os';
 import { z } from 'zod';
+import { adminShape, backplaneShape, clusterShape, nameForm, namePattern } from './cluster-keys.ts';
 import { limitShape } from './limit-keys.ts';
 import { parseListenerText, parseListenerUrl } from './listener.ts';
+import { storeShape } from './store-keys.ts';
 
 /** Extra words on a key, beside zod's own `description`. */
 declare module 'zod' {
@@ -12,11 +14,12 @@ declare module 'zod' {
     allowed?: string;
     /** The default in words, where it depends on the machine. */
     defaultText?: string;
+    /** May hold a password: it is not shown whole. */
+    isSecret?: boolean;
+    /** Names a file that must be readable. */
+    isFile?: boolean;
   }
 }
-
-/** Node identifiers stand in endpoint names, subjects and keys. */
-export const nodeIdPattern = /^[A-Za-z0-9._-]{1,64}$/;
 
 /** More workers than this share nothing but memory traffic; also the bound of the port mesh between them (N * (N - 1) / 2 channels). */
 export const workersMax = 128;
@@ -56,21 +59,6 @@ const listener = z.union([
   }),
 ]);
 
-const store = z.strictObject({
-  kind: z.enum(['memory', 'lmdb']).default('lmdb').meta({
-    description:
-      'Where sessions, queued and retained messages live. `lmdb`: embedded in the process, on disk; `memory`: gone with the process.',
-  }),
-  path: z.string().min(1).default('./data').meta({
-    description: 'Directory of the embedded store; made when it is missing. Only one node may use it.',
-    allowed: 'a path',
-  }),
-  durability: z.enum(['fsync', 'memory']).default('fsync').meta({
-    description:
-      'When the embedded store counts a write as done. `fsync`: it is on the disk and survives loss of power; `memory`: the system has it and it survives a crash of the broker.',
-  }),
-});
-
 const log = z.strictObject({
   level: z
     .enum(['debug', 'info', 'warn', 'error'])
@@ -84,9 +72,9 @@ const log = z.strictObject({
 
 /** The configuration file. Every key has a description; what it lacks has a default. */
 export const schema = z.strictObject({
-  nodeId: z.string().regex(nodeIdPattern).default(defaultNodeId).meta({
-    description: 'The name of this node; stays the same over restarts.',
-    allowed: '1 to 64 letters, digits, dots, dashes and underscores',
+  nodeId: z.string().regex(namePattern).default(defaultNodeId).meta({
+    description: 'The name of this node; stays the same over restarts, and no other node of the cluster has it.',
+    allowed: nameForm,
     defaultText: 'the host name',
   }),
   listeners: z
@@ -98,7 +86,10 @@ export const schema = z.strictObject({
         'Where clients connect. Each is `{ url, name, allowAnonymous }`, or a URL alone, to which `?allowAnonymous=true` may be added.',
       allowed: `a list of ${listenerForms}, or of { url, name, allowAnonymous }`,
     }),
-  store,
+  store: z.strictObject(storeShape),
+  backplane: z.strictObject(backplaneShape),
+  cluster: z.strictObject(clusterShape),
+  admin: z.strictObject(adminShape),
   workers: z.int().min(1).max(workersMax).default(defaultWorkers).meta({
     description:
       'Threads that serve connections. At most 1 where the system cannot share a port between sockets (macOS, Windows).',
@@ -109,4 +100,4 @@ export const schema = z.strictObject({
 });
 
 /** Sections of the file: objects whose own keys are the settings. */
-export const sections = ['store', 'limits', 'log'] as const;
+export const sections = ['store', 'backplane', 'cluster', 'admin', 'limits', 'log'] as const;

@@ -86,7 +86,7 @@ const refused: [title: string, given: Given, lines: string[]][] = [
   [
     'a choice that is none',
     { yaml: 'store:\n  kind: lmbd\n' },
-    ['dunlin.yaml:2:9: store.kind: given "lmbd", allowed: memory, lmdb; did you mean "lmdb"?'],
+    ['dunlin.yaml:2:9: store.kind: given "lmbd", allowed: memory, lmdb, redis; did you mean "lmdb"?'],
   ],
   [
     'a value for a section',
@@ -164,6 +164,57 @@ const refused: [title: string, given: Given, lines: string[]][] = [
     ['flag --workers: workers: given 2, allowed on this system: 1 (a port cannot be shared between sockets)'],
   ],
   [
+    'a backplane without a store that nodes share',
+    { yaml: 'backplane: { url: "nats://user:secret@host" }\nstore: { kind: memory }\n' },
+    [
+      'dunlin.yaml:1:19: backplane.url: given "nats://user:***@host" with store.kind memory, allowed: with a store that nodes share, store.kind redis; ' +
+        'give --store redis://HOST:PORT, or leave the backplane out for a node alone',
+    ],
+  ],
+  [
+    'Redis that is nowhere',
+    { environment: { DUNLIN_STORE_KIND: 'redis' } },
+    [
+      'environment DUNLIN_STORE_KIND: store.kind: redis needs store.url: redis://user:password@host:port/database, ' +
+        'redis+sentinel://host:port,host:port/masterName or redis+cluster://host:port,host:port, each also with rediss for TLS',
+    ],
+  ],
+  [
+    'a URL of something else, without its password',
+    { environment: { DUNLIN_STORE_URL: 'http://user:sec@ret@host' } },
+    [
+      'environment DUNLIN_STORE_URL: store.url: given "http://user:***@host", allowed: redis://user:password@host:port/database, ' +
+        'redis+sentinel://host:port,host:port/masterName or redis+cluster://host:port,host:port, each also with rediss for TLS',
+    ],
+  ],
+  [
+    'NATS without a scheme',
+    { yaml: 'store: { url: "redis://host" }\nbackplane: { url: "host:4222" }\n' },
+    [
+      'dunlin.yaml:2:19: backplane.url: given "host:4222", allowed: nats://[user:password@ or token@]host[:port], several with commas; tls:// for TLS',
+    ],
+  ],
+  [
+    'replicas of an embedded store',
+    { yaml: 'store: { durability: replicated }\n' },
+    ['dunlin.yaml:1:22: store.durability: given "replicated", allowed with store.kind lmdb: fsync, memory'],
+  ],
+  [
+    'a file with a password that is not there',
+    { yaml: 'store: { url: "redis://host", passwordFile: /no/such/file }\n' },
+    ['dunlin.yaml:1:45: store.passwordFile: the file /no/such/file cannot be read: there is no such file'],
+  ],
+  [
+    'an address without a port',
+    { flags: [{ flag: '--admin', path: 'admin.address', value: '127.0.0.1' }] },
+    ['flag --admin: admin.address: given "127.0.0.1", allowed: HOST:PORT, an IPv6 address in brackets'],
+  ],
+  [
+    'a cluster name that is no name',
+    { yaml: 'cluster: { name: "a b" }\n' },
+    ['dunlin.yaml:1:18: cluster.name: given "a b", allowed: 1 to 64 letters, digits, dots, dashes and underscores'],
+  ],
+  [
     'everything at once, also what another source overrides',
     { yaml: 'workers: x\nnodeID: a\n', environment: { DUNLIN_WORKERS: '1', DUNLIN_X: '1' } },
     [
@@ -199,7 +250,10 @@ describe('accepted', () => {
     expect(configuration.listeners.map((listener) => listener.address)).toEqual([
       { kind: 'tcp', host: '127.0.0.1', port: 1883 },
     ]);
-    expect(configuration.store).toEqual({ kind: 'lmdb', path: './data', durability: 'fsync' });
+    expect(configuration.store).toMatchObject({ kind: 'lmdb', path: './data', durability: 'fsync', url: '' });
+    expect(configuration.backplane.url).toBe('');
+    expect(configuration.cluster.name).toBe('dunlin');
+    expect(configuration.admin.address).toBe('');
     expect(configuration.limits.receiveMaximum).toBe(1000);
   });
 
@@ -247,6 +301,36 @@ describe('accepted', () => {
 
   test('a section with nothing under it', () => {
     expect(load({ yaml: 'limits:\n  # receiveMaximum: 1\n' }).configuration.limits.receiveMaximum).toBe(1000);
+  });
+
+  test('a URL of Redis means Redis, and promises what every Redis can promise', () => {
+    const { store } = load({ yaml: 'store: { url: "redis://host:1" }\n' }).configuration;
+    expect(store).toMatchObject({ kind: 'redis', url: 'redis://host:1', durability: 'memory' });
+    const asked = load({ yaml: 'store: { url: "redis://host:1", durability: fsync, kind: redis }\n' }).configuration
+      .store;
+    expect(asked).toMatchObject({ kind: 'redis', durability: 'fsync' });
+    const other = load({ yaml: 'store: { url: "redis://host:1" }\n', environment: { DUNLIN_STORE_KIND: 'memory' } });
+    expect(other.configuration.store).toMatchObject({ kind: 'memory', durability: 'fsync' });
+  });
+
+  test('a cluster: Redis, NATS and a name', () => {
+    const yaml =
+      'cluster: { name: east }\nstore: { url: "rediss+cluster://h1:1,h2:2" }\nbackplane: { url: "nats://token@h1,nats://h2" }\n';
+    expect(load({ yaml }).configuration).toMatchObject({
+      cluster: { name: 'east' },
+      store: { kind: 'redis', url: 'rediss+cluster://h1:1,h2:2' },
+      backplane: { url: 'nats://token@h1,nats://h2' },
+    });
+  });
+
+  test('passwords are not printed', () => {
+    const { configuration, origins } = load({
+      yaml: 'store: { url: "redis://user:p@ss/w:1@host:1" }\nbackplane: { url: "nats://t0ken@h1,nats://h2" }\n',
+    });
+    const printed = printConfiguration(configuration, origins);
+    expect(printed).toContain('  url: redis://user:***@host:1 # ');
+    expect(printed).toContain('  url: nats://***@h1,nats://h2 # ');
+    expect(printed).not.toMatch(/p@ss|t0ken/);
   });
 
   test('what is printed can be given back', () => {

@@ -1,24 +1,176 @@
 // The one place where adapters are chosen: which store, which backplane, who may connect.
+import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { MessagePort } from 'node:worker_threads';
-import { AnonymousAuthenticator, Broker, MemoryStore, Metrics, type Store } from '@dunlin/broker';
+import {
+  AnonymousAuthenticator,
+  type Backplane,
+  Broker,
+  type Leases,
+  type Logger,
+  MemoryStore,
+  Metrics,
+  type Store,
+} from '@dunlin/broker';
 import type { Configuration } from '@dunlin/config';
+import type { RedisStoreOptions } from '@dunlin/store-redis';
 import { NodeLogger } from '@dunlin/telemetry';
-import type { MessagePortBackplane } from './backplane/message-port-backplane.ts';
+import { MessagePortBackplane } from './backplane/message-port-backplane.ts';
+import { NodeBackplane } from './backplane/node-backplane.ts';
+import { withPassword } from './credentials.ts';
 import { RemoteStore } from './store/remote-store.ts';
 import { SystemClock } from './system-clock.ts';
+import type { WorkerSetup } from './workers/worker-message.ts';
+
+/** What saying goodbye to NATS may take, and closing the connection again as long: a stop whose servers are all silent is to take 4 s as a whole. */
+const backplaneStopMilliseconds = 500;
 
 /** True when the store lives in a thread of its own: memory cannot be shared in any other way. */
 export function needsStoreThread(configuration: Configuration): boolean {
   return configuration.store.kind === 'memory' && configuration.workers > 1;
 }
 
-/** The store as one thread sees it, not yet open. LMDB is loaded only where it is used. */
-export async function composeStore(configuration: Configuration, storePort: MessagePort | null): Promise<Store> {
-  if (storePort !== null) return new RemoteStore('memory', storePort);
+/** True when the store is a server that may be away for a while, at the start too. */
+export function isStoreRemote(configuration: Configuration): boolean {
+  return configuration.store.kind === 'redis';
+}
+
+/** True when the node is one of several. */
+export function isInCluster(configuration: Configuration): boolean {
+  return configuration.backplane.url !== '';
+}
+
+export interface StoreParts {
+  configuration: Configuration;
+  logger: Logger;
+  /** To the store thread, when there is one. */
+  port: MessagePort | null;
+  /** Called when a store that may be away comes and goes; it begins with being away. */
+  onStatus: (connected: boolean) => void;
+}
+
+/** The store as one thread sees it, not yet open. LMDB and Redis are loaded only where they are used. */
+export async function composeStore({ configuration, logger, port, onStatus }: StoreParts): Promise<Store> {
+  if (port !== null) return new RemoteStore('memory', port);
   const { kind, path, durability } = configuration.store;
   if (kind === 'memory') return new MemoryStore();
+  if (kind === 'redis') {
+    const { RedisStore } = await import('@dunlin/store-redis');
+    return new RedisStore({ ...redisOptions(configuration), logger, onStatus });
+  }
   const { LmdbStore } = await import('@dunlin/store-lmdb');
-  return new LmdbStore({ path, durability, exclusive: configuration.workers === 1 });
+  return new LmdbStore({
+    path,
+    durability: durability === 'memory' ? 'memory' : 'fsync',
+    exclusive: configuration.workers === 1,
+  });
+}
+
+/** A server that does not answer any more must not hold up the end: what waits for it is not promised to anyone. */
+const storeCloseMilliseconds = 300;
+
+/** Closes what was composed. Waits for an embedded store to write what it has, and a bounded time for a server. */
+export async function closeStore(
+  configuration: Configuration,
+  store: Store | null,
+  leases: OpenLeases | null,
+): Promise<void> {
+  const closed = Promise.all([store?.close(), leases?.close()]);
+  await (isStoreRemote(configuration) ? Promise.race([closed, delay(storeCloseMilliseconds)]) : closed);
+}
+
+/** Leases with a connection that is opened and closed. */
+export interface OpenLeases extends Leases {
+  open(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Who is alive, as Redis sees it; null with a store that one node has for itself. It says nothing in the log: the store at the same server does. */
+export async function composeLeases(configuration: Configuration): Promise<OpenLeases | null> {
+  if (!isStoreRemote(configuration)) return null;
+  const { RedisLeases } = await import('@dunlin/store-redis');
+  return new RedisLeases(redisOptions(configuration));
+}
+
+function redisOptions({ store, cluster }: Configuration): RedisStoreOptions {
+  const { sentinelUser, sentinelPasswordFile, replicas } = store;
+  return {
+    url: withPassword(store.url, store.passwordFile, 'password'),
+    durability: store.durability,
+    prefix: cluster.name,
+    ...(replicas > 0 ? { replicas } : {}),
+    tls: {
+      ...(store.tlsCaFile === '' ? {} : { ca: store.tlsCaFile }),
+      ...(store.tlsCertificateFile === '' ? {} : { certificate: store.tlsCertificateFile }),
+      ...(store.tlsKeyFile === '' ? {} : { key: store.tlsKeyFile }),
+    },
+    sentinel: {
+      ...(sentinelUser === '' ? {} : { user: sentinelUser }),
+      ...(sentinelPasswordFile === ''
+        ? {}
+        : { password: readFileSync(sentinelPasswordFile, 'utf8').replace(/\r?\n$/, '') }),
+    },
+  };
+}
+
+/** What a worker hears of its place in the cluster. */
+export interface ClusterEvents {
+  connected(isConnected: boolean): void;
+  leaseLost(): void;
+  leaseRegained(): void;
+  evicted(): void;
+}
+
+export interface BackplaneParts {
+  setup: WorkerSetup;
+  leases: Leases | null;
+  logger: Logger;
+  events: ClusterEvents;
+}
+
+export interface ComposedBackplane {
+  /** Null: this worker is all there is. */
+  backplane: Backplane | null;
+  /** The part of it that takes the workers of this node; null: there are no others. */
+  local: MessagePortBackplane | null;
+}
+
+/** How a worker reaches the others. NATS is loaded only where it is used. */
+export async function composeBackplane({ setup, leases, logger, events }: BackplaneParts): Promise<ComposedBackplane> {
+  const { configuration, endpoint, peers } = setup;
+  const isAlone = configuration.workers === 1;
+  if (!isInCluster(configuration)) {
+    // Without company it gives the worker its name: claims in Redis outlive the node, and are told apart by it.
+    const local = isAlone && !isStoreRemote(configuration) ? null : new MessagePortBackplane(endpoint, peers);
+    return { backplane: local, local };
+  }
+  const { backplane: keys } = configuration;
+  const { NatsBackplane } = await import('@dunlin/backplane-nats');
+  const remote = new NatsBackplane({
+    self: endpoint,
+    servers: withPassword(keys.url, keys.passwordFile, 'token'),
+    credentialsFile: keys.credentialsFile === '' ? null : keys.credentialsFile,
+    tls: natsTls(keys),
+    clusterName: configuration.cluster.name,
+    leases,
+    logger,
+    clock: new SystemClock(),
+    timings: { stopMilliseconds: backplaneStopMilliseconds },
+    ignores: (other) => other.startsWith(`${configuration.nodeId}/`),
+    ...events,
+  });
+  if (isAlone) return { backplane: remote, local: null };
+  const local = new MessagePortBackplane(endpoint, peers);
+  return { backplane: new NodeBackplane(local, remote), local };
+}
+
+function natsTls(keys: Configuration['backplane']): { ca?: string; cert?: string; key?: string } | null {
+  if (keys.tlsCaFile === '' && keys.tlsCertificateFile === '') return null;
+  return {
+    ...(keys.tlsCaFile === '' ? {} : { ca: keys.tlsCaFile }),
+    ...(keys.tlsCertificateFile === '' ? {} : { cert: keys.tlsCertificateFile }),
+    ...(keys.tlsKeyFile === '' ? {} : { key: keys.tlsKeyFile }),
+  };
 }
 
 export function composeLogger(configuration: Configuration, workerIndex: number | null): NodeLogger {
@@ -31,16 +183,18 @@ export interface BrokerParts {
   configuration: Configuration;
   version: string;
   store: Store;
-  backplane: MessagePortBackplane | null;
+  leases: Leases | null;
+  backplane: Backplane | null;
   logger: NodeLogger;
 }
 
 /** The broker of one worker. Listeners that are open to everyone are the only ones the configuration lets through, so everyone is let in. */
-export function composeBroker({ configuration, version, store, backplane, logger }: BrokerParts): Broker {
+export function composeBroker({ configuration, version, store, leases, backplane, logger }: BrokerParts): Broker {
   return new Broker({
     nodeId: configuration.nodeId,
     version,
     store,
+    leases,
     backplane,
     clock: new SystemClock(),
     logger,

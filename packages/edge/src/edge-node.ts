@@ -1,12 +1,33 @@
 import type { Store } from '@dunlin/broker';
-import { type Configuration, formatListenerUrl, type Key, keys, type ListenerAddress } from '@dunlin/config';
+import {
+  type Configuration,
+  formatListenerUrl,
+  type Key,
+  keys,
+  type ListenerAddress,
+  withoutSecrets,
+} from '@dunlin/config';
 import type { NodeLogger } from '@dunlin/telemetry';
-import { composeLogger, composeStore, needsStoreThread } from './compose.ts';
+import { AdminServer } from './admin/admin-server.ts';
+import {
+  closeStore,
+  composeLeases,
+  composeLogger,
+  composeStore,
+  isInCluster,
+  isStoreRemote,
+  needsStoreThread,
+  type OpenLeases,
+} from './compose.ts';
 import { refuseSharedPort } from './listeners/socket-listener.ts';
+import { NodeStatus } from './node-status.ts';
 import { lockData } from './store/data-lock.ts';
 import { StoreThread } from './store/store-thread.ts';
 import type { WorkerStatus } from './workers/worker-message.ts';
 import { WorkerPool } from './workers/worker-pool.ts';
+
+/** A worker that does not answer for this long is stuck. */
+const aliveMilliseconds = 2000;
 
 export interface NodeOptions {
   version: string;
@@ -19,19 +40,34 @@ export interface NodeOptions {
 export class EdgeNode {
   readonly #configuration: Configuration;
   readonly #logger: NodeLogger;
+  readonly #version: string;
   readonly #pool: WorkerPool;
+  /** Whether the node is ready for clients, and why not. */
+  readonly readiness: NodeStatus;
+  readonly #admin: AdminServer | null;
   readonly #storeThread: StoreThread | null;
   /** The supervisor's own view of the store; null when only the one worker can see it. */
   #store: Store | null = null;
+  #leases: OpenLeases | null = null;
+  #isStoreConnected = false;
   #unlockData: () => void = () => undefined;
   #addresses: ListenerAddress[] = [];
+  #adminUrl: string | null = null;
+  #started: Promise<void> | null = null;
   #stopped: Promise<void> | null = null;
+  #closed: Promise<void> | null = null;
   /** Rejects when the node cannot go on; never resolves. */
   readonly failure: Promise<never>;
 
   constructor(configuration: Configuration, options: NodeOptions) {
     this.#configuration = configuration;
+    this.#version = options.version;
     this.#logger = composeLogger(configuration, null);
+    this.readiness = new NodeStatus(this.#logger);
+    this.#admin =
+      configuration.admin.address === ''
+        ? null
+        : new AdminServer({ status: this.readiness, isAlive: () => this.#isAlive() });
     const { promise, reject } = Promise.withResolvers<never>();
     this.failure = promise;
     promise.catch((error: Error) => this.#logger.error('the node cannot go on', { error }));
@@ -42,12 +78,19 @@ export class EdgeNode {
       logger: this.#logger,
       connectStore: () => this.#storeThread?.connect() ?? null,
       releaseOwner: (endpoint) => this.#releaseOwner(endpoint),
+      changed: () => this.#observe(),
     });
+    this.#observe();
   }
 
   /** The addresses clients reach, with the ports that were really taken, in the order of the configuration. */
   get addresses(): readonly ListenerAddress[] {
     return this.#addresses;
+  }
+
+  /** Where it answers over HTTP, with the port that was taken; null: nowhere. */
+  get adminUrl(): string | null {
+    return this.#adminUrl;
   }
 
   get logger(): NodeLogger {
@@ -63,22 +106,27 @@ export class EdgeNode {
     return this.#pool.status();
   }
 
-  async start(version: string): Promise<void> {
+  /** Resolves when the node accepts connections. A store or a backplane that is a server and cannot be reached is waited for. */
+  start(): Promise<void> {
+    this.#started ??= this.#start();
+    return this.#started;
+  }
+
+  async #start(): Promise<void> {
     const begun = performance.now();
-    const { listeners, store, workers } = this.#configuration;
-    this.#logger.info('dunlin', {
-      version,
-      runtime: process.version,
-      pid: process.pid,
-      listeners: listeners.map((listener) => listener.url),
-      store: store.kind === 'lmdb' ? `lmdb ${store.path} ${store.durability}` : 'memory',
-      workers,
-    });
+    this.#introduce();
     try {
+      const { listeners, workers, admin } = this.#configuration;
       if (workers > 1) for (const listener of listeners) await refuseSharedPort(listener.address);
-      await this.#openStore();
+      if (this.#admin !== null) {
+        this.#adminUrl = await this.#admin.listen(admin.address);
+        this.#logger.info('answers over HTTP', { address: this.#adminUrl });
+      }
+      await Promise.all([this.#openStore(), this.#pool.load()]);
+      this.#goOn();
       this.#addresses = await this.#pool.start();
     } catch (error) {
+      if (this.#stopped === null) await this.#pool.terminate();
       await this.#close();
       throw error;
     }
@@ -87,28 +135,87 @@ export class EdgeNode {
       listeners: this.#addresses.map(formatListenerUrl),
       startMilliseconds,
     });
+    this.readiness.set({ starting: false });
+  }
+
+  /** The first line: what this node is. */
+  #introduce(): void {
+    const { listeners, store, backplane, cluster, workers } = this.#configuration;
+    const stores = {
+      memory: 'memory',
+      lmdb: `lmdb ${store.path} ${store.durability}`,
+      redis: `${withoutSecrets(store.url)} ${store.durability}`,
+    };
+    this.#logger.info('dunlin', {
+      version: this.#version,
+      runtime: process.version,
+      pid: process.pid,
+      listeners: listeners.map((listener) => listener.url),
+      store: stores[store.kind],
+      ...(isInCluster(this.#configuration) ? { backplane: withoutSecrets(backplane.url), cluster: cluster.name } : {}),
+      workers,
+    });
   }
 
   /**
-   * Claims that are in the store at a start belong to workers of an earlier life: only one node uses an embedded store, so whoever owned
-   * anything is dead, under whatever name. A lone worker's memory store is its own: it is empty at the start and gone with the worker.
+   * Claims that are in an embedded store at a start belong to workers of an earlier life: only one node uses it, so whoever owned
+   * anything is dead, under whatever name. A lone worker's memory store is its own: it is empty at the start and gone with the worker. In Redis the
+   * dead are told from the living by their leases, which is the workers' business.
    */
   async #openStore(): Promise<void> {
-    const isPrivate = this.#configuration.store.kind === 'memory' && this.#storeThread === null;
-    if (isPrivate) return;
-    const { kind, path } = this.#configuration.store;
+    const configuration = this.#configuration;
+    const { kind, path } = configuration.store;
+    if (kind === 'memory' && this.#storeThread === null) return;
     if (kind === 'lmdb') this.#unlockData = await lockData(path);
-    this.#store = await composeStore(this.#configuration, this.#storeThread?.connect() ?? null);
+    const port = this.#storeThread?.connect() ?? null;
+    const onStatus = (connected: boolean): void => {
+      this.#isStoreConnected = connected;
+      this.#observe();
+    };
+    this.#store = await composeStore({ configuration, logger: this.#logger, port, onStatus });
+    this.#leases = await composeLeases(configuration);
+    this.#goOn();
     await this.#store.open();
+    this.#goOn();
+    await this.#leases?.open();
+    if (isStoreRemote(configuration)) return;
     for (const owner of await this.#store.owners()) await this.#store.releaseOwner(owner, Date.now());
   }
 
+  /** Throws when the node was stopped while it waited. */
+  #goOn(): void {
+    if (this.#stopped !== null) throw new StoppedError('the node was stopped before it had started');
+  }
+
+  /** A worker of this node is dead for sure, so nobody need wait for the end of its lease. */
   async #releaseOwner(endpoint: string): Promise<void> {
     const store = this.#store;
     if (store === null) return;
-    // Alone there is no backplane that gave the worker its name: everything belongs to it.
-    const dead = this.#configuration.workers === 1 ? await store.owners() : [endpoint];
+    await this.#leases?.bury(endpoint, true);
+    // Alone on an embedded store there is no backplane that gave the worker its name: everything belongs to it.
+    const isNameless = this.#configuration.workers === 1 && this.#leases === null;
+    const dead = isNameless ? await store.owners() : [endpoint];
     for (const owner of dead) await store.releaseOwner(owner, Date.now());
+  }
+
+  /** Looks at everything that readiness depends on. */
+  #observe(): void {
+    if (this.#stopped !== null) return;
+    const health = this.#pool.health;
+    const hasWorkers = this.#pool.threads.length > 0;
+    this.readiness.set({
+      store: isStoreRemote(this.#configuration) && !(this.#isStoreConnected && health.store),
+      backplane: isInCluster(this.#configuration) && !(hasWorkers && health.backplane),
+      workers: this.#pool.listening === 0 && !this.readiness.reasons.includes('starting'),
+    });
+  }
+
+  async #isAlive(): Promise<boolean> {
+    const { promise: late, resolve } = Promise.withResolvers<false>();
+    const timer = setTimeout(() => resolve(false), aliveMilliseconds);
+    const answered = await Promise.race([this.#pool.status().then(() => true), late]);
+    clearTimeout(timer);
+    return answered;
   }
 
   /**
@@ -139,13 +246,24 @@ export class EdgeNode {
 
   async #stop(): Promise<void> {
     this.#logger.info('stopping');
+    const isWaiting = isStoreRemote(this.#configuration) && this.readiness.reasons.includes('starting');
+    this.readiness.set({ draining: true });
+    // Whoever waits for a server is not waited for; opening an embedded store ends by itself.
+    if (isWaiting) await closeStore(this.#configuration, this.#store, this.#leases);
+    else await this.#started?.catch(() => undefined);
     await this.#pool.stop();
     await this.#close();
     this.#logger.info('stopped');
   }
 
-  async #close(): Promise<void> {
-    await this.#store?.close();
+  #close(): Promise<void> {
+    this.#closed ??= this.#closeAll();
+    return this.#closed;
+  }
+
+  async #closeAll(): Promise<void> {
+    await this.#admin?.close();
+    await closeStore(this.#configuration, this.#store, this.#leases);
     await this.#storeThread?.stop();
     this.#unlockData();
   }
@@ -156,6 +274,9 @@ export class EdgeNode {
   }
 }
 
+/** Why a start was given up. */
+class StoppedError extends Error {}
+
 function isSame(key: Key, before: Configuration, after: Configuration): boolean {
   const read = (configuration: Configuration) =>
     key.path.split('.').reduce((value: unknown, step) => (value as Record<string, unknown>)[step], configuration);
@@ -165,6 +286,6 @@ function isSame(key: Key, before: Configuration, after: Configuration): boolean 
 /** Starts a node; resolves when it accepts connections. */
 export async function startNode(configuration: Configuration, options: NodeOptions): Promise<EdgeNode> {
   const node = new EdgeNode(configuration, options);
-  await node.start(options.version);
+  await node.start();
   return node;
 }

@@ -1,5 +1,5 @@
 import type { Configuration } from '@dunlin/config';
-import { type EdgeNode, type NodeOptions, startNode } from './edge-node.ts';
+import { EdgeNode, type NodeOptions } from './edge-node.ts';
 
 /** A stop takes no longer than this; supervisors of processes commonly wait 5 or 10 s before they kill. */
 export const stopTimeoutMilliseconds = 4000;
@@ -15,9 +15,15 @@ export interface ServeOptions extends NodeOptions {
  */
 export async function serve(configuration: Configuration, options: ServeOptions): Promise<number> {
   const { promise: asked, resolve: ask } = Promise.withResolvers<string>();
-  // Before the start: a signal that comes while the node starts must stop it, not kill it half open.
+  // Before the start: a signal that comes while the node starts, or waits for its servers, must stop it, not kill it half open.
   for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => ask(signal));
-  const node = await startNode(configuration, options);
+  const node = new EdgeNode(configuration, options);
+  const started = node.start();
+  const isUp = await Promise.race([asked.then(() => false), started.then(() => true)]);
+  if (!isUp) {
+    started.catch(() => undefined); // Given up on demand.
+    return (await stopInTime(node)) ? 0 : 1;
+  }
   process.on('SIGHUP', () => reload(node, options));
   const failed = await Promise.race([asked.then(() => false), node.failure.catch(() => true)]);
   const stopped = await stopInTime(node);

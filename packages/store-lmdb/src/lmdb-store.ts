@@ -148,6 +148,11 @@ export class LmdbStore implements Store {
     return store.read(() => store.logs.durableFilters());
   }
 
+  async logEnds(filters: readonly string[]): Promise<number[]> {
+    const store = this.use();
+    return store.read(() => filters.map((filter) => store.logs.head(filter)?.lastSequence ?? 0));
+  }
+
   append(requests: AppendRequest[], _now: number): Promise<AppendResult[]> {
     const store = this.opened;
     if (store === null) return Promise.reject(closed());

@@ -9,6 +9,8 @@ export interface ConfigurationValues {
   set?: string[];
   listener?: string[];
   store?: string;
+  backplane?: string;
+  admin?: string;
   data?: string;
   workers?: string;
   logLevel?: string;
@@ -18,7 +20,6 @@ export interface ConfigurationValues {
 
 /** Flags that are short for a key. */
 const shortcuts: { option: keyof ConfigurationValues; flags: string; path: string; description: string }[] = [
-  { option: 'store', flags: '--store <kind>', path: 'store.kind', description: 'memory or lmdb' },
   {
     option: 'data',
     flags: '--data <directory>',
@@ -26,6 +27,18 @@ const shortcuts: { option: keyof ConfigurationValues; flags: string; path: strin
     description: 'where the embedded store keeps its files',
   },
   { option: 'workers', flags: '--workers <number>', path: 'workers', description: 'threads that serve connections' },
+  {
+    option: 'backplane',
+    flags: '--backplane <url>',
+    path: 'backplane.url',
+    description: 'the NATS servers of a cluster: nats://HOST:PORT',
+  },
+  {
+    option: 'admin',
+    flags: '--admin <host:port>',
+    path: 'admin.address',
+    description: 'where /healthz and /readyz are answered',
+  },
   { option: 'nodeId', flags: '--node-id <name>', path: 'nodeId', description: 'the name of this node' },
   { option: 'logLevel', flags: '--log-level <level>', path: 'log.level', description: 'debug, info, warn or error' },
   { option: 'logFormat', flags: '--log-format <format>', path: 'log.format', description: 'json or pretty' },
@@ -35,6 +48,7 @@ export function addConfigurationOptions(command: Command): Command {
   command
     .option('--config <file>', 'configuration file (YAML)')
     .option('--listener <url>', 'where to listen: tcp://HOST:PORT or unix:PATH; may be given several times', collect)
+    .option('--store <kind or url>', 'memory, lmdb, or where Redis is: redis://HOST:PORT')
     .option('--set <key=value>', 'set any key of the configuration; may be given several times', collect);
   for (const { flags, description } of shortcuts) command.option(flags, description);
   return command;
@@ -44,6 +58,7 @@ export function addConfigurationOptions(command: Command): Command {
 export function readSources(values: ConfigurationValues): ConfigurationSources {
   const flags: Flag[] = [];
   if (values.listener !== undefined) flags.push({ flag: '--listener', path: 'listeners', value: values.listener });
+  if (values.store !== undefined) flags.push(...storeFlags(values.store));
   for (const { option, flags: name, path } of shortcuts) {
     const value = values[option] as string | undefined;
     if (value !== undefined) flags.push({ flag: name.split(' ')[0], path, value });
@@ -54,4 +69,14 @@ export function readSources(values: ConfigurationValues): ConfigurationSources {
     flags.push(assignment);
   }
   return { file: values.config, environment: process.env, flags };
+}
+
+/** A URL says both what the store is and where. */
+function storeFlags(value: string): Flag[] {
+  const flag = '--store';
+  if (!value.includes('://')) return [{ flag, path: 'store.kind', value }];
+  return [
+    { flag, path: 'store.kind', value: 'redis' },
+    { flag, path: 'store.url', value },
+  ];
 }

@@ -1,6 +1,5 @@
 import type { Packet, ProtocolVersion } from '@dunlin/protocol';
 import { DeadlineError, WireClient } from '@dunlin/testkit';
-import type { BrokerDoor } from './broker-door.ts';
 
 /** Sessions that never expire (MQTT 5). */
 const neverExpires = 0xffffffff;
@@ -8,12 +7,22 @@ const neverExpires = 0xffffffff;
 /** A live broker answers within this, on a busy machine too; silence for longer is a failure. */
 const answerMilliseconds = 20_000;
 
+/** Where clients connect. */
+export interface Door {
+  /** True while a broker runs that must not lose anybody. */
+  readonly isOpen: boolean;
+  /** The address of a broker, as soon as one runs. */
+  passed(): Promise<string>;
+}
+
 /** What the clients of one run share. */
 export interface Crew {
-  readonly door: BrokerDoor;
+  readonly door: Door;
   readonly version: ProtocolVersion;
   /** Called for every packet from the broker: what random moments are counted in. */
   readonly heard: () => void;
+  /** Silence for longer than this is the end of a connection; that of a live broker on a busy machine unless given. */
+  readonly silenceMilliseconds?: number;
 }
 
 /**
@@ -71,7 +80,8 @@ export abstract class DurableClient {
 
   async #converse(wire: WireClient): Promise<void> {
     wire.send(this.#connect());
-    const connack = await wire.expect('connack', answerMilliseconds);
+    const silenceMilliseconds = this.crew.silenceMilliseconds ?? answerMilliseconds;
+    const connack = await wire.expect('connack', silenceMilliseconds);
     this.crew.heard();
     if (connack.reasonCode !== 0) throw new DeadlineError(`refused with ${connack.reasonCode}`);
     if (this.#hasSession && !connack.sessionPresent) this.#fault('the session is gone');
@@ -79,7 +89,7 @@ export abstract class DurableClient {
     this.wire = wire;
     this.connected(wire, connack.sessionPresent);
     for (;;) {
-      const packet = await wire.next(answerMilliseconds);
+      const packet = await wire.next(silenceMilliseconds);
       if (packet.type === 'disconnect') throw new DeadlineError(`DISCONNECT with ${packet.reasonCode}`);
       this.received(wire, packet);
       this.crew.heard();

@@ -64,6 +64,11 @@ export class MessagePortBackplane implements Backplane {
     this.#ports.clear();
   }
 
+  /** Whether there is a channel to this endpoint. */
+  reaches(endpoint: EndpointId): boolean {
+    return this.#ports.has(endpoint);
+  }
+
   send(to: EndpointId, bytes: Uint8Array): void {
     const port = this.#ports.get(to);
     if (port !== undefined) post(port, bytes);

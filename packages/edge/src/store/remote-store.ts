@@ -140,6 +140,10 @@ export class RemoteStore implements Store {
     return this.#call('durableFilters');
   }
 
+  logEnds(filters: readonly string[]): Promise<number[]> {
+    return this.#call('logEnds', filters);
+  }
+
   append(requests: AppendRequest[], now: number): Promise<AppendResult[]> {
     return this.#call('append', requests, now);
   }

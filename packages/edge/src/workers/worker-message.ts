@@ -16,6 +16,8 @@ export interface WorkerSetup {
 
 /** Supervisor to worker. */
 export type WorkerCommand =
+  /** Open the store, join the others. */
+  | { kind: 'prepare' }
   /** Open the doors. One address for each listener of the configuration, with ports resolved by the first worker. */
   | { kind: 'listen'; addresses: ListenerAddress[] }
   | { kind: 'peer'; peer: PeerPort }
@@ -25,14 +27,26 @@ export type WorkerCommand =
 
 /** Worker to supervisor. */
 export type WorkerReport =
+  /** The thread has loaded what it needs. */
+  | { kind: 'composed' }
   /** The store is open, the broker has started; listeners may be opened. */
   | { kind: 'prepared' }
   | { kind: 'listening'; addresses: ListenerAddress[] }
   /** The start did not succeed, and would not if it were repeated. */
   | { kind: 'failed'; message: string }
   | { kind: 'status'; id: number; status: WorkerStatus }
+  /** Whether the store and the other nodes can be reached, when that has changed. */
+  | ({ kind: 'health' } & WorkerHealth)
+  /** The others hold it for dead: it ends by itself. */
+  | { kind: 'evicted' }
   | { kind: 'stopping'; phase: StopPhase }
   | { kind: 'stopped' };
+
+/** What a worker needs and can reach. True where it needs none. */
+export interface WorkerHealth {
+  store: boolean;
+  backplane: boolean;
+}
 
 export interface WorkerStatus {
   index: number;

@@ -2,7 +2,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { EndpointId, Logger } from '@dunlin/broker';
 import type { Configuration, ListenerAddress } from '@dunlin/config';
 import { EndpointNames } from '../endpoint-name.ts';
-import type { WorkerStatus } from './worker-message.ts';
+import type { WorkerHealth, WorkerStatus } from './worker-message.ts';
 import { type WorkerExit, WorkerThread } from './worker-thread.ts';
 
 /** A worker that ends is replaced after this long, doubled each time it ends again soon, up to the longest. */
@@ -19,6 +19,8 @@ export interface PoolOptions {
   connectStore(): MessagePort | null;
   /** Called when a worker has died, before its successor starts: what it owned is nobody's now. */
   releaseOwner(endpoint: EndpointId): Promise<void>;
+  /** Called when `health` or `listening` may have changed. */
+  changed(): void;
 }
 
 interface Seat {
@@ -44,28 +46,47 @@ export class WorkerPool {
     this.#addresses = options.configuration.listeners.map((listener) => listener.address);
   }
 
-  /** Resolves with the addresses when every worker listens. Rejects, with all threads ended, when one cannot. */
-  async start(): Promise<ListenerAddress[]> {
+  /** Starts the threads. Resolves when they have loaded what they need: the supervisor gets on meanwhile. */
+  async load(): Promise<void> {
     for (let index = 0; index < this.#options.configuration.workers; index++) this.#seats.push(this.#newSeat(index));
+    await Promise.all(this.#seats.map((seat) => seat.thread.composed));
+  }
+
+  /** Resolves with the addresses when every worker listens. Rejects, with all threads ended, when one cannot. After `load`. */
+  async start(): Promise<ListenerAddress[]> {
     try {
-      await Promise.all(this.#seats.map((seat) => seat.thread.prepared));
+      await Promise.all(this.#seats.map((seat) => seat.thread.prepare()));
       // The first one picks the ports that the configuration leaves open, and holds them while the others join.
       this.#addresses = await this.#seats[0].thread.listen(this.#addresses);
       await Promise.all(this.#seats.slice(1).map((seat) => seat.thread.listen(this.#addresses)));
     } catch (error) {
-      this.#stopping = true;
-      await Promise.all(this.#seats.map((seat) => seat.thread.terminate()));
+      await this.terminate();
       throw error;
     }
     for (const seat of this.#seats) {
       seat.isListening = true;
       this.#watch(seat);
     }
+    this.#options.changed();
     return this.#addresses;
   }
 
   get threads(): readonly WorkerThread[] {
     return this.#seats.map((seat) => seat.thread);
+  }
+
+  /** Workers that accept connections. */
+  get listening(): number {
+    return this.#seats.filter((seat) => seat.isListening).length;
+  }
+
+  /** What all workers that accept connections can reach; before the first does, what all of them can that were started. */
+  get health(): WorkerHealth {
+    const seats = this.listening > 0 ? this.#seats.filter((seat) => seat.isListening) : this.#seats;
+    return {
+      store: seats.every((seat) => seat.thread.health?.store !== false),
+      backplane: seats.every((seat) => seat.thread.health?.backplane !== false),
+    };
   }
 
   /** Workers that are between death and replacement are left out. */
@@ -87,6 +108,12 @@ export class WorkerPool {
     await Promise.allSettled(this.#seats.map((seat) => seat.thread.stop()));
   }
 
+  /** Ends all threads at once. */
+  async terminate(): Promise<void> {
+    this.#stopping = true;
+    await Promise.all(this.#seats.map((seat) => seat.thread.terminate()));
+  }
+
   #newSeat(index: number): Seat {
     return {
       thread: this.#spawn(index, this.#seats),
@@ -104,7 +131,8 @@ export class WorkerPool {
     const endpoint = this.#names.next(index);
     const channels = others.filter((seat) => seat.isAlive).map((seat) => ({ seat, channel: new MessageChannel() }));
     const peers = channels.map(({ seat, channel }) => ({ endpoint: seat.thread.setup.endpoint, port: channel.port1 }));
-    const thread = new WorkerThread({ configuration, version, endpoint, index, peers, storePort: connectStore() });
+    const setup = { configuration, version, endpoint, index, peers, storePort: connectStore() };
+    const thread = new WorkerThread(setup, () => this.#options.changed());
     for (const { seat, channel } of channels) {
       seat.thread.command({ kind: 'peer', peer: { endpoint, port: channel.port2 } }, [channel.port2]);
     }
@@ -118,21 +146,17 @@ export class WorkerPool {
     });
   }
 
-  async #bury(seat: Seat, { code, error }: WorkerExit): Promise<void> {
+  async #bury(seat: Seat, { code, error, isEvicted }: WorkerExit): Promise<void> {
     seat.isAlive = false;
     seat.isListening = false;
+    this.#options.changed();
     const { index, endpoint } = seat.thread.setup;
     if (Date.now() - seat.startedAt > healthyAfterMilliseconds) seat.backoffMilliseconds = firstBackoffMilliseconds;
     const delay = seat.backoffMilliseconds;
     seat.backoffMilliseconds = Math.min(delay * 2, longestBackoffMilliseconds);
     const { logger } = this.#options;
-    logger.error('worker died, another takes its place', {
-      worker: index,
-      endpoint,
-      code,
-      error,
-      inMilliseconds: delay,
-    });
+    const what = isEvicted ? 'worker was held for dead and has ended' : 'worker died';
+    logger.error(`${what}, another takes its place`, { worker: index, endpoint, code, error, inMilliseconds: delay });
     try {
       await this.#options.releaseOwner(endpoint);
     } catch (releaseError) {
@@ -150,9 +174,10 @@ export class WorkerPool {
     seat.isAlive = true;
     this.#watch(seat);
     try {
-      await thread.prepared;
+      await thread.prepare();
       await thread.listen(this.#addresses);
       seat.isListening = true;
+      this.#options.changed();
       this.#options.logger.info('worker replaced', { worker: thread.setup.index, endpoint: thread.setup.endpoint });
     } catch (error) {
       if (this.#stopping) return;

@@ -3,75 +3,129 @@ import type { MessagePort } from 'node:worker_threads';
 import type { Broker, Store } from '@dunlin/broker';
 import type { ListenerAddress } from '@dunlin/config';
 import type { NodeLogger } from '@dunlin/telemetry';
-import { MessagePortBackplane } from '../backplane/message-port-backplane.ts';
-import { composeBroker, composeLogger, composeStore } from '../compose.ts';
+import type { MessagePortBackplane } from '../backplane/message-port-backplane.ts';
+import {
+  type ComposedBackplane,
+  closeStore,
+  composeBackplane,
+  composeBroker,
+  composeLeases,
+  composeLogger,
+  composeStore,
+  isInCluster,
+  isStoreRemote,
+  type OpenLeases,
+} from '../compose.ts';
 import { SocketListener } from '../listeners/socket-listener.ts';
+import { StartLogger } from './start-logger.ts';
 import type { StopPhase, WorkerCommand, WorkerReport, WorkerSetup } from './worker-message.ts';
 
 /** Clients that were disconnected get this long to read why and to close; a socket closed under their hands may cost them the DISCONNECT. */
 const clientsCloseMilliseconds = 1000;
+/** … and at least this long after everything else was done. */
+const clientsCloseLeastMilliseconds = 100;
 
 /**
- * The life of a worker thread: prepare (store, broker, backplane), listen when told, serve, stop when told. What it is not prepared for it does
+ * The life of a worker thread: compose (load and put together), prepare when told (store, broker, backplane), listen, serve, stop when told. What it is not prepared for it does
  * not catch: an error nobody expected ends the thread, and the supervisor starts another.
  */
 export async function runWorker(setup: WorkerSetup, supervisor: MessagePort): Promise<void> {
-  const logger = composeLogger(setup.configuration, setup.index);
-  const store = await composeStore(setup.configuration, setup.storePort);
-  const isAlone = setup.configuration.workers === 1;
-  const backplane = isAlone ? null : new MessagePortBackplane(setup.endpoint, setup.peers);
-  const broker = composeBroker({
-    configuration: setup.configuration,
-    version: setup.version,
-    store,
-    backplane,
-    logger,
-  });
-  const worker = new ServingWorker(setup, supervisor, { broker, store, backplane, logger });
-  supervisor.on('message', (command: WorkerCommand) => worker.obey(command));
-  try {
-    await store.open();
-    await broker.start();
-    worker.report({ kind: 'prepared' });
-  } catch (error) {
-    logger.error('the worker cannot start', { error });
-    worker.report({ kind: 'failed', message: (error as Error).message });
-  }
+  const worker = new ServingWorker(setup, supervisor);
+  if (await worker.compose()) supervisor.on('message', (command: WorkerCommand) => worker.obey(command));
 }
 
-interface Parts {
+interface Parts extends ComposedBackplane {
   broker: Broker;
   store: Store;
-  backplane: MessagePortBackplane | null;
-  logger: NodeLogger;
+  leases: OpenLeases | null;
 }
 
 class ServingWorker {
   readonly #setup: WorkerSetup;
   readonly #supervisor: MessagePort;
-  readonly #parts: Parts;
+  readonly #logger: NodeLogger;
+  readonly #adapterLogger: StartLogger;
   readonly #listeners: SocketListener[] = [];
+  readonly #health: { store: boolean; backplane: boolean };
+  #parts!: Parts;
+  #isEnding = false;
 
-  constructor(setup: WorkerSetup, supervisor: MessagePort, parts: Parts) {
+  constructor(setup: WorkerSetup, supervisor: MessagePort) {
+    const { configuration, index } = setup;
     this.#setup = setup;
     this.#supervisor = supervisor;
-    this.#parts = parts;
+    this.#logger = composeLogger(configuration, index);
+    this.#adapterLogger = new StartLogger(this.#logger, index > 0);
+    this.#health = { store: !isStoreRemote(configuration), backplane: !isInCluster(configuration) };
   }
 
   report(report: WorkerReport): void {
     this.#supervisor.postMessage(report);
   }
 
+  /** Returns whether the configuration could be used. */
+  async compose(): Promise<boolean> {
+    try {
+      this.#parts = await this.#compose();
+      this.report({ kind: 'composed' });
+      return true;
+    } catch (error) {
+      this.report({ kind: 'failed', message: (error as Error).message });
+      return false;
+    }
+  }
+
+  async #compose(): Promise<Parts> {
+    const { configuration, version, storePort } = this.#setup;
+    const logger = this.#adapterLogger;
+    const onStatus = (store: boolean): void => this.#tellHealth({ store });
+    const store = await composeStore({ configuration, logger, port: storePort, onStatus });
+    const leases = await composeLeases(configuration);
+    const composed = await composeBackplane({
+      setup: this.#setup,
+      leases,
+      logger,
+      events: {
+        connected: (backplane) => this.#tellHealth({ backplane }),
+        leaseLost: () => this.#leaseLost(),
+        leaseRegained: () => this.#parts.broker.leaseRegained(),
+        evicted: () => void this.#evicted(),
+      },
+    });
+    const { backplane } = composed;
+    const broker = composeBroker({ configuration, version, store, leases, backplane, logger: this.#logger });
+    return { broker, store, leases, ...composed };
+  }
+
+  async #prepare(): Promise<void> {
+    const { broker, store, leases } = this.#parts;
+    try {
+      await store.open();
+      await leases?.open();
+      await broker.start();
+      this.#adapterLogger.speak();
+      this.report({ kind: 'prepared' });
+    } catch (error) {
+      // Stopped, or sent away, while it waited for servers.
+      if (this.#isEnding) return;
+      this.#logger.error('the worker cannot start', { error });
+      this.report({ kind: 'failed', message: (error as Error).message });
+    }
+  }
+
   obey(command: WorkerCommand): void {
     switch (command.kind) {
+      case 'prepare':
+        void this.#prepare();
+        break;
       case 'listen':
         void this.#listen(command.addresses);
         break;
       case 'peer':
-        this.#parts.backplane?.join(command.peer);
+        (this.#parts.local as MessagePortBackplane).join(command.peer);
         break;
       case 'log-level':
-        this.#parts.logger.setLevel(command.level);
+        this.#logger.setLevel(command.level);
         break;
       case 'status': {
         const { index, endpoint } = this.#setup;
@@ -83,6 +137,28 @@ class ServingWorker {
         void this.#stop();
         break;
     }
+  }
+
+  #tellHealth(change: { store?: boolean; backplane?: boolean }): void {
+    Object.assign(this.#health, change);
+    if (!this.#isEnding) this.report({ kind: 'health', ...this.#health });
+  }
+
+  /** Others may own the durable sessions of this worker by now. */
+  #leaseLost(): void {
+    const sessions = this.#parts.broker.giveUpDurableSessions();
+    this.#logger.warn('durable sessions are given up until this worker is known to live', { sessions });
+  }
+
+  /** The others hold this worker for dead, and have released what it owned: nothing of it may be written any more. It ends, and another takes its place. */
+  async #evicted(): Promise<void> {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    this.report({ kind: 'evicted' });
+    const allClosed = Promise.all(this.#listeners.map((listener) => listener.close()));
+    this.#parts.broker.giveUpAllSessions();
+    await Promise.race([allClosed, delay(clientsCloseMilliseconds)]);
+    process.exit();
   }
 
   /**
@@ -111,14 +187,19 @@ class ServingWorker {
   }
 
   async #stop(): Promise<void> {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    const { broker, store, leases } = this.#parts;
+    const begun = performance.now();
     this.#enter('closing listeners');
     const allClosed = Promise.all(this.#listeners.map((listener) => listener.close()));
     this.#enter('disconnecting clients and writing sessions back');
-    await this.#parts.broker.stop();
+    await broker.stop();
     this.#enter('waiting for clients to close');
-    await Promise.race([allClosed, delay(clientsCloseMilliseconds)]);
+    const left = clientsCloseMilliseconds - (performance.now() - begun);
+    await Promise.race([allClosed, delay(Math.max(left, clientsCloseLeastMilliseconds))]);
     this.#enter('closing the store');
-    await this.#parts.store.close();
+    await closeStore(this.#setup.configuration, store, leases);
     this.report({ kind: 'stopped' });
   }
 

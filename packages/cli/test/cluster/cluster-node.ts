@@ -1,0 +1,149 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { DeadlineError, WireClient, withDeadline } from '@dunlin/testkit';
+import { Dunlin } from '../command.ts';
+import { type Greeting, greet } from '../workers/conversation.ts';
+
+/** A node compiles its sources as it goes; several start at once, on a busy machine. */
+const startMilliseconds = 25_000;
+/** What a node is to say, it says within this. */
+const sayMilliseconds = 15_000;
+
+export interface NodeAddresses {
+  readonly name: string;
+  readonly port: number;
+  readonly redisUrl: string;
+  readonly natsUrl: string;
+  readonly workers: number;
+  readonly arguments: readonly string[];
+}
+
+/** One `dunlin start` of a cluster. Its name and its port stay the same over restarts. */
+export class ClusterNode {
+  readonly name: string;
+  readonly url: string;
+  readonly #addresses: NodeAddresses;
+  readonly #wires: WireClient[] = [];
+  #process: Dunlin | null = null;
+
+  constructor(addresses: NodeAddresses) {
+    this.name = addresses.name;
+    this.url = `mqtt://127.0.0.1:${addresses.port}`;
+    this.#addresses = addresses;
+  }
+
+  get process(): Dunlin {
+    if (this.#process === null) throw new TypeError(`node ${this.name} was not started`);
+    return this.#process;
+  }
+
+  /** Starts the process and does not wait. */
+  launch(): void {
+    const { name, port, redisUrl, natsUrl, workers, arguments: more } = this.#addresses;
+    const listener = `tcp://127.0.0.1:${port}`;
+    const words = ['start', '--node-id', name, '--listener', listener, '--workers', String(workers)];
+    words.push('--store', redisUrl, '--backplane', natsUrl, '--admin', '127.0.0.1:0', ...more);
+    this.#process = new Dunlin(words);
+  }
+
+  async start(): Promise<void> {
+    this.launch();
+    await this.says('"msg":"ready"', startMilliseconds);
+  }
+
+  /** Resolves when this text has come in a line of its log. */
+  async says(text: string, milliseconds = sayMilliseconds): Promise<void> {
+    const dunlin = this.process;
+    await withDeadline(
+      dunlin.until(text),
+      () => `node ${this.name} did not say ${text}:\n${this.output}`,
+      milliseconds,
+    );
+  }
+
+  get output(): string {
+    return this.process.output + this.process.errors;
+  }
+
+  /** Lines with this message. */
+  lines(message: string): Record<string, unknown>[] {
+    return this.process.log().filter((line) => line.msg === message);
+  }
+
+  /** A connected client. */
+  async connect(greeting: Greeting): Promise<WireClient> {
+    const wire = await this.open();
+    await greet(wire, greeting);
+    return wire;
+  }
+
+  /** A connection that has not said anything yet. */
+  async open(): Promise<WireClient> {
+    const wire = await WireClient.open(this.url, 5);
+    this.#wires.push(wire);
+    return wire;
+  }
+
+  /** What `/readyz` answers. */
+  async readiness(): Promise<{ code: number; reasons: string[] }> {
+    await this.says('answers over HTTP');
+    const [{ address }] = this.lines('answers over HTTP');
+    const response = await fetch(`${address}/readyz`);
+    const { reasons } = (await response.json()) as { reasons: string[] };
+    return { code: response.status, reasons };
+  }
+
+  /** Stops it in its tracks; resolves when none of its threads runs any more. */
+  async pause(): Promise<void> {
+    const { pid } = this.process.child;
+    this.process.child.kill('SIGSTOP');
+    const tasks = readdirSync(`/proc/${pid}/task`);
+    const isStopped = (task: string): boolean => /\) T /.test(readFileSync(`/proc/${pid}/task/${task}/stat`, 'utf8'));
+    while (!tasks.every(isStopped)) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  resume(): void {
+    this.process.child.kill('SIGCONT');
+  }
+
+  /** Ends it at once, as a crash does. */
+  async kill(): Promise<void> {
+    this.process.child.kill('SIGKILL');
+    await this.process.finished;
+  }
+
+  /** Asks it to end; returns the exit code. */
+  async stop(): Promise<number | null> {
+    this.process.child.kill('SIGTERM');
+    const { code } = await withDeadline(
+      this.process.finished,
+      () => `node ${this.name} does not end:\n${this.output}`,
+      10_000,
+    );
+    return code;
+  }
+
+  /** Ends what is left of it. */
+  async clear(): Promise<void> {
+    await Promise.all(this.#wires.map((wire) => wire.drop()));
+    if (this.#process === null || this.#process.child.exitCode !== null) return;
+    await this.kill();
+  }
+}
+
+/** Tries until it does not fail with a DeadlineError: for what is refused for a while. Each try waits for an answer, so nobody is kept busy. */
+export async function untilItWorks<T>(attempt: () => Promise<T>, milliseconds: number): Promise<T> {
+  const end = performance.now() + milliseconds;
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!(error instanceof DeadlineError) || performance.now() > end) throw error;
+    }
+    await reconnectPause();
+  }
+}
+
+/** What a client waits between two attempts to connect. */
+export function reconnectPause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 100));
+}

@@ -1,0 +1,57 @@
+import { describe, expect, test } from 'vitest';
+import { publish, receiveTexts, sendConnect, sendPublish, subscribe } from '../workers/conversation.ts';
+import { Cluster } from './cluster.ts';
+import { ClusterLoad, nothingWrong } from './cluster-load.ts';
+
+/** Nodes are started from their sources, on a machine that other tests want too; alone each takes a fraction of it. */
+const timeout = 60_000;
+
+const serverUnavailable = 0x88;
+
+describe.each([1, 2])('Redis is away, nodes of %s workers', (workers) => {
+  test('acknowledgements wait, durable connects are refused, ephemeral clients are served; then all is as before', {
+    timeout,
+  }, async () => {
+    await using cluster = await Cluster.start({ nodes: 2, workers, appendOnly: true });
+    const [a, b] = cluster.nodes;
+    const session = { cleanStart: false, sessionExpirySeconds: 3600 };
+    const subscriber = await b.connect({ clientId: 'subscriber', ...session });
+    await subscribe(subscriber, 'orders', 1);
+    const publisher = await a.connect({ clientId: 'publisher' });
+    await publish(publisher, { topic: 'orders', payload: 'before', qos: 1 });
+    expect(await receiveTexts(subscriber, 1)).toEqual(['before']);
+    await cluster.redis.kill();
+    await a.says('not ready: store unavailable');
+    await b.says('not ready: store unavailable');
+    expect(await a.readiness()).toEqual({ code: 503, reasons: ['store'] });
+    sendPublish(publisher, { topic: 'orders', payload: 'meanwhile', qos: 1 }, 7);
+    await publisher.expectNothing();
+    const refused = await a.open();
+    sendConnect(refused, { clientId: 'refused', ...session });
+    await refused.expectPacket({ type: 'connack', reasonCode: serverUnavailable });
+    const ephemeral = await b.connect({ clientId: 'ephemeral' });
+    await subscribe(ephemeral, 'live', 1);
+    await publish(await a.connect({ clientId: 'live' }), { topic: 'live', payload: 'x', qos: 1 });
+    expect(await receiveTexts(ephemeral, 1)).toEqual(['x']);
+    await cluster.redis.restart();
+    await publisher.expectPacket({ type: 'puback', packetId: 7 }, 15_000);
+    expect(await receiveTexts(subscriber, 1)).toEqual(['meanwhile']);
+    await Promise.all([a.says('ready again'), b.says('ready again')]);
+  });
+});
+
+test('Redis is away, restarted under load: nothing acknowledged is lost', { timeout }, async () => {
+  await using cluster = await Cluster.start({ nodes: 3, workers: 2, appendOnly: true });
+  const load = new ClusterLoad(cluster.nodes);
+  try {
+    await load.start();
+    await load.packets(1000);
+    await cluster.redis.kill();
+    await Promise.all(cluster.nodes.map((node) => node.says('not ready: store unavailable')));
+    await cluster.redis.restart();
+    await load.packets(1000);
+    expect(await load.finish()).toMatchObject(nothingWrong);
+  } finally {
+    await load.stop();
+  }
+});

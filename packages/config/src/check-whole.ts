@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs';
+import { type Key, keys } from './keys.ts';
+import type { Configuration } from './load.ts';
+import type { Problem } from './problem.ts';
+import { withoutSecrets } from './secret.ts';
+import { redisUrlForms } from './store-keys.ts';
+
+/**
+ * What follows from several keys together, filled in: a URL of Redis means Redis, and Redis is asked for no more than every one of its versions can
+ * promise unless that was said.
+ */
+export function fillIn(configuration: Configuration, origins: ReadonlyMap<string, string>): void {
+  const { store } = configuration;
+  if (store.url !== '' && !origins.has('store.kind')) store.kind = 'redis';
+  if (store.kind === 'redis' && !origins.has('store.durability')) store.durability = 'memory';
+}
+
+/** What is wrong with keys that are right each for itself. */
+export function checkWhole(configuration: Configuration, origins: ReadonlyMap<string, string>): Problem[] {
+  const { store, backplane } = configuration;
+  const problems: Problem[] = [];
+  const refuse = (path: string, rest: string, suggestion = ''): void => {
+    problems.push({ where: origins.get(path) ?? path, message: `${path}: ${rest}`, suggestion });
+  };
+  if (store.kind === 'redis' && store.url === '') refuse('store.kind', `redis needs store.url: ${redisUrlForms}`);
+  if (store.kind !== 'redis' && store.durability === 'replicated')
+    refuse('store.durability', `given "replicated", allowed with store.kind ${store.kind}: fsync, memory`);
+  if (backplane.url !== '' && store.kind !== 'redis') {
+    refuse(
+      'backplane.url',
+      `given "${withoutSecrets(backplane.url)}" with store.kind ${store.kind}, allowed: with a store that nodes share, store.kind redis`,
+      'give --store redis://HOST:PORT, or leave the backplane out for a node alone',
+    );
+  }
+  for (const key of keys) if (key.isFile) checkFile(key, configuration, refuse);
+  return problems;
+}
+
+/** A broker must not find out later that a password is missing. */
+function checkFile(key: Key, configuration: Configuration, refuse: (path: string, rest: string) => void): void {
+  const file = key.path
+    .split('.')
+    .reduce((value: unknown, step) => (value as Record<string, unknown>)[step], configuration);
+  if (file === '') return;
+  try {
+    readFileSync(file as string);
+  } catch (cause) {
+    const isMissing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+    refuse(
+      key.path,
+      `the file ${file} cannot be read: ${isMissing ? 'there is no such file' : (cause as Error).message}`,
+    );
+  }
+}

@@ -1,0 +1,49 @@
+import { z } from 'zod';
+import { fileKey } from './store-keys.ts';
+
+/** Names that stand in endpoint names, subjects and keys. */
+export const namePattern = /^[A-Za-z0-9._-]{1,64}$/;
+export const nameForm = '1 to 64 letters, digits, dots, dashes and underscores';
+
+export const natsUrlForms = 'nats://[user:password@ or token@]host[:port], several with commas; tls:// for TLS';
+
+/** Only the form; what stands in it is read by the backplane itself. */
+const natsUrlPattern = /^((nats|tls):\/\/\S+)?$/;
+const addressPattern = /^((\[[0-9A-Fa-f:.]+\]|[^\s:/?#[\]]+):\d{1,5})?$/;
+
+/** Keys under `cluster`. */
+export const clusterShape = {
+  name: z.string().regex(namePattern).default('dunlin').meta({
+    description:
+      'Clusters of different names can share Redis and NATS: it begins the keys and is part of the subjects. The same on all nodes of one.',
+    allowed: nameForm,
+  }),
+};
+
+/** Keys under `backplane`. */
+export const backplaneShape = {
+  url: z.string().regex(natsUrlPattern).default('').meta({
+    description:
+      'The NATS servers through which the nodes of a cluster reach each other. Without it the node is alone.',
+    allowed: natsUrlForms,
+    defaultText: 'none',
+    isSecret: true,
+  }),
+  passwordFile: fileKey(
+    'A file with the password of the user that `backplane.url` names, or with the token if it names none.',
+  ),
+  credentialsFile: fileKey('A file with the JWT and key of a NATS user, as `nsc` makes it.'),
+  tlsCaFile: fileKey("Authorities that NATS' certificate is checked against, PEM; the system's without it."),
+  tlsCertificateFile: fileKey('The certificate that is shown to NATS, PEM.'),
+  tlsKeyFile: fileKey('The key of that certificate, PEM.'),
+};
+
+/** Keys under `admin`. */
+export const adminShape = {
+  address: z.string().regex(addressPattern).default('').meta({
+    description:
+      'Where the node answers over HTTP: `/healthz`, 200 while its event loops answer, and `/readyz`, 200 while it is ready for clients, else 503 with the reasons.',
+    allowed: 'HOST:PORT, an IPv6 address in brackets',
+    defaultText: 'none: no HTTP',
+  }),
+};

@@ -1,0 +1,82 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { NodeStatus } from '../node-status.ts';
+
+/** A question that takes longer to arrive, or to be answered, is nobody's of interest. */
+const requestMilliseconds = 5000;
+/** Load balancers and people that ask at once. */
+const connectionsMax = 256;
+
+export interface AdminParts {
+  status: NodeStatus;
+  /** Whether every event loop answers. */
+  isAlive: () => Promise<boolean>;
+}
+
+/**
+ * What others ask a node over HTTP, answered by its supervisor:
+ *
+ * | path | answer |
+ * | --- | --- |
+ * | `/healthz` | 200 while the event loops of all workers answer, else 503 |
+ * | `/readyz` | 200 while the node is ready for clients, else 503; `{"ready":false,"reasons":["store"]}` |
+ */
+export class AdminServer {
+  readonly #parts: AdminParts;
+  readonly #server: Server;
+
+  constructor(parts: AdminParts) {
+    this.#parts = parts;
+    this.#server = createServer({ requestTimeout: requestMilliseconds, headersTimeout: requestMilliseconds });
+    this.#server.maxConnections = connectionsMax;
+    this.#server.on('request', (request, response) => void this.#answer(request, response));
+  }
+
+  /**
+   * @param address `HOST:PORT`
+   * @returns the URL with the port that was taken
+   * @throws what the system says: EADDRINUSE, EACCES, ENOTFOUND …
+   */
+  async listen(address: string): Promise<string> {
+    const colon = address.lastIndexOf(':');
+    const host = address.slice(0, colon);
+    const port = Number(address.slice(colon + 1));
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen({ host: host.replace(/^\[|\]$/g, ''), port }, () => {
+        this.#server.removeListener('error', reject);
+        resolve();
+      });
+    });
+    return `http://${host}:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  async close(): Promise<void> {
+    if (!this.#server.listening) return;
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      send(response, 405, { error: 'only GET and HEAD are answered' });
+      return;
+    }
+    const path = request.url?.split('?')[0];
+    if (path === '/healthz') {
+      const alive = await this.#parts.isAlive();
+      send(response, alive ? 200 : 503, { alive });
+    } else if (path === '/readyz') {
+      const { isReady, reasons } = this.#parts.status;
+      send(response, isReady ? 200 : 503, { ready: isReady, reasons });
+    } else {
+      send(response, 404, { error: 'there are /healthz and /readyz' });
+    }
+  }
+}
+
+function send(response: ServerResponse, code: number, body: object): void {
+  response.writeHead(code, { 'content-type': 'application/json', 'cache-control': 'no-store' });
+  response.end(`${JSON.stringify(body)}\n`);
+}

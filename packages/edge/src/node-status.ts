@@ -1,0 +1,53 @@
+import type { Logger } from '@dunlin/broker';
+
+/** Why a node is not ready for clients, in the order in which reasons are told, with the words for them. */
+export const reasons = {
+  starting: 'starting',
+  store: 'store unavailable',
+  backplane: 'backplane unavailable',
+  workers: 'no worker accepts connections',
+  draining: 'draining',
+} as const;
+
+export type Reason = keyof typeof reasons;
+
+/**
+ * Whether the node should get clients, as load balancers ask. A node that is not ready still serves those it has. Changes are logged once the node has
+ * been ready for the first time: until then its start says what it waits for.
+ */
+export class NodeStatus {
+  readonly #logger: Logger;
+  readonly #reasons = new Set<Reason>(['starting']);
+  #logged = '';
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  get isReady(): boolean {
+    return this.#reasons.size === 0;
+  }
+
+  /** Why it is not ready, in the order of the table; empty: it is. */
+  get reasons(): Reason[] {
+    return (Object.keys(reasons) as Reason[]).filter((reason) => this.#reasons.has(reason));
+  }
+
+  /** Several reasons at once, each with whether it holds now. */
+  set(changes: Partial<Record<Reason, boolean>>): void {
+    const hadStarted = !this.#reasons.has('starting');
+    for (const [reason, holds] of Object.entries(changes) as [Reason, boolean][]) {
+      if (holds) this.#reasons.add(reason);
+      else this.#reasons.delete(reason);
+    }
+    if (hadStarted) this.#log();
+  }
+
+  #log(): void {
+    const words = this.reasons.map((reason) => reasons[reason]).join(', ');
+    if (words === this.#logged) return;
+    this.#logged = words;
+    if (words === '') this.#logger.info('ready again');
+    else this.#logger.warn(`not ready: ${words}`);
+  }
+}

@@ -1,0 +1,37 @@
+import { expect, test } from 'vitest';
+import { NodeStatus } from '../src/node-status.ts';
+
+function made(): { status: NodeStatus; lines: string[] } {
+  const lines: string[] = [];
+  const add = (message: string): void => void lines.push(message);
+  const status = new NodeStatus({ debug: add, info: add, warn: add, error: add });
+  return { status, lines };
+}
+
+test('it begins as starting, and says nothing until it has started', () => {
+  const { status, lines } = made();
+  status.set({ backplane: true, store: true });
+  expect(status.isReady).toBe(false);
+  expect(status.reasons).toEqual(['starting', 'store', 'backplane']);
+  status.set({ backplane: false, store: false });
+  status.set({ starting: false });
+  expect(status.isReady).toBe(true);
+  expect(lines).toEqual([]);
+});
+
+test('each change is said once', () => {
+  const { status, lines } = made();
+  status.set({ starting: false });
+  status.set({ store: true });
+  status.set({ store: true, backplane: false });
+  status.set({ backplane: true });
+  status.set({ store: false, backplane: false });
+  status.set({ store: false });
+  status.set({ draining: true });
+  expect(lines).toEqual([
+    'not ready: store unavailable',
+    'not ready: store unavailable, backplane unavailable',
+    'ready again',
+    'not ready: draining',
+  ]);
+});
