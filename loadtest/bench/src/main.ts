@@ -21,6 +21,8 @@ const USAGE = `npm run bench -- COMMAND
       Writes benchmarks.md again from raw.jsonl.
   table [--rows v4] [--rounds 1] [--seconds 3] [--json] NAME=COMMAND ...
       The same rows for any command; {port} and {tmp} are filled in.
+  cluster [--rounds 3] [--seconds 3] [--json]
+      What messages cost between the nodes of a cluster on NATS and Redis, and how fast nodes join and are missed.
   subscriptions [--json]
       Match time and memory of the subscription tree at its limits.
 `;
@@ -90,6 +92,16 @@ async function runSubscriptions(values: Values): Promise<void> {
   console.log(values.json ? JSON.stringify(measurements) : renderSubscriptions(measurements));
 }
 
+async function runCluster(values: Values): Promise<void> {
+  const { measureCluster } = await import('./cluster.ts');
+  const figures = await measureCluster({
+    rounds: positive('rounds', values.rounds ?? '3'),
+    seconds: positive('seconds', values.seconds),
+    onProgress: (line) => console.log(line),
+  });
+  if (values.json) console.log(JSON.stringify(figures));
+}
+
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
   const [command, ...rest] = positionals;
@@ -97,6 +109,7 @@ async function main(): Promise<void> {
   else if (command === 'compare') await runCompare(values);
   else if (command === 'report') runReport(values);
   else if (command === 'table') await runTable(values, rest);
+  else if (command === 'cluster') await runCluster(values);
   else if (command === 'subscriptions') await runSubscriptions(values);
   else throw new RangeError(`no command '${command}'`);
 }
