@@ -54,6 +54,8 @@ class Opening {
 /** Longer than a question of another worker can be on its way (cluster.ts), and short enough to hold only what closed just now. */
 const closedKeptMilliseconds = 10_000;
 
+const takenOverReason = 'another client connected with this client identifier';
+
 export class Sessions {
   private readonly broker: Broker;
   private readonly byClient = new Map<string, Session>();
@@ -148,8 +150,15 @@ export class Sessions {
         }
         await this.keepWill(session, request.will, claim.previousOwner);
       } catch (error) {
-        this.releaseUnused(session);
-        throw error;
+        if (!(error instanceof StoreError) || error.code !== 'fenced') {
+          this.releaseUnused(session);
+          throw error;
+        }
+        // A later CONNECT has taken the session over before it was in force here: the client sees what it would have seen a moment later.
+        this.abandon(session);
+        if (connection.state !== ConnectionState.closed) welcome({ session, present: stored !== null, stored });
+        connection.disconnect(ReasonCode.sessionTakenOver, takenOverReason);
+        return null;
       }
     }
     if (connection.state === ConnectionState.closed) {
@@ -191,19 +200,20 @@ export class Sessions {
     }
     opening.epoch = claim.epoch;
     opening.claimKnown();
-    // Whoever let go last has written what he knew. Whoever has not knows better than this endpoint, also by knowing nothing.
-    if (claim.previousOwner === '') opening.handed = local === undefined ? null : opening.handed;
-    else if (claim.previousOwner !== broker.self)
-      opening.handed = await this.takeFromOther(claim, clientId, cleanStart);
+    if (claim.previousOwner === '') {
+      // Whoever let go last has written what he knew.
+      if (local === undefined) opening.handed = null;
+    } else if (claim.previousOwner !== broker.self) {
+      const handed = await this.takeFromOther(claim, clientId, cleanStart);
+      // One that is dead may have served the session since: what it did is in the store alone.
+      if (handed !== null || !broker.cluster.has(claim.previousOwner)) opening.handed = handed;
+    }
     const { will } = claim;
     if (will !== null) broker.pendingWrites.add('publishing a will', () => broker.publishWill(will.record));
     return claim;
   }
 
-  /**
-   * What a session held that was closed here and may not be written back yet. It is taken away: a state that is handed out once the session has gone on would
-   * bring messages of QoS 2 again. `putBack`: nobody went on with it.
-   */
+  /** What a session that was closed here held, taken away: handed out once the session has gone on it would bring QoS 2 messages again. `putBack`: it has not. */
   private takeWritten(clientId: string): { handed: HandedSession | null; putBack: () => void } {
     const closing = this.closing.get(clientId);
     const closed = this.closed.get(clientId);
@@ -258,7 +268,7 @@ export class Sessions {
       const opening = this.opening.get(clientId);
       // One with a later claim does not wait for this one, nor this for it: waiting goes from later to earlier claims alone.
       if (opening === undefined || epoch === epochUnknown || opening.epoch > epoch)
-        return this.closing.get(clientId) ?? this.closed.get(clientId)?.handed ?? null;
+        return opening?.handed ?? this.closing.get(clientId) ?? this.closed.get(clientId)?.handed ?? null;
       await (opening.epoch === 0 ? opening.claimed : opening.done);
       // It was refused by the store, since the claim had moved on: what it was handed is handed on.
       if (opening.isDone && !this.byClient.has(clientId)) return opening.handed;
@@ -276,7 +286,7 @@ export class Sessions {
     if (will !== null && (cleanStart || will.delaySeconds === 0 || session.expirySeconds === 0)) {
       this.broker.pendingWrites.add('publishing a will', () => this.broker.publishWill(will.record));
     }
-    session.connection.disconnect(ReasonCode.sessionTakenOver, 'another client connected with this client identifier');
+    session.connection.disconnect(ReasonCode.sessionTakenOver, takenOverReason);
     return handed;
   }
 

@@ -1,19 +1,30 @@
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { ServerEndedError } from './server-process.ts';
 
-/** A TCP port of the loopback interface that nothing listens on now: the kernel's choice, given back at once. */
+/**
+ * Where ports are looked for: below those that the kernel gives to outgoing connections (32,768 and up on Linux), any of which may take a port that was free a
+ * moment ago, and hold it for a minute after its end.
+ */
+const portMin = 12_000;
+const portMax = 32_000;
+
+/** A TCP port of the loopback interface that nothing listens on now. */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') {
-    throw new TypeError('a TCP server has a numeric port');
+  for (;;) {
+    const port = randomInt(portMin, portMax);
+    const server = createServer();
+    server.listen(port, '127.0.0.1');
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false, // somebody else's
+    );
+    if (!isFree) continue;
+    server.close();
+    await once(server, 'close');
+    return port;
   }
-  return address.port;
 }
 
 /** How often a server is started on other ports when one that was free a moment ago was taken meanwhile. */
