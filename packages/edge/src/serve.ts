@@ -19,12 +19,13 @@ export async function serve(configuration: Configuration, options: ServeOptions)
   for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => ask(signal));
   const node = new EdgeNode(configuration, options);
   const started = node.start();
+  // Before it says that it is ready: one that comes a moment later must not kill it. One that comes during the start is done after it.
+  process.on('SIGHUP', () => void started.then(() => reload(node, options)).catch(() => undefined));
   const isUp = await Promise.race([asked.then(() => false), started.then(() => true)]);
   if (!isUp) {
     started.catch(() => undefined); // Given up on demand.
     return (await stopInTime(node)) ? 0 : 1;
   }
-  process.on('SIGHUP', () => reload(node, options));
   const failed = await Promise.race([asked.then(() => false), node.failure.catch(() => true)]);
   const stopped = await stopInTime(node);
   return failed || !stopped ? 1 : 0;
