@@ -3,10 +3,9 @@
  * with their brokers, from a seed. What was acknowledged to its publisher while the group existed is acknowledged by a member, or is still in the log
  * (P1, P3); what was published with QoS 2 reached exactly one client (P2); nothing hangs.
  *
- * Seen to fail, with many seeds: when a member's messages are not given back (GroupMembers.sessionEnded returns at once); when an endpoint that is gone keeps
- * its messages (GroupLeader.endpointLeft without `deliveredInVain`); when an older leader's writes are not fenced (MemoryGroups.update without its check);
- * when QoS 2 is given out again without asking the store (GroupHands.left calls everything certain); when an inherited message is sent without being made
- * good (settleTakes does nothing).
+ * Seen to fail: with most seeds when a member's messages are not given back (GroupMembers.sessionEnded returns at once), and when takes of a leader that was
+ * replaced are accepted (MemoryGroups.take without its check of the epoch); with some when its writes are (MemoryGroups.update without it), and when an endpoint
+ * that is gone keeps its messages (GroupLeader.endpointLeft without `deliveredInVain`). group-takes.test.ts stops at each step of the rest.
  */
 import { expect, test } from 'vitest';
 import { LossyHub } from './support/lossy-backplane.ts';
@@ -14,7 +13,8 @@ import { PatientClient } from './support/patient-client.ts';
 import { Random } from './support/random.ts';
 import { type Worker, World } from './support/world.ts';
 
-const seeds = Array.from({ length: 150 }, (_, i) => i + 1);
+/** The last ones have each found something once. */
+const seeds = [...Array.from({ length: 150 }, (_, i) => i + 1), 1418, 2250, 2398, 2456];
 const stepsPerSeed = 50;
 const filter = 'jobs/+';
 const group = `$share/g/${filter}`;

@@ -244,7 +244,6 @@ export function writeRun(writer: FrameWriter, run: RunEntry): void {
   writer.block(run.bytes.subarray(run.start, run.end));
 }
 
-/** `body`: as written by group-frames.ts. */
 export function writeWord(writer: FrameWriter, body: Uint8Array): void {
   writer.u8(wordKind);
   writer.block(body);
@@ -261,7 +260,7 @@ export function isRun(kind: number): boolean {
   return (kind & runKind) !== 0;
 }
 
-/** What follows is a block, for group-frames.ts. */
+/** Of `writeWord`: what follows is a block. */
 export function isWord(kind: number): boolean {
   return kind === wordKind;
 }
