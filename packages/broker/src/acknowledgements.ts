@@ -35,6 +35,20 @@ export class AwaitedPromise extends Awaited {
   }
 }
 
+/** Settles others when all that took their place are there. */
+export class AwaitedForOthers extends Awaited {
+  private readonly others: readonly Awaited[];
+
+  constructor(others: readonly Awaited[]) {
+    super();
+    this.others = others;
+  }
+
+  protected override ready(): void {
+    for (const other of this.others) other.settle();
+  }
+}
+
 /** A PUBACK (type 4) or PUBREC (type 5) to be sent. */
 export class PendingAcknowledgement extends Awaited {
   readonly connection: Connection;

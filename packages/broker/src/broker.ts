@@ -6,6 +6,7 @@ import { parseShare, ReasonCode } from '@dunlin/protocol';
 import { AppendQueue } from './append-queue.ts';
 import { Burials } from './cluster/burials.ts';
 import { Cluster } from './cluster/cluster.ts';
+import { writeGroupFrame } from './cluster/group-frames.ts';
 import { Links } from './cluster/links.ts';
 import { Routes } from './cluster/routes.ts';
 import { Connection } from './connection.ts';
@@ -13,6 +14,8 @@ import { ConnectionState } from './connection-state.ts';
 import { DelayedMessages } from './delayed.ts';
 import { DurableFilters } from './durable-filters.ts';
 import { Duties } from './duties.ts';
+import { GroupDuties } from './group-duties.ts';
+import { GroupLogs } from './group-logs.ts';
 import { KeepAlive } from './keep-alive.ts';
 import type { Limits } from './limits.ts';
 import { LogEnds } from './log-ends.ts';
@@ -91,6 +94,8 @@ export class Broker {
   readonly links: Links;
   readonly routes: Routes;
   readonly router: PublishRouter;
+  readonly groups: GroupLogs;
+  readonly groupDuties: GroupDuties;
   readonly sessions: Sessions;
   readonly cluster: Cluster;
   readonly burials: Burials;
@@ -140,19 +145,40 @@ export class Broker {
       send,
       changing: () => this.links.flushMessages(),
       durableAnnounced: (filter, lastSequence) => {
-        this.durableFilters.add(filter, lastSequence);
+        if (filter.startsWith('$share/')) this.durableFilters.addGroup(filter);
+        else this.durableFilters.add(filter, lastSequence);
       },
       durableDigest: () => this.durableFilters.digest,
       durableCompared: (endpoint, theirs) => this.durableFilters.compared(endpoint, theirs),
     });
     this.router = new PublishRouter(this);
     this.delayed = new DelayedMessages(store, this.router, clock, logger, metrics);
+    this.groups = this.makeGroups();
+    this.durableFilters.watcher = this.groups;
+    this.delivery.groupRoomCame = (session) => this.groups.roomCame(session);
+    this.groupDuties = new GroupDuties(this);
     this.sessions = new Sessions(this);
     this.cluster = new Cluster(this);
     const isMember = (endpoint: EndpointId): boolean => this.cluster.has(endpoint);
     this.burials = new Burials({ leases: options.leases ?? null, store, clock, logger, self: this.self, isMember });
     this.sysTopics = new SysTopics(this);
     this.duties = new Duties(this);
+  }
+
+  private makeGroups(): GroupLogs {
+    const { self, store, clock, logger, metrics, limits, delivery, writer, tree, durableFilters, router } = this;
+    return new GroupLogs({
+      ...{ self, store, clock, logger, metrics, limits, delivery, writer, tree, durableFilters, router },
+      sendTo: (to, frame) => this.links.sendGroup(to, writeGroupFrame(frame)),
+      writeBack: (write) => this.pendingWrites.add('writing back how far a group was served', write),
+      isThere: (endpoint) => this.cluster.has(endpoint),
+      sessionOf: (clientId) => this.sessions.get(clientId),
+      filterChanged: (filter) => {
+        const entry = this.tree.find(filter);
+        if (entry !== null) this.routes.filterChanged(entry);
+      },
+      routesConfirmed: () => this.routes.confirmed(),
+    });
   }
 
   get connectionCount(): number {
@@ -253,6 +279,7 @@ export class Broker {
   }
 
   private async flushed(): Promise<void> {
+    this.groups.stop();
     await this.appends.idle();
     await this.retained.idle();
     await this.pendingWrites.idle();

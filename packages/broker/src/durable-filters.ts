@@ -1,5 +1,6 @@
 /**
- * The filters that at least one durable session subscribes to: known to every worker, owned by the store (ARCHITECTURE.md, section 5).
+ * The filters that at least one durable session subscribes to, and the shared groups that have a durable member: known to every worker, owned by the store
+ * (ARCHITECTURE.md, section 5).
  *
  * They are loaded at the start, announced when a session adds one, and loaded again when an append tells that one is gone, or when another endpoint knows
  * other ones: a difference that lasts from one digest to the next has every endpoint that sees it ask the store, which is right. A filter that was
@@ -9,6 +10,7 @@ import type { Digest } from './cluster/frames.ts';
 import { SetDigest } from './cluster/set-digest.ts';
 import { DurableLog, FollowedLogs } from './durable-log.ts';
 import type { EndpointId, Store } from './ports/store.ts';
+import { dropEmptyGroup, groupOf, type SharedGroup } from './shared-subscriptions.ts';
 import type { SubscriptionTree } from './subscription-tree.ts';
 
 /** Digests in a row that differ before the set is loaded again: one may have crossed an announcement. Doubled when loading did not help, up to the second. */
@@ -20,13 +22,21 @@ interface Difference {
   loadAt: number;
 }
 
+/** Told which groups have a log. */
+export interface GroupsWatcher {
+  groupAdded(group: SharedGroup): void;
+  groupRemoved(group: SharedGroup): void;
+}
+
 export class DurableFilters {
   readonly digest = new SetDigest();
-  /** Logs that local sessions follow. */
+  /** Logs that somebody here follows. */
   readonly followed = new FollowedLogs();
   private readonly store: Store;
   private readonly tree: SubscriptionTree;
   private readonly announcedAt = new Map<string, number>();
+  private readonly groupsAnnouncedAt = new Map<string, number>();
+  watcher: GroupsWatcher | null = null;
   /** Endpoints that know other filters than are known here. */
   private readonly differing = new Map<EndpointId, Difference>();
   private generation = 0;
@@ -44,10 +54,20 @@ export class DurableFilters {
   async load(): Promise<void> {
     const since = ++this.generation;
     this.stale = false;
-    const filters = await this.store.durableFilters().catch((error: unknown) => {
-      this.stale = true;
-      throw error;
-    });
+    const [filters, groups] = await Promise.all([this.store.durableFilters(), this.store.durableGroups()]).catch(
+      (error: unknown) => {
+        this.stale = true;
+        throw error;
+      },
+    );
+    const presentGroups = new Set<string>();
+    for (const { group } of groups) {
+      presentGroups.add(group);
+      this.putGroup(group, since - 1);
+    }
+    for (const [name, announced] of this.groupsAnnouncedAt) {
+      if (announced < since && !presentGroups.has(name)) this.removeGroup(name);
+    }
     const present = new Set<string>();
     for (const { filter, lastSequence } of filters) {
       present.add(filter);
@@ -75,6 +95,36 @@ export class DurableFilters {
       entry.log.lastSequence = lastSequence;
     }
     return entry.log;
+  }
+
+  /** The group `$share/{name}/{filter}` has a durable member. */
+  addGroup(name: string): void {
+    this.putGroup(name, this.generation);
+  }
+
+  private putGroup(name: string, announced: number): void {
+    const known = this.groupsAnnouncedAt.get(name);
+    if (known === undefined || known < announced) this.groupsAnnouncedAt.set(name, announced);
+    if (known !== undefined) return;
+    this.digest.add(name, 0);
+    const filter = name.slice(name.indexOf('/', '$share/'.length) + 1);
+    const group = groupOf(this.tree.entry(filter), name, filter);
+    group.isLogged = true;
+    this.tree.touch();
+    this.watcher?.groupAdded(group);
+  }
+
+  private removeGroup(name: string): void {
+    this.groupsAnnouncedAt.delete(name);
+    this.digest.remove(name, 0);
+    const entry = this.tree.find(name.slice(name.indexOf('/', '$share/'.length) + 1));
+    const group = entry?.groups?.find((known) => known.name === name);
+    if (entry === null || group === undefined) return;
+    group.isLogged = false;
+    this.watcher?.groupRemoved(group);
+    dropEmptyGroup(entry, group);
+    this.tree.touch();
+    this.tree.prune(entry);
   }
 
   /** An append or an unsubscribe told that a filter may not be durable any more. */
@@ -107,7 +157,7 @@ export class DurableFilters {
 
   private remove(filter: string): void {
     const entry = this.tree.find(filter);
-    if (entry === null || entry.log === null || entry.log.cursors.length > 0) return;
+    if (entry === null || entry.log === null || entry.log.readers.length > 0) return;
     entry.log = null;
     this.announcedAt.delete(filter);
     this.digest.remove(filter, 0);

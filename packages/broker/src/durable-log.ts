@@ -1,10 +1,17 @@
 /**
- * A worker's view of the log of one durable filter: how far it goes, and which local sessions follow it.
+ * A worker's view of the log of one durable filter: how far it goes, and who here follows it.
  */
-import type { LogCursor } from './log-cursor.ts';
 import type { Publication } from './publication.ts';
 
-/** Logs with local cursors, for looking at their ends in turn (log-ends.ts). */
+/** Somebody here who follows a log: a durable session's cursor, or the leader of a shared group. */
+export interface LogReader {
+  /** Called for each message that comes, in the order of their numbers unless frames overtook each other. */
+  arrived(sequence: number, publication: Publication): void;
+  /** The log goes on up to this number, whatever was heard. */
+  endMoved(sequence: number): void;
+}
+
+/** Logs with local readers, for looking at their ends in turn (log-ends.ts). */
 export class FollowedLogs {
   readonly list: DurableLog[] = [];
 
@@ -26,9 +33,9 @@ export class DurableLog {
   readonly filter: string;
   /** The highest number known here, from whatever source. Others may have appended more. */
   lastSequence: number;
-  /** The highest number that has come with its message, or that cursors were told to read up to: no live cursor is behind it. */
+  /** The highest number that has come with its message, or that readers were told to read up to: no live one is behind it. */
   heard: number;
-  readonly cursors: LogCursor[] = [];
+  readonly readers: LogReader[] = [];
   /** `heard` when its end was looked at last. */
   heardAtLook = -1;
   /** An end that the store told and that no frame has brought: if that stays so, the frames were lost. */
@@ -44,31 +51,31 @@ export class DurableLog {
     this.followed = followed;
   }
 
-  addCursor(cursor: LogCursor): void {
-    if (this.cursors.length === 0) this.followed.add(this);
-    this.cursors.push(cursor);
+  addReader(reader: LogReader): void {
+    if (this.readers.length === 0) this.followed.add(this);
+    this.readers.push(reader);
   }
 
-  removeCursor(cursor: LogCursor): void {
-    const at = this.cursors.indexOf(cursor);
+  removeReader(reader: LogReader): void {
+    const at = this.readers.indexOf(reader);
     if (at < 0) return;
-    const last = this.cursors.pop();
-    if (last !== undefined && last !== cursor) this.cursors[at] = last;
-    if (this.cursors.length === 0) this.followed.remove(this);
+    const last = this.readers.pop();
+    if (last !== undefined && last !== reader) this.readers[at] = last;
+    if (this.readers.length === 0) this.followed.remove(this);
   }
 
   /** A message that the log has taken under this number. */
   arrived(sequence: number, publication: Publication): void {
     if (sequence > this.lastSequence) this.lastSequence = sequence;
     if (sequence > this.heard) this.heard = sequence;
-    const cursors = this.cursors;
-    for (let i = 0; i < cursors.length; i++) cursors[i].arrived(sequence, publication);
+    const readers = this.readers;
+    for (let i = 0; i < readers.length; i++) readers[i].arrived(sequence, publication);
   }
 
-  /** The log goes further than any frame has told: cursors that believed to be at its end read it. */
+  /** The log goes further than any frame has told: readers that believed to be at its end read it. */
   endSeen(sequence: number): void {
     if (sequence > this.lastSequence) this.lastSequence = sequence;
     if (sequence > this.heard) this.heard = sequence;
-    for (const cursor of [...this.cursors]) cursor.endMoved(sequence);
+    for (const reader of [...this.readers]) reader.endMoved(sequence);
   }
 }

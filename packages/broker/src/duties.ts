@@ -8,7 +8,7 @@ import { RecordError } from './message-record.ts';
 const secondMilliseconds = 1000;
 /** Wills, sessions taken from the store at once. */
 const batchMax = 500;
-/** Trimming: every so many seconds. */
+/** Trimming, and looking after groups: every so many seconds. */
 const slowEverySeconds = 5;
 
 export class Duties {
@@ -42,11 +42,17 @@ export class Duties {
     // Alone nobody else appends. With a backplane others may, also while none of them is heard of.
     if (broker.backplane !== null) this.run('looking at the ends of logs', () => broker.logEnds.everySecond());
     this.run('releasing what the dead owned', () => broker.burials.everySecond(isLeader));
-    if (!isLeader) return;
+    if (!isLeader) {
+      broker.groupDuties.rest();
+      return;
+    }
     this.run('publishing due wills', () => this.publishDueWills());
     this.run('publishing delayed messages', () => broker.delayed.publishDue());
     this.run('ending sessions', () => this.expireSessions());
-    if (this.seconds % slowEverySeconds === 0) this.run('trimming logs', () => this.trim());
+    if (this.seconds % slowEverySeconds === 0) {
+      this.run('trimming logs', () => this.trim());
+      this.run('looking after groups', () => broker.groupDuties.run());
+    }
   }
 
   /** Never two of the same at once: a slow store must not gather them. */

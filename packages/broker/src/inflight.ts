@@ -7,12 +7,23 @@
  *
  * A message's content is not kept here: within one connection nothing is ever sent twice, and what must be sent again
  * after a reconnect is in a log. Members of shared groups and retained messages of durable sessions keep theirs in `contents`.
+ * So does what was in flight before a reconnect and is in no log.
  */
-import type { LogCursor } from './log-cursor.ts';
 import type { Publication } from './publication.ts';
 import type { Subscription } from './subscription.ts';
 
 export const InflightState = { none: 0, sent1: 1, sent2: 2, released: 3 } as const;
+
+/** Where a message in flight came from, and who is told when it is through. */
+export interface InflightSource {
+  /** Of the log; of a shared group its whole name. */
+  readonly filter: string;
+  /** False: what is left unacknowledged goes to somebody else, unless its content is kept with the packet identifier. */
+  readonly isKept: boolean;
+  acknowledge(sequence: number): void;
+  /** The store may know the packet identifier. */
+  wasResent(sequence: number): boolean;
+}
 
 /** What only a few messages need beyond their state. */
 export interface InflightContent {
@@ -33,7 +44,7 @@ export class OutboundInflight {
   private packetIds = new Uint16Array(smallestSlots);
   private states = new Uint8Array(smallestSlots);
   private sequences: Float64Array | null = null;
-  private cursors: (LogCursor | null)[] | null = null;
+  private sources: (InflightSource | null)[] | null = null;
   private contents: Map<number, InflightContent> | null = null;
   private last = 0;
 
@@ -46,36 +57,37 @@ export class OutboundInflight {
   }
 
   /** Takes the next free identifier. The caller has seen that it is not full. */
-  take(qos: 1 | 2, cursor: LogCursor | null, sequence: number): number {
+  take(qos: 1 | 2, source: InflightSource | null, sequence: number): number {
     if ((this.count + 1) * 2 > this.mask + 1) this.growSlots();
     let packetId = this.last;
     do {
       packetId = packetId === 65_535 ? 1 : packetId + 1;
     } while (this.states[packetId & this.mask] !== InflightState.none);
     this.last = packetId;
-    this.put(packetId, qos === 1 ? InflightState.sent1 : InflightState.sent2, cursor, sequence);
+    this.put(packetId, qos === 1 ? InflightState.sent1 : InflightState.sent2, source, sequence);
     return packetId;
   }
 
   /** Puts back an identifier that was in use before a reconnect. */
-  restore(packetId: number, state: number, cursor: LogCursor | null, sequence: number): void {
+  restore(packetId: number, state: number, source: InflightSource | null, sequence: number): void {
     while ((this.count + 1) * 2 > this.mask + 1 || this.states[packetId & this.mask] !== InflightState.none)
       this.growSlots();
-    this.put(packetId, state, cursor, sequence);
+    this.put(packetId, state, source, sequence);
     if (packetId > this.last) this.last = packetId;
   }
 
-  private put(packetId: number, state: number, cursor: LogCursor | null, sequence: number): void {
+  private put(packetId: number, state: number, source: InflightSource | null, sequence: number): void {
     const slot = packetId & this.mask;
     this.packetIds[slot] = packetId;
     this.states[slot] = state;
     this.count++;
-    if (cursor !== null || this.cursors !== null) {
-      if (this.cursors === null || this.sequences === null) {
-        this.cursors = new Array<LogCursor | null>(this.mask + 1).fill(null);
+    // A number without a source: of a group, from before a reconnect (group-takes.ts).
+    if (source !== null || sequence > 0 || this.sources !== null) {
+      if (this.sources === null || this.sequences === null) {
+        this.sources = new Array<InflightSource | null>(this.mask + 1).fill(null);
         this.sequences = new Float64Array(this.mask + 1);
       }
-      this.cursors[slot] = cursor;
+      this.sources[slot] = source;
       this.sequences[slot] = sequence;
     }
   }
@@ -99,8 +111,8 @@ export class OutboundInflight {
     this.contents?.delete(packetId);
   }
 
-  cursorOf(packetId: number): LogCursor | null {
-    return this.cursors === null ? null : this.cursors[packetId & this.mask];
+  sourceOf(packetId: number): InflightSource | null {
+    return this.sources === null ? null : this.sources[packetId & this.mask];
   }
 
   sequenceOf(packetId: number): number {
@@ -111,7 +123,7 @@ export class OutboundInflight {
     const slot = packetId & this.mask;
     this.states[slot] = InflightState.none;
     this.count--;
-    if (this.cursors !== null) this.cursors[slot] = null;
+    if (this.sources !== null) this.sources[slot] = null;
     if (this.contents !== null) this.contents.delete(packetId);
   }
 
@@ -126,20 +138,20 @@ export class OutboundInflight {
 
   private growSlots(): void {
     const oldMask = this.mask;
-    const { packetIds, states, sequences, cursors } = this;
+    const { packetIds, states, sequences, sources } = this;
     const size = (oldMask + 1) * 2;
     this.mask = size - 1;
     this.packetIds = new Uint16Array(size);
     this.states = new Uint8Array(size);
     this.sequences = sequences === null ? null : new Float64Array(size);
-    this.cursors = cursors === null ? null : new Array<LogCursor | null>(size).fill(null);
+    this.sources = sources === null ? null : new Array<InflightSource | null>(size).fill(null);
     for (let slot = 0; slot <= oldMask; slot++) {
       if (states[slot] === InflightState.none) continue;
       const to = packetIds[slot] & this.mask;
       this.packetIds[to] = packetIds[slot];
       this.states[to] = states[slot];
       if (this.sequences !== null && sequences !== null) this.sequences[to] = sequences[slot];
-      if (this.cursors !== null && cursors !== null) this.cursors[to] = cursors[slot];
+      if (this.sources !== null && sources !== null) this.sources[to] = sources[slot];
     }
   }
 }

@@ -53,6 +53,10 @@ export interface Limits {
   /** Delayed publishes further in the future than this are refused. */
   delayMaxSeconds: number;
   sharedStrategy: SharedStrategy;
+  /** A message that waits for a shared group with durable members is dropped after this, for this group alone; 0: never. */
+  groupMessageTtlSeconds: number;
+  /** Deliveries to members of such a group that end without an acknowledgement, after which a message goes to `$dead-letter/{group}/{topic}`; 0: any number. */
+  groupDeliveriesMax: number;
   /** SUBACK waits at most this long for other endpoints to confirm a route (P5). */
   routeConfirmMilliseconds: number;
   /** Unacknowledged bytes of one link to another endpoint; over it publishers are not read (architecture 8). */
@@ -90,6 +94,8 @@ export const defaultLimits: Limits = {
   logPageBytes: 1024 * 1024,
   delayMaxSeconds: 4_294_967,
   sharedStrategy: 'round-robin',
+  groupMessageTtlSeconds: 0,
+  groupDeliveriesMax: 16,
   routeConfirmMilliseconds: 2000,
   linkBytesMax: 8 * 1024 * 1024,
   matchCacheMax: 65_536,

@@ -11,7 +11,8 @@
  * missing, the cursor falls behind: it then reads the log a page at a time as room comes, until it has reached the end.
  */
 
-import type { DurableLog } from './durable-log.ts';
+import type { DurableLog, LogReader } from './durable-log.ts';
+import type { InflightSource } from './inflight.ts';
 import { RecordError, readRecord } from './message-record.ts';
 import type { LogEntry, OutboundInflight as StoredInflight } from './ports/store.ts';
 import type { Publication } from './publication.ts';
@@ -23,10 +24,11 @@ const noEntries: LogEntry[] = [];
 /** A gap of dropped numbers up to this is noted one by one; a larger one moves the cursor in one step. */
 const gapNotedMax = 10_000;
 
-export class LogCursor {
+export class LogCursor implements InflightSource, LogReader {
   readonly session: Session;
   readonly log: DurableLog;
   readonly subscription: Subscription;
+  readonly isKept = true;
   private readonly delivery: SessionDelivery;
   acknowledged: number;
   readonly above: Set<number>;
@@ -61,6 +63,10 @@ export class LogCursor {
     this.above = new Set(above);
     this.next = acknowledged + 1;
     this.checked = isNew;
+  }
+
+  get filter(): string {
+    return this.log.filter;
   }
 
   /** The number belongs to a message that the reconnect resends. */

@@ -53,8 +53,7 @@ export class LogEnds {
     const logs = this.roundLeft > 0 ? this.nextOfRound() : this.nextIdle();
     if (logs.length === 0) return;
     try {
-      const step = this.store.logEnds === undefined ? logs.length : batchMax;
-      for (let at = 0; at < logs.length; at += step) await this.look(logs.slice(at, at + step));
+      for (let at = 0; at < logs.length; at += batchMax) await this.look(logs.slice(at, at + batchMax));
     } catch (error) {
       this.roundWanted = true;
       throw error;
@@ -62,16 +61,13 @@ export class LogEnds {
   }
 
   private nextOfRound(): DurableLog[] {
-    // A store that tells all ends at once is asked once for all.
-    const countMax = this.store.logEnds === undefined ? this.roundLeft : wantedPerSecondMax;
-    const logs = this.next(Math.min(this.roundLeft, countMax));
+    const logs = this.next(Math.min(this.roundLeft, wantedPerSecondMax));
     // Logs that are not followed any more are not waited for.
     this.roundLeft = Math.min(this.roundLeft, this.followed.list.length) - logs.length;
     return logs;
   }
 
   private nextIdle(): DurableLog[] {
-    if (this.store.logEnds === undefined) return []; // too dear for now and then; such a store has workers that lose nothing
     const share = Math.ceil(this.followed.list.length / roundSeconds);
     return this.next(Math.min(share, idlePerSecondMax)).filter(isIdle);
   }
@@ -87,10 +83,7 @@ export class LogEnds {
   }
 
   private async look(logs: DurableLog[]): Promise<void> {
-    const ends = await endsOf(
-      this.store,
-      logs.map((log) => log.filter),
-    );
+    const ends = await this.store.logEnds(logs.map((log) => log.filter));
     for (let i = 0; i < logs.length; i++) {
       if (ends[i] <= logs[i].heard) continue;
       logs[i].suspectedEnd = ends[i];
@@ -99,7 +92,7 @@ export class LogEnds {
   }
 
   private decide(log: DurableLog): void {
-    if (log.suspectedEnd <= log.heard || log.cursors.length === 0) return;
+    if (log.suspectedEnd <= log.heard || log.readers.length === 0) return;
     this.metrics.logsBehind++;
     log.endSeen(log.suspectedEnd);
   }
@@ -110,10 +103,4 @@ function isIdle(log: DurableLog): boolean {
   const idle = log.heardAtLook === log.heard;
   log.heardAtLook = log.heard;
   return idle;
-}
-
-async function endsOf(store: Store, filters: string[]): Promise<number[]> {
-  if (store.logEnds !== undefined) return store.logEnds(filters);
-  const known = new Map((await store.durableFilters()).map(({ filter, lastSequence }) => [filter, lastSequence]));
-  return filters.map((filter) => known.get(filter) ?? 0);
 }

@@ -9,27 +9,37 @@
  *  | = 1    |        | f64, ms    | length u16   |             | len u16 |             | ties   | (forwarded ones) | to end  |
  *  |        |        | 0: never   |              |             |         |             | len u32|                  |         |
  *  +--------+--------+------------+--------------+-------------+---------+-------------+--------+------------------+---------+
- *  flags: bits 0-1 QoS, bit 2 retain
+ *  flags: bits 0-1 QoS, bit 2 retain, bit 3: publishedAt (f64, ms) stands behind expiresAt
  * ```
  */
 import { Publication } from './publication.ts';
 
 const layoutVersion = 1;
-const publisherAt = 10;
+const publishedFlag = 8;
+const publishedAtOffset = 10;
 
 /** Thrown by `readRecord` for bytes that are no record of a known layout: a store written by a newer version, or damaged. */
 export class RecordError extends Error {}
 
-/** Encodes a publication, wherever its bytes lie, into a buffer of its own. `topic` may replace the topic (for `$delayed`). */
-export function writeRecord(publication: Publication, topic: Buffer | null = null): Buffer {
+/**
+ * Encodes a publication, wherever its bytes lie, into a buffer of its own. `topic` may replace the topic (for `$delayed`). `publishedAt`: 0 where nobody
+ * needs to know.
+ */
+export function writeRecord(
+  publication: Publication,
+  topic: Buffer | null = null,
+  publishedAt = publication.publishedAt,
+): Buffer {
+  const publisherAt = publishedAt === 0 ? 10 : 18;
   const publisherLength = Buffer.byteLength(publication.publisher);
   const topicLength = topic === null ? publication.topicEnd - publication.topicStart : topic.length;
   const propertiesLength = publication.propertiesEnd - publication.propertiesStart;
   const payloadLength = publication.payloadEnd - publication.payloadStart;
-  const record = Buffer.allocUnsafe(18 + publisherLength + topicLength + propertiesLength + payloadLength);
+  const record = Buffer.allocUnsafe(publisherAt + 8 + publisherLength + topicLength + propertiesLength + payloadLength);
   record[0] = layoutVersion;
-  record[1] = publication.qos | (publication.retain ? 4 : 0);
+  record[1] = publication.qos | (publication.retain ? 4 : 0) | (publishedAt === 0 ? 0 : publishedFlag);
   record.writeDoubleBE(publication.expiresAt, 2);
+  if (publishedAt !== 0) record.writeDoubleBE(publishedAt, publishedAtOffset);
   let at = record.writeUInt16BE(publisherLength, publisherAt);
   if (publisherLength > 0) at += record.write(publication.publisher, at);
   at = record.writeUInt16BE(topicLength, at);
@@ -50,11 +60,15 @@ export function readRecord(bytes: Uint8Array): Publication {
     );
   }
   const publication = new Publication();
+  const hasPublished = (record[1] & publishedFlag) !== 0;
+  const publisherAt = hasPublished ? 18 : 10;
+  if (record.length < publisherAt + 8) throw new RecordError('a message record that ends within its head');
   const publisherEnd = publisherAt + 2 + record.readUInt16BE(publisherAt);
   publication.bytes = record;
   publication.qos = (record[1] & 3) as 0 | 1 | 2;
   publication.retain = (record[1] & 4) !== 0;
   publication.expiresAt = record.readDoubleBE(2);
+  if (hasPublished) publication.publishedAt = record.readDoubleBE(publishedAtOffset);
   publication.publisher = publisherEnd > publisherAt + 2 ? record.toString('utf8', publisherAt + 2, publisherEnd) : '';
   publication.topicStart = publisherEnd + 2;
   publication.topicEnd = publication.topicStart + record.readUInt16BE(publisherEnd);

@@ -34,6 +34,8 @@ export class Publication {
   retain = false;
   /** Milliseconds since 1970; 0: never. */
   expiresAt = 0;
+  /** When it was taken, milliseconds since 1970; 0: nobody needs to know (limits.groupMessageTtlSeconds). */
+  publishedAt = 0;
   /** True: the bytes are those of a chunk and end with the turn; whoever keeps it makes a copy (`keep`). */
   lent = false;
   /** Client identifier of who published, for No Local; empty: not a client. */

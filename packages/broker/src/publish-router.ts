@@ -4,14 +4,14 @@
  * What an acknowledgement waits for is added to it here: the append to every log, the frame of every other endpoint, the write of the
  * retained message. Nothing else may acknowledge (P1).
  */
-import { type Awaited, AwaitedPromise } from './acknowledgements.ts';
+import { type Awaited, AwaitedForOthers, AwaitedPromise } from './acknowledgements.ts';
 import type { AppendQueue } from './append-queue.ts';
 import type { MessageEntry } from './cluster/frames.ts';
-import type { Links } from './cluster/links.ts';
+import type { Links, LostMessages } from './cluster/links.ts';
 import { deliverAcknowledged, deliverQos0 } from './deliver.ts';
 import type { DurableFilters } from './durable-filters.ts';
 import type { Limits } from './limits.ts';
-import { writeRecord } from './message-record.ts';
+import { readRecord, writeRecord } from './message-record.ts';
 import type { AppendRequest, EndpointId } from './ports/store.ts';
 import type { Publication } from './publication.ts';
 import type { RetainedMessages } from './retained.ts';
@@ -37,6 +37,8 @@ export interface PublishRouterParts {
 export type Producer = Pick<AppendRequest, 'producer' | 'inbound'>;
 const noProducer: Producer = { producer: null, inbound: null };
 
+/** How often a message for a group is sent on: two endpoints that each believe that the other has members must not pass it to and fro. */
+const hopsMax = 3;
 const noEndpoints: readonly EndpointId[] = [];
 const noGroups: string[] = [];
 const noLogs: MessageEntry['logs'] = [];
@@ -46,6 +48,14 @@ export class PublishRouter {
 
   constructor(parts: PublishRouterParts) {
     this.parts = parts;
+  }
+
+  /** Like `publish`, if there is anybody who wants it; false: there is nobody. Throws ProtocolError for what is no topic name. */
+  async publishIfWanted(publication: Publication): Promise<boolean> {
+    const match = this.parts.matches.find(publication.bytes, publication.topicStart, publication.topicEnd);
+    if (match.isEmpty) return false;
+    await this.publish(publication);
+    return true;
   }
 
   /** Routes a publication that is not a client's PUBLISH packet. Resolves when it is as safe as an acknowledged one. */
@@ -69,7 +79,8 @@ export class PublishRouter {
     if (publication.retain && this.parts.limits.retainAvailable) this.retain(publication, match, acknowledgement);
     if (publication.qos === 0) deliverQos0(delivery, publication, match.all, publisher);
     else deliverAcknowledged(delivery, publication, match.live, publisher);
-    const remoteGroups = match.groups.length > 0 ? this.toGroups(publication, match.groups) : null;
+    const groups = publication.qos === 0 ? match.groups : match.liveGroups;
+    const remoteGroups = groups.length > 0 ? this.toGroups(publication, groups) : null;
     if (publication.qos === 0 || (match.logs.length === 0 && producer.inbound === null)) {
       this.toEndpoints(publication, match, remoteGroups, noLogs, acknowledgement);
     } else {
@@ -91,8 +102,10 @@ export class PublishRouter {
     acknowledgement: Awaited | null,
     producer: Producer,
   ): void {
-    const record = writeRecord(publication);
     const { logs } = match;
+    // When groups read it, it may be asked how long it has waited for them.
+    const isTimed = this.parts.limits.groupMessageTtlSeconds > 0 && match.groups.length > match.liveGroups.length;
+    const record = writeRecord(publication, null, isTimed ? this.parts.delivery.now : publication.publishedAt);
     if (acknowledgement !== null) acknowledgement.waits++;
     const hasRemote = match.endpoints.length > 0 || remoteGroups !== null;
     this.parts.appends.add({
@@ -106,7 +119,7 @@ export class PublishRouter {
       logs,
       acknowledgement,
       appended: (sequences, appended) => {
-        if (sequences.includes(0)) this.parts.durableFilters.markStale();
+        if (sequences.includes(0)) this.notLogged(sequences, match, appended, acknowledgement);
         if (!hasRemote) return;
         const numbered = logs
           .map((log, i) => ({ filter: log.filter, sequence: Math.abs(sequences[i]) }))
@@ -116,6 +129,20 @@ export class PublishRouter {
     });
     // Without logs nobody calls `appended`; what other endpoints get does not depend on numbers then.
     if (logs.length === 0 && hasRemote) this.toEndpoints(publication, match, remoteGroups, noLogs, acknowledgement);
+  }
+
+  /** Some filters have no log any more. A group that still has members gets the message at once, as one without durable members does. */
+  private notLogged(
+    sequences: readonly number[],
+    match: TopicMatch,
+    publication: Publication,
+    acknowledgement: Awaited | null,
+  ): void {
+    this.parts.durableFilters.markStale();
+    for (const group of match.groups) {
+      const at = group.isLogged ? match.logs.findIndex(({ filter }) => filter === group.filter) : -1;
+      if (at >= 0 && sequences[at] === 0) this.redispatch(group, publication, acknowledgement);
+    }
   }
 
   /**
@@ -183,14 +210,37 @@ export class PublishRouter {
   }
 
   /** A message that a member of a group left unacknowledged goes to another (features D4). False: there is none. */
-  redispatch(group: SharedGroup, publication: Publication): boolean {
+  redispatch(
+    group: SharedGroup,
+    publication: Publication,
+    acknowledgement: Awaited | null = null,
+    hops: number | undefined = undefined,
+  ): boolean {
     const remote = this.toGroups(publication, [group]);
     if (remote === null) return group.members.length > 0;
     for (const [endpoint, groups] of remote) {
-      const entry = { record: writeRecord(publication), toSubscriptions: false, groups, logs: noLogs };
-      this.toOne(endpoint, entry, publication.qos, null);
+      const entry = { record: writeRecord(publication), toSubscriptions: false, groups, logs: noLogs, hops };
+      this.toOne(endpoint, entry, publication.qos, acknowledgement);
     }
     return true;
+  }
+
+  /**
+   * An endpoint has left with messages for groups that it never acknowledged: other members get them, and who waits for them waits for that. One that it
+   * had taken in all the same comes twice.
+   */
+  rescue({ entries, waiting }: LostMessages): void {
+    const { tree, delivery } = this.parts;
+    const rescued = new AwaitedForOthers(waiting);
+    for (const { record, groups } of entries) {
+      const publication = readRecord(record);
+      for (const name of groups) {
+        const group = tree.find(name.slice(name.indexOf('/', '$share/'.length) + 1))?.groups?.find(isCalled(name));
+        if (group === undefined || !this.redispatch(group, publication, rescued))
+          delivery.metrics.dropped['link-lost']++;
+      }
+    }
+    rescued.settle();
   }
 
   /** A publish that another endpoint took, for sessions here. */
@@ -202,6 +252,7 @@ export class PublishRouter {
       else deliverAcknowledged(delivery, publication, match.live, null);
     }
     for (const { filter, sequence } of entry.logs) tree.find(filter)?.log?.arrived(sequence, publication);
+    const hops = (entry.hops ?? 0) + 1;
     for (const name of entry.groups) {
       const group = match.groups.find((known) => known.name === name);
       if (group === undefined) {
@@ -210,7 +261,12 @@ export class PublishRouter {
       }
       const member = chooseLocal(group, limits.sharedStrategy, publication);
       if (member !== null) delivery.send(publication, member, member.retainAsPublished && publication.retain);
-      else if (!this.redispatch(group, publication)) delivery.metrics.dropped['no-subscriber']++;
+      else if (hops > hopsMax || !this.redispatch(group, publication, null, hops))
+        delivery.metrics.dropped['no-subscriber']++;
     }
   }
+}
+
+function isCalled(name: string): (group: SharedGroup) => boolean {
+  return (group) => group.name === name;
 }

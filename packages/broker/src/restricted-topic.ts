@@ -1,5 +1,5 @@
 /** `$` topics with a meaning; all others are ordinary. */
-const readOnlyPrefixes = ['$SYS', '$share', '$events'];
+const readOnlyPrefixes = ['$SYS', '$share', '$events', '$dead-letter'];
 const delayedPrefix = '$delayed';
 
 export function isRestrictedTopic(topic: string): boolean {

@@ -31,6 +31,8 @@ export class SessionDelivery {
   private readonly clock: Clock;
   private readonly logger: Logger;
   private readonly limits: Limits;
+  /** Set by who hands out the messages of groups. */
+  groupRoomCame: ((session: Session) => void) | null = null;
   private readonly failedReads = new Set<LogCursor>();
   /** Milliseconds since 1970, renewed when a chunk is received and by the worker's timer: one clock read a chunk, not a message. */
   now: number;
@@ -203,6 +205,7 @@ export class SessionDelivery {
     }
     const cursors = session.cursors;
     for (let i = 0; i < cursors.length && session.hasRoom; i++) if (!cursors[i].live) cursors[i].pump();
+    if (session.groupMembers !== null) this.groupRoomCame?.(session);
     session.connection.roomCame();
   }
 
@@ -222,6 +225,17 @@ export class SessionDelivery {
             : InflightState.sent2;
       outbound.restore(message.packetId, state, logged, message.sequence);
       if (logged !== null) logged.markResent(message);
+      if (message.state === 'sent') this.restoreContent(outbound, message);
+    }
+  }
+
+  /** Its content is nowhere but in the session's record: it goes on with it. */
+  private restoreContent(outbound: Session['outboundInflight'], { packetId, filter, record }: OutboundInflight): void {
+    if (record === null) return;
+    try {
+      outbound.keepContent(packetId, { publication: readRecord(record), filter, member: null });
+    } catch (error) {
+      if (!(error instanceof RecordError)) throw error; // `resend` says so, and ends its handshake
     }
   }
 

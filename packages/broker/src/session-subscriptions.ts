@@ -14,6 +14,11 @@ export function usesLog(session: Session, subscription: StoredSubscription): boo
   return session.stored && subscription.qos > 0 && parseShare(subscription.filter) === null;
 }
 
+/** Whether the group that a subscription belongs to has a log, since this member is durable. Then its name and filter. */
+function loggedGroupOf(session: Session, subscription: StoredSubscription): { filter: string } | null {
+  return session.stored && subscription.qos > 0 ? parseShare(subscription.filter) : null;
+}
+
 /** Puts a subscription in force, replacing the one with the same filter [MQTT-3.8.4-3]. `logEnd`: the last number of its log, if it uses one. */
 export function addSubscription(
   broker: Broker,
@@ -35,6 +40,13 @@ export function addSubscription(
     broker.routes.announceDurable(stored.filter, logEnd);
     attachCursor(broker, session, subscription, { filter: stored.filter, acknowledged: logEnd, above: [] }, true);
   }
+  const share = loggedGroupOf(session, stored);
+  if (share !== null) {
+    broker.durableFilters.add(share.filter, logEnd);
+    broker.durableFilters.addGroup(stored.filter);
+    broker.routes.announceDurable(share.filter, logEnd);
+    broker.routes.announceDurable(stored.filter, 0);
+  }
   place(broker, subscription);
   return subscription;
 }
@@ -50,6 +62,11 @@ export function restoreSubscription(
   if (cursor !== null && usesLog(session, stored)) {
     broker.durableFilters.add(stored.filter, 0);
     attachCursor(broker, session, subscription, cursor, false);
+  }
+  const share = loggedGroupOf(session, stored);
+  if (share !== null) {
+    broker.durableFilters.add(share.filter, 0);
+    broker.durableFilters.addGroup(stored.filter);
   }
   place(broker, subscription);
 }
@@ -77,7 +94,7 @@ function attachCursor(
   const attached = new LogCursor(broker.delivery, session, log, subscription, cursor.acknowledged, cursor.above, isNew);
   subscription.cursor = attached;
   session.cursors.push(attached);
-  log.addCursor(attached);
+  log.addReader(attached);
 }
 
 function place(broker: Broker, subscription: Subscription): void {
@@ -89,6 +106,7 @@ function place(broker: Broker, subscription: Subscription): void {
   if (share !== null) {
     const group = groupOf(entry, subscription.filter, share.filter);
     group.add(subscription);
+    broker.groups.joined(subscription);
     tree.touch();
     routes.groupChanged(group);
     return;
@@ -106,7 +124,7 @@ export function removeSubscription(broker: Broker, subscription: Subscription): 
   if (subscription.cursor !== null) {
     subscription.cursor.detached = true;
     session.dirtyCursors.delete(subscription.cursor);
-    subscription.cursor.log.removeCursor(subscription.cursor);
+    subscription.cursor.log.removeReader(subscription.cursor);
     session.cursors.splice(session.cursors.indexOf(subscription.cursor), 1);
   }
   const share = parseShare(subscription.filter);

@@ -3,6 +3,7 @@
  * from the store at CONNECT and written back when the connection ends [MQTT-3.1.2-4..6], [MQTT-4.1.0-1].
  */
 import type { Connection } from './connection.ts';
+import type { GroupMember } from './group-members.ts';
 import { InboundInflight, OutboundInflight } from './inflight.ts';
 import type { LogCursor } from './log-cursor.ts';
 import type { SessionKey } from './ports/store.ts';
@@ -32,6 +33,10 @@ export class Session {
   outbound: OutboundInflight | null = null;
   inbound: InboundInflight | null = null;
   waiting: WaitingMessages | null = null;
+  /** Its membership in each shared group with a log, by the group's name; stays when it has unsubscribed, for what is in flight. */
+  groupMembers: Map<string, GroupMember> | null = null;
+  /** What it had in flight of such groups is known to be its own (group-takes.ts). */
+  groupsSettled = false;
   private readonly inflightMax: number;
   /** True once the session was handed on or released: late answers of the store change nothing any more. */
   ended = false;
@@ -86,6 +91,12 @@ export class Session {
   /** Room for one more QoS 1 or 2 message [MQTT-3.3.4-9]. */
   get hasRoom(): boolean {
     return this.outbound === null || this.outbound.count < this.inflightMax;
+  }
+
+  /** How many messages of groups may be given to it now: none while others wait for the window. */
+  get room(): number {
+    if (this.ended || (this.waiting !== null && this.waiting.length > 0)) return 0;
+    return this.inflightMax - (this.outbound?.count ?? 0);
   }
 
   /** Messages under way and waiting, for `least-inflight`. */

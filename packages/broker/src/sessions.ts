@@ -9,6 +9,7 @@ import { InflightState } from './inflight.ts';
 import { type Claim, type StoredSession, StoreError } from './ports/store.ts';
 import { Session, type SessionWill } from './session.ts';
 import { removeSubscription, restoreSubscription } from './session-subscriptions.ts';
+import { giveToOthers } from './shared-leavings.ts';
 import { applyHanded, type HandedSession, handOver } from './takeover.ts';
 import { UnclaimedSessions } from './unclaimed-sessions.ts';
 import { willDelaySeconds } from './will.ts';
@@ -156,7 +157,8 @@ export class Sessions {
         }
         // A later CONNECT has taken the session over before it was in force here: the client sees what it would have seen a moment later.
         this.abandon(session);
-        if (connection.state !== ConnectionState.closed) welcome({ session, present: stored !== null, stored });
+        if (connection.state === ConnectionState.closed) return null;
+        welcome({ session, present: stored !== null, stored });
         connection.disconnect(ReasonCode.sessionTakenOver, takenOverReason);
         return null;
       }
@@ -213,7 +215,10 @@ export class Sessions {
     return claim;
   }
 
-  /** What a session that was closed here held, taken away: handed out once the session has gone on it would bring QoS 2 messages again. `putBack`: it has not. */
+  /**
+   * What a session held that was closed here and may not be written back yet. It is taken away: a state that is handed out once the session has gone on would
+   * bring messages of QoS 2 again. `putBack`: nobody went on with it.
+   */
   private takeWritten(clientId: string): { handed: HandedSession | null; putBack: () => void } {
     const closing = this.closing.get(clientId);
     const closed = this.closed.get(clientId);
@@ -304,7 +309,8 @@ export class Sessions {
     this.broker.writer.forget(session);
     if (this.byClient.get(session.clientId) === session) this.byClient.delete(session.clientId);
     for (const subscription of session.subscriptions.values()) removeSubscription(this.broker, subscription);
-    this.redispatch(session, redispatchInflight);
+    this.broker.groups.sessionEnded(session);
+    giveToOthers(this.broker, session, redispatchInflight);
   }
 
   /** The connection is gone: the session is written back, or ends with it. */
@@ -342,6 +348,7 @@ export class Sessions {
     pendingWrites.add('writing a session back', async () => {
       try {
         await store.release(session.key, change, now);
+        if (expirySeconds === 0) this.broker.durableFilters.markStale(); // groups and filters may have ended with it
       } finally {
         session.connection.transport.end(); // see Connection.endAfterDisconnect; elsewhere it has ended already
       }
@@ -367,23 +374,6 @@ export class Sessions {
     // It stays in the store until it is safe elsewhere.
     const remove = (): void => pendingWrites.add('removing a will', () => store.removeWill(clientId, key.epoch));
     if (isClaimed) published.then(remove, remove);
-  }
-
-  /** Messages of shared groups that this member leaves go to another (features D4). */
-  private redispatch(session: Session, inflight: boolean): void {
-    const { outbound, waiting } = session;
-    if (outbound !== null && inflight) {
-      for (const packetId of outbound.packetIdsInUse()) {
-        const content = outbound.contentOf(packetId);
-        if (content === null || content.member === null || outbound.stateOf(packetId) !== InflightState.sent1) continue;
-        if (this.broker.redispatch(content.member, content.publication)) outbound.release(packetId);
-      }
-    }
-    if (waiting === null) return;
-    for (let message = waiting.shift(); message !== undefined; message = waiting.shift()) {
-      if (message.subscription.isShared && this.broker.redispatch(message.subscription, message.publication)) continue;
-      this.broker.metrics.dropped['session-ended']++;
-    }
   }
 
   /** A client asked for another expiry in DISCONNECT. Throws ProtocolError when it had none before [MQTT-3.14.2-2]. */

@@ -1,9 +1,15 @@
 /**
  * Shared subscriptions: `$share/{name}/{filter}`; each message to one member of each group (features D4, MQTT 5 section 4.8).
  *
- * A group's members are the local subscriptions and, for each other endpoint, the number it has there. The endpoint that took the
- * publish chooses: a local member, or an endpoint, which then chooses among its own. Offline members are not members: they are
- * not in the group while they are away.
+ * A group's members are the local subscriptions and, for each other endpoint, the number it has there. Offline members are not members: they are not in
+ * the group while they are away.
+ *
+ * | the group | QoS 0 | QoS 1 and 2 |
+ * | --- | --- | --- |
+ * | has no durable member | live | live |
+ * | has one, connected or not | live | through the log of the filter (group-logs.ts), to members whose own QoS is above 0 |
+ *
+ * Live: the endpoint that took the publish chooses a local member, or an endpoint, which then chooses among its own.
  */
 import type { SharedStrategy } from './limits.ts';
 import type { EndpointId } from './ports/store.ts';
@@ -11,10 +17,8 @@ import type { Publication } from './publication.ts';
 import type { Subscription } from './subscription.ts';
 import type { FilterEntry } from './subscription-tree.ts';
 
-export class SharedGroup {
-  /** `$share/name/filter`. */
-  readonly name: string;
-  readonly filter: string;
+/** Those among whom one is chosen. */
+export class SharedMembers {
   readonly members: Subscription[] = [];
   /** Members at other endpoints, sorted by name so that all endpoints count alike. */
   readonly remote: { endpoint: EndpointId; count: number }[] = [];
@@ -24,15 +28,6 @@ export class SharedGroup {
   /** Whose turn it is among the members here, for messages that other endpoints sent here: a count of its own, or each would upset the other. */
   localTurn = 0;
   sticky: Subscription | EndpointId | null = null;
-
-  constructor(name: string, filter: string) {
-    this.name = name;
-    this.filter = filter;
-  }
-
-  get isEmpty(): boolean {
-    return this.members.length === 0 && this.remote.length === 0;
-  }
 
   add(member: Subscription): void {
     this.members.push(member);
@@ -57,6 +52,52 @@ export class SharedGroup {
     }
     if (this.sticky === endpoint && count === 0) this.sticky = null;
   }
+
+  hasAt(endpoint: EndpointId): boolean {
+    return this.remote.some((entry) => entry.endpoint === endpoint);
+  }
+}
+
+export class SharedGroup extends SharedMembers {
+  /** `$share/name/filter`. */
+  readonly name: string;
+  readonly filter: string;
+  /** Those of QoS above 0: among whom the messages of the group's log go. */
+  readonly takers = new SharedMembers();
+  /** It has durable members, connected or not. */
+  isLogged = false;
+  /** Told when the takers change, of a group with a log. */
+  takersChanged: (() => void) | null = null;
+
+  constructor(name: string, filter: string) {
+    super();
+    this.name = name;
+    this.filter = filter;
+  }
+
+  get isEmpty(): boolean {
+    return this.members.length === 0 && this.remote.length === 0 && !this.isLogged;
+  }
+
+  override add(member: Subscription): void {
+    super.add(member);
+    if (member.qos === 0) return;
+    this.takers.add(member);
+    this.takersChanged?.();
+  }
+
+  override remove(member: Subscription): void {
+    super.remove(member);
+    this.takers.remove(member);
+    this.takersChanged?.();
+  }
+
+  /** `takers`: those of the members whose QoS is above 0. */
+  override setRemote(endpoint: EndpointId, count: number, takers = count): void {
+    super.setRemote(endpoint, count);
+    this.takers.setRemote(endpoint, takers);
+    this.takersChanged?.();
+  }
 }
 
 /** The group of an entry by its whole name `$share/{name}/{filter}`, made if there is none. */
@@ -78,7 +119,7 @@ export function dropEmptyGroup(entry: FilterEntry, group: SharedGroup): void {
 
 /** The member that gets this message, another endpoint that shall choose, or null when there is nobody. */
 export function chooseMember(
-  group: SharedGroup,
+  group: SharedMembers,
   strategy: SharedStrategy,
   publication: Publication,
   self: EndpointId,
@@ -107,7 +148,7 @@ export function chooseMember(
 
 /** For a message that another endpoint sent here for this group. */
 export function chooseLocal(
-  group: SharedGroup,
+  group: SharedMembers,
   strategy: SharedStrategy,
   publication: Publication,
 ): Subscription | null {
@@ -126,14 +167,78 @@ export function chooseLocal(
   return members[group.localTurn];
 }
 
+/** Strategies for which it matters who gets a message, more than when: it waits for its member. */
+export function isParticular(strategy: SharedStrategy): boolean {
+  return strategy === 'hash-topic' || strategy === 'hash-client' || strategy === 'sticky';
+}
+
+/** Like `chooseMember`, among those with room; null also when nobody has room, or the one whom the strategy wants has none. */
+export function chooseWithRoom(
+  group: SharedMembers,
+  strategy: SharedStrategy,
+  publication: Publication,
+  self: EndpointId,
+  hasRoom: (endpoint: EndpointId) => boolean,
+): Subscription | EndpointId | null {
+  if (isParticular(strategy)) {
+    const chosen = chooseMember(group, strategy, publication, self);
+    if (chosen === null) return null;
+    return (typeof chosen === 'string' ? hasRoom(chosen) : memberHasRoom(chosen)) ? chosen : null;
+  }
+  if (strategy === 'local-first') {
+    const member = chooseLocalWithRoom(group, strategy, publication);
+    if (member !== null) return member;
+  }
+  const total = group.members.length + group.remoteCount;
+  for (let tries = total; tries > 0; tries--) {
+    const chosen = at(group, self, takeTurn(group, total));
+    if (typeof chosen === 'string') {
+      if (hasRoom(chosen)) return chosen;
+    } else if (strategy === 'least-inflight') {
+      const least = leastLoadedWithRoom(group.members);
+      if (least !== null) return least;
+    } else if (memberHasRoom(chosen)) {
+      return chosen;
+    }
+  }
+  return null;
+}
+
+/** The same among the members here. */
+export function chooseLocalWithRoom(
+  group: SharedMembers,
+  strategy: SharedStrategy,
+  publication: Publication,
+): Subscription | null {
+  if (strategy === 'least-inflight') return leastLoadedWithRoom(group.members);
+  const triesMax = isParticular(strategy) ? 1 : group.members.length;
+  for (let tries = triesMax; tries > 0; tries--) {
+    const member = chooseLocal(group, strategy, publication);
+    if (member !== null && memberHasRoom(member)) return member;
+  }
+  return null;
+}
+
+export function memberHasRoom(member: Subscription): boolean {
+  return member.session.room > 0;
+}
+
+function leastLoadedWithRoom(members: readonly Subscription[]): Subscription | null {
+  let best: Subscription | null = null;
+  for (const member of members) {
+    if (memberHasRoom(member) && (best === null || member.session.load < best.session.load)) best = member;
+  }
+  return best;
+}
+
 /** The next in the whole group. */
-function takeTurn(group: SharedGroup, total: number): number {
+function takeTurn(group: SharedMembers, total: number): number {
   group.turn = group.turn >= total - 1 ? 0 : group.turn + 1;
   return group.turn;
 }
 
 /** The n-th member of the whole group: endpoints in the order of their names, this one among them. */
-function at(group: SharedGroup, self: EndpointId, index: number): Subscription | EndpointId {
+function at(group: SharedMembers, self: EndpointId, index: number): Subscription | EndpointId {
   let rest = index;
   let localDone = false;
   for (const { endpoint, count } of group.remote) {

@@ -22,16 +22,18 @@ export function outboundOf(session: Session): OutboundInflight[] {
   if (outbound === null) return [];
   const found: OutboundInflight[] = [];
   for (const packetId of outbound.packetIdsInUse()) {
-    const cursor = outbound.cursorOf(packetId);
+    const source = outbound.sourceOf(packetId);
     const content = outbound.contentOf(packetId);
     const state = outbound.stateOf(packetId);
     const released = state === InflightState.released;
-    if (cursor === null && content === null && !released) continue;
+    // A group's message that is left unacknowledged goes to another member, but for one that is this client's own (group-takes.ts).
+    const isKept = source?.isKept === true;
+    if (!isKept && content === null && !released) continue;
     found.push({
       packetId,
       state: released ? 'released' : 'sent',
       qos: state === InflightState.sent1 ? 1 : 2,
-      filter: cursor?.log.filter ?? content?.filter ?? '',
+      filter: source?.filter ?? content?.filter ?? '',
       sequence: outbound.sequenceOf(packetId),
       record: content === null ? null : content.publication.bytes,
     });

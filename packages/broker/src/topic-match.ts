@@ -31,6 +31,8 @@ export class TopicMatch {
   /** Who gets a QoS 1 or 2 publish now: without those who get it through a log. The same array as `all` where no log is involved. */
   live: readonly Subscription[] = noSubscriptions;
   groups: readonly SharedGroup[] = noGroups;
+  /** Those that get a QoS 1 or 2 publish now: without those that get it through a log. */
+  liveGroups: readonly SharedGroup[] = noGroups;
   /** Every other endpoint with subscribers. */
   endpoints: readonly string[] = noEndpoints;
   /** Those that must take in a QoS 1 or 2 publish before it is acknowledged, and those that have it in a log. */
@@ -119,6 +121,7 @@ export class TopicMatches {
     const entries = this.tree.match(match.topic);
     match.version = this.tree.version;
     match.groups = noGroups;
+    match.liveGroups = noGroups;
     match.liveEndpoints = noEndpoints;
     match.loggedEndpoints = noEndpoints;
     match.logs = noLogs;
@@ -135,6 +138,7 @@ export class TopicMatches {
       if (entry.loggedEndpoints !== null) match.loggedEndpoints = union(match.loggedEndpoints, entry.loggedEndpoints);
       if (entry.log !== null) match.logs = [...match.logs, entry.log];
     }
+    if (match.groups.length > 0) match.liveGroups = match.groups.filter((group) => !group.isLogged);
     match.endpoints = union(match.liveEndpoints, match.loggedEndpoints);
     const live = match.liveEndpoints.length;
     if (live > 0 && match.loggedEndpoints.length > 0) match.loggedEndpoints = match.endpoints.slice(live);

@@ -5,6 +5,7 @@ import {
   beginSnapshotPart,
   FrameType,
   frameVersion,
+  isWord,
   markLast,
   readAcknowledgement,
   readableVersions,
@@ -31,7 +32,9 @@ import {
   writeRoutes,
   writeStatistics,
   writeWanted,
+  writeWord,
 } from '../src/cluster/frames.ts';
+import { readGroupFrame, writeGroupFrame } from '../src/cluster/group-frames.ts';
 import { FrameError, FrameReader, FrameWriter } from '../src/cluster/wire.ts';
 import { RecordError, readRecord, writeRecord } from '../src/message-record.ts';
 import { publicationOf } from '../src/publish-in-place.ts';
@@ -52,6 +55,7 @@ const change = fc.oneof(
     kind: fc.constant('group' as const),
     filter: fc.constantFrom('$share/g/a', '$share/g/a/#'),
     count: number,
+    takers: number,
   }),
 );
 const changes = fc.array(change);
@@ -183,6 +187,54 @@ describe.each(Object.entries(frames))('%s', (_name, one) => {
       { numRuns: 200 },
     );
   });
+});
+
+const numbers = fc.array(number, { maxLength: 20 });
+const group = { group: fc.constantFrom('$share/g/a', '$share/ü/#'), epoch: number };
+const word = fc.oneof(
+  fc.record({ ...group, kind: fc.constantFrom('lead' as const, 'resigned' as const) }),
+  fc.record({
+    ...group,
+    kind: fc.constant('give' as const),
+    sequence: number,
+    record: fc.uint8Array({ maxLength: 3000 }).map((bytes) => Buffer.from(bytes)),
+  }),
+  fc.record({
+    ...group,
+    kind: fc.constant('report' as const),
+    isFirst: fc.boolean(),
+    limit: number,
+    done: numbers,
+    taken: numbers,
+    returned: numbers,
+    failed: numbers,
+    unsent: numbers,
+    doubtful: numbers,
+    holding: numbers,
+    taking: numbers,
+  }),
+  fc.record({ ...group, kind: fc.constant('seek' as const), clients: fc.array(text) }),
+  fc.record({ ...group, kind: fc.constant('found' as const), clientId: text, busy: numbers }),
+);
+
+test('words about groups are read as they were written, between messages; cut or changed they are refused', () => {
+  fc.assert(
+    fc.property(word, entry, fc.nat(), fc.integer({ min: 0, max: 255 }), (one, message, at, byte) => {
+      const bytes = writeGroupFrame(one);
+      const writer = new FrameWriter();
+      writeMessage(writer, message);
+      writeWord(writer, bytes);
+      writeMessage(writer, message);
+      const reader = new FrameReader(writer.take());
+      expect(readMessage(reader, readEntryKind(reader))).toEqual(message);
+      expect(isWord(readEntryKind(reader))).toBe(true);
+      expect(readGroupFrame(new FrameReader(reader.block()))).toEqual(one);
+      expect(readMessage(reader, readEntryKind(reader))).toEqual(message);
+      tolerates(() => readGroupFrame(new FrameReader(bytes.subarray(0, at % bytes.length))));
+      bytes[at % bytes.length] = byte;
+      tolerates(() => readGroupFrame(new FrameReader(bytes)));
+    }),
+  );
 });
 
 test('messages are read as they were written; cut anywhere they are refused', () => {

@@ -75,7 +75,7 @@ describe('packet identifiers in use', () => {
         expect(inflight.packetIdsInUse().sort((a, b) => a - b)).toEqual([...model.keys()].sort((a, b) => a - b));
         for (const [id, known] of model) {
           expect(inflight.stateOf(id)).toBe(known.state);
-          expect(inflight.cursorOf(id)).toBe(known.cursor);
+          expect(inflight.sourceOf(id)).toBe(known.cursor);
           if (known.cursor !== null) expect(inflight.sequenceOf(id)).toBe(known.sequence);
         }
       }),

@@ -78,6 +78,18 @@ export const limitShape = {
     .enum(['round-robin', 'least-inflight', 'hash-topic', 'hash-client', 'sticky', 'local-first'])
     .default('round-robin')
     .meta({ description: 'Which member of a shared subscription gets a message.' }),
+  groupMessageTtlSeconds: whole(
+    0,
+    never,
+    0,
+    'A message that waits for a shared group with durable members is dropped after this, for this group alone; 0: never.',
+  ),
+  groupDeliveriesMax: whole(
+    0,
+    65_535,
+    16,
+    'Deliveries to members of such a group that end without an acknowledgement, after which a message goes to `$dead-letter/{group}/{topic}`; 0: any number.',
+  ),
   routeConfirmMilliseconds: whole(
     1,
     60_000,

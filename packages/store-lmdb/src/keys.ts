@@ -17,7 +17,9 @@ import { createHash } from 'node:crypto';
  * | `owner`       | digest(owner), `s` or `w`, digest(client)       | owner, client identifier               | while the owner holds the claim or will | none         |
  * | `filter`      | text(filter)                                    | log number, ends, size, cursor count   | for ever, because numbering goes on     | log          |
  * | `log`         | log number, sequence                            | expiry, message                        | until trimmed                           | log          |
- * | `slowest`     | log number, acknowledged, session number        | nothing                                | with the cursor; the first is slowest   | log          |
+ * | `slowest`     | log number, acknowledged, session or group number | nothing                                | with the cursor; the first is slowest   | log          |
+ * | `group`       | text(group)                                     | number, epoch, members, log number, cursor | until the last durable member leaves | log          |
+ * | `groupTake`   | group number, sequence                          | client identifier, epoch, for good or not | until the cursor has passed it          | log          |
  * | `producer`    | digest(client), producer number, log number     | sequence                               | until PUBREL or the session ends        | log          |
  * | `garbage`     | log number                                      | nothing                                | until trimming has removed the messages | log          |
  * | `retained`    | topic, level by level (below)                   | expiry, message                        | until replaced, removed or expired      | retained     |
@@ -44,6 +46,8 @@ export const mainTables = [
   'filter',
   'log',
   'slowest',
+  'group',
+  'groupTake',
   'producer',
   'garbage',
   'retained',

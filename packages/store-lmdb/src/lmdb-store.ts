@@ -4,7 +4,12 @@ import {
   type Claim,
   type ClaimRequest,
   type DurableFilter,
+  type DurableGroup,
   type EndpointId,
+  type GroupChange,
+  type GroupClaim,
+  type GroupKey,
+  type GroupTake,
   type LogLimits,
   type LogPage,
   type RetainedPage,
@@ -175,6 +180,31 @@ export class LmdbStore implements Store {
       after = step.after;
     } while (after !== null);
     return dropped;
+  }
+
+  async durableGroups(): Promise<DurableGroup[]> {
+    const store = this.use();
+    return store.read(() => store.groups.list());
+  }
+
+  async claimGroup(group: string): Promise<GroupClaim> {
+    const store = this.use();
+    return store.write(null, () => store.groups.claim(group));
+  }
+
+  async updateGroup(key: GroupKey, change: GroupChange): Promise<void> {
+    const store = this.use();
+    return store.write(null, () => store.groups.update(key, change));
+  }
+
+  async takeFromGroup(key: GroupKey, takes: GroupTake[]): Promise<boolean[]> {
+    const store = this.use();
+    return store.write(null, () => store.groups.take(key, takes));
+  }
+
+  async groupTakes(group: string): Promise<GroupTake[]> {
+    const store = this.use();
+    return store.read(() => store.groups.takes(group));
   }
 
   async setRetained(topic: string, record: Uint8Array | null, expiresAt: number): Promise<void> {

@@ -13,13 +13,15 @@ import { Batch } from './batch.ts';
 import { type ClaimBook, Claims } from './claims.ts';
 import { Delayed } from './delayed.ts';
 import { type ClaimTables, type Durability, type Environment, removeMarker, type Tables } from './environment.ts';
+import { Groups } from './groups.ts';
 import { behind, digest, kind } from './keys.ts';
 import { Logs } from './logs.ts';
 import { type PresenceFilter, presenceOf } from './presence-filter.ts';
 import { PrivateClaims } from './private-claims.ts';
 import { RecordReader, RecordWriter } from './records.ts';
 import { Retained } from './retained.ts';
-import { type SessionRecord, Sessions } from './sessions.ts';
+import type { SessionRecord } from './session-records.ts';
+import { Sessions } from './sessions.ts';
 import { storedWill, Wills } from './wills.ts';
 
 /** Owned sessions, wills or claims let go of in one transaction. */
@@ -35,6 +37,7 @@ export const LONG_WAY = Symbol('long way');
 export class Opened {
   readonly tables: Tables;
   readonly logs: Logs;
+  readonly groups: Groups;
   readonly sessions: Sessions;
   readonly claims: ClaimBook;
   readonly wills: Wills;
@@ -66,7 +69,8 @@ export class Opened {
     this.marker = marker;
     this.tables = main.tables;
     this.logs = new Logs(main.tables, writer);
-    this.sessions = new Sessions(main.tables, writer, this.logs);
+    this.groups = new Groups(main.tables, writer, this.logs);
+    this.sessions = new Sessions(main.tables, writer, this.logs, this.groups);
     this.claims = claimed === null ? new PrivateClaims() : new Claims(claimed.tables, writer);
     this.wills = new Wills(main.tables, writer);
     this.delayed = new Delayed(main.tables, writer);

@@ -11,44 +11,33 @@ import {
 } from '@dunlin/broker';
 import { counter } from './counters.ts';
 import type { Tables } from './environment.ts';
+import type { Groups } from './groups.ts';
 import { behind, digest, key, kind, textKey } from './keys.ts';
 import type { Logs } from './logs.ts';
 import { RecordReader, type RecordWriter } from './records.ts';
+import {
+  type CursorRecord,
+  readCursor,
+  readOutbound,
+  readSession,
+  readSubscription,
+  type SessionRecord,
+} from './session-records.ts';
 
 const NEVER_SECONDS = 0xffffffff;
-
-/** The session itself; its subscriptions, cursors and handshakes are keys of their own, so that a change costs what it changes. */
-export interface SessionRecord {
-  clientId: string;
-  /** Names the session in the keys of its parts. */
-  number: number;
-  epoch: number;
-  owner: EndpointId;
-  sessionExpirySeconds: number;
-  /** 0 while connected. */
-  expiresAt: number;
-  producerNumber: number;
-  /** Counts outbound messages, to hand them back in the order in which they were added. */
-  outboundOrder: number;
-}
-
-interface CursorRecord {
-  filter: string;
-  logNumber: number;
-  acknowledged: number;
-  above: number[];
-}
 
 /** Durable sessions, within a transaction. */
 export class Sessions {
   private readonly tables: Tables;
   private readonly writer: RecordWriter;
   private readonly logs: Logs;
+  private readonly groups: Groups;
 
-  constructor(tables: Tables, writer: RecordWriter, logs: Logs) {
+  constructor(tables: Tables, writer: RecordWriter, logs: Logs, groups: Groups) {
     this.tables = tables;
     this.writer = writer;
     this.logs = logs;
+    this.groups = groups;
   }
 
   find(clientId: string): SessionRecord | null {
@@ -145,7 +134,11 @@ export class Sessions {
     const ends: DurableFilter[] = [];
     for (const subscription of subscriptions) {
       const { filter } = subscription;
-      const durable = subscription.qos > 0 && !filter.startsWith('$share/');
+      if (isShared(filter)) {
+        ends.push({ filter, lastSequence: this.subscribeShared(session, subscription) });
+        continue;
+      }
+      const durable = subscription.qos > 0;
       void this.tables.part.put(subscriptionKey(session, filter), this.subscriptionRecord(subscription));
       const cursor = this.findCursor(session, filter);
       if (durable) {
@@ -163,8 +156,27 @@ export class Sessions {
     return ends;
   }
 
+  /** Returns the end of the log, 0 where the session is no member of the group. */
+  private subscribeShared(session: SessionRecord, subscription: StoredSubscription): number {
+    const { filter } = subscription;
+    const wasMember = this.isMember(session, filter);
+    void this.tables.part.put(subscriptionKey(session, filter), this.subscriptionRecord(subscription));
+    if (subscription.qos > 0) {
+      return wasMember && this.groups.exists(filter) ? this.groups.end(filter) : this.groups.join(filter);
+    }
+    if (wasMember) this.groups.leave(filter, session.clientId);
+    return 0;
+  }
+
+  /** A subscription of QoS above 0 is a membership. */
+  private isMember(session: SessionRecord, group: string): boolean {
+    const record = this.tables.part.get(subscriptionKey(session, group));
+    return record !== undefined && readSubscription(record).qos > 0;
+  }
+
   unsubscribe(session: SessionRecord, filters: readonly string[]): void {
     for (const filter of filters) {
+      if (isShared(filter) && this.isMember(session, filter)) this.groups.leave(filter, session.clientId);
       void this.tables.part.remove(subscriptionKey(session, filter));
       const cursor = this.findCursor(session, filter);
       if (cursor !== null) this.removeCursor(session, cursor);
@@ -200,6 +212,9 @@ export class Sessions {
       if (partKey[8] === kind.cursor[0]) {
         const cursor = readCursor(value);
         this.logs.removeCursor(cursor.filter, cursor.acknowledged, session.number);
+      } else if (partKey[8] === kind.subscription[0]) {
+        const { filter, qos } = readSubscription(value);
+        if (isShared(filter) && qos > 0) this.groups.leave(filter, session.clientId);
       }
       void this.tables.part.remove(partKey);
     }
@@ -321,59 +336,14 @@ export class Sessions {
   }
 }
 
+function isShared(filter: string): boolean {
+  return filter.startsWith('$share/');
+}
+
 function subscriptionKey(session: SessionRecord, filter: string): Buffer {
   return key(session.number, kind.subscription, textKey(filter));
 }
 
 function packetKey(session: SessionRecord, part: Uint8Array, packetId: number): Buffer {
   return key(session.number, part, Buffer.of(packetId >> 8, packetId & 0xff));
-}
-
-function readSession(record: Uint8Array): SessionRecord {
-  const reader = new RecordReader(record);
-  return {
-    number: reader.f64(),
-    epoch: reader.f64(),
-    sessionExpirySeconds: reader.u32(),
-    expiresAt: reader.f64(),
-    producerNumber: reader.f64(),
-    outboundOrder: reader.f64(),
-    owner: reader.text(),
-    clientId: reader.text(),
-  };
-}
-
-function readSubscription(record: Uint8Array): StoredSubscription {
-  const reader = new RecordReader(record);
-  return {
-    qos: reader.u8() as 0 | 1 | 2,
-    noLocal: reader.u8() === 1,
-    retainAsPublished: reader.u8() === 1,
-    retainHandling: reader.u8() as 0 | 1 | 2,
-    subscriptionIdentifier: reader.u32(),
-    filter: reader.text(),
-  };
-}
-
-function readCursor(record: Uint8Array): CursorRecord {
-  const reader = new RecordReader(record);
-  const cursor: CursorRecord = {
-    logNumber: reader.f64(),
-    acknowledged: reader.f64(),
-    filter: reader.text(),
-    above: [],
-  };
-  for (let left = reader.u32(); left > 0; left--) cursor.above.push(reader.f64());
-  return cursor;
-}
-
-function readOutbound(packetId: number, record: Uint8Array): { order: number; message: OutboundInflight } {
-  const reader = new RecordReader(record);
-  const order = reader.f64();
-  const state = reader.u8() === 0 ? 'sent' : 'released';
-  const qos = reader.u8() as 1 | 2;
-  const sequence = reader.f64();
-  const filter = reader.text();
-  const hasRecord = reader.u8() === 1;
-  return { order, message: { packetId, state, qos, filter, sequence, record: hasRecord ? reader.rest() : null } };
 }

@@ -23,7 +23,11 @@
  * | l     | `taken`            | zset   | by name: producer NUL NUL number NUL filter NUL sequence                    | handshake through, session ended   |
  * | l     | `trimmed`          | string | the limits of the last trim: others look at every log again                 | never                              |
  * | l     | `log:<filter>`     | stream | id `n-0`: a chunk whose last message has the number n (log-chunk.ts)        | trimmed, or the last cursor goes   |
- * | l     | `cursors:<filter>` | zset   | session id, by what it has acknowledged; the first one is the slowest       | unsubscribed, session ended        |
+ * | l     | `cursors:<filter>` | zset   | session id or group, by what it has acknowledged; the first one is the slowest | unsubscribed, session ended     |
+ * | l     | `groups`           | hash   | group: epoch, cursor (group-parts.lua); groups with durable members         | the last member goes               |
+ * | l     | `groupepoch`       | string | the last one given                                                          | never                              |
+ * | l     | `members:<group>`  | set    | session ids of its durable members                                          | unsubscribed, session ended        |
+ * | l     | `takes:<group>`    | hash   | number: 0 or 1 (for good), epoch, client identifier                         | the group's cursor has passed it   |
  * | r     | `topics`           | zset   | by name: topic with NUL for `/`                                             | removed                            |
  * | r     | `records`          | hash   | topic with NUL for `/`: f64 expiry time, record                             | removed                            |
  * | d     | `due`              | zset   | identifier, by the time a delayed publish is handed out next                | removed                            |

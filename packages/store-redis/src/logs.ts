@@ -39,7 +39,7 @@ export interface LogAppend {
 const headLastOffset = 16;
 
 /** What calls on logs touch, for the turn: their order is kept whichever log they are of. */
-const logsTouched = 'logs';
+export const logsTouched = 'logs';
 
 /** The logs. What touches one log goes to its shard, in the order of the calls. */
 export class Logs {
@@ -89,7 +89,7 @@ export class Logs {
   }
 
   /** Later appends go behind what is added now. */
-  private behindAppends(): void {
+  behindAppends(): void {
     this.appends.clear();
   }
 

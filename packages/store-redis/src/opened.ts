@@ -2,6 +2,7 @@ import { StoreError } from '@dunlin/broker';
 import { Appends } from './appends.ts';
 import { ClusterLink } from './cluster-link.ts';
 import { Delayed } from './delayed.ts';
+import { Groups } from './groups.ts';
 import { Keys } from './keys.ts';
 import { type OwnLink, SingleLink } from './links.ts';
 import { Logs } from './logs.ts';
@@ -25,6 +26,7 @@ export class Opened {
   readonly appends: Appends;
   readonly sessions: Sessions;
   readonly logs: Logs;
+  readonly groups: Groups;
   readonly retained: Retained;
   readonly wills: Wills;
   readonly delayed: Delayed;
@@ -45,7 +47,8 @@ export class Opened {
     this.turn = new Turn(this.link);
     this.order = new Order();
     this.logs = new Logs(this.turn, keys);
-    this.sessions = new Sessions(this.turn, keys, this.logs);
+    this.groups = new Groups(this.turn, keys, this.logs);
+    this.sessions = new Sessions(this.turn, keys, this.logs, this.groups);
     this.appends = new Appends(this.logs, this.sessions);
     this.retained = new Retained(this.turn, keys);
     this.wills = new Wills(this.sessions);

@@ -4,7 +4,12 @@ import {
   type Claim,
   type ClaimRequest,
   type DurableFilter,
+  type DurableGroup,
   type EndpointId,
+  type GroupChange,
+  type GroupClaim,
+  type GroupKey,
+  type GroupTake,
   type LogLimits,
   type LogPage,
   type RetainedPage,
@@ -15,6 +20,7 @@ import {
   type StoredWill,
   StoreError,
 } from '@dunlin/broker';
+import { logFilter } from './group-name.ts';
 import { Opened } from './opened.ts';
 import { type RedisStoreOptions, readSettings, type Settings } from './options.ts';
 import { endsSessions } from './order.ts';
@@ -60,13 +66,13 @@ export class RedisStore implements Store {
 
   async subscribe(key: SessionKey, subscriptions: StoredSubscription[]): Promise<DurableFilter[]> {
     const { order, sessions } = this.use();
-    const touches = [`s${key.clientId}`, ...subscriptions.map(({ filter }) => `l${filter}`)];
+    const touches = [`s${key.clientId}`, ...subscriptions.map(({ filter }) => `l${logFilter(filter)}`)];
     return order.multiple(touches, (sent) => sessions.subscribe(key, subscriptions, sent));
   }
 
   async unsubscribe(key: SessionKey, filters: string[]): Promise<void> {
     const { order, sessions } = this.use();
-    const touches = [`s${key.clientId}`, ...filters.map((filter) => `l${filter}`)];
+    const touches = [`s${key.clientId}`, ...filters.map((filter) => `l${logFilter(filter)}`)];
     return order.multiple(touches, (sent) => sessions.unsubscribe(key, filters, sent));
   }
 
@@ -134,6 +140,31 @@ export class RedisStore implements Store {
   async trimLogs(limits: LogLimits, now: number): Promise<number> {
     const { order, logs } = this.use();
     return order.multiple(null, (sent) => logs.trim(limits, now, sent));
+  }
+
+  async durableGroups(): Promise<DurableGroup[]> {
+    const { order, groups } = this.use();
+    return order.single(null, () => groups.list());
+  }
+
+  async claimGroup(group: string): Promise<GroupClaim> {
+    const { order, groups } = this.use();
+    return order.single([`l${logFilter(group)}`], () => groups.claim(group));
+  }
+
+  async updateGroup(key: GroupKey, change: GroupChange): Promise<void> {
+    const { order, groups } = this.use();
+    return order.single([`l${logFilter(key.group)}`], () => groups.update(key, change));
+  }
+
+  async takeFromGroup(key: GroupKey, takes: GroupTake[]): Promise<boolean[]> {
+    const { order, groups } = this.use();
+    return order.single([`l${logFilter(key.group)}`], () => groups.take(key, takes));
+  }
+
+  async groupTakes(group: string): Promise<GroupTake[]> {
+    const { order, groups } = this.use();
+    return order.single([`l${logFilter(group)}`], () => groups.takes(group));
   }
 
   async setRetained(topic: string, record: Uint8Array | null, expiresAt: number): Promise<void> {

@@ -25,16 +25,26 @@ function script(name: string, family: Family, shardKeys: string[], writes = true
   return { name, family, shardKeys, writes, source, sha: createHash('sha1').update(source).digest('hex') };
 }
 
+const cursorParts = read('cursor-parts');
+const groupParts = cursorParts + read('group-parts');
 const sessionParts = read('session-parts');
 
 function session(name: string): Script {
   return script(name, 's', ['counters', 'owned', 'expiry', 'wills', 'willdue', 'jobs'], true, sessionParts);
 }
 
+function group(name: string): Script {
+  return script(name, 'l', ['heads', 'filled', 'ends', 'groups', 'groupepoch'], true, groupParts);
+}
+
 export const scripts = {
   append: script('append', 'l', ['heads', 'filled', 'taken']),
   readLog: script('read-log', 'l', ['heads', 'ends'], false),
-  cursors: script('cursors', 'l', ['heads', 'filled', 'ends']),
+  cursors: script('cursors', 'l', ['heads', 'filled', 'ends'], true, cursorParts),
+  groupMember: group('group-member'),
+  groupClaim: group('group-claim'),
+  groupUpdate: group('group-update'),
+  groupTake: group('group-take'),
   producersForget: script('producers-forget', 'l', ['taken']),
   trim: script('trim', 'l', ['heads', 'filled']),
   claim: session('claim'),

@@ -8,7 +8,7 @@
  * | `x` `a`           | session expiry in seconds; when the session ends, 0 while connected, `inf` never                       |
  * | `n` `c` `t`       | last producer number; outbound messages ever added; present: logs may have taken producer numbers      |
  * | `s:` filter       | subscription: flags byte, u32 subscription identifier                                                |
- * | `k:` filter       | cursor: `A` acknowledged `;` numbers above, by commas. `P` `R` `G`: what the log is still to be told (subscribe.lua) |
+ * | `k:` filter       | cursor: `A` acknowledged `;` numbers above, by commas. `P` `R` `G`: what the log is still to be told (subscribe.lua). Of a group's name: the membership |
  * | `q:` packet id    | outbound message: f64 place in the order, then see `writeOutbound`                                   |
  * | `i:` packet id    | inbound message: producer number `;` shards of the logs that took it, by commas                      |
  */
@@ -21,6 +21,7 @@ import {
   type StoredWill,
   StoreError,
 } from '@dunlin/broker';
+import { isGroup } from './group-name.ts';
 import type { Argument } from './turn.ts';
 
 /** How an infinite time is written. */
@@ -150,8 +151,9 @@ export function readSession(clientId: string, fields: readonly Buffer[]): ReadSe
     else if (name.startsWith('s:')) session.subscriptions.push(readSubscription(rest, value));
     else if (name.startsWith('k:')) {
       const text = value.toString();
-      if (text[0] === 'A') session.cursors.push(readCursor(rest, text));
-      else read.unfinished.push({ filter: rest, state: text as UnfinishedCursor['state'] });
+      if (text[0] === 'A') {
+        if (!isGroup(rest)) session.cursors.push(readCursor(rest, text));
+      } else read.unfinished.push({ filter: rest, state: text as UnfinishedCursor['state'] });
     } else if (name.startsWith('q:')) outbound.push(readOutbound(Number(rest), value));
     else if (name.startsWith('i:')) {
       session.inbound.push({ packetId: Number(rest), producerNumber: readInbound(value.toString()).producerNumber });

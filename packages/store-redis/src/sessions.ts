@@ -14,6 +14,8 @@ import {
   StoreError,
 } from '@dunlin/broker';
 import { producerName } from './append-call.ts';
+import { isGroup } from './group-name.ts';
+import type { Groups, Reader } from './groups.ts';
 import type { Keys, Shard } from './keys.ts';
 import { type CursorPlace, type CursorStep, countHeader, type Logs } from './logs.ts';
 import { type Script, scripts } from './scripts.ts';
@@ -58,11 +60,13 @@ export class Sessions {
   private readonly turn: Turn;
   private readonly keys: Keys;
   private readonly logs: Logs;
+  private readonly groups: Groups;
 
-  constructor(turn: Turn, keys: Keys, logs: Logs) {
+  constructor(turn: Turn, keys: Keys, logs: Logs, groups: Groups) {
     this.turn = turn;
     this.keys = keys;
     this.logs = logs;
+    this.groups = groups;
   }
 
   async claim(request: ClaimRequest, now: number): Promise<Claim> {
@@ -90,7 +94,8 @@ export class Sessions {
       const places = await this.finishCursors({ clientId, epoch }, id, unfinished, []);
       for (let i = 0; i < unfinished.length; i++) {
         const { filter, state } = unfinished[i];
-        if (state !== 'G') session.cursors.push({ filter, acknowledged: places[i].stands, above: [] });
+        if (state !== 'G' && !isGroup(filter))
+          session.cursors.push({ filter, acknowledged: places[i].stands, above: [] });
       }
     }
     return claim;
@@ -127,8 +132,7 @@ export class Sessions {
   ): Promise<DurableFilter[]> {
     const args: Argument[] = [String(key.epoch), String(subscriptions.length)];
     for (const subscription of subscriptions) {
-      const durable = subscription.qos > 0 && !subscription.filter.startsWith('$share/');
-      args.push(subscription.filter, durable ? 'durable' : 'stored', writeSubscription(subscription));
+      args.push(subscription.filter, subscription.qos > 0 ? 'durable' : 'stored', writeSubscription(subscription));
     }
     const filters = subscriptions.map(({ filter }) => filter);
     const places = await this.changeCursors(key, filters, args, sent);
@@ -180,7 +184,7 @@ export class Sessions {
     const steps: CursorStep[] = unfinished.map(({ filter, state }) => ({ kind: kinds[state], filter }));
     // A cursor that stands is found as it is; a log that lost it gets it again.
     for (const { filter, number } of standing) steps.push({ kind: 'add', filter, number });
-    const placing = steps.length === 0 ? [] : this.logs.cursors(this.sessionName(key.clientId, id), steps);
+    const placing = steps.length === 0 ? [] : this.groups.cursors(this.reader(key.clientId, id), steps);
     if (unfinished.length === 0) sent?.();
     const places = await placing;
     if (unfinished.length === 0) return places;
@@ -315,6 +319,10 @@ export class Sessions {
     return Promise.all(calls.map((call) => this.turn.single(call, null).reply));
   }
 
+  private reader(clientId: string, id: string): Reader {
+    return { name: this.sessionName(clientId, id), clientId };
+  }
+
   /** How logs call a session. */
   private sessionName(clientId: string, id: string): string {
     return `${this.shardOf(clientId).index}.${id}`;
@@ -345,9 +353,9 @@ export class Sessions {
         const steps: CursorStep[] = Array.isArray(job.filters)
           ? job.filters.map((filter) => ({ kind: 'remove', filter }))
           : [];
-        const name = this.sessionName(job.client, job.id);
+        const reader = this.reader(job.client, job.id);
         await Promise.all([
-          steps.length === 0 ? undefined : this.logs.cursors(name, steps),
+          steps.length === 0 ? undefined : this.groups.cursors(reader, steps),
           job.producer === 0
             ? undefined
             : this.logs.forgetProducer(producerName(job.client, job.id), null, this.logs.shards),

@@ -109,6 +109,31 @@ describe('an answer is lost', () => {
     expect(await store.durableFilters()).toEqual([{ filter: 'a', lastSequence: 1 }]);
   });
 
+  test('a membership of a group that its log was not told of is finished by the next claim, either way', async () => {
+    const { store, proxy, status, second } = await behindProxy();
+    const group = '$share/g/a';
+    const claim = { clientId: 'c', owner, cleanStart: false, sessionExpirySeconds: 60 };
+    await durable(store, 'c');
+    const joined = proxy.loseAnswerTo(scripts.subscribe.sha);
+    await expect(durable(store, 'c', group)).rejects.toMatchObject(unavailable);
+    await joined;
+    await status.is(true);
+    expect(await second.durableGroups()).toEqual([]);
+    const { session, epoch } = await second.claim(claim, now);
+    expect(session).toMatchObject({ cursors: [], subscriptions: [{ filter: group }] });
+    expect(await second.durableGroups()).toEqual([{ group, acknowledged: 0 }]);
+    const { epoch: leader } = await second.claimGroup(group);
+    await second.takeFromGroup({ group, epoch: leader }, [{ sequence: 1, clientId: 'c', isFinal: false }]);
+    await durable(second, 'd', group);
+    const left = proxy.loseAnswerTo(scripts.subscribe.sha);
+    await expect(store.unsubscribe({ clientId: 'c', epoch }, [group])).rejects.toMatchObject(unavailable);
+    await left;
+    expect(await second.groupTakes(group)).toEqual([{ sequence: 1, clientId: 'c', isFinal: false }]);
+    expect((await second.claim(claim, now)).session).toMatchObject({ cursors: [], subscriptions: [] });
+    expect(await second.groupTakes(group)).toEqual([{ sequence: 1, clientId: 'c', isFinal: true }]);
+    expect(await second.durableGroups()).toEqual([{ group, acknowledged: 0 }]);
+  });
+
   test('what an ended session left in logs is removed by whoever ends sessions next', async () => {
     const { store, proxy, second } = await behindProxy();
     await durable(store, 'c', 'a', 'b');

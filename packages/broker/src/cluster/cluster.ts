@@ -9,6 +9,7 @@ import { decodeHanded, encodeHanded, type HandedSession } from '../takeover.ts';
 import {
   FrameType,
   isRun,
+  isWord,
   readAcknowledgement,
   readEntryKind,
   readFrameType,
@@ -21,6 +22,7 @@ import {
   writeConfirm,
   writeStatistics,
 } from './frames.ts';
+import { readGroupFrame } from './group-frames.ts';
 import { SessionRequests } from './session-requests.ts';
 import { FrameError, FrameReader, FrameWriter } from './wire.ts';
 
@@ -68,8 +70,10 @@ export class Cluster implements BackplaneReceiver {
   endpointLeft(endpoint: EndpointId): void {
     this.endpoints.delete(endpoint);
     this.statistics.delete(endpoint);
-    this.broker.links.left(endpoint);
+    const lost = this.broker.links.left(endpoint);
     this.broker.routes.left(endpoint);
+    for (const messages of lost) this.broker.router.rescue(messages);
+    this.broker.groups.endpointLeft(endpoint);
     this.broker.durableFilters.endpointLeft(endpoint);
     this.broker.burials.endpointLeft(endpoint);
     this.requests.endpointLeft(endpoint);
@@ -96,13 +100,13 @@ export class Cluster implements BackplaneReceiver {
     const { routes, links } = this.broker;
     switch (readFrameType(reader)) {
       case FrameType.kept:
-        if (links.takeKept(from, readKeptHead(reader))) this.messages(reader);
+        if (links.takeKept(from, readKeptHead(reader))) this.messages(from, reader);
         break;
       case FrameType.passing:
-        this.passing(links.takePassing(from, reader.u32(), reader.f64(), reader.size), reader);
+        this.passing(from, links.takePassing(from, reader.u32(), reader.f64(), reader.size), reader);
         break;
       case FrameType.broadcast:
-        this.passing(links.takeBroadcast(from, reader.f64(), reader.size), reader);
+        this.passing(from, links.takeBroadcast(from, reader.f64(), reader.size), reader);
         break;
       case FrameType.acknowledge:
         links.acknowledged(from, readAcknowledgement(reader));
@@ -136,24 +140,26 @@ export class Cluster implements BackplaneReceiver {
     }
   }
 
-  private passing(isLost: boolean, reader: FrameReader): void {
+  private passing(from: EndpointId, isLost: boolean, reader: FrameReader): void {
     if (isLost) this.broker.logEnds.wantRound();
-    this.messages(reader);
+    this.messages(from, reader);
   }
 
-  private messages(reader: FrameReader): void {
+  private messages(from: EndpointId, reader: FrameReader): void {
     const { broker } = this;
     broker.delivery.now = broker.clock.now();
     while (!reader.isAtEnd) {
       const kind = readEntryKind(reader);
       const run = isRun(kind) ? readRun(reader, kind) : null;
-      const entry = run === null ? readMessage(reader, kind) : null;
+      const word = isWord(kind) ? reader.block() : null;
+      const entry = run === null && word === null ? readMessage(reader, kind) : null;
       try {
         if (run !== null) broker.run.receive(run, broker.matches);
         else if (entry !== null) broker.router.receive(entry, readRecord(entry.record));
+        else if (word !== null) broker.groups.received(from, readGroupFrame(new FrameReader(word)));
       } catch (error) {
         // The rest of the frame has nothing to do with it.
-        broker.logger.error('a publish of another worker cannot be handled', { error: String(error) });
+        broker.logger.error('what another worker has sent cannot be handled', { from, error: String(error) });
       }
     }
   }

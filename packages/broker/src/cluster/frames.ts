@@ -9,7 +9,7 @@
  * | wanted | sequence, whole flag | "I have your changes up to here: send me the rest, or everything" |
  * | digest | sequence, confirm flag, digests | what the set comes to, so that what was lost shows (ARCHITECTURE.md, section 5) |
  * | confirm | sequence | all route changes up to it are in force here, and what was retained here before is readable |
- * | kept | link, sequence, first, round, entries | publishes that wait for an acknowledgement and are sent again without one |
+ * | kept | link, sequence, first, round, entries | publishes that wait for an acknowledgement and are sent again without one; words about groups |
  * | passing | link, position, entries | publishes that are sent once |
  * | broadcast | position, entries | the same, to all endpoints alike |
  * | acknowledge | link, sequence, round, gap flag, positions | how far kept, passing and broadcast frames were taken in |
@@ -72,13 +72,15 @@ export function readFrameType(reader: FrameReader): number {
  * | add | the filter has subscribers that get messages from frames | 0 |
  * | logged | it has durable ones alone, which have a log for QoS above 0: a frame that is lost costs them a delay | 0 |
  * | remove | it has none any more | 0 |
- * | group | a shared group, by its whole name | its members there |
- * | durable | the filter has a log | the last number known of it |
+ * | group | a shared group, by its whole name | its members there; `takers`: those of QoS above 0 |
+ * | durable | the filter has a log, or the group, by its whole name | the last number known of it; of a group 0 |
  */
 export interface RouteChange {
   kind: 'add' | 'remove' | 'group' | 'durable' | 'logged';
   filter: string;
   count: number;
+  /** Of a group. */
+  takers?: number;
 }
 export const routeKinds: readonly RouteChange['kind'][] = ['add', 'remove', 'group', 'durable', 'logged'];
 
@@ -86,6 +88,7 @@ export function writeChange(writer: FrameWriter, change: RouteChange): void {
   writer.u8(routeKinds.indexOf(change.kind));
   writer.text(change.filter);
   writer.f64(change.count);
+  if (change.kind === 'group') writer.f64(change.takers ?? 0);
 }
 
 function readChanges(reader: FrameReader): RouteChange[] {
@@ -95,7 +98,8 @@ function readChanges(reader: FrameReader): RouteChange[] {
     const filter = reader.text();
     if (kind === undefined) throw new FrameError('a route change of an unknown kind');
     if (kind === 'group' && parseShare(filter) === null) throw new FrameError(`"${filter}" is no shared group`);
-    changes.push({ kind, filter, count: reader.f64() });
+    const count = reader.f64();
+    changes.push(kind === 'group' ? { kind, filter, count, takers: reader.f64() } : { kind, filter, count });
   }
   return changes;
 }
@@ -202,10 +206,12 @@ export interface MessageEntry {
   toSubscriptions: boolean;
   groups: string[];
   logs: { filter: string; sequence: number }[];
+  /** How often it was sent on, since a group had no member any more where it came; absent: never. At most 31. */
+  hops?: number;
 }
 
 export function writeMessage(writer: FrameWriter, entry: MessageEntry): void {
-  writer.u8(entry.toSubscriptions ? 1 : 0);
+  writer.u8((entry.toSubscriptions ? 1 : 0) | ((entry.hops ?? 0) << hopsShift));
   writer.u32(entry.groups.length);
   for (const group of entry.groups) writer.text(group);
   writer.u32(entry.logs.length);
@@ -227,23 +233,36 @@ export interface RunEntry {
   version5: boolean;
 }
 
-/** First bytes of an entry: bit 0 says of a message that it is for subscriptions; of a run, that it is in the encoding of MQTT 5. */
+/** First bytes of an entry: bit 0 says of a message that it is for subscriptions; of a run, that it is in the encoding of MQTT 5. Bits 3 to 7: hops. */
 const runKind = 2;
+/** What leaders of shared groups and their members say to each other (group-frames.ts). In kept frames alone. */
+const wordKind = 4;
+const hopsShift = 3;
 
 export function writeRun(writer: FrameWriter, run: RunEntry): void {
   writer.u8(runKind | (run.version5 ? 1 : 0));
   writer.block(run.bytes.subarray(run.start, run.end));
 }
 
+export function writeWord(writer: FrameWriter, body: Uint8Array): void {
+  writer.u8(wordKind);
+  writer.block(body);
+}
+
 /** The kind of the next entry of a frame, which `readRun` or `readMessage` is told. */
 export function readEntryKind(reader: FrameReader): number {
   const kind = reader.u8();
-  if (kind > 3) throw new FrameError(`an entry of the unknown kind ${kind}`);
+  if (kind > wordKind && (kind & 6) !== 0) throw new FrameError(`an entry of the unknown kind ${kind}`);
   return kind;
 }
 
 export function isRun(kind: number): boolean {
   return (kind & runKind) !== 0;
+}
+
+/** Of `writeWord`: what follows is a block. */
+export function isWord(kind: number): boolean {
+  return kind === wordKind;
 }
 
 /** The run lies in the frame's own bytes. */
@@ -253,12 +272,14 @@ export function readRun(reader: FrameReader, kind: number): RunEntry {
 }
 
 export function readMessage(reader: FrameReader, kind: number): MessageEntry {
-  const toSubscriptions = kind === 1;
+  const toSubscriptions = (kind & 1) === 1;
   const groups: string[] = [];
   for (let left = reader.count(4); left > 0; left--) groups.push(reader.text());
   const logs: { filter: string; sequence: number }[] = [];
   for (let left = reader.count(12); left > 0; left--) logs.push({ filter: reader.text(), sequence: reader.f64() });
-  return { toSubscriptions, groups, logs, record: reader.block() };
+  const entry: MessageEntry = { toSubscriptions, groups, logs, record: reader.block() };
+  if (kind >> hopsShift > 0) entry.hops = kind >> hopsShift;
+  return entry;
 }
 
 /** The head of a kept frame; entries follow. */

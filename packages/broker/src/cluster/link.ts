@@ -23,6 +23,7 @@ import {
   writeKeptHead,
   writeMessage,
   writeRun,
+  writeWord,
 } from './frames.ts';
 import { FrameWriter } from './wire.ts';
 
@@ -33,6 +34,12 @@ const patienceMaxMilliseconds = 8000;
 const repeatBytesMax = 1024 * 1024;
 /** Passing frames of which nothing was heard for this long were lost, or their acknowledgement was: they no longer count as under way. */
 const passingMilliseconds = 2000;
+
+/** What the other side had not acknowledged when it left. */
+export interface LostFrame {
+  bytes: Uint8Array;
+  waiting: readonly Awaited[];
+}
 
 /** A publisher that is not read while a link it feeds is full. */
 export interface HeldPublisher {
@@ -96,17 +103,29 @@ export class Link {
   /** Adds a publish that must arrive to the frame being filled. */
   keep(entry: MessageEntry, acknowledgement: Awaited | null, now: number): void {
     const writer = this.keptWriter;
-    if (writer.length + entry.record.length > frameBytesMax) this.flushKept(now);
-    if (writer.length === 0) {
-      const sequence = ++this.sequence;
-      writeKeptHead(writer, { link: this.id, sequence, first: this.firstKept(), round: this.round });
-    }
+    this.beginKept(entry.record.length, now);
     writeMessage(writer, entry);
     if (acknowledgement !== null) {
       acknowledgement.waits++;
       this.waiting.push(acknowledgement);
     }
     if (writer.length >= frameBytesMax) this.flushKept(now);
+  }
+
+  /** Makes room for so many bytes in the frame being filled. */
+  private beginKept(bytes: number, now: number): void {
+    const writer = this.keptWriter;
+    if (writer.length + bytes > frameBytesMax) this.flushKept(now);
+    if (writer.length > 0) return;
+    const sequence = ++this.sequence;
+    writeKeptHead(writer, { link: this.id, sequence, first: this.firstKept(), round: this.round });
+  }
+
+  /** Adds a word about a group (group-frames.ts), which must arrive as well. */
+  keepGroup(body: Uint8Array, now: number): void {
+    this.beginKept(body.length, now);
+    writeWord(this.keptWriter, body);
+    if (this.keptWriter.length >= frameBytesMax) this.flushKept(now);
   }
 
   /** Adds a publish that may be lost. */
@@ -268,12 +287,16 @@ export class Link {
     for (const publisher of held) publisher.releaseFromLink();
   }
 
-  /** The other endpoint is gone with its ephemeral sessions: nothing is waited for any more. */
-  close(): void {
-    this.keptWriter.take();
+  /** The other endpoint is gone with its ephemeral sessions. Returns what was sent and never acknowledged; its caller settles who waits for it. */
+  close(now: number): LostFrame[] {
+    this.isRepeating = true; // what is being filled is not sent any more
+    this.flushKept(now);
     this.passingWriter.take();
-    while (this.keptCount > 0) this.settleFirst();
-    for (const acknowledgement of this.waiting.splice(0)) acknowledgement.settle();
+    const lost = this.kept.slice(this.head);
+    this.kept = [];
+    this.head = 0;
+    this.unacknowledgedBytes = 0;
     this.releaseHeld();
+    return lost;
   }
 }

@@ -11,16 +11,27 @@ import {
   beginFrame,
   FrameType,
   frameBytesMax,
+  isWord,
   type KeptHead,
   type MessageEntry,
   type RunEntry,
+  readEntryKind,
+  readFrameType,
+  readKeptHead,
+  readMessage,
   writeAcknowledgement,
   writeMessage,
   writeRun,
 } from './frames.ts';
 import { InboundLink } from './inbound-link.ts';
 import { Link } from './link.ts';
-import { FrameWriter } from './wire.ts';
+import { FrameReader, FrameWriter } from './wire.ts';
+
+/** Publishes for shared groups that an endpoint had not acknowledged when it left, and who waits for them. */
+export interface LostMessages {
+  entries: MessageEntry[];
+  waiting: readonly Awaited[];
+}
 
 const tickMilliseconds = 100;
 /** Below this a frame for each receiver costs no more than one for all. */
@@ -59,7 +70,7 @@ export class Links {
 
   joined(endpoint: EndpointId): void {
     this.flushMessages(); // with one more, it may be broadcast what was not, or the other way round
-    this.links.get(endpoint)?.close();
+    for (const lost of this.links.get(endpoint)?.close(this.clock.now()) ?? []) settleAll(lost.waiting);
     const send = (bytes: Uint8Array): void => {
       this.metrics.framesSent++;
       this.sendBytes(endpoint, bytes);
@@ -72,15 +83,30 @@ export class Links {
     this.inbound.set(endpoint, new InboundLink());
   }
 
-  left(endpoint: EndpointId): void {
+  /** What was for subscriptions there is waited for no more; what was for a shared group is returned, for its other members. */
+  left(endpoint: EndpointId): LostMessages[] {
     this.flushMessages();
     const link = this.links.get(endpoint);
     this.links.delete(endpoint);
     this.inbound.delete(endpoint);
     this.due.delete(endpoint);
-    if (link === undefined) return;
+    if (link === undefined) return [];
     this.dirty.delete(link);
-    link.close();
+    const found: LostMessages[] = [];
+    for (const { bytes, waiting } of link.close(this.clock.now())) {
+      const entries = groupMessagesOf(bytes);
+      if (entries.length > 0) found.push({ entries, waiting });
+      else settleAll(waiting);
+    }
+    return found;
+  }
+
+  /** A word about a shared group (group-frames.ts), which arrives as long as the endpoint lives. */
+  sendGroup(to: EndpointId, body: Uint8Array): void {
+    const link = this.links.get(to);
+    if (link === undefined) return;
+    link.keepGroup(body, this.clock.now());
+    this.markDirty(link);
   }
 
   /** A publish that must arrive there as long as the endpoint lives. A publisher that feeds a full link is not read until it has drained. */
@@ -252,4 +278,26 @@ export class Links {
     for (const link of this.links.values()) link.tick(now, this.broadcastSent);
     for (const [endpoint, inbound] of this.inbound) if (inbound.untold > 0) this.acknowledgeLater(endpoint);
   }
+}
+
+function settleAll(waiting: readonly Awaited[]): void {
+  for (const acknowledgement of waiting) acknowledgement.settle();
+}
+
+/** The publishes of a kept frame that are for shared groups. */
+function groupMessagesOf(bytes: Uint8Array): MessageEntry[] {
+  const reader = new FrameReader(bytes);
+  readFrameType(reader);
+  readKeptHead(reader);
+  const found: MessageEntry[] = [];
+  while (!reader.isAtEnd) {
+    const kind = readEntryKind(reader);
+    if (isWord(kind)) {
+      reader.block();
+      continue;
+    }
+    const entry = readMessage(reader, kind);
+    if (entry.groups.length > 0) found.push(entry);
+  }
+  return found;
 }

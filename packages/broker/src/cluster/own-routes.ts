@@ -4,7 +4,7 @@
 import type { SharedGroup } from '../shared-subscriptions.ts';
 import type { FilterEntry } from '../subscription-tree.ts';
 import { type RouteChange, writeRoutes } from './frames.ts';
-import { groupSalt, liveSalt, loggedSalt } from './peer-routes.ts';
+import { liveSalt, loggedSalt, saltOfGroup } from './peer-routes.ts';
 import { SetDigest } from './set-digest.ts';
 import { FrameWriter } from './wire.ts';
 
@@ -29,7 +29,8 @@ export class OwnRoutes {
 
   /** Something about a filter changed here. Returns whether others must know. */
   filterChanged(entry: FilterEntry): boolean {
-    const kind = entry.subscriptions.length > 0 ? 'add' : entry.logged.length > 0 ? 'logged' : 'remove';
+    const isFollowed = entry.logged.length > 0 || (entry.log !== null && entry.log.readers.length > 0);
+    const kind = entry.subscriptions.length > 0 ? 'add' : isFollowed ? 'logged' : 'remove';
     const known = this.routes.get(entry.filter);
     if ((known?.change.kind ?? 'remove') === kind) return false;
     this.set({ kind, filter: entry.filter, count: 0 }, entry);
@@ -37,7 +38,8 @@ export class OwnRoutes {
   }
 
   groupChanged(group: SharedGroup): void {
-    this.set({ kind: 'group', filter: group.name, count: group.members.length }, null);
+    const takers = group.takers.members.length;
+    this.set({ kind: 'group', filter: group.name, count: group.members.length, takers }, null);
   }
 
   private set(change: RouteChange, entry: FilterEntry | null): void {
@@ -96,6 +98,6 @@ export class OwnRoutes {
 }
 
 function saltOf(change: RouteChange): number {
-  if (change.kind === 'group') return groupSalt + change.count;
+  if (change.kind === 'group') return saltOfGroup(change.count, change.takers ?? 0);
   return change.kind === 'logged' ? loggedSalt : liveSalt;
 }

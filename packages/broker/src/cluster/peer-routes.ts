@@ -27,10 +27,13 @@ interface Collecting {
 /** `in-force`: to be confirmed. `waits`: more is on its way. `gap`: something was lost, and is to be asked for. */
 export type Taken = 'in-force' | 'waits' | 'gap';
 
-/** Salts of the digest: the same filter is not the same route with subscribers of another kind. A group's is its number of members, counted from here. */
+/** Salts of the digest: the same filter is not the same route with subscribers of another kind. A group's comes from its numbers of members. */
 export const liveSalt = 0;
 export const loggedSalt = 1;
-export const groupSalt = 2;
+
+export function saltOfGroup(count: number, takers: number): number {
+  return 2 + count + takers * 0x10001;
+}
 
 export class PeerRoutes {
   readonly endpoint: EndpointId;
@@ -47,7 +50,7 @@ export class PeerRoutes {
   private readonly durableAnnounced: (filter: string, lastSequence: number) => void;
   /** Each filter with the generation in which it was last said, times two, plus one if its subscribers are durable alone. */
   private readonly filters = new Map<string, number>();
-  private readonly groups = new Map<string, { count: number; generation: number }>();
+  private readonly groups = new Map<string, { count: number; takers: number; generation: number }>();
   private generation = 1;
   private collecting: Collecting | null = null;
 
@@ -111,7 +114,7 @@ export class PeerRoutes {
   clear(): void {
     this.collecting = null;
     for (const filter of [...this.filters.keys()]) this.removeFilter(filter);
-    for (const name of [...this.groups.keys()]) this.setGroup(name, 0);
+    for (const name of [...this.groups.keys()]) this.setGroup(name, 0, 0);
   }
 
   private apply(sequence: number, changes: RouteChange[]): void {
@@ -119,11 +122,11 @@ export class PeerRoutes {
     this.sequence = sequence;
   }
 
-  private change({ kind, filter, count }: RouteChange): void {
+  private change({ kind, filter, count, takers = 0 }: RouteChange): void {
     if (kind === 'add') this.setFilter(filter, false);
     else if (kind === 'logged') this.setFilter(filter, true);
     else if (kind === 'remove') this.removeFilter(filter);
-    else if (kind === 'group') this.setGroup(filter, count);
+    else if (kind === 'group') this.setGroup(filter, count, takers);
     else this.durableAnnounced(filter, count);
   }
 
@@ -162,20 +165,20 @@ export class PeerRoutes {
     this.digest.remove(entry.filter, isLogged ? loggedSalt : liveSalt);
   }
 
-  private setGroup(name: string, count: number): void {
+  private setGroup(name: string, count: number, takers: number): void {
     const known = this.groups.get(name);
-    if (known !== undefined) this.digest.remove(name, groupSalt + known.count);
+    if (known !== undefined) this.digest.remove(name, saltOfGroup(known.count, known.takers));
     if (count > 0) {
-      this.groups.set(name, { count, generation: this.generation });
-      this.digest.add(name, groupSalt + count);
+      this.groups.set(name, { count, takers, generation: this.generation });
+      this.digest.add(name, saltOfGroup(count, takers));
     } else {
       this.groups.delete(name);
     }
-    if ((known?.count ?? 0) === count) return;
+    if ((known?.count ?? 0) === count && (known?.takers ?? 0) === takers) return;
     const filter = name.slice(name.indexOf('/', 7) + 1);
     const entry = this.tree.entry(filter);
     const group = groupOf(entry, name, filter);
-    group.setRemote(this.endpoint, count);
+    group.setRemote(this.endpoint, count, takers);
     dropEmptyGroup(entry, group);
     this.tree.touch();
     this.tree.prune(entry);
@@ -186,7 +189,7 @@ export class PeerRoutes {
     for (const [filter, value] of this.filters) {
       if (Math.floor(value / 2) !== this.generation) this.removeFilter(filter);
     }
-    for (const [name, { generation }] of this.groups) if (generation !== this.generation) this.setGroup(name, 0);
+    for (const [name, { generation }] of this.groups) if (generation !== this.generation) this.setGroup(name, 0, 0);
   }
 }
 

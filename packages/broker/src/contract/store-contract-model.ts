@@ -19,6 +19,7 @@ type Call = (store: Store, epochs: Map<string, number>, now: number) => Promise<
 
 const clients = fc.constantFrom('c', 'd', 'e');
 const filters = fc.constantFrom('a', 'b', 'a/#');
+const groups = fc.constantFrom('$share/g/a', '$share/h/a', '$share/g/b');
 const endpoints = fc.constantFrom('n/0#1', 'n/1#1');
 const small = fc.integer({ min: 1, max: 4 });
 
@@ -78,6 +79,23 @@ const calls: fc.Arbitrary<{ name: string; call: Call }> = fc.oneof(
     .tuple(clients, small)
     .map(([clientId, seconds]) =>
       named('scheduleWill', (store, epochs, now) => store.scheduleWill(keyOf(epochs, clientId), now + seconds * 1000)),
+    ),
+  { weight: 2, arbitrary: fc.tuple(clients, groups, fc.constantFrom(0, 1, 2)).map(joinGroup) },
+  fc
+    .tuple(clients, groups)
+    .map(([clientId, group]) =>
+      named('leave a group', (store, epochs) => store.unsubscribe(keyOf(epochs, clientId), [group])),
+    ),
+  groups.map(claimGroup),
+  fc.tuple(groups, small, fc.boolean()).map(updateGroup),
+  fc
+    .tuple(groups, clients, small, fc.boolean(), fc.boolean())
+    .map(([group, clientId, sequence, isFinal, old]) =>
+      named('take', (store, epochs) =>
+        store.takeFromGroup({ group, epoch: (epochs.get(group) ?? 0) - (old ? 1 : 0) }, [
+          { sequence, clientId, isFinal },
+        ]),
+      ),
     ),
   fc.constant(
     named('takeDueWills', async (store, _, now) =>
@@ -153,10 +171,41 @@ async function everything(store: Store, now: number): Promise<unknown> {
   return {
     logs,
     filters: await filtersOf(store),
+    groups: await groupsOf(store),
     owners: (await store.owners()).sort(),
     sessions: await store.countSessions(),
     retained: [await store.countRetained(), await retainedTopics(store, '#', 1)],
   };
+}
+
+async function groupsOf(store: Store): Promise<unknown> {
+  const known = (await store.durableGroups()).sort((a, b) => (a.group < b.group ? -1 : 1));
+  return Promise.all(
+    known.map(async (one) => [one, (await store.groupTakes(one.group)).sort((a, b) => a.sequence - b.sequence)]),
+  );
+}
+
+function joinGroup([clientId, group, qos]: [string, string, number]): { name: string; call: Call } {
+  return named(`join ${group} with QoS ${qos}`, (store, epochs) =>
+    store.subscribe(keyOf(epochs, clientId), [subscription(group, qos as 0 | 1 | 2)]),
+  );
+}
+
+function claimGroup(group: string): { name: string; call: Call } {
+  return named(`claim ${group}`, async (store, epochs) => {
+    const { epoch, cursor, takes } = await store.claimGroup(group);
+    if (epoch <= (epochs.get(group) ?? 0)) throw new Error('the epoch did not grow');
+    epochs.set(group, epoch);
+    return { cursor, takes: takes.sort((a, b) => a.sequence - b.sequence) };
+  });
+}
+
+function updateGroup([group, sequence, old]: [string, number, boolean]): { name: string; call: Call } {
+  return named(`update ${group}`, (store, epochs) => {
+    const key = { group, epoch: (epochs.get(group) ?? 0) - (old ? 1 : 0) };
+    const cursor = { acknowledged: sequence, above: [sequence + 2, sequence + 4], failed: [sequence + 1, 2] };
+    return store.updateGroup(key, { cursor, takesDelete: [sequence] });
+  });
 }
 
 function named(name: string, call: Call): { name: string; call: Call } {

@@ -254,7 +254,7 @@ export function sessionContract(opened: StoreUnderTest): void {
       const c = await durable(store, 'c', 'a');
       const d = await durable(store, 'd', 'a');
       expect(
-        await store.subscribe(c, [subscription('a'), subscription('n', 0), subscription('$share/g/x', 1)]),
+        await store.subscribe(c, [subscription('a'), subscription('n', 0), subscription('$share/g/x', 0)]),
       ).toEqual([
         { filter: 'a', lastSequence: 0 },
         { filter: 'n', lastSequence: 0 },

@@ -3,6 +3,7 @@
  */
 import { describe } from 'vitest';
 import type { Store } from '../ports/store.ts';
+import { groupContract } from './store-contract-groups.ts';
 import { type StoreOpener, storeUnderTest } from './store-contract-kit.ts';
 import { logEndsContract } from './store-contract-log-ends.ts';
 import { logContract } from './store-contract-logs.ts';
@@ -28,6 +29,7 @@ export function storeContract(
     sessionContract(opened);
     logContract(opened);
     logEndsContract(opened);
+    groupContract(opened);
     retainedContract(opened);
     willContract(opened);
     survivalContract(opened);

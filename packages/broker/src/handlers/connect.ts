@@ -16,6 +16,7 @@ import {
 import type { Connection } from '../connection.ts';
 import { keepAliveDeadlineSecond } from '../connection-deadlines.ts';
 import { ConnectionState } from '../connection-state.ts';
+import { settleTakes } from '../group-takes.ts';
 import type { AuthenticationResult, Credentials } from '../ports/authenticator.ts';
 import { StoreError } from '../ports/store.ts';
 import { isRestrictedTopic } from '../restricted-topic.ts';
@@ -236,9 +237,12 @@ function watchKeepAlive(connection: Connection): void {
 async function begin(connection: Connection, opened: OpenedSession): Promise<void> {
   const { session, stored } = opened;
   if (stored !== null && stored.outbound.length > 0) {
+    await settleTakes(connection.broker.store, session.clientId, stored.outbound);
+    if (session.ended) return;
     await connection.broker.delivery.resend(session, stored.outbound);
     if (session.ended) return;
   }
+  session.groupsSettled = true;
   connection.goOn();
   for (const cursor of [...session.cursors]) cursor.pump();
 }

@@ -15,16 +15,16 @@ export function handlePuback(connection: Connection, bytes: Buffer, bodyStart: n
   // Unknown, or in another handshake: nothing to do.
   if (outbound === null || outbound.stateOf(packetId) !== InflightState.sent1) return;
   const { broker } = connection;
-  const cursor = outbound.cursorOf(packetId);
+  const source = outbound.sourceOf(packetId);
   const sequence = outbound.sequenceOf(packetId);
   // A message of no log whose content the store may have is ended there too.
-  if (cursor === null && session.stored && outbound.contentOf(packetId) !== null)
+  if (source === null && session.stored && outbound.contentOf(packetId) !== null)
     broker.writer.completed(session, packetId);
   outbound.release(packetId);
-  if (cursor !== null) {
+  if (source !== null) {
     // The store may know the packet identifier from before a reconnect.
-    if (cursor.wasResent(sequence)) broker.writer.completed(session, packetId);
-    cursor.acknowledge(sequence);
+    if (source.wasResent(sequence)) broker.writer.completed(session, packetId);
+    source.acknowledge(sequence);
   }
   broker.delivery.roomCame(session);
 }

@@ -10,15 +10,15 @@ export function handlePubcomp(connection: Connection, bytes: Buffer, bodyStart: 
   if (session.outbound?.stateOf(packetId) === InflightState.released) finishOutbound(connection, session, packetId);
 }
 
-/** Frees a QoS 2 packet identifier and moves the cursor past its message. */
+/** Frees a QoS 2 packet identifier and tells where its message came from. */
 export function finishOutbound(connection: Connection, session: Session, packetId: number): void {
   const { outbound } = session;
   if (outbound === null) return;
   const { broker } = connection;
-  const cursor = outbound.cursorOf(packetId);
+  const source = outbound.sourceOf(packetId);
   const sequence = outbound.sequenceOf(packetId);
   if (session.stored) broker.writer.completed(session, packetId);
   outbound.release(packetId);
-  if (cursor !== null) cursor.acknowledge(sequence);
+  if (source !== null) source.acknowledge(sequence);
   broker.delivery.roomCame(session);
 }

@@ -23,14 +23,14 @@ export function handlePubrec(connection: Connection, bytes: Buffer, bodyStart: n
     finishOutbound(connection, session, packetId); // refused: the message is not sent again [MQTT-4.3.3-3]
     return;
   }
-  const cursor = outbound.cursorOf(packetId);
-  const isStored = session.stored && (cursor !== null || outbound.contentOf(packetId) !== null);
+  const source = outbound.sourceOf(packetId);
+  const isStored = session.stored && (source !== null || outbound.contentOf(packetId) !== null);
   if (!isStored || state === InflightState.released) {
     outbound.setReleased(packetId);
     connection.sendAcknowledgement(6, packetId, 0);
     return;
   }
-  const filter = cursor?.log.filter ?? outbound.contentOf(packetId)?.filter ?? '';
+  const filter = source?.filter ?? outbound.contentOf(packetId)?.filter ?? '';
   const sequence = outbound.sequenceOf(packetId);
   outbound.setReleased(packetId);
   broker.writer.setOutbound(session, { packetId, state: 'released', qos: 2, filter, sequence, record: null }, () => {

@@ -5,7 +5,12 @@ import {
   type Claim,
   type ClaimRequest,
   type DurableFilter,
+  type DurableGroup,
   type EndpointId,
+  type GroupChange,
+  type GroupClaim,
+  type GroupKey,
+  type GroupTake,
   type LogLimits,
   type LogPage,
   type RetainedEntry,
@@ -18,10 +23,10 @@ import {
   type StoredWill,
   StoreError,
 } from '../ports/store.ts';
+import { MemoryGroups } from './memory-groups.ts';
 import { MemoryLogs } from './memory-logs.ts';
+import { takeDue, type Waiting } from './waiting.ts';
 
-/** What was handed out comes again after this (the port's contract). */
-const HANDED_OUT_MILLISECONDS = 30_000;
 const NEVER_SECONDS = 0xffffffff;
 
 interface Held {
@@ -29,12 +34,6 @@ interface Held {
   owner: EndpointId;
   /** Null: an ephemeral session, nothing is stored. */
   session: StoredSession | null;
-}
-
-interface Waiting<T> {
-  value: T;
-  /** When it is handed out next; Infinity: not yet scheduled. */
-  nextAt: number;
 }
 
 /**
@@ -46,6 +45,7 @@ export class MemoryStore implements Store {
   private isOpen = false;
   private readonly held = new Map<string, Held>();
   private readonly logs = new MemoryLogs();
+  private readonly groups = new MemoryGroups(this.logs);
   private readonly retained = new Map<string, RetainedEntry>();
   private readonly wills = new Map<string, Waiting<StoredWill>>();
   private readonly delayed = new Map<string, Waiting<Uint8Array>>();
@@ -102,10 +102,11 @@ export class MemoryStore implements Store {
       const known = session.subscriptions.findIndex((other) => other.filter === filter);
       if (known === -1) session.subscriptions.push({ ...subscription });
       else session.subscriptions[known] = { ...subscription };
-      if (subscription.qos === 0 || filter.startsWith('$share/')) {
+      if (subscription.qos === 0) {
         this.removeCursor(session, filter);
         return { filter, lastSequence: 0 };
       }
+      if (filter.startsWith('$share/')) return { filter, lastSequence: this.groups.join(filter, key.clientId) };
       const { lastSequence, added } = this.logs.addCursor(filter, key.clientId);
       if (added) session.cursors.push({ filter, acknowledged: lastSequence, above: [] });
       return { filter, lastSequence };
@@ -202,6 +203,31 @@ export class MemoryStore implements Store {
   async trimLogs(limits: LogLimits, now: number): Promise<number> {
     this.check();
     return this.logs.trim(limits, now);
+  }
+
+  async durableGroups(): Promise<DurableGroup[]> {
+    this.check();
+    return this.groups.list();
+  }
+
+  async claimGroup(group: string): Promise<GroupClaim> {
+    this.check();
+    return this.groups.claim(group);
+  }
+
+  async updateGroup(key: GroupKey, change: GroupChange): Promise<void> {
+    this.check();
+    this.groups.update(key, change);
+  }
+
+  async takeFromGroup(key: GroupKey, takes: GroupTake[]): Promise<boolean[]> {
+    this.check();
+    return this.groups.take(key, takes);
+  }
+
+  async groupTakes(group: string): Promise<GroupTake[]> {
+    this.check();
+    return this.groups.takes(group);
   }
 
   async setRetained(topic: string, record: Uint8Array | null, expiresAt: number): Promise<void> {
@@ -319,12 +345,14 @@ export class MemoryStore implements Store {
   }
 
   private endSession(session: StoredSession): void {
-    for (const { filter } of [...session.cursors]) this.removeCursor(session, filter);
+    for (const { filter } of session.subscriptions) this.removeCursor(session, filter);
     this.logs.forgetProducer(session.clientId);
     this.held.delete(session.clientId);
   }
 
+  /** The session does not read the log any more, by itself or with a group. */
   private removeCursor(session: StoredSession, filter: string): void {
+    this.groups.leave(filter, session.clientId);
     session.cursors = session.cursors.filter((cursor) => cursor.filter !== filter);
     this.logs.removeCursor(filter, session.clientId);
   }
@@ -363,13 +391,4 @@ function newSession(clientId: string): StoredSession {
     inbound: [],
     producerNumber: 0,
   };
-}
-
-/** Earliest first, so that a limit leaves the later ones. */
-function takeDue<T>(waiting: Map<string, Waiting<T>>, now: number, limit: number): [string, T][] {
-  const due = [...waiting].filter(([, { nextAt }]) => nextAt <= now).sort((a, b) => a[1].nextAt - b[1].nextAt);
-  return due.slice(0, limit).map(([id, item]) => {
-    item.nextAt = now + HANDED_OUT_MILLISECONDS;
-    return [id, item.value];
-  });
 }

@@ -9,6 +9,7 @@ export const dropReasons = [
   'log-limit',
   'link-lost',
   'delayed-too-many',
+  'dead-letter',
 ] as const;
 export type DropReason = (typeof dropReasons)[number];
 
@@ -40,6 +41,13 @@ export class Metrics {
   logGaps = 0;
   /** Idle logs that turned out to go further than was heard: the frames of their messages were lost. */
   logsBehind = 0;
+  /** Messages of shared groups that one member left unacknowledged and another gets. */
+  groupGiveBacks = 0;
+  /** Messages of shared groups that were delivered in vain too often; those that nobody took as dead letters are in `dropped`. */
+  deadLetters = 0;
+  /** Gauges, of the one worker that looks after groups for all, 0 in the others: messages that wait in the logs of shared groups, and those of the group with most. */
+  groupLag = 0;
+  groupLagMax = 0;
   barrierTimeouts = 0;
   storeErrors = 0;
   /** Messages that ended otherwise than by delivery, by reason. */

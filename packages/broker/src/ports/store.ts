@@ -6,20 +6,20 @@
  * - Every method is asynchronous. A resolved promise means: done, and it survives what the implementation says it survives
  *   (memory: nothing; LMDB: `kill -9` of the process, and power loss with durability `fsync`; Redis: as Redis is configured).
  *   A rejected promise means that nothing is known about the outcome; the caller may do it again, because every
- *   operation done twice is the same as done once. Three add something each time: `claim` (another epoch), `append` without a producer and
- *   `addDelayed` (the message comes twice: at least once). Codes `fenced`, `unknown-session` and `closed` mean: not done.
+ *   operation done twice is the same as done once. Four add something each time: `claim` and `claimGroup` (another epoch), `append` without a
+ *   producer and `addDelayed` (the message comes twice: at least once). Codes `fenced`, `unknown-session`, `unknown-group` and `closed` mean: not done.
  * - Calls made in one turn of the event loop travel as one batch. Within one store object, effects become visible in the order of the
  *   calls, and a read sees the writes that the same store object was given before it.
- * - Keys of one session are updated atomically in one call; so are keys of one log. What spans a session and logs (`append` with
- *   `inbound`, `subscribe`) need not be atomic: a crash between the parts is repaired by doing the call again.
- * - A write to a session carries the claim's epoch. An older epoch is refused with `StoreError` code `fenced` and has no effect.
+ * - Keys of one session are updated atomically in one call; so are keys of one log, those of the groups on it among them. What spans a session and logs
+ *   (`append` with `inbound`, `subscribe`) need not be atomic: a crash between the parts is repaired by doing the call again.
+ * - A write to a session carries the claim's epoch. An older epoch is refused with `StoreError` code `fenced` and has no effect. The same holds for groups.
  * - Messages are opaque bytes (see message-record.ts), which the caller leaves unchanged until the promise is settled. Times are milliseconds since 1970 on the clock that the caller passes.
  */
 
 /** `nodeId/workerIndex#incarnation` of the worker that owns something. Empty: nobody. */
 export type EndpointId = string;
 
-export type StoreErrorCode = 'fenced' | 'unavailable' | 'unknown-session' | 'closed' | 'corrupt';
+export type StoreErrorCode = 'fenced' | 'unavailable' | 'unknown-session' | 'unknown-group' | 'closed' | 'corrupt';
 
 /** An operating failure of the store. `fenced`: the claim moved; `unavailable`: try again later. */
 export class StoreError extends Error {
@@ -129,6 +129,56 @@ export interface DurableFilter {
   lastSequence: number;
 }
 
+/**
+ * A shared group with durable members: it has one cursor on the log of its filter, as a session has on the logs of its filters. The group begins with its
+ * first durable member (a `$share` subscription of QoS above 0) and ends with its last.
+ */
+export interface DurableGroup {
+  /** `$share/{name}/{filter}`. */
+  group: string;
+  /** Of its cursor. */
+  acknowledged: number;
+}
+
+/** Identifies who leads a group: refused when `epoch` is not that of the last `claimGroup`. */
+export interface GroupKey {
+  group: string;
+  epoch: number;
+}
+
+/** How far a group has been served. To the store only `acknowledged` says something: the log is trimmed behind it. */
+export interface StoredGroupCursor {
+  /** Every number up to and including this one is done with. */
+  acknowledged: number;
+  /** Numbers above it that are done with: first and last of each stretch, one after the other, ascending. */
+  above: number[];
+  /** Numbers that were delivered in vain: a number and how often, one after the other. */
+  failed: number[];
+}
+
+/** A QoS 2 message of a group that was chosen for one client: nobody else may get it (group-takes.ts). */
+export interface GroupTake {
+  sequence: number;
+  clientId: string;
+  /** It may have been sent: whatever becomes of the client, the group is done with it [MQTT-4.8.2-5]. */
+  isFinal: boolean;
+}
+
+export interface GroupClaim {
+  /** Above every earlier one of this group, also after the group has ended and begun again. */
+  epoch: number;
+  cursor: StoredGroupCursor;
+  /** In no order. */
+  takes: GroupTake[];
+}
+
+/** Changes to a group, applied together. Absent keys are left as they are. */
+export interface GroupChange {
+  cursor?: StoredGroupCursor;
+  /** Takes of these numbers are forgotten. */
+  takesDelete?: number[];
+}
+
 export interface AppendRequest {
   /** Durable filters whose logs take the message, each once. A filter that is no longer durable is skipped (sequence 0). */
   filters: readonly string[];
@@ -200,10 +250,11 @@ export interface Store {
    *  older epoch it has no effect (and does not throw). */
   release(key: SessionKey, change: SessionChange, now: number): Promise<void>;
   /** Creates or changes subscriptions of a durable session. A subscription without `$share` and with QoS above 0 makes its filter durable and gets a
-   *  cursor at the end of the log, unless it has one. With QoS 0 or `$share` it is stored alone (an existing cursor of the filter goes). Returns the
-   *  logs' ends, in the order of `subscriptions` (lastSequence 0 where there is no log). */
+   *  cursor at the end of the log, unless it has one. One with `$share` and QoS above 0 makes the session a member of the group, which begins with a cursor
+   *  of its own at the end of the log. With QoS 0 a subscription is stored alone (an existing cursor of the filter, or the membership, goes).
+   *  Returns the logs' ends, in the order of `subscriptions`, each with the subscription's own filter (lastSequence 0 where there is no log). */
   subscribe(key: SessionKey, subscriptions: StoredSubscription[]): Promise<DurableFilter[]>;
-  /** Removes subscriptions and cursors; a filter without cursors is no longer durable. Unknown filters are ignored. */
+  /** Removes subscriptions, cursors and memberships of groups; a filter without cursors is no longer durable. Unknown filters are ignored. */
   unsubscribe(key: SessionKey, filters: string[]): Promise<void>;
   update(key: SessionKey, change: SessionChange): Promise<void>;
   /** Removes a session whole, whoever owns it (administration). A scheduled will of it is due at once. */
@@ -220,15 +271,29 @@ export interface Store {
   // Logs
   durableFilters(): Promise<DurableFilter[]>;
   /** The number of the last message in the log of each filter, in their order; 0 where there is no log. One read for all of them: asked every few
-   *  seconds for the logs that local sessions follow. Without it `durableFilters` is asked, which costs what is stored, and only when a worker
-   *  has died or its carrier was away: a store that workers share over a carrier that can lose frames must have it. */
-  logEnds?(filters: readonly string[]): Promise<number[]>;
+   *  seconds for the logs that local sessions follow. */
+  logEnds(filters: readonly string[]): Promise<number[]>;
   append(requests: AppendRequest[], now: number): Promise<AppendResult[]>;
   /** Entries numbered from `fromSequence` on that have not expired at `now`, ascending, at most that many, and at least one if there is one
    *  however large. */
   readLog(filter: string, fromSequence: number, messagesMax: number, bytesMax: number, now: number): Promise<LogPage>;
   /** Drops from the front what every cursor has passed, what is over the limits and what has expired. Returns the number of messages dropped by limit. */
   trimLogs(limits: LogLimits, now: number): Promise<number>;
+
+  // Shared groups with durable members (architecture 6). However a member leaves, by `unsubscribe` or with its session, its takes become final.
+  durableGroups(): Promise<DurableGroup[]>;
+  /** Another epoch: whoever led the group is fenced. Rejects with `unknown-group` when there is none (any more). */
+  claimGroup(group: string): Promise<GroupClaim>;
+  /** Rejects with `fenced`, or `unknown-group`. */
+  updateGroup(key: GroupKey, change: GroupChange): Promise<void>;
+  /**
+   * Notes for whom numbers were chosen: true where the take stands, and was made with this epoch. Refused: a number that another client has, or that this one
+   * was given by another leader; a new one of an epoch that is not the last. All false when there is no such group. A take that stands for this client is
+   * made final with whatever epoch, also where the answer is false, and never the other way round.
+   */
+  takeFromGroup(key: GroupKey, takes: GroupTake[]): Promise<boolean[]>;
+  /** The takes that stand, in no order; none when there is no such group. */
+  groupTakes(group: string): Promise<GroupTake[]>;
 
   // Retained (features D3)
   /** Null removes. */

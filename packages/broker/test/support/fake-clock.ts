@@ -8,6 +8,8 @@ interface Timer {
 
 /** Rounds of the real event loop without new work after which everything is said to be at rest. */
 const quietRounds = 4;
+/** Turns after which those that always have more to do are said to talk in circles. */
+const turnsMax = 20_000;
 
 /** Time that stands still until a test moves it. */
 export class FakeClock implements Clock {
@@ -40,6 +42,7 @@ export class FakeClock implements Clock {
 
   /** Runs turns until nobody has anything to do but wait for time to pass. */
   async settle(): Promise<void> {
+    let turns = 0;
     for (let quiet = 0; quiet < quietRounds; ) {
       await new Promise((resolve) => setImmediate(resolve));
       if (this.turn.length === 0) {
@@ -47,6 +50,7 @@ export class FakeClock implements Clock {
         continue;
       }
       quiet = 0;
+      if (++turns > turnsMax) throw new Error(`${turnsMax} turns without rest`);
       const callbacks = this.turn;
       this.turn = [];
       for (const callback of callbacks) callback();

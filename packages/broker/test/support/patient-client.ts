@@ -1,5 +1,5 @@
 import type { Packet } from '@dunlin/protocol';
-import { ack, type Client, connect, publish, subscribe } from './client.ts';
+import { ack, type Client, connect, type PacketOf, publish, subscribe } from './client.ts';
 import type { Worker } from './world.ts';
 
 /** A message as its receiver got it. */
@@ -21,6 +21,11 @@ export class PatientClient {
   readonly subscribed: string[] = [];
   /** Payloads of publishes that were acknowledged: PUBACK, or PUBCOMP. */
   readonly acknowledged = new Set<string>();
+  /** Payloads of messages that it has acknowledged: PUBACK, or PUBREC. */
+  readonly answered = new Set<string>();
+  /** Whether it leaves a message unanswered for now. */
+  leaves: () => boolean = () => false;
+  private left: Packet[] = [];
   isConnected = false;
   /** Its worker has died, and nothing of it lives on. */
   isLost = false;
@@ -52,9 +57,16 @@ export class PatientClient {
   connect(worker: Worker): void {
     this.isConnected = false;
     this.worker = worker;
+    this.left = [];
     if (this.socket !== null) this.socket.connection.closed();
     this.socket = worker.socket();
     this.socket.put(connect(this.name, this.isDurable ? { cleanStart: false, expiry: 10_000 } : {}));
+  }
+
+  /** The connection breaks without a word. */
+  breakOff(): void {
+    this.isConnected = false;
+    this.socket?.connection.closed();
   }
 
   subscribe(filter: string, qos: 0 | 1 | 2): void {
@@ -67,11 +79,23 @@ export class PatientClient {
     this.socket?.put(publish(topic, payload, qos, qos === 0 ? 0 : this.lastPacketId));
   }
 
+  /** Answers what it has left unanswered on this connection, and leaves nothing any more. */
+  answerAll(): void {
+    this.leaves = () => false;
+    for (const packet of this.left.splice(0)) if (packet.type === 'publish') this.answerPublish(packet);
+  }
+
   /** Answers what has come. Returns whether anything had. */
   work(): boolean {
     const packets = this.socket?.received() ?? [];
     for (const packet of packets) this.handle(packet);
     return packets.length > 0;
+  }
+
+  private answerPublish({ qos, packetId, payload }: PacketOf<'publish'>): void {
+    if (qos === 0) return;
+    this.answered.add(payload.toString());
+    this.socket?.put(ack(qos === 1 ? 'puback' : 'pubrec', packetId));
   }
 
   private handle(packet: Packet): void {
@@ -87,11 +111,9 @@ export class PatientClient {
       case 'publish':
         if (packet.qos < 2 || !this.unreleased.has(packet.packetId))
           this.got.push({ topic: packet.topic, payload: packet.payload.toString(), qos: packet.qos });
-        if (packet.qos === 1) answer('puback', packet.packetId);
-        if (packet.qos === 2) {
-          this.unreleased.add(packet.packetId);
-          answer('pubrec', packet.packetId);
-        }
+        if (packet.qos === 2) this.unreleased.add(packet.packetId);
+        if (this.leaves()) this.left.push(packet);
+        else this.answerPublish(packet);
         break;
       case 'pubrel':
         this.unreleased.delete(packet.packetId);

@@ -14,6 +14,8 @@ export class StoreGate {
   readonly failsAfter = new Set<Method>();
   /** Calls of these methods have their effect at once and are answered at `openAnswers`. */
   private readonly lateAnswers = new Map<Method, (() => void)[]>();
+  /** Takes over single calls; null leaves one as it is. `run` makes it. */
+  intercept: ((method: Method, run: () => Promise<unknown>) => Promise<unknown> | null) | null = null;
   private isDead = false;
   /** Names of the calls in their order. */
   readonly calls: Method[] = [];
@@ -33,6 +35,8 @@ export class StoreGate {
   private call(method: Method, run: () => Promise<unknown>): Promise<unknown> {
     this.calls.push(method);
     if (this.isDead) return new Promise(() => {});
+    const taken = this.intercept?.(method, run) ?? null;
+    if (taken !== null) return taken;
     if (this.refused === 'all' || this.refused.includes(method)) {
       return Promise.reject(new StoreError('unavailable', `${method}: the test has cut the way to the store`));
     }

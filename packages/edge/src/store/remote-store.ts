@@ -5,7 +5,12 @@ import {
   type Claim,
   type ClaimRequest,
   type DurableFilter,
+  type DurableGroup,
   type EndpointId,
+  type GroupChange,
+  type GroupClaim,
+  type GroupKey,
+  type GroupTake,
   type LogLimits,
   type LogPage,
   type RetainedPage,
@@ -154,6 +159,26 @@ export class RemoteStore implements Store {
 
   trimLogs(limits: LogLimits, now: number): Promise<number> {
     return this.#call('trimLogs', limits, now);
+  }
+
+  durableGroups(): Promise<DurableGroup[]> {
+    return this.#call('durableGroups');
+  }
+
+  claimGroup(group: string): Promise<GroupClaim> {
+    return this.#call('claimGroup', group);
+  }
+
+  updateGroup(key: GroupKey, change: GroupChange): Promise<void> {
+    return this.#call('updateGroup', key, change);
+  }
+
+  takeFromGroup(key: GroupKey, takes: GroupTake[]): Promise<boolean[]> {
+    return this.#call('takeFromGroup', key, takes);
+  }
+
+  groupTakes(group: string): Promise<GroupTake[]> {
+    return this.#call('groupTakes', group);
   }
 
   setRetained(topic: string, record: Uint8Array | null, expiresAt: number): Promise<void> {

@@ -1,0 +1,18 @@
+/** What was handed out comes again after this (the store port's contract). */
+const HANDED_OUT_MILLISECONDS = 30_000;
+
+/** Something that the memory store hands out when it is due. */
+export interface Waiting<T> {
+  value: T;
+  /** When it is handed out next; Infinity: not yet scheduled. */
+  nextAt: number;
+}
+
+/** Earliest first, so that a limit leaves the later ones. */
+export function takeDue<T>(waiting: Map<string, Waiting<T>>, now: number, limit: number): [string, T][] {
+  const due = [...waiting].filter(([, { nextAt }]) => nextAt <= now).sort((a, b) => a[1].nextAt - b[1].nextAt);
+  return due.slice(0, limit).map(([id, item]) => {
+    item.nextAt = now + HANDED_OUT_MILLISECONDS;
+    return [id, item.value];
+  });
+}

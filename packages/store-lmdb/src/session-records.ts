@@ -1,0 +1,73 @@
+import type { EndpointId, OutboundInflight, StoredSubscription } from '@dunlin/broker';
+import { RecordReader } from './records.ts';
+
+/** The session itself; its subscriptions, cursors and handshakes are keys of their own, so that a change costs what it changes. */
+export interface SessionRecord {
+  clientId: string;
+  /** Names the session in the keys of its parts. */
+  number: number;
+  epoch: number;
+  owner: EndpointId;
+  sessionExpirySeconds: number;
+  /** 0 while connected. */
+  expiresAt: number;
+  producerNumber: number;
+  /** Counts outbound messages, to hand them back in the order in which they were added. */
+  outboundOrder: number;
+}
+
+export interface CursorRecord {
+  filter: string;
+  logNumber: number;
+  acknowledged: number;
+  above: number[];
+}
+
+export function readSession(record: Uint8Array): SessionRecord {
+  const reader = new RecordReader(record);
+  return {
+    number: reader.f64(),
+    epoch: reader.f64(),
+    sessionExpirySeconds: reader.u32(),
+    expiresAt: reader.f64(),
+    producerNumber: reader.f64(),
+    outboundOrder: reader.f64(),
+    owner: reader.text(),
+    clientId: reader.text(),
+  };
+}
+
+export function readSubscription(record: Uint8Array): StoredSubscription {
+  const reader = new RecordReader(record);
+  return {
+    qos: reader.u8() as 0 | 1 | 2,
+    noLocal: reader.u8() === 1,
+    retainAsPublished: reader.u8() === 1,
+    retainHandling: reader.u8() as 0 | 1 | 2,
+    subscriptionIdentifier: reader.u32(),
+    filter: reader.text(),
+  };
+}
+
+export function readCursor(record: Uint8Array): CursorRecord {
+  const reader = new RecordReader(record);
+  const cursor: CursorRecord = {
+    logNumber: reader.f64(),
+    acknowledged: reader.f64(),
+    filter: reader.text(),
+    above: [],
+  };
+  for (let left = reader.u32(); left > 0; left--) cursor.above.push(reader.f64());
+  return cursor;
+}
+
+export function readOutbound(packetId: number, record: Uint8Array): { order: number; message: OutboundInflight } {
+  const reader = new RecordReader(record);
+  const order = reader.f64();
+  const state = reader.u8() === 0 ? 'sent' : 'released';
+  const qos = reader.u8() as 1 | 2;
+  const sequence = reader.f64();
+  const filter = reader.text();
+  const hasRecord = reader.u8() === 1;
+  return { order, message: { packetId, state, qos, filter, sequence, record: hasRecord ? reader.rest() : null } };
+}

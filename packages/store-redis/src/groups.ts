@@ -1,0 +1,160 @@
+/**
+ * Shared groups with durable members. A group lives in the shard of its filter's log, so that its cursor and its takes change in one step with the log.
+ */
+import {
+  type DurableGroup,
+  type GroupChange,
+  type GroupClaim,
+  type GroupKey,
+  type GroupTake,
+  type StoredGroupCursor,
+  StoreError,
+} from '@dunlin/broker';
+import { isGroup, logFilter } from './group-name.ts';
+import type { Keys, Shard } from './keys.ts';
+import { type CursorPlace, type CursorStep, countHeader, type Logs, logsTouched } from './logs.ts';
+import { type Script, scripts } from './scripts.ts';
+import { type Argument, SingleCall, type Turn } from './turn.ts';
+
+/** Fields asked for at once when all groups are listed. */
+const scanCount = 1000;
+
+/** Who reads a log: a session, as logs call it, of this client. */
+export interface Reader {
+  name: string;
+  clientId: string;
+}
+
+export class Groups {
+  private readonly turn: Turn;
+  private readonly keys: Keys;
+  private readonly logs: Logs;
+
+  constructor(turn: Turn, keys: Keys, logs: Logs) {
+    this.turn = turn;
+    this.keys = keys;
+    this.logs = logs;
+  }
+
+  /** What becomes of a session's cursors; where the filter is that of a group, of its membership. */
+  async cursors(reader: Reader, steps: readonly CursorStep[]): Promise<CursorPlace[]> {
+    if (!steps.some(({ filter }) => isGroup(filter))) return this.logs.cursors(reader.name, steps);
+    const places = steps.map((step) =>
+      isGroup(step.filter)
+        ? this.member(reader, step)
+        : this.logs.cursors(reader.name, [step]).then(([place]) => place),
+    );
+    return Promise.all(places);
+  }
+
+  private async member({ name, clientId }: Reader, { kind, filter }: CursorStep): Promise<CursorPlace> {
+    // `reset`: it was on its way out, so it leaves first.
+    const changes = kind === 'remove' ? ['leave'] : kind === 'reset' ? ['leave', 'join'] : ['join'];
+    const answers = await Promise.all(
+      changes.map((change) => this.change(scripts.groupMember, filter, [change, name, clientId])),
+    );
+    const lastSequence = answers[answers.length - 1][0] as number;
+    return { lastSequence, stands: lastSequence };
+  }
+
+  async list(): Promise<DurableGroup[]> {
+    const found = new Map<string, number>();
+    await Promise.all(
+      this.keys.l.map(async (shard) => {
+        let cursor = '0';
+        do {
+          const args = [`${shard.start}groups`, cursor, 'COUNT', String(scanCount)];
+          const reply = await this.turn.single(new SingleCall(shard.slot, false, 'HSCAN', args), logsTouched).reply;
+          const [next, fields] = reply as [Buffer, Buffer[]];
+          for (let i = 0; i < fields.length; i += 2)
+            found.set(fields[i].toString(), Number(fields[i + 1].toString().split(';')[1]));
+          cursor = next.toString();
+        } while (cursor !== '0');
+      }),
+    );
+    return Array.from(found, ([group, acknowledged]) => ({ group, acknowledged }));
+  }
+
+  async claim(group: string): Promise<GroupClaim> {
+    const answer = checked({ group, epoch: 0 }, await this.change(scripts.groupClaim, group, []));
+    const [, epoch, cursor, takes] = answer as [Buffer, Buffer, Buffer, Buffer[]];
+    return { epoch: Number(epoch.toString()), cursor: readCursor(cursor.toString()), takes: readTakes(takes) };
+  }
+
+  async update(key: GroupKey, { cursor, takesDelete = [] }: GroupChange): Promise<void> {
+    const numbers = takesDelete.map(String);
+    const written = cursor === undefined ? ['', ''] : [String(cursor.acknowledged), writeCursor(cursor)];
+    const args = [String(key.epoch), ...written, String(numbers.length), ...numbers];
+    checked(key, await this.change(scripts.groupUpdate, key.group, args));
+  }
+
+  async take(key: GroupKey, takes: readonly GroupTake[]): Promise<boolean[]> {
+    const args: Argument[] = [String(key.epoch), String(takes.length)];
+    for (const { sequence, clientId, isFinal } of takes) args.push(String(sequence), clientId, isFinal ? '1' : '0');
+    const answer = await this.change(scripts.groupTake, key.group, args);
+    return (answer as number[]).map((stands) => stands === 1);
+  }
+
+  async takes(group: string): Promise<GroupTake[]> {
+    const shard = this.shardOf(group);
+    const call = new SingleCall(shard.slot, false, 'HGETALL', [`${shard.start}takes:${group}`]);
+    const reply = await this.turn.single(call, logsTouched).reply;
+    return readTakes(reply as Buffer[]);
+  }
+
+  /** One change of one group, as its script says. */
+  private async change(script: Script, group: string, args: readonly Argument[]): Promise<unknown[]> {
+    const filter = logFilter(group);
+    const shard = this.shardOf(group);
+    const { start } = shard;
+    const keys = [
+      `${start}log:${filter}`,
+      `${start}cursors:${filter}`,
+      `${start}members:${group}`,
+      `${start}takes:${group}`,
+    ];
+    const reply = this.turn.change(script, shard, logsTouched, keys, [filter, group, ...args], countHeader);
+    this.logs.behindAppends();
+    return (await reply) as unknown[];
+  }
+
+  private shardOf(group: string): Shard {
+    return this.keys.shardOf('l', logFilter(group));
+  }
+}
+
+/** The answer's first word says whether it was done. */
+function checked(key: GroupKey, answer: unknown[]): unknown[] {
+  const word = String(answer[0]);
+  if (word === 'unknown') throw new StoreError('unknown-group', 'this group has no durable member');
+  if (word === 'fenced')
+    throw new StoreError('fenced', `epoch ${key.epoch} is not the group's, which is ${String(answer[1])}`);
+  return answer;
+}
+
+function writeCursor({ acknowledged, above, failed }: StoredGroupCursor): string {
+  return `${acknowledged};${above.join(',')};${failed.join(',')}`;
+}
+
+function readCursor(text: string): StoredGroupCursor {
+  const [acknowledged, above, failed] = text.split(';');
+  return { acknowledged: Number(acknowledged), above: readNumbers(above), failed: readNumbers(failed) };
+}
+
+function readNumbers(text: string): number[] {
+  return text === '' ? [] : text.split(',').map(Number);
+}
+
+/** From number, take, number, take … */
+function readTakes(fields: readonly Buffer[]): GroupTake[] {
+  const takes: GroupTake[] = [];
+  for (let i = 0; i < fields.length; i += 2) {
+    const text = fields[i + 1].toString();
+    takes.push({
+      sequence: Number(fields[i].toString()),
+      clientId: text.slice(text.indexOf(';') + 1),
+      isFinal: text[0] === '1',
+    });
+  }
+  return takes;
+}

@@ -1,0 +1,52 @@
+-- Parts of the scripts about cursors, put in front of them. A reader of a log is a session, or a group.
+local call, pack, unpack = redis.call, struct.pack, struct.unpack
+
+local function mark(log)
+  if log.dirty == 1 or log.front > log.last then return end
+  call('HSET', log.heads, log.filter, pack('>ddddB', log.base, log.front, log.last, log.bytes, 1))
+  call('ZADD', log.filled, 0, log.filter)
+end
+
+-- The log as it is; without `head` it has no readers, and `last` is nil until one comes.
+local function openLog(keys, filter, stream, cursors)
+  local log = { heads = keys.heads, filled = keys.filled, ends = keys.ends, filter = filter, stream = stream, cursors = cursors }
+  log.head = call('HGET', log.heads, filter)
+  if log.head then log.base, log.front, log.last, log.bytes, log.dirty = unpack('>ddddB', log.head) end
+  return log
+end
+
+-- A cursor unless there is one: at `number`, or at the log's end when that is empty. Gives where it stands.
+local function addCursor(log, reader, number)
+  if not log.head then
+    log.last = tonumber(call('HGET', log.ends, log.filter) or 0)
+    call('HDEL', log.ends, log.filter)
+    log.head = pack('>ddddB', log.last, log.last + 1, log.last, 0, 0)
+    call('HSET', log.heads, log.filter, log.head)
+  end
+  local stands = tonumber(call('ZSCORE', log.cursors, reader) or -1)
+  if stands < 0 then
+    stands = number == '' and log.last or tonumber(number)
+    call('ZADD', log.cursors, stands, reader)
+  end
+  return stands
+end
+
+-- Moves a cursor if there is one. Gives where it stands, 0: nowhere.
+local function moveCursor(log, reader, number)
+  if not log.head or not call('ZSCORE', log.cursors, reader) then return 0 end
+  call('ZADD', log.cursors, number, reader)
+  mark(log)
+  return tonumber(number)
+end
+
+local function removeCursor(log, reader)
+  if not log.head or call('ZREM', log.cursors, reader) == 0 then return end
+  if call('EXISTS', log.cursors) == 0 then
+    call('HDEL', log.heads, log.filter)
+    call('ZREM', log.filled, log.filter)
+    call('UNLINK', log.stream)
+    if log.last > 0 then call('HSET', log.ends, log.filter, string.format('%.0f', log.last)) end
+  else
+    mark(log)
+  end
+end

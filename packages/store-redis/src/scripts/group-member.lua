@@ -1,0 +1,28 @@
+-- Durable members of groups come and go. The first begins the group, at the end of the log; the last ends it. The takes of a client that goes are for good.
+--
+-- ARGV  for each: kind (join, leave), session, client identifier
+-- Gives for each: last number of the log
+local results = {}
+for change = 1, changes do
+  local log, group = nextChange(change)
+  local kind, session, client = take(), take(), take()
+  if kind == 'join' then
+    local stands = addCursor(log, group.name, '')
+    if not group.epoch then putGroup(group, nextEpoch(group), string.format('%.0f', stands) .. ';;') end
+    call('SADD', group.members, session)
+  elseif call('SREM', group.members, session) == 1 then
+    if call('EXISTS', group.members) == 0 then
+      call('HDEL', group.groups, group.name)
+      call('UNLINK', group.takes)
+      removeCursor(log, group.name)
+    else
+      local takes = call('HGETALL', group.takes)
+      for i = 1, #takes, 2 do
+        local epoch, holder = string.match(takes[i + 1], '^0(%d+);(.*)$')
+        if holder == client then call('HSET', group.takes, takes[i], '1' .. epoch .. ';' .. client) end
+      end
+    end
+  end
+  results[change] = { log.last or 0 }
+end
+return results
