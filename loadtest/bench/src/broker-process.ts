@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -24,16 +24,6 @@ export const GENERATOR_CORE = 1;
 export function pinned(core: number, command: readonly string[]): string[] {
   const isPossible = process.platform === 'linux' && availableParallelism() > 1;
   return isPossible ? ['taskset', '-c', String(core), ...command] : [...command];
-}
-
-/** A port that was free a moment ago, on loopback. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** The processes of a group: field 5 of /proc/PID/stat, counted after the name in brackets. */

@@ -4,8 +4,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Cluster } from '@dunlin/cluster';
-import { WireClient } from '@dunlin/testkit';
-import { freePort } from './broker-process.ts';
+import { freePort, WireClient } from '@dunlin/testkit';
 import { DUNLIN } from './checkout.ts';
 
 /** Ticks of /proc/PID/stat; Linux has used 100 a second for user space since long ago. */

@@ -2,7 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, join } from 'node:path';
-import { BrokerProcess, freePort, StartFailure } from './broker-process.ts';
+import { freePort } from '@dunlin/testkit';
+import { BrokerProcess, StartFailure } from './broker-process.ts';
 import type { Broker, StartContext } from './brokers.ts';
 import { CHECKOUT } from './checkout.ts';
 import { RowFailure, runGenerator } from './generator.ts';

@@ -1,5 +1,6 @@
 /** `table NAME=COMMAND ...`: the same measurements for any command that listens on {port}. */
-import { BrokerProcess, freePort, StartFailure } from './broker-process.ts';
+import { freePort } from '@dunlin/testkit';
+import { BrokerProcess, StartFailure } from './broker-process.ts';
 import { RowFailure, runGenerator } from './generator.ts';
 import { markdownTable } from './report.ts';
 import { median } from './results.ts';

@@ -1,10 +1,10 @@
 import type { Packet } from '@dunlin/protocol';
+import { SeededRandom } from '@dunlin/testkit';
 import type { Chronicle } from './chronicle.ts';
 import { Connection, undecodable } from './connection.ts';
 import type { MoveKind } from './fault.ts';
 import type { Ledger } from './ledger.ts';
 import type { ClientIdentity } from './roster.ts';
-import { SeededRandom } from './seeded-random.ts';
 
 /** A place to connect: the load balancer, or a node. */
 export interface Door {

@@ -1,5 +1,5 @@
+import { SeededRandom } from '@dunlin/testkit';
 import { type Fault, type FaultKind, faultTable, type LinkFaultKind, type Move, type MoveKind } from './fault.ts';
-import { SeededRandom } from './seeded-random.ts';
 
 /** What a plan depends on. The same of these, the same plan. */
 export interface PlanOptions {

@@ -7,7 +7,7 @@
  */
 
 import { writeVariableByteInteger } from '@dunlin/protocol';
-import { copyWords, viewOf } from './copy-into.ts';
+import { copyWords, overrunBytes, viewOf } from './copy-into.ts';
 
 /** Where converted packets go. */
 export class ConversionSpace {
@@ -20,9 +20,12 @@ export class ConversionSpace {
   }
 }
 
-/** At most so many bytes come of a run: MQTT 5 has a byte for the property length, and one more where the remaining length grows by a byte. */
+/**
+ * So much space a run needs at most: MQTT 5 has a byte for the property length, and one more where the remaining length grows by a byte; behind the last packet there
+ * is what copying writes too far.
+ */
 export function convertedBytesMax(runBytes: number, packets: number): number {
-  return runBytes + 2 * packets;
+  return runBytes + 2 * packets + overrunBytes;
 }
 
 /** MQTT 5 to older: the properties are left out. The result lies in `space`. */

@@ -206,9 +206,9 @@ export class Sessions {
       // Whoever let go last has written what he knew.
       if (local === undefined) opening.handed = null;
     } else if (claim.previousOwner !== broker.self) {
-      const handed = await this.takeFromOther(claim, clientId, cleanStart);
-      // One that is dead may have served the session since: what it did is in the store alone.
-      if (handed !== null || !broker.cluster.has(claim.previousOwner)) opening.handed = handed;
+      // What this endpoint held is older than that claim: gone on with, it would undo what was done under it. What nobody hands over is in the store,
+      // and that is enough for QoS 2, as after a crash: the state of a handshake is stored before the packet is sent.
+      opening.handed = await this.takeFromOther(claim, clientId, cleanStart);
     }
     const { will } = claim;
     if (will !== null) broker.pendingWrites.add('publishing a will', () => broker.publishWill(will.record));
@@ -272,11 +272,16 @@ export class Sessions {
       if (session !== undefined) return session.key.epoch < epoch ? this.letGo(session, cleanStart) : null;
       const opening = this.opening.get(clientId);
       // One with a later claim does not wait for this one, nor this for it: waiting goes from later to earlier claims alone.
-      if (opening === undefined || epoch === epochUnknown || opening.epoch > epoch)
-        return opening?.handed ?? this.closing.get(clientId) ?? this.closed.get(clientId)?.handed ?? null;
+      if (opening === undefined || epoch === epochUnknown || opening.epoch > epoch) {
+        const { handed } = this.takeWritten(clientId);
+        return opening?.handed ?? handed;
+      }
       await (opening.epoch === 0 ? opening.claimed : opening.done);
       // It was refused by the store, since the claim had moved on: what it was handed is handed on.
-      if (opening.isDone && !this.byClient.has(clientId)) return opening.handed;
+      if (opening.isDone && !this.byClient.has(clientId)) {
+        this.takeWritten(clientId);
+        return opening.handed;
+      }
     }
   }
 

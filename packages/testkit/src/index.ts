@@ -30,6 +30,7 @@ export {
   startSentinel,
 } from './redis.ts';
 export { redisCall } from './redis-call.ts';
+export { SeededRandom } from './seeded-random.ts';
 export { type ServerCommand, ServerProcess } from './server-process.ts';
 export { valkeyServerPath } from './valkey.ts';
 export { WebSocketClient, webSocketOpcode } from './web-socket-client.ts';

@@ -1,11 +1,10 @@
 import type { ProtocolVersion } from '@dunlin/protocol';
-import { type BrokerProcess, DeadlineError, startDunlin, withDeadline } from '@dunlin/testkit';
+import { type BrokerProcess, DeadlineError, SeededRandom, startDunlin, withDeadline } from '@dunlin/testkit';
 import { BrokerDoor } from './broker-door.ts';
 import { type CrashVerdict, judge } from './crash-verdict.ts';
 import type { DurableClient } from './durable-client.ts';
 import { DurablePublisher } from './durable-publisher.ts';
 import { DurableSubscriber } from './durable-subscriber.ts';
-import { SeededRandom } from './seeded-random.ts';
 
 export interface CrashOptions {
   readonly workers: number;
