@@ -18,10 +18,11 @@ const mayImport: Record<string, readonly string[]> = {
   'store-lmdb': ['broker', 'protocol'],
   'store-redis': ['broker', 'protocol'],
   'backplane-nats': ['broker', 'protocol'],
+  auth: ['broker'],
   telemetry: ['broker'],
   config: [],
-  edge: ['backplane-nats', 'broker', 'config', 'protocol', 'store-lmdb', 'store-redis', 'telemetry'],
-  cli: ['edge', 'config', 'protocol'],
+  edge: ['auth', 'backplane-nats', 'broker', 'config', 'protocol', 'store-lmdb', 'store-redis', 'telemetry'],
+  cli: ['auth', 'edge', 'config', 'protocol'],
   testkit: ['protocol'],
   conformance: ['protocol', 'testkit'],
 };

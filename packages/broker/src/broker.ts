@@ -39,6 +39,7 @@ import { SessionDelivery } from './session-delivery.ts';
 import { SessionWriter } from './session-writer.ts';
 import { Sessions } from './sessions.ts';
 import type { Subscription } from './subscription.ts';
+import { checkSubscriptions } from './subscription-rights.ts';
 import { SubscriptionTree } from './subscription-tree.ts';
 import { SysTopics } from './sys-topics.ts';
 import { TopicMatches } from './topic-match.ts';
@@ -46,6 +47,9 @@ import { willDelaySeconds, willPublication } from './will.ts';
 
 /** What a stop waits at most for messages and sessions that the store has not confirmed: the whole of it is to take 4 s. */
 const flushMilliseconds = 2000;
+
+/** Sessions whose subscriptions are compared with new rules in one turn of the event loop: some milliseconds of work. */
+const sessionsCheckedAtOnce = 200;
 
 export interface BrokerOptions {
   nodeId: string;
@@ -61,6 +65,8 @@ export interface BrokerOptions {
   authenticator: Authenticator;
   /** Null: everything is allowed. */
   authorizer: Authorizer | null;
+  /** What happens to a publish that is not allowed and that nobody can be told of (QoS 0, MQTT 3): nothing more, or the client is disconnected. Default `drop`. */
+  deniedPublish?: 'drop' | 'disconnect';
   limits: Limits;
   /** Null, or absent: whoever starts the workers knows which have ended, and releases what they owned. */
   leases?: Leases | null;
@@ -78,6 +84,7 @@ export class Broker {
   readonly metrics: Metrics;
   readonly authenticator: Authenticator;
   readonly authorizer: Authorizer | null;
+  readonly deniedPublish: 'drop' | 'disconnect';
   readonly limits: Limits;
   readonly tree = new SubscriptionTree();
   readonly flusher: OutboxFlusher;
@@ -121,6 +128,7 @@ export class Broker {
     this.limits = limits;
     this.authenticator = options.authenticator;
     this.authorizer = options.authorizer;
+    this.deniedPublish = options.deniedPublish ?? 'drop';
     this.flusher = new OutboxFlusher(clock, metrics);
     this.keepAlive = new KeepAlive(clock);
     const seed = options.seed ?? Math.floor(Math.random() * 0x7fffffff);
@@ -211,6 +219,18 @@ export class Broker {
     this.connections.delete(connection);
     this.metrics.connectionsClosed++;
     if (connection.session !== null) this.sessions.close(connection.session);
+  }
+
+  /** The authorizer's answers have changed: nothing that it said before counts, and subscriptions that it does not allow any more are removed. */
+  rulesChanged(): void {
+    for (const connection of this.connections) connection.allowedMatch = null;
+    const sessions = [...this.sessions.all()];
+    const next = (): void => {
+      for (const session of sessions.splice(0, sessionsCheckedAtOnce))
+        if (!session.ended) void checkSubscriptions(session.connection, session);
+      if (sessions.length > 0) this.clock.nextTurn(next);
+    };
+    next();
   }
 
   /** Publishes a will; resolves when it is safe. */

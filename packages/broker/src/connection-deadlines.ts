@@ -9,6 +9,19 @@ export function keepAliveDeadlineSecond(connection: Connection): number {
   return connection.lastReceivedSecond + Math.ceil(connection.keepAliveSeconds * 1.5) + 1;
 }
 
+/** When what the client was let in with ends; 0: never. Rounded up: no earlier than its last moment. */
+function acceptanceDeadlineSecond(connection: Connection): number {
+  const expiresAt = connection.acceptance?.expiresAt;
+  return expiresAt === undefined ? 0 : Math.ceil(expiresAt / 1000);
+}
+
+/** When a connected client must be looked at first; 0: never. */
+export function firstDeadlineSecond(connection: Connection): number {
+  const keepAlive = connection.keepAliveSeconds > 0 ? keepAliveDeadlineSecond(connection) : 0;
+  const acceptance = acceptanceDeadlineSecond(connection);
+  return keepAlive === 0 || (acceptance > 0 && acceptance < keepAlive) ? acceptance : keepAlive;
+}
+
 /** Ends the connection if a deadline has passed. Returns the second of the next look; 0: none. */
 export function checkDeadlines(connection: Connection, nowSecond: number): number {
   if (connection.state === ConnectionState.closed) return 0;
@@ -34,6 +47,14 @@ export function checkDeadlines(connection: Connection, nowSecond: number): numbe
       return 0;
     }
     if (next === 0 || deadline < next) next = deadline;
+  }
+  const acceptedUntil = acceptanceDeadlineSecond(connection);
+  if (acceptedUntil > 0) {
+    if (acceptedUntil <= nowSecond) {
+      connection.disconnect(ReasonCode.maximumConnectTime, 'what the client signed in with has expired');
+      return 0;
+    }
+    if (next === 0 || acceptedUntil < next) next = acceptedUntil;
   }
   return next;
 }

@@ -36,6 +36,7 @@ import { handleSubscribe } from './handlers/subscribe.ts';
 import { handleUnsubscribe } from './handlers/unsubscribe.ts';
 import type { KeepAliveEntry } from './keep-alive.ts';
 import { Outbox } from './outbox.ts';
+import type { Acceptance } from './ports/authenticator.ts';
 import type { ClientIdentity } from './ports/authorizer.ts';
 import type { Transport } from './ports/transport.ts';
 import type { Session } from './session.ts';
@@ -67,7 +68,12 @@ export class Connection implements PacketSink, KeepAliveEntry {
   acknowledgements: Acknowledgements | null = null;
   /** The last topic published to: most clients stay with one. */
   lastMatch: TopicMatch | null = null;
+  /** The topic that this client may publish to with QoS 0, as the authorizer said last. */
+  allowedMatch: TopicMatch | null = null;
   userName: string | null = null;
+  /** What it was let in with. */
+  acceptance: Acceptance | null = null;
+  private client: ClientIdentity | null = null;
   authenticationMethod: string | null = null;
   keepAliveSeconds = 0;
   lastReceivedSecond: number;
@@ -147,7 +153,34 @@ export class Connection implements PacketSink, KeepAliveEntry {
 
   /** For the authorizer. */
   identity(clientId: string): ClientIdentity {
-    return { clientId, userName: this.userName, remoteAddress: this.transport.remoteAddress };
+    this.client ??= {
+      clientId,
+      userName: this.userName,
+      remoteAddress: this.transport.remoteAddress,
+      rules: this.acceptance?.rules,
+      notes: undefined,
+    };
+    return this.client;
+  }
+
+  /** The client has proved who it is, at CONNECT or again. False: what that rests on was withdrawn meanwhile. */
+  admit(acceptance: Acceptance): boolean {
+    this.acceptance?.permit?.release();
+    this.acceptance = acceptance;
+    this.userName = acceptance.userName;
+    this.client = null;
+    this.allowedMatch = null;
+    const { permit } = acceptance;
+    if (permit === undefined) return true;
+    if (permit.isWithdrawn || this.state === ConnectionState.closed) {
+      permit.release();
+      return false;
+    }
+    permit.withdrawn = (reason) => {
+      if (this.state === ConnectionState.connected) this.disconnect(ReasonCode.notAuthorized, reason);
+      else refuseConnect(this, ReasonCode.notAuthorized, reason);
+    };
+    return true;
   }
 
   private beginPartial(): void {
@@ -465,6 +498,7 @@ export class Connection implements PacketSink, KeepAliveEntry {
     this.early = null;
     this.earlyBytes = 0;
     this.broker.keepAlive.forget(this);
+    this.acceptance?.permit?.release();
     this.broker.connectionClosed(this);
     this.authenticationDataCame(null);
     this.wakeRoom();

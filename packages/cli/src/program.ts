@@ -1,14 +1,24 @@
 import { Command } from 'commander';
 import { benchCommand } from './commands/bench.ts';
 import { configCommand } from './commands/config.ts';
+import { passwdCommand } from './commands/passwd.ts';
 import { pubCommand } from './commands/pub.ts';
 import { startCommand } from './commands/start.ts';
 import { subCommand } from './commands/sub.ts';
+import { tokenCommand } from './commands/token.ts';
 import { exitCodes } from './exit-code.ts';
 import { version } from './version.ts';
 
 /** Every command, in the order of the help. */
-export const commands: readonly Command[] = [startCommand, pubCommand, subCommand, configCommand, benchCommand];
+export const commands: readonly Command[] = [
+  startCommand,
+  pubCommand,
+  subCommand,
+  passwdCommand,
+  tokenCommand,
+  configCommand,
+  benchCommand,
+];
 
 export function buildProgram(): Command {
   const codes = Object.values(exitCodes).map(({ code, meaning }) => `  ${code}  ${meaning}`);

@@ -1,5 +1,6 @@
+import { authenticationMethods, isMethodList } from './access-keys.ts';
 import type { InnerPath } from './layer.ts';
-import { isLoopback, type Listener, type ListenerInput, parseListenerText, parseListenerUrl } from './listener.ts';
+import { type Listener, type ListenerInput, parseListenerText, parseListenerUrl } from './listener.ts';
 import { showValue } from './problem.ts';
 import { didYouMean } from './suggestion.ts';
 
@@ -15,7 +16,7 @@ export interface CheckedListeners {
   faults: Fault[];
 }
 
-const optionNames = ['url', 'name', 'allowAnonymous'];
+const optionNames = ['url', 'name', 'allowAnonymous', 'authentication'];
 const urlForms = 'tcp://HOST[:PORT] or unix:PATH';
 
 /** Checks a list of listeners, short or long forms mixed, whole: every fault of every one. */
@@ -77,10 +78,14 @@ function readOptions(item: Record<string, unknown>, index: number, faults: Fault
     const message = `${path}.allowAnonymous: given ${showValue(allowAnonymous)}, allowed: true, false`;
     faults.push({ inner: [index, 'allowAnonymous'], message, suggestion: '' });
   }
+  if (item.authentication !== undefined && !isMethodList(item.authentication)) {
+    const message = `${path}.authentication: given ${showValue(item.authentication)}, allowed: a list of ${authenticationMethods.join(', ')}`;
+    faults.push({ inner: [index, 'authentication'], message, suggestion: '' });
+  }
   return faults.length > before ? null : (item as unknown as ListenerInput);
 }
 
-/** Closed by default: an address that other machines reach needs `allowAnonymous: true`, as long as there is no other way to say who is allowed in. */
+/** Whether it is open to strangers is decided when the whole configuration is known (check-doors.ts). */
 function resolve(input: ListenerInput, index: number, isShort: boolean, faults: Fault[]): Listener | null {
   const address = parseListenerUrl(input.url);
   const inner = isShort ? [index] : [index, 'url'];
@@ -95,19 +100,17 @@ function resolve(input: ListenerInput, index: number, isShort: boolean, faults: 
     });
     return null;
   }
-  const loopback = isLoopback(address);
-  const allowAnonymous = input.allowAnonymous ?? loopback;
-  if (!allowAnonymous) {
-    const message = loopback
-      ? `listener ${input.url} admits nobody: allowAnonymous is false and no other authentication is configured`
-      : `listener ${input.url} could be reached by other machines without a password`;
-    const advice = loopback
-      ? 'remove allowAnonymous: false, or the listener'
-      : 'listen on 127.0.0.1, or add allowAnonymous: true to this listener (in the short form: ?allowAnonymous=true) if that is meant';
-    faults.push({ inner, message, suggestion: advice });
-    return null;
-  }
-  return { url: input.url, name: input.name ?? input.url, address, allowAnonymous };
+  const { authentication } = input;
+  // Filled in by settleDoors, as the methods are.
+  const allowAnonymous = input.allowAnonymous as boolean;
+  return {
+    url: input.url,
+    name: input.name ?? input.url,
+    address,
+    allowAnonymous,
+    methods: [],
+    ...(authentication === undefined ? {} : { authentication }),
+  };
 }
 
 /** The same address or name twice. Port 0 is another port each time. */

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { checkDoors, settleDoors } from './check-doors.ts';
 import { type Key, keys } from './keys.ts';
 import type { Configuration } from './load.ts';
 import type { Problem } from './problem.ts';
@@ -13,6 +14,7 @@ export function fillIn(configuration: Configuration, origins: ReadonlyMap<string
   const { store } = configuration;
   if (store.url !== '' && !origins.has('store.kind')) store.kind = 'redis';
   if (store.kind === 'redis' && !origins.has('store.durability')) store.durability = 'memory';
+  settleDoors(configuration, origins);
 }
 
 /** What is wrong with keys that are right each for itself. */
@@ -32,6 +34,7 @@ export function checkWhole(configuration: Configuration, origins: ReadonlyMap<st
       'give --store redis://HOST:PORT, or leave the backplane out for a node alone',
     );
   }
+  problems.push(...checkDoors(configuration, origins));
   for (const key of keys) if (key.isFile) checkFile(key, configuration, refuse);
   return problems;
 }

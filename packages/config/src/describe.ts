@@ -46,8 +46,8 @@ so is a file that is not there, and a variable that begins with \`DUNLIN_\` and 
 \`dunlin config init\` writes a file to begin with, \`dunlin config print\` shows what holds and where it comes from. The JSON schema of the
 file is \`docs/dunlin.schema.json\`.
 
-Without any configuration the broker listens on the loopback address only. A listener that other machines can reach is refused unless it
-says \`allowAnonymous: true\`.
+Without any configuration the broker listens on the loopback address only. A listener that other machines can reach is refused unless clients
+must prove who they are, or it says \`allowAnonymous: true\` (docs/security.md).
 
 | key | what it is | allowed | default | takes effect at | variable |
 | --- | --- | --- | --- | --- | --- |
@@ -67,7 +67,8 @@ export function configurationTemplate(): string {
     }
     const indent = '  '.repeat(steps.length - 1);
     lines.push(`${indent}# ${key.description}`, `${indent}# Allowed: ${key.allowed}`);
-    if (key.kind === 'list') lines.push(`${indent}# ${steps.at(-1)}:`, `${indent}#   - ${key.defaultText}`);
+    if (key.kind === 'list' && key.path !== 'listeners') lines.push(`${indent}# ${steps.at(-1)}: []`);
+    else if (key.kind === 'list') lines.push(`${indent}# ${steps.at(-1)}:`, `${indent}#   - ${key.defaultText}`);
     else lines.push(`${indent}# ${steps.at(-1)}: ${key.defaultText}`);
     lines.push('');
   }
@@ -89,7 +90,12 @@ export function printConfiguration(configuration: Configuration, origins: Readon
     for (const step of steps) value = (value as Record<string, unknown>)[step];
     const plain =
       key.path === 'listeners'
-        ? configuration.listeners.map(({ url, name, allowAnonymous }) => ({ url, name, allowAnonymous }))
+        ? configuration.listeners.map(({ url, name, allowAnonymous, authentication }) => ({
+            url,
+            name,
+            allowAnonymous,
+            ...(authentication === undefined ? {} : { authentication }),
+          }))
         : key.isSecret
           ? withoutSecrets(value as string)
           : value;

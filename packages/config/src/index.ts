@@ -1,3 +1,4 @@
+export type { AuthenticationMethod } from './access-keys.ts';
 export {
   configurationJsonSchema,
   configurationReference,

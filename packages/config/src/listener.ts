@@ -1,4 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net';
+import type { AuthenticationMethod } from './access-keys.ts';
 
 /** Where a listener accepts connections. `port` 0: the system picks one. */
 export type ListenerAddress =
@@ -18,6 +19,10 @@ export interface Listener {
   address: ListenerAddress;
   /** Clients need not say who they are. */
   allowAnonymous: boolean;
+  /** As written; absent: as for all listeners. */
+  authentication?: AuthenticationMethod[];
+  /** How clients prove who they are, in the order in which it is tried. */
+  methods: AuthenticationMethod[];
 }
 
 /** What may stand in the file for one listener. */
@@ -25,6 +30,7 @@ export interface ListenerInput {
   url: string;
   name?: string;
   allowAnonymous?: boolean;
+  authentication?: AuthenticationMethod[];
 }
 
 export const defaultMqttPort = 1883;

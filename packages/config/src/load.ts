@@ -88,6 +88,12 @@ function apply(
   if (checked.faults.length > 0) return;
   values.set(key.path, checked.value);
   origins.set(key.path, setting.locate([]));
+  if (key.path === 'listeners') locateListeners(setting, checked.value as Listener[], origins);
+}
+
+/** Where each listener stands, for what is wrong with one in the light of other keys. */
+function locateListeners(setting: Setting, listeners: readonly Listener[], origins: Map<string, string>): void {
+  for (const index of listeners.keys()) origins.set(`listeners[${index}]`, setting.locate([index]));
 }
 
 /** Suggests the nearest whole path, or the path whose last word is nearest (`receiveMaximum` for `limits.receiveMaximum`). */

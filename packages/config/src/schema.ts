@@ -1,5 +1,12 @@
 import { availableParallelism, hostname } from 'node:os';
 import { z } from 'zod';
+import {
+  authenticationMethods,
+  authenticationShape,
+  authorizationShape,
+  deviceTokensShape,
+  jwtShape,
+} from './access-keys.ts';
 import { adminShape, backplaneShape, clusterShape, nameForm, namePattern } from './cluster-keys.ts';
 import { limitShape } from './limit-keys.ts';
 import { parseListenerText, parseListenerUrl } from './listener.ts';
@@ -56,6 +63,10 @@ const listener = z.union([
     allowAnonymous: z.boolean().optional().meta({
       description: 'Clients need not say who they are. Must be said out loud where other machines can connect.',
     }),
+    authentication: z.array(z.enum(authenticationMethods)).optional().meta({
+      description:
+        'How clients of this listener prove who they are, tried in this order; `authentication.methods` unless given.',
+    }),
   }),
 ]);
 
@@ -90,6 +101,10 @@ export const schema = z.strictObject({
   backplane: z.strictObject(backplaneShape),
   cluster: z.strictObject(clusterShape),
   admin: z.strictObject(adminShape),
+  authentication: z.strictObject(authenticationShape),
+  jwt: z.strictObject(jwtShape),
+  deviceTokens: z.strictObject(deviceTokensShape),
+  authorization: z.strictObject(authorizationShape),
   workers: z.int().min(1).max(workersMax).default(defaultWorkers).meta({
     description:
       'Threads that serve connections. At most 1 where the system cannot share a port between sockets (macOS, Windows).',
@@ -100,4 +115,15 @@ export const schema = z.strictObject({
 });
 
 /** Sections of the file: objects whose own keys are the settings. */
-export const sections = ['store', 'backplane', 'cluster', 'admin', 'limits', 'log'] as const;
+export const sections = [
+  'store',
+  'backplane',
+  'cluster',
+  'admin',
+  'authentication',
+  'jwt',
+  'deviceTokens',
+  'authorization',
+  'limits',
+  'log',
+] as const;

@@ -119,15 +119,15 @@ const refused: [title: string, given: Given, lines: string[]][] = [
     'a listener that others reach, not said out loud',
     { yaml: 'listeners:\n  - tcp://0.0.0.0:1883\n' },
     [
-      'dunlin.yaml:2:5: listener tcp://0.0.0.0:1883 could be reached by other machines without a password; listen on 127.0.0.1, or add ' +
-        'allowAnonymous: true to this listener (in the short form: ?allowAnonymous=true) if that is meant',
+      'dunlin.yaml:2:5: listener tcp://0.0.0.0:1883 could be reached by other machines without a password; give --password-file FILE (dunlin passwd ' +
+        '-c FILE USER writes one), listen on 127.0.0.1, or add allowAnonymous: true to this listener (in the short form: ?allowAnonymous=true) if that is meant',
     ],
   ],
   [
     'a listener that admits nobody',
     { yaml: 'listeners:\n  - { url: "tcp://127.0.0.1:1883", allowAnonymous: false }\n' },
     [
-      'dunlin.yaml:2:12: listener tcp://127.0.0.1:1883 admits nobody: allowAnonymous is false and no other authentication is configured; ' +
+      'dunlin.yaml:2:5: listener tcp://127.0.0.1:1883 admits nobody: allowAnonymous is false and no other authentication is configured; ' +
         'remove allowAnonymous: false, or the listener',
     ],
   ],
@@ -279,18 +279,21 @@ describe('accepted', () => {
         url: 'tcp://[::1]',
         name: 'tcp://[::1]',
         allowAnonymous: true,
+        methods: [],
         address: { kind: 'tcp', host: '::1', port: 1883 },
       },
       {
         url: 'unix:/run/d.sock',
         name: 'unix:/run/d.sock',
         allowAnonymous: true,
+        methods: [],
         address: { kind: 'unix', path: '/run/d.sock' },
       },
       {
         url: 'tcp://0.0.0.0:1884',
         name: 'open',
         allowAnonymous: true,
+        methods: [],
         address: { kind: 'tcp', host: '0.0.0.0', port: 1884 },
       },
     ]);
@@ -342,6 +345,13 @@ describe('accepted', () => {
   });
 });
 
+/** Lists take nothing empty. */
+const lists = new Map([
+  ['listeners', 'tcp://127.0.0.1:0'],
+  ['authentication.methods', 'client-certificate'],
+  ['jwt.claims', 'sub=%u'],
+]);
+
 describe('every key', () => {
   test.each(keys.map((key) => [key.path, key] as const))(
     '%s has a description, a variable and a flag',
@@ -349,7 +359,7 @@ describe('every key', () => {
       expect(key.description).toMatch(/^[A-Z`].*[.]$/);
       expect(key.allowed).not.toBe('');
       expect(key.variable).toBe(variableName(key.path));
-      const text = key.kind === 'list' ? 'tcp://127.0.0.1:0' : String(key.type.parse(undefined));
+      const text = lists.get(key.path) ?? String(key.type.parse(undefined));
       const read = (part: Given) => load(part).origins.get(key.path);
       expect(read({ environment: { [key.variable]: text } })).toBe(`environment ${key.variable}`);
       expect(read({ flags: [parseAssignment(`${key.path}=${text}`) as Flag] })).toBe(`flag --set ${key.path}`);

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { MessagePort } from 'node:worker_threads';
+import type { Access, AccessOptions, AccessTexts, TokenRecords } from '@dunlin/auth';
 import {
   AnonymousAuthenticator,
   type Backplane,
@@ -13,7 +14,7 @@ import {
   type Store,
 } from '@dunlin/broker';
 import type { Configuration } from '@dunlin/config';
-import type { RedisStoreOptions } from '@dunlin/store-redis';
+import type { RedisCommands, RedisStoreOptions } from '@dunlin/store-redis';
 import { NodeLogger } from '@dunlin/telemetry';
 import { MessagePortBackplane } from './backplane/message-port-backplane.ts';
 import { NodeBackplane } from './backplane/node-backplane.ts';
@@ -179,17 +180,89 @@ export function composeLogger(configuration: Configuration, workerIndex: number 
   return new NodeLogger({ level: configuration.log.level, format: configuration.log.format, fields });
 }
 
+/** What stands in the files that say who may enter and who may do what; null: everybody may do everything. Throws AccessFileError. */
+export async function readAccess(configuration: Configuration): Promise<AccessTexts | null> {
+  const { authentication, authorization, jwt, listeners } = configuration;
+  if (authorization.rulesFile === '' && listeners.every(({ methods }) => methods.length === 0)) return null;
+  const { readAccessTexts } = await import('@dunlin/auth');
+  return readAccessTexts({
+    passwords: authentication.passwordFile,
+    rules: authorization.rulesFile,
+    jwtKeys: jwt.keyFile,
+    jwtSecret: jwt.secretFile,
+  });
+}
+
+/** Who may enter a worker's listeners, and what that needs. */
+export interface ComposedAccess {
+  access: Access;
+  /** To the device tokens; null: there are none. */
+  redis: RedisCommands | null;
+}
+
+/** Null: everybody may do everything. */
+export async function composeAccess(
+  configuration: Configuration,
+  texts: AccessTexts | null,
+  logger: Logger,
+): Promise<ComposedAccess | null> {
+  if (texts === null) return null;
+  const { Access } = await import('@dunlin/auth');
+  const usesTokens = configuration.listeners.some(({ methods }) => methods.includes('redis-token'));
+  const redis = usesTokens ? await composeTokenRedis(configuration, logger) : null;
+  return { access: new Access(accessOptions(configuration, redis, logger), texts), redis };
+}
+
+function accessOptions(configuration: Configuration, redis: RedisCommands | null, logger: Logger): AccessOptions {
+  const { authentication, cluster, jwt, listeners, workers } = configuration;
+  const claims = jwt.claims.map((claim): [string, string] => {
+    const equals = claim.indexOf('=');
+    return [claim.slice(0, equals), claim.slice(equals + 1)];
+  });
+  return {
+    listeners: new Map(listeners.map(({ name, methods, allowAnonymous }) => [name, { methods, allowAnonymous }])),
+    // All workers share one pool of four threads with file access and name look-ups.
+    hashesAtOnce: workers === 1 ? 2 : 1,
+    certificateName: authentication.certificateName,
+    jwt: { ...jwt, claims: new Map(claims) },
+    tokens: redis === null ? null : { redis, prefix: cluster.name },
+    clock: new SystemClock(),
+    logger,
+  };
+}
+
+async function composeTokenRedis(configuration: Configuration, logger: Logger): Promise<RedisCommands> {
+  const { RedisCommands } = await import('@dunlin/store-redis');
+  const { redisUrl } = configuration.deviceTokens;
+  const options = redisUrl === '' ? redisOptions(configuration) : { url: redisUrl };
+  return new RedisCommands({ ...options, logger });
+}
+
+/** The device tokens of a cluster, for who administers them. Resolves when Redis is connected. */
+export async function openDeviceTokens(
+  configuration: Configuration,
+  logger: Logger,
+): Promise<{ records: TokenRecords; close(): void }> {
+  const { TokenRecords } = await import('@dunlin/auth');
+  const redis = await composeTokenRedis(configuration, logger);
+  redis.start();
+  await redis.connected;
+  return { records: new TokenRecords(redis, configuration.cluster.name), close: () => redis.close() };
+}
+
 export interface BrokerParts {
   configuration: Configuration;
   version: string;
   store: Store;
   leases: Leases | null;
   backplane: Backplane | null;
+  access: Access | null;
   logger: NodeLogger;
 }
 
-/** The broker of one worker. Listeners that are open to everyone are the only ones the configuration lets through, so everyone is let in. */
-export function composeBroker({ configuration, version, store, leases, backplane, logger }: BrokerParts): Broker {
+/** The broker of one worker. Without anything that says who may enter, the configuration lets only listeners through that are open to everyone. */
+export function composeBroker(parts: BrokerParts): Broker {
+  const { configuration, version, store, leases, backplane, access, logger } = parts;
   return new Broker({
     nodeId: configuration.nodeId,
     version,
@@ -199,8 +272,9 @@ export function composeBroker({ configuration, version, store, leases, backplane
     clock: new SystemClock(),
     logger,
     metrics: new Metrics(),
-    authenticator: new AnonymousAuthenticator(),
-    authorizer: null,
+    authenticator: access?.authenticator ?? new AnonymousAuthenticator(),
+    authorizer: access?.authorizer ?? null,
+    deniedPublish: configuration.authorization.deniedPublish,
     limits: configuration.limits,
   });
 }

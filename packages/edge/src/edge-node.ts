@@ -1,3 +1,4 @@
+import type { AccessTexts } from '@dunlin/auth';
 import type { Store } from '@dunlin/broker';
 import {
   type Configuration,
@@ -18,6 +19,7 @@ import {
   isStoreRemote,
   needsStoreThread,
   type OpenLeases,
+  readAccess,
 } from './compose.ts';
 import { refuseSharedPort } from './listeners/socket-listener.ts';
 import { NodeStatus } from './node-status.ts';
@@ -50,6 +52,8 @@ export class EdgeNode {
   #store: Store | null = null;
   #leases: OpenLeases | null = null;
   #isStoreConnected = false;
+  /** Of the files that say who may enter and who may do what: the last good ones. */
+  #accessTexts: AccessTexts | null = null;
   #unlockData: () => void = () => undefined;
   #addresses: ListenerAddress[] = [];
   #adminUrl: string | null = null;
@@ -77,6 +81,7 @@ export class EdgeNode {
       version: options.version,
       logger: this.#logger,
       connectStore: () => this.#storeThread?.connect() ?? null,
+      accessTexts: () => this.#accessTexts,
       releaseOwner: (endpoint) => this.#releaseOwner(endpoint),
       changed: () => this.#observe(),
     });
@@ -117,6 +122,7 @@ export class EdgeNode {
     this.#introduce();
     try {
       const { listeners, workers, admin } = this.#configuration;
+      this.#accessTexts = await readAccess(this.#configuration);
       if (workers > 1) for (const listener of listeners) await refuseSharedPort(listener.address);
       if (this.#admin !== null) {
         this.#adminUrl = await this.#admin.listen(admin.address);
@@ -233,9 +239,24 @@ export class EdgeNode {
     const applied = changed.filter((key) => key.reloads).map((key) => key.path);
     const needStart = changed.filter((key) => !key.reloads).map((key) => key.path);
     this.#logger.info('configuration reloaded', { changed: applied });
+    void this.#reloadAccess();
     if (needStart.length > 0)
       this.#logger.warn('changed keys that take effect at the next start only', { keys: needStart });
     return needStart;
+  }
+
+  /** Passwords, keys and rules are read again, from the same files. What is broken is not taken over, not even the rest of it. */
+  async #reloadAccess(): Promise<void> {
+    if (this.#accessTexts === null) return;
+    try {
+      const texts = await readAccess(this.#configuration);
+      if (texts === null) return;
+      this.#accessTexts = texts;
+      this.#pool.replaceAccess(texts);
+      this.#logger.info('passwords, keys and rules reloaded');
+    } catch (error) {
+      this.#logger.error('passwords, keys and rules stay as they were', { error });
+    }
   }
 
   /** Stops accepting, disconnects clients, writes sessions back. Done twice, it is done once. */

@@ -1,3 +1,4 @@
+export { openDeviceTokens } from './compose.ts';
 export { EdgeNode, type NodeOptions, startNode } from './edge-node.ts';
 export { NodeStatus, type Reason } from './node-status.ts';
 export { type ServeOptions, serve, stopTimeoutMilliseconds } from './serve.ts';

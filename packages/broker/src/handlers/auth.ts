@@ -51,6 +51,7 @@ async function reAuthenticate(connection: Connection, first: Buffer): Promise<vo
     remoteAddress: connection.transport.remoteAddress,
     listener: connection.transport.listener,
     version: connection.version,
+    clientCertificate: null,
   });
   if (exchange === null) {
     connection.disconnect(ReasonCode.badAuthenticationMethod, 'this authentication method is not known here any more');
@@ -70,7 +71,7 @@ async function reAuthenticate(connection: Connection, first: Buffer): Promise<vo
       properties: { authenticationMethod: method, authenticationData: result.data },
     });
     if (!goesOn) {
-      connection.userName = result.userName;
+      if (!connection.admit(result)) connection.disconnect(ReasonCode.notAuthorized);
       return;
     }
     data = await connection.nextAuthenticationData();

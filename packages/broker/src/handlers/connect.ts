@@ -14,13 +14,14 @@ import {
   validateTopicName,
 } from '@dunlin/protocol';
 import type { Connection } from '../connection.ts';
-import { keepAliveDeadlineSecond } from '../connection-deadlines.ts';
+import { firstDeadlineSecond } from '../connection-deadlines.ts';
 import { ConnectionState } from '../connection-state.ts';
 import { settleTakes } from '../group-takes.ts';
-import type { AuthenticationResult, Credentials } from '../ports/authenticator.ts';
+import type { Acceptance, AuthenticationResult, Credentials } from '../ports/authenticator.ts';
 import { StoreError } from '../ports/store.ts';
 import { isRestrictedTopic } from '../restricted-topic.ts';
 import type { OpenedSession } from '../sessions.ts';
+import { checkSubscriptions } from '../subscription-rights.ts';
 import { InboundTopicAliases, OutboundTopicAliases } from '../topic-alias.ts';
 import { willOf } from '../will.ts';
 import { refuseConnect } from './refuse-connect.ts';
@@ -60,8 +61,11 @@ async function establish(connection: Connection, packet: ConnectPacket): Promise
   takeClientLimits(connection, packet);
   const clientId = packet.clientId === '' ? `dunlin-${randomUUID()}` : packet.clientId; // [MQTT-3.1.3-6], [MQTT-3.1.3-7]
   const accepted = await authenticate(connection, packet, clientId);
-  if (accepted === null || connection.state === ConnectionState.closed) return;
-  connection.userName = accepted.userName;
+  if (accepted === null) return;
+  if (!connection.admit(accepted)) {
+    refuseConnect(connection, ReasonCode.notAuthorized, 'what the client signed in with was withdrawn');
+    return;
+  }
   await authorizeWill(connection, packet, clientId);
   const request = {
     clientId,
@@ -122,10 +126,12 @@ function expiryOf(connection: Connection, packet: ConnectPacket): number {
   return packet.cleanStart ? 0 : Math.min(limits.persistentSessionExpirySeconds, limits.sessionExpiryMaxSeconds);
 }
 
-type Accepted = Extract<AuthenticationResult, { kind: 'accept' }>;
-
 /** Null: refused, or the connection ended during the exchange. */
-async function authenticate(connection: Connection, packet: ConnectPacket, clientId: string): Promise<Accepted | null> {
+async function authenticate(
+  connection: Connection,
+  packet: ConnectPacket,
+  clientId: string,
+): Promise<Acceptance | null> {
   const credentials: Credentials = {
     clientId,
     userName: packet.userName,
@@ -133,6 +139,7 @@ async function authenticate(connection: Connection, packet: ConnectPacket, clien
     remoteAddress: connection.transport.remoteAddress,
     listener: connection.transport.listener,
     version: connection.version,
+    clientCertificate: null,
   };
   const method = packet.properties.authenticationMethod;
   if (method === undefined) return decide(connection, await connection.broker.authenticator.authenticate(credentials));
@@ -156,7 +163,7 @@ async function authenticate(connection: Connection, packet: ConnectPacket, clien
   return decide(connection, result);
 }
 
-function decide(connection: Connection, result: AuthenticationResult): Accepted | null {
+function decide(connection: Connection, result: AuthenticationResult): Acceptance | null {
   if (result.kind === 'accept') return result;
   if (result.kind === 'refuse')
     refuseConnect(connection, result.reasonCode, result.reason); // [MQTT-4.12.0-4]
@@ -228,14 +235,15 @@ function watchKeepAlive(connection: Connection): void {
   const { keepAlive } = connection.broker;
   connection.lastReceivedSecond = keepAlive.nowSecond;
   keepAlive.forget(connection);
-  if (connection.keepAliveSeconds > 0) {
-    keepAlive.watch(connection, keepAliveDeadlineSecond(connection));
-  }
+  const deadline = firstDeadlineSecond(connection);
+  if (deadline > 0) keepAlive.watch(connection, deadline);
 }
 
 /** After CONNACK: what was in flight first, in its order, then what the client sent early, then the logs. */
 async function begin(connection: Connection, opened: OpenedSession): Promise<void> {
   const { session, stored } = opened;
+  if (opened.present && connection.broker.authorizer !== null) await checkSubscriptions(connection, session);
+  if (session.ended) return;
   if (stored !== null && stored.outbound.length > 0) {
     await settleTakes(connection.broker.store, session.clientId, stored.outbound);
     if (session.ended) return;

@@ -12,12 +12,30 @@ import { keep } from '../session-delivery.ts';
 import type { TopicMatch } from '../topic-match.ts';
 import { acceptPublish, acknowledge } from './accept-publish.ts';
 
+/** What the authorizer said; null: it was not asked. */
+export type Answer = boolean | Promise<boolean> | null;
+
+/**
+ * Whether the client may publish to this topic with QoS 0 and without RETAIN; null: there is nobody to ask. Yes is remembered: most clients stay with one topic,
+ * and a comparison is all that rules then cost (measured: `npm run bench -- rules`).
+ */
+export function askForMatch(connection: Connection, match: TopicMatch): Answer {
+  const { authorizer } = connection.broker;
+  if (authorizer === null) return null;
+  const client = connection.identity((connection.session as Session).clientId);
+  const answer = authorizer.authorize(client, 'publish', match.topic, 0, false);
+  if (answer === true) connection.allowedMatch = match;
+  return answer;
+}
+
+/** `answer`: for `match`, if the authorizer was asked already. */
 export function publishRestricted(
   connection: Connection,
   session: Session,
   publication: Publication,
   match: TopicMatch,
   packetId: number,
+  answer: Answer,
 ): void {
   if (isDelayedTopic(match.topic)) {
     const delay = delayOf(match.topic, connection.broker.limits.delayMaxSeconds);
@@ -25,38 +43,52 @@ export function publishRestricted(
     // What a client may not publish now, it may not publish later.
     if (isRestrictedTopic(delay.topic)) deny(connection, publication.qos, packetId);
     else
-      authorize(connection, session, publication, delay.topic, packetId, (kept) =>
+      authorize(connection, publication, ask(connection, session, publication, delay.topic), packetId, (kept) =>
         publishDelayed(connection, session, kept, delay, packetId),
       );
   } else if (match.isRestricted) {
     deny(connection, publication.qos, packetId);
   } else {
     const { matches } = connection.broker;
-    authorize(connection, session, publication, match.topic, packetId, (kept) => {
+    const given = answer ?? ask(connection, session, publication, match.topic);
+    authorize(connection, publication, given, packetId, (kept) => {
       const current = kept === publication ? match : matches.find(kept.bytes, kept.topicStart, kept.topicEnd);
       acceptPublish(connection, session, kept, current, packetId);
     });
   }
 }
 
-/** Refused: MQTT 5 hears 0x87 for QoS 1 and 2; QoS 0 and MQTT 3 have no words for it, the message is dropped (features C3). */
+/** Refused: MQTT 5 hears 0x87 for QoS 1 and 2; QoS 0 and MQTT 3 have no words for it, the message is dropped, or the client, as configured (features C3). */
 function deny(connection: Connection, qos: 0 | 1 | 2, packetId: number): void {
-  connection.broker.metrics.dropped['not-authorized']++;
+  const { broker } = connection;
+  broker.metrics.dropped['not-authorized']++;
+  if (broker.deniedPublish === 'disconnect' && (qos === 0 || !connection.version5)) {
+    connection.disconnect(ReasonCode.notAuthorized, 'publishing to this topic is not allowed');
+    return;
+  }
   acknowledge(connection, qos, packetId, ReasonCode.notAuthorized);
+}
+
+function ask(
+  connection: Connection,
+  session: Session,
+  publication: Publication,
+  topic: string,
+): boolean | Promise<boolean> {
+  const { authorizer } = connection.broker;
+  if (authorizer === null) return true;
+  const client = connection.identity(session.clientId);
+  return authorizer.authorize(client, 'publish', topic, publication.qos, publication.retain);
 }
 
 /** An answer that takes time holds back what the client sends after it, so that the order stays (P4). */
 function authorize(
   connection: Connection,
-  session: Session,
   publication: Publication,
-  topic: string,
+  answer: boolean | Promise<boolean>,
   packetId: number,
   then: (publication: Publication) => void,
 ): void {
-  const { broker } = connection;
-  const client = connection.identity(session.clientId);
-  const answer = broker.authorizer?.authorize(client, 'publish', topic, publication.qos, publication.retain) ?? true;
   if (answer === true) {
     then(publication);
   } else if (answer === false) {

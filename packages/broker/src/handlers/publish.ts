@@ -12,7 +12,7 @@ import { placeInPacket } from '../publish-in-place.ts';
 import type { Session } from '../session.ts';
 import type { TopicMatch } from '../topic-match.ts';
 import { acceptPublish } from './accept-publish.ts';
-import { publishRestricted } from './publish-restricted.ts';
+import { type Answer, askForMatch, publishRestricted } from './publish-restricted.ts';
 
 /** One of each serves all connections of a worker: a publish is through with them before the next begins. */
 const view = new PublishView();
@@ -33,18 +33,15 @@ export function handlePublish(
   const publication = scratch;
   placeInPacket(publication, view, bytes, start, version5, broker.delivery.now, connection.inboundAliases);
   const match = matchTopic(connection, publication);
-  if (
-    publication.qos === 0 &&
-    match.takesRuns &&
-    !publication.retain &&
-    broker.authorizer === null &&
-    !match.isRestricted
-  ) {
-    if (publication.bytes === bytes) {
+  let answer: Answer = null;
+  if (publication.qos === 0 && match.takesRuns && !publication.retain && !match.isRestricted) {
+    if (connection.allowedMatch !== match) answer = askForMatch(connection, match);
+    if (answer !== null && answer !== true) {
+      // Not allowed, or not known yet.
+    } else if (publication.bytes === bytes) {
       broker.run.add(bytes, start, end, match, session);
       return;
-    }
-    if (match.endpoints.length === 0) {
+    } else if (match.endpoints.length === 0) {
       broker.run.flush();
       publication.publisher = session.clientId;
       deliverQos0(broker.delivery, publication, match.all, session);
@@ -71,7 +68,7 @@ export function handlePublish(
   }
   if (publication.qos > 0) checkReceiveMaximum(connection, session);
   if (match.isRestricted || broker.authorizer !== null)
-    publishRestricted(connection, session, publication, match, packetId);
+    publishRestricted(connection, session, publication, match, packetId, answer);
   else acceptPublish(connection, session, publication, match, packetId);
 }
 

@@ -1,3 +1,12 @@
+/** A client certificate that the listener has verified. */
+export interface ClientCertificate {
+  commonName: string;
+  /** With their kinds, as in `DNS:gauge-7`. */
+  subjectAltNames: string[];
+  /** SHA-256, in hexadecimal. */
+  fingerprint: string;
+}
+
 /** Port: who may connect. */
 export interface Credentials {
   clientId: string;
@@ -6,11 +15,39 @@ export interface Credentials {
   remoteAddress: string;
   listener: string;
   version: 3 | 4 | 5;
+  /** Null: none was shown, or the listener asks for none. */
+  clientCertificate: ClientCertificate | null;
+}
+
+/**
+ * What an acceptance rests on, when that can be withdrawn before its time. The authenticator ends it, once; the connection releases it, once, when it closes or
+ * is refused for another reason.
+ */
+export interface Permit {
+  /** Set by the connection. Called when the permit is withdrawn. */
+  withdrawn: ((reason: string) => void) | null;
+  /** True: it was withdrawn already, perhaps before anybody could be told. */
+  readonly isWithdrawn: boolean;
+  /** The connection is gone: nobody need look after the permit any more. */
+  release(): void;
+}
+
+export interface Acceptance {
+  kind: 'accept';
+  /** The name that the client has proved to have; null: none. */
+  userName: string | null;
+  /** For the client, at the end of enhanced authentication. */
+  data?: Buffer;
+  /** Milliseconds since 1970: the connection ends then. Absent: never. */
+  expiresAt?: number;
+  /** What the client may do, for the authorizer, which alone knows its shape. */
+  rules?: unknown;
+  permit?: Permit;
 }
 
 /** `accept`: in, under this name. `refuse`: a reason code of CONNACK (0x86, 0x87, …). `continue`: enhanced authentication wants another AUTH from the client. */
 export type AuthenticationResult =
-  | { kind: 'accept'; userName: string | null; data?: Buffer }
+  | Acceptance
   | { kind: 'refuse'; reasonCode: number; reason: string }
   | { kind: 'continue'; data: Buffer };
 

@@ -1,13 +1,21 @@
-/** Who asks. */
+/** Who asks: one object for each connection, for as long as it lives. */
 export interface ClientIdentity {
-  clientId: string;
-  userName: string | null;
-  remoteAddress: string;
+  readonly clientId: string;
+  /** The name that the client has proved to have; null: none. */
+  readonly userName: string | null;
+  readonly remoteAddress: string;
+  /** What the authenticator said of what this client may do; absent: nothing. */
+  readonly rules?: unknown;
+  /** The authorizer's own notes on this client: the rules that apply to it, answers given. Nobody else looks at them. */
+  notes?: unknown;
 }
 
-/** Port: who may do what. Asked for each filter of a SUBSCRIBE, each PUBLISH and each will. */
+/**
+ * Port: who may do what. Asked for each filter of a SUBSCRIBE, each will, and each PUBLISH; a connection remembers the answer `true` for the topic that it
+ * published to last, for QoS 0 without RETAIN. When answers change, `Broker.rulesChanged` must be called.
+ */
 export interface Authorizer {
-  /** False for everything that is not clearly allowed. */
+  /** False for everything that is not clearly allowed. `topic`: a topic name or filter, without `$share/{group}/` and `$delayed/{seconds}/`. */
   authorize(
     client: ClientIdentity,
     action: 'publish' | 'subscribe',

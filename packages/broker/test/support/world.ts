@@ -17,6 +17,7 @@ export interface WorkerOptions {
   limits?: Partial<Limits>;
   authenticator?: Authenticator;
   authorizer?: Authorizer;
+  deniedPublish?: 'drop' | 'disconnect';
   leases?: Leases;
   /** What carries frames between the workers; one that loses nothing unless said otherwise. */
   hub?: (clock: FakeClock) => Hub;
@@ -53,6 +54,7 @@ export class Worker {
       metrics: new Metrics(),
       authenticator: options.authenticator ?? new AnonymousAuthenticator(),
       authorizer: options.authorizer ?? null,
+      deniedPublish: options.deniedPublish,
       leases: options.leases ?? null,
       limits: { ...defaultLimits, sysIntervalSeconds: 0, ...options.limits },
       seed: 1,

@@ -15,6 +15,8 @@ export interface ConfigurationValues {
   workers?: string;
   logLevel?: string;
   logFormat?: string;
+  passwordFile?: string;
+  rulesFile?: string;
   nodeId?: string;
 }
 
@@ -38,6 +40,18 @@ const shortcuts: { option: keyof ConfigurationValues; flags: string; path: strin
     flags: '--admin <host:port>',
     path: 'admin.address',
     description: 'where /healthz and /readyz are answered',
+  },
+  {
+    option: 'passwordFile',
+    flags: '--password-file <file>',
+    path: 'authentication.passwordFile',
+    description: 'users who may connect; `dunlin passwd` writes it',
+  },
+  {
+    option: 'rulesFile',
+    flags: '--rules-file <file>',
+    path: 'authorization.rulesFile',
+    description: 'who may publish and subscribe to what',
   },
   { option: 'nodeId', flags: '--node-id <name>', path: 'nodeId', description: 'the name of this node' },
   { option: 'logLevel', flags: '--log-level <level>', path: 'log.level', description: 'debug, info, warn or error' },

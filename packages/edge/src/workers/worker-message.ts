@@ -1,4 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
+import type { AccessTexts } from '@dunlin/auth';
 import type { EndpointId } from '@dunlin/broker';
 import type { Configuration, ListenerAddress } from '@dunlin/config';
 import type { PeerPort } from '../backplane/message-port-backplane.ts';
@@ -12,6 +13,8 @@ export interface WorkerSetup {
   peers: PeerPort[];
   /** Where the store is, when it lives in a thread of its own. */
   storePort: MessagePort | null;
+  /** Who may enter and who may do what; null: everybody, everything. */
+  accessTexts: AccessTexts | null;
 }
 
 /** Supervisor to worker. */
@@ -22,6 +25,8 @@ export type WorkerCommand =
   | { kind: 'listen'; addresses: ListenerAddress[] }
   | { kind: 'peer'; peer: PeerPort }
   | { kind: 'log-level'; level: Configuration['log']['level'] }
+  /** Files that say who may enter and who may do what have changed. */
+  | { kind: 'access'; texts: AccessTexts }
   | { kind: 'status'; id: number }
   | { kind: 'stop' };
 

@@ -1,4 +1,5 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import type { AccessTexts } from '@dunlin/auth';
 import type { EndpointId, Logger } from '@dunlin/broker';
 import type { Configuration, ListenerAddress } from '@dunlin/config';
 import { EndpointNames } from '../endpoint-name.ts';
@@ -17,6 +18,8 @@ export interface PoolOptions {
   logger: Logger;
   /** A port to the store thread for one more worker, or null when workers open the store themselves. */
   connectStore(): MessagePort | null;
+  /** The last good texts, for a worker that begins now. */
+  accessTexts(): AccessTexts | null;
   /** Called when a worker has died, before its successor starts: what it owned is nobody's now. */
   releaseOwner(endpoint: EndpointId): Promise<void>;
   /** Called when `health` or `listening` may have changed. */
@@ -101,6 +104,10 @@ export class WorkerPool {
     for (const seat of this.#seats) if (seat.isAlive) seat.thread.command({ kind: 'log-level', level });
   }
 
+  replaceAccess(texts: AccessTexts): void {
+    for (const seat of this.#seats) if (seat.isAlive) seat.thread.command({ kind: 'access', texts });
+  }
+
   async stop(): Promise<void> {
     this.#stopping = true;
     for (const seat of this.#seats) if (seat.timer !== null) clearTimeout(seat.timer);
@@ -127,11 +134,19 @@ export class WorkerPool {
 
   /** Starts a thread with a channel to each of the others. */
   #spawn(index: number, others: readonly Seat[]): WorkerThread {
-    const { configuration, version, connectStore } = this.#options;
+    const { configuration, version, connectStore, accessTexts } = this.#options;
     const endpoint = this.#names.next(index);
     const channels = others.filter((seat) => seat.isAlive).map((seat) => ({ seat, channel: new MessageChannel() }));
     const peers = channels.map(({ seat, channel }) => ({ endpoint: seat.thread.setup.endpoint, port: channel.port1 }));
-    const setup = { configuration, version, endpoint, index, peers, storePort: connectStore() };
+    const setup = {
+      configuration,
+      version,
+      endpoint,
+      index,
+      peers,
+      storePort: connectStore(),
+      accessTexts: accessTexts(),
+    };
     const thread = new WorkerThread(setup, () => this.#options.changed());
     for (const { seat, channel } of channels) {
       seat.thread.command({ kind: 'peer', peer: { endpoint, port: channel.port2 } }, [channel.port2]);

@@ -1,12 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { MessagePort } from 'node:worker_threads';
+import type { AccessTexts } from '@dunlin/auth';
 import type { Broker, Store } from '@dunlin/broker';
 import type { ListenerAddress } from '@dunlin/config';
 import type { NodeLogger } from '@dunlin/telemetry';
 import type { MessagePortBackplane } from '../backplane/message-port-backplane.ts';
 import {
+  type ComposedAccess,
   type ComposedBackplane,
   closeStore,
+  composeAccess,
   composeBackplane,
   composeBroker,
   composeLeases,
@@ -38,6 +41,7 @@ interface Parts extends ComposedBackplane {
   broker: Broker;
   store: Store;
   leases: OpenLeases | null;
+  access: ComposedAccess | null;
 }
 
 class ServingWorker {
@@ -76,7 +80,7 @@ class ServingWorker {
   }
 
   async #compose(): Promise<Parts> {
-    const { configuration, version, storePort } = this.#setup;
+    const { configuration, version, storePort, accessTexts } = this.#setup;
     const logger = this.#adapterLogger;
     const onStatus = (store: boolean): void => this.#tellHealth({ store });
     const store = await composeStore({ configuration, logger, port: storePort, onStatus });
@@ -93,13 +97,19 @@ class ServingWorker {
       },
     });
     const { backplane } = composed;
-    const broker = composeBroker({ configuration, version, store, leases, backplane, logger: this.#logger });
-    return { broker, store, leases, ...composed };
+    const access = await composeAccess(configuration, accessTexts, this.#logger);
+    const broker = composeBroker({
+      ...{ configuration, version, store, leases, backplane, logger: this.#logger },
+      access: access?.access ?? null,
+    });
+    return { broker, store, leases, access, ...composed };
   }
 
   async #prepare(): Promise<void> {
-    const { broker, store, leases } = this.#parts;
+    const { broker, store, leases, access } = this.#parts;
     try {
+      access?.redis?.start();
+      access?.access.start();
       await store.open();
       await leases?.open();
       await broker.start();
@@ -127,6 +137,9 @@ class ServingWorker {
       case 'log-level':
         this.#logger.setLevel(command.level);
         break;
+      case 'access':
+        this.#replaceAccess(command.texts);
+        break;
       case 'status': {
         const { index, endpoint } = this.#setup;
         const status = { index, endpoint, connections: this.#parts.broker.connectionCount };
@@ -137,6 +150,12 @@ class ServingWorker {
         void this.#stop();
         break;
     }
+  }
+
+  #replaceAccess(texts: AccessTexts): void {
+    const { access, broker } = this.#parts;
+    access?.access.replace(texts);
+    broker.rulesChanged();
   }
 
   #tellHealth(change: { store?: boolean; backplane?: boolean }): void {
@@ -189,7 +208,7 @@ class ServingWorker {
   async #stop(): Promise<void> {
     if (this.#isEnding) return;
     this.#isEnding = true;
-    const { broker, store, leases } = this.#parts;
+    const { broker, store, leases, access } = this.#parts;
     const begun = performance.now();
     this.#enter('closing listeners');
     const allClosed = Promise.all(this.#listeners.map((listener) => listener.close()));
@@ -199,6 +218,8 @@ class ServingWorker {
     const left = clientsCloseMilliseconds - (performance.now() - begun);
     await Promise.race([allClosed, delay(Math.max(left, clientsCloseLeastMilliseconds))]);
     this.#enter('closing the store');
+    access?.access.stop();
+    access?.redis?.close();
     await closeStore(this.#setup.configuration, store, leases);
     this.report({ kind: 'stopped' });
   }

@@ -1,0 +1,136 @@
+/** Everything that decides who may enter and who may do what, put together for one worker and replaced in place when its files change. */
+import type { Authenticator, Authorizer, Clock, Logger } from '@dunlin/broker';
+import { Chain, type Door } from './chain.ts';
+import { type CertificateName, ClientCertificateName } from './client-certificate.ts';
+import { Jwks } from './jwks.ts';
+import { Jwt, type JwtOptions } from './jwt.ts';
+import { parseKeyFile, parseSecretFile, type VerificationKey } from './jwt-keys.ts';
+import type { Method, MethodName } from './method.ts';
+import { PasswordFile, parsePasswordFile } from './password-file.ts';
+import type { PasswordHash } from './password-hash.ts';
+import type { RedisCalls } from './redis-calls.ts';
+import { RedisToken } from './redis-token.ts';
+import type { Rule } from './rule.ts';
+import { RulesAuthorizer } from './rules-authorizer.ts';
+import { parseRulesFile } from './rules-file.ts';
+import { readSource, type SourceText } from './source-text.ts';
+import { TokenRecords } from './token-records.ts';
+
+/** Where the files are; empty: there is none. */
+export interface AccessPaths {
+  readonly passwords: string;
+  readonly rules: string;
+  readonly jwtKeys: string;
+  readonly jwtSecret: string;
+}
+
+/** What stood in them. */
+export type AccessTexts = Readonly<Record<keyof AccessPaths, SourceText | null>>;
+
+interface Parsed {
+  users: Map<string, PasswordHash>;
+  rules: Rule[] | null;
+  keys: VerificationKey[];
+}
+
+/**
+ * Reads the files and checks them whole.
+ * @throws AccessFileError
+ */
+export function readAccessTexts(paths: AccessPaths): AccessTexts {
+  const read = (path: string): SourceText | null => (path === '' ? null : readSource(path));
+  const texts = {
+    passwords: read(paths.passwords),
+    rules: read(paths.rules),
+    jwtKeys: read(paths.jwtKeys),
+    jwtSecret: read(paths.jwtSecret),
+  };
+  parse(texts);
+  return texts;
+}
+
+function parse({ passwords, rules, jwtKeys, jwtSecret }: AccessTexts): Parsed {
+  return {
+    users: passwords === null ? new Map() : parsePasswordFile(passwords),
+    rules: rules === null ? null : parseRulesFile(rules),
+    keys: [
+      ...(jwtSecret === null ? [] : [parseSecretFile(jwtSecret)]),
+      ...(jwtKeys === null ? [] : parseKeyFile(jwtKeys)),
+    ],
+  };
+}
+
+export interface AccessOptions {
+  /** By the name of the listener. */
+  readonly listeners: ReadonlyMap<string, { methods: readonly MethodName[]; allowAnonymous: boolean }>;
+  readonly hashesAtOnce: number;
+  readonly certificateName: CertificateName;
+  readonly jwt: JwtOptions & { readonly jwksUrl: string };
+  /** Null: device tokens are not used. */
+  readonly tokens: { readonly redis: RedisCalls; readonly prefix: string } | null;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export class Access {
+  readonly authenticator: Authenticator;
+  /** Null: nothing restricts what clients may do. */
+  readonly authorizer: Authorizer | null;
+  readonly #passwords: PasswordFile;
+  readonly #jwt: Jwt;
+  readonly #jwks: Jwks | null;
+  readonly #tokens: RedisToken | null;
+  readonly #rules: RulesAuthorizer;
+
+  /** @throws AccessFileError */
+  constructor(options: AccessOptions, texts: AccessTexts) {
+    const { clock, logger, jwt, tokens } = options;
+    const { users, rules, keys } = parse(texts);
+    this.#passwords = new PasswordFile(users, clock, options.hashesAtOnce);
+    this.#jwks = jwt.jwksUrl === '' ? null : new Jwks(jwt.jwksUrl, clock, logger);
+    this.#jwt = new Jwt(jwt, keys, this.#jwks, clock);
+    this.#tokens =
+      tokens === null ? null : new RedisToken(new TokenRecords(tokens.redis, tokens.prefix), clock, logger);
+    this.#rules = new RulesAuthorizer(rules);
+    const names = new Set([...options.listeners.values()].flatMap(({ methods }) => methods));
+    const tokensCarryRules = names.has('jwt') && jwt.rulesClaim !== '';
+    this.authorizer = rules === null && !tokensCarryRules ? null : this.#rules;
+    this.authenticator = new Chain(this.#doors(options), logger);
+  }
+
+  #doors({ listeners, certificateName }: AccessOptions): Map<string, Door> {
+    const methods: Partial<Record<MethodName, Method>> = {
+      'client-certificate': new ClientCertificateName(certificateName),
+      jwt: this.#jwt,
+      'password-file': this.#passwords,
+      ...(this.#tokens === null ? {} : { 'redis-token': this.#tokens }),
+    };
+    return new Map(
+      [...listeners].map(([name, { methods: names, allowAnonymous }]) => {
+        const chosen = names.map((method) => methods[method] as Method);
+        return [name, { methods: chosen, allowAnonymous }];
+      }),
+    );
+  }
+
+  /** Begins to look after what lives elsewhere: revoked tokens, keys at an address. */
+  start(): void {
+    this.#tokens?.start();
+    void this.#jwks?.refresh();
+  }
+
+  stop(): void {
+    this.#tokens?.stop();
+  }
+
+  /**
+   * Takes over files that have changed. The broker must be told: `Broker.rulesChanged`.
+   * @throws AccessFileError, and then everything stays as it was
+   */
+  replace(texts: AccessTexts): void {
+    const { users, rules, keys } = parse(texts);
+    this.#passwords.replace(users);
+    this.#jwt.replace(keys);
+    this.#rules.replace(rules);
+  }
+}

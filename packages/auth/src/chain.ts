@@ -1,0 +1,72 @@
+/**
+ * The methods of a listener, asked in their order.
+ *
+ * ```
+ *   CONNECT ──> method 1 ── not mine ──> method 2 ── not mine ──> … ──> anonymous, if allowed and no credentials were given
+ *                  ├── accept       in, under the name that was proved
+ *                  ├── refuse       0x87, MQTT 3: 5
+ *                  └── cannot tell  0x88, MQTT 3: 3; no later method is asked
+ * ```
+ */
+import type { AuthenticationExchange, AuthenticationResult, Authenticator, Credentials, Logger } from '@dunlin/broker';
+import type { Method } from './method.ts';
+
+const notAuthorized = 0x87;
+const serverUnavailable = 0x88;
+
+/** Who may come in through one listener. */
+export interface Door {
+  readonly methods: readonly Method[];
+  /** Clients without any credentials may come in, without a name. */
+  readonly allowAnonymous: boolean;
+}
+
+export class Chain implements Authenticator {
+  readonly #doors: ReadonlyMap<string, Door>;
+  readonly #logger: Logger;
+
+  /** `doors`: by the name of the listener. */
+  constructor(doors: ReadonlyMap<string, Door>, logger: Logger) {
+    this.#doors = doors;
+    this.#logger = logger;
+  }
+
+  authenticate(credentials: Credentials): AuthenticationResult | Promise<AuthenticationResult> {
+    const door = this.#doors.get(credentials.listener);
+    if (door === undefined) return this.#refuse(credentials, 'none', 'the listener has no authentication');
+    // A name that nobody proves counts for nothing: rules would believe it.
+    if (door.methods.length === 0 && door.allowAnonymous) return { kind: 'accept', userName: null };
+    return this.#ask(door, credentials);
+  }
+
+  async #ask(door: Door, credentials: Credentials): Promise<AuthenticationResult> {
+    for (const method of door.methods) {
+      const decision = await method.authenticate(credentials);
+      if (decision.kind === 'accept') return decision;
+      if (decision.kind === 'refuse') return this.#refuse(credentials, method.name, decision.reason);
+      if (decision.kind === 'cannot-tell') return this.#cannotTell(credentials, method.name, decision.reason);
+    }
+    const isSilent = credentials.userName === null && credentials.password === null;
+    if (isSilent && door.allowAnonymous) return { kind: 'accept', userName: null };
+    return this.#refuse(credentials, 'all', isSilent ? 'no credentials' : 'no method knows such a client');
+  }
+
+  /** What the log says is not what the client hears: it might be somebody who tries. */
+  #refuse(credentials: Credentials, method: string, reason: string): AuthenticationResult {
+    this.#logger.info('sign-in refused', { ...describe(credentials), method, reason });
+    return { kind: 'refuse', reasonCode: notAuthorized, reason: 'not authorized' };
+  }
+
+  #cannotTell(credentials: Credentials, method: string, reason: string): AuthenticationResult {
+    this.#logger.warn('sign-in could not be checked, which means no', { ...describe(credentials), method, reason });
+    return { kind: 'refuse', reasonCode: serverUnavailable, reason: 'who you are cannot be checked now' };
+  }
+
+  exchange(): AuthenticationExchange | null {
+    return null;
+  }
+}
+
+function describe({ clientId, userName, remoteAddress, listener }: Credentials): Record<string, unknown> {
+  return { client: clientId, user: userName ?? '', address: remoteAddress, listener };
+}

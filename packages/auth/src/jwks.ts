@@ -1,0 +1,89 @@
+/** Keys at an address, fetched again when a token names one that is not known, and now and then, so that a key that was withdrawn is forgotten. */
+import type { Clock, Logger } from '@dunlin/broker';
+import { readJwks, type VerificationKey } from './jwt-keys.ts';
+
+/** However many tokens name unknown keys: the address is asked no more often than this. */
+const refetchMilliseconds = 30_000;
+/** After this, keys are fetched again while the old ones are used. */
+const staleMilliseconds = 600_000;
+const fetchMilliseconds = 5000;
+const bytesMax = 256 * 1024;
+
+export class Jwks {
+  readonly #url: string;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #fetch: typeof fetch;
+  /** The last good ones; null: there were none yet. */
+  #keys: VerificationKey[] | null = null;
+  #askedAt = Number.NEGATIVE_INFINITY;
+  #failed = false;
+  #fetching: Promise<void> | null = null;
+
+  constructor(url: string, clock: Clock, logger: Logger, fetcher: typeof fetch = fetch) {
+    this.#url = url;
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#fetch = fetcher;
+  }
+
+  /**
+   * Keys that a token may be signed with. `knows` says whether what is there is enough.
+   * @returns null when that cannot be told, since the address does not answer
+   */
+  async keys(knows: (keys: readonly VerificationKey[]) => boolean): Promise<readonly VerificationKey[] | null> {
+    const age = this.#clock.now() - this.#askedAt;
+    const isKnown = this.#keys !== null && knows(this.#keys);
+    if (isKnown) {
+      if (age > staleMilliseconds) void this.refresh();
+      return this.#keys;
+    }
+    // One answer serves all who wait for it. Before the first good one an attempt a second is made.
+    if (this.#fetching !== null || age > (this.#keys === null ? 1000 : refetchMilliseconds)) await this.refresh();
+    return this.#failed ? null : this.#keys;
+  }
+
+  /** Never rejects. */
+  refresh(): Promise<void> {
+    this.#fetching ??= this.#load().finally(() => {
+      this.#fetching = null;
+    });
+    return this.#fetching;
+  }
+
+  async #load(): Promise<void> {
+    this.#askedAt = this.#clock.now();
+    try {
+      const { keys, leftOut } = readJwks(await this.#read());
+      if (keys.length === 0)
+        throw new TypeError(`no key that can be used: ${leftOut.join('; ') || 'the set is empty'}`);
+      this.#keys = keys;
+      if (this.#failed) this.#logger.info('keys for tokens are reachable again', { url: this.#url });
+      this.#failed = false;
+    } catch (error) {
+      if (!this.#failed)
+        this.#logger.warn('keys for tokens cannot be fetched; those that are known go on', {
+          url: this.#url,
+          error: (error as Error).message,
+          cause: String((error as Error).cause ?? ''),
+        });
+      this.#failed = true;
+    }
+  }
+
+  async #read(): Promise<unknown> {
+    const response = await this.#fetch(this.#url, {
+      headers: { accept: 'application/jwk-set+json, application/json' },
+      redirect: 'error',
+      signal: AbortSignal.timeout(fetchMilliseconds),
+    });
+    if (response.status !== 200) throw new TypeError(`status ${response.status}`);
+    let text = '';
+    const decoder = new TextDecoder();
+    for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+      text += decoder.decode(chunk, { stream: true });
+      if (text.length > bytesMax) throw new TypeError(`more than ${bytesMax} bytes`);
+    }
+    return JSON.parse(text);
+  }
+}

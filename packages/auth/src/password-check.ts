@@ -1,0 +1,74 @@
+/** Checks passwords a few at a time, and remembers for a while that one was right, so that a storm of reconnects does not cost a hash for each client. */
+import { createHmac, randomBytes } from 'node:crypto';
+import type { Clock } from '@dunlin/broker';
+import { type PasswordHash, verifyPassword } from './password-hash.ts';
+
+/** Checks that wait for their turn. At 60 ms each the last of them waits for longer than a CONNECT may take. */
+const waitingMax = 1000;
+/** How long a password that was right is taken without hashing it again, and for how many. Removing a user works at once: the hash is part of what is remembered. */
+const rememberedMilliseconds = 60_000;
+const rememberedMax = 10_000;
+
+export class PasswordCheck {
+  readonly #clock: Clock;
+  readonly #atOnce: number;
+  /** Of this process alone: what is remembered is worth nothing elsewhere. */
+  readonly #key = randomBytes(32);
+  readonly #remembered = new Map<string, number>();
+  readonly #waiting: (() => void)[] = [];
+  #running = 0;
+
+  /** `atOnce`: hashes made at the same time; each holds a thread of the pool that files and name look-ups need, too. */
+  constructor(clock: Clock, atOnce: number) {
+    this.#clock = clock;
+    this.#atOnce = atOnce;
+  }
+
+  /** Null: too many wait already. */
+  async check(userName: string, hash: PasswordHash, password: Buffer): Promise<boolean | null> {
+    const mark = this.#mark(userName, hash, password);
+    if (this.#isRemembered(mark)) return true;
+    if (this.#running >= this.#atOnce) {
+      if (this.#waiting.length >= waitingMax) return null;
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    } else {
+      this.#running++;
+    }
+    try {
+      const isRight = await verifyPassword(hash, password);
+      if (isRight) this.#remember(mark);
+      return isRight;
+    } finally {
+      // The place goes to the next one, if there is any.
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#running--;
+      else next();
+    }
+  }
+
+  #mark(userName: string, hash: PasswordHash, password: Buffer): string {
+    const lengths = `${Buffer.byteLength(userName)} ${password.length} `;
+    return createHmac('sha256', this.#key)
+      .update(lengths)
+      .update(userName)
+      .update(password)
+      .update(hash.text)
+      .digest('base64');
+  }
+
+  #isRemembered(mark: string): boolean {
+    const until = this.#remembered.get(mark);
+    if (until === undefined) return false;
+    if (until > this.#clock.now()) return true;
+    this.#remembered.delete(mark);
+    return false;
+  }
+
+  #remember(mark: string): void {
+    if (this.#remembered.size >= rememberedMax) {
+      const oldest = this.#remembered.keys().next().value as string;
+      this.#remembered.delete(oldest);
+    }
+    this.#remembered.set(mark, this.#clock.now() + rememberedMilliseconds);
+  }
+}

@@ -1,0 +1,155 @@
+/**
+ * Device tokens: the user name is the device's UUID, the password its secret. A token that is revoked ends its connections on every node:
+ *
+ * - `dunlin token revoke` writes a line into a stream; each worker reads what is new three times a second. It is a log, so no line can be missed.
+ * - Tokens that vanish in another way (a plain DEL, a failover that lost the line) are found by comparing those of connected clients in turn, so many a tick: the cost does
+ *   not grow with the number of clients, the time until the last is compared does.
+ */
+import type { Clock, Credentials, Logger, Permit } from '@dunlin/broker';
+import { cannotTell, type Decision, type Method, notMine, refuse } from './method.ts';
+import { isSecretOf, readUuid, type TokenRecords } from './token-records.ts';
+
+/** A revoked token ends its connections within a second: this, and the way to Redis and back. */
+const tickMilliseconds = 300;
+/** Lines of the stream that are read at once. */
+const linesMax = 1000;
+/** Tokens that are compared in one tick, some 10 µs each: 700 a second. */
+const comparedMax = 200;
+
+class TokenPermit implements Permit {
+  withdrawn: ((reason: string) => void) | null = null;
+  isWithdrawn = false;
+  readonly uuid: string;
+  /** What the token was when the client came in with it. */
+  readonly hash: string;
+  readonly #released: (permit: TokenPermit) => void;
+
+  constructor(uuid: string, hash: string, released: (permit: TokenPermit) => void) {
+    this.uuid = uuid;
+    this.hash = hash;
+    this.#released = released;
+  }
+
+  release(): void {
+    this.#released(this);
+  }
+
+  withdraw(): void {
+    this.isWithdrawn = true;
+    this.withdrawn?.('the token was revoked');
+  }
+}
+
+export class RedisToken implements Method {
+  readonly name = 'redis-token';
+  readonly #records: TokenRecords;
+  readonly #logger: Logger;
+  readonly #clock: Clock;
+  /** Of connected clients, by UUID. In the order in which they are compared: those that were go to the end. */
+  readonly #permits = new Map<string, Set<TokenPermit>>();
+  /** How far the stream was read; null: not known yet. */
+  #place: string | null = null;
+  #ticking = false;
+  #isAway = false;
+  #stopTicking: () => void = () => {};
+
+  constructor(records: TokenRecords, clock: Clock, logger: Logger) {
+    this.#records = records;
+    this.#clock = clock;
+    this.#logger = logger;
+  }
+
+  /** Begins to look after tokens that are revoked. */
+  start(): void {
+    this.#stopTicking = this.#clock.every(tickMilliseconds, () => void this.#tick());
+  }
+
+  stop(): void {
+    this.#stopTicking();
+  }
+
+  async authenticate({ userName, password }: Credentials): Promise<Decision> {
+    if (userName === null || password === null || password.length === 0) return notMine;
+    const uuid = readUuid(userName);
+    if (uuid === null) return notMine;
+    try {
+      const record = await this.#records.find(uuid);
+      if (record === null) return notMine;
+      if (!isSecretOf(record.hash, password)) return refuse('wrong secret');
+      const { expiresAt, hash } = record;
+      if (expiresAt !== null && expiresAt <= this.#clock.now()) return refuse('the token has expired');
+      const acceptance = { kind: 'accept' as const, userName: uuid, permit: this.#permit(uuid, hash) };
+      return expiresAt === null ? acceptance : { ...acceptance, expiresAt };
+    } catch (error) {
+      return cannotTell(`Redis cannot be asked for the token: ${(error as Error).message}`);
+    }
+  }
+
+  #permit(uuid: string, hash: string): TokenPermit {
+    const permit = new TokenPermit(uuid, hash, (released) => this.#release(released));
+    const others = this.#permits.get(uuid);
+    if (others === undefined) this.#permits.set(uuid, new Set([permit]));
+    else others.add(permit);
+    return permit;
+  }
+
+  #release(permit: TokenPermit): void {
+    const permits = this.#permits.get(permit.uuid);
+    if (permits?.delete(permit) && permits.size === 0) this.#permits.delete(permit.uuid);
+  }
+
+  async #tick(): Promise<void> {
+    if (this.#ticking) return;
+    this.#ticking = true;
+    try {
+      await this.#readRevoked();
+      await this.#compareSome();
+      this.#isAway = false;
+    } catch (error) {
+      // Nothing is skipped: the place in the stream stays where it is until Redis answers again.
+      if (!this.#isAway)
+        this.#logger.warn('revoked tokens cannot be read; connected clients stay until they can', {
+          error: (error as Error).message,
+        });
+      this.#isAway = true;
+    } finally {
+      this.#ticking = false;
+    }
+  }
+
+  async #readRevoked(): Promise<void> {
+    this.#place ??= await this.#records.lastRevoked();
+    for (let more = true; more; ) {
+      const lines = await this.#records.revokedAfter(this.#place, linesMax);
+      const uuids = new Set(lines.map(({ uuid }) => uuid).filter((uuid) => this.#permits.has(uuid)));
+      await this.#compare([...uuids]);
+      if (lines.length > 0) this.#place = lines[lines.length - 1].place;
+      more = lines.length === linesMax;
+    }
+  }
+
+  async #compareSome(): Promise<void> {
+    const uuids: string[] = [];
+    for (const uuid of this.#permits.keys()) {
+      uuids.push(uuid);
+      if (uuids.length === comparedMax) break;
+    }
+    await this.#compare(uuids);
+  }
+
+  /** Ends the connections whose token is not what it was. Rejects when that could not be told of one of them. */
+  async #compare(uuids: readonly string[]): Promise<void> {
+    const records = await Promise.all(uuids.map((uuid) => this.#records.find(uuid)));
+    for (let i = 0; i < uuids.length; i++) {
+      const permits = this.#permits.get(uuids[i]);
+      if (permits === undefined) continue;
+      this.#permits.delete(uuids[i]);
+      this.#permits.set(uuids[i], permits);
+      for (const permit of [...permits]) {
+        if (permit.hash === records[i]?.hash) continue;
+        this.#release(permit);
+        permit.withdraw();
+      }
+    }
+  }
+}

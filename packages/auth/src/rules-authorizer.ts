@@ -1,0 +1,98 @@
+/**
+ * The authorizer over rules: those that came with the client's token, then those of the rules file. The first that matches wins; what none matches is denied.
+ *
+ * A subscription is allowed when an allowing rule covers its filter whole and no denying rule before it has a topic in common with the filter: `#` does not get
+ * around a rule that denies `secret/#`.
+ *
+ * A client's rules are found once, at its first request, and its answers are kept for its last topics (bounded); a connection compares no more than an object for the
+ * topic it publishes to again and again.
+ */
+import type { Authorizer, ClientIdentity } from '@dunlin/broker';
+import { type ClientRule, type Rule, rulesFor } from './rule.ts';
+import { covers, intersects, levelsOf } from './topic-pattern.ts';
+
+/** Answers kept for one client; then all are forgotten. A client with more topics than this pays for the rules again. */
+const answersMax = 256;
+
+/** What is kept in `ClientIdentity.notes`. */
+class ClientNotes {
+  readonly generation: number;
+  readonly rules: readonly ClientRule[];
+  /** Null: nothing restricts this client. */
+  readonly isFree: boolean;
+  /** Of publishes, by topic: bits 0 to 5 asked, bits 6 to 11 allowed; by QoS, and 3 more with RETAIN. */
+  answers: Map<string, number> | null = null;
+
+  constructor(generation: number, rules: readonly ClientRule[], isFree: boolean) {
+    this.generation = generation;
+    this.rules = rules;
+    this.isFree = isFree;
+  }
+}
+
+export class RulesAuthorizer implements Authorizer {
+  /** Null: there is no rules file, and only what came with a token restricts anybody. */
+  #rules: readonly Rule[] | null;
+  #generation = 0;
+
+  constructor(rules: readonly Rule[] | null) {
+    this.#rules = rules;
+  }
+
+  /** The broker must be told: `Broker.rulesChanged`. */
+  replace(rules: readonly Rule[] | null): void {
+    this.#rules = rules;
+    this.#generation++;
+  }
+
+  authorize(
+    client: ClientIdentity,
+    action: 'publish' | 'subscribe',
+    topic: string,
+    qos: 0 | 1 | 2,
+    retain: boolean,
+  ): boolean {
+    let notes = client.notes as ClientNotes | undefined;
+    if (notes === undefined || notes.generation !== this.#generation) {
+      notes = this.#notesFor(client);
+      client.notes = notes;
+    }
+    if (notes.isFree) return true;
+    if (action === 'subscribe') return maySubscribe(notes.rules, topic, qos);
+    const bit = 1 << (qos + (retain ? 3 : 0));
+    notes.answers ??= new Map();
+    const known = notes.answers.get(topic) ?? 0;
+    if ((known & bit) !== 0) return (known & (bit << 6)) !== 0;
+    const isAllowed = mayPublish(notes.rules, topic, qos, retain);
+    if (known === 0 && notes.answers.size >= answersMax) notes.answers.clear();
+    notes.answers.set(topic, known | bit | (isAllowed ? bit << 6 : 0));
+    return isAllowed;
+  }
+
+  #notesFor(client: ClientIdentity): ClientNotes {
+    const own = (client.rules ?? null) as readonly Rule[] | null;
+    const rules = [...(own ?? []), ...(this.#rules ?? [])];
+    return new ClientNotes(this.#generation, rulesFor(rules, client), own === null && this.#rules === null);
+  }
+}
+
+export function mayPublish(rules: readonly ClientRule[], topic: string, qos: number, retain: boolean): boolean {
+  const levels = levelsOf(topic);
+  for (const rule of rules) {
+    if (!rule.publish || (rule.qosBits & (1 << qos)) === 0) continue;
+    if (rule.retain !== null && rule.retain !== retain) continue;
+    for (const pattern of rule.topics) if (covers(pattern, levels)) return rule.allows;
+  }
+  return false;
+}
+
+export function maySubscribe(rules: readonly ClientRule[], filter: string, qos: number): boolean {
+  const levels = levelsOf(filter);
+  for (const rule of rules) {
+    if (!rule.subscribe || (rule.qosBits & (1 << qos)) === 0) continue;
+    for (const pattern of rule.topics) {
+      if (rule.allows ? covers(pattern, levels) : intersects(pattern, levels)) return rule.allows;
+    }
+  }
+  return false;
+}

@@ -1,0 +1,158 @@
+/**
+ * Rules in YAML, a list in which the first that matches wins and what none matches is denied:
+ *
+ * ```yaml
+ * - allow: all                        # publish, subscribe or all
+ *   user: operator                    # a name, or several; * stands for anything
+ *   topics: ['#', '$SYS/#']
+ * - deny: publish
+ *   topics: config/#
+ * - allow: publish
+ *   client: gauge-*
+ *   address: [10.0.0.0/8, '::1']
+ *   qos: [0, 1]
+ *   retain: false
+ *   topics: sensors/%c/+              # %c: the client identifier, %u: the user name
+ * - allow: subscribe
+ *   anonymous: true                   # also clients that have not proved a name
+ *   topics: public/#
+ * ```
+ */
+import { BlockList, isIP } from 'node:net';
+import { isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument } from 'yaml';
+import { Names } from './names.ts';
+import type { Rule } from './rule.ts';
+import { AccessFileError, type SourceText } from './source-text.ts';
+import { levelsOf, patternFault } from './topic-pattern.ts';
+
+/** Every rule that applies to a client is looked at for each new topic: more are a sign that `%c` and `%u` are wanted. */
+const rulesMax = 10_000;
+
+const actions = ['publish', 'subscribe', 'all'];
+const keyNames = ['allow', 'deny', 'user', 'client', 'address', 'anonymous', 'qos', 'retain', 'topics'];
+
+/** At the end of a path: the key, not its value. */
+const itself = '';
+
+/** Says where a part of the text stands; the path is one of keys and numbers. */
+type Fail = (path: readonly (string | number)[], what: string) => never;
+
+/** @throws AccessFileError with the line and the column of what is wrong first */
+export function parseRulesFile({ name, text }: SourceText): Rule[] {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+  const at = (offset: number): string => {
+    const { line, col } = lines.linePos(offset);
+    return `${name}:${line}:${col}`;
+  };
+  const [error] = document.errors;
+  if (error !== undefined) throw new AccessFileError(`${at(error.pos[0])}: ${error.message}`);
+  const fail: Fail = (path, what) => {
+    throw new AccessFileError(`${at(offsetOf(document.contents as Node | null, path))}: ${what}`);
+  };
+  return readRules(document.toJS({ maxAliasCount: 0 }), fail);
+}
+
+function offsetOf(root: Node | null, path: readonly (string | number)[]): number {
+  let node = root;
+  let keyOffset = 0;
+  let offset = root?.range?.[0] ?? 0;
+  for (const step of path) {
+    if (step === itself) return keyOffset;
+    if (isSeq(node)) node = (node.items[step as number] as Node | undefined) ?? null;
+    else if (isMap(node)) {
+      const pair = (node.items as Pair<Node, Node | null>[]).find(({ key }) => isScalar(key) && key.value === step);
+      keyOffset = pair?.key.range?.[0] ?? offset;
+      offset = keyOffset;
+      node = pair?.value ?? null;
+    } else break;
+    offset = node?.range?.[0] ?? offset;
+  }
+  return offset;
+}
+
+/** Rules as they stand in a file, or in the claim of a token. `fail` is called with what is wrong first. */
+export function readRules(value: unknown, fail: Fail): Rule[] {
+  if (value === null || value === undefined) return [];
+  if (!Array.isArray(value)) return fail([], 'rules are a list');
+  if (value.length > rulesMax) return fail([rulesMax], `more than ${rulesMax} rules`);
+  return value.map((item, index) => readRule(item, (path, what) => fail([index, ...path], what)));
+}
+
+function readRule(item: unknown, fail: Fail): Rule {
+  if (typeof item !== 'object' || item === null || Array.isArray(item)) return fail([], 'a rule is a map of keys');
+  const given = item as Record<string, unknown>;
+  for (const key of Object.keys(given))
+    if (!keyNames.includes(key)) fail([key, itself], `unknown key ${key}; there are ${keyNames.join(', ')}`);
+  const allows = 'allow' in given;
+  if (allows === 'deny' in given) fail([], 'a rule either allows or denies something');
+  const word = allows ? 'allow' : 'deny';
+  const action = given[word];
+  if (!actions.includes(action as string)) fail([word], `${word}: one of ${actions.join(', ')}`);
+  const retain = readBoolean(given, 'retain', fail);
+  if (retain !== null && action === 'subscribe') fail(['retain'], 'retain is about publishing alone');
+  return {
+    allows,
+    publish: action !== 'subscribe',
+    subscribe: action !== 'publish' && retain === null,
+    topics: readTopics(given.topics, fail),
+    user: readNames(given, 'user', fail),
+    client: readNames(given, 'client', fail),
+    address: readAddresses(given.address, fail),
+    anonymous: readBoolean(given, 'anonymous', fail) === true,
+    qosBits: readQos(given.qos, fail),
+    retain,
+  };
+}
+
+/** One text, or a list of at least one. */
+function readTexts(value: unknown, key: string, fail: Fail): string[] {
+  const texts = Array.isArray(value) ? value : [value];
+  if (texts.length === 0) return fail([key], `${key}: nothing is named`);
+  for (const [index, text] of texts.entries())
+    if (typeof text !== 'string' || text === '') fail(Array.isArray(value) ? [key, index] : [key], `${key}: a text`);
+  return texts as string[];
+}
+
+function readTopics(value: unknown, fail: Fail): Rule['topics'] {
+  if (value === undefined) return fail([], 'a rule without topics');
+  return readTexts(value, 'topics', fail).map((topic, index) => {
+    const fault = patternFault(topic);
+    return fault === null ? levelsOf(topic) : fail(Array.isArray(value) ? ['topics', index] : ['topics'], fault);
+  });
+}
+
+function readNames(given: Record<string, unknown>, key: string, fail: Fail): Names | null {
+  return given[key] === undefined ? null : new Names(readTexts(given[key], key, fail));
+}
+
+function readAddresses(value: unknown, fail: Fail): BlockList | null {
+  if (value === undefined) return null;
+  const list = new BlockList();
+  for (const text of readTexts(value, 'address', fail)) {
+    const [, address, bits] = /^([^/]*)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+    const family = isIP(address ?? '');
+    const most = family === 4 ? 32 : 128;
+    const length = bits === undefined ? most : Number(bits);
+    if (family === 0 || length > most) fail(['address'], `"${text}" is no address or range such as 10.0.0.0/8`);
+    list.addSubnet(address, length, family === 4 ? 'ipv4' : 'ipv6');
+  }
+  return list;
+}
+
+function readQos(value: unknown, fail: Fail): number {
+  if (value === undefined) return 7;
+  const levels: unknown[] = Array.isArray(value) ? value : [value];
+  let bits = 0;
+  for (const level of levels) {
+    if (level !== 0 && level !== 1 && level !== 2) return fail(['qos'], 'qos: 0, 1, 2, or a list of them');
+    bits |= 1 << level;
+  }
+  return bits === 0 ? fail(['qos'], 'qos: nothing is named') : bits;
+}
+
+function readBoolean(given: Record<string, unknown>, key: string, fail: Fail): boolean | null {
+  const value = given[key];
+  if (value === undefined) return null;
+  return typeof value === 'boolean' ? value : fail([key], `${key}: true or false`);
+}

@@ -1,0 +1,131 @@
+import type { AuthenticationResult } from '@dunlin/broker';
+import { describe, expect, test } from 'vitest';
+import { Access, type AccessOptions, type AccessTexts } from '../src/access.ts';
+import { Chain } from '../src/chain.ts';
+import { ClientCertificateName } from '../src/client-certificate.ts';
+import { cannotTell, type Decision, type Method, notMine, refuse } from '../src/method.ts';
+import { credentials, Notebook, StillClock } from './credentials.ts';
+
+function saying(decision: Decision): Method & { asked: number } {
+  const method = {
+    name: 'password-file' as const,
+    asked: 0,
+    authenticate: () => {
+      method.asked++;
+      return decision;
+    },
+  };
+  return method;
+}
+
+const yes: Decision = { kind: 'accept', userName: 'ann' };
+
+async function enter(methods: Method[], allowAnonymous: boolean, given = {}): Promise<AuthenticationResult> {
+  const chain = new Chain(new Map([['door', { methods, allowAnonymous }]]), new Notebook());
+  return chain.authenticate(credentials({ userName: 'ann', password: 'x', ...given }));
+}
+
+describe('the chain', () => {
+  test('asks in order until one says more than "not mine"', async () => {
+    const [first, second, third] = [saying(notMine), saying(yes), saying(yes)];
+    expect(await enter([first, second, third], false)).toEqual(yes);
+    expect([first.asked, second.asked, third.asked]).toEqual([1, 1, 0]);
+  });
+
+  test('a refusal is final, and does not say why', async () => {
+    const after = saying(yes);
+    expect(await enter([saying(refuse('wrong password')), after], true)).toEqual({
+      kind: 'refuse',
+      reasonCode: 0x87,
+      reason: 'not authorized',
+    });
+    expect(after.asked).toBe(0);
+  });
+
+  test('"cannot tell" means no', async () => {
+    const after = saying(yes);
+    expect(await enter([saying(cannotTell('away')), after], true)).toMatchObject({ kind: 'refuse', reasonCode: 0x88 });
+    expect(after.asked).toBe(0);
+  });
+
+  test('anonymous clients come in only where that is allowed, and only without credentials', async () => {
+    const silent = { userName: null, password: null };
+    expect(await enter([saying(notMine)], true, silent)).toEqual({ kind: 'accept', userName: null });
+    expect(await enter([saying(notMine)], false, silent)).toMatchObject({ kind: 'refuse' });
+    expect(await enter([saying(notMine)], true)).toMatchObject({ kind: 'refuse' });
+    expect(await enter([saying(notMine)], true, { password: null })).toMatchObject({ kind: 'refuse' });
+  });
+
+  test('without methods: everybody or nobody, under no name', async () => {
+    expect(await enter([], true)).toEqual({ kind: 'accept', userName: null });
+    expect(await enter([], false)).toMatchObject({ kind: 'refuse', reasonCode: 0x87 });
+  });
+
+  test('a door that nobody spoke of is closed', async () => {
+    expect(await enter([saying(yes)], true, { listener: 'another' })).toMatchObject({ kind: 'refuse' });
+  });
+
+  test('enhanced authentication has no method yet', () => {
+    expect(new Chain(new Map(), new Notebook()).exchange()).toBeNull();
+  });
+});
+
+describe('client certificates', () => {
+  const certificate = { commonName: 'gauge-7', subjectAltNames: ['DNS:g7.example', 'URI:x'], fingerprint: '' };
+  const name = (from: 'common-name' | 'alternative-name', clientCertificate: typeof certificate | null) =>
+    new ClientCertificateName(from).authenticate(credentials({ clientCertificate }));
+
+  test('the name of the certificate is the client’s, whatever it says itself', () => {
+    expect(name('common-name', certificate)).toEqual({ kind: 'accept', userName: 'gauge-7' });
+    expect(name('alternative-name', certificate)).toEqual({ kind: 'accept', userName: 'g7.example' });
+  });
+
+  test('no certificate, or none with such a name', () => {
+    expect(name('common-name', null)).toEqual(notMine);
+    expect(name('common-name', { ...certificate, commonName: '' })).toEqual(notMine);
+    expect(name('alternative-name', { ...certificate, subjectAltNames: [] })).toEqual(notMine);
+  });
+});
+
+describe('access as a whole', () => {
+  const jwt: AccessOptions['jwt'] = {
+    field: 'password',
+    issuer: '',
+    audience: '',
+    leewaySeconds: 0,
+    userNameClaim: 'sub',
+    rulesClaim: '',
+    claims: new Map(),
+    jwksUrl: '',
+  };
+  const options: AccessOptions = {
+    listeners: new Map([['door', { methods: ['password-file'], allowAnonymous: false }]]),
+    hashesAtOnce: 1,
+    certificateName: 'common-name',
+    jwt,
+    tokens: null,
+    clock: new StillClock(),
+    logger: new Notebook(),
+  };
+  const texts: AccessTexts = { passwords: null, rules: null, jwtKeys: null, jwtSecret: null };
+  const named = (text: string) => ({ name: 'file', text });
+
+  test('an empty password file lets nobody in', async () => {
+    const access = new Access(options, { ...texts, passwords: named('') });
+    const result = await access.authenticator.authenticate(credentials({ userName: 'ann', password: 'x' }));
+    expect(result).toMatchObject({ kind: 'refuse' });
+    expect(access.authorizer).toBeNull();
+  });
+
+  test('a broken file leaves everything as it was', () => {
+    const access = new Access(options, { ...texts, rules: named('- {allow: all, topics: a}') });
+    const client = { clientId: 'c', userName: 'u', remoteAddress: 'unix' };
+    const may = (topic: string) => access.authorizer?.authorize(client, 'publish', topic, 0, false);
+    expect(() =>
+      access.replace({ ...texts, rules: named('- {allow: all, topics: b}'), passwords: named('x') }),
+    ).toThrow('file:1:1: a line is USER:HASH');
+    expect([may('a'), may('b')]).toEqual([true, false]);
+    access.replace({ ...texts, rules: named('- {allow: all, topics: b}') });
+    expect([may('a'), may('b')]).toEqual([false, true]);
+  });
+});

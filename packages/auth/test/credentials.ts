@@ -1,0 +1,58 @@
+import type { Credentials, Logger } from '@dunlin/broker';
+
+/** What a client sends, with everything left out that a test does not speak of. */
+export function credentials(given: Partial<Omit<Credentials, 'password'>> & { password?: string | null }): Credentials {
+  const { password = null, ...rest } = given;
+  return {
+    clientId: 'c',
+    userName: null,
+    remoteAddress: '127.0.0.1:50000',
+    listener: 'door',
+    version: 5,
+    clientCertificate: null,
+    ...rest,
+    password: password === null ? null : Buffer.from(password),
+  };
+}
+
+/** Keeps what is said. */
+export class Notebook implements Logger {
+  readonly lines: string[] = [];
+
+  #write(message: string, fields?: Record<string, unknown>): void {
+    this.lines.push(`${message} ${JSON.stringify(fields ?? {})}`);
+  }
+
+  debug(message: string, fields?: Record<string, unknown>): void {
+    this.#write(message, fields);
+  }
+
+  info(message: string, fields?: Record<string, unknown>): void {
+    this.#write(message, fields);
+  }
+
+  warn(message: string, fields?: Record<string, unknown>): void {
+    this.#write(message, fields);
+  }
+
+  error(message: string, fields?: Record<string, unknown>): void {
+    this.#write(message, fields);
+  }
+}
+
+/** A clock that stands still until it is moved. */
+export class StillClock {
+  milliseconds = 1_700_000_000_000;
+
+  now(): number {
+    return this.milliseconds;
+  }
+
+  every(): () => void {
+    return () => {};
+  }
+
+  nextTurn(callback: () => void): void {
+    setImmediate(callback);
+  }
+}

@@ -1,0 +1,181 @@
+import { execFileSync } from 'node:child_process';
+import { argon2Sync, createHash } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { PasswordFile, parsePasswordFile } from '../src/password-file.ts';
+import { changePassword, userNameFault } from '../src/password-file-edit.ts';
+import { makePasswordHash, type PasswordHash, parsePasswordHash, verifyPassword } from '../src/password-hash.ts';
+import { credentials, StillClock } from './credentials.ts';
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'dunlin-passwords-'));
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+const isRight = (hash: string, password: string) =>
+  verifyPassword(parsePasswordHash(hash) as PasswordHash, Buffer.from(password));
+
+describe('hashes', () => {
+  test('our own', async () => {
+    const hash = await makePasswordHash('pass');
+    expect(hash).toMatch(/^\$scrypt\$ln=15,r=8,p=1\$/);
+    expect(await isRight(hash, 'pass')).toBe(true);
+    expect(await isRight(hash, 'Pass')).toBe(false);
+    expect(await makePasswordHash('pass')).not.toBe(hash);
+  });
+
+  test('argon2id', async () => {
+    const nonce = Buffer.from('0123456789abcdef');
+    const parameters = { message: 'pass', nonce, parallelism: 1, tagLength: 32, memory: 64, passes: 2 };
+    const tag = argon2Sync('argon2id', parameters).toString('base64').replaceAll('=', '');
+    const hash = `$argon2id$v=19$m=64,t=2,p=1$${nonce.toString('base64').replaceAll('=', '')}$${tag}`;
+    expect(await isRight(hash, 'pass')).toBe(true);
+    expect(await isRight(hash, 'other')).toBe(false);
+  });
+
+  test("what Mosquitto's own program writes", async () => {
+    const file = join(directory, 'mosquitto');
+    execFileSync('mosquitto_passwd', ['-c', '-b', file, 'ann', 'pass']);
+    const hash = readFileSync(file, 'utf8').trim().slice('ann:'.length);
+    expect(hash).toMatch(/^\$(7|argon2id)\$/);
+    expect(await isRight(hash, 'pass')).toBe(true);
+    expect(await isRight(hash, 'pas')).toBe(false);
+  });
+
+  test('$6$ of old files', async () => {
+    const salt = Buffer.from('salt of twelve');
+    const sum = createHash('sha512').update('pass').update(salt).digest('base64');
+    expect(await isRight(`$6$${salt.toString('base64')}$${sum}`, 'pass')).toBe(true);
+    expect(await isRight(`$6$${salt.toString('base64')}$${sum}`, 'fail')).toBe(false);
+  });
+
+  test.each([
+    '',
+    'plain',
+    '$1$abc$def',
+    '$7$101$c2FsdA==$AAAA',
+    '$7$99999999999$c2FsdA==$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',
+    '$scrypt$ln=31,r=8,p=1$c2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',
+    '$scrypt$ln=2,r=8,p=1$c2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',
+    '$argon2id$v=19$m=99999999,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',
+    '$argon2i$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',
+  ])('refused: "%s"', (text) => {
+    expect(parsePasswordHash(text)).toBeTypeOf('string');
+  });
+});
+
+describe('the file', () => {
+  const good = '$7$101$c2FsdHNhbHQ=$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';
+  const parse = (text: string) => parsePasswordFile({ name: 'users', text });
+
+  test('users, comments, empty lines and the line ends of Windows', () => {
+    expect([...parse(`# people\r\n\r\nann:${good}\r\nbob:${good}`).keys()]).toEqual(['ann', 'bob']);
+    expect(parse('').size).toBe(0);
+  });
+
+  test.each([
+    [`ann:${good}\nbob\n`, 'users:2:1: a line is USER:HASH'],
+    [`:${good}\n`, 'users:1:1: a line is USER:HASH'],
+    ['ann:secret\n', 'users:1:5: no hash of a known kind'],
+    [`ann:${good}\nann:${good}\n`, 'users:2:1: the user "ann" is there twice'],
+  ])('refused: %j', (text, message) => {
+    expect(() => parse(text)).toThrow(message);
+  });
+});
+
+describe('signing in', () => {
+  async function method(): Promise<PasswordFile> {
+    const text = `ann:${await makePasswordHash('pass')}\n`;
+    return new PasswordFile(parsePasswordFile({ name: 'users', text }), new StillClock(), 2);
+  }
+  const kind = async (file: PasswordFile, userName: string | null, password: string | null) =>
+    (await file.authenticate(credentials({ userName, password }))).kind;
+
+  test('a right password, a wrong one, none, an empty one, an unknown user', async () => {
+    const file = await method();
+    expect(await file.authenticate(credentials({ userName: 'ann', password: 'pass' }))).toEqual({
+      kind: 'accept',
+      userName: 'ann',
+    });
+    expect(await kind(file, 'ann', 'wrong')).toBe('refuse');
+    expect(await kind(file, 'ann', null)).toBe('not-mine');
+    expect(await kind(file, 'ann', '')).toBe('not-mine');
+    expect(await kind(file, 'bob', 'pass')).toBe('not-mine');
+    expect(await kind(file, null, 'pass')).toBe('not-mine');
+    expect(await kind(file, '__proto__', 'pass')).toBe('not-mine');
+  });
+
+  test('a right password is remembered, until the file has another; a wrong one is not', async () => {
+    const file = await method();
+    await kind(file, 'ann', 'pass');
+    const begun = process.cpuUsage();
+    for (let i = 0; i < 200; i++) expect(await kind(file, 'ann', 'pass')).toBe('accept');
+    // Two hundred hashes would take twelve seconds.
+    expect(process.cpuUsage(begun).user).toBeLessThan(3_000_000);
+    expect(await kind(file, 'ann', 'pass2')).toBe('refuse');
+    const text = `ann:${await makePasswordHash('new')}\n`;
+    file.replace(parsePasswordFile({ name: 'users', text }));
+    expect(await kind(file, 'ann', 'pass')).toBe('refuse');
+    expect(await kind(file, 'ann', 'new')).toBe('accept');
+    file.replace(new Map());
+    expect(await kind(file, 'ann', 'new')).toBe('not-mine');
+  });
+
+  test('an unknown user costs a hash, as a known one does', async () => {
+    const file = await method();
+    const cost = async (userName: string): Promise<number> => {
+      const begun = process.cpuUsage();
+      for (let i = 0; i < 5; i++) await kind(file, userName, 'wrong');
+      const { user, system } = process.cpuUsage(begun);
+      return user + system;
+    };
+    const [known, unknown] = [await cost('ann'), await cost('bob')];
+    expect(unknown).toBeGreaterThan(known / 3);
+    expect(unknown).toBeLessThan(known * 3);
+  });
+
+  test('more than can wait cannot be told, which is no', async () => {
+    const quick = `ann:$6$c2FsdHNhbHQ=$${createHash('sha512').update('x').digest('base64')}`;
+    const file = new PasswordFile(parsePasswordFile({ name: 'users', text: quick }), new StillClock(), 2);
+    const kinds = await Promise.all(Array.from({ length: 1010 }, (_, i) => kind(file, 'ann', `wrong ${i}`)));
+    expect(kinds.filter((found) => found === 'refuse').length).toBe(1002);
+    expect(kinds.slice(1002)).toEqual(Array(8).fill('cannot-tell'));
+    expect(await kind(file, 'ann', 'again')).toBe('refuse');
+  });
+});
+
+describe('changing the file', () => {
+  const file = () => join(directory, 'users');
+  const change = (userName: string, password: string | null, create = false) =>
+    changePassword({ file: file(), userName, password, create });
+
+  test('create, add, replace, remove; for nobody else to read; nothing left beside it', async () => {
+    await change('ann', 'a', true);
+    await change('bob', 'b');
+    await change('ann', 'c');
+    expect(statSync(file()).mode & 0o777).toBe(0o600);
+    const users = parsePasswordFile({ name: 'users', text: readFileSync(file(), 'utf8') });
+    expect([...users.keys()]).toEqual(['ann', 'bob']);
+    expect(await verifyPassword(users.get('ann') as PasswordHash, Buffer.from('c'))).toBe(true);
+    await change('ann', null);
+    expect(readFileSync(file(), 'utf8')).toMatch(/^bob:\$scrypt\$.*\n$/);
+    expect(readdirSync(directory)).toEqual(['users']);
+  });
+
+  test('comments stay', async () => {
+    writeFileSync(file(), '# people\n\n');
+    await change('ann', 'a');
+    expect(readFileSync(file(), 'utf8')).toMatch(/^# people\n\nann:/);
+  });
+
+  test('what cannot be done is said', async () => {
+    await expect(change('ann', 'a')).rejects.toThrow('there is no such file; -c makes one');
+    await change('ann', 'a', true);
+    await expect(change('bob', null)).rejects.toThrow('has no user "bob"');
+    expect(['', 'a:b', '#a', 'a\nb'].map((name) => userNameFault(name) !== null)).toEqual([true, true, true, true]);
+    expect(userNameFault('ann')).toBeNull();
+  });
+});

@@ -1,0 +1,38 @@
+import { Command } from 'commander';
+import { CommandError } from '../exit-code.ts';
+import { readPassword } from '../read-password.ts';
+
+interface PasswdValues {
+  create?: boolean;
+  batch?: boolean;
+  delete?: boolean;
+}
+
+export const passwdCommand: Command = new Command('passwd')
+  .description('set or remove a user in a password file')
+  .argument('<file>', 'the password file')
+  .argument('<user>', 'the name of the user')
+  .argument('[password]', 'with -b; otherwise it is asked for, or read from standard input')
+  .option('-c, --create', 'make a new file; one that is there is replaced')
+  .option('-b, --batch', 'the password stands in the command line, where other users of this machine can see it')
+  .option('-D, --delete', 'remove the user')
+  .action(passwd);
+
+async function passwd(file: string, userName: string, given: string | undefined, values: PasswdValues): Promise<void> {
+  const { create = false, batch = false, delete: isRemoved = false } = values;
+  const { AccessFileError, changePassword, userNameFault } = await import('@dunlin/auth');
+  const fault = userNameFault(userName);
+  if (fault !== null) throw new CommandError('usage', fault);
+  if (isRemoved && (create || batch || given !== undefined))
+    throw new CommandError('usage', '-D takes a file and a user alone');
+  if (batch !== (given !== undefined))
+    throw new CommandError('usage', batch ? '-b needs a password' : 'a password in the command line needs -b');
+  const password = isRemoved ? null : (given ?? (await readPassword()));
+  if (password === '') throw new CommandError('usage', 'a password is not empty');
+  try {
+    await changePassword({ file, userName, password, create });
+  } catch (error) {
+    if (error instanceof AccessFileError) throw new CommandError('failed', error.message, error);
+    throw error;
+  }
+}

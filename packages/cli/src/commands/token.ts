@@ -1,0 +1,86 @@
+import type { TokenRecords } from '@dunlin/auth';
+import { loadConfiguration } from '@dunlin/config';
+import { Command, InvalidArgumentError } from 'commander';
+import { CommandError } from '../exit-code.ts';
+import { addConfigurationOptions, type ConfigurationValues, readSources } from './configuration-options.ts';
+
+/** Redis is waited for no longer than this. */
+const connectMilliseconds = 5000;
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
+
+interface AddValues extends ConfigurationValues {
+  secret?: string;
+  expires?: number;
+}
+
+const add = addConfigurationOptions(
+  new Command('add')
+    .description('make a token for a device, or give it a new secret; prints the UUID and the secret, once')
+    .argument('[uuid]', 'of the device; a new one unless given')
+    .option('--secret <text>', 'a secret that exists already; other users of this machine can see it here')
+    .option('--expires <seconds>', 'the token ends by itself after this', readSeconds),
+).action((uuid: string | undefined, values: AddValues) =>
+  withTokens(values, async (records) => {
+    const { readUuid, secretLengthMin } = await import('@dunlin/auth');
+    const known = uuid === undefined ? undefined : readUuid(uuid);
+    if (known === null) throw new CommandError('usage', `${uuid} is no UUID`);
+    if (values.secret !== undefined && values.secret.length < secretLengthMin)
+      throw new CommandError('usage', `a secret has at least ${secretLengthMin} characters`);
+    const token = { uuid: known, secret: values.secret, lifetimeSeconds: values.expires };
+    process.stdout.write(`${(await records.add(token, Date.now())).join(' ')}\n`);
+  }),
+);
+
+const revoke = addConfigurationOptions(
+  new Command('revoke')
+    .description('revoke tokens; their connections end within a second, on every node')
+    .argument('<uuid...>', 'of the devices'),
+).action((uuids: string[], values: ConfigurationValues) =>
+  withTokens(values, async (records) => {
+    const { readUuid } = await import('@dunlin/auth');
+    const unknown: string[] = [];
+    for (const text of uuids) {
+      const uuid = readUuid(text);
+      if (uuid === null) throw new CommandError('usage', `${text} is no UUID`);
+      if (!(await records.revoke(uuid))) unknown.push(uuid);
+    }
+    if (unknown.length > 0) throw new CommandError('failed', `there is no token of ${unknown.join(', ')}`);
+  }),
+);
+
+const list = addConfigurationOptions(
+  new Command('list').description('print the UUIDs that have a token, and when each was added'),
+).action((values: ConfigurationValues) =>
+  withTokens(values, async (records) => {
+    for await (const { uuid, createdAt } of records.list())
+      process.stdout.write(`${uuid} ${new Date(createdAt).toISOString()}\n`);
+  }),
+);
+
+export const tokenCommand: Command = new Command('token')
+  .description('work with the tokens of devices, which are in Redis')
+  .addCommand(add)
+  .addCommand(revoke)
+  .addCommand(list);
+
+function readSeconds(text: string): number {
+  if (!/^[1-9]\d{0,9}$/.test(text)) throw new InvalidArgumentError('a whole number of seconds');
+  return Number(text);
+}
+
+/** Finds Redis as a node does. */
+async function withTokens(values: ConfigurationValues, work: (records: TokenRecords) => Promise<void>): Promise<void> {
+  const { configuration } = loadConfiguration(readSources(values));
+  if (configuration.deviceTokens.redisUrl === '' && configuration.store.kind !== 'redis')
+    throw new CommandError('usage', 'say where Redis is: --store redis://HOST:PORT, or deviceTokens.redisUrl');
+  const { openDeviceTokens } = await import('@dunlin/edge');
+  const opened = openDeviceTokens(configuration, silent);
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new CommandError('refused', 'Redis does not answer')), connectMilliseconds);
+  const { records, close } = await Promise.race([opened, late]).finally(() => clearTimeout(timer));
+  try {
+    await work(records);
+  } finally {
+    close();
+  }
+}

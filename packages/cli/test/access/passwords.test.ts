@@ -1,0 +1,144 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MosquittoSub, mosquittoPub } from '@dunlin/testkit';
+import { connectAsync } from 'mqtt';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Dunlin, run, startBroker } from '../command.ts';
+import { answerTo, enter, leave } from './entering.ts';
+
+let directory: string;
+let users: string;
+let broker: Dunlin;
+let url: string;
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'dunlin-passwords-'));
+  users = join(directory, 'users');
+  expect(await run(['passwd', '-c', '-b', users, 'ann', 'secret'])).toMatchObject({ code: 0 });
+  const started = await startBroker(['--workers', '2', '--password-file', users]);
+  broker = started.broker;
+  url = `mqtt://127.0.0.1:${started.port}`;
+});
+afterAll(async () => {
+  await leave();
+  broker.child.kill('SIGKILL');
+  await broker.finished;
+  rmSync(directory, { recursive: true });
+});
+
+describe('dunlin passwd', () => {
+  test('reads the password from standard input, keeps others, removes', async () => {
+    const file = join(directory, 'others');
+    expect((await run(['passwd', '-c', file, 'ann'], 'one\n')).code).toBe(0);
+    expect((await run(['passwd', file, 'bob'], 'two\n')).code).toBe(0);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(readFileSync(file, 'utf8')).toMatch(/^ann:\$scrypt\$.*\nbob:\$scrypt\$.*\n$/);
+    expect((await run(['passwd', '-D', file, 'ann'])).code).toBe(0);
+    expect(readFileSync(file, 'utf8')).toMatch(/^bob:/);
+    expect(await run(['passwd', '-D', file, 'ann'])).toMatchObject({
+      code: 1,
+      errors: expect.stringContaining('has no user "ann"'),
+    });
+  });
+
+  test.each([
+    [['-b', 'FILE', 'ann'], '-b needs a password'],
+    [['FILE', 'ann', 'pass'], 'a password in the command line needs -b'],
+    [['FILE', 'a:b'], 'a user name holds no colon'],
+    [['-b', 'FILE', 'ann', ''], 'a password is not empty'],
+    [['-D', '-c', 'FILE', 'ann'], '-D takes a file and a user alone'],
+  ])('passwd %j is refused', async (words, message) => {
+    const { code, errors } = await run(['passwd', ...words.map((word) => word.replace('FILE', users))], '');
+    expect(errors).toContain(message);
+    expect(code).toBe(2);
+  });
+
+  test('without -c a file that is not there is not made', async () => {
+    const { code, errors } = await run(['passwd', '-b', join(directory, 'none'), 'ann', 'x']);
+    expect(errors).toContain('there is no such file; -c makes one');
+    expect(code).toBe(1);
+  });
+});
+
+describe('with a password file, through the front door', () => {
+  test.each([
+    ['the right password', { userName: 'ann', password: 'secret' }, 0, 0],
+    ['a wrong password', { userName: 'ann', password: 'Secret' }, 0x87, 5],
+    ['an empty password', { userName: 'ann', password: '' }, 0x87, 5],
+    ['a user name without a password', { userName: 'ann' }, 0x87, 5],
+    ['an unknown user', { userName: 'bob', password: 'secret' }, 0x87, 5],
+    ['an empty user name', { userName: '', password: 'secret' }, 0x87, 5],
+    ['nothing', {}, 0x87, 5],
+  ])('%s', async (_title, given, reasonCode, returnCode) => {
+    expect(await answerTo(url, given)).toBe(reasonCode);
+    expect(await answerTo(url, { ...given, version: 4 })).toBe(returnCode);
+  });
+
+  test("Mosquitto's clients", async () => {
+    const subscriber = await MosquittoSub.start(url, ['-u', 'ann', '-P', 'secret', '-t', 'a', '-V', 'mqttv5']);
+    const send = (password: string) =>
+      mosquittoPub(url, ['-u', 'ann', '-P', password, '-t', 'a', '-m', 'hello', '-q', '1', '-V', 'mqttv311']);
+    expect((await send('wrong')).exitCode).toBe(5);
+    expect((await send('secret')).exitCode).toBe(0);
+    expect(await subscriber.nextLine()).toBe('hello');
+    await subscriber.stop();
+    expect((await mosquittoPub(url, ['-t', 'a', '-m', 'x'])).exitCode).toBe(5);
+  });
+
+  test('MQTT.js', async () => {
+    const options = { username: 'ann', reconnectPeriod: 0, protocolVersion: 5 as const };
+    await expect(connectAsync(url, { ...options, password: 'wrong' })).rejects.toMatchObject({ code: 0x87 });
+    const client = await connectAsync(url, { ...options, password: 'secret' });
+    await client.endAsync();
+  });
+
+  test('what is wrong is in the log, not the password', async () => {
+    await answerTo(url, { clientId: 'logged', userName: 'ann', password: 'hunter2' });
+    const line = broker.log().find((entry) => entry.client === 'logged');
+    expect(line).toMatchObject({
+      msg: 'sign-in refused',
+      user: 'ann',
+      method: 'password-file',
+      reason: 'wrong password',
+    });
+    expect(broker.output).not.toContain('hunter2');
+  });
+
+  test('SIGHUP reads the file again; a broken one keeps the old, and says where', async () => {
+    expect((await run(['passwd', '-b', users, 'carl', 'new'])).code).toBe(0);
+    expect(await answerTo(url, { userName: 'carl', password: 'new' })).toBe(0x87);
+    broker.child.kill('SIGHUP');
+    await broker.until('passwords, keys and rules reloaded');
+    expect(await answerTo(url, { userName: 'carl', password: 'new' })).toBe(0);
+    writeFileSync(users, `${readFileSync(users, 'utf8')}dora\n`);
+    broker.child.kill('SIGHUP');
+    await broker.until('users:3:1: a line is USER:HASH');
+    await enter(url, { userName: 'ann', password: 'secret' });
+  });
+});
+
+describe('a start', () => {
+  test('with a file that is broken', async () => {
+    const file = join(directory, 'broken');
+    writeFileSync(file, '# users\nann:plain\n');
+    const words = ['start', '--store', 'memory', '--listener', 'tcp://127.0.0.1:0', '--password-file', file];
+    const { code, errors } = await run(words);
+    expect(errors).toContain(`${file}:2:5: no hash of a known kind`);
+    expect(code).toBe(1);
+  });
+
+  test('with a file that is not there', async () => {
+    const { code, errors } = await run(['start', '--password-file', join(directory, 'nowhere')]);
+    expect(errors).toContain('there is no such file');
+    expect(code).toBe(2);
+  });
+
+  test('on all interfaces: refused with what to do, good with a password file', async () => {
+    const everywhere = ['--listener', 'tcp://0.0.0.0:1883'];
+    const refused = await run(['start', ...everywhere]);
+    expect(refused.errors).toContain('give --password-file FILE (dunlin passwd -c FILE USER writes one)');
+    expect(refused.code).toBe(2);
+    expect((await run(['config', 'check', ...everywhere, '--password-file', users])).code).toBe(0);
+  });
+});

@@ -1,0 +1,97 @@
+import { z } from 'zod';
+import { fileKey } from './store-keys.ts';
+
+/** Ways to find out who a client is, in the order in which they are tried unless another was given. */
+export const authenticationMethods = ['client-certificate', 'jwt', 'redis-token', 'password-file'] as const;
+export type AuthenticationMethod = (typeof authenticationMethods)[number];
+
+const methodList = z.array(z.enum(authenticationMethods)).max(authenticationMethods.length);
+const claimPattern = /^[^=\s]+=.+$/s;
+const jwksUrlPattern = /^(https?:\/\/\S+)?$/;
+
+/** What may stand in a listener's `authentication`. */
+export function isMethodList(value: unknown): value is AuthenticationMethod[] {
+  return methodList.safeParse(value).success;
+}
+
+/** Keys under `authentication`. */
+export const authenticationShape = {
+  methods: methodList.default([]).meta({
+    description:
+      'How clients of every listener prove who they are, tried in this order; a listener may have a list of its own. `client-certificate` and `redis-token` are used only where they are named.',
+    allowed: `a list of ${authenticationMethods.join(', ')}`,
+    defaultText: '`jwt` and `password-file`, those of them that are configured',
+  }),
+  passwordFile: fileKey(
+    'Users and the hashes of their passwords, as `dunlin passwd` and Mosquitto write them. Read again at SIGHUP.',
+  ),
+  certificateName: z.enum(['common-name', 'alternative-name']).default('common-name').meta({
+    description:
+      'What names the client in a client certificate: its common name, or the first of its alternative names.',
+  }),
+};
+
+/** Keys under `jwt`. */
+export const jwtShape = {
+  keyFile: fileKey(
+    'Public keys that tokens are checked with: PEM, a JWK or a JWK set (RSA, P-256, P-384, P-521, Ed25519). Read again at SIGHUP.',
+  ),
+  secretFile: fileKey('The secret of tokens signed with HMAC, at least 32 bytes. Read again at SIGHUP.'),
+  jwksUrl: z.string().regex(jwksUrlPattern).default('').meta({
+    description:
+      'Where a JWK set is fetched: at the start, when a token names a key that is not known (at most twice a minute), and every ten minutes. The last good one is kept.',
+    allowed: 'an https or http URL',
+    defaultText: 'none',
+  }),
+  field: z.enum(['password', 'user-name']).default('password').meta({
+    description: 'Where in CONNECT the token is.',
+  }),
+  issuer: textKey('What the claim `iss` must be.', 'anyone'),
+  audience: textKey('What the claim `aud` must be or hold.', 'any, also tokens that were made for somebody else'),
+  leewaySeconds: z.int().min(0).max(300).default(5).meta({
+    description: 'By how much the clocks of the broker and of who signs may differ.',
+  }),
+  userNameClaim: z.string().min(1).default('sub').meta({
+    description: 'The claim with the name that the client is known by.',
+    allowed: 'text',
+  }),
+  rulesClaim: z.string().default('acl').meta({
+    description: 'The claim with rules for the client (docs/security.md); empty: tokens carry none.',
+    allowed: 'text',
+  }),
+  claims: z.array(z.string().regex(claimPattern)).max(32).default([]).meta({
+    description:
+      'What further claims must be; `%c` stands for the client identifier of CONNECT, `%u` for its user name.',
+    allowed: 'a list of NAME=VALUE, such as sub=%u or client=%c',
+    defaultText: 'none',
+  }),
+};
+
+/** Keys under `deviceTokens`. */
+export const deviceTokensShape = {
+  redisUrl: z
+    .string()
+    .regex(/^(rediss?(\+(sentinel|cluster))?:\/\/\S+)?$/)
+    .default('')
+    .meta({
+      description: 'Where the tokens of the method `redis-token` are.',
+      allowed: 'as `store.url`',
+      defaultText: 'the Redis of the store, with its passwords and certificates',
+      isSecret: true,
+    }),
+};
+
+/** Keys under `authorization`. */
+export const authorizationShape = {
+  rulesFile: fileKey(
+    'Who may publish and subscribe to what (docs/security.md); without it, everybody who may enter may do everything. Read again at SIGHUP.',
+  ),
+  deniedPublish: z.enum(['drop', 'disconnect']).default('drop').meta({
+    description:
+      'What happens to a publish that is not allowed and that the client cannot be told of (QoS 0, MQTT 3). MQTT 5 hears 0x87 in PUBACK and PUBREC.',
+  }),
+};
+
+function textKey(description: string, defaultText: string) {
+  return z.string().default('').meta({ description, allowed: 'text', defaultText });
+}
