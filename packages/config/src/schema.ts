@@ -4,6 +4,7 @@ import { adminShape, backplaneShape, clusterShape, nameForm, namePattern } from 
 import { limitShape } from './limit-keys.ts';
 import { parseListenerText, parseListenerUrl } from './listener.ts';
 import { storeShape } from './store-keys.ts';
+import { tracingShape } from './tracing-keys.ts';
 
 /** Extra words on a key, beside zod's own `description`. */
 declare module 'zod' {
@@ -97,7 +98,8 @@ export const schema = z.strictObject({
   }),
   limits: z.strictObject(limitShape),
   log,
+  tracing: z.strictObject(tracingShape),
 });
 
 /** Sections of the file: objects whose own keys are the settings. */
-export const sections = ['store', 'backplane', 'cluster', 'admin', 'limits', 'log'] as const;
+export const sections = ['store', 'backplane', 'cluster', 'admin', 'limits', 'log', 'tracing'] as const;

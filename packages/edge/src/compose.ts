@@ -9,12 +9,13 @@ import {
   type Leases,
   type Logger,
   MemoryStore,
-  Metrics,
+  type Metrics,
   type Store,
+  type Tracer,
 } from '@dunlin/broker';
 import type { Configuration } from '@dunlin/config';
 import type { RedisStoreOptions } from '@dunlin/store-redis';
-import { NodeLogger } from '@dunlin/telemetry';
+import { NodeLogger, startTracing, tracingSettings } from '@dunlin/telemetry';
 import { MessagePortBackplane } from './backplane/message-port-backplane.ts';
 import { NodeBackplane } from './backplane/node-backplane.ts';
 import { withPassword } from './credentials.ts';
@@ -185,11 +186,25 @@ export interface BrokerParts {
   store: Store;
   leases: Leases | null;
   backplane: Backplane | null;
-  logger: NodeLogger;
+  logger: Logger;
+  metrics: Metrics;
+  tracer: Tracer | null;
+}
+
+/** Null: nothing is traced, and nothing is loaded for it. Throws TracingError for variables that cannot be followed. */
+export async function composeTracer({ configuration, version, endpoint }: WorkerSetup, logger: Logger) {
+  const settings = tracingSettings(configuration.tracing, process.env);
+  return settings === null ? null : startTracing(settings, { nodeId: configuration.nodeId, endpoint, version, logger });
+}
+
+/** The names under which listeners are counted. */
+export function listenerNames({ listeners }: Configuration): string[] {
+  return [...new Set(listeners.map(({ name }) => name))];
 }
 
 /** The broker of one worker. Listeners that are open to everyone are the only ones the configuration lets through, so everyone is let in. */
-export function composeBroker({ configuration, version, store, leases, backplane, logger }: BrokerParts): Broker {
+export function composeBroker(parts: BrokerParts): Broker {
+  const { configuration, version, store, leases, backplane, logger, metrics, tracer } = parts;
   return new Broker({
     nodeId: configuration.nodeId,
     version,
@@ -198,7 +213,8 @@ export function composeBroker({ configuration, version, store, leases, backplane
     backplane,
     clock: new SystemClock(),
     logger,
-    metrics: new Metrics(),
+    metrics,
+    tracer,
     authenticator: new AnonymousAuthenticator(),
     authorizer: null,
     limits: configuration.limits,

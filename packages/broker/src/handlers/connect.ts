@@ -157,7 +157,12 @@ async function authenticate(connection: Connection, packet: ConnectPacket, clien
 }
 
 function decide(connection: Connection, result: AuthenticationResult): Accepted | null {
-  if (result.kind === 'accept') return result;
+  const { metrics } = connection.broker;
+  if (result.kind === 'accept') {
+    metrics.authenticationsAccepted++;
+    return result;
+  }
+  metrics.authenticationsRefused++;
   if (result.kind === 'refuse')
     refuseConnect(connection, result.reasonCode, result.reason); // [MQTT-4.12.0-4]
   else refuseConnect(connection, ReasonCode.notAuthorized, '');

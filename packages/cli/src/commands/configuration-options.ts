@@ -37,7 +37,7 @@ const shortcuts: { option: keyof ConfigurationValues; flags: string; path: strin
     option: 'admin',
     flags: '--admin <host:port>',
     path: 'admin.address',
-    description: 'where /healthz and /readyz are answered',
+    description: 'where /healthz, /readyz and /metrics are answered',
   },
   { option: 'nodeId', flags: '--node-id <name>', path: 'nodeId', description: 'the name of this node' },
   { option: 'logLevel', flags: '--log-level <level>', path: 'log.level', description: 'debug, info, warn or error' },

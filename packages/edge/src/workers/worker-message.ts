@@ -12,6 +12,8 @@ export interface WorkerSetup {
   peers: PeerPort[];
   /** Where the store is, when it lives in a thread of its own. */
   storePort: MessagePort | null;
+  /** Where it counts, as `NodeMetrics` lays it out. */
+  figures: SharedArrayBuffer;
 }
 
 /** Supervisor to worker. */
@@ -23,6 +25,8 @@ export type WorkerCommand =
   | { kind: 'peer'; peer: PeerPort }
   | { kind: 'log-level'; level: Configuration['log']['level'] }
   | { kind: 'status'; id: number }
+  /** Write all that is counted into shared memory. */
+  | { kind: 'count' }
   | { kind: 'stop' };
 
 /** Worker to supervisor. */
@@ -35,6 +39,8 @@ export type WorkerReport =
   /** The start did not succeed, and would not if it were repeated. */
   | { kind: 'failed'; message: string }
   | { kind: 'status'; id: number; status: WorkerStatus }
+  /** The answer to `count`. */
+  | { kind: 'counted' }
   /** Whether the store and the other nodes can be reached, when that has changed. */
   | ({ kind: 'health' } & WorkerHealth)
   /** The others hold it for dead: it ends by itself. */
@@ -59,4 +65,5 @@ export type StopPhase =
   | 'closing listeners'
   | 'disconnecting clients and writing sessions back'
   | 'waiting for clients to close'
+  | 'sending traces'
   | 'closing the store';

@@ -1,6 +1,7 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { EndpointId, Logger } from '@dunlin/broker';
 import type { Configuration, ListenerAddress } from '@dunlin/config';
+import type { NodeMetrics } from '@dunlin/telemetry';
 import { EndpointNames } from '../endpoint-name.ts';
 import type { WorkerHealth, WorkerStatus } from './worker-message.ts';
 import { type WorkerExit, WorkerThread } from './worker-thread.ts';
@@ -10,6 +11,8 @@ const firstBackoffMilliseconds = 50;
 const longestBackoffMilliseconds = 10_000;
 /** A worker that served this long was healthy: the next end begins at the first backoff again. */
 const healthyAfterMilliseconds = 60_000;
+/** A worker that is busy answers within some turns of its event loop; whoever asks for metrics is not kept longer than this. */
+const countMilliseconds = 500;
 
 export interface PoolOptions {
   configuration: Configuration;
@@ -17,6 +20,7 @@ export interface PoolOptions {
   logger: Logger;
   /** A port to the store thread for one more worker, or null when workers open the store themselves. */
   connectStore(): MessagePort | null;
+  metrics: NodeMetrics;
   /** Called when a worker has died, before its successor starts: what it owned is nobody's now. */
   releaseOwner(endpoint: EndpointId): Promise<void>;
   /** Called when `health` or `listening` may have changed. */
@@ -39,6 +43,7 @@ export class WorkerPool {
   #seats: Seat[] = [];
   #addresses: ListenerAddress[];
   #stopping = false;
+  #replaced = 0;
 
   constructor(options: PoolOptions) {
     this.#options = options;
@@ -89,6 +94,20 @@ export class WorkerPool {
     };
   }
 
+  /** Workers that died and were replaced. */
+  get replaced(): number {
+    return this.#replaced;
+  }
+
+  /** Resolves when every worker has written what it counts, or some time has passed: what one that hangs wrote last has to do. */
+  async count(): Promise<void> {
+    const counted = this.#seats.filter((seat) => seat.isAlive).map((seat) => seat.thread.count());
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, countMilliseconds);
+    await Promise.race([Promise.allSettled(counted), late]);
+    clearTimeout(timer);
+  }
+
   /** Workers that are between death and replacement are left out. */
   async status(): Promise<WorkerStatus[]> {
     const answers = await Promise.allSettled(
@@ -131,7 +150,8 @@ export class WorkerPool {
     const endpoint = this.#names.next(index);
     const channels = others.filter((seat) => seat.isAlive).map((seat) => ({ seat, channel: new MessageChannel() }));
     const peers = channels.map(({ seat, channel }) => ({ endpoint: seat.thread.setup.endpoint, port: channel.port1 }));
-    const setup = { configuration, version, endpoint, index, peers, storePort: connectStore() };
+    const figures = this.#options.metrics.attach(index);
+    const setup = { configuration, version, endpoint, index, peers, storePort: connectStore(), figures };
     const thread = new WorkerThread(setup, () => this.#options.changed());
     for (const { seat, channel } of channels) {
       seat.thread.command({ kind: 'peer', peer: { endpoint, port: channel.port2 } }, [channel.port2]);
@@ -149,6 +169,7 @@ export class WorkerPool {
   async #bury(seat: Seat, { code, error, isEvicted }: WorkerExit): Promise<void> {
     seat.isAlive = false;
     seat.isListening = false;
+    this.#options.metrics.detach(seat.thread.setup.index);
     this.#options.changed();
     const { index, endpoint } = seat.thread.setup;
     if (Date.now() - seat.startedAt > healthyAfterMilliseconds) seat.backoffMilliseconds = firstBackoffMilliseconds;
@@ -177,6 +198,7 @@ export class WorkerPool {
       await thread.prepare();
       await thread.listen(this.#addresses);
       seat.isListening = true;
+      this.#replaced++;
       this.#options.changed();
       this.#options.logger.info('worker replaced', { worker: thread.setup.index, endpoint: thread.setup.endpoint });
     } catch (error) {
