@@ -83,11 +83,24 @@ export class ClusterNode {
     return wire;
   }
 
-  /** What `/readyz` answers. */
-  async readiness(): Promise<{ code: number; reasons: string[] }> {
+  async #ask(path: string): Promise<Response> {
     await this.says('answers over HTTP');
     const [{ address }] = this.lines('answers over HTTP');
-    const response = await fetch(`${address}/readyz`);
+    return fetch(`${address}${path}`);
+  }
+
+  /** What `/metrics` answers: each series with its value. */
+  async metrics(): Promise<Map<string, number>> {
+    const text = await (await this.#ask('/metrics')).text();
+    const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+    return new Map(
+      lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]),
+    );
+  }
+
+  /** What `/readyz` answers. */
+  async readiness(): Promise<{ code: number; reasons: string[] }> {
+    const response = await this.#ask('/readyz');
     const { reasons } = (await response.json()) as { reasons: string[] };
     return { code: response.status, reasons };
   }
