@@ -9,6 +9,7 @@ import type { Backplane } from '../../src/ports/backplane.ts';
 import type { Leases } from '../../src/ports/leases.ts';
 import type { Logger } from '../../src/ports/logger.ts';
 import { Metrics } from '../../src/ports/metrics.ts';
+import type { Tracer } from '../../src/ports/tracer.ts';
 import { Client, type ConnectOptions, connect } from './client.ts';
 import { FakeClock } from './fake-clock.ts';
 import { StoreGate } from './store-gate.ts';
@@ -18,6 +19,7 @@ export interface WorkerOptions {
   authenticator?: Authenticator;
   authorizer?: Authorizer;
   leases?: Leases;
+  tracer?: Tracer;
   /** What carries frames between the workers; one that loses nothing unless said otherwise. */
   hub?: (clock: FakeClock) => Hub;
 }
@@ -54,6 +56,7 @@ export class Worker {
       authenticator: options.authenticator ?? new AnonymousAuthenticator(),
       authorizer: options.authorizer ?? null,
       leases: options.leases ?? null,
+      tracer: options.tracer ?? null,
       limits: { ...defaultLimits, sysIntervalSeconds: 0, ...options.limits },
       seed: 1,
     });
