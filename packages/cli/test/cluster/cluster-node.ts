@@ -15,6 +15,7 @@ export interface NodeAddresses {
   readonly natsUrl: string;
   readonly workers: number;
   readonly arguments: readonly string[];
+  readonly environment: NodeJS.ProcessEnv;
 }
 
 /** One `dunlin start` of a cluster. Its name and its port stay the same over restarts. */
@@ -38,11 +39,11 @@ export class ClusterNode {
 
   /** Starts the process and does not wait. */
   launch(): void {
-    const { name, port, redisUrl, natsUrl, workers, arguments: more } = this.#addresses;
+    const { name, port, redisUrl, natsUrl, workers, arguments: more, environment } = this.#addresses;
     const listener = `tcp://127.0.0.1:${port}`;
     const words = ['start', '--node-id', name, '--listener', listener, '--workers', String(workers)];
     words.push('--store', redisUrl, '--backplane', natsUrl, '--admin', '127.0.0.1:0', ...more);
-    this.#process = new Dunlin(words);
+    this.#process = new Dunlin(words, environment);
   }
 
   async start(): Promise<void> {
