@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { keys } from './packages/config/src/keys.ts';
+import { metricRows } from './packages/telemetry/src/metric-names.ts';
 
 // The style of the house as a test. Each check names what it found and where, so that a failure reads like a review.
 
@@ -173,6 +174,11 @@ describe('tidy', () => {
   test('every configuration key is in the documents', () => {
     const reference = readFileSync(join(root, 'docs/configuration.md'), 'utf8');
     expect(keys.filter((key) => !reference.includes(`\`${key.path}\``)).map((key) => key.path)).toEqual([]);
+  });
+
+  test('every metric is in the documents', () => {
+    const reference = readFileSync(join(root, 'docs/metrics.md'), 'utf8');
+    expect(metricRows.filter(({ name }) => !reference.includes(`\`${name}\``)).map(({ name }) => name)).toEqual([]);
   });
 
   test(`production has at most ${dependenciesMax} packages`, () => {

@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
 // Packages are tested from their TypeScript source: no build lies between a change and its test. Threads started by tests take the same
-// way, through the `source` condition.
-const conditions = ['source', 'import', 'module', 'node', 'default'];
+// way, through the `source` condition. `module` is not among them: packages that name files by it mean bundlers, and Node cannot read those.
+const conditions = ['source', 'import', 'node', 'default'];
 
 export default defineConfig({
   test: {

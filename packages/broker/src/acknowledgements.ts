@@ -2,6 +2,7 @@
  * What must be safe before somebody is told so (P1), and the order in which clients are told.
  */
 import type { Connection } from './connection.ts';
+import type { PublishSpan } from './ports/tracer.ts';
 
 /** Something that waits for the store or other endpoints. Begins with one wait, which whoever made it settles when all waits were added. */
 export abstract class Awaited {
@@ -55,9 +56,14 @@ export class PendingAcknowledgement extends Awaited {
   readonly type: 4 | 5;
   readonly packetId: number;
   reasonCode = 0;
+  /** When its PUBLISH was read, milliseconds since 1970. */
+  readonly readAt: number;
+  /** Ended when it is sent; null: it is not traced. */
+  span: PublishSpan | null = null;
 
   constructor(connection: Connection, type: 4 | 5, packetId: number) {
     super();
+    this.readAt = connection.broker.delivery.now;
     this.connection = connection;
     this.type = type;
     this.packetId = packetId;
@@ -82,6 +88,8 @@ export class Acknowledgements {
   private head = 0;
   /** PUBACKs among them: what counts against the client's window besides unreleased QoS 2. */
   pubacks = 0;
+  /** The connection is gone: what still becomes ready is neither sent nor counted. */
+  private abandoned = false;
 
   constructor(owner: Connection) {
     this.owner = owner;
@@ -94,6 +102,13 @@ export class Acknowledgements {
   add(pending: PendingAcknowledgement): void {
     this.queue.push(pending);
     if (pending.type === 4) this.pubacks++;
+    this.owner.broker.metrics.acknowledgementsWaiting++;
+  }
+
+  /** The connection is gone, and nobody waits for them any more. */
+  abandon(): void {
+    this.abandoned = true;
+    this.owner.broker.metrics.acknowledgementsWaiting -= this.length;
   }
 
   /** Whether a PUBREC for this packet identifier is still to be sent. */
@@ -107,13 +122,17 @@ export class Acknowledgements {
   /** Sends those at the front that are ready. */
   flush(): void {
     const { queue } = this;
-    const before = this.head;
+    if (this.abandoned || this.length === 0 || queue[this.head].waits > 0) return;
+    const { clock, metrics } = this.owner.broker;
+    const now = clock.now();
     while (this.head < queue.length && queue[this.head].waits === 0) {
       const pending = queue[this.head++];
       if (pending.type === 4) this.pubacks--;
+      metrics.acknowledgementsWaiting--;
+      metrics.acknowledgementSeconds.observe((now - pending.readAt) / 1000);
       this.owner.sendAcknowledgement(pending.type, pending.packetId, pending.reasonCode);
+      if (pending.span !== null) pending.span.end(pending.reasonCode);
     }
-    if (this.head === before) return;
     if (this.head === queue.length) {
       queue.length = 0;
       this.head = 0;

@@ -56,6 +56,11 @@ export class AppendQueue {
     this.clock.nextTurn(() => this.sendGathered());
   }
 
+  /** Messages under way. */
+  get length(): number {
+    return this.gathered.length + (this.batch?.length ?? 0);
+  }
+
   /** Resolves when nothing is under way. */
   idle(): Promise<void> {
     if (this.batch === null && this.gathered.length === 0) return Promise.resolve();

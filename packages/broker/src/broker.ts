@@ -29,6 +29,7 @@ import type { Leases } from './ports/leases.ts';
 import type { Logger } from './ports/logger.ts';
 import type { Metrics } from './ports/metrics.ts';
 import type { EndpointId, Store } from './ports/store.ts';
+import type { Tracer } from './ports/tracer.ts';
 import type { Transport } from './ports/transport.ts';
 import type { Publication } from './publication.ts';
 import { PublishRouter } from './publish-router.ts';
@@ -70,6 +71,8 @@ export interface BrokerOptions {
   limits: Limits;
   /** Null, or absent: whoever starts the workers knows which have ended, and releases what they owned. */
   leases?: Leases | null;
+  /** Null, or absent: nothing is traced. */
+  tracer?: Tracer | null;
   /** A random number for hashing; from the caller, so that a simulation can repeat itself. */
   seed?: number;
 }
@@ -86,6 +89,7 @@ export class Broker {
   readonly authorizer: Authorizer | null;
   readonly deniedPublish: 'drop' | 'disconnect';
   readonly limits: Limits;
+  readonly tracer: Tracer | null;
   readonly tree = new SubscriptionTree();
   readonly flusher: OutboxFlusher;
   readonly keepAlive: KeepAlive;
@@ -126,6 +130,7 @@ export class Broker {
     this.logger = logger;
     this.metrics = metrics;
     this.limits = limits;
+    this.tracer = options.tracer ?? null;
     this.authenticator = options.authenticator;
     this.authorizer = options.authorizer;
     this.deniedPublish = options.deniedPublish ?? 'drop';
@@ -136,6 +141,7 @@ export class Broker {
     this.pendingWrites = new PendingWrites(clock, logger, metrics);
     this.writer = new SessionWriter(store, clock, logger, metrics);
     this.delivery = new SessionDelivery(store, this.writer, clock, logger, metrics, limits);
+    this.delivery.tracer = this.tracer;
     this.appends = new AppendQueue(store, clock, logger, metrics, this.delivery);
     this.retained = new RetainedMessages(store, this.delivery, clock, logger);
     this.durableFilters = new DurableFilters(store, this.tree);
@@ -193,6 +199,20 @@ export class Broker {
     return this.connections.size;
   }
 
+  /** Renews the gauges among the metrics. */
+  observe(): void {
+    const { metrics, links } = this;
+    metrics.sessions = this.sessions.count;
+    metrics.subscriptions = metrics.subscriptionsAdded - metrics.subscriptionsRemoved;
+    metrics.routes = this.routes.ownCount;
+    metrics.durableFilters = this.durableFilters.size;
+    metrics.endpoints = this.cluster.others;
+    metrics.linksFull = links.fullCount;
+    metrics.linkBytes = links.unacknowledgedBytes;
+    metrics.appendsWaiting = this.appends.length;
+    metrics.writesWaiting = this.pendingWrites.length;
+  }
+
   /** Loads what is durable and joins the other workers. Only then may connections be accepted. */
   async start(): Promise<void> {
     await this.durableFilters.load();
@@ -210,7 +230,11 @@ export class Broker {
     const connection = new Connection(this, transport);
     this.connections.add(connection);
     this.metrics.connectionsOpened++;
-    if (this.stopping || this.connections.size > this.limits.connectionsMax) connection.end();
+    this.metrics.listener(transport.listener).opened++;
+    if (this.stopping || this.connections.size > this.limits.connectionsMax) {
+      connection.closeReason = this.stopping ? 'server-shutting-down' : 'connections-max';
+      connection.end();
+    }
     return connection;
   }
 
@@ -291,7 +315,10 @@ export class Broker {
     this.duties.stop();
     for (const connection of [...this.connections]) {
       if (connection.state === ConnectionState.connected) connection.disconnect(ReasonCode.serverShuttingDown);
-      else connection.end();
+      else {
+        connection.closeReason = 'server-shutting-down';
+        connection.end();
+      }
     }
     await this.withinFlushTime(this.flushed());
     this.links.flushMessages();

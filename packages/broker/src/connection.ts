@@ -20,6 +20,7 @@ import {
 } from '@dunlin/protocol';
 import { Acknowledgements } from './acknowledgements.ts';
 import type { Broker } from './broker.ts';
+import { type CloseReason, closeReasonOf } from './close-reason.ts';
 import { checkDeadlines } from './connection-deadlines.ts';
 import { ConnectionState } from './connection-state.ts';
 import { handleAuth } from './handlers/auth.ts';
@@ -76,6 +77,8 @@ export class Connection implements PacketSink, KeepAliveEntry {
   private client: ClientIdentity | null = null;
   authenticationMethod: string | null = null;
   keepAliveSeconds = 0;
+  /** What it is counted under when it ends: set by whatever ends it first. */
+  closeReason: CloseReason = 'connection-lost';
   lastReceivedSecond: number;
   partialSinceSecond = 0;
   checkAtSecond = 0;
@@ -200,6 +203,7 @@ export class Connection implements PacketSink, KeepAliveEntry {
       return this.state === ConnectionState.connected;
     }
     this.broker.run.flush();
+    this.broker.metrics.packetsReceived[type]++;
     switch (type) {
       case PacketType.puback:
         handlePuback(this, bytes, bodyStart, end);
@@ -250,10 +254,12 @@ export class Connection implements PacketSink, KeepAliveEntry {
         throw new ProtocolError(ReasonCode.protocolError, 'the first packet is not CONNECT', 'MQTT-3.1.0-1');
       }
       this.state = ConnectionState.connecting;
+      this.broker.metrics.packetsReceived[type]++;
       handleConnect(this, bytes, bodyStart, end);
       return true;
     }
     if (type === PacketType.auth && !this.holding) {
+      this.broker.metrics.packetsReceived[type]++;
       handleAuth(this, bytes, bodyStart, end);
       return true;
     }
@@ -271,6 +277,7 @@ export class Connection implements PacketSink, KeepAliveEntry {
     this.session = session;
     this.state = ConnectionState.connected;
     this.holding = true;
+    this.broker.metrics.listener(this.transport.listener).connected[this.version]++;
   }
 
   /** What was kept is handled now, in its order, up to a packet that must be waited for in its turn. */
@@ -388,6 +395,7 @@ export class Connection implements PacketSink, KeepAliveEntry {
   /** The 4-byte success form, or the longer one of MQTT 5 with a reason code. */
   sendAcknowledgement(type: 4 | 5 | 6 | 7, packetId: number, reasonCode: number): void {
     if (this.state === ConnectionState.closed) return;
+    this.broker.metrics.packetsSent[type]++;
     if (reasonCode === 0 || !this.version5) {
       const at = this.outbox.reserve(4);
       writeAck(this.outbox.buffer, at, type, packetId);
@@ -424,7 +432,10 @@ export class Connection implements PacketSink, KeepAliveEntry {
     if (this.state === ConnectionState.closed) return true;
     const bytes = encodeWithin(packet, this.version, this.clientMaximumPacketSize);
     if (bytes === null) return false;
-    if (bytes.length > 0) this.outbox.put(bytes);
+    if (bytes.length > 0) {
+      this.broker.metrics.packetsSent[PacketType[packet.type]]++;
+      this.outbox.put(bytes);
+    }
     return true;
   }
 
@@ -450,6 +461,7 @@ export class Connection implements PacketSink, KeepAliveEntry {
   /** Ends the connection from our side. MQTT 5 clients get DISCONNECT with the reason code [MQTT-3.14.0-1]. */
   disconnect(reasonCode: number, reasonString = ''): void {
     if (this.state === ConnectionState.closed) return;
+    this.closeReason = closeReasonOf(reasonCode);
     if (this.version5 && this.state === ConnectionState.connected) {
       const properties = reasonString === '' ? {} : { reasonString };
       this.send({ type: 'disconnect', reasonCode, properties });
@@ -471,6 +483,7 @@ export class Connection implements PacketSink, KeepAliveEntry {
    */
   endAfterDisconnect(): void {
     if (this.state === ConnectionState.closed) return;
+    this.closeReason = 'client-disconnect';
     this.outbox.flushNow();
     if (this.session?.stored !== true) {
       if (this.transport.pendingBytes === 0) this.transport.destroy();
@@ -493,7 +506,11 @@ export class Connection implements PacketSink, KeepAliveEntry {
   /** The transport is closed, by whomever. Called once; later calls do nothing. */
   closed(_error?: Error): void {
     if (this.state === ConnectionState.closed) return;
+    const listener = this.broker.metrics.listener(this.transport.listener);
+    if (this.state === ConnectionState.connected) listener.connected[this.version]--;
+    listener.closed[this.closeReason]++;
     this.state = ConnectionState.closed;
+    this.acknowledgements?.abandon();
     this.outbox.close();
     this.early = null;
     this.earlyBytes = 0;

@@ -7,10 +7,12 @@
 import { variableByteIntegerSize, writeVariableByteInteger } from '@dunlin/protocol';
 import type { Connection } from './connection.ts';
 import { putVariant } from './outbox.ts';
+import type { Metrics } from './ports/metrics.ts';
 import { type Publication, packetIdFromEnd, publishSize, writePublish } from './publication.ts';
 import type { Session } from './session.ts';
 import type { SessionDelivery } from './session-delivery.ts';
 import type { Subscription } from './subscription.ts';
+import { tracedDelivery } from './traced-publish.ts';
 
 const publishType = 0x30;
 const nothing = Buffer.alloc(0);
@@ -23,6 +25,7 @@ export function deliverQos0(
   publisher: Session | null,
 ): void {
   const retainBit = publication.retain ? 1 : 0;
+  const isTraced = publication.trace !== null;
   for (let i = 0; i < subscriptions.length; i++) {
     const subscription = subscriptions[i];
     if (subscription.noLocal && subscription.session === publisher) continue; // [MQTT-3.8.3-3]
@@ -30,9 +33,11 @@ export function deliverQos0(
     // The RETAIN flag goes on only where the subscription asked for that [MQTT-3.3.1-12], [MQTT-3.3.1-13].
     const firstByte = publishType | (subscription.retainAsPublished ? retainBit : 0);
     if (connection.outbox.congested && !delivery.mayQueueQos0(connection)) continue;
-    if (subscription.identifiers === null && !connection.individual) {
-      putVariant(connection.outbox, publication.variant(connection.version5, false, delivery.now), firstByte, 0);
+    if (subscription.identifiers === null && !connection.individual && !isTraced) {
+      const variant = publication.variant(connection.version5, false, delivery.now);
+      putVariant(connection.outbox, variant, firstByte, 0);
       delivery.metrics.publishesSent++;
+      delivery.metrics.publishBytesSent += variant.end - variant.start;
     } else {
       sendPublish(delivery, connection, publication, firstByte, 0, subscription.identifiers);
     }
@@ -64,21 +69,21 @@ export function sendPublish(
   packetId: number,
   identifiers: number[] | null,
 ): boolean {
+  if (publication.trace !== null)
+    return tracedDelivery(delivery, connection, publication, (more) =>
+      sendIndividually(delivery, connection, publication, firstByte, packetId, identifiers, more),
+    );
   const withPacketId = packetId !== 0;
   if (identifiers === null && !connection.individual) {
-    putVariant(
-      connection.outbox,
-      publication.variant(connection.version5, withPacketId, delivery.now),
-      firstByte,
-      packetId,
-    );
-    delivery.metrics.publishesSent++;
+    const variant = publication.variant(connection.version5, withPacketId, delivery.now);
+    putVariant(connection.outbox, variant, firstByte, packetId);
+    countSent(delivery.metrics, firstByte, variant.end - variant.start);
     return true;
   }
-  return sendIndividually(delivery, connection, publication, firstByte, packetId, identifiers);
+  return sendIndividually(delivery, connection, publication, firstByte, packetId, identifiers, nothing);
 }
 
-/** The packet is for this client alone: subscription identifiers [MQTT-3.3.4-3], a topic alias, or a maximum to keep. */
+/** The packet is for this client alone: subscription identifiers [MQTT-3.3.4-3], a topic alias, a maximum to keep, or `more` properties. */
 function sendIndividually(
   delivery: SessionDelivery,
   connection: Connection,
@@ -86,10 +91,12 @@ function sendIndividually(
   firstByte: number,
   packetId: number,
   identifiers: number[] | null,
+  more: Buffer,
 ): boolean {
   const withPacketId = packetId !== 0;
   const version5 = connection.version5;
   let extra = version5 && identifiers !== null ? identifierProperties(identifiers) : nothing;
+  if (more.length > 0) extra = Buffer.concat([extra, more]);
   // Checked without the alias first: an alias must not be taken for a packet that is not sent.
   if (
     publishSize(publication, version5, withPacketId, extra, true) + aliasPropertySize >
@@ -104,35 +111,47 @@ function sendIndividually(
     if (alias !== 0) {
       extra = Buffer.concat([extra, Buffer.from([0x23, alias >> 8, alias & 0xff])]);
       if (connection.outboundAliases.known) {
-        write(connection, publication, firstByte, packetId, extra, false, delivery.now);
-        delivery.metrics.publishesSent++;
+        write(delivery, connection, publication, firstByte, packetId, extra, false);
         return true;
       }
     }
   }
-  write(connection, publication, firstByte, packetId, extra, true, delivery.now);
-  delivery.metrics.publishesSent++;
+  write(delivery, connection, publication, firstByte, packetId, extra, true);
   return true;
+}
+
+function countSent(metrics: Metrics, firstByte: number, bytes: number): void {
+  metrics.publishesSent++;
+  metrics.publishBytesSent += bytes;
+  const qos = (firstByte >> 1) & 3;
+  if (qos === 1) {
+    metrics.publishesSent1++;
+    metrics.publishBytesSent1 += bytes;
+  } else if (qos === 2) {
+    metrics.publishesSent2++;
+    metrics.publishBytesSent2 += bytes;
+  }
 }
 
 const aliasPropertySize = 4;
 
 function write(
+  delivery: SessionDelivery,
   connection: Connection,
   publication: Publication,
   firstByte: number,
   packetId: number,
   extra: Buffer,
   withTopic: boolean,
-  now: number,
 ): void {
   const version5 = connection.version5;
   const withPacketId = packetId !== 0;
   const size = publishSize(publication, version5, withPacketId, extra, withTopic);
   const at = connection.outbox.reserve(size);
   const out = connection.outbox.buffer;
-  writePublish(publication, out, at, version5, withPacketId, extra, withTopic, now);
+  writePublish(publication, out, at, version5, withPacketId, extra, withTopic, delivery.now);
   out[at] = firstByte;
+  countSent(delivery.metrics, firstByte, size);
   if (withPacketId) out.writeUInt16BE(packetId, at + size - packetIdFromEnd(publication, version5, extra));
 }
 

@@ -44,6 +44,8 @@ export class Duties {
     this.run('releasing what the dead owned', () => broker.burials.everySecond(isLeader));
     if (!isLeader) {
       broker.groupDuties.rest();
+      broker.metrics.sessionsStored = 0;
+      broker.metrics.messagesRetained = 0;
       return;
     }
     this.run('publishing due wills', () => this.publishDueWills());
@@ -52,6 +54,7 @@ export class Duties {
     if (this.seconds % slowEverySeconds === 0) {
       this.run('trimming logs', () => this.trim());
       this.run('looking after groups', () => broker.groupDuties.run());
+      this.run('counting what is stored', () => this.count());
     }
   }
 
@@ -85,7 +88,15 @@ export class Duties {
   private async expireSessions(): Promise<void> {
     const { broker } = this;
     const ended = await broker.store.expireSessions(broker.clock.now(), batchMax);
+    broker.metrics.sessionsExpired += ended.length;
     if (ended.length > 0) broker.durableFilters.markStale();
+  }
+
+  private async count(): Promise<void> {
+    const { metrics, store } = this.broker;
+    const [sessions, retained] = await Promise.all([store.countSessions(), store.countRetained()]);
+    metrics.sessionsStored = sessions;
+    metrics.messagesRetained = retained;
   }
 
   private async trim(): Promise<void> {

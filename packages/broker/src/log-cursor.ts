@@ -43,6 +43,8 @@ export class LogCursor implements InflightSource, LogReader {
   private checked: boolean;
   /** Above `acknowledged` and in flight since before the reconnect: sent again by packet identifier, not from here. */
   private readonly resent = new Set<number>();
+  /** The lowest number that the log held when the page was read. */
+  private readFirst = 0;
   private page = noEntries;
   private pageAt = 0;
 
@@ -129,7 +131,9 @@ export class LogCursor implements InflightSource, LogReader {
     if (lastSequence > this.log.lastSequence) this.log.lastSequence = lastSequence;
     this.page = entries;
     this.pageAt = 0;
+    this.readFirst = firstSequence;
     if (entries.length === 0) {
+      this.countExpired(lastSequence + 1);
       this.skipTo(Math.max(lastSequence + 1, firstSequence));
       if (lastSequence < this.readEnd) {
         // The store has less than was heard of before: it answers from an older state. Asked again later, not in a loop.
@@ -147,6 +151,7 @@ export class LogCursor implements InflightSource, LogReader {
 
   private sendEntry(entry: LogEntry): void {
     if (entry.sequence < this.next) return;
+    this.countExpired(entry.sequence);
     this.skipTo(entry.sequence);
     this.next = entry.sequence + 1;
     // What a reconnect sent again may be acknowledged by now, before the page came that holds it.
@@ -162,6 +167,14 @@ export class LogCursor implements InflightSource, LogReader {
       return;
     }
     this.delivery.sendLogged(this, entry.sequence, publication);
+  }
+
+  /** Numbers that the log still counts and does not give have expired [MQTT-3.3.2-5]; the page that is worked off says from where on it counts. */
+  private countExpired(end: number): void {
+    let count = 0;
+    for (let number = Math.max(this.next, this.readFirst, end - gapNotedMax); number < end; number++)
+      if (!this.resent.has(number) && !this.above.has(number)) count++;
+    if (count > 0) this.delivery.countExpired(count);
   }
 
   /** Numbers from `next` up to this one are no longer in the log: expired or dropped. */

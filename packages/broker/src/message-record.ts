@@ -9,13 +9,19 @@
  *  | = 1    |        | f64, ms    | length u16   |             | len u16 |             | ties   | (forwarded ones) | to end  |
  *  |        |        | 0: never   |              |             |         |             | len u32|                  |         |
  *  +--------+--------+------------+--------------+-------------+---------+-------------+--------+------------------+---------+
- *  flags: bits 0-1 QoS, bit 2 retain, bit 3: publishedAt (f64, ms) stands behind expiresAt
+ *  flags: bits 0-1 QoS, bit 2 retain, bit 3: publishedAt (f64, ms) stands behind expiresAt; bit 4, in layout 2 alone: the context of a trace
+ *  (25 bytes, ports/tracer.ts) stands behind these
  * ```
+ *
+ * Layout 2 is written for messages that are traced, layout 1 for all others: a reader that knows layout 1 alone refuses what it would take apart wrongly.
  */
+import { traceContextBytes } from './ports/tracer.ts';
 import { Publication } from './publication.ts';
 
-const layoutVersion = 1;
+const plainLayout = 1;
+const tracedLayout = 2;
 const publishedFlag = 8;
+const traceFlag = 16;
 const publishedAtOffset = 10;
 
 /** Thrown by `readRecord` for bytes that are no record of a known layout: a store written by a newer version, or damaged. */
@@ -30,14 +36,20 @@ export function writeRecord(
   topic: Buffer | null = null,
   publishedAt = publication.publishedAt,
 ): Buffer {
-  const publisherAt = publishedAt === 0 ? 10 : 18;
+  const { trace } = publication;
+  const traceAt = publishedAt === 0 ? 10 : 18;
+  const publisherAt = trace === null ? traceAt : traceAt + traceContextBytes;
   const publisherLength = Buffer.byteLength(publication.publisher);
   const topicLength = topic === null ? publication.topicEnd - publication.topicStart : topic.length;
   const propertiesLength = publication.propertiesEnd - publication.propertiesStart;
   const payloadLength = publication.payloadEnd - publication.payloadStart;
   const record = Buffer.allocUnsafe(publisherAt + 8 + publisherLength + topicLength + propertiesLength + payloadLength);
-  record[0] = layoutVersion;
+  record[0] = trace === null ? plainLayout : tracedLayout;
   record[1] = publication.qos | (publication.retain ? 4 : 0) | (publishedAt === 0 ? 0 : publishedFlag);
+  if (trace !== null) {
+    record[1] |= traceFlag;
+    trace.copy(record, traceAt);
+  }
   record.writeDoubleBE(publication.expiresAt, 2);
   if (publishedAt !== 0) record.writeDoubleBE(publishedAt, publishedAtOffset);
   let at = record.writeUInt16BE(publisherLength, publisherAt);
@@ -54,17 +66,20 @@ export function writeRecord(
 /** A publication over the bytes of a record, which must not change afterwards. Throws RecordError. */
 export function readRecord(bytes: Uint8Array): Publication {
   const record = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (record.length < 18 || record[0] !== layoutVersion) {
+  if (record.length < 18 || record[0] < plainLayout || record[0] > tracedLayout) {
     throw new RecordError(
-      `a message of layout ${record[0]} and ${record.length} bytes; known is layout ${layoutVersion}`,
+      `a message of layout ${record[0]} and ${record.length} bytes; known are layouts ${plainLayout} and ${tracedLayout}`,
     );
   }
   const publication = new Publication();
   const hasPublished = (record[1] & publishedFlag) !== 0;
-  const publisherAt = hasPublished ? 18 : 10;
+  const traceAt = hasPublished ? 18 : 10;
+  const isTraced = record[0] === tracedLayout && (record[1] & traceFlag) !== 0;
+  const publisherAt = isTraced ? traceAt + traceContextBytes : traceAt;
   if (record.length < publisherAt + 8) throw new RecordError('a message record that ends within its head');
   const publisherEnd = publisherAt + 2 + record.readUInt16BE(publisherAt);
   publication.bytes = record;
+  if (isTraced) publication.trace = record.subarray(traceAt, publisherAt);
   publication.qos = (record[1] & 3) as 0 | 1 | 2;
   publication.retain = (record[1] & 4) !== 0;
   publication.expiresAt = record.readDoubleBE(2);

@@ -27,6 +27,10 @@ export class PendingWrites {
     clock.every(retryMilliseconds, () => this.retry());
   }
 
+  get length(): number {
+    return this.underWay.size + this.failed.length;
+  }
+
   /** `what` is said in the log when it fails. `write` is called again when the store was not available, so it must be one that may be done twice. */
   add(what: string, write: () => Promise<unknown>): void {
     this.start({ what, write });

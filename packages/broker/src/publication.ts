@@ -8,6 +8,7 @@
  * the received packet itself serve for its own variant. First byte (QoS, DUP, RETAIN) and packet identifier are written into the copy.
  */
 import { PacketType, variableByteIntegerSize, writeVariableByteInteger } from '@dunlin/protocol';
+import type { PublishSpan, TraceContext } from './ports/tracer.ts';
 
 const nothing = Buffer.alloc(0);
 
@@ -40,6 +41,10 @@ export class Publication {
   lent = false;
   /** Client identifier of who published, for No Local; empty: not a client. */
   publisher = '';
+  /** Of a message that is traced: the parent of what becomes of it; null: it is not. */
+  trace: TraceContext | null = null;
+  /** What is to be ended when it was acknowledged; whoever takes that over sets it to null here. */
+  span: PublishSpan | null = null;
   readonly old0 = new Variant();
   readonly old1 = new Variant();
   readonly new0 = new Variant();

@@ -16,7 +16,7 @@ import type { RunEntry } from './cluster/frames.ts';
 import type { Links } from './cluster/links.ts';
 import { FrameError } from './cluster/wire.ts';
 import { sendPublish } from './deliver.ts';
-import { putBytes, sendBytes } from './outbox.ts';
+import { type Outbox, putBytes, sendBytes } from './outbox.ts';
 import { Publication } from './publication.ts';
 import {
   ConversionSpace,
@@ -126,15 +126,21 @@ export class PublishRun implements RunEntry {
       const { connection } = subscription;
       if (connection.outbox.congested && !delivery.mayQueueQos0(connection)) continue;
       if (subscription.identifiers !== null || connection.individual) this.sendEach(subscription);
-      else if (connection.version5 === version5) sendBytes(connection.outbox, this.bytes, this.start, this.end);
+      else if (connection.version5 === version5) this.sendAsIs(connection.outbox);
       else this.sendConverted(subscription, version5);
       delivery.metrics.publishesSent += count;
     }
   }
 
+  private sendAsIs(outbox: Outbox): void {
+    this.delivery.metrics.publishBytesSent += this.end - this.start;
+    sendBytes(outbox, this.bytes, this.start, this.end);
+  }
+
   private sendConverted(subscription: Subscription, version5: boolean): void {
     const { outbox } = subscription.connection;
     this.converted ??= this.convert(version5);
+    this.delivery.metrics.publishBytesSent += this.converted.length;
     if (this.convertedInScratch) putBytes(outbox, this.converted, 0, this.converted.length);
     else sendBytes(outbox, this.converted, 0, this.converted.length);
   }

@@ -180,6 +180,7 @@ export class RetainedMessages {
   private sendEntry(entry: RetainedEntry, subscription: Subscription): void {
     try {
       const publication = readRecord(entry.record);
+      publication.trace = null; // a trace that goes on with every subscription, for years, is none
       // With Retain As Published or without, a retained message sent on subscribe has RETAIN 1 [MQTT-3.3.1-8]
       this.delivery.send(publication, subscription, true);
     } catch (error) {

@@ -14,6 +14,7 @@ import type { Clock } from './ports/clock.ts';
 import type { Logger } from './ports/logger.ts';
 import type { Metrics } from './ports/metrics.ts';
 import type { OutboundInflight, Store } from './ports/store.ts';
+import type { Tracer } from './ports/tracer.ts';
 import type { Publication } from './publication.ts';
 import type { Session } from './session.ts';
 import type { SessionWriter } from './session-writer.ts';
@@ -31,6 +32,8 @@ export class SessionDelivery {
   private readonly clock: Clock;
   private readonly logger: Logger;
   private readonly limits: Limits;
+  /** Null: nothing is traced. Set by the broker. */
+  tracer: Tracer | null = null;
   /** Set by who hands out the messages of groups. */
   groupRoomCame: ((session: Session) => void) | null = null;
   private readonly failedReads = new Set<LogCursor>();
@@ -138,8 +141,9 @@ export class SessionDelivery {
       this.metrics.dropped['queue-full']++;
       if (this.limits.queuePolicy === 'disconnect') session.connection.quotaExceeded();
       if (this.limits.queuePolicy !== 'drop-oldest') return;
-      waiting.shift();
+      if (waiting.shift() !== undefined) this.metrics.messagesWaiting--;
     }
+    this.metrics.messagesWaiting++;
     waiting.push({ publication: keep(publication), subscription, qos, retain });
   }
 
@@ -196,6 +200,7 @@ export class SessionDelivery {
     while (waiting !== null && waiting.length > 0 && session.hasRoom) {
       const message = waiting.shift();
       if (message === undefined) break;
+      this.metrics.messagesWaiting--;
       if (message.publication.isExpired(this.now)) {
         this.metrics.dropped.expired++;
         continue;
@@ -343,6 +348,11 @@ export class SessionDelivery {
     const cursors = [...this.failedReads];
     this.failedReads.clear();
     for (const cursor of cursors) cursor.pump();
+  }
+
+  /** Messages of a log that had expired before a session came to them. */
+  countExpired(count: number): void {
+    this.metrics.dropped.expired += count;
   }
 
   countGap(): void {

@@ -104,6 +104,7 @@ function place(broker: Broker, subscription: Subscription): void {
   const share = parseShare(subscription.filter);
   const entry = tree.entry(share?.filter ?? subscription.filter);
   if (share !== null) {
+    broker.metrics.sharedSubscriptions++;
     const group = groupOf(entry, subscription.filter, share.filter);
     group.add(subscription);
     broker.groups.joined(subscription);
@@ -128,6 +129,7 @@ export function removeSubscription(broker: Broker, subscription: Subscription): 
     session.cursors.splice(session.cursors.indexOf(subscription.cursor), 1);
   }
   const share = parseShare(subscription.filter);
+  if (share !== null) broker.metrics.sharedSubscriptions--;
   const entry = tree.find(share?.filter ?? subscription.filter);
   if (entry === null) return;
   if (share === null) {

@@ -15,6 +15,7 @@ export function giveToOthers(broker: Broker, session: Session, inflight: boolean
   }
   if (waiting === null) return;
   for (let message = waiting.shift(); message !== undefined; message = waiting.shift()) {
+    broker.metrics.messagesWaiting--;
     if (message.subscription.isShared && broker.redispatch(message.subscription, message.publication)) continue;
     broker.metrics.dropped['session-ended']++;
   }

@@ -1,57 +1,170 @@
 /**
- * `$SYS/broker/…`, with the names Mosquitto uses: what this node counts, over all its workers (features F3). Published to local subscribers
- * every few seconds, and to a new subscriber at once; never stored, never taken from clients.
+ * `$SYS/broker/…`, with the names Mosquitto uses (its manual, "broker status"): what this node counts, over all its workers; and `$SYS/cluster/…`, the same over all nodes
+ * (features F3). Published to local subscribers every few seconds, and to a new subscriber at once; never stored, never taken from clients.
+ *
+ * Each worker tells the others what it counts and adds up for its own subscribers what they have told. Memory of the process is not among it: that is `/metrics`.
  */
 import { topicMatchesFilter } from '@dunlin/protocol';
 import type { Broker } from './broker.ts';
 import { deliverQos0 } from './deliver.ts';
+import type { EndpointId } from './ports/store.ts';
 import { publicationOf } from './publish-in-place.ts';
 import type { Subscription } from './subscription.ts';
 
-/** Each topic below `$SYS/broker/` with the counter of one worker; workers' counters are added up. */
-const counters: readonly { topic: string; value: (broker: Broker) => number }[] = [
-  { topic: 'clients/connected', value: (broker) => broker.sessions.count },
-  { topic: 'clients/active', value: (broker) => broker.sessions.count },
-  { topic: 'clients/total', value: (broker) => broker.metrics.connectionsOpened },
-  { topic: 'messages/received', value: (broker) => broker.metrics.publishesReceived },
-  { topic: 'messages/sent', value: (broker) => broker.metrics.publishesSent },
-  { topic: 'publish/messages/received', value: (broker) => broker.metrics.publishesReceived },
-  { topic: 'publish/messages/sent', value: (broker) => broker.metrics.publishesSent },
-  { topic: 'publish/messages/dropped', value: (broker) => droppedMessages(broker) },
-  { topic: 'bytes/received', value: (broker) => broker.metrics.bytesReceived },
-  { topic: 'bytes/sent', value: (broker) => broker.metrics.bytesSent },
-  {
-    topic: 'subscriptions/count',
-    value: (broker) => broker.metrics.subscriptionsAdded - broker.metrics.subscriptionsRemoved,
-  },
+interface Counter {
+  name: string;
+  value: (broker: Broker) => number;
+  /** Told by one worker of the cluster for all: a node has no part of its own. */
+  ofCluster?: boolean;
+  /** Told as averages a minute under `load/`, too. */
+  load?: string;
+}
+
+/** What workers tell each other, in this order. Names are those of the topics, unless a topic is made of several. */
+// biome-ignore format: a table
+const counters: readonly Counter[] = [
+  { name: 'clients/connected', value: ({ sessions }) => sessions.count },
+  { name: 'durable sessions connected', value: ({ sessions }) => storedCount(sessions.all()), ofCluster: true },
+  { name: 'durable sessions', value: ({ metrics }) => metrics.sessionsStored, ofCluster: true },
+  { name: 'clients/expired', value: ({ metrics }) => metrics.sessionsExpired, ofCluster: true },
+  { name: 'sockets', value: ({ metrics }) => metrics.connectionsOpened, load: 'sockets' },
+  { name: 'connections', value: ({ metrics }) => metrics.packetsReceived[1], load: 'connections' },
+  { name: 'messages/received', value: ({ metrics }) => metrics.publishesReceived + sum(metrics.packetsReceived), load: 'messages/received' },
+  { name: 'messages/sent', value: ({ metrics }) => metrics.publishesSent + sum(metrics.packetsSent), load: 'messages/sent' },
+  { name: 'publish/messages/received', value: ({ metrics }) => metrics.publishesReceived, load: 'publish/received' },
+  { name: 'publish/messages/sent', value: ({ metrics }) => metrics.publishesSent, load: 'publish/sent' },
+  { name: 'publish/messages/dropped', value: (broker) => droppedMessages(broker), load: 'publish/dropped' },
+  { name: 'publish/bytes/received', value: ({ metrics }) => metrics.publishBytesReceived },
+  { name: 'publish/bytes/sent', value: ({ metrics }) => metrics.publishBytesSent },
+  { name: 'bytes/received', value: ({ metrics }) => metrics.bytesReceived, load: 'bytes/received' },
+  { name: 'bytes/sent', value: ({ metrics }) => metrics.bytesSent, load: 'bytes/sent' },
+  { name: 'subscriptions/count', value: ({ metrics }) => metrics.subscriptionsAdded - metrics.subscriptionsRemoved },
+  { name: 'shared_subscriptions/count', value: ({ metrics }) => metrics.sharedSubscriptions },
+  { name: 'retained messages/count', value: ({ metrics }) => metrics.messagesRetained, ofCluster: true },
+  { name: 'messages waiting', value: ({ metrics }) => metrics.messagesWaiting },
 ];
+const loads = counters.flatMap(({ load }, at) => (load === undefined ? [] : [{ load, at }]));
+const loadMinutes = [1, 5, 15] as const;
+
+const secondsPerMinute = 60;
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((whole, count) => whole + count, 0);
+}
+
+function storedCount(sessions: Iterable<{ stored: boolean }>): number {
+  let count = 0;
+  for (const session of sessions) if (session.stored) count++;
+  return count;
+}
 
 /** A publish that nobody subscribed to is no loss, and not counted here. */
 function droppedMessages(broker: Broker): number {
-  let sum = 0;
-  for (const [reason, count] of Object.entries(broker.metrics.dropped)) if (reason !== 'no-subscriber') sum += count;
-  return sum;
+  return sum(Object.values(broker.metrics.dropped)) - broker.metrics.dropped['no-subscriber'];
+}
+
+/** Totals that grow, and their averages a minute over the last 1, 5 and 15 minutes: the newest counts most, as in the load of a Unix system. */
+class LoadAverages {
+  readonly averages = loads.map(() => loadMinutes.map(() => 0));
+  private last: number[] | null = null;
+
+  /** `totals`: of all counters. */
+  add(totals: readonly number[], seconds: number): void {
+    const { last } = this;
+    this.last = [...totals];
+    if (last === null || seconds <= 0) return;
+    for (const [row, { at }] of loads.entries()) {
+      const aMinute = ((totals[at] - last[at]) * secondsPerMinute) / seconds;
+      for (const [column, minutes] of loadMinutes.entries()) {
+        const kept = Math.exp(-seconds / (secondsPerMinute * minutes));
+        this.averages[row][column] = aMinute + kept * (this.averages[row][column] - aMinute);
+      }
+    }
+  }
+}
+
+/** What is told of one node, or of all. */
+class Totals {
+  readonly prefix: string;
+  /** Null: all. */
+  private readonly nodeId: string | null;
+  private readonly broker: Broker;
+  private readonly load = new LoadAverages();
+  private connectedMaximum = 0;
+
+  constructor(broker: Broker, prefix: string, nodeId: string | null) {
+    this.broker = broker;
+    this.prefix = prefix;
+    this.nodeId = nodeId;
+  }
+
+  /** Called every so many seconds. */
+  tick(seconds: number): void {
+    const totals = this.totals();
+    this.load.add(totals, seconds);
+    this.connectedMaximum = Math.max(this.connectedMaximum, totals[0]);
+  }
+
+  private totals(): number[] {
+    const { broker, nodeId } = this;
+    const totals = counters.map((counter) => counter.value(broker));
+    for (const [endpoint, others] of broker.cluster.statistics) {
+      // Of another release, that counts other things.
+      if (others.length !== counters.length) continue;
+      const isHere = nodeId === null || nodeOf(endpoint) === nodeId;
+      for (const [at, { ofCluster }] of counters.entries()) if (isHere || ofCluster) totals[at] += others[at];
+    }
+    return totals;
+  }
+
+  /** Each topic with its text. */
+  addTo(values: Map<string, string>): void {
+    const totals = this.totals();
+    const of = (name: string): number => totals[counters.findIndex((counter) => counter.name === name)];
+    const set = (name: string, value: number): void => {
+      values.set(this.prefix + name, String(value));
+    };
+    for (const [at, { name }] of counters.entries()) if (name.includes('/')) set(name, totals[at]);
+    const connected = of('clients/connected');
+    const disconnected = Math.max(0, of('durable sessions') - of('durable sessions connected'));
+    const stored = of('retained messages/count') + of('messages waiting');
+    set('clients/active', connected);
+    set('clients/disconnected', disconnected);
+    set('clients/inactive', disconnected);
+    set('clients/total', connected + disconnected);
+    set('clients/maximum', Math.max(this.connectedMaximum, connected));
+    set('messages/stored', stored);
+    set('store/messages/count', stored);
+    for (const [row, { load }] of loads.entries())
+      for (const [column, minutes] of loadMinutes.entries())
+        values.set(`${this.prefix}load/${load}/${minutes}min`, this.load.averages[row][column].toFixed(2));
+  }
+}
+
+/** `a` of `a/0#17…`. */
+function nodeOf(endpoint: EndpointId): string {
+  return endpoint.slice(0, endpoint.lastIndexOf('/'));
 }
 
 export class SysTopics {
   private readonly broker: Broker;
   private readonly startedAt: number;
+  private readonly totals: readonly Totals[];
+  private lastAt: number;
 
   constructor(broker: Broker) {
     this.broker = broker;
     this.startedAt = broker.clock.now();
+    this.lastAt = this.startedAt;
+    this.totals = [new Totals(broker, '$SYS/broker/', nodeOf(broker.self)), new Totals(broker, '$SYS/cluster/', null)];
   }
 
   private values(): Map<string, string> {
     const { broker } = this;
-    const sums = counters.map((counter) => counter.value(broker));
-    for (const others of broker.cluster.statistics.values())
-      others.forEach((value, i) => {
-        sums[i] += value;
-      });
-    const values = new Map(counters.map((counter, i) => [`$SYS/broker/${counter.topic}`, String(sums[i])]));
+    const values = new Map<string, string>();
     values.set('$SYS/broker/version', `dunlin version ${broker.version}`);
     values.set('$SYS/broker/uptime', `${Math.floor((broker.clock.now() - this.startedAt) / 1000)} seconds`);
+    for (const totals of this.totals) totals.addTo(values);
     return values;
   }
 
@@ -59,6 +172,9 @@ export class SysTopics {
   publish(): void {
     const { broker } = this;
     broker.cluster.broadcastStatistics(counters.map((counter) => counter.value(broker)));
+    const now = broker.clock.now();
+    for (const totals of this.totals) totals.tick((now - this.lastAt) / 1000);
+    this.lastAt = now;
     for (const [topic, value] of this.values()) {
       const bytes = Buffer.from(topic);
       const match = broker.matches.find(bytes, 0, bytes.length);

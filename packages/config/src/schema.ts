@@ -11,6 +11,7 @@ import { adminShape, backplaneShape, clusterShape, nameForm, namePattern } from 
 import { limitShape } from './limit-keys.ts';
 import { parseListenerText, parseListenerUrl } from './listener.ts';
 import { storeShape } from './store-keys.ts';
+import { tracingShape } from './tracing-keys.ts';
 
 /** Extra words on a key, beside zod's own `description`. */
 declare module 'zod' {
@@ -112,6 +113,7 @@ export const schema = z.strictObject({
   }),
   limits: z.strictObject(limitShape),
   log,
+  tracing: z.strictObject(tracingShape),
 });
 
 /** Sections of the file: objects whose own keys are the settings. */
@@ -126,4 +128,5 @@ export const sections = [
   'authorization',
   'limits',
   'log',
+  'tracing',
 ] as const;

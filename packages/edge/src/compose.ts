@@ -10,12 +10,13 @@ import {
   type Leases,
   type Logger,
   MemoryStore,
-  Metrics,
+  type Metrics,
   type Store,
+  type Tracer,
 } from '@dunlin/broker';
 import type { Configuration } from '@dunlin/config';
 import type { RedisCommands, RedisStoreOptions } from '@dunlin/store-redis';
-import { NodeLogger } from '@dunlin/telemetry';
+import { NodeLogger, startTracing, tracingSettings } from '@dunlin/telemetry';
 import { MessagePortBackplane } from './backplane/message-port-backplane.ts';
 import { NodeBackplane } from './backplane/node-backplane.ts';
 import { withPassword } from './credentials.ts';
@@ -257,12 +258,25 @@ export interface BrokerParts {
   leases: Leases | null;
   backplane: Backplane | null;
   access: Access | null;
-  logger: NodeLogger;
+  logger: Logger;
+  metrics: Metrics;
+  tracer: Tracer | null;
+}
+
+/** Null: nothing is traced, and nothing is loaded for it. Throws TracingError for variables that cannot be followed. */
+export async function composeTracer({ configuration, version, endpoint }: WorkerSetup, logger: Logger) {
+  const settings = tracingSettings(configuration.tracing, process.env);
+  return settings === null ? null : startTracing(settings, { nodeId: configuration.nodeId, endpoint, version, logger });
+}
+
+/** The names under which listeners are counted. */
+export function listenerNames({ listeners }: Configuration): string[] {
+  return [...new Set(listeners.map(({ name }) => name))];
 }
 
 /** The broker of one worker. Without anything that says who may enter, the configuration lets only listeners through that are open to everyone. */
 export function composeBroker(parts: BrokerParts): Broker {
-  const { configuration, version, store, leases, backplane, access, logger } = parts;
+  const { configuration, version, store, leases, backplane, access, logger, metrics, tracer } = parts;
   return new Broker({
     nodeId: configuration.nodeId,
     version,
@@ -271,7 +285,8 @@ export function composeBroker(parts: BrokerParts): Broker {
     backplane,
     clock: new SystemClock(),
     logger,
-    metrics: new Metrics(),
+    metrics,
+    tracer,
     authenticator: access?.authenticator ?? new AnonymousAuthenticator(),
     authorizer: access?.authorizer ?? null,
     deniedPublish: configuration.authorization.deniedPublish,

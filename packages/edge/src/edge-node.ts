@@ -8,7 +8,7 @@ import {
   type ListenerAddress,
   withoutSecrets,
 } from '@dunlin/config';
-import type { NodeLogger } from '@dunlin/telemetry';
+import { type NodeLogger, NodeMetrics } from '@dunlin/telemetry';
 import { AdminServer } from './admin/admin-server.ts';
 import {
   closeStore,
@@ -17,6 +17,7 @@ import {
   composeStore,
   isInCluster,
   isStoreRemote,
+  listenerNames,
   needsStoreThread,
   type OpenLeases,
   readAccess,
@@ -44,6 +45,7 @@ export class EdgeNode {
   readonly #logger: NodeLogger;
   readonly #version: string;
   readonly #pool: WorkerPool;
+  readonly #metrics: NodeMetrics;
   /** Whether the node is ready for clients, and why not. */
   readonly readiness: NodeStatus;
   readonly #admin: AdminServer | null;
@@ -71,7 +73,15 @@ export class EdgeNode {
     this.#admin =
       configuration.admin.address === ''
         ? null
-        : new AdminServer({ status: this.readiness, isAlive: () => this.#isAlive() });
+        : new AdminServer({
+            status: this.readiness,
+            isAlive: () => this.#isAlive(),
+            metrics: () => this.#countAll(),
+          });
+    this.#metrics = new NodeMetrics(listenerNames(configuration), {
+      version: options.version,
+      runtime: process.version,
+    });
     const { promise, reject } = Promise.withResolvers<never>();
     this.failure = promise;
     promise.catch((error: Error) => this.#logger.error('the node cannot go on', { error }));
@@ -82,6 +92,7 @@ export class EdgeNode {
       logger: this.#logger,
       connectStore: () => this.#storeThread?.connect() ?? null,
       accessTexts: () => this.#accessTexts,
+      metrics: this.#metrics,
       releaseOwner: (endpoint) => this.#releaseOwner(endpoint),
       changed: () => this.#observe(),
     });
@@ -213,6 +224,24 @@ export class EdgeNode {
       store: isStoreRemote(this.#configuration) && !(this.#isStoreConnected && health.store),
       backplane: isInCluster(this.#configuration) && !(hasWorkers && health.backplane),
       workers: this.#pool.listening === 0 && !this.readiness.reasons.includes('starting'),
+    });
+  }
+
+  /** What the whole node counts, now. */
+  async #countAll(): Promise<{ contentType: string; text: string }> {
+    await this.#pool.count();
+    const { rss: residentBytes, external: externalBytes } = process.memoryUsage();
+    const { user, system } = process.cpuUsage();
+    return this.#metrics.text({
+      version: this.#version,
+      runtime: process.version,
+      startedAt: performance.timeOrigin / 1000,
+      isReady: this.readiness.isReady,
+      listening: this.#pool.listening,
+      replaced: this.#pool.replaced,
+      ...{ residentBytes, externalBytes },
+      cpuUserSeconds: user / 1e6,
+      cpuSystemSeconds: system / 1e6,
     });
   }
 

@@ -1,1 +1,11 @@
 export { type LogFormat, type LogLevel, type LogOptions, NodeLogger } from './logger.ts';
+export { measuredStore } from './measured-store.ts';
+export type { NodeFigures } from './node-figures.ts';
+export { OutageLogger } from './outage-logger.ts';
+export { NodeMetrics } from './prometheus.ts';
+export { observeThread, watchThread } from './thread-watch.ts';
+export type { OtelTracer } from './tracing/otel-tracer.ts';
+export { startTracing } from './tracing/start-tracing.ts';
+export { TracingError, tracingSettings } from './tracing/tracing-settings.ts';
+export { WorkerFigures } from './worker-figures.ts';
+export { WorkerRegion } from './worker-region.ts';

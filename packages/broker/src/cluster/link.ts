@@ -51,6 +51,7 @@ interface KeptFrame {
   sequence: number;
   bytes: Uint8Array;
   waiting: Awaited[];
+  sentAt: number;
 }
 
 export class Link {
@@ -75,6 +76,8 @@ export class Link {
   private quietSince = 0;
   unacknowledgedBytes = 0;
   private readonly held = new Set<HeldPublisher>();
+  /** Told after how many milliseconds a kept frame was acknowledged; set by whoever counts. */
+  taken: ((milliseconds: number) => void) | null = null;
 
   private readonly passingWriter = new FrameWriter();
   private passingSent = 0;
@@ -155,7 +158,7 @@ export class Link {
     if (this.keptWriter.length === 0) return;
     const bytes = this.keptWriter.take();
     if (this.keptCount === 0) this.quietSince = now;
-    this.kept.push({ sequence: this.sequence, bytes, waiting: this.waiting });
+    this.kept.push({ sequence: this.sequence, bytes, waiting: this.waiting, sentAt: now });
     this.waiting = [];
     this.unacknowledgedBytes += bytes.length;
     if (this.isRepeating) return;
@@ -199,6 +202,7 @@ export class Link {
     this.passingTaken = Math.max(this.passingTaken, acknowledgement.passing);
     let isProgress = false;
     while (this.keptCount > 0 && this.kept[this.head].sequence <= acknowledgement.sequence) {
+      if (this.taken !== null) this.taken(now - this.kept[this.head].sentAt);
       this.settleFirst();
       isProgress = true;
     }

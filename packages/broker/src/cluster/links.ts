@@ -79,6 +79,7 @@ export class Links {
       this.metrics.framesRepeated++;
     };
     const link = new Link(++this.lastId, this.bytesMax, this.broadcastSent, this.clock.now(), send, repeated);
+    link.taken = (milliseconds) => this.metrics.linkSeconds.observe(milliseconds / 1000);
     this.links.set(endpoint, link);
     this.inbound.set(endpoint, new InboundLink());
   }
@@ -271,6 +272,19 @@ export class Links {
   reconnected(): void {
     const now = this.clock.now();
     for (const link of this.links.values()) link.reconnected(now, this.broadcastSent);
+  }
+
+  /** Links that publishers must wait for. */
+  get fullCount(): number {
+    let count = 0;
+    for (const link of this.links.values()) if (link.isFull) count++;
+    return count;
+  }
+
+  get unacknowledgedBytes(): number {
+    let bytes = 0;
+    for (const link of this.links.values()) bytes += link.unacknowledgedBytes;
+    return bytes;
   }
 
   private tick(): void {

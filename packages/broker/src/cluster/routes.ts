@@ -73,6 +73,11 @@ export class Routes {
     this.clock.every(tickMilliseconds, () => this.tick());
   }
 
+  /** Filters and groups that others are told of. */
+  get ownCount(): number {
+    return this.own.routes.size;
+  }
+
   get hasPeers(): boolean {
     return this.peers.size > 0;
   }

@@ -6,6 +6,7 @@ import type { Publication } from '../publication.ts';
 import type { Producer } from '../publish-router.ts';
 import type { Session } from '../session.ts';
 import type { TopicMatch } from '../topic-match.ts';
+import { endPublish } from '../traced-publish.ts';
 
 const noProducer: Producer = { producer: null, inbound: null };
 
@@ -20,17 +21,23 @@ export function acceptPublish(
   const { router } = connection.broker;
   if (publication.qos === 0) {
     router.route(publication, match, session, null, noProducer);
+    if (publication.span !== null) endPublish(publication, 0);
     return;
   }
   if (match.isPlain && !publication.retain && !(publication.qos === 2 && session.stored)) {
     // Nothing to wait for: everybody who gets it is here.
+    connection.broker.metrics.acknowledgementSeconds.counts[0]++;
     if (publication.qos === 2) session.inboundInflight.add(packetId, 0);
     router.route(publication, match, session, null, noProducer);
-    acknowledge(connection, publication.qos, packetId, match.isEmpty ? ReasonCode.noMatchingSubscribers : 0);
+    const reasonCode = match.isEmpty ? ReasonCode.noMatchingSubscribers : 0;
+    acknowledge(connection, publication.qos, packetId, reasonCode);
+    if (publication.span !== null) endPublish(publication, reasonCode);
     return;
   }
   const pending = new PendingAcknowledgement(connection, publication.qos === 1 ? 4 : 5, packetId);
   connection.pendingAcknowledgements().add(pending);
+  pending.span = publication.span;
+  publication.span = null;
   if (match.isEmpty && !publication.retain) pending.reasonCode = ReasonCode.noMatchingSubscribers;
   const producer = publication.qos === 2 ? rememberInbound(session, packetId) : noProducer;
   router.route(publication, match, session, pending, producer);

@@ -164,7 +164,12 @@ async function authenticate(
 }
 
 function decide(connection: Connection, result: AuthenticationResult): Acceptance | null {
-  if (result.kind === 'accept') return result;
+  const { metrics } = connection.broker;
+  if (result.kind === 'accept') {
+    metrics.authenticationsAccepted++;
+    return result;
+  }
+  metrics.authenticationsRefused++;
   if (result.kind === 'refuse')
     refuseConnect(connection, result.reasonCode, result.reason); // [MQTT-4.12.0-4]
   else refuseConnect(connection, ReasonCode.notAuthorized, '');

@@ -95,6 +95,8 @@ function authorize(
     deny(connection, publication.qos, packetId);
   } else {
     const kept = keep(publication);
+    kept.span = publication.span;
+    publication.span = null;
     connection.holdFor(answer, (allowed) => {
       if (!allowed) deny(connection, kept.qos, packetId);
       else then(kept);

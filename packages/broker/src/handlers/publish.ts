@@ -7,10 +7,12 @@
 import { ProtocolError, PublishView, ReasonCode, readPublish } from '@dunlin/protocol';
 import type { Connection } from '../connection.ts';
 import { deliverQos0 } from '../deliver.ts';
+import type { Metrics } from '../ports/metrics.ts';
 import { Publication } from '../publication.ts';
 import { placeInPacket } from '../publish-in-place.ts';
 import type { Session } from '../session.ts';
 import type { TopicMatch } from '../topic-match.ts';
+import { beginPublish, endPublish } from '../traced-publish.ts';
 import { acceptPublish } from './accept-publish.ts';
 import { type Answer, askForMatch, publishRestricted } from './publish-restricted.ts';
 
@@ -29,12 +31,20 @@ export function handlePublish(
   const { broker, version5 } = connection;
   const session = connection.session as Session;
   readPublish(view, header, bytes, bodyStart, end, connection.version);
-  broker.metrics.publishesReceived++;
   const publication = scratch;
   placeInPacket(publication, view, bytes, start, version5, broker.delivery.now, connection.inboundAliases);
   const match = matchTopic(connection, publication);
+  broker.metrics.publishesReceived++;
+  broker.metrics.publishBytesReceived += end - start;
+  if (broker.tracer !== null) beginPublish(connection, broker.tracer, publication);
   let answer: Answer = null;
-  if (publication.qos === 0 && match.takesRuns && !publication.retain && !match.isRestricted) {
+  if (
+    publication.qos === 0 &&
+    publication.trace === null &&
+    match.takesRuns &&
+    !publication.retain &&
+    !match.isRestricted
+  ) {
     if (connection.allowedMatch !== match) answer = askForMatch(connection, match);
     if (answer !== null && answer !== true) {
       // Not allowed, or not known yet.
@@ -50,6 +60,7 @@ export function handlePublish(
     }
   }
   broker.run.flush();
+  if (publication.qos > 0) countReceived(broker.metrics, publication.qos, end - start);
   publication.publisher = session.clientId;
   if (publication.retain && !broker.limits.retainAvailable) {
     throw new ProtocolError(ReasonCode.retainNotSupported, 'retained messages are not supported here', 'MQTT-3.2.2-14');
@@ -70,6 +81,17 @@ export function handlePublish(
   if (match.isRestricted || broker.authorizer !== null)
     publishRestricted(connection, session, publication, match, packetId, answer);
   else acceptPublish(connection, session, publication, match, packetId);
+  if (publication.span !== null) endPublish(publication, 0);
+}
+
+function countReceived(metrics: Metrics, qos: 0 | 1 | 2, bytes: number): void {
+  if (qos === 1) {
+    metrics.publishesReceived1++;
+    metrics.publishBytesReceived1 += bytes;
+  } else {
+    metrics.publishesReceived2++;
+    metrics.publishBytesReceived2 += bytes;
+  }
 }
 
 function matchTopic(connection: Connection, publication: Publication): TopicMatch {

@@ -6,6 +6,7 @@ import { ConnectionState } from '../connection-state.ts';
 /** Ends a connection that has no session: with CONNACK if CONNECT was there and the version has a code for the reason [MQTT-3.2.2-7]. */
 export function refuseConnect(connection: Connection, reasonCode: number, reason: string): void {
   connection.broker.metrics.connectsRefused++;
+  connection.closeReason = connection.state === ConnectionState.new ? 'connect-timeout' : 'connect-refused';
   if (connection.state === ConnectionState.connecting && reasonCode >= 0x80) {
     const properties: Properties = connection.version5 && reason !== '' ? { reasonString: reason } : {};
     connection.send({ type: 'connack', sessionPresent: false, reasonCode, properties }); // [MQTT-3.2.2-6]

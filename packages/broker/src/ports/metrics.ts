@@ -1,3 +1,6 @@
+import { type CloseReason, closeReasons } from '../close-reason.ts';
+import { Histogram, latencyBounds } from './histogram.ts';
+
 export const dropReasons = [
   'no-subscriber',
   'queue-full',
@@ -13,6 +16,26 @@ export const dropReasons = [
 ] as const;
 export type DropReason = (typeof dropReasons)[number];
 
+function zeros<Name extends string>(names: readonly Name[]): Record<Name, number> {
+  return Object.fromEntries(names.map((name) => [name, 0])) as Record<Name, number>;
+}
+
+/** What is counted for each listener. */
+export class ListenerMetrics {
+  readonly name: string;
+  opened = 0;
+  readonly closed: Record<CloseReason, number> = zeros(closeReasons);
+  /** Clients that are connected now, by protocol level: 3, 4, 5. */
+  readonly connected = [0, 0, 0, 0, 0, 0];
+
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+/** Packet types of the fixed header: 1 to 15. */
+const packetTypes = 16;
+
 /**
  * Port: what is counted. Counters are plain fields, incremented on the hot path; whoever exports them reads them. One object per worker.
  */
@@ -20,9 +43,27 @@ export class Metrics {
   connectionsOpened = 0;
   connectionsClosed = 0;
   connectsRefused = 0;
+  /** CONNECTs whose sender was let in, or not. */
+  authenticationsAccepted = 0;
+  authenticationsRefused = 0;
   protocolErrors = 0;
   publishesReceived = 0;
   publishesSent = 0;
+  /** Those of QoS 1 and 2 among them; the rest has QoS 0, whose way is the hottest. The same with whole packets in bytes below. */
+  publishesReceived1 = 0;
+  publishesReceived2 = 0;
+  publishesSent1 = 0;
+  publishesSent2 = 0;
+  publishBytesReceived = 0;
+  publishBytesReceived1 = 0;
+  publishBytesReceived2 = 0;
+  publishBytesSent = 0;
+  publishBytesSent1 = 0;
+  publishBytesSent2 = 0;
+  /** Packets but PUBLISH, by type. */
+  readonly packetsReceived = new Array<number>(packetTypes).fill(0);
+  readonly packetsSent = new Array<number>(packetTypes).fill(0);
+  /** What a connection carries, whatever it is. */
   bytesReceived = 0;
   bytesSent = 0;
   subscriptionsAdded = 0;
@@ -50,9 +91,45 @@ export class Metrics {
   groupLagMax = 0;
   barrierTimeouts = 0;
   storeErrors = 0;
+  /** Times that the store was away: however many calls failed meanwhile. */
+  storeOutages = 0;
+  /** Gauges, renewed by `Broker.observe`. */
+  sessions = 0;
+  subscriptions = 0;
+  sharedSubscriptions = 0;
+  /** Filters and groups that other endpoints were told of. */
+  routes = 0;
+  durableFilters = 0;
+  /** Other endpoints that are known, links to them that have no room, and bytes under way to them that were not acknowledged. */
+  endpoints = 0;
+  linksFull = 0;
+  linkBytes = 0;
+  /** Messages on their way into logs; sessions and wills on their way into the store. */
+  appendsWaiting = 0;
+  writesWaiting = 0;
+  /** Gauges, of the one worker that looks after such things for all, 0 in the others: what the store holds. */
+  sessionsStored = 0;
+  messagesRetained = 0;
+  sessionsExpired = 0;
+  /** Gauge: messages that wait in memory for the window of their session. */
+  messagesWaiting = 0;
+  /** Gauge: acknowledgements that wait for the store or for other endpoints. */
+  acknowledgementsWaiting = 0;
+  /** From reading a PUBLISH of QoS 1 or 2 to its PUBACK or PUBREC. What waits for nobody is answered within the turn and counts as 0 s. */
+  readonly acknowledgementSeconds = new Histogram(latencyBounds);
+  /** From sending a frame that is kept to hearing that it was taken in. */
+  readonly linkSeconds = new Histogram(latencyBounds);
   /** Messages that ended otherwise than by delivery, by reason. */
-  readonly dropped: Record<DropReason, number> = Object.fromEntries(dropReasons.map((r) => [r, 0])) as Record<
-    DropReason,
-    number
-  >;
+  readonly dropped: Record<DropReason, number> = zeros(dropReasons);
+  readonly listeners: readonly ListenerMetrics[];
+  private readonly otherListener = new ListenerMetrics('');
+
+  /** `listeners`: their names. */
+  constructor(listeners: readonly string[] = []) {
+    this.listeners = [...new Set(listeners)].map((name) => new ListenerMetrics(name));
+  }
+
+  listener(name: string): ListenerMetrics {
+    return this.listeners.find((listener) => listener.name === name) ?? this.otherListener;
+  }
 }

@@ -26,6 +26,7 @@ export class StoreError extends Error {
   readonly code: StoreErrorCode;
   constructor(code: StoreErrorCode, message: string, cause?: unknown) {
     super(message, { cause });
+    this.name = 'StoreError';
     this.code = code;
   }
 }

@@ -9,6 +9,7 @@ import type { Backplane } from '../../src/ports/backplane.ts';
 import type { Leases } from '../../src/ports/leases.ts';
 import type { Logger } from '../../src/ports/logger.ts';
 import { Metrics } from '../../src/ports/metrics.ts';
+import type { Tracer } from '../../src/ports/tracer.ts';
 import { Client, type ConnectOptions, connect } from './client.ts';
 import { FakeClock } from './fake-clock.ts';
 import { StoreGate } from './store-gate.ts';
@@ -19,6 +20,7 @@ export interface WorkerOptions {
   authorizer?: Authorizer;
   deniedPublish?: 'drop' | 'disconnect';
   leases?: Leases;
+  tracer?: Tracer;
   /** What carries frames between the workers; one that loses nothing unless said otherwise. */
   hub?: (clock: FakeClock) => Hub;
 }
@@ -56,6 +58,7 @@ export class Worker {
       authorizer: options.authorizer ?? null,
       deniedPublish: options.deniedPublish,
       leases: options.leases ?? null,
+      tracer: options.tracer ?? null,
       limits: { ...defaultLimits, sysIntervalSeconds: 0, ...options.limits },
       seed: 1,
     });

@@ -39,7 +39,7 @@ const shortcuts: { option: keyof ConfigurationValues; flags: string; path: strin
     option: 'admin',
     flags: '--admin <host:port>',
     path: 'admin.address',
-    description: 'where /healthz and /readyz are answered',
+    description: 'where /healthz, /readyz and /metrics are answered',
   },
   {
     option: 'passwordFile',

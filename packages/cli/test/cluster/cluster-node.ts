@@ -15,6 +15,7 @@ export interface NodeAddresses {
   readonly natsUrl: string;
   readonly workers: number;
   readonly arguments: readonly string[];
+  readonly environment: NodeJS.ProcessEnv;
 }
 
 /** One `dunlin start` of a cluster. Its name and its port stay the same over restarts. */
@@ -38,11 +39,11 @@ export class ClusterNode {
 
   /** Starts the process and does not wait. */
   launch(): void {
-    const { name, port, redisUrl, natsUrl, workers, arguments: more } = this.#addresses;
+    const { name, port, redisUrl, natsUrl, workers, arguments: more, environment } = this.#addresses;
     const listener = `tcp://127.0.0.1:${port}`;
     const words = ['start', '--node-id', name, '--listener', listener, '--workers', String(workers)];
     words.push('--store', redisUrl, '--backplane', natsUrl, '--admin', '127.0.0.1:0', ...more);
-    this.#process = new Dunlin(words);
+    this.#process = new Dunlin(words, environment);
   }
 
   async start(): Promise<void> {
@@ -83,11 +84,24 @@ export class ClusterNode {
     return wire;
   }
 
-  /** What `/readyz` answers. */
-  async readiness(): Promise<{ code: number; reasons: string[] }> {
+  async #ask(path: string): Promise<Response> {
     await this.says('answers over HTTP');
     const [{ address }] = this.lines('answers over HTTP');
-    const response = await fetch(`${address}/readyz`);
+    return fetch(`${address}${path}`);
+  }
+
+  /** What `/metrics` answers: each series with its value. */
+  async metrics(): Promise<Map<string, number>> {
+    const text = await (await this.#ask('/metrics')).text();
+    const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+    return new Map(
+      lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]),
+    );
+  }
+
+  /** What `/readyz` answers. */
+  async readiness(): Promise<{ code: number; reasons: string[] }> {
+    const response = await this.#ask('/readyz');
     const { reasons } = (await response.json()) as { reasons: string[] };
     return { code: response.status, reasons };
   }

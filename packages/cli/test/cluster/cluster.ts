@@ -9,6 +9,8 @@ export interface ClusterOptions {
   readonly appendOnly?: boolean;
   /** Further arguments of every node. */
   readonly arguments?: readonly string[];
+  /** Further variables of every node. */
+  readonly environment?: NodeJS.ProcessEnv;
 }
 
 /** The way of one node to one server. */
@@ -49,6 +51,7 @@ export class Cluster implements AsyncDisposable {
         natsUrl: `nats://127.0.0.1:${toNats.port}`,
         workers: options.workers ?? 1,
         arguments: options.arguments ?? [],
+        environment: options.environment ?? {},
       });
       ways.set(node, { redis: toRedis, nats: toNats });
     }

@@ -11,6 +11,7 @@ export interface AdminParts {
   status: NodeStatus;
   /** Whether every event loop answers. */
   isAlive: () => Promise<boolean>;
+  metrics: () => Promise<{ contentType: string; text: string }>;
 }
 
 /**
@@ -20,6 +21,7 @@ export interface AdminParts {
  * | --- | --- |
  * | `/healthz` | 200 while the event loops of all workers answer, else 503 |
  * | `/readyz` | 200 while the node is ready for clients, else 503; `{"ready":false,"reasons":["store"]}` |
+ * | `/metrics` | what the node counts (docs/metrics.md), in the text format of Prometheus |
  */
 export class AdminServer {
   readonly #parts: AdminParts;
@@ -70,8 +72,12 @@ export class AdminServer {
     } else if (path === '/readyz') {
       const { isReady, reasons } = this.#parts.status;
       send(response, isReady ? 200 : 503, { ready: isReady, reasons });
+    } else if (path === '/metrics') {
+      const { contentType, text } = await this.#parts.metrics();
+      response.writeHead(200, { 'content-type': contentType, 'cache-control': 'no-store' });
+      response.end(text);
     } else {
-      send(response, 404, { error: 'there are /healthz and /readyz' });
+      send(response, 404, { error: 'there are /healthz, /readyz and /metrics' });
     }
   }
 }

@@ -15,6 +15,8 @@ export interface WorkerSetup {
   storePort: MessagePort | null;
   /** Who may enter and who may do what; null: everybody, everything. */
   accessTexts: AccessTexts | null;
+  /** Where it counts, as `NodeMetrics` lays it out. */
+  figures: SharedArrayBuffer;
 }
 
 /** Supervisor to worker. */
@@ -28,6 +30,8 @@ export type WorkerCommand =
   /** Files that say who may enter and who may do what have changed. */
   | { kind: 'access'; texts: AccessTexts }
   | { kind: 'status'; id: number }
+  /** Write all that is counted into shared memory. */
+  | { kind: 'count' }
   | { kind: 'stop' };
 
 /** Worker to supervisor. */
@@ -40,6 +44,8 @@ export type WorkerReport =
   /** The start did not succeed, and would not if it were repeated. */
   | { kind: 'failed'; message: string }
   | { kind: 'status'; id: number; status: WorkerStatus }
+  /** The answer to `count`. */
+  | { kind: 'counted' }
   /** Whether the store and the other nodes can be reached, when that has changed. */
   | ({ kind: 'health' } & WorkerHealth)
   /** The others hold it for dead: it ends by itself. */
@@ -64,4 +70,5 @@ export type StopPhase =
   | 'closing listeners'
   | 'disconnecting clients and writing sessions back'
   | 'waiting for clients to close'
+  | 'sending traces'
   | 'closing the store';

@@ -2,6 +2,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { AccessTexts } from '@dunlin/auth';
 import type { EndpointId, Logger } from '@dunlin/broker';
 import type { Configuration, ListenerAddress } from '@dunlin/config';
+import type { NodeMetrics } from '@dunlin/telemetry';
 import { EndpointNames } from '../endpoint-name.ts';
 import type { WorkerHealth, WorkerStatus } from './worker-message.ts';
 import { type WorkerExit, WorkerThread } from './worker-thread.ts';
@@ -11,6 +12,8 @@ const firstBackoffMilliseconds = 50;
 const longestBackoffMilliseconds = 10_000;
 /** A worker that served this long was healthy: the next end begins at the first backoff again. */
 const healthyAfterMilliseconds = 60_000;
+/** A worker that is busy answers within some turns of its event loop; whoever asks for metrics is not kept longer than this. */
+const countMilliseconds = 500;
 
 export interface PoolOptions {
   configuration: Configuration;
@@ -20,6 +23,7 @@ export interface PoolOptions {
   connectStore(): MessagePort | null;
   /** The last good texts, for a worker that begins now. */
   accessTexts(): AccessTexts | null;
+  metrics: NodeMetrics;
   /** Called when a worker has died, before its successor starts: what it owned is nobody's now. */
   releaseOwner(endpoint: EndpointId): Promise<void>;
   /** Called when `health` or `listening` may have changed. */
@@ -42,6 +46,7 @@ export class WorkerPool {
   #seats: Seat[] = [];
   #addresses: ListenerAddress[];
   #stopping = false;
+  #replaced = 0;
 
   constructor(options: PoolOptions) {
     this.#options = options;
@@ -92,6 +97,20 @@ export class WorkerPool {
     };
   }
 
+  /** Workers that died and were replaced. */
+  get replaced(): number {
+    return this.#replaced;
+  }
+
+  /** Resolves when every worker has written what it counts, or some time has passed: what one that hangs wrote last has to do. */
+  async count(): Promise<void> {
+    const counted = this.#seats.filter((seat) => seat.isAlive).map((seat) => seat.thread.count());
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, countMilliseconds);
+    await Promise.race([Promise.allSettled(counted), late]);
+    clearTimeout(timer);
+  }
+
   /** Workers that are between death and replacement are left out. */
   async status(): Promise<WorkerStatus[]> {
     const answers = await Promise.allSettled(
@@ -139,13 +158,10 @@ export class WorkerPool {
     const channels = others.filter((seat) => seat.isAlive).map((seat) => ({ seat, channel: new MessageChannel() }));
     const peers = channels.map(({ seat, channel }) => ({ endpoint: seat.thread.setup.endpoint, port: channel.port1 }));
     const setup = {
-      configuration,
-      version,
-      endpoint,
-      index,
-      peers,
+      ...{ configuration, version, endpoint, index, peers },
       storePort: connectStore(),
       accessTexts: accessTexts(),
+      figures: this.#options.metrics.attach(index),
     };
     const thread = new WorkerThread(setup, () => this.#options.changed());
     for (const { seat, channel } of channels) {
@@ -164,6 +180,7 @@ export class WorkerPool {
   async #bury(seat: Seat, { code, error, isEvicted }: WorkerExit): Promise<void> {
     seat.isAlive = false;
     seat.isListening = false;
+    this.#options.metrics.detach(seat.thread.setup.index);
     this.#options.changed();
     const { index, endpoint } = seat.thread.setup;
     if (Date.now() - seat.startedAt > healthyAfterMilliseconds) seat.backoffMilliseconds = firstBackoffMilliseconds;
@@ -192,6 +209,7 @@ export class WorkerPool {
       await thread.prepare();
       await thread.listen(this.#addresses);
       seat.isListening = true;
+      this.#replaced++;
       this.#options.changed();
       this.#options.logger.info('worker replaced', { worker: thread.setup.index, endpoint: thread.setup.endpoint });
     } catch (error) {

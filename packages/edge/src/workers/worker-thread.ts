@@ -35,6 +35,7 @@ export class WorkerThread {
   readonly #waiting = new Map<string, { resolve(value: unknown): void; reject(error: Error): void }>();
   readonly #healthChanged: () => void;
   #lastStatusId = 0;
+  #counting: Promise<void> | null = null;
   #isEvicted = false;
   #ended: Error | null = null;
 
@@ -128,6 +129,17 @@ export class WorkerThread {
     const status = this.#wait(`status ${id}`);
     this.command({ kind: 'status', id });
     return status as Promise<WorkerStatus>;
+  }
+
+  /** Resolves when what it counts is in shared memory. Asked again before it has answered, it is asked once. */
+  count(): Promise<void> {
+    if (this.#counting === null) {
+      this.#counting = (this.#wait('counted') as Promise<void>).finally(() => {
+        this.#counting = null;
+      });
+      this.command({ kind: 'count' });
+    }
+    return this.#counting;
   }
 
   /** Lets it finish what it has begun, then ends it. */

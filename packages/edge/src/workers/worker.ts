@@ -3,7 +3,16 @@ import type { MessagePort } from 'node:worker_threads';
 import type { AccessTexts } from '@dunlin/auth';
 import type { Broker, Store } from '@dunlin/broker';
 import type { ListenerAddress } from '@dunlin/config';
-import type { NodeLogger } from '@dunlin/telemetry';
+import {
+  measuredStore,
+  type NodeLogger,
+  type OtelTracer,
+  OutageLogger,
+  observeThread,
+  WorkerFigures,
+  WorkerRegion,
+  watchThread,
+} from '@dunlin/telemetry';
 import type { MessagePortBackplane } from '../backplane/message-port-backplane.ts';
 import {
   type ComposedAccess,
@@ -15,8 +24,10 @@ import {
   composeLeases,
   composeLogger,
   composeStore,
+  composeTracer,
   isInCluster,
   isStoreRemote,
+  listenerNames,
   type OpenLeases,
 } from '../compose.ts';
 import { SocketListener } from '../listeners/socket-listener.ts';
@@ -27,6 +38,8 @@ import type { StopPhase, WorkerCommand, WorkerReport, WorkerSetup } from './work
 const clientsCloseMilliseconds = 1000;
 /** … and at least this long after everything else was done. */
 const clientsCloseLeastMilliseconds = 100;
+/** What is left of traces may be sent for this long at a stop. */
+const tracesSendMilliseconds = 500;
 
 /**
  * The life of a worker thread: compose (load and put together), prepare when told (store, broker, backplane), listen, serve, stop when told. What it is not prepared for it does
@@ -42,6 +55,7 @@ interface Parts extends ComposedBackplane {
   store: Store;
   leases: OpenLeases | null;
   access: ComposedAccess | null;
+  tracer: OtelTracer | null;
 }
 
 class ServingWorker {
@@ -49,6 +63,9 @@ class ServingWorker {
   readonly #supervisor: MessagePort;
   readonly #logger: NodeLogger;
   readonly #adapterLogger: StartLogger;
+  readonly #brokerLogger: OutageLogger;
+  readonly #figures: WorkerFigures;
+  readonly #region: WorkerRegion;
   readonly #listeners: SocketListener[] = [];
   readonly #health: { store: boolean; backplane: boolean };
   #parts!: Parts;
@@ -60,6 +77,10 @@ class ServingWorker {
     this.#supervisor = supervisor;
     this.#logger = composeLogger(configuration, index);
     this.#adapterLogger = new StartLogger(this.#logger, index > 0);
+    this.#brokerLogger = new OutageLogger(this.#logger);
+    const names = listenerNames(configuration);
+    this.#figures = new WorkerFigures(names);
+    this.#region = new WorkerRegion(this.#figures, names, setup.figures);
     this.#health = { store: !isStoreRemote(configuration), backplane: !isInCluster(configuration) };
   }
 
@@ -83,7 +104,8 @@ class ServingWorker {
     const { configuration, version, storePort, accessTexts } = this.#setup;
     const logger = this.#adapterLogger;
     const onStatus = (store: boolean): void => this.#tellHealth({ store });
-    const store = await composeStore({ configuration, logger, port: storePort, onStatus });
+    const plain = await composeStore({ configuration, logger, port: storePort, onStatus });
+    const store = measuredStore(plain, this.#figures.storeSeconds);
     const leases = await composeLeases(configuration);
     const composed = await composeBackplane({
       setup: this.#setup,
@@ -98,11 +120,18 @@ class ServingWorker {
     });
     const { backplane } = composed;
     const access = await composeAccess(configuration, accessTexts, this.#logger);
+    const tracer = await composeTracer(this.#setup, this.#logger);
     const broker = composeBroker({
-      ...{ configuration, version, store, leases, backplane, logger: this.#logger },
+      ...{ configuration, version, store, leases, backplane },
       access: access?.access ?? null,
+      logger: this.#brokerLogger,
+      metrics: this.#figures.broker,
+      tracer,
     });
-    return { broker, store, leases, access, ...composed };
+    watchThread(this.#figures, () => this.#count());
+    // What a worker had counted outlives it.
+    process.once('exit', () => this.#count());
+    return { broker, store, leases, access, tracer, ...composed };
   }
 
   async #prepare(): Promise<void> {
@@ -146,6 +175,10 @@ class ServingWorker {
         this.report({ kind: 'status', id: command.id, status });
         break;
       }
+      case 'count':
+        this.#count();
+        this.report({ kind: 'counted' });
+        break;
       case 'stop':
         void this.#stop();
         break;
@@ -158,8 +191,19 @@ class ServingWorker {
     broker.rulesChanged();
   }
 
+  /** Writes what is counted into shared memory. */
+  #count(): void {
+    this.#figures.storeConnected = this.#health.store ? 1 : 0;
+    this.#figures.backplaneConnected = this.#health.backplane ? 1 : 0;
+    this.#parts.broker.observe();
+    observeThread(this.#figures);
+    this.#region.write();
+  }
+
   #tellHealth(change: { store?: boolean; backplane?: boolean }): void {
+    if (this.#health.store && change.store === false) this.#figures.broker.storeOutages++;
     Object.assign(this.#health, change);
+    if (change.store !== undefined) this.#brokerLogger.storeConnected(change.store);
     if (!this.#isEnding) this.report({ kind: 'health', ...this.#health });
   }
 
@@ -208,7 +252,7 @@ class ServingWorker {
   async #stop(): Promise<void> {
     if (this.#isEnding) return;
     this.#isEnding = true;
-    const { broker, store, leases, access } = this.#parts;
+    const { broker, store, leases, access, tracer } = this.#parts;
     const begun = performance.now();
     this.#enter('closing listeners');
     const allClosed = Promise.all(this.#listeners.map((listener) => listener.close()));
@@ -217,6 +261,9 @@ class ServingWorker {
     this.#enter('waiting for clients to close');
     const left = clientsCloseMilliseconds - (performance.now() - begun);
     await Promise.race([allClosed, delay(Math.max(left, clientsCloseLeastMilliseconds))]);
+    this.#enter('sending traces');
+    // A collector that is away is not waited for; a failure was said already.
+    await Promise.race([tracer?.stop().catch(() => undefined), delay(tracesSendMilliseconds)]);
     this.#enter('closing the store');
     access?.access.stop();
     access?.redis?.close();

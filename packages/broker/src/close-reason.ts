@@ -1,0 +1,38 @@
+import { ReasonCode } from '@dunlin/protocol';
+
+/** Why a connection ended: what it is counted under. */
+export const closeReasons = [
+  'client-disconnect',
+  'connection-lost',
+  'connect-refused',
+  'connect-timeout',
+  'keep-alive-timeout',
+  'session-taken-over',
+  'quota-exceeded',
+  'not-authorized',
+  'administrative',
+  'server-shutting-down',
+  'server-busy',
+  'connections-max',
+  'protocol-error',
+] as const;
+export type CloseReason = (typeof closeReasons)[number];
+
+const byReasonCode = new Map<number, CloseReason>([
+  [ReasonCode.keepAliveTimeout, 'keep-alive-timeout'],
+  [ReasonCode.sessionTakenOver, 'session-taken-over'],
+  [ReasonCode.quotaExceeded, 'quota-exceeded'],
+  [ReasonCode.notAuthorized, 'not-authorized'],
+  [ReasonCode.maximumConnectTime, 'not-authorized'],
+  [ReasonCode.administrativeAction, 'administrative'],
+  [ReasonCode.serverShuttingDown, 'server-shutting-down'],
+  [ReasonCode.useAnotherServer, 'server-shutting-down'],
+  [ReasonCode.serverMoved, 'server-shutting-down'],
+  [ReasonCode.serverBusy, 'server-busy'],
+  [ReasonCode.serverUnavailable, 'server-busy'],
+]);
+
+/** Of a DISCONNECT from our side; a code of no own reason says that the client broke a rule. */
+export function closeReasonOf(reasonCode: number): CloseReason {
+  return byReasonCode.get(reasonCode) ?? 'protocol-error';
+}

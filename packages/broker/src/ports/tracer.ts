@@ -1,0 +1,36 @@
+/**
+ * What goes with a message that is traced, wherever it goes: 16 bytes that name the trace, 8 that name the span which is the parent of what happens next, and the flags of
+ * W3C Trace Context (version 00).
+ */
+export type TraceContext = Buffer;
+export const traceContextBytes = 25;
+
+/** What a span says of the message. */
+export interface TracedMessage {
+  topic: string;
+  qos: number;
+  payloadBytes: number;
+  /** Who sent it, or whom it is for. */
+  clientId: string;
+}
+
+/** A publish that is being worked off. */
+export interface PublishSpan {
+  readonly context: TraceContext;
+  /** It was acknowledged, or handed over where nothing is acknowledged. */
+  end(reasonCode: number): void;
+}
+
+/**
+ * Port: traces. There is none while tracing is off. Only messages that are sampled get here: what is not has no context, and costs a check for null.
+ */
+export interface Tracer {
+  /** A publisher's context is to be passed on to subscribers that have room for it and whose message carries none. */
+  readonly writesContext: boolean;
+  /** Whether a publish without a parent begins a trace; decided anew at each call. */
+  beginsTrace(): boolean;
+  /** `parent`: of the publisher, null: this is the root. `readAt`: milliseconds since 1970. */
+  startPublish(parent: TraceContext | null, message: TracedMessage, readAt: number): PublishSpan;
+  /** One delivery, from here to the client. Returns its context. */
+  startDelivery(parent: TraceContext, message: TracedMessage): PublishSpan;
+}

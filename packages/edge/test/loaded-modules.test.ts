@@ -1,0 +1,25 @@
+import { execFileSync } from 'node:child_process';
+import { expect, test } from 'vitest';
+
+/** Packages from npm that a process has loaded after running a script. */
+function loaded(script: string): string[] {
+  const report = `;const { createRequire } = await import('node:module');
+    const found = Object.keys(createRequire('/').cache).map((path) => /node_modules\\/((?:@[^/]+\\/)?[^/]+)\\//.exec(path)?.[1]);
+    console.log(JSON.stringify([...new Set(found)]));`;
+  const words = ['--conditions=source', '--input-type=module', '-e', script + report];
+  return JSON.parse(execFileSync(process.execPath, words, { cwd: import.meta.dirname, encoding: 'utf8' }));
+}
+
+test('a node that is not scraped and does not trace has loaded nothing for either', () => {
+  const names = loaded(`await import('@dunlin/edge')`);
+  expect(names).toContain('pino');
+  expect(names.filter((name) => /opentelemetry|prom-client/.test(name))).toEqual([]);
+});
+
+test('what is looked for would be found', () => {
+  const names = loaded(`const { startTracing, tracingSettings } = await import('@dunlin/telemetry');
+    const keys = { endpoint: 'http://127.0.0.1:1', sampledPerMillion: 0, writeContext: false };
+    const thread = { nodeId: 'a', endpoint: 'a/0#1', version: '0', logger: console };
+    await (await startTracing(tracingSettings(keys, {}), thread)).stop()`);
+  expect(names).toContain('@opentelemetry/sdk-trace');
+});

@@ -1,0 +1,114 @@
+import type { Metric, Registry } from 'prom-client';
+import { metricRows } from './metric-names.ts';
+import type { Build, MetricRow, Sample } from './metric-rows.ts';
+import type { NodeFigures } from './node-figures.ts';
+import type { WorkerFigures } from './worker-figures.ts';
+import { slotsOf, workerRows } from './worker-region.ts';
+
+interface Value {
+  labels: Record<string, string>;
+  value: number;
+  metricName: string;
+}
+
+/** What one seat of the pool has counted: in the life of the worker that sits there now, and in the lives before. */
+interface Seat {
+  live: Float64Array | null;
+  /** Of counters and histograms alone: a gauge dies with its worker. */
+  before: Float64Array;
+}
+
+/**
+ * The metrics of a node in the exposition format of Prometheus: what its workers count in shared memory, added up, and what its supervisor knows. Counters do not go
+ * back when a worker dies and another takes its place.
+ */
+export class NodeMetrics {
+  readonly #slots: Sample<WorkerFigures>[][];
+  readonly #length: number;
+  readonly #build: Build;
+  readonly #seats = new Map<number, Seat>();
+  #registry: Promise<Registry> | null = null;
+  #node: NodeFigures | null = null;
+
+  /** `listeners`: their names, as the workers are given them. */
+  constructor(listeners: readonly string[], build: Build) {
+    this.#slots = slotsOf(listeners);
+    this.#length = this.#slots.flat().length;
+    this.#build = build;
+  }
+
+  /** Loaded when somebody asks for the first time. */
+  async #makeRegistry(): Promise<Registry> {
+    const { Registry } = await import('prom-client');
+    const registry = new Registry();
+    for (const row of metricRows) {
+      // The registry writes what it is given: it asks each metric for its values, and these are read where they are counted.
+      const { name, help, type } = row;
+      const get = async () => ({ name, help, type, aggregator: 'sum', values: this.#valuesOf(row) });
+      registry.registerMetric({ name, help, type, get } as unknown as Metric);
+    }
+    return registry;
+  }
+
+  /** Memory for a worker that begins. One that sat there before has ended. */
+  attach(worker: number): SharedArrayBuffer {
+    this.detach(worker);
+    const memory = new SharedArrayBuffer(this.#length * Float64Array.BYTES_PER_ELEMENT);
+    const before = this.#seats.get(worker)?.before ?? new Float64Array(this.#length);
+    this.#seats.set(worker, { live: new Float64Array(memory), before });
+    return memory;
+  }
+
+  /** The worker has ended: what it counted stays. */
+  detach(worker: number): void {
+    const seat = this.#seats.get(worker);
+    if (seat === undefined || seat.live === null) return;
+    let at = 0;
+    for (const [index, samples] of this.#slots.entries()) {
+      const isKept = workerRows[index].type !== 'gauge';
+      for (let left = samples.length; left > 0; left--, at++) if (isKept) seat.before[at] += seat.live[at];
+    }
+    seat.live = null;
+  }
+
+  /** All of it as text. The workers have written what they count. */
+  async text(node: NodeFigures): Promise<{ contentType: string; text: string }> {
+    this.#registry ??= this.#makeRegistry();
+    const registry = await this.#registry;
+    this.#node = node;
+    return { contentType: registry.contentType, text: await registry.metrics() };
+  }
+
+  #valuesOf(row: MetricRow): Value[] {
+    if (row.merge === 'node') {
+      const node = this.#node as NodeFigures;
+      return row.samples(this.#build).map((sample) => value(row, sample, [], sample.read(node)));
+    }
+    const index = workerRows.indexOf(row);
+    let start = 0;
+    for (let before = 0; before < index; before++) start += this.#slots[before].length;
+    const samples = this.#slots[index];
+    if (row.merge === 'each')
+      return [...this.#seats].flatMap(([worker, seat]) =>
+        samples.map((sample, at) => value(row, sample, [String(worker)], readSeat(seat, start + at))),
+      );
+    const seats = [...this.#seats.values()];
+    return samples.map((sample, at) => {
+      const each = seats.map((seat) => readSeat(seat, start + at));
+      // A worker that is being replaced knows nothing, and reaches nothing.
+      const merged = row.merge === 'sum' ? each.reduce((sum, one) => sum + one, 0) : Math.min(...each);
+      return value(row, sample, [], merged);
+    });
+  }
+}
+
+function readSeat({ live, before }: Seat, at: number): number {
+  return before[at] + (live?.[at] ?? 0);
+}
+
+function value(row: MetricRow, sample: Sample<never>, first: readonly string[], number: number): Value {
+  const names = sample.suffix === '_bucket' ? [...row.labels, 'le'] : row.labels;
+  const values = [...first, ...sample.labels];
+  const labels = Object.fromEntries(names.map((name, at) => [name, values[at]]));
+  return { labels, value: number, metricName: row.name + sample.suffix };
+}

@@ -1,0 +1,28 @@
+import { performance } from 'node:perf_hooks';
+import { getHeapStatistics } from 'node:v8';
+import type { WorkerFigures } from './worker-figures.ts';
+
+/** Ten looks a second find every stall above 100 ms, and cost nothing that can be measured. */
+const lookMilliseconds = 100;
+/** So often the figures are written without being asked for: what a worker that is stuck, or was killed, had counted is known up to the last second. */
+const writeEveryLooks = 10;
+
+/** Looks how the event loop of this thread fares until the returned function is called. `write` is called every second. */
+export function watchThread(figures: WorkerFigures, write: () => void): () => void {
+  let due = performance.now() + lookMilliseconds;
+  let looks = 0;
+  const timer = setInterval(() => {
+    const now = performance.now();
+    figures.delaySeconds.observe(Math.max(0, now - due) / 1000);
+    due = now + lookMilliseconds;
+    if (++looks % writeEveryLooks === 0) write();
+  }, lookMilliseconds);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+/** Renews what is known of this thread. */
+export function observeThread(figures: WorkerFigures): void {
+  figures.activeSeconds = performance.eventLoopUtilization().active / 1000;
+  figures.heapBytes = getHeapStatistics().used_heap_size;
+}

@@ -1,0 +1,98 @@
+import type { PublishSpan, TraceContext, TracedMessage, Tracer } from '@dunlin/broker';
+import type { Tracer as ApiTracer, Attributes, Context, Span, SpanContext } from '@opentelemetry/api';
+import type { TracerProvider } from '@opentelemetry/sdk-trace';
+import type { TracingSettings } from './tracing-settings.ts';
+
+type Api = typeof import('@opentelemetry/api');
+
+/** From this on a reason code says that the message did not arrive. */
+const failureReasonCode = 0x80;
+const traceIdBytes = 16;
+const spanIdBytes = 8;
+
+/**
+ * The tracer port over OpenTelemetry. A publish is a span of kind consumer: the broker receives from the publisher; each delivery is one of kind producer: the broker sends to a
+ * subscriber. Names and attributes are those of the semantic conventions for messaging, as far as they have any for MQTT.
+ */
+export class OtelTracer implements Tracer {
+  readonly writesContext: boolean;
+  readonly #api: Api;
+  readonly #provider: TracerProvider;
+  readonly #tracer: ApiTracer;
+  readonly #ratio: number;
+
+  constructor(api: Api, provider: TracerProvider, settings: TracingSettings, version: string) {
+    this.#api = api;
+    this.#provider = provider;
+    this.#tracer = provider.getTracer('dunlin', version);
+    this.#ratio = settings.ratio;
+    this.writesContext = settings.writesContext;
+  }
+
+  beginsTrace(): boolean {
+    return Math.random() < this.#ratio;
+  }
+
+  startPublish(parent: TraceContext | null, message: TracedMessage, readAt: number): PublishSpan {
+    const { SpanKind, ROOT_CONTEXT } = this.#api;
+    const attributes = attributesOf('publish', 'receive', message);
+    const context = parent === null ? ROOT_CONTEXT : this.#contextOf(parent);
+    const kind = SpanKind.CONSUMER;
+    return new OtelSpan(this.#api, this.#tracer.startSpan('publish', { kind, startTime: readAt, attributes }, context));
+  }
+
+  startDelivery(parent: TraceContext, message: TracedMessage): PublishSpan {
+    const kind = this.#api.SpanKind.PRODUCER;
+    const attributes = attributesOf('deliver', 'send', message);
+    return new OtelSpan(this.#api, this.#tracer.startSpan('deliver', { kind, attributes }, this.#contextOf(parent)));
+  }
+
+  #contextOf(bytes: TraceContext): Context {
+    const { trace, ROOT_CONTEXT } = this.#api;
+    const parent: SpanContext = {
+      traceId: bytes.toString('hex', 0, traceIdBytes),
+      spanId: bytes.toString('hex', traceIdBytes, traceIdBytes + spanIdBytes),
+      traceFlags: bytes[traceIdBytes + spanIdBytes],
+      isRemote: true,
+    };
+    return trace.setSpanContext(ROOT_CONTEXT, parent);
+  }
+
+  /** Sends what is left. */
+  async stop(): Promise<void> {
+    await this.#provider.shutdown();
+  }
+}
+
+class OtelSpan implements PublishSpan {
+  readonly context: TraceContext;
+  readonly #api: Api;
+  readonly #span: Span;
+
+  constructor(api: Api, span: Span) {
+    this.#api = api;
+    this.#span = span;
+    const { traceId, spanId, traceFlags } = span.spanContext();
+    this.context = Buffer.from(traceId + spanId + traceFlags.toString(16).padStart(2, '0'), 'hex');
+  }
+
+  end(reasonCode: number): void {
+    if (reasonCode >= failureReasonCode) {
+      this.#span.setAttribute('error.type', `0x${reasonCode.toString(16)}`);
+      this.#span.setStatus({ code: this.#api.SpanStatusCode.ERROR });
+    }
+    this.#span.end();
+  }
+}
+
+function attributesOf(name: string, type: string, { topic, qos, payloadBytes, clientId }: TracedMessage): Attributes {
+  return {
+    'messaging.system': 'mqtt',
+    'messaging.operation.name': name,
+    'messaging.operation.type': type,
+    'messaging.destination.name': topic,
+    'messaging.client.id': clientId,
+    'messaging.message.body.size': payloadBytes,
+    'messaging.mqtt.qos': qos,
+  };
+}
