@@ -24,6 +24,7 @@ const mayImport: Record<string, readonly string[]> = {
   cli: ['edge', 'config', 'protocol'],
   testkit: ['protocol'],
   conformance: ['protocol', 'testkit'],
+  deployment: ['config', 'testkit'],
 };
 
 const skipped = new Set(['node_modules', 'dist', 'data', '.git', '.turbo', '.cache', 'LICENSE', 'package-lock.json']);
