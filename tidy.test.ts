@@ -26,6 +26,7 @@ const mayImport: Record<string, readonly string[]> = {
   cli: ['auth', 'edge', 'config', 'protocol'],
   testkit: ['protocol'],
   conformance: ['protocol', 'testkit'],
+  deployment: ['config', 'testkit'],
 };
 
 const skipped = new Set(['node_modules', 'dist', 'data', '.git', '.turbo', '.cache', 'LICENSE', 'package-lock.json']);

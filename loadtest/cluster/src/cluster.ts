@@ -2,10 +2,10 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ClusterNode, isReadyLine, nodeArguments, nodeId, openLinks } from './cluster-node.ts';
-import { answersReadiness, haproxyConfiguration } from './haproxy-configuration.ts';
+import { haproxyFiles } from './haproxy-configuration.ts';
 import { type ClusterPorts, freePorts, portsFrom, requireFree } from './ports.ts';
 import { Program, type ProgramCommand } from './program.ts';
-import { dunlinCommand, findProgram } from './program-files.ts';
+import { composeFile, dunlinCommand, findProgram } from './program-files.ts';
 
 /** What happened to a program. `how` is the exit code or the signal. */
 export type ClusterEvent =
@@ -126,9 +126,10 @@ export class Cluster {
   }
 
   async #configureHaproxy(): Promise<void> {
-    const checksReadiness = await answersReadiness(this.ports.nodes[0].admin);
     const nodes = this.nodes.map(({ id }, index) => ({ id, ports: this.ports.nodes[index] }));
-    await writeFile(haproxyFile(this.#data), haproxyConfiguration(this.ports.haproxy, nodes, checksReadiness));
+    const { before, after } = haproxyFiles(this.ports.haproxy, nodes);
+    await writeFile(join(this.#data, haproxyNames.before), before);
+    await writeFile(join(this.#data, haproxyNames.after), after);
   }
 
   async #stop(): Promise<void> {
@@ -160,15 +161,18 @@ function programFiles() {
   return { nats: findProgram('nats-server'), redis: findProgram('redis-server'), haproxy: findProgram('haproxy') };
 }
 
-function haproxyFile(data: string): string {
-  return join(data, 'haproxy.cfg');
+/** The files beside `compose/haproxy.cfg`, in the folder of the cluster. */
+const haproxyNames = { before: 'haproxy.cfg', after: 'nodes.cfg' } as const;
+
+function haproxyArguments(data: string): string[] {
+  const files = [join(data, haproxyNames.before), composeFile('haproxy.cfg'), join(data, haproxyNames.after)];
+  return ['-db', ...files.flatMap((file) => ['-f', file])];
 }
 
+/** As for Compose, but on loopback and where the cluster lies. */
 function redisArguments(port: number, directory: string): string[] {
-  return [
-    ...['--bind', '127.0.0.1', '--port', String(port), '--dir', directory, '--daemonize', 'no'],
-    ...['--appendonly', 'yes', '--appendfsync', 'always', '--save', ''],
-  ];
+  const place = ['--bind', '127.0.0.1', '--port', String(port), '--dir', directory, '--daemonize', 'no'];
+  return [composeFile('redis.conf'), ...place];
 }
 
 /** Makes the folders, the proxies and the programs; starts none. */
@@ -191,12 +195,12 @@ async function assemble(
       { name, file, args, ready, logFile: join(logs, `${name}.log`), restarts: options.restarts ?? true },
       watcher,
     );
-  const natsArguments = ['--addr', '127.0.0.1', '--port', String(ports.nats)];
+  const natsArguments = ['--config', composeFile('nats.conf'), '--addr', '127.0.0.1', '--port', String(ports.nats)];
   const nats = program('nats', files.nats, natsArguments, (line) => line.includes('Server is ready'));
   const redis = program('redis', files.redis, redisArguments(ports.redis, redisDirectory), (line) =>
     line.includes('Ready to accept connections'),
   );
-  const haproxy = program('haproxy', files.haproxy, ['-db', '-f', haproxyFile(data)], { port: ports.haproxy });
+  const haproxy = program('haproxy', files.haproxy, haproxyArguments(data), { port: ports.haproxy });
   const nodes: ClusterNode[] = [];
   for (const [index, id] of ids.entries()) {
     const links = options.proxies === true ? await openLinks(ports.nats, ports.redis) : null;

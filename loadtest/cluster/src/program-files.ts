@@ -52,11 +52,12 @@ function isExecutable(path: string): boolean {
   }
 }
 
+const checkout = dirname(dirname(dirname(import.meta.dirname)));
+
 /** `packages/cli/bin/dunlin.js` of this checkout. */
-export const dunlinCommand = join(
-  dirname(dirname(dirname(import.meta.dirname))),
-  'packages',
-  'cli',
-  'bin',
-  'dunlin.js',
-);
+export const dunlinCommand = join(checkout, 'packages', 'cli', 'bin', 'dunlin.js');
+
+/** A file that docker-compose.yml gives to a program, and `npm run cluster` too. */
+export function composeFile(name: string): string {
+  return join(checkout, 'compose', name);
+}

@@ -1,0 +1,58 @@
+import { accessSync, constants, statSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { delimiter, join } from 'node:path';
+
+/** Where `.ci/install-deployment-programs` puts what it builds: outside of the tree, so that a new checkout finds it. */
+export const cacheDirectory = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'dunlin');
+
+/** What checks and runs the files of a deployment. Each may be named by a variable; the rest is how a person gets it. */
+const programs = {
+  'docker-compose': { variable: 'DOCKER_COMPOSE', install: 'apt-get install docker-compose' },
+  haproxy: { variable: 'HAPROXY', install: 'apt-get install haproxy' },
+  helm: { variable: 'HELM', install: '.ci/install-deployment-programs' },
+  'kubernetes-validate': { variable: 'KUBERNETES_VALIDATE', install: '.ci/install-deployment-programs' },
+  'nats-server': { variable: 'NATS_SERVER', install: 'apt-get install nats-server' },
+  promtool: { variable: 'PROMTOOL', install: 'apt-get install prometheus' },
+  'redis-server': { variable: 'REDIS_SERVER', install: 'apt-get install redis-server' },
+} as const;
+
+export type ProgramName = keyof typeof programs;
+
+/** Where programs are that are not on everyone's PATH. */
+const furtherDirectories = [
+  cacheDirectory,
+  join(cacheDirectory, 'kubernetes-validate', 'bin'),
+  '/usr/sbin',
+  '/sbin',
+  join(homedir(), 'go', 'bin'),
+];
+
+/** A program is not installed; the message says how to get it. */
+export class MissingProgramError extends Error {
+  constructor(name: ProgramName) {
+    super(`${name} is not installed: ${programs[name].install}; or name the file in ${programs[name].variable}`);
+    this.name = 'MissingProgramError';
+  }
+}
+
+/**
+ * The path of a program: the file its variable names, or the first in the cache, on the PATH and in the usual places.
+ * @throws MissingProgramError
+ */
+export function programPath(name: ProgramName): string {
+  const named = process.env[programs[name].variable];
+  const directories = [cacheDirectory, ...(process.env.PATH ?? '').split(delimiter), ...furtherDirectories];
+  const candidates = named === undefined ? directories.map((directory) => join(directory, name)) : [named];
+  const found = candidates.find(isExecutable);
+  if (found === undefined) throw new MissingProgramError(name);
+  return found;
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,6 @@
+// Writes values.schema.json and the tables of the chart's README: part of `npm run docs`.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { chartDirectory, generatedChartFiles } from './generated-chart-files.ts';
+
+for (const [name, text] of generatedChartFiles()) writeFileSync(join(chartDirectory, name), text);
