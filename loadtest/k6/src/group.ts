@@ -69,7 +69,8 @@ export class Group {
           url: urls[(this.#firstBroker + role.broker) % urls.length],
           clientId: `${this.prefix.replaceAll('/', '-')}-${role.name}`,
           version: settings.version,
-          cleanStart: role.isResumed !== true,
+          // MQTT 3.1.1 ends a session that began clean with its connection; client identifiers are new in each run anyway.
+          cleanStart: settings.version === 4 ? role.isDurable !== true : role.isResumed !== true,
           sessionExpirySeconds: role.isDurable === true ? sessionExpirySeconds : 0,
           keepAliveSeconds: settings.keepAliveSeconds,
           username: settings.username,

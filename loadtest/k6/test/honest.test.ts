@@ -94,3 +94,15 @@ test('MQTT 3.1.1, QoS 2, several groups', { timeout }, async () => {
   const timed = Object.fromEntries(report.trends.map(({ metric, count }) => [metric, count]));
   expect(timed.mqtt_acknowledge_time).toBe(countOf(report, 'mqtt_messages_sent'));
 });
+
+test('MQTT 3.1.1, QoS 2: sessions outlive their connections', { timeout }, async () => {
+  const further = { MQTT_VERSION: '3.1.1', QOS: '2', SUBSCRIBERS: '5', RATE: '100', STORM_EVERY_SECONDS: '0.5' };
+  const result = await runLoad(['reconnect-storm', '--quiet'], variables('sessions', further));
+  expect(result.errors).toBe('');
+  expect(result.code).toBe(0);
+  const report = reportOf(result, 'reconnect-storm');
+  expect(countOf(report, 'mqtt_messages_received')).toBe(countOf(report, 'mqtt_messages_sent'));
+  const storms = report.trends.find(({ metric }) => metric === 'mqtt_catch_up_time')?.count ?? 0;
+  expect(storms).toBeGreaterThanOrEqual(5);
+  expect(storms % 5).toBe(0);
+});
