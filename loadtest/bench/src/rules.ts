@@ -1,7 +1,8 @@
 /** `bench rules`: what a hundred rules cost per delivery, beside the same broker without any. Starts take turns, and the median of each side counts. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { BrokerProcess, freePort } from './broker-process.ts';
+import { freePort } from '@dunlin/testkit';
+import { BrokerProcess } from './broker-process.ts';
 import { DUNLIN } from './checkout.ts';
 import { runGenerator } from './generator.ts';
 import { median } from './results.ts';
