@@ -14,7 +14,7 @@ import { Random } from './support/random.ts';
 import { type Worker, World } from './support/world.ts';
 
 /** The last ones have each found something once. */
-const seeds = [...Array.from({ length: 150 }, (_, i) => i + 1), 1418, 2250, 2398, 2456];
+const seeds = [...Array.from({ length: 150 }, (_, i) => i + 1), 1418, 2250, 2398, 2456, 2551, 8884];
 const stepsPerSeed = 50;
 const filter = 'jobs/+';
 const group = `$share/g/${filter}`;
