@@ -33,8 +33,11 @@ import type { Subscription } from './subscription.ts';
 import type { TopicMatch, TopicMatches } from './topic-match.ts';
 
 const nothing = Buffer.alloc(0);
-/** Short runs are converted here and copied on: a buffer of their own would cost as much as they do (100 to 1: 5 %). */
-const scratch = new ConversionSpace(4096);
+/**
+ * Runs are converted here and copied on, all that come of one chunk of 64 KiB: a buffer of their own costs more than the copy (one packet each: 5 % of a delivery,
+ * 100 packets: 15 %, 800 packets: 10 %).
+ */
+const scratch = new ConversionSpace(81_920);
 
 export class PublishRun implements RunEntry {
   private readonly delivery: SessionDelivery;
