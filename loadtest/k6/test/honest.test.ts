@@ -1,6 +1,6 @@
 import { type BrokerProcess, type PacketOf, startMosquitto, WireClient } from '@dunlin/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { countOf, reportOf, runLoad } from './load-command.ts';
+import { countOf, reportOf, runLoad, startLoad } from './load-command.ts';
 
 // What goes wrong must show: a third client takes messages away, or sends them once more. The broker is Mosquitto, which also shows that
 // nothing here is made for one broker alone.
@@ -105,4 +105,18 @@ test('MQTT 3.1.1, QoS 2: sessions outlive their connections', { timeout }, async
   const storms = report.trends.find(({ metric }) => metric === 'mqtt_catch_up_time')?.count ?? 0;
   expect(storms).toBeGreaterThanOrEqual(5);
   expect(storms % 5).toBe(0);
+});
+
+test('a run that is stopped still has its report, and has not passed', { timeout }, async () => {
+  const wire = await eavesdropper('stopped');
+  const load = await startLoad(['point-to-point', '--quiet'], variables('stopped', { DURATION_SECONDS: '600' }));
+  await wire.expect('publish', timeout);
+  load.kill('SIGTERM');
+  const result = await load.ended;
+  await wire.drop();
+  const report = reportOf(result, 'point-to-point');
+  expect(countOf(report, 'mqtt_messages_sent')).toBeGreaterThan(0);
+  expect(countOf(report, 'mqtt_groups_finished')).toBe(0);
+  expect(report.isPassed).toBe(false);
+  expect(result.code).not.toBe(0);
 });

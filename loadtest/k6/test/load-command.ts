@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { onTestFinished } from 'vitest';
 import type { Report } from '../src/report.ts';
 
@@ -17,11 +18,26 @@ export interface LoadResult {
   readonly files: Readonly<Record<string, string>>;
 }
 
-/** Runs the command with these arguments and variables, reports in a folder of its own, and waits for its end. */
+/** The command while it runs. */
+export interface RunningLoad {
+  readonly ended: Promise<LoadResult>;
+  kill(signal: NodeJS.Signals): void;
+}
+
+/** Runs the command with these arguments and variables, and waits for its end. */
 export async function runLoad(
   args: readonly string[],
   variables: Readonly<Record<string, string>>,
 ): Promise<LoadResult> {
+  const { ended } = await startLoad(args, variables);
+  return ended;
+}
+
+/** Starts the command with these arguments and variables; its reports go to a folder of its own. */
+export async function startLoad(
+  args: readonly string[],
+  variables: Readonly<Record<string, string>>,
+): Promise<RunningLoad> {
   const directory = await mkdtemp(join(tmpdir(), 'k6-test-'));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
   const { BROKER_URL: _, ...environment } = process.env;
@@ -29,6 +45,10 @@ export async function runLoad(
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...environment, REPORT_DIRECTORY: directory, ...variables },
   });
+  return { ended: resultOf(child, directory), kill: (signal) => child.kill(signal) };
+}
+
+async function resultOf(child: ChildProcessByStdio<null, Readable, Readable>, directory: string): Promise<LoadResult> {
   let output = '';
   let errors = '';
   child.stdout.on('data', (chunk) => (output += chunk));
