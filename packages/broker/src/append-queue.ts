@@ -3,7 +3,8 @@
  *
  * The order matters and is kept: requests enter in the order of their PUBLISH packets, one batch at a time is under way, and the store numbers
  * messages in the order it is given them. An acknowledgement is settled only after the store has confirmed; a batch that failed is
- * sent again until it succeeds, and its publishers wait (ARCHITECTURE.md, section 9, "Redis restarts").
+ * sent again until it succeeds, and its publishers wait (ARCHITECTURE.md, section 9, "Redis restarts"). It may have been stored all the same and only
+ * the answer was lost, so each batch has an origin by which the store knows it again: a message is stored once, whoever published it (P2).
  */
 import type { Awaited } from './acknowledgements.ts';
 import type { DurableLog } from './durable-log.ts';
@@ -28,6 +29,7 @@ export interface PendingAppend {
 
 export class AppendQueue {
   private readonly store: Store;
+  private readonly writer: string;
   private readonly time: { now: number };
   private readonly clock: Clock;
   private readonly logger: Logger;
@@ -35,13 +37,18 @@ export class AppendQueue {
   private gathered: PendingAppend[] = [];
   /** The one batch that is on its way to the store, or failed and waits for its repetition: no later one may overtake it (P4). */
   private batch: PendingAppend[] | null = null;
+  private batchNumber = 0;
   private isFailed = false;
   private scheduled = false;
   private idleWaiters: (() => void)[] = [];
 
-  /** `time.now` is renewed before messages are handed on: the rest of their expiry is counted from it. */
-  constructor(store: Store, clock: Clock, logger: Logger, metrics: Metrics, time: { now: number }) {
+  /**
+   * `writer`: as in AppendOrigin, a name that no other queue has or had. `time.now` is renewed before messages are handed on: the rest of their expiry is
+   * counted from it.
+   */
+  constructor(store: Store, writer: string, clock: Clock, logger: Logger, metrics: Metrics, time: { now: number }) {
     this.store = store;
+    this.writer = writer;
     this.time = time;
     this.clock = clock;
     this.logger = logger;
@@ -76,13 +83,15 @@ export class AppendQueue {
     }
     this.batch = this.gathered;
     this.gathered = [];
+    this.batchNumber++;
     this.write(this.batch);
   }
 
   private write(batch: PendingAppend[]): void {
     this.isFailed = false;
     const requests = batch.map((append) => append.request);
-    this.store.append(requests, this.clock.now()).then(
+    const origin = { writer: this.writer, batch: this.batchNumber };
+    this.store.append(requests, this.clock.now(), origin).then(
       (results) => {
         this.time.now = this.clock.now();
         this.metrics.logAppends += batch.length;
@@ -110,7 +119,7 @@ export class AppendQueue {
     }
     if (logs.length > 0) {
       const publication = readRecord(append.request.record);
-      // A negative number: the log had taken it before, at an attempt whose answer was lost. Nobody here was told of it then.
+      // A negative number: an attempt whose answer was lost has stored it. Nobody here was told of it then, and no other endpoint.
       for (let i = 0; i < logs.length; i++)
         if (sequences[i] !== 0) logs[i].arrived(Math.abs(sequences[i]), publication);
       if (append.appended !== null) append.appended(sequences, publication);

@@ -77,6 +77,15 @@ export interface BrokerOptions {
   seed?: number;
 }
 
+/**
+ * How the store knows this broker's appends from those of every other, the earlier ones of this endpoint included: an endpoint without a backplane has the
+ * same name in each of its lives.
+ */
+function writerName(self: EndpointId): string {
+  const random = (): string => Math.random().toString(36).slice(2);
+  return `${self}/${random()}${random()}`;
+}
+
 export class Broker {
   readonly self: EndpointId;
   readonly version: string;
@@ -142,7 +151,7 @@ export class Broker {
     this.writer = new SessionWriter(store, clock, logger, metrics);
     this.delivery = new SessionDelivery(store, this.writer, clock, logger, metrics, limits);
     this.delivery.tracer = this.tracer;
-    this.appends = new AppendQueue(store, clock, logger, metrics, this.delivery);
+    this.appends = new AppendQueue(store, writerName(this.self), clock, logger, metrics, this.delivery);
     this.retained = new RetainedMessages(store, this.delivery, clock, logger);
     this.durableFilters = new DurableFilters(store, this.tree);
     this.logEnds = new LogEnds(store, this.durableFilters.followed, metrics);

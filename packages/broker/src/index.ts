@@ -3,6 +3,7 @@ export { Broker, type BrokerOptions } from './broker.ts';
 export { type CloseReason, closeReasons } from './close-reason.ts';
 export { Connection } from './connection.ts';
 export * from './limits.ts';
+export { LastBatches } from './memory/last-batches.ts';
 export { MemoryBackplane, MemoryBackplaneHub } from './memory/memory-backplane.ts';
 export { MemoryLeases } from './memory/memory-leases.ts';
 export { MemoryStore } from './memory/memory-store.ts';

@@ -211,7 +211,6 @@ describe('P2: exactly once through a crash of the worker', () => {
     expect(await collected(next)).toEqual(['once', 'next']);
   });
 
-  /** Seen to fail with `producer: null` in handlers/publish.ts. */
   test('publisher: the answer to an append is lost, and the append is made again', async () => {
     const { world, worker } = await World.alone();
     const subscriber = await worker.connect('subscriber', durable);

@@ -1,4 +1,5 @@
 import {
+  type AppendOrigin,
   type AppendRequest,
   type AppendResult,
   type Claim,
@@ -158,10 +159,11 @@ export class LmdbStore implements Store {
     return store.read(() => filters.map((filter) => store.logs.head(filter)?.lastSequence ?? 0));
   }
 
-  append(requests: AppendRequest[], _now: number): Promise<AppendResult[]> {
+  append(requests: AppendRequest[], _now: number, origin?: AppendOrigin): Promise<AppendResult[]> {
     const store = this.opened;
     if (store === null) return Promise.reject(closed());
-    return store.write(null, () => store.append(requests));
+    if (origin === undefined) return store.write(null, () => store.append(requests, null));
+    return store.appendOnce(requests, origin);
   }
 
   async readLog(filter: string, from: number, messagesMax: number, bytesMax: number, now: number): Promise<LogPage> {

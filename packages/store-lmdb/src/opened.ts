@@ -1,9 +1,11 @@
 import {
+  type AppendOrigin,
   type AppendRequest,
   type AppendResult,
   type Claim,
   type ClaimRequest,
   type EndpointId,
+  LastBatches,
   type SessionChange,
   type SessionKey,
   type StoredWill,
@@ -43,6 +45,7 @@ export class Opened {
   readonly wills: Wills;
   readonly delayed: Delayed;
   readonly retained: Retained;
+  private readonly lastBatches: LastBatches;
   private readonly main: Environment<Tables>;
   /** Set when no other thread shares the claims: told of every client before something is stored for it. */
   readonly presence: PresenceFilter | null;
@@ -63,6 +66,7 @@ export class Opened {
     marker: string | null,
   ) {
     const writer = new RecordWriter();
+    this.lastBatches = new LastBatches();
     this.main = main;
     this.claimed = claimed;
     this.presence = claimed === null ? presenceOf([main.tables.session, main.tables.will]) : null;
@@ -178,13 +182,32 @@ export class Opened {
     this.disconnect(session, now);
   }
 
-  append(requests: readonly AppendRequest[]): AppendResult[] {
+  /** In a transaction of its own making; as the port says of appends with an origin. */
+  async appendOnce(requests: readonly AppendRequest[], origin: AppendOrigin): Promise<AppendResult[]> {
+    let isNew = false;
+    try {
+      return await this.write(null, () => {
+        const known = this.lastBatches.find(origin);
+        const results = this.append(requests, known);
+        isNew = known === null;
+        if (isNew) this.lastBatches.remember(origin, results);
+        return results;
+      });
+    } catch (cause) {
+      // The transaction was given up, and what it appended with it.
+      if (isNew) this.lastBatches.forget(origin);
+      throw cause;
+    }
+  }
+
+  /** `known`: what logs gave at an earlier attempt. Within a transaction. */
+  append(requests: readonly AppendRequest[], known: readonly AppendResult[] | null): AppendResult[] {
     const results: AppendResult[] = new Array(requests.length);
     for (let index = 0; index < requests.length; index++) {
       const request = requests[index];
       const { inbound } = request;
       if (inbound === null) {
-        results[index] = this.logs.append(request);
+        results[index] = known === null ? this.logs.append(request) : known[index];
         continue;
       }
       const session = this.sessions.find(inbound.key.clientId);
@@ -193,7 +216,7 @@ export class Opened {
         results[index] = [];
         continue;
       }
-      results[index] = this.logs.append(request);
+      results[index] = known === null ? this.logs.append(request) : known[index];
       this.sessions.putInbound(session, inbound.packetId, request.producer?.number ?? 0);
     }
     return results;

@@ -59,7 +59,7 @@ async function bench(url: string, name: string): Promise<void> {
       let next = 0;
       const append = (): Promise<unknown> => {
         next += size;
-        return store.append(batch(filters, size, next), 0);
+        return store.append(batch(filters, size, next), 0, { writer: `${name} ${logs} ${size}`, batch: next });
       };
       report(`${name}, ${logs} logs, append in batches of ${size}`, await measure(redis, size, append));
     }

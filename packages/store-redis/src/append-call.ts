@@ -1,7 +1,7 @@
 /**
  * Appends of one turn as one script call: messages for one log that come one after the other become one chunk (log-chunk.ts).
  */
-import type { AppendRequest, AppendResult } from '@dunlin/broker';
+import type { AppendOrigin, AppendRequest, AppendResult } from '@dunlin/broker';
 import type { Keys, Shard } from './keys.ts';
 import { chunkBytesMax, chunkHeaderBytes, chunkMessagesMax, messageHeaderBytes, writeMessage } from './log-chunk.ts';
 import { scripts } from './scripts.ts';
@@ -44,6 +44,43 @@ export class LogNames {
 /** About 20 MiB with filters of usual length. */
 const namesMax = 65_536;
 
+/** A message on its way to logs. */
+export interface LogAppend {
+  request: AppendRequest;
+  /** As logs know it; null for none. */
+  producer: Buffer | null;
+  /** The publisher's session has moved: nothing is appended. */
+  refused: boolean;
+  result: AppendResult;
+}
+
+/**
+ * What tells a call from its repetition. A batch becomes as many calls as its size and the slots of its logs make necessary, the same ones whenever it is
+ * given: those of one slot are its parts, numbered from 0, and Redis remembers what each was answered.
+ */
+export class AppendPart {
+  readonly origin: AppendOrigin;
+  readonly number: number;
+  readonly key: string;
+
+  /** `home`: the shard that remembers the batch; one of the call's slot. */
+  constructor(origin: AppendOrigin, home: Shard, number: number) {
+    this.origin = origin;
+    this.number = number;
+    this.key = `${home.start}writer:${origin.writer}`;
+  }
+
+  get args(): string[] {
+    return [String(this.origin.batch), String(this.number), String(rememberedMilliseconds)];
+  }
+}
+
+/** A writer that still gives a batch again so long after its first attempt has waited for Redis all the time, whose clock this is. */
+const rememberedMilliseconds = 7 * 24 * 3600 * 1000;
+
+/** What a run needs beside its messages; the numbers are those in scripts/append.lua. */
+const kinds = { plain: 0, produced: 1, refused: 2 } as const;
+
 /** Messages of one chunk. */
 class Run {
   readonly log: Log;
@@ -53,18 +90,23 @@ class Run {
   readonly results: AppendResult[];
   readonly places: number[];
   bytes: number;
+  /** True: no other message may join. */
+  readonly isSingle: boolean;
+  readonly kind: number;
   readonly producer: Buffer | null;
   readonly producerNumber: number;
 
-  constructor(log: Log, producer: Buffer | null, producerNumber: number) {
+  constructor(log: Log, isSingle: boolean, { request, producer, refused }: LogAppend) {
     this.log = log;
     this.records = [];
     this.expiries = [];
     this.results = [];
     this.places = [];
     this.bytes = 0;
+    this.isSingle = isSingle;
+    this.kind = refused ? kinds.refused : producer === null ? kinds.plain : kinds.produced;
     this.producer = producer;
-    this.producerNumber = producerNumber;
+    this.producerNumber = request.producer?.number ?? 0;
   }
 
   get chunkBytes(): number {
@@ -94,6 +136,8 @@ export function producerName(clientId: string, sessionId: string): string {
 export class AppendCall implements Call {
   readonly slot: number;
   readonly writes: boolean;
+  /** Null: of appends without an origin. */
+  readonly part: AppendPart | null;
   readonly done: Promise<void>;
   private resolve!: () => void;
   private reject!: (error: Error) => void;
@@ -102,8 +146,9 @@ export class AppendCall implements Call {
   private bytes: number;
   private messages: number;
 
-  constructor(slot: number) {
+  constructor(slot: number, part: AppendPart | null) {
     this.slot = slot;
+    this.part = part;
     this.writes = true;
     this.logs = new Map();
     this.runs = [];
@@ -122,22 +167,25 @@ export class AppendCall implements Call {
   }
 
   /** The number will be put into `result[place]` before `done` resolves. */
-  add(name: LogName, request: AppendRequest, producer: Buffer | null, result: AppendResult, place: number): void {
+  add(name: LogName, append: LogAppend, place: number): void {
     let log = this.logs.get(name);
     if (log === undefined) {
       log = new Log(name);
       this.logs.set(name, log);
     }
     let { run } = log;
+    const { request, result } = append;
     const { record } = request;
+    // By what the request says, not by what became of its session: a repetition must have the same runs.
+    const isSingle = request.producer !== null || request.inbound !== null;
     if (
       run === null ||
-      producer !== null ||
-      run.producer !== null ||
+      isSingle ||
+      run.isSingle ||
       run.bytes + record.length > chunkBytesMax ||
       run.records.length >= chunkMessagesMax
     ) {
-      run = new Run(log, producer, request.producer?.number ?? 0);
+      run = new Run(log, isSingle, append);
       log.run = run;
       this.runs.push(run);
     }
@@ -168,11 +216,13 @@ export class AppendCall implements Call {
         bytes += 2 + log.name.bytes.length;
       }
     }
+    if (this.part !== null) args.push(this.part.key);
     args[1] = String(args.length - 2);
     for (const run of this.runs) {
       bytes += 17 + run.chunkBytes + (run.producer === null ? 0 : 12 + run.producer.length);
     }
     args.push(this.write(Buffer.allocUnsafe(bytes), logsOf));
+    if (this.part !== null) args.push(...this.part.args);
     return { name: 'EVALSHA', args };
   }
 
@@ -192,7 +242,7 @@ export class AppendCall implements Call {
       at = blob.writeUInt32BE(run.log.number, at);
       at = blob.writeUInt32BE(run.records.length, at);
       at = blob.writeUInt32BE(run.bytes, at);
-      at = blob.writeUInt8(run.producer === null ? 0 : 1, at);
+      at = blob.writeUInt8(run.kind, at);
       at = blob.writeUInt32BE(run.chunkBytes, at);
       at = blob.writeUInt32BE(run.records.length, at);
       for (let i = 0; i < run.records.length; i++) at = writeMessage(blob, at, run.records[i], run.expiries[i]);
@@ -211,7 +261,8 @@ export class AppendCall implements Call {
       const { results, places } = this.runs[i];
       const first = firsts[i];
       for (let message = 0; message < results.length; message++) {
-        results[message][places[message]] = first > 0 ? first + message : first;
+        // Those behind the first are as far from 0 as it is, and further by one each.
+        results[message][places[message]] = first > 0 ? first + message : first < 0 ? first - message : 0;
       }
     }
     this.resolve();

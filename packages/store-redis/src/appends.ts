@@ -1,5 +1,6 @@
-import type { AppendRequest, AppendResult } from '@dunlin/broker';
-import type { LogAppend, Logs } from './logs.ts';
+import type { AppendOrigin, AppendRequest, AppendResult } from '@dunlin/broker';
+import type { LogAppend } from './append-call.ts';
+import type { Logs } from './logs.ts';
 import type { Sessions } from './sessions.ts';
 
 /** Appends: to logs alone, or between two steps in the producer's session. */
@@ -12,15 +13,15 @@ export class Appends {
     this.sessions = sessions;
   }
 
-  async plain(requests: readonly AppendRequest[]): Promise<AppendResult[]> {
+  async plain(requests: readonly AppendRequest[], origin: AppendOrigin | undefined): Promise<AppendResult[]> {
     const appends: LogAppend[] = [];
     const results: AppendResult[] = [];
     for (const request of requests) {
       const result: AppendResult = new Array(request.filters.length).fill(0);
       results.push(result);
-      if (result.length > 0) appends.push({ request, producer: null, result });
+      if (result.length > 0) appends.push({ request, producer: null, refused: false, result });
     }
-    if (appends.length > 0) await this.logs.append(appends);
+    if (appends.length > 0) await this.logs.append(appends, origin);
     return results;
   }
 
@@ -28,7 +29,11 @@ export class Appends {
    * First the sessions are asked, then the logs, then the sessions remember. A crash between the last two is repaired by doing it again: the logs
    * know the producer's number by then.
    */
-  async withProducers(requests: readonly AppendRequest[], sent: () => void): Promise<AppendResult[]> {
+  async withProducers(
+    requests: readonly AppendRequest[],
+    origin: AppendOrigin | undefined,
+    sent: () => void,
+  ): Promise<AppendResult[]> {
     const producers = await Promise.all(
       requests.map(({ producer, inbound }) => {
         if (inbound !== null) return this.sessions.producer(inbound.key.clientId, inbound.key.epoch);
@@ -37,13 +42,14 @@ export class Appends {
     );
     const appends: LogAppend[] = [];
     const results: AppendResult[] = requests.map((request, index) => {
-      if (request.inbound !== null && producers[index] === null) return [];
+      const refused = request.inbound !== null && producers[index] === null;
       const result: AppendResult = new Array(request.filters.length).fill(0);
       const producer = request.producer === null ? null : producers[index];
-      if (result.length > 0) appends.push({ request, producer, result });
-      return result;
+      // One that is refused now may have been taken at an earlier attempt: it keeps its place in the calls, which must be the same.
+      if (result.length > 0) appends.push({ request, producer, refused, result });
+      return refused ? [] : result;
     });
-    if (appends.length > 0) await this.logs.append(appends);
+    if (appends.length > 0) await this.logs.append(appends, origin);
     const remembered = Promise.all(
       requests.map(({ filters, producer, inbound }, index) => {
         if (inbound === null || producers[index] === null) return true;

@@ -1,5 +1,5 @@
-import type { AppendRequest, AppendResult, DurableFilter, LogLimits, LogPage } from '@dunlin/broker';
-import { AppendCall, type LogName, LogNames } from './append-call.ts';
+import type { AppendOrigin, DurableFilter, LogLimits, LogPage } from '@dunlin/broker';
+import { AppendCall, AppendPart, type LogAppend, type LogName, LogNames } from './append-call.ts';
 import type { Keys, Shard } from './keys.ts';
 import { readChunk } from './log-chunk.ts';
 import { scripts } from './scripts.ts';
@@ -28,13 +28,6 @@ export interface CursorPlace {
   stands: number;
 }
 
-/** A message on its way to logs: its producer as they know it, null for none. */
-export interface LogAppend {
-  request: AppendRequest;
-  producer: Buffer | null;
-  result: AppendResult;
-}
-
 /** Where the last number stands in a head (keys.ts). */
 const headLastOffset = 16;
 
@@ -61,27 +54,31 @@ export class Logs {
     return this.names.get(filter).shard;
   }
 
-  /** Fills in the results. */
-  async append(appends: readonly LogAppend[]): Promise<void> {
+  /** Fills in the results. Appends with an origin share calls with no others: given again, they make the same calls. */
+  async append(appends: readonly LogAppend[], origin: AppendOrigin | undefined): Promise<void> {
     const calls = new Set<AppendCall>();
-    for (const { request, producer, result } of appends) {
-      const { filters } = request;
+    if (origin !== undefined) this.behindAppends();
+    for (const append of appends) {
+      const { filters } = append.request;
       for (let place = 0; place < filters.length; place++) {
         const name = this.names.get(filters[place]);
-        const call = this.appendCall(name);
-        call.add(name, request, producer, result, place);
+        const call = this.appendCall(name, origin);
+        call.add(name, append, place);
         calls.add(call);
       }
     }
+    if (origin !== undefined) this.behindAppends();
     if (calls.size === 1) for (const call of calls) await call.done;
     else await Promise.all([...calls].map((call) => call.done));
   }
 
-  private appendCall(name: LogName): AppendCall {
-    const group = this.turn.group(name.shard);
+  private appendCall({ shard }: LogName, origin: AppendOrigin | undefined): AppendCall {
+    const group = this.turn.group(shard);
     let call = this.appends.get(group);
     if (call === undefined || call.isFull) {
-      call = new AppendCall(name.shard.slot);
+      const number = (call?.part?.number ?? -1) + 1;
+      const home = this.turn.hasSlots ? shard : this.keys.l[0];
+      call = new AppendCall(shard.slot, origin === undefined ? null : new AppendPart(origin, home, number));
       this.appends.set(group, call);
       this.turn.single(call, logsTouched);
     }

@@ -1,4 +1,5 @@
 import {
+  type AppendOrigin,
   type AppendRequest,
   type AppendResult,
   type Claim,
@@ -123,13 +124,13 @@ export class RedisStore implements Store {
     );
   }
 
-  async append(requests: AppendRequest[], _now: number): Promise<AppendResult[]> {
+  async append(requests: AppendRequest[], _now: number, origin?: AppendOrigin): Promise<AppendResult[]> {
     const { order, appends } = this.use();
     if (requests.some((request) => request.producer !== null || request.inbound !== null)) {
-      return order.multiple(touchesOf(requests), (sent) => appends.withProducers(requests, sent));
+      return order.multiple(touchesOf(requests), (sent) => appends.withProducers(requests, origin, sent));
     }
-    if (order.free) return appends.plain(requests);
-    return order.single(touchesOf(requests), () => appends.plain(requests));
+    if (order.free) return appends.plain(requests, origin);
+    return order.single(touchesOf(requests), () => appends.plain(requests, origin));
   }
 
   async readLog(filter: string, from: number, messagesMax: number, bytesMax: number, now: number): Promise<LogPage> {

@@ -2,12 +2,15 @@
  * The connection to one Redis server: made again whenever it is lost, checked before it is used, and given up when the server is silent.
  *
  * A command is sent at most once. Without a connection it is refused at once; under way when the connection dies, its outcome is unknown. Both are
- * `unavailable`: there is no queue that could grow or change the order.
+ * `unavailable`: there is no queue that could grow or change the order. A connection that is given up is reset: what it had not sent must not arrive any more.
  */
+import { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { type Logger, StoreError } from '@dunlin/broker';
 import type { Redis } from 'ioredis';
 import type { Settings } from './options.ts';
 import { allScripts } from './scripts.ts';
+import { Silence } from './silence.ts';
 import type { Command, Reply } from './turn.ts';
 
 /** Waiting times between attempts: quick at first, then so that a server coming back is found within two seconds. */
@@ -38,6 +41,7 @@ export class ServerConnection {
   private readonly create: () => Redis;
   private readonly onState: (connected: boolean) => void;
   private redis: Redis | null;
+  private silence: Silence | null;
   private closed: boolean;
   private retryMilliseconds: number;
   /** What was last written to the log about this server being unusable; empty: it is usable. */
@@ -53,6 +57,7 @@ export class ServerConnection {
     this.create = create;
     this.onState = onState;
     this.redis = null;
+    this.silence = null;
     this.closed = false;
     this.retryMilliseconds = retryFirstMilliseconds;
     this.complaint = '';
@@ -74,19 +79,28 @@ export class ServerConnection {
     this.closed = true;
     clearTimeout(this.timer);
     this.trying?.disconnect();
+    this.silence?.end();
     this.redis?.disconnect();
     this.redis = null;
   }
 
   send(command: Pick<Command, 'name' | 'args'>): Promise<Reply> {
-    const { redis } = this;
-    if (redis === null)
+    const { redis, silence } = this;
+    if (redis === null || silence === null)
       return Promise.reject(new StoreError('unavailable', `no connection to Redis at ${this.address}`));
-    return redis.callBuffer(command.name, command.args).catch((error: Error) => {
-      // The server is not what was connected to: demoted, restarted behind a proxy, its scripts flushed. The next connection is checked anew.
-      if (/^(READONLY|MASTERDOWN|LOADING|NOSCRIPT|NOAUTH|CLUSTERDOWN)/.test(error.message)) this.drop(redis, error);
-      throw error;
-    });
+    silence.asked();
+    return redis.callBuffer(command.name, command.args).then(
+      (reply) => {
+        silence.answered();
+        return reply;
+      },
+      (error: Error) => {
+        silence.answered();
+        // The server is not what was connected to: demoted, restarted behind a proxy, its scripts flushed. The next connection is checked anew.
+        if (/^(READONLY|MASTERDOWN|LOADING|NOSCRIPT|NOAUTH|CLUSTERDOWN)/.test(error.message)) this.drop(redis, error);
+        throw error;
+      },
+    );
   }
 
   /** Resolves when what was sent before is confirmed as configured. */
@@ -138,23 +152,37 @@ export class ServerConnection {
 
   private connected(redis: Redis): void {
     this.redis = redis;
+    this.silence = this.listen(redis);
     this.retryMilliseconds = retryFirstMilliseconds;
     if (this.complaint !== '') this.logger.info('Redis is reachable again', { address: this.address });
     else if (!this.everConnected) this.logger.info('connected to Redis', { address: this.address });
     this.everConnected = true;
     this.complaint = '';
     this.timer = setInterval(() => {
-      redis.ping().catch(() => {}); // A silent server ends the connection, which is heard of elsewhere.
+      this.send({ name: 'PING', args: [] }).catch(() => {}); // A silent server ends the connection, which is heard of elsewhere.
     }, pingMilliseconds);
     this.timer.unref();
     this.onState(true);
   }
 
+  /** Silence is noticed here from now on: the client would end the connection politely, see `reset`. */
+  private listen(redis: Redis): Silence {
+    const { silenceMilliseconds } = this.settings;
+    redis.options.socketTimeout = undefined;
+    const silence = new Silence(silenceMilliseconds, () => {
+      this.drop(redis, new Error(`the server has owed an answer for ${silenceMilliseconds} ms`));
+    });
+    redis.stream.on('data', () => silence.heard());
+    return silence;
+  }
+
   private drop(redis: Redis, reason: Error | null): void {
     if (redis !== this.redis) return;
     this.redis = null;
+    this.silence?.end();
+    this.silence = null;
     clearInterval(this.timer);
-    redis.disconnect();
+    reset(redis);
     if (this.closed) return;
     this.onState(false);
     this.failed(reason ?? new Error('the connection was closed'));
@@ -228,6 +256,19 @@ export class ServerConnection {
       throw new RefusedError('durability fsync needs an append-only file: set "appendonly yes" in Redis');
     }
   }
+}
+
+/**
+ * Ends a connection at once. The client's own `disconnect` lets the socket send what it still holds, and so does the system after a mere close, for minutes
+ * if need be. A write that arrives then, behind writes of the next connection, would undo them: an old cursor, an old retained message, a will that was
+ * removed. A reset throws it away. What is further on its way, in a proxy or with a server that hangs, no client can call back.
+ */
+function reset(redis: Redis): void {
+  const { stream } = redis;
+  // Node resets plain sockets alone. With TLS what the system has taken already may still arrive.
+  if (stream instanceof TLSSocket) stream.destroy();
+  else if (stream instanceof Socket) stream.resetAndDestroy();
+  redis.disconnect(); // Not to be made again by the client.
 }
 
 /** A line for what only a person can change; null for what passes. */

@@ -185,6 +185,11 @@ export class Turn {
     this.idle = [];
   }
 
+  /** True: a call may touch the shards of one slot only. */
+  get hasSlots(): boolean {
+    return this.link.hasSlots;
+  }
+
   /** Calls of one slot go together. Without slots, all do. */
   group(shard: Shard): number {
     return this.link.hasSlots ? shard.slot : 0;
@@ -285,6 +290,7 @@ export class Turn {
 function storeError(error: unknown): StoreError {
   if (error instanceof StoreError) return error;
   const message = error instanceof Error ? error.message : String(error);
+  if (message.startsWith('FENCED ')) return new StoreError('fenced', `Redis: ${message}`, error);
   // A script that stops by itself met what it cannot read; everything else is the server's state or the connection's.
   const code = /user_script|Error running script|WRONGTYPE/.test(message) ? 'corrupt' : 'unavailable';
   return new StoreError(code, `Redis: ${message.slice(0, messageLengthMax)}`, error);

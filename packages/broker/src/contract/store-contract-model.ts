@@ -49,6 +49,7 @@ const calls: fc.Arbitrary<{ name: string; call: Call }> = fc.oneof(
       .tuple(fc.uniqueArray(filters, { minLength: 1 }), clients, fc.option(small), fc.boolean(), small)
       .map(append),
   },
+  fc.tuple(fc.array(fc.uniqueArray(filters, { minLength: 1 }), { maxLength: 4 }), fc.nat(4), fc.boolean()).map(repeat),
   fc
     .tuple(clients, filters, small)
     .map(([clientId, filter, acknowledged]) =>
@@ -242,6 +243,27 @@ function append([names, clientId, number, expires, packetId]: [string[], string,
     );
   });
 }
+
+/** A batch given twice: at once, or the second time behind whatever comes in between. */
+function repeat([names, producers, later]: [string[][], number, boolean]): { name: string; call: Call } {
+  return named(`append twice to ${names}`, async (store, epochs, now) => {
+    const origin = { writer: `writer ${++writers}`, batch: 1 };
+    const key = keyOf(epochs, 'c');
+    const requests = names.map((filterNames, index) => {
+      if (index >= producers) return message(filterNames, 'again');
+      const number = index + 1;
+      return message(filterNames, 'again', {
+        producer: { clientId: 'c', number },
+        inbound: { key, packetId: number },
+      });
+    });
+    const append = () => store.append(requests, now, origin);
+    if (!later) return Promise.all([append(), append()]);
+    return [await append(), await append()];
+  });
+}
+
+let writers = 0;
 
 function cursorAt(filter: string, acknowledged: number): Cursor {
   return { filter, acknowledged, above: [acknowledged + 2] };

@@ -1,5 +1,6 @@
 import { topicMatchesFilter } from '@dunlin/protocol';
 import {
+  type AppendOrigin,
   type AppendRequest,
   type AppendResult,
   type Claim,
@@ -23,8 +24,10 @@ import {
   type StoredWill,
   StoreError,
 } from '../ports/store.ts';
+import { LastBatches } from './last-batches.ts';
 import { MemoryGroups } from './memory-groups.ts';
 import { MemoryLogs } from './memory-logs.ts';
+import { newSession } from './new-session.ts';
 import { takeDue, type Waiting } from './waiting.ts';
 
 const NEVER_SECONDS = 0xffffffff;
@@ -46,6 +49,7 @@ export class MemoryStore implements Store {
   private readonly held = new Map<string, Held>();
   private readonly logs = new MemoryLogs();
   private readonly groups = new MemoryGroups(this.logs);
+  private readonly lastBatches = new LastBatches();
   private readonly retained = new Map<string, RetainedEntry>();
   private readonly wills = new Map<string, Waiting<StoredWill>>();
   private readonly delayed = new Map<string, Waiting<Uint8Array>>();
@@ -178,21 +182,12 @@ export class MemoryStore implements Store {
     return filters.map((filter) => this.logs.end(filter));
   }
 
-  async append(requests: AppendRequest[], _now: number): Promise<AppendResult[]> {
+  async append(requests: AppendRequest[], _now: number, origin?: AppendOrigin): Promise<AppendResult[]> {
     this.check();
-    return requests.map((request) => {
-      const { inbound, producer } = request;
-      if (inbound === null) return this.logs.append(request);
-      const held = this.held.get(inbound.key.clientId);
-      if (!held?.session || held.epoch !== inbound.key.epoch) return [];
-      const session = held.session;
-      const result = this.logs.append(request);
-      const producerNumber = producer?.number ?? 0;
-      session.inbound = session.inbound.filter(({ packetId }) => packetId !== inbound.packetId);
-      session.inbound.push({ packetId: inbound.packetId, producerNumber });
-      session.producerNumber = Math.max(session.producerNumber, producerNumber);
-      return result;
-    });
+    const known = origin === undefined ? null : this.lastBatches.find(origin);
+    const results = requests.map((request, index) => this.appendOne(request, known === null ? null : known[index]));
+    if (origin !== undefined && known === null) this.lastBatches.remember(origin, results);
+    return results;
   }
 
   async readLog(filter: string, from: number, messagesMax: number, bytesMax: number, now: number): Promise<LogPage> {
@@ -296,6 +291,21 @@ export class MemoryStore implements Store {
     this.delayed.delete(id);
   }
 
+  /** `known`: what logs were given at an earlier attempt. */
+  private appendOne(request: AppendRequest, known: AppendResult | null): AppendResult {
+    const { inbound, producer } = request;
+    if (inbound === null) return known ?? this.logs.append(request);
+    const held = this.held.get(inbound.key.clientId);
+    if (!held?.session || held.epoch !== inbound.key.epoch) return [];
+    const session = held.session;
+    const result = known ?? this.logs.append(request);
+    const producerNumber = producer?.number ?? 0;
+    session.inbound = session.inbound.filter(({ packetId }) => packetId !== inbound.packetId);
+    session.inbound.push({ packetId: inbound.packetId, producerNumber });
+    session.producerNumber = Math.max(session.producerNumber, producerNumber);
+    return result;
+  }
+
   private check(): void {
     if (!this.isOpen) throw new StoreError('closed', 'the memory store is closed');
   }
@@ -378,17 +388,4 @@ export class MemoryStore implements Store {
     }
     session.inbound = session.inbound.filter(({ packetId }) => !inboundDelete.includes(packetId));
   }
-}
-
-function newSession(clientId: string): StoredSession {
-  return {
-    clientId,
-    sessionExpirySeconds: 0,
-    expiresAt: 0,
-    subscriptions: [],
-    cursors: [],
-    outbound: [],
-    inbound: [],
-    producerNumber: 0,
-  };
 }

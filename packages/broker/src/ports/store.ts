@@ -6,8 +6,8 @@
  * - Every method is asynchronous. A resolved promise means: done, and it survives what the implementation says it survives
  *   (memory: nothing; LMDB: `kill -9` of the process, and power loss with durability `fsync`; Redis: as Redis is configured).
  *   A rejected promise means that nothing is known about the outcome; the caller may do it again, because every
- *   operation done twice is the same as done once. Four add something each time: `claim` and `claimGroup` (another epoch), `append` without a
- *   producer and `addDelayed` (the message comes twice: at least once). Codes `fenced`, `unknown-session`, `unknown-group` and `closed` mean: not done.
+ *   operation done twice is the same as done once. Three add something each time: `claim` and `claimGroup` (another epoch), and `addDelayed` (the
+ *   message comes twice: at least once). So does an `append` that names neither an origin nor a producer. Codes `fenced`, `unknown-session`, `unknown-group` and `closed` mean: not done.
  * - Calls made in one turn of the event loop travel as one batch. Within one store object, effects become visible in the order of the
  *   calls, and a read sees the writes that the same store object was given before it.
  * - Keys of one session are updated atomically in one call; so are keys of one log, those of the groups on it among them. What spans a session and logs
@@ -192,8 +192,17 @@ export interface AppendRequest {
   inbound: { key: SessionKey; packetId: number } | null;
 }
 
-/** One number per filter of the request, in its order: the log number given; 0: the filter is no longer durable; a producer number taken
- *  before gives the number under which it stands, negated. Empty: `inbound` named a fenced session, and nothing was done for this request. */
+/** Tells a batch of appends from its repetition. */
+export interface AppendOrigin {
+  /** Whoever appends one batch after the other, the next when the one before is answered. Nobody else has this name, ever. */
+  writer: string;
+  /** Above that of the writer's batch before. The same for exactly the same requests, given again because nothing is known of the outcome. */
+  batch: number;
+}
+
+/** One number per filter of the request, in its order: the log number given; 0: the filter is no longer durable. Negated, it is the number under which
+ *  the message stands since before: its producer number was taken, or the batch of its origin was appended (what was 0 then stays 0).
+ *  Empty: `inbound` named a fenced session, and nothing was done for this request. */
 export type AppendResult = number[];
 
 export interface LogEntry {
@@ -274,7 +283,12 @@ export interface Store {
   /** The number of the last message in the log of each filter, in their order; 0 where there is no log. One read for all of them: asked every few
    *  seconds for the logs that local sessions follow. */
   logEnds(filters: readonly string[]): Promise<number[]>;
-  append(requests: AppendRequest[], now: number): Promise<AppendResult[]>;
+  /**
+   * With an origin a batch is appended once, however often it is given and in whatever order the attempts arrive: a message that an earlier attempt appended is
+   * answered with its number, and an attempt that comes when a later batch of the writer was appended is refused with `fenced`: its writer
+   * has had its answer. Of each writer the last batch is remembered, for at least a week, and for as long as a writer can live where it dies with the store.
+   */
+  append(requests: AppendRequest[], now: number, origin?: AppendOrigin): Promise<AppendResult[]>;
   /** Entries numbered from `fromSequence` on that have not expired at `now`, ascending, at most that many, and at least one if there is one
    *  however large. */
   readLog(filter: string, fromSequence: number, messagesMax: number, bytesMax: number, now: number): Promise<LogPage>;

@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import {
+  type AppendOrigin,
   type AppendRequest,
   type AppendResult,
   type Claim,
@@ -149,8 +150,8 @@ export class RemoteStore implements Store {
     return this.#call('logEnds', filters);
   }
 
-  append(requests: AppendRequest[], now: number): Promise<AppendResult[]> {
-    return this.#call('append', requests, now);
+  append(requests: AppendRequest[], now: number, origin?: AppendOrigin): Promise<AppendResult[]> {
+    return this.#call('append', requests, now, origin);
   }
 
   readLog(filter: string, fromSequence: number, messagesMax: number, bytesMax: number, now: number): Promise<LogPage> {

@@ -1,16 +1,42 @@
 -- Appends runs of messages to logs. One step for all logs named; with Cluster they share one tag.
 --
--- KEYS  for each shard: heads, filled, taken; then for each log its stream
+-- KEYS  for each shard: heads, filled, taken; then for each log its stream; for a part of a batch with an origin the writer's memory (keys.ts)
 -- ARGV  1: bytes, all numbers big-endian:
 --         u16 shards; for each: u16 logs; for each log: u16 length, filter
---         u32 runs; for each: u32 log (counted from 1 over all shards), u32 messages, u32 bytes of their records, u8 producer,
---         u32 length, chunk; if producer is 1: u32 length, producer, f64 number
+--         u32 runs; for each: u32 log (counted from 1 over all shards), u32 messages, u32 bytes of their records, u8 kind,
+--         u32 length, chunk; if kind is 1, with a producer: u32 length, producer, f64 number; 2: nothing is appended
+--       2: batch  3: part of it, counted from 0  4: milliseconds for which the batch is remembered
 -- Gives one number per run: the log number of its first message; 0: the filter is not durable; negated: the number under which
---       a message of this producer number stands already. A run with a producer has one message.
+--       it stands already, its producer number having been taken, or this part of the batch having come before. A run with a producer has one message.
+--       Error FENCED: a later batch of the writer has come; GAP: the part before this one has not.
 local unpack, pack, call = struct.unpack, struct.pack, redis.call
 local spread = _G.unpack
 -- So many arguments fit Lua's stack with room to spare; an even number keeps pairs together.
 local argumentsMax = 1000
+
+local batch, part, remembered = tonumber(ARGV[2]), tonumber(ARGV[3])
+if batch then
+  remembered = call('GET', KEYS[#KEYS]) or ''
+  local last = remembered == '' and 0 or unpack('>d', remembered)
+  if last > batch then return redis.error_reply('FENCED a later batch of this writer was appended') end
+  if last < batch then remembered = pack('>d', batch) end
+  local parts, at = 0, 9
+  while at <= #remembered do
+    local numbers
+    numbers, at = unpack('>I4c0', remembered, at)
+    if parts == part then
+      -- A write, if of nothing else: after WAIT on this connection the appends are as safe as configured too.
+      call('PEXPIRE', KEYS[#KEYS], ARGV[4])
+      local results = cmsgpack.unpack(numbers)
+      for run = 1, #results do results[run] = -math.abs(results[run]) end
+      return results
+    end
+    parts = parts + 1
+  end
+  -- Never out of order: the parts may have failed one by one.
+  if parts < part then return redis.error_reply('GAP the part before this one was not appended') end
+end
+
 local blob = ARGV[1]
 local shards, at = unpack('>I2', blob)
 
@@ -53,11 +79,11 @@ local results, streams = {}, 3 * shards
 local runs
 runs, at = unpack('>I4', blob, at)
 for run = 1, runs do
-  local log, messages, size, produced, chunk, producer, number
-  log, messages, size, produced, chunk, at = unpack('>I4I4I4BI4c0', blob, at)
-  if produced == 1 then producer, number, at = unpack('>I4c0d', blob, at) end
+  local log, messages, size, kind, chunk, producer, number
+  log, messages, size, kind, chunk, at = unpack('>I4I4I4BI4c0', blob, at)
+  if kind == 1 then producer, number, at = unpack('>I4c0d', blob, at) end
   local first = 0
-  if last[log] then
+  if last[log] and kind ~= 2 then
     first = last[log] + 1
     if producer then
       local shard = shardOf[log]
@@ -96,5 +122,9 @@ end
 for shard = 1, shards do
   for first = 1, writtenCount[shard], argumentsMax do call('HSET', KEYS[3 * shard - 2], spread(written[shard], first, math.min(writtenCount[shard], first + argumentsMax - 1))) end
   for first = 1, markedCount[shard], argumentsMax do call('ZADD', KEYS[3 * shard - 1], spread(marked[shard], first, math.min(markedCount[shard], first + argumentsMax - 1))) end
+end
+if batch then
+  local numbers = cmsgpack.pack(results)
+  call('SET', KEYS[#KEYS], remembered .. pack('>I4c0', #numbers, numbers), 'PX', ARGV[4])
 end
 return results

@@ -1,0 +1,36 @@
+import { type AppendOrigin, type AppendResult, StoreError } from '../ports/store.ts';
+
+/** More than the workers of a node, which are the writers of a store in its process, and than those that died lately. */
+const writersMax = 1000;
+
+/**
+ * What the last batch of each writer was answered (AppendOrigin), for stores that live in one process with their writers. It need not be kept on
+ * disk: writers do not outlive the process, and as long as it lives no answer is lost between the two but one that says that nothing was stored.
+ */
+export class LastBatches {
+  /** The one that was heard of last stands last. */
+  private readonly batches = new Map<string, { batch: number; results: AppendResult[] }>();
+
+  /** The answers of a batch that was appended before, negated; null: it was not. Throws `fenced` for one that a later one has followed. */
+  find({ writer, batch }: AppendOrigin): AppendResult[] | null {
+    const last = this.batches.get(writer);
+    if (last === undefined || last.batch < batch) return null;
+    if (last.batch > batch) throw new StoreError('fenced', `batch ${batch} of ${writer} comes after ${last.batch}`);
+    return last.results.map((result) => result.map((number) => (number > 0 ? -number : number)));
+  }
+
+  remember({ writer, batch }: AppendOrigin, results: AppendResult[]): void {
+    this.batches.delete(writer);
+    this.batches.set(writer, { batch, results });
+    if (this.batches.size <= writersMax) return;
+    for (const oldest of this.batches.keys()) {
+      this.batches.delete(oldest);
+      break;
+    }
+  }
+
+  /** It was not stored after all. */
+  forget({ writer, batch }: AppendOrigin): void {
+    if (this.batches.get(writer)?.batch === batch) this.batches.delete(writer);
+  }
+}
