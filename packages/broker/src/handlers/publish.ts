@@ -35,7 +35,7 @@ export function handlePublish(
   const match = matchTopic(connection, publication);
   let answer: Answer = null;
   if (publication.qos === 0 && match.takesRuns && !publication.retain && !match.isRestricted) {
-    if (connection.allowedMatch !== match) answer = askForMatch(connection, match);
+    if (broker.authorizer !== null && connection.allowedMatch !== match) answer = askForMatch(connection, match);
     if (answer !== null && answer !== true) {
       // Not allowed, or not known yet.
     } else if (publication.bytes === bytes) {
