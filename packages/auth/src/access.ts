@@ -6,8 +6,7 @@ import { Jwks } from './jwks.ts';
 import { Jwt, type JwtOptions } from './jwt.ts';
 import { parseKeyFile, parseSecretFile, type VerificationKey } from './jwt-keys.ts';
 import type { Method, MethodName } from './method.ts';
-import { PasswordFile, parsePasswordFile } from './password-file.ts';
-import type { PasswordHash } from './password-hash.ts';
+import { PasswordFile, parsePasswordFile, type Users } from './password-file.ts';
 import type { RedisCalls } from './redis-calls.ts';
 import { RedisToken } from './redis-token.ts';
 import type { Rule } from './rule.ts';
@@ -28,7 +27,7 @@ export interface AccessPaths {
 export type AccessTexts = Readonly<Record<keyof AccessPaths, SourceText | null>>;
 
 interface Parsed {
-  users: Map<string, PasswordHash>;
+  users: Users;
   rules: Rule[] | null;
   keys: VerificationKey[];
 }
@@ -45,13 +44,14 @@ export function readAccessTexts(paths: AccessPaths): AccessTexts {
     jwtKeys: read(paths.jwtKeys),
     jwtSecret: read(paths.jwtSecret),
   };
-  parse(texts);
+  parse(texts, false);
   return texts;
 }
 
-function parse({ passwords, rules, jwtKeys, jwtSecret }: AccessTexts): Parsed {
+/** `isChecked`: what takes long was checked before. */
+function parse({ passwords, rules, jwtKeys, jwtSecret }: AccessTexts, isChecked: boolean): Parsed {
   return {
-    users: passwords === null ? new Map() : parsePasswordFile(passwords),
+    users: passwords === null ? new Map() : parsePasswordFile(passwords, isChecked),
     rules: rules === null ? null : parseRulesFile(rules),
     keys: [
       ...(jwtSecret === null ? [] : [parseSecretFile(jwtSecret)]),
@@ -85,7 +85,7 @@ export class Access {
   /** @throws AccessFileError */
   constructor(options: AccessOptions, texts: AccessTexts) {
     const { clock, logger, jwt, tokens } = options;
-    const { users, rules, keys } = parse(texts);
+    const { users, rules, keys } = parse(texts, true);
     this.#passwords = new PasswordFile(users, clock, options.hashesAtOnce);
     this.#jwks = jwt.jwksUrl === '' ? null : new Jwks(jwt.jwksUrl, clock, logger);
     this.#jwt = new Jwt(jwt, keys, this.#jwks, clock);
@@ -128,7 +128,7 @@ export class Access {
    * @throws AccessFileError, and then everything stays as it was
    */
   replace(texts: AccessTexts): void {
-    const { users, rules, keys } = parse(texts);
+    const { users, rules, keys } = parse(texts, true);
     this.#passwords.replace(users);
     this.#jwt.replace(keys);
     this.#rules.replace(rules);

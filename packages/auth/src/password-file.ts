@@ -5,9 +5,15 @@ import { PasswordCheck } from './password-check.ts';
 import { type PasswordHash, parsePasswordHash } from './password-hash.ts';
 import { AccessFileError, type SourceText } from './source-text.ts';
 
-/** @throws AccessFileError with the line and the column of what is wrong first */
-export function parsePasswordFile({ name, text }: SourceText): Map<string, PasswordHash> {
-  const users = new Map<string, PasswordHash>();
+/** The text of each user's hash: read when it is needed, since a file may have 100,000 of them and a worker must not stand still. */
+export type Users = Map<string, string>;
+
+/**
+ * @param isChecked the hashes were read before, by the supervisor
+ * @throws AccessFileError with the line and the column of what is wrong first
+ */
+export function parsePasswordFile({ name, text }: SourceText, isChecked = false): Users {
+  const users: Users = new Map();
   for (const [index, line] of text.split(/\r?\n/).entries()) {
     if (line.trim() === '' || line.startsWith('#')) continue;
     const fail = (column: number, what: string): never => {
@@ -16,10 +22,11 @@ export function parsePasswordFile({ name, text }: SourceText): Map<string, Passw
     const colon = line.indexOf(':');
     if (colon < 1) fail(1, 'a line is USER:HASH');
     const userName = line.slice(0, colon);
-    const hash = parsePasswordHash(line.slice(colon + 1).trimEnd());
-    if (typeof hash === 'string') fail(colon + 2, hash);
-    else if (users.has(userName)) fail(1, `the user "${userName}" is there twice`);
-    else users.set(userName, hash);
+    const hash = line.slice(colon + 1).trimEnd();
+    const parsed = isChecked ? null : parsePasswordHash(hash);
+    if (typeof parsed === 'string') fail(colon + 2, parsed);
+    if (users.has(userName)) fail(1, `the user "${userName}" is there twice`);
+    users.set(userName, hash);
   }
   return users;
 }
@@ -32,34 +39,37 @@ const nobody = parsePasswordHash(
 export class PasswordFile implements Method {
   readonly name = 'password-file';
   readonly #check: PasswordCheck;
-  #users: Map<string, PasswordHash>;
+  #users: Users;
   #decoy: PasswordHash;
 
-  constructor(users: Map<string, PasswordHash>, clock: Clock, hashesAtOnce: number) {
+  constructor(users: Users, clock: Clock, hashesAtOnce: number) {
     this.#users = users;
     this.#decoy = decoyOf(users);
     this.#check = new PasswordCheck(clock, hashesAtOnce);
   }
 
   /** From the next CONNECT on. */
-  replace(users: Map<string, PasswordHash>): void {
+  replace(users: Users): void {
     this.#users = users;
     this.#decoy = decoyOf(users);
   }
 
   async authenticate({ userName, password }: Credentials): Promise<Decision> {
     if (userName === null || password === null || password.length === 0) return notMine;
-    const hash = this.#users.get(userName);
-    const isRight = await this.#check.check(userName, hash ?? this.#decoy, password);
+    const text = this.#users.get(userName);
+    const hash = text === undefined ? this.#decoy : parsePasswordHash(text);
+    if (typeof hash === 'string') return refuse(hash);
+    const isRight = await this.#check.check(userName, hash, password);
     if (isRight === null) return cannotTell('too many passwords wait to be checked');
-    if (hash === undefined) return notMine;
+    if (text === undefined) return notMine;
     return isRight ? { kind: 'accept', userName } : refuse('wrong password');
   }
 }
 
 /** The first user's scheme and cost with another expected result: usually all users of a file have the same. */
-function decoyOf(users: Map<string, PasswordHash>): PasswordHash {
-  const first = users.values().next().value;
-  if (first === undefined) return nobody;
+function decoyOf(users: Users): PasswordHash {
+  const text = users.values().next().value;
+  const first = text === undefined ? '' : parsePasswordHash(text);
+  if (typeof first === 'string') return nobody;
   return { text: '', expected: Buffer.alloc(first.expected.length + 1), derive: first.derive };
 }

@@ -63,6 +63,7 @@ async function establish(connection: Connection, packet: ConnectPacket): Promise
   const accepted = await authenticate(connection, packet, clientId);
   if (accepted === null) return;
   if (!connection.admit(accepted)) {
+    if (connection.state === ConnectionState.closed) return;
     refuseConnect(connection, ReasonCode.notAuthorized, 'what the client signed in with was withdrawn');
     return;
   }

@@ -51,6 +51,10 @@ export function publishRestricted(
   } else {
     const { matches } = connection.broker;
     const given = answer ?? ask(connection, session, publication, match.topic);
+    if (given === true) {
+      acceptPublish(connection, session, publication, match, packetId);
+      return;
+    }
     authorize(connection, publication, given, packetId, (kept) => {
       const current = kept === publication ? match : matches.find(kept.bytes, kept.topicStart, kept.topicEnd);
       acceptPublish(connection, session, kept, current, packetId);

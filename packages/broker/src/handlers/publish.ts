@@ -45,7 +45,7 @@ export function handlePublish(
     !publication.retain &&
     !match.isRestricted
   ) {
-    if (connection.allowedMatch !== match) answer = askForMatch(connection, match);
+    if (broker.authorizer !== null && connection.allowedMatch !== match) answer = askForMatch(connection, match);
     if (answer !== null && answer !== true) {
       // Not allowed, or not known yet.
     } else if (publication.bytes === bytes) {
