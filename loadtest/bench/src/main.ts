@@ -23,6 +23,8 @@ const USAGE = `npm run bench -- COMMAND
       The same rows for any command; {port} and {tmp} are filled in.
   cluster [--rounds 3] [--seconds 3] [--json]
       What messages cost between the nodes of a cluster on NATS and Redis, and how fast nodes join and are missed.
+  telemetry [--rounds 5] [--seconds 3] [--json]
+      What it costs that metrics are read each second, and that one publish in a hundred is traced.
   subscriptions [--json]
       Match time and memory of the subscription tree at its limits.
 `;
@@ -102,6 +104,19 @@ async function runCluster(values: Values): Promise<void> {
   if (values.json) console.log(JSON.stringify(figures));
 }
 
+async function runTelemetry(values: Values): Promise<void> {
+  const { measureTelemetry } = await import('./telemetry.ts');
+  const figures = await measureTelemetry({
+    rounds: positive('rounds', values.rounds ?? '5'),
+    seconds: positive('seconds', values.seconds),
+    onProgress: (line) => console.error(line),
+  });
+  if (values.json) console.log(JSON.stringify(figures));
+  else
+    for (const { name, measured, bound, outcome } of figures)
+      console.log(`${outcome}: ${name}: ${measured} (${bound})`);
+}
+
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
   const [command, ...rest] = positionals;
@@ -110,6 +125,7 @@ async function main(): Promise<void> {
   else if (command === 'report') runReport(values);
   else if (command === 'table') await runTable(values, rest);
   else if (command === 'cluster') await runCluster(values);
+  else if (command === 'telemetry') await runTelemetry(values);
   else if (command === 'subscriptions') await runSubscriptions(values);
   else throw new RangeError(`no command '${command}'`);
 }
