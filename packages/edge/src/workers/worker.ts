@@ -115,7 +115,7 @@ class ServingWorker {
       },
     });
     const { backplane } = composed;
-    const tracer = await composeTracer(this.#setup, this.#logger);
+    const tracer = await composeTracer(this.#setup, this.#logger, this.#figures.broker);
     const broker = composeBroker({
       ...{ configuration, version, store, leases, backplane },
       logger: this.#brokerLogger,
