@@ -24,7 +24,9 @@ const USAGE = `npm run bench -- COMMAND
   cluster [--rounds 3] [--seconds 3] [--json]
       What messages cost between the nodes of a cluster on NATS and Redis, and how fast nodes join and are missed.
   rules [--rounds 5] [--seconds 3] [--json]
-      What a hundred rules cost per delivery.
+       What a hundred rules cost per delivery.
+  telemetry [--rounds 5] [--seconds 3] [--json]
+      What it costs that metrics are read each second, and that one publish in a hundred is traced.
   subscriptions [--json]
       Match time and memory of the subscription tree at its limits.
 `;
@@ -114,6 +116,19 @@ async function runRules(values: Values): Promise<void> {
   if (values.json) console.log(JSON.stringify(figures));
 }
 
+async function runTelemetry(values: Values): Promise<void> {
+  const { measureTelemetry } = await import('./telemetry.ts');
+  const figures = await measureTelemetry({
+    rounds: positive('rounds', values.rounds ?? '5'),
+    seconds: positive('seconds', values.seconds),
+    onProgress: (line) => console.error(line),
+  });
+  if (values.json) console.log(JSON.stringify(figures));
+  else
+    for (const { name, measured, bound, outcome } of figures)
+      console.log(`${outcome}: ${name}: ${measured} (${bound})`);
+}
+
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
   const [command, ...rest] = positionals;
@@ -123,6 +138,7 @@ async function main(): Promise<void> {
   else if (command === 'table') await runTable(values, rest);
   else if (command === 'cluster') await runCluster(values);
   else if (command === 'rules') await runRules(values);
+  else if (command === 'telemetry') await runTelemetry(values);
   else if (command === 'subscriptions') await runSubscriptions(values);
   else throw new RangeError(`no command '${command}'`);
 }

@@ -98,16 +98,16 @@ class Totals {
     this.nodeId = nodeId;
   }
 
-  /** Called every so many seconds. */
-  tick(seconds: number): void {
-    const totals = this.totals();
+  /** Called every so many seconds. `own`: what this worker counts. */
+  tick(own: readonly number[], seconds: number): void {
+    const totals = this.totals(own);
     this.load.add(totals, seconds);
     this.connectedMaximum = Math.max(this.connectedMaximum, totals[0]);
   }
 
-  private totals(): number[] {
+  private totals(own: readonly number[]): number[] {
     const { broker, nodeId } = this;
-    const totals = counters.map((counter) => counter.value(broker));
+    const totals = [...own];
     for (const [endpoint, others] of broker.cluster.statistics) {
       // Of another release, that counts other things.
       if (others.length !== counters.length) continue;
@@ -118,8 +118,8 @@ class Totals {
   }
 
   /** Each topic with its text. */
-  addTo(values: Map<string, string>): void {
-    const totals = this.totals();
+  addTo(values: Map<string, string>, own: readonly number[]): void {
+    const totals = this.totals(own);
     const of = (name: string): number => totals[counters.findIndex((counter) => counter.name === name)];
     const set = (name: string, value: number): void => {
       values.set(this.prefix + name, String(value));
@@ -159,23 +159,28 @@ export class SysTopics {
     this.totals = [new Totals(broker, '$SYS/broker/', nodeOf(broker.self)), new Totals(broker, '$SYS/cluster/', null)];
   }
 
-  private values(): Map<string, string> {
+  private own(): number[] {
+    return counters.map((counter) => counter.value(this.broker));
+  }
+
+  private values(own: readonly number[]): Map<string, string> {
     const { broker } = this;
     const values = new Map<string, string>();
     values.set('$SYS/broker/version', `dunlin version ${broker.version}`);
     values.set('$SYS/broker/uptime', `${Math.floor((broker.clock.now() - this.startedAt) / 1000)} seconds`);
-    for (const totals of this.totals) totals.addTo(values);
+    for (const totals of this.totals) totals.addTo(values, own);
     return values;
   }
 
   /** Called every `sysIntervalSeconds`. */
   publish(): void {
     const { broker } = this;
-    broker.cluster.broadcastStatistics(counters.map((counter) => counter.value(broker)));
+    const own = this.own();
+    broker.cluster.broadcastStatistics(own);
     const now = broker.clock.now();
-    for (const totals of this.totals) totals.tick((now - this.lastAt) / 1000);
+    for (const totals of this.totals) totals.tick(own, (now - this.lastAt) / 1000);
     this.lastAt = now;
-    for (const [topic, value] of this.values()) {
+    for (const [topic, value] of this.values(own)) {
       const bytes = Buffer.from(topic);
       const match = broker.matches.find(bytes, 0, bytes.length);
       if (match.all.length > 0)
@@ -185,8 +190,8 @@ export class SysTopics {
 
   /** The current values for a new subscription, as retained messages. */
   replay(subscription: Subscription): void {
-    if (subscription.filter.charCodeAt(0) !== 0x24) return; // leading wildcards do not match $ [MQTT-4.7.2-1]
-    for (const [topic, value] of this.values()) {
+    if (!subscription.filter.startsWith('$SYS/')) return; // leading wildcards do not match $ [MQTT-4.7.2-1]
+    for (const [topic, value] of this.values(this.own())) {
       if (!topicMatchesFilter(topic, subscription.filter)) continue;
       this.broker.delivery.send(publicationOf(topic, Buffer.from(value), 0, true), subscription, true);
     }

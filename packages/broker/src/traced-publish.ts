@@ -36,7 +36,7 @@ export function beginPublish(connection: Connection, tracer: Tracer, publication
   if (parent === null ? !tracer.beginsTrace() : (parent[traceContextBytes - 1] & sampledFlag) === 0) return;
   const clientId = connection.session?.clientId ?? '';
   publication.span = tracer.startPublish(parent, described(publication, clientId), connection.broker.delivery.now);
-  publication.trace = publication.span.context;
+  publication.trace = publication.span?.context ?? null;
 }
 
 /** Ends the span of a publish for which nothing is waited for. */
@@ -61,6 +61,7 @@ export function tracedDelivery(
   const { trace } = publication;
   if (tracer === null || trace === null) return send(nothing);
   const span = tracer.startDelivery(trace, described(publication, connection.session?.clientId ?? ''));
+  if (span === null) return send(nothing);
   const isWritten = tracer.writesContext && connection.version5 && contextOf(publication) === null;
   const isSent = send(isWritten ? propertyOf(span.context) : nothing);
   span.end(isSent ? 0 : tooLarge);

@@ -14,6 +14,10 @@ export const tracingShape = {
     description:
       'Of a million publishes whose sender has not decided (`traceparent`), so many are traced. `OTEL_TRACES_SAMPLER` comes first.',
   }),
+  spansPerSecondMax: z.int().min(1).max(1_000_000).default(2000).meta({
+    description:
+      'Spans that each worker makes in a second at most, one for a publish and one for each delivery. What is above goes untraced, and is counted.',
+  }),
   writeContext: z.boolean().default(false).meta({
     description:
       'Deliveries to MQTT 5 clients carry the context of their span as the user property `traceparent`, unless the publisher has sent one.',

@@ -264,9 +264,11 @@ export interface BrokerParts {
 }
 
 /** Null: nothing is traced, and nothing is loaded for it. Throws TracingError for variables that cannot be followed. */
-export async function composeTracer({ configuration, version, endpoint }: WorkerSetup, logger: Logger) {
+export async function composeTracer(setup: WorkerSetup, logger: Logger, metrics: Metrics) {
+  const { configuration, version, endpoint } = setup;
   const settings = tracingSettings(configuration.tracing, process.env);
-  return settings === null ? null : startTracing(settings, { nodeId: configuration.nodeId, endpoint, version, logger });
+  if (settings === null) return null;
+  return startTracing(settings, { nodeId: configuration.nodeId, endpoint, version, logger, metrics });
 }
 
 /** The names under which listeners are counted. */

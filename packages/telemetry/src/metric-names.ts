@@ -106,6 +106,8 @@ export const metricRows: readonly MetricRow[] = [
   { name: 'dunlin_frames_sent_total', type: 'counter', merge: 'sum', labels: [], help: 'Frames with messages to other workers.', samples: one((m) => m.framesSent) },
   { name: 'dunlin_frames_received_total', type: 'counter', merge: 'sum', labels: [], help: 'Frames with messages from other workers.', samples: one((m) => m.framesReceived) },
   { name: 'dunlin_frames_repeated_total', type: 'counter', merge: 'sum', labels: [], help: 'Frames that were sent again.', samples: one((m) => m.framesRepeated) },
+  // Traces
+  { name: 'dunlin_spans_total', type: 'counter', merge: 'sum', labels: ['result'], help: 'Spans of publishes and deliveries that are traced, and those that were left out since there were more than tracing.spansPerSecondMax.', samples: by(['started', 'skipped'], (m, result) => (result === 'started' ? m.spansStarted : m.spansSkipped)) },
   // Threads
   { name: 'dunlin_event_loop_delay_seconds', type: 'histogram', merge: 'each', labels: ['worker'], help: 'How late the event loop of a worker came to a timer that is due ten times a second.', samples: () => histogram([], ({ delaySeconds }) => delaySeconds) },
   { name: 'dunlin_worker_active_seconds_total', type: 'counter', merge: 'each', labels: ['worker'], help: 'Time that the event loop of a worker was at work: its rate is the utilization of the worker.', samples: () => [{ labels: [], suffix: '', read: (figures) => figures.activeSeconds }] },

@@ -1,13 +1,18 @@
 import type { Logger } from '@dunlin/broker';
 
+/** Failures begin a moment before the connection is known to be lost: what was said so recently belongs to the same outage. */
+const recentMilliseconds = 10_000;
+
 /**
  * What the broker says of calls that the store did not take. While the store is away every session and every batch finds out for itself, several times a second: each
- * kind of line is written once in an outage, the others are for debugging, and the end of the outage says how many there were.
+ * kind of line is written once in an outage, the others are for debugging, and the end of the outage says how many there were. A store that fails without being away is
+ * said so every ten seconds.
  */
 export class OutageLogger implements Logger {
   readonly #logger: Logger;
   #isAway = false;
-  readonly #said = new Set<string>();
+  /** Kinds of lines, and when each was written. */
+  readonly #saidAt = new Map<string, number>();
   #unsaid = 0;
 
   constructor(logger: Logger) {
@@ -18,9 +23,10 @@ export class OutageLogger implements Logger {
   storeConnected(isConnected: boolean): void {
     if (this.#isAway === !isConnected) return;
     this.#isAway = !isConnected;
-    if (isConnected && this.#said.size > 0)
-      this.#logger.info('the store is back', { kindsOfFailures: this.#said.size, furtherFailures: this.#unsaid });
-    this.#said.clear();
+    if (!isConnected) return;
+    if (this.#saidAt.size > 0)
+      this.#logger.info('the store is back', { kindsOfFailures: this.#saidAt.size, furtherFailures: this.#unsaid });
+    this.#saidAt.clear();
     this.#unsaid = 0;
   }
 
@@ -44,9 +50,11 @@ export class OutageLogger implements Logger {
 
   /** Whether the line says something that was not said in this outage. */
   #isNew(message: string, fields: Record<string, unknown> | undefined): boolean {
-    if (!this.#isAway || !String(fields?.error ?? '').startsWith('StoreError')) return true;
-    if (!this.#said.has(message)) {
-      this.#said.add(message);
+    if (!String(fields?.error ?? '').startsWith('StoreError')) return true;
+    const now = performance.now();
+    const saidAt = this.#saidAt.get(message);
+    if (saidAt === undefined || (!this.#isAway && now - saidAt >= recentMilliseconds)) {
+      this.#saidAt.set(message, now);
       return true;
     }
     this.#unsaid++;

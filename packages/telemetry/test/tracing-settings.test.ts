@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { TracingError, tracingSettings } from '../src/index.ts';
 
-const keys = { endpoint: '', sampledPerMillion: 10_000, writeContext: false };
+const keys = { endpoint: '', sampledPerMillion: 10_000, spansPerSecondMax: 2000, writeContext: false };
 const collector = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318' };
 
 describe('tracing is', () => {

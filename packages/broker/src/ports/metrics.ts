@@ -91,6 +91,9 @@ export class Metrics {
   groupLagMax = 0;
   barrierTimeouts = 0;
   storeErrors = 0;
+  /** Spans of publishes and deliveries that are traced, and those that were not made since there were too many. */
+  spansStarted = 0;
+  spansSkipped = 0;
   /** Times that the store was away: however many calls failed meanwhile. */
   storeOutages = 0;
   /** Gauges, renewed by `Broker.observe`. */

@@ -29,8 +29,8 @@ export interface Tracer {
   readonly writesContext: boolean;
   /** Whether a publish without a parent begins a trace; decided anew at each call. */
   beginsTrace(): boolean;
-  /** `parent`: of the publisher, null: this is the root. `readAt`: milliseconds since 1970. */
-  startPublish(parent: TraceContext | null, message: TracedMessage, readAt: number): PublishSpan;
-  /** One delivery, from here to the client. Returns its context. */
-  startDelivery(parent: TraceContext, message: TracedMessage): PublishSpan;
+  /** `parent`: of the publisher, null: this is the root. `readAt`: milliseconds since 1970. Null: there are too many; the message is not traced. */
+  startPublish(parent: TraceContext | null, message: TracedMessage, readAt: number): PublishSpan | null;
+  /** One delivery, from here to the client. Null: there are too many. */
+  startDelivery(parent: TraceContext, message: TracedMessage): PublishSpan | null;
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { publish, receiveTexts, sendConnect, sendPublish, subscribe } from '../workers/conversation.ts';
 import { Cluster } from './cluster.ts';
 import { ClusterLoad, nothingWrong } from './cluster-load.ts';
+import type { ClusterNode } from './cluster-node.ts';
 
 /** Nodes are started from their sources, on a machine that other tests want too; alone each takes a fraction of it. */
 const timeout = 60_000;
@@ -37,8 +38,19 @@ describe.each([1, 2])('Redis is away, nodes of %s workers', (workers) => {
     await publisher.expectPacket({ type: 'puback', packetId: 7 }, 15_000);
     expect(await receiveTexts(subscriber, 1)).toEqual(['meanwhile']);
     await Promise.all([a.says('ready again'), b.says('ready again')]);
+    expect(saidAgain(a)).toEqual([]);
+    expect(saidAgain(b)).toEqual([]);
+    const outages = [...(await a.metrics())].filter(([series]) => series === 'dunlin_store_outages_total');
+    expect(outages).toEqual([['dunlin_store_outages_total', workers]]);
   });
 });
+
+/** Failures of the store that a worker has written more than once in the one outage. */
+function saidAgain(node: ClusterNode): string[] {
+  const failures = node.process.log().filter(({ error }) => String(error).startsWith('StoreError'));
+  const said = failures.map(({ worker, msg }) => `worker ${worker}: ${msg}`);
+  return said.filter((line, at) => said.indexOf(line) !== at);
+}
 
 test('Redis is away, restarted under load: nothing acknowledged is lost', { timeout }, async () => {
   await using cluster = await Cluster.start({ nodes: 3, workers: 2, appendOnly: true });

@@ -120,7 +120,7 @@ class ServingWorker {
     });
     const { backplane } = composed;
     const access = await composeAccess(configuration, accessTexts, this.#logger);
-    const tracer = await composeTracer(this.#setup, this.#logger);
+    const tracer = await composeTracer(this.#setup, this.#logger, this.#figures.broker);
     const broker = composeBroker({
       ...{ configuration, version, store, leases, backplane },
       access: access?.access ?? null,

@@ -1,6 +1,8 @@
-import type { PublishSpan, TraceContext, TracedMessage, Tracer } from '@dunlin/broker';
+import type { Metrics, PublishSpan, TraceContext, TracedMessage, Tracer } from '@dunlin/broker';
 import type { Tracer as ApiTracer, Attributes, Context, Span, SpanContext } from '@opentelemetry/api';
 import type { TracerProvider } from '@opentelemetry/sdk-trace';
+import { RatioSampler } from './ratio-sampler.ts';
+import { SpanAllowance } from './span-allowance.ts';
 import type { TracingSettings } from './tracing-settings.ts';
 
 type Api = typeof import('@opentelemetry/api');
@@ -19,21 +21,27 @@ export class OtelTracer implements Tracer {
   readonly #api: Api;
   readonly #provider: TracerProvider;
   readonly #tracer: ApiTracer;
-  readonly #ratio: number;
+  readonly #metrics: Metrics;
+  private readonly sampler: RatioSampler;
+  private readonly allowance: SpanAllowance;
 
-  constructor(api: Api, provider: TracerProvider, settings: TracingSettings, version: string) {
+  constructor(api: Api, provider: TracerProvider, settings: TracingSettings, version: string, metrics: Metrics) {
     this.#api = api;
     this.#provider = provider;
     this.#tracer = provider.getTracer('dunlin', version);
-    this.#ratio = settings.ratio;
+    this.#metrics = metrics;
+    this.sampler = new RatioSampler(settings.ratio);
+    this.allowance = new SpanAllowance(settings.spansPerSecondMax);
     this.writesContext = settings.writesContext;
   }
 
   beginsTrace(): boolean {
-    return Math.random() < this.#ratio;
+    return this.sampler.picks();
   }
 
-  startPublish(parent: TraceContext | null, message: TracedMessage, readAt: number): PublishSpan {
+  startPublish(parent: TraceContext | null, message: TracedMessage, readAt: number): PublishSpan | null {
+    if (!this.allowance.takeForPublish()) return this.#skip();
+    this.#metrics.spansStarted++;
     const { SpanKind, ROOT_CONTEXT } = this.#api;
     const attributes = attributesOf('publish', 'receive', message);
     const context = parent === null ? ROOT_CONTEXT : this.#contextOf(parent);
@@ -41,10 +49,17 @@ export class OtelTracer implements Tracer {
     return new OtelSpan(this.#api, this.#tracer.startSpan('publish', { kind, startTime: readAt, attributes }, context));
   }
 
-  startDelivery(parent: TraceContext, message: TracedMessage): PublishSpan {
+  startDelivery(parent: TraceContext, message: TracedMessage): PublishSpan | null {
+    if (!this.allowance.takeForDelivery()) return this.#skip();
+    this.#metrics.spansStarted++;
     const kind = this.#api.SpanKind.PRODUCER;
     const attributes = attributesOf('deliver', 'send', message);
     return new OtelSpan(this.#api, this.#tracer.startSpan('deliver', { kind, attributes }, this.#contextOf(parent)));
+  }
+
+  #skip(): null {
+    this.#metrics.spansSkipped++;
+    return null;
   }
 
   #contextOf(bytes: TraceContext): Context {

@@ -1,4 +1,4 @@
-import type { Logger } from '@dunlin/broker';
+import type { Logger, Metrics } from '@dunlin/broker';
 import { OtelTracer } from './otel-tracer.ts';
 import type { TracingSettings } from './tracing-settings.ts';
 
@@ -11,6 +11,8 @@ export interface TracedThread {
   endpoint: string;
   version: string;
   logger: Logger;
+  /** Where spans are counted. */
+  metrics: Metrics;
 }
 
 /** The tracer of one thread. What it needs is loaded here: a node that does not trace has none of it in memory. */
@@ -39,7 +41,7 @@ export async function startTracing(settings: TracingSettings, thread: TracedThre
     sampler: new sdk.AlwaysOnSampler(),
     spanProcessors: [new sdk.BatchSpanProcessor({ exporter, ...settings.batch })],
   });
-  return new OtelTracer(api, provider, settings, thread.version);
+  return new OtelTracer(api, provider, settings, thread.version, thread.metrics);
 }
 
 function diagnosticsTo(logger: Logger) {

@@ -7,6 +7,7 @@
 export interface TracingKeys {
   endpoint: string;
   sampledPerMillion: number;
+  spansPerSecondMax: number;
   writeContext: boolean;
 }
 
@@ -16,6 +17,8 @@ export interface TracingSettings {
   protocol: 'http/protobuf' | 'http/json';
   /** Of publishes whose sender has not decided: from 0 to 1. */
   ratio: number;
+  /** Of each worker. */
+  spansPerSecondMax: number;
   writesContext: boolean;
   batch: {
     scheduledDelayMillis?: number;
@@ -59,6 +62,7 @@ export function tracingSettings(keys: TracingKeys, environment: NodeJS.ProcessEn
     url: keys.endpoint === '' ? null : `${keys.endpoint.replace(/\/$/, '')}/v1/traces`,
     protocol,
     ratio: ratioOf(of('OTEL_TRACES_SAMPLER'), of('OTEL_TRACES_SAMPLER_ARG'), keys.sampledPerMillion / 1e6),
+    spansPerSecondMax: keys.spansPerSecondMax,
     writesContext: keys.writeContext,
     batch,
   };

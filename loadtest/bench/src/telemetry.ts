@@ -1,0 +1,139 @@
+/**
+ * `bench telemetry`: what it costs to be watched. One broker is loaded alone and while its metrics are read each second, another that traces one publish in a hundred takes
+ * turns with it; each round has all three, so that they meet the same machine.
+ */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { BrokerProcess, freePort } from './broker-process.ts';
+import { DUNLIN } from './checkout.ts';
+import { runGenerator } from './generator.ts';
+import { median } from './results.ts';
+import { selectRows } from './rows.ts';
+
+export interface TelemetryOptions {
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly onProgress: (line: string) => void;
+}
+
+/** One line of the result. */
+export interface TelemetryFigure {
+  readonly name: string;
+  readonly measured: string;
+  readonly bound: string;
+  readonly outcome: 'met' | 'missed';
+}
+
+const ROW = '20pairs-w100';
+const SCRAPED_AT_MOST = 1.03;
+const TRACED_AT_MOST = 1.1;
+const SCRAPE_MS = 1000;
+const TRACED_PER_MILLION = 10_000;
+
+interface Running {
+  broker: BrokerProcess;
+  port: number;
+  admin: number;
+}
+
+async function start(more: readonly string[]): Promise<Running> {
+  const [port, admin] = [await freePort(), await freePort()];
+  const words = ['start', '--workers', '1', '--store', 'memory', '--listener', `tcp://127.0.0.1:${port}`];
+  words.push('--admin', `127.0.0.1:${admin}`, ...more);
+  const directory = BrokerProcess.makeDirectory();
+  return {
+    broker: await BrokerProcess.start([process.execPath, DUNLIN, ...words], [port, admin], directory),
+    port,
+    admin,
+  };
+}
+
+/** Broker CPU in microseconds a delivery. */
+async function cost({ broker, port }: Running, seconds: number): Promise<number> {
+  const [row] = selectRows(ROW);
+  const sample = await runGenerator({ row, publisherPort: port, subscriberPort: port, pids: broker.pids(), seconds });
+  return Number(sample[row.figure.field]);
+}
+
+/** Reads the metrics each second, as Prometheus would, while `work` is done. Returns how often that was. */
+async function scraped<T>({ admin }: Running, work: () => Promise<T>): Promise<{ result: T; scrapes: number }> {
+  let scrapes = 0;
+  const scrape = async (): Promise<void> => {
+    await (await fetch(`http://127.0.0.1:${admin}/metrics`)).text();
+    scrapes++;
+  };
+  const timer = setInterval(() => void scrape(), SCRAPE_MS);
+  try {
+    return { result: await work(), scrapes };
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+/** How many spans were made, of how many publishes: above `tracing.spansPerSecondMax` there are none. */
+async function spansOf({ admin }: Running): Promise<string> {
+  const text = await (await fetch(`http://127.0.0.1:${admin}/metrics`)).text();
+  const value = (series: string): number => {
+    const line = text.split('\n').find((candidate) => candidate.startsWith(`${series} `));
+    return Number(line?.slice(series.length + 1));
+  };
+  const publishes = value('dunlin_messages_received_total{qos="0"}');
+  const [started, skipped] = ['started', 'skipped'].map((result) => value(`dunlin_spans_total{result="${result}"}`));
+  return `${started} spans for ${publishes} publishes, ${skipped} left out by the bound a second`;
+}
+
+/** Takes spans, and throws them away. */
+async function collector(): Promise<{ url: string; received: () => number; close: () => void }> {
+  let bytes = 0;
+  const server = createServer((request, response) => {
+    request.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+    });
+    request.on('end', () => response.end());
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}`, received: () => bytes, close: () => server.close().closeAllConnections() };
+}
+
+function figure(name: string, alone: number, watched: number, most: number, more: string): TelemetryFigure {
+  const ratio = watched / alone;
+  return {
+    name,
+    measured: `${watched.toFixed(3)} µs a delivery, alone ${alone.toFixed(3)} µs; ratio ${ratio.toFixed(3)}; ${more}`,
+    bound: `at most ${most} times`,
+    outcome: ratio <= most ? 'met' : 'missed',
+  };
+}
+
+export async function measureTelemetry(options: TelemetryOptions): Promise<TelemetryFigure[]> {
+  const spans = await collector();
+  const sampling = ['--set', `tracing.sampledPerMillion=${TRACED_PER_MILLION}`];
+  const plain = await start([]);
+  const tracing = await start(['--set', `tracing.endpoint=${spans.url}`, ...sampling]);
+  const costs = { alone: [] as number[], scraped: [] as number[], traced: [] as number[] };
+  let scrapes = 0;
+  let traced = '';
+  try {
+    // What a broker does for the first time is not what it costs.
+    for (const running of [plain, tracing]) await cost(running, 1);
+    for (let round = 1; round <= options.rounds; round++) {
+      costs.alone.push(await cost(plain, options.seconds));
+      const watched = await scraped(plain, () => cost(plain, options.seconds));
+      costs.scraped.push(watched.result);
+      scrapes += watched.scrapes;
+      costs.traced.push(await cost(tracing, options.seconds));
+      const shown = Object.entries(costs).map(([name, values]) => `${name} ${values.at(-1)?.toFixed(3)}`);
+      options.onProgress(`round ${round}: ${shown.join(', ')} µs`);
+    }
+    traced = `${await spansOf(tracing)}, ${Math.round(spans.received() / 1e6)} MB of them sent`;
+  } finally {
+    await Promise.all([plain.broker.stop(), tracing.broker.stop()]);
+    spans.close();
+  }
+  const alone = median(costs.alone);
+  return [
+    figure(`${ROW}, metrics read each second`, alone, median(costs.scraped), SCRAPED_AT_MOST, `${scrapes} scrapes`),
+    figure(`${ROW}, 1 % traced`, alone, median(costs.traced), TRACED_AT_MOST, traced),
+  ];
+}
