@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { clusterDrainDelaySeconds, drainEndSeconds } from './drain-keys.ts';
 import { type Key, keys } from './keys.ts';
 import type { Configuration } from './load.ts';
 import type { Problem } from './problem.ts';
@@ -7,17 +8,19 @@ import { redisUrlForms } from './store-keys.ts';
 
 /**
  * What follows from several keys together, filled in: a URL of Redis means Redis, and Redis is asked for no more than every one of its versions can
- * promise unless that was said.
+ * promise unless that was said; in a cluster there is a load balancer that has to notice.
  */
 export function fillIn(configuration: Configuration, origins: ReadonlyMap<string, string>): void {
-  const { store } = configuration;
+  const { store, backplane, drain } = configuration;
   if (store.url !== '' && !origins.has('store.kind')) store.kind = 'redis';
   if (store.kind === 'redis' && !origins.has('store.durability')) store.durability = 'memory';
+  if (backplane.url !== '' && !origins.has('drain.delaySeconds'))
+    drain.delaySeconds = Math.min(clusterDrainDelaySeconds, drain.graceSeconds - drainEndSeconds);
 }
 
 /** What is wrong with keys that are right each for itself. */
 export function checkWhole(configuration: Configuration, origins: ReadonlyMap<string, string>): Problem[] {
-  const { store, backplane } = configuration;
+  const { store, backplane, drain } = configuration;
   const problems: Problem[] = [];
   const refuse = (path: string, rest: string, suggestion = ''): void => {
     problems.push({ where: origins.get(path) ?? path, message: `${path}: ${rest}`, suggestion });
@@ -30,6 +33,13 @@ export function checkWhole(configuration: Configuration, origins: ReadonlyMap<st
       'backplane.url',
       `given "${withoutSecrets(backplane.url)}" with store.kind ${store.kind}, allowed: with a store that nodes share, store.kind redis`,
       'give --store redis://HOST:PORT, or leave the backplane out for a node alone',
+    );
+  }
+  if (drain.delaySeconds + drainEndSeconds > drain.graceSeconds) {
+    const allowed = `0 to ${drain.graceSeconds - drainEndSeconds} with drain.graceSeconds ${drain.graceSeconds}`;
+    refuse(
+      'drain.delaySeconds',
+      `given ${drain.delaySeconds}, allowed: ${allowed}, of which the end takes ${drainEndSeconds}`,
     );
   }
   for (const key of keys) if (key.isFile) checkFile(key, configuration, refuse);

@@ -1,6 +1,7 @@
 import { availableParallelism, hostname } from 'node:os';
 import { z } from 'zod';
 import { adminShape, backplaneShape, clusterShape, nameForm, namePattern } from './cluster-keys.ts';
+import { drainShape } from './drain-keys.ts';
 import { limitShape } from './limit-keys.ts';
 import { parseListenerText, parseListenerUrl } from './listener.ts';
 import { storeShape } from './store-keys.ts';
@@ -95,9 +96,10 @@ export const schema = z.strictObject({
       'Threads that serve connections. At most 1 where the system cannot share a port between sockets (macOS, Windows).',
     defaultText: 'the number of processor cores, 1 where a port cannot be shared',
   }),
+  drain: z.strictObject(drainShape),
   limits: z.strictObject(limitShape),
   log,
 });
 
 /** Sections of the file: objects whose own keys are the settings. */
-export const sections = ['store', 'backplane', 'cluster', 'admin', 'limits', 'log'] as const;
+export const sections = ['store', 'backplane', 'cluster', 'admin', 'drain', 'limits', 'log'] as const;
