@@ -12,6 +12,7 @@ import { Routes } from './cluster/routes.ts';
 import { Connection } from './connection.ts';
 import { ConnectionState } from './connection-state.ts';
 import { DelayedMessages } from './delayed.ts';
+import { Drain, type DrainOptions } from './drain.ts';
 import { DurableFilters } from './durable-filters.ts';
 import { Duties } from './duties.ts';
 import { GroupDuties } from './group-duties.ts';
@@ -104,6 +105,7 @@ export class Broker {
   private readonly duties: Duties;
   private readonly connections = new Set<Connection>();
   private stopping = false;
+  private draining: Drain | null = null;
   /** False: this worker does not know whether others hold it for dead; durable sessions are refused. */
   hasLease = true;
   /** Sessions that were given up with the lease: their claims are still in the store, in this worker's name. */
@@ -202,7 +204,8 @@ export class Broker {
     const connection = new Connection(this, transport);
     this.connections.add(connection);
     this.metrics.connectionsOpened++;
-    if (this.stopping || this.connections.size > this.limits.connectionsMax) connection.end();
+    const isLeaving = this.stopping || this.draining !== null;
+    if (isLeaving || this.connections.size > this.limits.connectionsMax) connection.end();
     return connection;
   }
 
@@ -265,9 +268,19 @@ export class Broker {
     session.connection.disconnect(ReasonCode.serverBusy, 'the worker has lost its lease of the session');
   }
 
+  /**
+   * Sends all clients away at a pace; new ones are not taken. Everything else goes on until `stop`. Resolves when no client is left, or at `stop`. Done twice, it
+   * is done once. `random` is for tests.
+   */
+  drain(options: DrainOptions, random: () => number = Math.random): Promise<void> {
+    this.draining ??= new Drain(this, [...this.connections], options, random);
+    return this.draining.done;
+  }
+
   /** Disconnects all clients, writes their sessions back, leaves the others. */
   async stop(): Promise<void> {
     this.stopping = true;
+    this.draining?.stop();
     this.duties.stop();
     for (const connection of [...this.connections]) {
       if (connection.state === ConnectionState.connected) connection.disconnect(ReasonCode.serverShuttingDown);

@@ -1,6 +1,7 @@
 export { AnonymousAuthenticator } from './anonymous-authenticator.ts';
 export { Broker, type BrokerOptions } from './broker.ts';
 export { Connection } from './connection.ts';
+export { type DrainOptions, drainAnswerMilliseconds } from './drain.ts';
 export * from './limits.ts';
 export { MemoryBackplane, MemoryBackplaneHub } from './memory/memory-backplane.ts';
 export { MemoryLeases } from './memory/memory-leases.ts';
