@@ -1,5 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
-import type { EndpointId } from '@dunlin/broker';
+import type { DrainOptions, EndpointId } from '@dunlin/broker';
 import type { Configuration, ListenerAddress } from '@dunlin/config';
 import type { PeerPort } from '../backplane/message-port-backplane.ts';
 
@@ -23,6 +23,10 @@ export type WorkerCommand =
   | { kind: 'peer'; peer: PeerPort }
   | { kind: 'log-level'; level: Configuration['log']['level'] }
   | { kind: 'status'; id: number }
+  /** Accept no more. */
+  | { kind: 'close-listeners' }
+  /** Send all clients away at a pace. */
+  | { kind: 'drain'; options: DrainOptions }
   | { kind: 'stop' };
 
 /** Worker to supervisor. */
@@ -39,6 +43,9 @@ export type WorkerReport =
   | ({ kind: 'health' } & WorkerHealth)
   /** The others hold it for dead: it ends by itself. */
   | { kind: 'evicted' }
+  | { kind: 'listeners-closed' }
+  /** No client is left. */
+  | { kind: 'drained' }
   | { kind: 'stopping'; phase: StopPhase }
   | { kind: 'stopped' };
 
