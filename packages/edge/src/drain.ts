@@ -1,4 +1,4 @@
-import type { DrainOptions, Logger } from '@dunlin/broker';
+import { type DrainOptions, drainAnswerMilliseconds, type Logger } from '@dunlin/broker';
 import { type Configuration, drainEndSeconds } from '@dunlin/config';
 
 /** In a cluster clients are sent away at this pace unless the configuration, or the grace, wants another: a node takes thousands of connects a second. */
@@ -71,7 +71,7 @@ export class NodeDrain {
   async #run(): Promise<void> {
     const { settings, logger } = this.#parts;
     // The workers keep to their time by themselves; one that hangs must not keep the others.
-    const latestMilliseconds = pacedMilliseconds(settings) + 1000;
+    const latestMilliseconds = pacedMilliseconds(settings) + drainAnswerMilliseconds;
     this.#timers.push(
       setTimeout(() => {
         logger.warn('clients are left when the time to send them away is over');
@@ -95,6 +95,7 @@ export class NodeDrain {
     await pool.closeListeners();
     const begun = performance.now();
     const connections = await this.#count();
+    if (this.#isCut) return;
     const milliseconds = spreadMilliseconds(connections, settings, isAlone);
     logger.info('accepts no more, sends clients away', { connections, milliseconds });
     this.#timers.push(setInterval(() => void this.#progress(), progressMilliseconds));
