@@ -4,7 +4,8 @@
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { BrokerProcess, freePort } from './broker-process.ts';
+import { freePort } from '@dunlin/testkit';
+import { BrokerProcess } from './broker-process.ts';
 import { DUNLIN } from './checkout.ts';
 import { runGenerator } from './generator.ts';
 import { median } from './results.ts';

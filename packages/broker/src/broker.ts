@@ -12,6 +12,7 @@ import { Routes } from './cluster/routes.ts';
 import { Connection } from './connection.ts';
 import { ConnectionState } from './connection-state.ts';
 import { DelayedMessages } from './delayed.ts';
+import { Drain, type DrainOptions } from './drain.ts';
 import { DurableFilters } from './durable-filters.ts';
 import { Duties } from './duties.ts';
 import { GroupDuties } from './group-duties.ts';
@@ -124,6 +125,7 @@ export class Broker {
   private readonly duties: Duties;
   private readonly connections = new Set<Connection>();
   private stopping = false;
+  private draining: Drain | null = null;
   /** False: this worker does not know whether others hold it for dead; durable sessions are refused. */
   hasLease = true;
   /** Sessions that were given up with the lease: their claims are still in the store, in this worker's name. */
@@ -240,8 +242,9 @@ export class Broker {
     this.connections.add(connection);
     this.metrics.connectionsOpened++;
     this.metrics.listener(transport.listener).opened++;
-    if (this.stopping || this.connections.size > this.limits.connectionsMax) {
-      connection.closeReason = this.stopping ? 'server-shutting-down' : 'connections-max';
+    const isLeaving = this.stopping || this.draining !== null;
+    if (isLeaving || this.connections.size > this.limits.connectionsMax) {
+      connection.closeReason = isLeaving ? 'server-shutting-down' : 'connections-max';
       connection.end();
     }
     return connection;
@@ -318,9 +321,19 @@ export class Broker {
     session.connection.disconnect(ReasonCode.serverBusy, 'the worker has lost its lease of the session');
   }
 
+  /**
+   * Sends all clients away at a pace; new ones are not taken. Everything else goes on until `stop`. Resolves when no client is left, or at `stop`. Done twice, it
+   * is done once. `random` is for tests.
+   */
+  drain(options: DrainOptions, random: () => number = Math.random): Promise<void> {
+    this.draining ??= new Drain(this, [...this.connections], options, random);
+    return this.draining.done;
+  }
+
   /** Disconnects all clients, writes their sessions back, leaves the others. */
   async stop(): Promise<void> {
     this.stopping = true;
+    this.draining?.stop();
     this.duties.stop();
     for (const connection of [...this.connections]) {
       if (connection.state === ConnectionState.connected) connection.disconnect(ReasonCode.serverShuttingDown);

@@ -13,6 +13,7 @@ import {
   type Packet,
   type PacketSink,
   PacketType,
+  type Properties,
   ProtocolError,
   type ProtocolVersion,
   ReasonCode,
@@ -88,6 +89,8 @@ export class Connection implements PacketSink, KeepAliveEntry {
   private early: EarlyPacket[] | null = null;
   private earlyBytes = 0;
   private paused = false;
+  /** Not read to its end, since it is to be sent away. */
+  private leaving = false;
   /** Connected, but what the client sends is kept until something is through: the resends of a CONNECT, or an answer (`holdFor`). */
   private holding = false;
   /** Links that this client's publishes have filled: it is not read while there is one (cluster/link.ts). */
@@ -359,9 +362,21 @@ export class Connection implements PacketSink, KeepAliveEntry {
     if (this.paused && this.state !== ConnectionState.closed) this.resumeIfRoom();
   }
 
+  /** What the client sends from now on is not read any more. */
+  stopReading(): void {
+    this.leaving = true;
+    this.pauseReading();
+  }
+
+  /** Something that came from the client waits for its answer: a publish, a subscription, or what is kept behind them. */
+  get owesAnswers(): boolean {
+    if (this.state !== ConnectionState.connected) return false;
+    return this.holding || this.subscribing !== null || (this.acknowledgements?.length ?? 0) > 0;
+  }
+
   /** Reading stops for several reasons; it goes on when none of them is left. */
   private resumeIfRoom(): void {
-    if (this.fullLinks > 0) return;
+    if (this.leaving || this.fullLinks > 0) return;
     if (this.earlyBytes > earlyBytesMax) return;
     if (this.outbox.congested && this.outbox.pendingBytes > 2 * this.broker.limits.outboxBytesMax) return;
     if ((this.acknowledgements?.length ?? 0) <= this.broker.limits.receiveMaximum / 2) this.resumeReading();
@@ -458,12 +473,13 @@ export class Connection implements PacketSink, KeepAliveEntry {
     else refuseConnect(this, error.reasonCode, error.message);
   }
 
-  /** Ends the connection from our side. MQTT 5 clients get DISCONNECT with the reason code [MQTT-3.14.0-1]. */
-  disconnect(reasonCode: number, reasonString = ''): void {
+  /** Ends the connection from our side. MQTT 5 clients get DISCONNECT with the reason code [MQTT-3.14.0-1], and where else to go if that is given. */
+  disconnect(reasonCode: number, reasonString = '', serverReference = ''): void {
     if (this.state === ConnectionState.closed) return;
     this.closeReason = closeReasonOf(reasonCode);
     if (this.version5 && this.state === ConnectionState.connected) {
-      const properties = reasonString === '' ? {} : { reasonString };
+      const properties: Properties = reasonString === '' ? {} : { reasonString };
+      if (serverReference !== '') properties.serverReference = serverReference;
       this.send({ type: 'disconnect', reasonCode, properties });
     }
     this.end();

@@ -7,6 +7,11 @@
  * | anything else, no delay, or the session ends with the connection | published now [MQTT-3.1.2-8] |
  * | anything else, with a delay and a session that goes on | published after the delay or at the session's end, unless the client is back [MQTT-3.1.3-9] |
  *
+ * The server may close the connection for reasons of its own, as when a node is drained: that is "anything else", for no reason code of a server's DISCONNECT
+ * removes a will (MQTT 5 sections 3.1.2.5 and 3.14.2.1). A server that shuts down may put publication off (3.1.2.5), never leave it out; put off, a retained
+ * "offline" would come after the "online" of the client that is back already. So a drain suppresses what the third row lets it: the client that connects elsewhere
+ * within its will delay, with its session, is never said to be gone.
+ *
  * The store keeps it from CONNECT on, so that it is published even when the whole process dies (P8).
  */
 import { type ConnectPacket, encodePublish, PublishView, readPublish } from '@dunlin/protocol';

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { checkDoors, settleDoors } from './check-doors.ts';
+import { clusterDrainDelaySeconds, drainEndSeconds } from './drain-keys.ts';
 import { type Key, keys } from './keys.ts';
 import type { Configuration } from './load.ts';
 import type { Problem } from './problem.ts';
@@ -8,18 +9,20 @@ import { redisUrlForms } from './store-keys.ts';
 
 /**
  * What follows from several keys together, filled in: a URL of Redis means Redis, and Redis is asked for no more than every one of its versions can
- * promise unless that was said.
+ * promise unless that was said; in a cluster there is a load balancer that has to notice.
  */
 export function fillIn(configuration: Configuration, origins: ReadonlyMap<string, string>): void {
-  const { store } = configuration;
+  const { store, backplane, drain } = configuration;
   if (store.url !== '' && !origins.has('store.kind')) store.kind = 'redis';
   if (store.kind === 'redis' && !origins.has('store.durability')) store.durability = 'memory';
   settleDoors(configuration, origins);
+  if (backplane.url !== '' && !origins.has('drain.delaySeconds'))
+    drain.delaySeconds = Math.min(clusterDrainDelaySeconds, drain.graceSeconds - drainEndSeconds);
 }
 
 /** What is wrong with keys that are right each for itself. */
 export function checkWhole(configuration: Configuration, origins: ReadonlyMap<string, string>): Problem[] {
-  const { store, backplane } = configuration;
+  const { store, backplane, drain } = configuration;
   const problems: Problem[] = [];
   const refuse = (path: string, rest: string, suggestion = ''): void => {
     problems.push({ where: origins.get(path) ?? path, message: `${path}: ${rest}`, suggestion });
@@ -35,6 +38,13 @@ export function checkWhole(configuration: Configuration, origins: ReadonlyMap<st
     );
   }
   problems.push(...checkDoors(configuration, origins));
+  if (drain.delaySeconds + drainEndSeconds > drain.graceSeconds) {
+    const allowed = `0 to ${drain.graceSeconds - drainEndSeconds} with drain.graceSeconds ${drain.graceSeconds}`;
+    refuse(
+      'drain.delaySeconds',
+      `given ${drain.delaySeconds}, allowed: ${allowed}, of which the end takes ${drainEndSeconds}`,
+    );
+  }
   for (const key of keys) if (key.isFile) checkFile(key, configuration, refuse);
   return problems;
 }

@@ -5,6 +5,7 @@ export {
   configurationTemplate,
   printConfiguration,
 } from './describe.ts';
+export { drainEndSeconds } from './drain-keys.ts';
 export { type Flag, parseAssignment } from './flag-layer.ts';
 export { configFileVariable, type Key, keys, keysByPath } from './keys.ts';
 export { formatListenerUrl, isLoopback, type Listener, type ListenerAddress, parseListenerUrl } from './listener.ts';

@@ -8,6 +8,7 @@ import {
   jwtShape,
 } from './access-keys.ts';
 import { adminShape, backplaneShape, clusterShape, nameForm, namePattern } from './cluster-keys.ts';
+import { drainShape } from './drain-keys.ts';
 import { limitShape } from './limit-keys.ts';
 import { parseListenerText, parseListenerUrl } from './listener.ts';
 import { storeShape } from './store-keys.ts';
@@ -111,6 +112,7 @@ export const schema = z.strictObject({
       'Threads that serve connections. At most 1 where the system cannot share a port between sockets (macOS, Windows).',
     defaultText: 'the number of processor cores, 1 where a port cannot be shared',
   }),
+  drain: z.strictObject(drainShape),
   limits: z.strictObject(limitShape),
   log,
   tracing: z.strictObject(tracingShape),
@@ -126,6 +128,7 @@ export const sections = [
   'jwt',
   'deviceTokens',
   'authorization',
+  'drain',
   'limits',
   'log',
   'tracing',

@@ -251,6 +251,7 @@ describe('accepted', () => {
       { kind: 'tcp', host: '127.0.0.1', port: 1883 },
     ]);
     expect(configuration.store).toMatchObject({ kind: 'lmdb', path: './data', durability: 'fsync', url: '' });
+    expect(configuration.drain).toEqual({ graceSeconds: 25, delaySeconds: 0, ratePerSecond: 0, serverReference: '' });
     expect(configuration.backplane.url).toBe('');
     expect(configuration.cluster.name).toBe('dunlin');
     expect(configuration.admin.address).toBe('');
@@ -324,6 +325,18 @@ describe('accepted', () => {
       store: { kind: 'redis', url: 'rediss+cluster://h1:1,h2:2' },
       backplane: { url: 'nats://token@h1,nats://h2' },
     });
+  });
+
+  test('a drain waits for load balancers in a cluster, and leaves time for its end', () => {
+    const cluster = 'store: { url: "redis://h:1" }\nbackplane: { url: "nats://h" }\n';
+    const delayOf = (yaml: string): number => load({ yaml }).configuration.drain.delaySeconds;
+    expect(delayOf(cluster)).toBe(1);
+    expect(delayOf(`${cluster}drain: { graceSeconds: 5 }\n`)).toBe(0);
+    expect(delayOf(`${cluster}drain: { delaySeconds: 0 }\n`)).toBe(0);
+    expect(delayOf('drain: { delaySeconds: 20 }\n')).toBe(20);
+    expect(refusal({ yaml: 'drain: { graceSeconds: 10, delaySeconds: 6 }\n' })).toEqual([
+      'dunlin.yaml:1:42: drain.delaySeconds: given 6, allowed: 0 to 5 with drain.graceSeconds 10, of which the end takes 5',
+    ]);
   });
 
   test('passwords are not printed', () => {

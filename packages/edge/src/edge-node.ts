@@ -22,6 +22,7 @@ import {
   type OpenLeases,
   readAccess,
 } from './compose.ts';
+import { NodeDrain } from './drain.ts';
 import { refuseSharedPort } from './listeners/socket-listener.ts';
 import { NodeStatus } from './node-status.ts';
 import { lockData } from './store/data-lock.ts';
@@ -60,6 +61,7 @@ export class EdgeNode {
   #addresses: ListenerAddress[] = [];
   #adminUrl: string | null = null;
   #started: Promise<void> | null = null;
+  #drain: NodeDrain | null = null;
   #stopped: Promise<void> | null = null;
   #closed: Promise<void> | null = null;
   /** Rejects when the node cannot go on; never resolves. */
@@ -223,6 +225,7 @@ export class EdgeNode {
     this.readiness.set({
       store: isStoreRemote(this.#configuration) && !(this.#isStoreConnected && health.store),
       backplane: isInCluster(this.#configuration) && !(hasWorkers && health.backplane),
+      routes: isInCluster(this.#configuration) && !this.#pool.isPrepared,
       workers: this.#pool.listening === 0 && !this.readiness.reasons.includes('starting'),
     });
   }
@@ -265,6 +268,7 @@ export class EdgeNode {
       this.#logger.setLevel(next.log.level);
       this.#pool.setLogLevel(next.log.level);
     }
+    Object.assign(this.#configuration.drain, next.drain);
     const applied = changed.filter((key) => key.reloads).map((key) => key.path);
     const needStart = changed.filter((key) => !key.reloads).map((key) => key.path);
     this.#logger.info('configuration reloaded', { changed: applied });
@@ -288,6 +292,19 @@ export class EdgeNode {
     }
   }
 
+  /**
+   * Readiness off, then no more connections, then the clients are sent away at a pace (drain.ts). Resolves when `stop` may follow: no client is left, the time for
+   * it is over, or `stop` was called meanwhile.
+   */
+  async drain(): Promise<void> {
+    if (this.#stopped !== null) return;
+    this.readiness.set({ draining: true });
+    const { drain: settings } = this.#configuration;
+    const isAlone = !isInCluster(this.#configuration);
+    this.#drain ??= new NodeDrain({ pool: this.#pool, logger: this.#logger, settings, isAlone });
+    await this.#drain.run();
+  }
+
   /** Stops accepting, disconnects clients, writes sessions back. Done twice, it is done once. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
@@ -296,6 +313,7 @@ export class EdgeNode {
 
   async #stop(): Promise<void> {
     this.#logger.info('stopping');
+    this.#drain?.cutShort();
     const isWaiting = isStoreRemote(this.#configuration) && this.readiness.reasons.includes('starting');
     this.readiness.set({ draining: true });
     // Whoever waits for a server is not waited for; opening an embedded store ends by itself.

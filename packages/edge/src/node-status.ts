@@ -5,6 +5,7 @@ export const reasons = {
   starting: 'starting',
   store: 'store unavailable',
   backplane: 'backplane unavailable',
+  routes: 'routes not loaded',
   workers: 'no worker accepts connections',
   draining: 'draining',
 } as const;

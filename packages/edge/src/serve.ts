@@ -10,13 +10,17 @@ export interface ServeOptions extends NodeOptions {
 }
 
 /**
- * Runs a node as a process: SIGTERM and SIGINT stop it, SIGHUP reloads. Resolves with the exit code: 0 when it stopped as asked, 1 when it had to give up.
+ * Runs a node as a process: SIGTERM drains and stops it, SIGINT stops it at once, as a second signal does while it drains; SIGHUP reloads. Resolves with the
+ * exit code: 0 when it stopped as asked, 1 when it had to give up.
  * @throws when it cannot start
  */
 export async function serve(configuration: Configuration, options: ServeOptions): Promise<number> {
-  const { promise: asked, resolve: ask } = Promise.withResolvers<string>();
+  const { promise: asked, resolve: ask } = Promise.withResolvers<NodeJS.Signals>();
+  const { promise: askedAgain, resolve: askAgain } = Promise.withResolvers<boolean>();
+  let signals = 0;
   // Before the start: a signal that comes while the node starts, or waits for its servers, must stop it, not kill it half open.
-  for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => ask(signal));
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.on(signal, () => (++signals === 1 ? ask(signal) : askAgain(false)));
   const node = new EdgeNode(configuration, options);
   const started = node.start();
   // Before it says that it is ready: one that comes a moment later must not kill it. One that comes during the start is done after it.
@@ -26,7 +30,9 @@ export async function serve(configuration: Configuration, options: ServeOptions)
     started.catch(() => undefined); // Given up on demand.
     return (await stopInTime(node)) ? 0 : 1;
   }
-  const failed = await Promise.race([asked.then(() => false), node.failure.catch(() => true)]);
+  const broken = node.failure.catch(() => true);
+  const drained = asked.then((signal) => (signal === 'SIGTERM' ? node.drain() : undefined)).then(() => false);
+  const failed = await Promise.race([drained, askedAgain, broken]);
   const stopped = await stopInTime(node);
   return failed || !stopped ? 1 : 0;
 }

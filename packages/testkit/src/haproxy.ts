@@ -10,10 +10,18 @@ import { ServerEndedError, ServerProcess } from './server-process.ts';
 /** Where Debian's package puts it. `HAPROXY` in the environment names another. */
 const haproxyPath = process.env.HAPROXY ?? '/usr/sbin/haproxy';
 
+/** A broker behind HAProxy. */
+export interface HaproxyServer {
+  readonly name: string;
+  readonly port: number;
+  /** Where `/readyz` is asked; without it, whether the port takes connections is what counts. */
+  readonly readyPort?: number;
+}
+
 /** Options of `startHaproxy`. */
 export interface HaproxyOptions {
   /** Brokers behind it, on loopback, by names of their own. */
-  readonly servers: readonly { readonly name: string; readonly port: number }[];
+  readonly servers: readonly HaproxyServer[];
   /** True: each connection begins with a PROXY protocol version 2 header, health checks too. */
   readonly sendProxy?: boolean;
   /** How often a server is checked; two failures take it out, one success takes it in. */
@@ -31,7 +39,10 @@ export interface HaproxyProcess {
   output(): string;
 }
 
-/** Starts HAProxy in front of TCP servers: health checks, and each new connection to the server with the fewest. */
+/**
+ * Starts HAProxy in front of TCP servers: health checks, and each new connection to the server with the fewest. One that does not take connections loses those
+ * it has; one that says at `/readyz` that it is not ready keeps them: it is to send its clients away itself.
+ */
 export async function startHaproxy(options: HaproxyOptions): Promise<HaproxyProcess> {
   return retryingPorts(options.port === undefined, () => startOnce(options));
 }
@@ -86,6 +97,11 @@ async function listening(port: number, server: ServerProcess): Promise<void> {
   });
 }
 
+function serverLine({ name, port, readyPort }: HaproxyServer): string {
+  const check = readyPort === undefined ? 'on-marked-down shutdown-sessions' : `port ${readyPort}`;
+  return `  server ${name} 127.0.0.1:${port} ${check}`;
+}
+
 function configuration(
   { servers, sendProxy, checkMilliseconds = 200 }: HaproxyOptions,
   port: number,
@@ -108,8 +124,9 @@ function configuration(
     '  default_backend brokers',
     'backend brokers',
     '  balance leastconn',
-    `  default-server check inter ${checkMilliseconds}ms fall 2 rise 1 on-marked-down shutdown-sessions${proxy}`,
-    ...servers.map(({ name, port: serverPort }) => `  server ${name} 127.0.0.1:${serverPort}`),
+    ...(servers.some(({ readyPort }) => readyPort !== undefined) ? ['  option httpchk GET /readyz'] : []),
+    `  default-server check inter ${checkMilliseconds}ms fall 2 rise 1${proxy}`,
+    ...servers.map(serverLine),
     // Bound after the others.
     'frontend ready',
     `  bind 127.0.0.1:${readyPort}`,

@@ -70,6 +70,8 @@ export class Metrics {
   subscriptionsRemoved = 0;
   takeovers = 0;
   willsPublished = 0;
+  /** Connections that were sent away because the node ends (drain.ts). */
+  drained = 0;
   framesSent = 0;
   framesReceived = 0;
   /** Kept frames sent again: a carrier that loses, or an endpoint that is slow. */

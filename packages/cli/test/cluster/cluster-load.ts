@@ -3,20 +3,25 @@ import { type CrashVerdict, judge } from '../crash/crash-verdict.ts';
 import type { Crew, Door } from '../crash/durable-client.ts';
 import { DurablePublisher } from '../crash/durable-publisher.ts';
 import { DurableSubscriber } from '../crash/durable-subscriber.ts';
-import { type ClusterNode, reconnectPause } from './cluster-node.ts';
+import { reconnectPause } from './cluster-node.ts';
 
 /** Under load packets come all the time: who hears nothing for this long goes to another node, as a client with a keep alive does. */
 const silenceMilliseconds = 4000;
 /** Everything is delivered within this after the trouble is over. */
 const restMilliseconds = 25_000;
 
-/** A way into the cluster for one client: the nodes in turn, beginning with its own. Any of them may go at any time. */
+/** Where clients connect: a node, or a load balancer before all of them. */
+export interface Entrance {
+  readonly url: string;
+}
+
+/** A way into the cluster for one client: the entrances in turn, beginning with its own. Any of them may go at any time. */
 class ClusterDoor implements Door {
   readonly isOpen = false;
-  readonly #nodes: readonly ClusterNode[];
+  readonly #nodes: readonly Entrance[];
   #next: number;
 
-  constructor(nodes: readonly ClusterNode[], first: number) {
+  constructor(nodes: readonly Entrance[], first: number) {
     this.#nodes = nodes;
     this.#next = first;
   }
@@ -38,7 +43,7 @@ export class ClusterLoad {
   #heard = 0;
   #wake = Promise.withResolvers<void>();
 
-  constructor(nodes: readonly ClusterNode[]) {
+  constructor(nodes: readonly Entrance[]) {
     let clients = 0;
     const crew = (): Crew => ({
       door: new ClusterDoor(nodes, clients++),

@@ -11,6 +11,8 @@ const sayMilliseconds = 15_000;
 export interface NodeAddresses {
   readonly name: string;
   readonly port: number;
+  /** Where it answers over HTTP. */
+  readonly adminPort: number;
   readonly redisUrl: string;
   readonly natsUrl: string;
   readonly workers: number;
@@ -22,12 +24,16 @@ export interface NodeAddresses {
 export class ClusterNode {
   readonly name: string;
   readonly url: string;
+  readonly port: number;
+  readonly adminPort: number;
   readonly #addresses: NodeAddresses;
   readonly #wires: WireClient[] = [];
   #process: Dunlin | null = null;
 
   constructor(addresses: NodeAddresses) {
     this.name = addresses.name;
+    this.port = addresses.port;
+    this.adminPort = addresses.adminPort;
     this.url = `mqtt://127.0.0.1:${addresses.port}`;
     this.#addresses = addresses;
   }
@@ -39,10 +45,10 @@ export class ClusterNode {
 
   /** Starts the process and does not wait. */
   launch(): void {
-    const { name, port, redisUrl, natsUrl, workers, arguments: more, environment } = this.#addresses;
+    const { name, port, adminPort, redisUrl, natsUrl, workers, arguments: more, environment } = this.#addresses;
     const listener = `tcp://127.0.0.1:${port}`;
     const words = ['start', '--node-id', name, '--listener', listener, '--workers', String(workers)];
-    words.push('--store', redisUrl, '--backplane', natsUrl, '--admin', '127.0.0.1:0', ...more);
+    words.push('--store', redisUrl, '--backplane', natsUrl, '--admin', `127.0.0.1:${adminPort}`, ...more);
     this.#process = new Dunlin(words, environment);
   }
 

@@ -47,6 +47,7 @@ export class Cluster implements AsyncDisposable {
       const node = new ClusterNode({
         name: String.fromCharCode('a'.charCodeAt(0) + index),
         port: await freePort(),
+        adminPort: await freePort(),
         redisUrl: `redis://127.0.0.1:${toRedis.port}`,
         natsUrl: `nats://127.0.0.1:${toNats.port}`,
         workers: options.workers ?? 1,

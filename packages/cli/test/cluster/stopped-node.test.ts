@@ -32,7 +32,8 @@ describe.each([1, 2])('a node of %s workers is stopped (SIGTERM)', (workers) => 
   });
 
   test('without its store and NATS it ends in time, too', { timeout }, async () => {
-    await using cluster = await Cluster.start({ nodes: 1, workers });
+    // Without the wait for load balancers, which is the operator's.
+    await using cluster = await Cluster.start({ nodes: 1, workers, arguments: ['--set', 'drain.delaySeconds=0'] });
     const [a] = cluster.nodes;
     const session = { cleanStart: false, sessionExpirySeconds: 3600 };
     const subscriber = await a.connect({ clientId: 'subscriber', ...session });

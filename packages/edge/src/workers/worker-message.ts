@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { AccessTexts } from '@dunlin/auth';
-import type { EndpointId } from '@dunlin/broker';
+import type { DrainOptions, EndpointId } from '@dunlin/broker';
 import type { Configuration, ListenerAddress } from '@dunlin/config';
 import type { PeerPort } from '../backplane/message-port-backplane.ts';
 
@@ -32,6 +32,10 @@ export type WorkerCommand =
   | { kind: 'status'; id: number }
   /** Write all that is counted into shared memory. */
   | { kind: 'count' }
+  /** Accept no more. */
+  | { kind: 'close-listeners' }
+  /** Send all clients away at a pace. */
+  | { kind: 'drain'; options: DrainOptions }
   | { kind: 'stop' };
 
 /** Worker to supervisor. */
@@ -50,6 +54,9 @@ export type WorkerReport =
   | ({ kind: 'health' } & WorkerHealth)
   /** The others hold it for dead: it ends by itself. */
   | { kind: 'evicted' }
+  | { kind: 'listeners-closed' }
+  /** No client is left. */
+  | { kind: 'drained' }
   | { kind: 'stopping'; phase: StopPhase }
   | { kind: 'stopped' };
 

@@ -1,6 +1,6 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { AccessTexts } from '@dunlin/auth';
-import type { EndpointId, Logger } from '@dunlin/broker';
+import type { DrainOptions, EndpointId, Logger } from '@dunlin/broker';
 import type { Configuration, ListenerAddress } from '@dunlin/config';
 import type { NodeMetrics } from '@dunlin/telemetry';
 import { EndpointNames } from '../endpoint-name.ts';
@@ -47,6 +47,9 @@ export class WorkerPool {
   #addresses: ListenerAddress[];
   #stopping = false;
   #replaced = 0;
+  /** The node is leaving: workers that die are not replaced. */
+  #isLeaving = false;
+  #isPrepared = false;
 
   constructor(options: PoolOptions) {
     this.#options = options;
@@ -64,6 +67,8 @@ export class WorkerPool {
   async start(): Promise<ListenerAddress[]> {
     try {
       await Promise.all(this.#seats.map((seat) => seat.thread.prepare()));
+      this.#isPrepared = true;
+      this.#options.changed();
       // The first one picks the ports that the configuration leaves open, and holds them while the others join.
       this.#addresses = await this.#seats[0].thread.listen(this.#addresses);
       await Promise.all(this.#seats.slice(1).map((seat) => seat.thread.listen(this.#addresses)));
@@ -81,6 +86,11 @@ export class WorkerPool {
 
   get threads(): readonly WorkerThread[] {
     return this.#seats.map((seat) => seat.thread);
+  }
+
+  /** Every worker has loaded the durable filters, and the routes of all others. */
+  get isPrepared(): boolean {
+    return this.#isPrepared;
   }
 
   /** Workers that accept connections. */
@@ -125,6 +135,18 @@ export class WorkerPool {
 
   replaceAccess(texts: AccessTexts): void {
     for (const seat of this.#seats) if (seat.isAlive) seat.thread.command({ kind: 'access', texts });
+  }
+
+  /** Accepts no connection from now on; workers that die are not replaced. */
+  async closeListeners(): Promise<void> {
+    this.#isLeaving = true;
+    for (const seat of this.#seats) if (seat.timer !== null) clearTimeout(seat.timer);
+    await Promise.allSettled(this.#seats.map((seat) => seat.thread.closeListeners()));
+  }
+
+  /** Sends all clients away; resolves when none is left. Those of a worker that dies are gone, too. */
+  async drain(options: DrainOptions): Promise<void> {
+    await Promise.allSettled(this.#seats.map((seat) => seat.thread.drain(options)));
   }
 
   async stop(): Promise<void> {
@@ -194,7 +216,7 @@ export class WorkerPool {
     } catch (releaseError) {
       logger.error('what a dead worker owned could not be released', { endpoint, error: releaseError });
     }
-    if (this.#stopping) return;
+    if (this.#stopping || this.#isLeaving) return;
     seat.timer = setTimeout(() => void this.#replace(seat), delay);
   }
 

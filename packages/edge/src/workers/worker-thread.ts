@@ -1,6 +1,7 @@
 import { extname } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { type MessagePort, Worker } from 'node:worker_threads';
+import type { DrainOptions } from '@dunlin/broker';
 import type { ListenerAddress } from '@dunlin/config';
 import type { WorkerCommand, WorkerHealth, WorkerReport, WorkerSetup, WorkerStatus } from './worker-message.ts';
 
@@ -140,6 +141,20 @@ export class WorkerThread {
       this.command({ kind: 'count' });
     }
     return this.#counting;
+  }
+
+  /** Accepts no connection from now on. */
+  closeListeners(): Promise<void> {
+    const closed = this.#wait('listeners-closed');
+    this.command({ kind: 'close-listeners' });
+    return closed as Promise<void>;
+  }
+
+  /** Sends its clients away; resolves when none is left. */
+  drain(options: DrainOptions): Promise<void> {
+    const drained = this.#wait('drained');
+    this.command({ kind: 'drain', options });
+    return drained as Promise<void>;
   }
 
   /** Lets it finish what it has begun, then ends it. */

@@ -67,6 +67,8 @@ class ServingWorker {
   readonly #figures: WorkerFigures;
   readonly #region: WorkerRegion;
   readonly #listeners: SocketListener[] = [];
+  /** Resolves when the last connection that came through them is closed; null: they are open. */
+  #listenersClosed: Promise<unknown> | null = null;
   readonly #health: { store: boolean; backplane: boolean };
   #parts!: Parts;
   #isEnding = false;
@@ -179,6 +181,13 @@ class ServingWorker {
         this.#count();
         this.report({ kind: 'counted' });
         break;
+      case 'close-listeners':
+        void this.#closeListeners();
+        this.report({ kind: 'listeners-closed' });
+        break;
+      case 'drain':
+        void this.#parts.broker.drain(command.options).then(() => this.report({ kind: 'drained' }));
+        break;
       case 'stop':
         void this.#stop();
         break;
@@ -229,6 +238,7 @@ class ServingWorker {
    * sockets, and Node cannot hand an accepted socket to another thread.
    */
   async #listen(addresses: ListenerAddress[]): Promise<void> {
+    if (this.#listenersClosed !== null) return; // a worker that took a dead one's place while the node was already leaving
     const { configuration, index } = this.#setup;
     const taken: ListenerAddress[] = [];
     for (const [position, listener] of configuration.listeners.entries()) {
@@ -249,13 +259,18 @@ class ServingWorker {
     this.report({ kind: 'listening', addresses: taken });
   }
 
+  #closeListeners(): Promise<unknown> {
+    this.#listenersClosed ??= Promise.all(this.#listeners.map((listener) => listener.close()));
+    return this.#listenersClosed;
+  }
+
   async #stop(): Promise<void> {
     if (this.#isEnding) return;
     this.#isEnding = true;
     const { broker, store, leases, access, tracer } = this.#parts;
     const begun = performance.now();
     this.#enter('closing listeners');
-    const allClosed = Promise.all(this.#listeners.map((listener) => listener.close()));
+    const allClosed = this.#closeListeners();
     this.#enter('disconnecting clients and writing sessions back');
     await broker.stop();
     this.#enter('waiting for clients to close');

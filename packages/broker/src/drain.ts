@@ -1,0 +1,114 @@
+/**
+ * Sends the clients of a worker away at a pace, so that the others of the cluster get them one by one and not all at once (features E3).
+ *
+ * ```
+ *   begin                                                   begin + spreadMilliseconds
+ *     ├── slot 1 ──┼── slot 2 ──┼── slot 3 ──┼── … ──┼── slot n ──┤      one client at a random moment of each slot
+ *                       │
+ *                       └─ its turn: read no more ── what it sent is answered when it is safe (bounded) ── DISCONNECT, close
+ * ```
+ *
+ * Its will goes the way of any lost connection (will.ts).
+ */
+import { ReasonCode } from '@dunlin/protocol';
+import type { Broker } from './broker.ts';
+import type { Connection } from './connection.ts';
+import { ConnectionState } from './connection-state.ts';
+import { refuseConnect } from './handlers/refuse-connect.ts';
+
+/** What a drain is told. It travels to worker threads. */
+export interface DrainOptions {
+  /** Over how long the clients are sent away, evenly; 0: all at once. */
+  spreadMilliseconds: number;
+  /** Where MQTT 5 clients are sent, as in MQTT 5 section 4.11; empty: they are not told. */
+  serverReference: string;
+}
+
+/** A pace is kept to this; a thousand clients a second leave ten at a time. */
+const tickMilliseconds = 10;
+
+/**
+ * What a client has sent is answered within this of its turn, or not here: a store that is away must not keep the node, and what is not acknowledged is
+ * sent again elsewhere. Long enough for a disk that is busy.
+ */
+export const drainAnswerMilliseconds = 1000;
+
+export class Drain {
+  /** Resolves when no client is left, or at `stop`. */
+  readonly done: Promise<void>;
+  private readonly broker: Broker;
+  private readonly options: DrainOptions;
+  private readonly random: () => number;
+  private readonly beganAt: number;
+  private readonly queue: readonly Connection[];
+  private next = 0;
+  private nextAt: number;
+  /** Those whose turn has come and whom an answer is owed, with the moment until which they get it. */
+  private readonly leaving = new Map<Connection, number>();
+  private readonly cancel: () => void;
+  private finish: () => void = () => {};
+
+  /** `random`: from 0 up to 1, for the jitter. */
+  constructor(broker: Broker, connections: readonly Connection[], options: DrainOptions, random: () => number) {
+    this.broker = broker;
+    this.options = options;
+    this.random = random;
+    this.queue = connections;
+    this.beganAt = broker.clock.now();
+    this.nextAt = this.turnOf(0);
+    this.done = new Promise((resolve) => {
+      this.finish = resolve;
+    });
+    this.cancel = broker.clock.every(tickMilliseconds, () => this.tick());
+    this.tick();
+  }
+
+  /** Nobody is sent away any more. */
+  stop(): void {
+    this.cancel();
+    this.finish();
+  }
+
+  private turnOf(position: number): number {
+    return this.beganAt + (this.options.spreadMilliseconds * (position + this.random())) / this.queue.length;
+  }
+
+  private tick(): void {
+    const now = this.broker.clock.now();
+    while (this.next < this.queue.length && this.nextAt <= now) {
+      this.begin(this.queue[this.next], now);
+      this.nextAt = this.turnOf(++this.next);
+    }
+    for (const [connection, until] of this.leaving) {
+      if (connection.owesAnswers && until > now && connection.state !== ConnectionState.closed) continue;
+      this.leaving.delete(connection);
+      this.part(connection);
+    }
+    if (this.next === this.queue.length && this.leaving.size === 0) this.stop();
+  }
+
+  private begin(connection: Connection, now: number): void {
+    connection.stopReading();
+    if (connection.owesAnswers) this.leaving.set(connection, now + drainAnswerMilliseconds);
+    else this.part(connection);
+  }
+
+  private part(connection: Connection): void {
+    const { serverReference } = this.options;
+    switch (connection.state) {
+      case ConnectionState.closed:
+        return; // by itself
+      case ConnectionState.new:
+        connection.end();
+        break;
+      case ConnectionState.connecting:
+        refuseConnect(connection, ReasonCode.serverUnavailable, 'the server is shutting down');
+        break;
+      default:
+        // MQTT 5 section 4.11: "temporarily use another server", with the one that it names.
+        if (serverReference === '') connection.disconnect(ReasonCode.serverShuttingDown);
+        else connection.disconnect(ReasonCode.useAnotherServer, '', serverReference);
+    }
+    this.broker.metrics.drained++;
+  }
+}
