@@ -70,6 +70,7 @@ export const metricRows: readonly MetricRow[] = [
   { name: 'dunlin_durable_filters', type: 'gauge', merge: 'least', labels: [], help: 'Filters with a log, as the worker knows them that knows fewest.', samples: one((m) => m.durableFilters) },
   { name: 'dunlin_route_repairs_total', type: 'counter', merge: 'sum', labels: [], help: 'Whole sets of routes that were asked for because something was lost.', samples: one((m) => m.routeRepairs) },
   { name: 'dunlin_route_confirm_timeouts_total', type: 'counter', merge: 'sum', labels: [], help: 'Subscriptions that were acknowledged although another worker had not confirmed the route in time.', samples: one((m) => m.barrierTimeouts) },
+  { name: 'dunlin_drained_connections_total', type: 'counter', merge: 'sum', labels: [], help: 'Connections that were sent away because the node is being drained.', samples: one((m) => m.drained) },
   // Messages and bytes
   { name: 'dunlin_messages_received_total', type: 'counter', merge: 'sum', labels: ['qos'], help: 'PUBLISH packets from clients.', samples: by(qosLevels, (m, qos) => split(qos, m.publishesReceived, m.publishesReceived1, m.publishesReceived2)) },
   { name: 'dunlin_messages_sent_total', type: 'counter', merge: 'sum', labels: ['qos'], help: 'PUBLISH packets to clients, those that were sent again too.', samples: by(qosLevels, (m, qos) => split(qos, m.publishesSent, m.publishesSent1, m.publishesSent2)) },
