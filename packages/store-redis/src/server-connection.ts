@@ -261,7 +261,7 @@ export class ServerConnection {
 /**
  * Ends a connection at once. The client's own `disconnect` lets the socket send what it still holds, and so does the system after a mere close, for minutes
  * if need be. A write that arrives then, behind writes of the next connection, would undo them: an old cursor, an old retained message, a will that was
- * removed. A reset throws it away. What is further on its way, in a proxy or with a server that hangs, no client can call back.
+ * removed. A reset throws away what the system holds; it comes when the socket has handed over to the system what it holds itself. What is further on its way, in a proxy or with a server that hangs, no client can call back.
  */
 function reset(redis: Redis): void {
   const { stream } = redis;

@@ -180,7 +180,6 @@ describe('Redis goes away', () => {
     await status.is(true);
   });
 
-  /** Seen to fail with `stream.destroy()` in place of `stream.resetAndDestroy()` in server-connection.ts. */
   test('what a connection still held when it was given up does not arrive any more', async () => {
     const server = await redis();
     const proxy = await FaultProxy.start({ port: server.port });
