@@ -11,7 +11,7 @@ export interface Service {
   readonly command?: string | readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
   readonly volumes?: readonly (string | { readonly type: string; readonly source: string; readonly target: string })[];
-  readonly ports?: readonly string[];
+  readonly ports?: readonly (string | { readonly host_ip?: string; readonly published: string })[];
   readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
   readonly read_only?: boolean;
   readonly stop_grace_period?: string;
@@ -46,6 +46,14 @@ export function mountsOf({ volumes = [] }: Service): Mount[] {
       return { source, target };
     })
     .filter(({ source }) => source.startsWith('/'));
+}
+
+/** Where a service is reached from outside of the project, `ADDRESS:PORT`; older and newer versions of Compose write it in two ways. */
+export function publishedBy({ ports = [] }: Service): string[] {
+  return ports.map((port) => {
+    if (typeof port === 'string') return port.split(':').slice(0, -1).join(':');
+    return `${port.host_ip ?? '0.0.0.0'}:${port.published}`;
+  });
 }
 
 /** Copies what a service mounts to where it sees it, below `root`. */

@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { loadConfiguration } from '@dunlin/config';
+import { promisify } from 'node:util';
+import { keysByPath, loadConfiguration, parseListenerUrl } from '@dunlin/config';
 import {
   freePort,
   type NatsProcess,
@@ -13,7 +15,7 @@ import {
 } from '@dunlin/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { assignments, execForm, parseDockerfile } from '../src/dockerfile.ts';
-import { type KubernetesObject, only, render, valuesFile } from '../src/helm.ts';
+import { type KubernetesObject, only, render, type ValuesName, valuesFile, valuesNames } from '../src/helm.ts';
 import { type Contents, placePod } from '../src/pod.ts';
 import { repositoryRoot } from '../src/repository-root.ts';
 import { publishAndReceive } from './conversation.ts';
@@ -78,6 +80,10 @@ async function placed(objects: readonly KubernetesObject[], podName: string, con
   };
 }
 
+function runCommand([file, ...args]: readonly string[]): Promise<{ stdout: string }> {
+  return promisify(execFile)(file, args);
+}
+
 /** Starts it with this environment and no other variable but PATH. */
 function start({ command, environment }: Pod): Promise<ServerProcess> {
   const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
@@ -121,6 +127,25 @@ describe('a node as the chart starts it', () => {
     }
   });
 
+  test('passes the test that helm runs in the cluster', { timeout: 120_000 }, async () => {
+    const objects = await render(valuesFile('minimal'), further);
+    const pod = await placed(objects, 'mqtt-dunlin-5d9c7-klmno', contents);
+    const [node, ...words] = (await image()).entryPoint;
+    const command = [process.execPath, '--conditions=source', ...words];
+    expect(node).toBe('node');
+    const { initContainers, containers } = only(objects, 'Pod').spec;
+    const here = (args: string[]) =>
+      args.map((word) => (word === '1883' ? String(pod.mqtt) : word.replace(/^mqtt-dunlin$/, '127.0.0.1')));
+    const running = await start(pod);
+    try {
+      for (const container of initContainers) await runCommand([...command, ...here(container.args)]);
+      const { stdout } = await runCommand([...command, ...here(containers[0].args)]);
+      expect(stdout).toBe('here\n');
+    } finally {
+      await running.stop();
+    }
+  });
+
   test('a Secret without the key is found out before a node starts', async () => {
     const objects = await render(valuesFile('minimal'), further);
     await expect(placed(objects, 'without', { ...contents, redis: { password: 'elsewhere' } })).rejects.toThrow(
@@ -134,30 +159,90 @@ describe('a node as the chart starts it', () => {
   });
 });
 
-/** What must be there for the values files that name Secrets. */
-const text = { certificate: 'certificate', key: 'key' };
-const secrets: Readonly<Record<string, Contents>> = {
-  minimal: {},
-  trial: {},
-  sentinel: {
-    redis: { 'redis-password': 'one' },
-    sentinel: { password: 'two' },
-    'nats-token': { token: text.key },
+/** What a node must know before it takes the configuration of some values files; they are skipped until it does. */
+const knowsDrain = keysByPath.has('drain.graceSeconds') && keysByPath.has('authorization.rulesFile');
+const knowsTls = parseListenerUrl('tls://0.0.0.0:8883') !== null;
+
+/** A values file, the Secrets and ConfigMaps that it names, with their keys, and whether a node knows all that it sets. */
+const written: readonly { name: ValuesName; isKnown: boolean; names: Readonly<Record<string, readonly string[]>> }[] = [
+  { name: 'minimal', isKnown: true, names: {} },
+  { name: 'trial', isKnown: true, names: {} },
+  {
+    name: 'production',
+    isKnown: knowsDrain,
+    names: {
+      'dunlin-redis': ['password'],
+      'dunlin-nats': ['password'],
+      'mqtt-users': ['passwords'],
+      'mqtt-rules': ['rules'],
+    },
   },
-  'redis-cluster': { redis: { password: 'one' }, 'redis-authority': { 'ca.crt': text.certificate } },
-};
+  {
+    name: 'tls',
+    isKnown: knowsTls,
+    names: {
+      'mqtt-certificate': ['tls.crt', 'tls.key'],
+      'device-authority': ['ca.crt'],
+      'redis-tls': ['ca.crt', 'tls.crt', 'tls.key'],
+      'nats-tls': ['ca.crt'],
+      'nats-user': ['nats.creds'],
+    },
+  },
+  {
+    name: 'sentinel',
+    isKnown: true,
+    names: { redis: ['redis-password'], sentinel: ['password'], 'nats-token': ['token'] },
+  },
+  { name: 'redis-cluster', isKnown: true, names: { redis: ['password'], 'redis-authority': ['ca.crt'] } },
+  {
+    name: 'everything',
+    isKnown: knowsTls,
+    names: {
+      certificate: ['chain.pem', 'key.pem', 'tls.crt', 'tls.key'],
+      devices: ['ca.pem'],
+      users: ['passwords'],
+      rules: ['rules'],
+    },
+  },
+];
 
 describe('the configuration that the chart writes', () => {
-  test.each(['minimal', 'trial', 'sentinel', 'redis-cluster'] as const)('is taken by a node: %s', async (name) => {
-    const objects = (await render(valuesFile(name))).filter(
-      ({ kind, metadata }) => kind !== 'Deployment' || metadata.labels['app.kubernetes.io/component'] === 'node',
-    );
-    const root = join(directory, name);
-    const { environment } = await placePod(objects, { podName: `pod-${name}`, root, contents: secrets[name] });
-    const { configuration } = loadConfiguration({ environment, flags: [] });
-    expect(configuration.nodeId).toBe(`pod-${name}`);
-    expect(configuration.store.kind).toBe('redis');
-    expect(configuration.backplane.url).not.toBe('');
-    expect(configuration.admin.address).toBe('0.0.0.0:9883');
+  let certificate: string;
+  let key: string;
+
+  beforeAll(async () => {
+    const [certificateFile, keyFile] = [join(directory, 'certificate.pem'), join(directory, 'key.pem')];
+    const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', '/CN=localhost'];
+    await runCommand(['openssl', 'req', '-x509', ...curve, '-keyout', keyFile, '-out', certificateFile]);
+    [certificate, key] = [await readFile(certificateFile, 'utf8'), await readFile(keyFile, 'utf8')];
+  });
+
+  /** A text that fits the name of its key. */
+  function contentOf(name: string): string {
+    if (/key(\.pem)?$/.test(name)) return key;
+    return /crt$|pem$/.test(name) ? certificate : 'text';
+  }
+
+  for (const { name, isKnown, names } of written) {
+    test.skipIf(!isKnown)(`is taken by a node: ${name}`, async () => {
+      const objects = (await render(valuesFile(name))).filter(
+        ({ kind, metadata }) => kind !== 'Deployment' || metadata.labels['app.kubernetes.io/component'] === 'node',
+      );
+      const contents = Object.entries(names).map(([source, keys]) => [
+        source,
+        Object.fromEntries(keys.map((each) => [each, contentOf(each)])),
+      ]);
+      const placement = { podName: `pod-${name}`, root: join(directory, name), contents: Object.fromEntries(contents) };
+      const { environment } = await placePod(objects, placement);
+      const { configuration } = loadConfiguration({ environment, flags: [] });
+      expect(configuration.nodeId).toBe(`pod-${name}`);
+      expect(configuration.store.kind).toBe('redis');
+      expect(configuration.backplane.url).not.toBe('');
+      expect(configuration.admin.address).toBe('0.0.0.0:9883');
+    });
+  }
+
+  test('every values file is among them', () => {
+    expect(written.map(({ name }) => name)).toEqual([...valuesNames]);
   });
 });
