@@ -261,13 +261,17 @@ export class ServerConnection {
 /**
  * Ends a connection at once. The client's own `disconnect` lets the socket send what it still holds, and so does the system after a mere close, for minutes
  * if need be. A write that arrives then, behind writes of the next connection, would undo them: an old cursor, an old retained message, a will that was
- * removed. A reset throws away what the system holds; it comes when the socket has handed over to the system what it holds itself. What is further on its way, in a proxy or with a server that hangs, no client can call back.
+ * removed. A reset throws it away. What is further on its way, in a proxy or with a server that hangs, no client can call back.
  */
 function reset(redis: Redis): void {
   const { stream } = redis;
   // Node resets plain sockets alone. With TLS what the system has taken already may still arrive.
   if (stream instanceof TLSSocket) stream.destroy();
-  else if (stream instanceof Socket) stream.resetAndDestroy();
+  else if (stream instanceof Socket) {
+    stream.resetAndDestroy();
+    // It waits until the socket has written what it still holds itself.
+    if (stream.writableLength > 0) stream.destroy();
+  }
   redis.disconnect(); // Not to be made again by the client.
 }
 
