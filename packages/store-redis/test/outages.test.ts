@@ -180,7 +180,8 @@ describe('Redis goes away', () => {
     await status.is(true);
   });
 
-  test.each([262_144, 524_288, 8_388_608])(
+  /** Seen to fail when the client ends the connection in its own way, and when its socket is destroyed and not reset. */
+  test.each([1_048_576, 2_097_152, 3_145_728])(
     'what a connection still held when it was given up does not arrive any more: %i bytes',
     async (size) => {
       const server = await redis();
@@ -191,7 +192,7 @@ describe('Redis goes away', () => {
       const { store: direct } = watched({ url: server.url, prefix });
       await Promise.all([store.open(), direct.open()]);
       proxy.freeze();
-      // One command, of which the proxy's system takes in the beginning while the proxy does not read.
+      // One command, larger than what the proxy's system takes in while the proxy does not read, and small enough for that of the store to hold the rest.
       await expect(store.setRetained('t', Buffer.alloc(size), Infinity)).rejects.toMatchObject(unavailable);
       await direct.setRetained('t', Buffer.from('new'), Infinity);
       proxy.thaw();
