@@ -100,8 +100,7 @@ class ServingWorker {
   async #prepare(): Promise<void> {
     const { broker, store, leases } = this.#parts;
     try {
-      await store.open();
-      await leases?.open();
+      await Promise.all([store.open(), leases?.open()]);
       await broker.start();
       this.#adapterLogger.speak();
       this.report({ kind: 'prepared' });
