@@ -55,6 +55,10 @@ export class PendingAcknowledgement extends Awaited {
   readonly type: 4 | 5;
   readonly packetId: number;
   reasonCode = 0;
+  /** Packets that it acknowledges. */
+  count = 1;
+  /** The PUBACKs of a run of packets (publish-run.ts), instead of one for `packetId`. */
+  block: Buffer | null = null;
 
   constructor(connection: Connection, type: 4 | 5, packetId: number) {
     super();
@@ -80,6 +84,8 @@ export class Acknowledgements {
   private readonly owner: Connection;
   private readonly queue: PendingAcknowledgement[] = [];
   private head = 0;
+  /** Packets whose acknowledgements wait. */
+  length = 0;
   /** PUBACKs among them: what counts against the client's window besides unreleased QoS 2. */
   pubacks = 0;
 
@@ -87,13 +93,10 @@ export class Acknowledgements {
     this.owner = owner;
   }
 
-  get length(): number {
-    return this.queue.length - this.head;
-  }
-
   add(pending: PendingAcknowledgement): void {
     this.queue.push(pending);
-    if (pending.type === 4) this.pubacks++;
+    this.length += pending.count;
+    if (pending.type === 4) this.pubacks += pending.count;
   }
 
   /** Whether a PUBREC for this packet identifier is still to be sent. */
@@ -110,8 +113,10 @@ export class Acknowledgements {
     const before = this.head;
     while (this.head < queue.length && queue[this.head].waits === 0) {
       const pending = queue[this.head++];
-      if (pending.type === 4) this.pubacks--;
-      this.owner.sendAcknowledgement(pending.type, pending.packetId, pending.reasonCode);
+      this.length -= pending.count;
+      if (pending.type === 4) this.pubacks -= pending.count;
+      if (pending.block !== null) this.owner.sendPubacks(pending.block);
+      else this.owner.sendAcknowledgement(pending.type, pending.packetId, pending.reasonCode);
     }
     if (this.head === before) return;
     if (this.head === queue.length) {

@@ -9,6 +9,7 @@ import type { Connection } from '../connection.ts';
 import { deliverQos0 } from '../deliver.ts';
 import { Publication } from '../publication.ts';
 import { placeInPacket } from '../publish-in-place.ts';
+import { runHeaders } from '../run-packets.ts';
 import type { Session } from '../session.ts';
 import type { TopicMatch } from '../topic-match.ts';
 import { acceptPublish } from './accept-publish.ts';
@@ -33,18 +34,13 @@ export function handlePublish(
   const publication = scratch;
   placeInPacket(publication, view, bytes, start, version5, broker.delivery.now, connection.inboundAliases);
   const match = matchTopic(connection, publication);
-  if (
-    publication.qos === 0 &&
-    match.takesRuns &&
-    !publication.retain &&
-    broker.authorizer === null &&
-    !match.isRestricted
-  ) {
-    if (publication.bytes === bytes) {
-      broker.run.add(bytes, start, end, match, session);
+  if (broker.authorizer === null && !match.isRestricted && takesRun(header, match)) {
+    if (publication.bytes === bytes && publication.qos <= broker.limits.maximumQos) {
+      if (view.packetId !== 0) checkReceiveMaximum(connection, session);
+      broker.run.add(bytes, start, end, match, session, view.packetId);
       return;
     }
-    if (match.endpoints.length === 0) {
+    if (publication.qos === 0 && match.endpoints.length === 0) {
       broker.run.flush();
       publication.publisher = session.clientId;
       deliverQos0(broker.delivery, publication, match.all, session);
@@ -75,6 +71,11 @@ export function handlePublish(
   else acceptPublish(connection, session, publication, match, packetId);
 }
 
+/** Whether a packet with this first byte goes with those beside it: without DUP and RETAIN, and to nobody but sessions, here or elsewhere. */
+function takesRun(header: number, match: TopicMatch): boolean {
+  return header === runHeaders[0] ? match.takesRuns : header === runHeaders[1] && match.takesKeptRuns;
+}
+
 function matchTopic(connection: Connection, publication: Publication): TopicMatch {
   const { matches, tree } = connection.broker;
   const { bytes, topicStart, topicEnd } = publication;
@@ -94,7 +95,8 @@ function isTopic(topic: Buffer, bytes: Buffer, start: number, end: number): bool
 /** More unacknowledged than our Receive Maximum [MQTT-3.3.4-7]. MQTT 3 clients know no such limit: their socket is not read instead. */
 function checkReceiveMaximum(connection: Connection, session: Session): void {
   if (!connection.version5) return;
-  const pending = (connection.acknowledgements?.pubacks ?? 0) + (session.inbound?.count ?? 0);
+  const gathered = connection.broker.run.pubacksFor(session);
+  const pending = (connection.acknowledgements?.pubacks ?? 0) + (session.inbound?.count ?? 0) + gathered;
   if (pending >= connection.broker.limits.receiveMaximum) {
     throw new ProtocolError(
       ReasonCode.receiveMaximumExceeded,
