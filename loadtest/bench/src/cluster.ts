@@ -10,7 +10,22 @@ import { runGenerator } from './generator.ts';
 import { median } from './results.ts';
 import { selectRows } from './rows.ts';
 
+/** What can be measured, by the names that `--rows` knows. */
+export const CLUSTER_ROWS = ['idle', '20pairs-w100', 'qos1-20pairs', 'durable-qos1', 'join', 'offline'] as const;
+export type ClusterRow = (typeof CLUSTER_ROWS)[number];
+
+/** Throws RangeError for a name that is none. */
+export function selectClusterRows(text: string): readonly ClusterRow[] {
+  const names = text === 'all' ? CLUSTER_ROWS : text.split(',');
+  return names.map((name) => {
+    const row = CLUSTER_ROWS.find((known) => known === name);
+    if (row === undefined) throw new RangeError(`no row '${name}'; known: ${CLUSTER_ROWS.join(', ')}`);
+    return row;
+  });
+}
+
 export interface ClusterOptions {
+  readonly rows: readonly ClusterRow[];
   readonly rounds: number;
   readonly seconds: number;
   readonly onProgress: (line: string) => void;
@@ -33,6 +48,8 @@ interface Cost {
 }
 
 const IDLE_SECONDS = 10;
+/** What a start leaves behind to compile and to collect is no idling. */
+const SETTLE_SECONDS = 10;
 const ROUTES = 100_000;
 const FEW_OFFLINE = 10;
 const MANY_OFFLINE = 10_000;
@@ -131,6 +148,9 @@ async function offline(cluster: Cluster, options: ClusterOptions): Promise<Clust
 }
 
 async function idle(cluster: Cluster): Promise<ClusterFigure> {
+  // It asks every node for its readiness twice a second, with a connection for each question.
+  await cluster.haproxy.stop();
+  await new Promise((resolve) => setTimeout(resolve, SETTLE_SECONDS * 1000));
   const pids = cluster.nodes.map(({ program }) => program.pid);
   const before = pids.map(cpuMicroseconds);
   await new Promise((resolve) => setTimeout(resolve, IDLE_SECONDS * 1000));
@@ -186,12 +206,15 @@ export async function measureCluster(options: ClusterOptions): Promise<ClusterFi
   };
   const cluster = await Cluster.start({ nodes: 3, restarts: false });
   try {
-    add(await idle(cluster));
-    add(await across(cluster, '20pairs-w100', 2.5, options));
-    add(await across(cluster, 'qos1-20pairs', 3, options));
-    add(await durable(cluster, options));
-    add(...(await joinAndDeath(cluster)));
-    add(await offline(cluster, options));
+    const measures: Record<ClusterRow, () => Promise<ClusterFigure[]>> = {
+      idle: async () => [await idle(cluster)],
+      '20pairs-w100': async () => [await across(cluster, '20pairs-w100', 2.5, options)],
+      'qos1-20pairs': async () => [await across(cluster, 'qos1-20pairs', 3, options)],
+      'durable-qos1': async () => [await durable(cluster, options)],
+      join: () => joinAndDeath(cluster),
+      offline: async () => [await offline(cluster, options)],
+    };
+    for (const row of CLUSTER_ROWS) if (options.rows.includes(row)) add(...(await measures[row]()));
   } finally {
     await cluster.stop();
   }

@@ -21,12 +21,13 @@ const USAGE = `npm run bench -- COMMAND
       Writes benchmarks.md again from raw.jsonl.
   table [--rows v4] [--rounds 1] [--seconds 3] [--json] NAME=COMMAND ...
       The same rows for any command; {port} and {tmp} are filled in.
-  cluster [--rounds 3] [--seconds 3] [--json]
+  cluster [--rows all] [--rounds 3] [--seconds 3] [--json]
       What messages cost between the nodes of a cluster on NATS and Redis, and how fast nodes join and are missed.
+       --rows     idle,20pairs-w100,qos1-20pairs,durable-qos1,join,offline
   rules [--rounds 5] [--seconds 3] [--json]
        What a hundred rules cost per delivery.
   telemetry [--rounds 5] [--seconds 3] [--json]
-      What it costs that metrics are read each second, and that one publish in a hundred is traced.
+       What it costs that metrics are read each second, and that one publish in a hundred is traced.
   subscriptions [--json]
       Match time and memory of the subscription tree at its limits.
 `;
@@ -97,8 +98,9 @@ async function runSubscriptions(values: Values): Promise<void> {
 }
 
 async function runCluster(values: Values): Promise<void> {
-  const { measureCluster } = await import('./cluster.ts');
+  const { measureCluster, selectClusterRows } = await import('./cluster.ts');
   const figures = await measureCluster({
+    rows: selectClusterRows(values.rows ?? 'all'),
     rounds: positive('rounds', values.rounds ?? '3'),
     seconds: positive('seconds', values.seconds),
     onProgress: (line) => console.log(line),

@@ -23,6 +23,9 @@ import { defaultTimings, type Timings } from './timings.ts';
 /** Time is looked at so often per heartbeat. */
 const ticksPerHeartbeat = 2;
 
+/** While it joins, an endpoint looks this often whether the others have stopped answering: what is not measured here is waited for at every start. */
+const joinTickMilliseconds = 20;
+
 type State = 'new' | 'joining' | 'joined' | 'stopped' | 'evicted';
 
 /**
@@ -51,6 +54,7 @@ export class NatsBackplane implements Backplane {
   #receiver: BackplaneReceiver | null = null;
   #state: State = 'new';
   #cancelTimer: () => void = () => undefined;
+  #cancelJoin: () => void = () => undefined;
   #start: PromiseWithResolvers<void> = Promise.withResolvers();
   #sinceHeartbeat = 0;
   /** When this endpoint asked everybody to answer, and when somebody new last did; 0: not connected yet. */
@@ -125,8 +129,14 @@ export class NatsBackplane implements Backplane {
     this.#carrier.open();
     this.#receiver = receiver;
     this.#state = 'joining';
-    const tick = Math.min(this.#timings.heartbeatMilliseconds / ticksPerHeartbeat, this.#timings.joinQuietMilliseconds);
-    this.#cancelTimer = this.#clock.every(tick, () => this.#tick(tick));
+    const tick = this.#timings.heartbeatMilliseconds / ticksPerHeartbeat;
+    const cancelTick = this.#clock.every(tick, () => this.#tick(tick));
+    const cancelJoin = this.#clock.every(joinTickMilliseconds, () => this.#checkJoined());
+    this.#cancelTimer = () => {
+      cancelTick();
+      cancelJoin();
+    };
+    this.#cancelJoin = cancelJoin;
     this.#life.start();
     await this.#start.promise;
   }
@@ -221,13 +231,13 @@ export class NatsBackplane implements Backplane {
     if (this.#sinceHeartbeat + soon >= this.#timings.heartbeatMilliseconds) {
       this.#sinceHeartbeat = 0;
       this.#say(this.#subjects.heartbeat, this.#writer.heartbeat(0));
+      // Goes to the server in one piece with the heartbeat.
+      this.#carrier.measure();
     }
-    this.#carrier.measure();
     const isFresh = this.#carrier.isFresh(now);
     // When this timer was late, what others said meanwhile has not been read: the delay is not their silence.
     if (isFresh) this.#membership.pass(Math.min(elapsed, tickMilliseconds));
     if (this.#state === 'joined') this.#life.check(now, isFresh ? Math.max(1, now - this.#upAt) : 0);
-    this.#checkJoined(now);
     this.#checkLoss();
   }
 
@@ -238,11 +248,13 @@ export class NatsBackplane implements Backplane {
     this.#tell((receiver) => receiver.reconnected());
   }
 
-  #checkJoined(now: number): void {
+  #checkJoined(): void {
+    const now = this.#clock.now();
     if (this.#state !== 'joining' || this.#askedAt === 0 || !this.#carrier.isUp) return;
     const quiet = now - Math.max(this.#askedAt, this.#answeredAt);
     if (quiet < this.#timings.joinQuietMilliseconds && now - this.#askedAt < this.#timings.joinMilliseconds) return;
     this.#state = 'joined';
+    this.#cancelJoin();
     this.#start.resolve();
   }
 

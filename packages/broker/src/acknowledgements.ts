@@ -60,6 +60,10 @@ export class PendingAcknowledgement extends Awaited {
   readonly readAt: number;
   /** Ended when it is sent; null: it is not traced. */
   span: PublishSpan | null = null;
+  /** Packets that it acknowledges. */
+  count = 1;
+  /** The PUBACKs of a run of packets (publish-run.ts), instead of one for `packetId`. */
+  block: Buffer | null = null;
 
   constructor(connection: Connection, type: 4 | 5, packetId: number) {
     super();
@@ -86,6 +90,8 @@ export class Acknowledgements {
   private readonly owner: Connection;
   private readonly queue: PendingAcknowledgement[] = [];
   private head = 0;
+  /** Packets whose acknowledgements wait. */
+  length = 0;
   /** PUBACKs among them: what counts against the client's window besides unreleased QoS 2. */
   pubacks = 0;
   /** The connection is gone: what still becomes ready is neither sent nor counted. */
@@ -95,14 +101,11 @@ export class Acknowledgements {
     this.owner = owner;
   }
 
-  get length(): number {
-    return this.queue.length - this.head;
-  }
-
   add(pending: PendingAcknowledgement): void {
     this.queue.push(pending);
-    if (pending.type === 4) this.pubacks++;
-    this.owner.broker.metrics.acknowledgementsWaiting++;
+    this.length += pending.count;
+    if (pending.type === 4) this.pubacks += pending.count;
+    this.owner.broker.metrics.acknowledgementsWaiting += pending.count;
   }
 
   /** The connection is gone, and nobody waits for them any more. */
@@ -127,10 +130,12 @@ export class Acknowledgements {
     const now = clock.now();
     while (this.head < queue.length && queue[this.head].waits === 0) {
       const pending = queue[this.head++];
-      if (pending.type === 4) this.pubacks--;
-      metrics.acknowledgementsWaiting--;
-      metrics.acknowledgementSeconds.observe((now - pending.readAt) / 1000);
-      this.owner.sendAcknowledgement(pending.type, pending.packetId, pending.reasonCode);
+      this.length -= pending.count;
+      if (pending.type === 4) this.pubacks -= pending.count;
+      metrics.acknowledgementsWaiting -= pending.count;
+      metrics.acknowledgementSeconds.observe((now - pending.readAt) / 1000, pending.count);
+      if (pending.block !== null) this.owner.sendPubacks(pending.block);
+      else this.owner.sendAcknowledgement(pending.type, pending.packetId, pending.reasonCode);
       if (pending.span !== null) pending.span.end(pending.reasonCode);
     }
     if (this.head === queue.length) {

@@ -226,9 +226,8 @@ export class Broker {
 
   /** Loads what is durable and joins the other workers. Only then may connections be accepted. */
   async start(): Promise<void> {
-    await this.durableFilters.load();
+    await Promise.all([this.durableFilters.load(), this.backplane?.start(this.cluster)]);
     if (this.backplane !== null) {
-      await this.backplane.start(this.cluster);
       await this.routes.snapshotsReceived();
       // What became durable between loading and joining was not announced to us.
       await this.durableFilters.load();

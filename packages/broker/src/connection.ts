@@ -425,6 +425,11 @@ export class Connection implements PacketSink, KeepAliveEntry {
     out[at + 4] = reasonCode;
   }
 
+  /** Several at once, as they go on the wire. */
+  sendPubacks(block: Buffer): void {
+    if (this.state !== ConnectionState.closed) this.outbox.put(block);
+  }
+
   /** Resolves to the data of the client's next AUTH; null: the connection ended. */
   nextAuthenticationData(): Promise<Buffer | null> {
     this.authenticationDataCame(null);

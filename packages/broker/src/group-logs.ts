@@ -33,6 +33,7 @@ import type { Session } from './session.ts';
 import type { SharedGroup } from './shared-subscriptions.ts';
 import type { Subscription } from './subscription.ts';
 import type { SubscriptionTree } from './subscription-tree.ts';
+import { WorkTimer } from './work-timer.ts';
 
 const writeMilliseconds = 100;
 const secondMilliseconds = 1000;
@@ -89,6 +90,7 @@ export class GroupLogs implements GroupsWatcher {
   /** Those whose leadership is to be looked at: at the end of the turn, and again as long as a leader is missed. */
   private readonly unsettled = new Set<GroupLog>();
   private isScheduled = false;
+  private readonly writing: WorkTimer;
 
   constructor(parts: GroupLogsParts) {
     this.parts = parts;
@@ -99,8 +101,9 @@ export class GroupLogs implements GroupsWatcher {
       replaced: (leader) => this.replaced(leader),
       groupMayBeGone: () => parts.durableFilters.markStale(),
     };
-    parts.clock.every(writeMilliseconds, () => {
+    this.writing = new WorkTimer(parts.clock, writeMilliseconds, () => {
       for (const leader of this.leaders) leader.write();
+      return this.leaders.size > 0;
     });
     parts.clock.every(secondMilliseconds, () => {
       for (const leader of this.leaders) leader.everySecond();
@@ -246,6 +249,7 @@ export class GroupLogs implements GroupsWatcher {
     log.leader = leader;
     log.missedSince = 0;
     this.leaders.add(leader);
+    this.writing.start();
     this.parts.filterChanged(group.filter);
     // What others append until they know of it comes with no frame: it is read.
     void this.parts.routesConfirmed().then(() => leader.checkEnd());

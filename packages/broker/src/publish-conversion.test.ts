@@ -10,12 +10,13 @@ const message = fc.record({
 });
 type Message = typeof message extends fc.Arbitrary<infer M> ? M : never;
 
-function packets(messages: Message[], version: 4 | 5, withProperties: boolean): Buffer {
+function packets(messages: Message[], qos: 0 | 1, version: 4 | 5, withProperties: boolean): Buffer {
   return Buffer.concat(
-    messages.map(({ topic, payload, userProperties }) => {
+    messages.map(({ topic, payload, userProperties }, i) => {
       const properties = withProperties && userProperties.length > 0 ? { userProperties } : {};
+      const packetId = qos * (0xfff0 + i);
       return encodePublish(
-        { type: 'publish', dup: false, qos: 0, retain: false, topic, packetId: 0, properties, payload },
+        { type: 'publish', dup: false, qos, retain: false, topic, packetId, properties, payload },
         version,
       );
     }),
@@ -33,20 +34,24 @@ function space(bytes: Buffer, messages: Message[]): ConversionSpace {
   return new ConversionSpace(convertedBytesMax(bytes.length - 14, messages.length));
 }
 
-test('a run of MQTT 5 becomes what an encoder of MQTT 3.1.1 writes', () => {
+test.each([0, 1] as const)('a run of MQTT 5 and QoS %i becomes what an encoder of MQTT 3.1.1 writes', (qos) => {
   fc.assert(
     fc.property(fc.array(message, { minLength: 1, maxLength: 8 }), (messages) => {
-      const { bytes, start, end } = surrounded(packets(messages, 5, true));
-      expect(withoutProperties(space(bytes, messages), bytes, start, end)).toEqual(packets(messages, 4, false));
+      const { bytes, start, end } = surrounded(packets(messages, qos, 5, true));
+      expect(withoutProperties(space(bytes, messages), bytes, start, end, qos)).toEqual(
+        packets(messages, qos, 4, false),
+      );
     }),
   );
 });
 
-test('a run of MQTT 3.1.1 becomes what an encoder of MQTT 5 writes', () => {
+test.each([0, 1] as const)('a run of MQTT 3.1.1 and QoS %i becomes what an encoder of MQTT 5 writes', (qos) => {
   fc.assert(
     fc.property(fc.array(message, { minLength: 1, maxLength: 8 }), (messages) => {
-      const { bytes, start, end } = surrounded(packets(messages, 4, false));
-      expect(withEmptyProperties(space(bytes, messages), bytes, start, end)).toEqual(packets(messages, 5, false));
+      const { bytes, start, end } = surrounded(packets(messages, qos, 4, false));
+      expect(withEmptyProperties(space(bytes, messages), bytes, start, end, qos)).toEqual(
+        packets(messages, qos, 5, false),
+      );
     }),
   );
 });

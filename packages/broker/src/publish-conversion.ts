@@ -1,5 +1,5 @@
 /**
- * QoS 0 PUBLISH packets of one protocol version as those of another, a whole run at once: MQTT 5 puts properties between topic and payload, older versions
+ * PUBLISH packets of QoS 0 or 1 of one protocol version as those of another, a whole run at once: MQTT 5 puts properties between topic and payload, older versions
  * have none. Hot: one pass over the bytes, one buffer for all packets, copied by loops, since packets are small
  * (25 to 30 ns a packet of 80 bytes).
  *
@@ -28,40 +28,55 @@ export function convertedBytesMax(runBytes: number, packets: number): number {
   return runBytes + 2 * packets + overrunBytes;
 }
 
-/** MQTT 5 to older: the properties are left out. The result lies in `space`. */
-export function withoutProperties(space: ConversionSpace, bytes: Buffer, start: number, end: number): Buffer {
+/** MQTT 5 to older: the properties are left out. The result lies in `space`. All packets are of this QoS. */
+export function withoutProperties(
+  space: ConversionSpace,
+  bytes: Buffer,
+  start: number,
+  end: number,
+  qos: 0 | 1,
+): Buffer {
   const { bytes: out, view: outView } = space;
   const view = viewOf(bytes);
+  const idBytes = 2 * qos;
   let to = 0;
   for (let at = start; at < end; ) {
     const bodyStart = lengthEnd(bytes, at + 1);
     const packetEnd = bodyStart + lengthAt(bytes, at + 1);
-    const topicEnd = bodyStart + 2 + ((bytes[bodyStart] << 8) | bytes[bodyStart + 1]);
+    // Behind the topic and, with QoS 1, the packet identifier.
+    const idEnd = bodyStart + 2 + ((bytes[bodyStart] << 8) | bytes[bodyStart + 1]) + idBytes;
     const payloadStart =
-      bytes[topicEnd] < 0x80 ? topicEnd + 1 + bytes[topicEnd] : lengthEnd(bytes, topicEnd) + lengthAt(bytes, topicEnd);
+      bytes[idEnd] < 0x80 ? idEnd + 1 + bytes[idEnd] : lengthEnd(bytes, idEnd) + lengthAt(bytes, idEnd);
     out[to++] = bytes[at];
-    to = writeVariableByteInteger(out, to, packetEnd - bodyStart - (payloadStart - topicEnd));
-    to = copyWords(outView, to, view, bodyStart, topicEnd);
+    to = writeVariableByteInteger(out, to, packetEnd - bodyStart - (payloadStart - idEnd));
+    to = copyWords(outView, to, view, bodyStart, idEnd);
     to = copyWords(outView, to, view, payloadStart, packetEnd);
     at = packetEnd;
   }
   return out.subarray(0, to);
 }
 
-/** Older to MQTT 5: each packet gets properties of length 0. The result lies in `space`. */
-export function withEmptyProperties(space: ConversionSpace, bytes: Buffer, start: number, end: number): Buffer {
+/** Older to MQTT 5: each packet gets properties of length 0. The result lies in `space`. All packets are of this QoS. */
+export function withEmptyProperties(
+  space: ConversionSpace,
+  bytes: Buffer,
+  start: number,
+  end: number,
+  qos: 0 | 1,
+): Buffer {
   const { bytes: out, view: outView } = space;
   const view = viewOf(bytes);
+  const idBytes = 2 * qos;
   let to = 0;
   for (let at = start; at < end; ) {
     const bodyStart = lengthEnd(bytes, at + 1);
     const packetEnd = bodyStart + lengthAt(bytes, at + 1);
-    const topicEnd = bodyStart + 2 + ((bytes[bodyStart] << 8) | bytes[bodyStart + 1]);
+    const idEnd = bodyStart + 2 + ((bytes[bodyStart] << 8) | bytes[bodyStart + 1]) + idBytes;
     out[to++] = bytes[at];
     to = writeVariableByteInteger(out, to, packetEnd - bodyStart + 1);
-    to = copyWords(outView, to, view, bodyStart, topicEnd);
+    to = copyWords(outView, to, view, bodyStart, idEnd);
     out[to++] = 0;
-    to = copyWords(outView, to, view, topicEnd, packetEnd);
+    to = copyWords(outView, to, view, idEnd, packetEnd);
     at = packetEnd;
   }
   return out.subarray(0, to);

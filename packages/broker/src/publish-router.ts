@@ -6,7 +6,7 @@
  */
 import { type Awaited, AwaitedForOthers, AwaitedPromise } from './acknowledgements.ts';
 import type { AppendQueue } from './append-queue.ts';
-import type { MessageEntry } from './cluster/frames.ts';
+import type { MessageEntry } from './cluster/entries.ts';
 import type { Links, LostMessages } from './cluster/links.ts';
 import { deliverAcknowledged, deliverQos0 } from './deliver.ts';
 import type { DurableFilters } from './durable-filters.ts';

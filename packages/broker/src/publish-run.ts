@@ -1,5 +1,5 @@
 /**
- * Consecutive QoS 0 publishes of one client to one topic, handed over as one piece.
+ * Consecutive publishes of one client to one topic, handed over as one piece.
  *
  * ```
  *   chunk   | … | PUBLISH a/b | PUBLISH a/b | PUBLISH a/b | PUBLISH c | …
@@ -10,23 +10,29 @@
  * whole stretch is copied once for each subscriber instead of packet by packet; for subscribers of another version it is encoded once and then copied.
  * Measured (1 to 100, window 100): the copy of single packets was half of the broker's time; by runs a delivery costs a third. A run ends with
  * the chunk, so nothing waits for it. Other endpoints get the run as it is, in a frame, and hand it on in the same way.
+ *
+ * Packets of QoS 1 for other endpoints go in runs as well. The publisher's PUBACKs are written while the run grows, wait for the frame as one, and are sent
+ * as one block; where the run is delivered, packet identifiers are written over the publisher's in the copy. Measured (20 pairs, window 100, across two
+ * nodes): with an entry of its own for each message, which is made on one side, read on the other and waited for, 2.0 µs a delivery of both nodes
+ * together; by runs 0.96.
  */
-import { PublishView, readPublish } from '@dunlin/protocol';
-import type { RunEntry } from './cluster/frames.ts';
+import { PublishView, readPublish, writeAck } from '@dunlin/protocol';
+import { PendingAcknowledgement } from './acknowledgements.ts';
+import type { RunEntry } from './cluster/entries.ts';
 import type { Links } from './cluster/links.ts';
-import { FrameError } from './cluster/wire.ts';
+import { copyInto } from './copy-into.ts';
 import { sendPublish } from './deliver.ts';
 import { type Outbox, putBytes, sendBytes } from './outbox.ts';
 import { Publication } from './publication.ts';
 import {
   ConversionSpace,
   convertedBytesMax,
-  lengthAt,
   lengthEnd,
   withEmptyProperties,
   withoutProperties,
 } from './publish-conversion.ts';
 import { placeInPacket } from './publish-in-place.ts';
+import { countPackets, endOf, packetEnd, stampPacketIds } from './run-packets.ts';
 import type { Session } from './session.ts';
 import type { SessionDelivery } from './session-delivery.ts';
 import type { Subscription } from './subscription.ts';
@@ -39,6 +45,10 @@ const nothing = Buffer.alloc(0);
  */
 const scratch = new ConversionSpace(81_920);
 
+/** PUBACK, 4 bytes, of a run of usual length; it grows with longer ones. */
+const pubackBytes = 4;
+const pubacksAtFirst = 256;
+
 export class PublishRun implements RunEntry {
   private readonly delivery: SessionDelivery;
   private readonly links: Links;
@@ -49,7 +59,10 @@ export class PublishRun implements RunEntry {
   /** Null: a client of another endpoint. */
   private publisher: Session | null = null;
   version5 = false;
+  qos: 0 | 1 = 0;
   count = 0;
+  /** What acknowledges the packets of a run of QoS 1. */
+  private pubacks: Buffer = Buffer.allocUnsafeSlow(pubacksAtFirst * pubackBytes);
   /** The run in the encoding of the other protocol versions, made when the first such subscriber comes. */
   private converted: Buffer | null = null;
   private convertedInScratch = false;
@@ -61,12 +74,17 @@ export class PublishRun implements RunEntry {
     this.links = links;
   }
 
-  /** Adds the packet in bytes[start, end): QoS 0, without RETAIN, alias and expiry, for local subscribers and other endpoints alone. */
-  add(bytes: Buffer, start: number, end: number, match: TopicMatch, publisher: Session): void {
+  /**
+   * Adds the packet in bytes[start, end), without RETAIN, DUP, alias and expiry: of QoS 0 (`packetId` 0) for local subscribers and other endpoints alone
+   * (`takesRuns`), of QoS 1 where other endpoints must take it in (`takesKeptRuns`).
+   */
+  add(bytes: Buffer, start: number, end: number, match: TopicMatch, publisher: Session, packetId: number): void {
+    const qos = packetId === 0 ? 0 : 1;
     if (this.count > 0) {
-      if (this.end === start && this.match === match && this.bytes === bytes) {
+      if (this.end === start && this.match === match && this.bytes === bytes && this.qos === qos) {
         this.end = end;
         this.count++;
+        if (packetId !== 0) this.acknowledgeLater(packetId);
         return;
       }
       this.flush();
@@ -77,22 +95,42 @@ export class PublishRun implements RunEntry {
     this.match = match;
     this.publisher = publisher;
     this.version5 = publisher.connection.version5;
+    this.qos = qos;
     this.count = 1;
+    if (packetId !== 0) this.acknowledgeLater(packetId);
+  }
+
+  /** PUBACKs that this client waits for, for packets of the run that is being gathered. */
+  pubacksFor(publisher: Session): number {
+    return this.qos === 1 && this.publisher === publisher ? this.count : 0;
+  }
+
+  /** The PUBACK of the packet that was just counted. */
+  private acknowledgeLater(packetId: number): void {
+    const at = (this.count - 1) * pubackBytes;
+    if (at >= this.pubacks.length) {
+      const longer = Buffer.allocUnsafeSlow(this.pubacks.length * 2);
+      this.pubacks.copy(longer);
+      this.pubacks = longer;
+    }
+    writeAck(this.pubacks, at, 4, packetId);
   }
 
   /** A run that another endpoint took, for sessions here. Throws FrameError if it is none. */
   receive(run: RunEntry, matches: TopicMatches): void {
     this.flush();
-    const { bytes, start, end } = run;
-    this.count = countPackets(bytes, start, end);
+    const { bytes, start, end, qos, version5 } = run;
+    this.count = countPackets(bytes, start, end, qos, version5);
     this.bytes = bytes;
     this.start = start;
     this.end = end;
-    this.version5 = run.version5;
+    this.version5 = version5;
+    this.qos = qos;
     const topicAt = lengthEnd(bytes, start + 1) + 2;
-    this.match = matches.find(bytes, topicAt, topicAt + ((bytes[topicAt - 2] << 8) | bytes[topicAt - 1]));
     try {
-      this.deliver(this.match);
+      const match = matches.find(bytes, topicAt, topicAt + ((bytes[topicAt - 2] << 8) | bytes[topicAt - 1]));
+      if (qos === 0) this.deliver(match.all);
+      else this.deliverAcknowledged(match.live);
     } finally {
       this.clear();
     }
@@ -102,14 +140,34 @@ export class PublishRun implements RunEntry {
   flush(): void {
     const { match } = this;
     if (match === null) return;
+    if (this.qos === 0) this.pass(match);
+    else this.keep(match);
+    this.clear();
+  }
+
+  private pass(match: TopicMatch): void {
     const { endpoints } = match;
     if (endpoints.length > 0) {
       const dropped = this.links.passRun(endpoints, this);
       if (dropped > 0) this.delivery.metrics.dropped['link-lost'] += dropped * this.count;
     }
-    if (match.all.length > 0) this.deliver(match);
+    if (match.all.length > 0) this.deliver(match.all);
     else if (endpoints.length === 0) this.delivery.metrics.dropped['no-subscriber'] += this.count;
-    this.clear();
+  }
+
+  /** The PUBACKs leave when every endpoint that must take the run in has done so (P1): the last step, as for a packet that goes alone. */
+  private keep(match: TopicMatch): void {
+    const { publisher } = this;
+    if (publisher === null) return;
+    const { connection } = publisher;
+    const pending = new PendingAcknowledgement(connection, 4, 0);
+    pending.block = Buffer.from(this.pubacks.subarray(0, this.count * pubackBytes));
+    pending.count = this.count;
+    connection.pendingAcknowledgements().add(pending);
+    this.deliverAcknowledged(match.live);
+    this.links.keepRun(match.liveEndpoints, this, pending);
+    connection.acknowledgementPending();
+    pending.settle();
   }
 
   private clear(): void {
@@ -120,16 +178,18 @@ export class PublishRun implements RunEntry {
     this.converted = null;
   }
 
-  private deliver(match: TopicMatch): void {
+  private deliver(subscriptions: readonly Subscription[]): void {
     const { delivery, publisher, count, version5 } = this;
-    const subscriptions = match.all;
     for (let i = 0; i < subscriptions.length; i++) {
       const subscription = subscriptions[i];
       if (subscription.noLocal && subscription.session === publisher) continue; // [MQTT-3.8.3-3]
       const { connection } = subscription;
       if (connection.outbox.congested && !delivery.mayQueueQos0(connection)) continue;
-      if (subscription.identifiers !== null || connection.individual) this.sendEach(subscription);
-      else if (connection.version5 === version5) this.sendAsIs(connection.outbox);
+      if (subscription.identifiers !== null || connection.individual) {
+        this.sendEach(subscription, 0);
+        continue;
+      }
+      if (connection.version5 === version5) this.sendAsIs(connection.outbox);
       else this.sendConverted(subscription, version5);
       delivery.metrics.publishesSent += count;
     }
@@ -153,43 +213,65 @@ export class PublishRun implements RunEntry {
     // A single packet is worth a buffer: it may be the only one of its turn, and then it is sent from there without a copy.
     this.convertedInScratch = this.count > 1 && size <= scratch.bytes.length;
     const space = this.convertedInScratch ? scratch : new ConversionSpace(size);
+    const { bytes, start, end, qos } = this;
     return version5
-      ? withoutProperties(space, this.bytes, this.start, this.end)
-      : withEmptyProperties(space, this.bytes, this.start, this.end);
+      ? withoutProperties(space, bytes, start, end, qos)
+      : withEmptyProperties(space, bytes, start, end, qos);
   }
 
-  /** Packet by packet, for a subscriber whose packets are its own. */
-  private sendEach(subscription: Subscription): void {
-    const { connection } = subscription.session;
-    for (let at = this.start; at < this.end; ) {
-      at = this.place(at, this.version5);
-      sendPublish(this.delivery, connection, this.publication, 0x30, 0, subscription.identifiers);
+  /** What there is room for goes as one piece; the rest, and what is a subscriber's own, packet by packet. */
+  private deliverAcknowledged(subscriptions: readonly Subscription[]): void {
+    for (let i = 0; i < subscriptions.length; i++) {
+      const subscription = subscriptions[i];
+      if (subscription.noLocal && subscription.session === this.publisher) continue; // [MQTT-3.8.3-3]
+      const { connection, identifiers, qos } = subscription;
+      const isPiece = qos > 0 && identifiers === null && !connection.individual;
+      const sent = isPiece ? this.sendStamped(subscription) : 0;
+      if (sent < this.count) this.sendEach(subscription, sent);
     }
-    this.delivery.metrics.publishesSent -= this.count; // counted there already
+  }
+
+  /** Sends as many packets as the receiver's window has room for [MQTT-3.3.4-9]. Returns how many. */
+  private sendStamped({ session, connection }: Subscription): number {
+    const count = Math.min(this.count, session.room);
+    if (count <= 0) return 0;
+    let { bytes, start, end } = this;
+    if (connection.version5 !== this.version5) {
+      this.converted ??= this.convert(this.version5);
+      bytes = this.converted;
+      start = 0;
+      end = bytes.length;
+    }
+    if (count < this.count) end = endOf(bytes, start, count);
+    const { outbox } = connection;
+    const at = outbox.reserve(end - start);
+    const copyEnd = copyInto(outbox.buffer, at, bytes, start, end);
+    stampPacketIds(outbox.buffer, at, copyEnd, session.outboundInflight);
+    const { metrics } = this.delivery;
+    metrics.publishesSent += count;
+    metrics.publishesSent1 += count;
+    metrics.publishBytesSent += copyEnd - at;
+    metrics.publishBytesSent1 += copyEnd - at;
+    return count;
+  }
+
+  /** Packet by packet, for a subscriber whose packets are its own, or wait; but for the first so many. */
+  private sendEach(subscription: Subscription, skipped: number): void {
+    const { connection } = subscription.session;
+    for (let at = endOf(this.bytes, this.start, skipped); at < this.end; ) {
+      at = this.place(at, this.version5);
+      if (this.qos > 0) this.delivery.send(this.publication, subscription, false);
+      else sendPublish(this.delivery, connection, this.publication, 0x30, 0, subscription.identifiers);
+    }
   }
 
   /** Describes the packet at `at` and returns where the next begins. Its rules were checked when it was added. */
   private place(at: number, version5: boolean): number {
     const { bytes } = this;
     const bodyStart = lengthEnd(bytes, at + 1);
-    const end = bodyStart + lengthAt(bytes, at + 1);
+    const end = packetEnd(bytes, at);
     readPublish(this.view, bytes[at], bytes, bodyStart, end, version5 ? 5 : 4);
     placeInPacket(this.publication, this.view, bytes, at, version5, this.delivery.now, null);
     return end;
   }
-}
-
-/** How many packets lie there. Throws FrameError unless all are whole PUBLISH packets of QoS 0 without RETAIN. */
-function countPackets(bytes: Buffer, start: number, end: number): number {
-  let count = 0;
-  for (let at = start; at < end; count++) {
-    const bodyStart = lengthEnd(bytes, at + 1);
-    const topicEnd = bodyStart + 2 + ((bytes[bodyStart] << 8) | bytes[bodyStart + 1]);
-    const packetEnd = bodyStart + lengthAt(bytes, at + 1);
-    if (bytes[at] !== 0x30 || topicEnd > packetEnd || packetEnd > end)
-      throw new FrameError(`byte ${at - start} of a run of ${end - start} does not begin a PUBLISH packet of QoS 0`);
-    at = packetEnd;
-  }
-  if (count === 0) throw new FrameError('a run without packets');
-  return count;
 }

@@ -12,6 +12,7 @@ import type { Logger } from './ports/logger.ts';
 import type { Metrics } from './ports/metrics.ts';
 import { type OutboundInflight, type SessionChange, type Store, StoreError } from './ports/store.ts';
 import type { Session } from './session.ts';
+import { WorkTimer } from './work-timer.ts';
 
 const lazyMilliseconds = 100;
 /** A failed update is tried again after this: the handshake it belongs to waits. */
@@ -34,13 +35,14 @@ export class SessionWriter {
   private readonly busy = new Set<Session>();
   private failedSessions: Session[] = [];
   private scheduled = false;
+  private readonly lazy: WorkTimer;
 
   constructor(store: Store, clock: Clock, logger: Logger, metrics: Metrics) {
     this.store = store;
     this.clock = clock;
     this.logger = logger;
     this.metrics = metrics;
-    clock.every(lazyMilliseconds, () => this.writeDirty());
+    this.lazy = new WorkTimer(clock, lazyMilliseconds, () => this.writeDirty());
     clock.every(retryMilliseconds, () => this.retry());
   }
 
@@ -48,14 +50,19 @@ export class SessionWriter {
     const session = cursor.session;
     if (session.ended) return;
     session.dirtyCursors.add(cursor);
-    this.dirty.add(session);
+    this.writeLater(session);
   }
 
   /** The handshake of a packet identifier that the store may know is through. */
   completed(session: Session, packetId: number): void {
     if (session.ended) return;
     session.outboundDeleted.add(packetId);
+    this.writeLater(session);
+  }
+
+  private writeLater(session: Session): void {
     this.dirty.add(session);
+    this.lazy.start();
   }
 
   /** Writes a packet identifier's state, then calls `then`, unless the session has ended by then. */
@@ -106,13 +113,15 @@ export class SessionWriter {
     }
   }
 
-  private writeDirty(): void {
+  /** Returns whether some are left. */
+  private writeDirty(): boolean {
     for (const session of this.dirty) {
       if (this.busy.has(session)) continue; // goes with the next
       this.dirty.delete(session);
       if (session.ended || (session.dirtyCursors.size === 0 && session.outboundDeleted.size === 0)) continue;
       this.write(session, new Urgent());
     }
+    return this.dirty.size > 0;
   }
 
   /** All that the store has not heard of this session, and `urgent`. */

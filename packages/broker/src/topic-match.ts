@@ -42,6 +42,8 @@ export class TopicMatch {
 
   /** QoS 0 goes to local sessions and other endpoints alone: packets go in runs. */
   takesRuns = true;
+  /** QoS 1 goes to local sessions and to endpoints that must take it in, and to no log or group: packets go in runs as well. */
+  takesKeptRuns = false;
   /** Nobody gets it otherwise than as a local session, at once: the short way. */
   isPlain = true;
   /** A `$` topic with a meaning of its own (handlers/publish-restricted.ts). */
@@ -143,6 +145,7 @@ export class TopicMatches {
     const live = match.liveEndpoints.length;
     if (live > 0 && match.loggedEndpoints.length > 0) match.loggedEndpoints = match.endpoints.slice(live);
     match.takesRuns = match.groups.length === 0;
+    match.takesKeptRuns = match.takesRuns && live > 0 && match.loggedEndpoints.length === 0 && match.logs.length === 0;
     match.isPlain = match.groups.length === 0 && match.endpoints.length === 0 && match.logs.length === 0;
     if (lists.length > 1) for (const entry of entries) entry.merged = true;
     match.all = mergeLists(lists);

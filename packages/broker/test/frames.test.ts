@@ -1,19 +1,17 @@
 /** Frames between workers: what is written is read, and whatever comes, nothing but FrameError is thrown. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { isWord, readEntryKind, readMessage, writeMessage, writeWord } from '../src/cluster/entries.ts';
 import {
   beginSnapshotPart,
   FrameType,
   frameVersion,
-  isWord,
   markLast,
   readAcknowledgement,
   readableVersions,
   readDigest,
-  readEntryKind,
   readFrameType,
   readKeptHead,
-  readMessage,
   readRequest,
   readResponse,
   readRoutes,
@@ -26,13 +24,11 @@ import {
   writeChange,
   writeDigest,
   writeKeptHead,
-  writeMessage,
   writeRequest,
   writeResponse,
   writeRoutes,
   writeStatistics,
   writeWanted,
-  writeWord,
 } from '../src/cluster/frames.ts';
 import { readGroupFrame, writeGroupFrame } from '../src/cluster/group-frames.ts';
 import { FrameError, FrameReader, FrameWriter } from '../src/cluster/wire.ts';
@@ -288,7 +284,7 @@ test('a kept frame that is sent again says so, in bytes of its own', () => {
   writeKeptHead(writer, { link: 3, sequence: 9, first: 9, round: 0 });
   writer.text('entries');
   const bytes = writer.take();
-  const before = Uint8Array.from(bytes);
+  const before = Buffer.from(bytes);
   const reader = new FrameReader(repeatKept(bytes, 4, 2));
   expect(readFrameType(reader)).toBe(FrameType.kept);
   expect(readKeptHead(reader)).toEqual({ link: 3, sequence: 9, first: 4, round: 2 });

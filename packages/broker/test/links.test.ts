@@ -1,15 +1,8 @@
 /** Frames that must arrive over a carrier that loses them, and frames that may be lost (ARCHITECTURE.md, section 8). */
 import { describe, expect, test } from 'vitest';
 import { AwaitedPromise } from '../src/acknowledgements.ts';
-import {
-  FrameType,
-  type MessageEntry,
-  readAcknowledgement,
-  readEntryKind,
-  readFrameType,
-  readKeptHead,
-  readMessage,
-} from '../src/cluster/frames.ts';
+import { type MessageEntry, readEntryKind, readMessage } from '../src/cluster/entries.ts';
+import { FrameType, readAcknowledgement, readFrameType, readKeptHead } from '../src/cluster/frames.ts';
 import { Links } from '../src/cluster/links.ts';
 import { FrameReader } from '../src/cluster/wire.ts';
 import { Metrics } from '../src/ports/metrics.ts';
@@ -26,7 +19,7 @@ class End {
   readonly links: Links;
 
   constructor(clock: FakeClock, bytesMax = 1_000_000) {
-    this.links = new Links(clock, this.metrics, bytesMax, (_to, bytes) => void this.sent.push(bytes));
+    this.links = new Links(clock, this.metrics, bytesMax, (_to, bytes) => void this.sent.push(new Uint8Array(bytes)));
     this.links.joined('other');
   }
 
@@ -83,6 +76,39 @@ async function keepEach(clock: FakeClock, end: End, ...texts: string[]): Promise
   }
   return end.take();
 }
+
+describe('at rest', () => {
+  test('no timer runs; one does while anything waits for an acknowledgement', async () => {
+    const { clock, one, two } = await pair();
+    expect(clock.timerCount).toBe(0);
+    one.keep('a');
+    await clock.settle();
+    expect(clock.timerCount).toBe(1);
+    two.hear(one.take());
+    await clock.settle();
+    one.hear(two.take());
+    await clock.pass(200);
+    expect(clock.timerCount).toBe(0);
+    one.pass('b');
+    await clock.settle();
+    two.hear(one.take());
+    expect(clock.timerCount).toBe(2);
+    await clock.pass(100);
+    one.hear(two.take());
+    await clock.pass(200);
+    expect(clock.timerCount).toBe(0);
+  });
+
+  test('passing frames that come after a long rest are under way for as long as any', async () => {
+    const { clock, one } = await pair(500);
+    await clock.pass(60_000);
+    expect(one.pass('x'.repeat(900))).toBe(true);
+    await clock.pass(1000);
+    expect(one.pass('x'.repeat(900))).toBe(false);
+    await clock.pass(1500);
+    expect(one.pass('x'.repeat(900))).toBe(true);
+  });
+});
 
 describe('kept frames', () => {
   test('what was acknowledged is settled, in order, and nothing is sent again', async () => {

@@ -14,8 +14,9 @@ import { type Worker, World } from './support/world.ts';
 
 const seeds = Array.from({ length: 200 }, (_, i) => i + 1);
 const stepsPerSeed = 40;
-const topics = ['t/0', 't/1', 'u'];
-const filters = ['t/0', 't/+', 't/1', '#', 'u'];
+/** No durable session follows `v`: what is published to it goes in runs. */
+const topics = ['t/0', 't/1', 'u', 'v'];
+const filters = ['t/0', 't/+', 't/1', '#', 'u', 'v'];
 /** A durable session gets a message once for each of its filters that match: these do not overlap. */
 const durableFilters = ['t/+', 'u'];
 /** Nobody's frame is late or repeated for longer than this once all is healed. */
@@ -115,16 +116,23 @@ class Storm {
 
   private publish(): void {
     const publisher = this.random.of(this.publishers.filter((client) => !client.isLost));
+    // All in one chunk, and often the same topic and QoS: what goes as one piece (publish-run.ts).
+    const isRun = this.random.chance(0.5);
+    let topic = this.random.of(topics);
+    let qos = this.random.of([0, 1, 1, 2] as const);
     for (let count = 1 + this.random.below(4); count > 0; count--) {
-      const topic = this.random.of(topics);
-      const qos = this.random.of([0, 1, 1, 2] as const);
       const payload = `${publisher.name}-${this.sent.length}`;
       const receivers = this.subscribers.filter((client) =>
         client.subscribed.some((filter) => topicMatchesFilter(topic, filter)),
       );
       this.sent.push({ payload, topic, qos, publisher, receivers });
-      publisher.publish(topic, payload, qos);
+      publisher.gather(topic, payload, qos);
+      if (isRun && this.random.chance(0.8)) continue;
+      topic = this.random.of(topics);
+      qos = this.random.of([0, 1, 1, 2] as const);
+      if (!isRun) publisher.sendGathered();
     }
+    publisher.sendGathered();
   }
 
   private async weather(): Promise<void> {

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { everyShard } from './every-shard.ts';
 import type { Keys } from './keys.ts';
 import { scripts } from './scripts.ts';
 import { parseTime, timeText } from './session-fields.ts';
-import { SingleCall, type Turn } from './turn.ts';
+import type { Turn } from './turn.ts';
 import { bufferOf, handedOutMilliseconds } from './wills.ts';
 
 const delayedTouched = 'delayed';
@@ -25,12 +26,8 @@ export class Delayed {
 
   async takeDue(now: number, limit: number, sent: () => void): Promise<{ id: string; record: Uint8Array }[]> {
     const range = ['-inf', timeText(now), 'WITHSCORES', 'LIMIT', '0', String(limit)];
-    const found = await Promise.all(
-      this.keys.d.map((shard) => {
-        const call = new SingleCall(shard.slot, false, 'ZRANGEBYSCORE', [`${shard.start}due`, ...range]);
-        return this.turn.single(call, delayedTouched).reply as Promise<Buffer[]>;
-      }),
-    );
+    const { turn, keys } = this;
+    const found = (await everyShard(turn, keys.d, 'ZRANGEBYSCORE', 'due', range, delayedTouched)) as Buffer[][];
     const due: { id: string; at: number }[] = [];
     for (const members of found) {
       for (let i = 0; i < members.length; i += 2) {

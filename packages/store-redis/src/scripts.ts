@@ -61,6 +61,8 @@ export const scripts = {
   producerCheck: session('producer-check'),
   inboundSet: session('inbound-set'),
   owners: script('owners', 's', ['owned'], false),
+  /** The keys are whatever the caller looks at, in every shard. */
+  everyShard: script('every-shard', 's', [], false),
   retainedSet: script('retained-set', 'r', ['topics', 'records']),
   retainedRead: script('retained-read', 'r', ['topics', 'records'], false),
   delayedAdd: script('delayed-add', 'd', ['due', 'delayed']),

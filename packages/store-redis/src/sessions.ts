@@ -14,6 +14,7 @@ import {
   StoreError,
 } from '@dunlin/broker';
 import { producerName } from './append-call.ts';
+import { everyShard, groupsOf } from './every-shard.ts';
 import { isGroup } from './group-name.ts';
 import type { Groups, Reader } from './groups.ts';
 import type { Keys, Shard } from './keys.ts';
@@ -260,13 +261,8 @@ export class Sessions {
 
   async owners(): Promise<EndpointId[]> {
     const owners = new Set<EndpointId>();
-    const groups = new Map<number, Shard[]>();
-    for (const shard of this.keys.s) {
-      const group = this.turn.group(shard);
-      groups.set(group, [...(groups.get(group) ?? []), shard]);
-    }
     await Promise.all(
-      Array.from(groups.values(), async (shards) => {
+      Array.from(groupsOf(this.turn, this.keys.s), async (shards) => {
         const keys = shards.map((shard) => `${shard.start}owned`);
         const args = [scripts.owners.sha, String(keys.length), ...keys];
         const reply = await this.turn.single(new SingleCall(shards[0].slot, false, 'EVALSHA', args), null).reply;
@@ -313,10 +309,8 @@ export class Sessions {
     return this.keys.shardOf('s', clientId);
   }
 
-  /** The same command on one key of every shard, by one name. */
   private everywhere(command: string, name: string, args: readonly string[]): Promise<Reply[]> {
-    const calls = this.keys.s.map((shard) => new SingleCall(shard.slot, false, command, [shard.start + name, ...args]));
-    return Promise.all(calls.map((call) => this.turn.single(call, null).reply));
+    return everyShard(this.turn, this.keys.s, command, name, args, null);
   }
 
   private reader(clientId: string, id: string): Reader {

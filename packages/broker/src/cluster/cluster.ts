@@ -6,18 +6,14 @@ import { readRecord } from '../message-record.ts';
 import type { BackplaneReceiver } from '../ports/backplane.ts';
 import type { EndpointId } from '../ports/store.ts';
 import { decodeHanded, encodeHanded, type HandedSession } from '../takeover.ts';
+import { isRun, isWord, readEntryKind, readMessage, readRun } from './entries.ts';
 import {
   FrameType,
-  isRun,
-  isWord,
   readAcknowledgement,
-  readEntryKind,
   readFrameType,
   readKeptHead,
-  readMessage,
   readRequest,
   readResponse,
-  readRun,
   readStatistics,
   writeConfirm,
   writeStatistics,

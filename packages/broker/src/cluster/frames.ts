@@ -9,7 +9,7 @@
  * | wanted | sequence, whole flag | "I have your changes up to here: send me the rest, or everything" |
  * | digest | sequence, confirm flag, digests | what the set comes to, so that what was lost shows (ARCHITECTURE.md, section 5) |
  * | confirm | sequence | all route changes up to it are in force here, and what was retained here before is readable |
- * | kept | link, sequence, first, round, entries | publishes that wait for an acknowledgement and are sent again without one; words about groups |
+ * | kept | link, sequence, first, round, entries | publishes that wait for an acknowledgement and are sent again without one; words about groups (entries.ts) |
  * | passing | link, position, entries | publishes that are sent once |
  * | broadcast | position, entries | the same, to all endpoints alike |
  * | acknowledge | link, sequence, round, gap flag, positions | how far kept, passing and broadcast frames were taken in |
@@ -199,89 +199,6 @@ export function readDigest(reader: FrameReader): EndpointDigest {
   return { sequence: reader.f64(), wantsConfirm: reader.u8() === 1, routes: one(), durable: one() };
 }
 
-/** One publish for the receiver: its record, the groups that it shall choose a member of, and the numbers it has in logs. */
-export interface MessageEntry {
-  record: Buffer;
-  /** False: it is for `groups` and `logs` alone. */
-  toSubscriptions: boolean;
-  groups: string[];
-  logs: { filter: string; sequence: number }[];
-  /** How often it was sent on, since a group had no member any more where it came; absent: never. At most 31. */
-  hops?: number;
-}
-
-export function writeMessage(writer: FrameWriter, entry: MessageEntry): void {
-  writer.u8((entry.toSubscriptions ? 1 : 0) | ((entry.hops ?? 0) << hopsShift));
-  writer.u32(entry.groups.length);
-  for (const group of entry.groups) writer.text(group);
-  writer.u32(entry.logs.length);
-  for (const log of entry.logs) {
-    writer.text(log.filter);
-    writer.f64(log.sequence);
-  }
-  writer.block(entry.record);
-}
-
-/**
- * Consecutive QoS 0 PUBLISH packets of one client to one topic, as they came (publish-run.ts): bytes[start, end) in the encoding of MQTT 5 or of the older
- * versions. In passing frames alone. A packet in a run costs a tenth of one in a message entry, on both sides.
- */
-export interface RunEntry {
-  bytes: Buffer;
-  start: number;
-  end: number;
-  version5: boolean;
-}
-
-/** First bytes of an entry: bit 0 says of a message that it is for subscriptions; of a run, that it is in the encoding of MQTT 5. Bits 3 to 7: hops. */
-const runKind = 2;
-/** What leaders of shared groups and their members say to each other (group-frames.ts). In kept frames alone. */
-const wordKind = 4;
-const hopsShift = 3;
-
-export function writeRun(writer: FrameWriter, run: RunEntry): void {
-  writer.u8(runKind | (run.version5 ? 1 : 0));
-  writer.block(run.bytes.subarray(run.start, run.end));
-}
-
-export function writeWord(writer: FrameWriter, body: Uint8Array): void {
-  writer.u8(wordKind);
-  writer.block(body);
-}
-
-/** The kind of the next entry of a frame, which `readRun` or `readMessage` is told. */
-export function readEntryKind(reader: FrameReader): number {
-  const kind = reader.u8();
-  if (kind > wordKind && (kind & 6) !== 0) throw new FrameError(`an entry of the unknown kind ${kind}`);
-  return kind;
-}
-
-export function isRun(kind: number): boolean {
-  return (kind & runKind) !== 0;
-}
-
-/** Of `writeWord`: what follows is a block. */
-export function isWord(kind: number): boolean {
-  return kind === wordKind;
-}
-
-/** The run lies in the frame's own bytes. */
-export function readRun(reader: FrameReader, kind: number): RunEntry {
-  const bytes = reader.block();
-  return { bytes, start: 0, end: bytes.length, version5: (kind & 1) === 1 };
-}
-
-export function readMessage(reader: FrameReader, kind: number): MessageEntry {
-  const toSubscriptions = (kind & 1) === 1;
-  const groups: string[] = [];
-  for (let left = reader.count(4); left > 0; left--) groups.push(reader.text());
-  const logs: { filter: string; sequence: number }[] = [];
-  for (let left = reader.count(12); left > 0; left--) logs.push({ filter: reader.text(), sequence: reader.f64() });
-  const entry: MessageEntry = { toSubscriptions, groups, logs, record: reader.block() };
-  if (kind >> hopsShift > 0) entry.hops = kind >> hopsShift;
-  return entry;
-}
-
 /** The head of a kept frame; entries follow. */
 export interface KeptHead {
   /** Of the link, new whenever the sender begins anew with this receiver. */
@@ -306,7 +223,7 @@ export function writeKeptHead(writer: FrameWriter, head: KeptHead): void {
 
 /** A copy of a kept frame, to be sent again: the bytes that were sent before belong to the backplane. */
 export function repeatKept(bytes: Uint8Array, first: number, round: number): Uint8Array {
-  const copy = Uint8Array.from(bytes);
+  const copy = new Uint8Array(bytes);
   const view = new DataView(copy.buffer);
   view.setFloat64(firstAt, first);
   view.setUint32(roundAt, round);

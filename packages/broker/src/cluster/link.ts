@@ -12,19 +12,8 @@
  * frame that carries it was acknowledged here. A link belongs to one stay of the other endpoint: its `id` is new when that one comes back.
  */
 import type { Awaited } from '../acknowledgements.ts';
-import {
-  type Acknowledgement,
-  beginFrame,
-  FrameType,
-  frameBytesMax,
-  type MessageEntry,
-  type RunEntry,
-  repeatKept,
-  writeKeptHead,
-  writeMessage,
-  writeRun,
-  writeWord,
-} from './frames.ts';
+import { type MessageEntry, type RunEntry, writeMessage, writeRun, writeWord } from './entries.ts';
+import { type Acknowledgement, beginFrame, FrameType, frameBytesMax, repeatKept, writeKeptHead } from './frames.ts';
 import { FrameWriter } from './wire.ts';
 
 /** Kept frames are sent again when nothing was acknowledged for this long; doubled each time that does not help, up to the second. */
@@ -105,14 +94,16 @@ export class Link {
 
   /** Adds a publish that must arrive to the frame being filled. */
   keep(entry: MessageEntry, acknowledgement: Awaited | null, now: number): void {
-    const writer = this.keptWriter;
     this.beginKept(entry.record.length, now);
-    writeMessage(writer, entry);
-    if (acknowledgement !== null) {
-      acknowledgement.waits++;
-      this.waiting.push(acknowledgement);
-    }
-    if (writer.length >= frameBytesMax) this.flushKept(now);
+    writeMessage(this.keptWriter, entry);
+    this.endKept(acknowledgement, now);
+  }
+
+  /** The same of a run of QoS 1 packets, which wait for the frame as one. */
+  keepRun(run: RunEntry, acknowledgement: Awaited, now: number): void {
+    this.beginKept(run.end - run.start, now);
+    writeRun(this.keptWriter, run);
+    this.endKept(acknowledgement, now);
   }
 
   /** Makes room for so many bytes in the frame being filled. */
@@ -124,11 +115,19 @@ export class Link {
     writeKeptHead(writer, { link: this.id, sequence, first: this.firstKept(), round: this.round });
   }
 
+  private endKept(acknowledgement: Awaited | null, now: number): void {
+    if (acknowledgement !== null) {
+      acknowledgement.waits++;
+      this.waiting.push(acknowledgement);
+    }
+    if (this.keptWriter.length >= frameBytesMax) this.flushKept(now);
+  }
+
   /** Adds a word about a group (group-frames.ts), which must arrive as well. */
   keepGroup(body: Uint8Array, now: number): void {
     this.beginKept(body.length, now);
     writeWord(this.keptWriter, body);
-    if (this.keptWriter.length >= frameBytesMax) this.flushKept(now);
+    this.endKept(null, now);
   }
 
   /** Adds a publish that may be lost. */
@@ -169,7 +168,7 @@ export class Link {
 
   flushPassing(): void {
     if (this.passingWriter.length === 0) return;
-    const bytes = this.passingWriter.take();
+    const bytes = this.passingWriter.lend();
     this.passingSent += bytes.length;
     this.send(bytes);
   }
@@ -216,8 +215,8 @@ export class Link {
     if (acknowledgement.isGap && acknowledgement.round === this.round && this.keptCount > 0) this.repeat(now);
   }
 
-  /** Called a few times a second. */
-  tick(now: number, broadcastSent: number): void {
+  /** Called a few times a second while anything is under way. Returns whether something is. */
+  tick(now: number, broadcastSent: number): boolean {
     if (this.keptCount > 0 && now - this.quietSince >= this.patience) {
       this.patience = Math.min(this.patience * 2, patienceMaxMilliseconds);
       this.repeat(now);
@@ -225,6 +224,7 @@ export class Link {
     const underWay = this.passingUnderWay(broadcastSent);
     if (underWay === 0) this.passingHeardAt = now;
     else if (now - this.passingHeardAt >= passingMilliseconds) this.forgetPassing(now, broadcastSent);
+    return this.keptCount > 0 || underWay > 0;
   }
 
   /** The carrier is back: what was under way may be lost. */
@@ -295,7 +295,7 @@ export class Link {
   close(now: number): LostFrame[] {
     this.isRepeating = true; // what is being filled is not sent any more
     this.flushKept(now);
-    this.passingWriter.take();
+    this.passingWriter.lend();
     const lost = this.kept.slice(this.head);
     this.kept = [];
     this.head = 0;

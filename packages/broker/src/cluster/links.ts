@@ -6,22 +6,26 @@ import { type Awaited, PendingAcknowledgement } from '../acknowledgements.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { EndpointId } from '../ports/store.ts';
+import { WorkTimer } from '../work-timer.ts';
+import {
+  isRun,
+  isWord,
+  type MessageEntry,
+  type RunEntry,
+  readEntryKind,
+  readMessage,
+  writeMessage,
+  writeRun,
+} from './entries.ts';
 import {
   type Acknowledgement,
   beginFrame,
   FrameType,
   frameBytesMax,
-  isWord,
   type KeptHead,
-  type MessageEntry,
-  type RunEntry,
-  readEntryKind,
   readFrameType,
   readKeptHead,
-  readMessage,
   writeAcknowledgement,
-  writeMessage,
-  writeRun,
 } from './frames.ts';
 import { InboundLink } from './inbound-link.ts';
 import { Link } from './link.ts';
@@ -50,10 +54,13 @@ export class Links {
   /** Endpoints that are to be told at the end of the turn how far their frames were taken in. */
   private readonly due = new Set<EndpointId>();
   private readonly broadcastWriter = new FrameWriter();
+  private readonly acknowledgementWriter = new FrameWriter();
   private broadcastSent = 0;
   /** Whether every link has room, found out once a turn: a topic must not change its way within one (P4). */
   private isBroadcastOpen: boolean | null = null;
   private scheduled = false;
+  /** Runs while anything is under way to or from anybody. */
+  private readonly timer: WorkTimer;
 
   constructor(
     clock: Clock,
@@ -65,7 +72,7 @@ export class Links {
     this.metrics = metrics;
     this.bytesMax = bytesMax;
     this.sendBytes = sendBytes;
-    clock.every(tickMilliseconds, () => this.tick());
+    this.timer = new WorkTimer(clock, tickMilliseconds, () => this.tick());
   }
 
   joined(endpoint: EndpointId): void {
@@ -115,10 +122,24 @@ export class Links {
     const link = this.links.get(to);
     if (link === undefined) return;
     link.keep(entry, acknowledgement, this.clock.now());
-    if (link.isFull && acknowledgement instanceof PendingAcknowledgement && link.hold(acknowledgement.connection)) {
-      this.metrics.linkHolds++;
-    }
+    if (acknowledgement instanceof PendingAcknowledgement) this.holdIfFull(link, acknowledgement);
     this.markDirty(link);
+  }
+
+  /** A run of QoS 1 packets to each of these, as `send` does it with one. */
+  keepRun(endpoints: readonly EndpointId[], run: RunEntry, acknowledgement: PendingAcknowledgement): void {
+    const now = this.clock.now();
+    for (let i = 0; i < endpoints.length; i++) {
+      const link = this.links.get(endpoints[i]);
+      if (link === undefined) continue;
+      link.keepRun(run, acknowledgement, now);
+      this.holdIfFull(link, acknowledgement);
+      this.markDirty(link);
+    }
+  }
+
+  private holdIfFull(link: Link, { connection }: PendingAcknowledgement): void {
+    if (link.isFull && link.hold(connection)) this.metrics.linkHolds++;
   }
 
   /** A publish that may be lost. Returns false when it was dropped, since the other side does not keep up. */
@@ -187,7 +208,7 @@ export class Links {
 
   private flushBroadcast(): void {
     if (this.broadcastWriter.length === 0) return;
-    const bytes = this.broadcastWriter.take();
+    const bytes = this.broadcastWriter.lend();
     this.broadcastSent += bytes.length;
     this.metrics.framesSent++;
     this.sendBytes(null, bytes);
@@ -198,9 +219,11 @@ export class Links {
     this.schedule();
   }
 
+  /** Something is to be sent. */
   private schedule(): void {
     if (this.scheduled) return;
     this.scheduled = true;
+    if (this.timer.start()) this.lookAtLinks();
     this.clock.nextTurn(() => this.flush());
   }
 
@@ -226,9 +249,9 @@ export class Links {
   private acknowledge(endpoint: EndpointId): void {
     const inbound = this.inbound.get(endpoint);
     if (inbound === undefined) return;
-    const writer = new FrameWriter();
+    const writer = this.acknowledgementWriter;
     writeAcknowledgement(writer, inbound.acknowledgement());
-    this.sendBytes(endpoint, writer.take());
+    this.sendBytes(endpoint, writer.lend());
   }
 
   private acknowledgeLater(endpoint: EndpointId): void {
@@ -251,6 +274,7 @@ export class Links {
     if (inbound === undefined) return false;
     this.metrics.framesReceived++;
     const isLost = inbound.takePassing(link, position, size);
+    this.timer.start();
     if (inbound.isPassingDue) this.acknowledgeLater(from);
     return isLost;
   }
@@ -261,6 +285,7 @@ export class Links {
     if (inbound === undefined) return false;
     this.metrics.framesReceived++;
     const isLost = inbound.takeBroadcast(position, size);
+    this.timer.start();
     if (inbound.isPassingDue) this.acknowledgeLater(from);
     return isLost;
   }
@@ -287,10 +312,17 @@ export class Links {
     return bytes;
   }
 
-  private tick(): void {
-    const now = this.clock.now();
-    for (const link of this.links.values()) link.tick(now, this.broadcastSent);
+  private tick(): boolean {
     for (const [endpoint, inbound] of this.inbound) if (inbound.untold > 0) this.acknowledgeLater(endpoint);
+    return this.lookAtLinks() || this.scheduled;
+  }
+
+  /** Returns whether anything is under way. */
+  private lookAtLinks(): boolean {
+    const now = this.clock.now();
+    let isUnderWay = false;
+    for (const link of this.links.values()) if (link.tick(now, this.broadcastSent)) isUnderWay = true;
+    return isUnderWay;
   }
 }
 
@@ -306,7 +338,7 @@ function groupMessagesOf(bytes: Uint8Array): MessageEntry[] {
   const found: MessageEntry[] = [];
   while (!reader.isAtEnd) {
     const kind = readEntryKind(reader);
-    if (isWord(kind)) {
+    if (isWord(kind) || isRun(kind)) {
       reader.block();
       continue;
     }

@@ -13,6 +13,7 @@ import type { Metrics } from '../ports/metrics.ts';
 import type { EndpointId } from '../ports/store.ts';
 import type { SharedGroup } from '../shared-subscriptions.ts';
 import type { FilterEntry, SubscriptionTree } from '../subscription-tree.ts';
+import { WorkTimer } from '../work-timer.ts';
 import {
   type Digest,
   readDigest,
@@ -28,10 +29,11 @@ import { RouteBarrier } from './route-barrier.ts';
 import { RouteSnapshots } from './route-snapshots.ts';
 import { type FrameReader, FrameWriter } from './wire.ts';
 
+/** A digest to everybody so often; more often to those whom somebody waits for. */
+const digestMilliseconds = 1000;
+const waitedForMilliseconds = 200;
+/** While somebody waits. */
 const tickMilliseconds = 100;
-/** A digest to everybody every so many ticks; to those whom somebody waits for, more often. */
-const digestTicks = 10;
-const waitedForTicks = 2;
 /** Whoever was asked for something gets this long to send it before it is asked again; also between the parts of a whole set. */
 const askAgainMilliseconds = 400;
 
@@ -63,14 +65,16 @@ export class Routes {
   /** A frame is to be sent even if no route changed. */
   private confirmationWanted = false;
   private snapshotWaiters: (() => void)[] = [];
-  private ticks = 0;
+  private readonly waiting: WorkTimer;
+  private lastDigestAt = 0;
 
   constructor(options: RoutesOptions) {
     this.options = options;
     this.clock = options.clock;
     this.snapshots = new RouteSnapshots(this.own, options.clock, options.send);
     this.barrier = new RouteBarrier(options.clock, options.logger, options.metrics, options.confirmMilliseconds);
-    this.clock.every(tickMilliseconds, () => this.tick());
+    this.clock.every(digestMilliseconds, () => this.compare());
+    this.waiting = new WorkTimer(this.clock, tickMilliseconds, () => this.tick());
   }
 
   /** Filters and groups that others are told of. */
@@ -136,7 +140,9 @@ export class Routes {
   }
 
   private waitFor(sequence: number): Promise<void> {
-    return this.confirmedByAll() >= sequence ? Promise.resolve() : this.barrier.wait(sequence);
+    if (this.confirmedByAll() >= sequence) return Promise.resolve();
+    this.waiting.start();
+    return this.barrier.wait(sequence);
   }
 
   private confirmedByAll(): number {
@@ -233,16 +239,20 @@ export class Routes {
     this.sendDigest(null);
   }
 
-  private tick(): void {
+  private compare(): void {
+    this.sendDigest(null);
+    for (const peer of this.peers.values()) if (!peer.isComplete) this.ask(peer, true);
+  }
+
+  /** Returns whether somebody waits for a confirmation. */
+  private tick(): boolean {
     this.barrier.giveUpLate();
-    if (this.peers.size === 0) return;
-    this.ticks++;
-    if (this.ticks % digestTicks === 0) {
-      this.sendDigest(null);
-      for (const peer of this.peers.values()) if (!peer.isComplete) this.ask(peer, true);
-    } else if (this.ticks % waitedForTicks === 0 && this.barrier.hasWaited(waitedForTicks * tickMilliseconds)) {
+    const now = this.clock.now();
+    if (now - this.lastDigestAt >= waitedForMilliseconds && this.barrier.hasWaited(waitedForMilliseconds)) {
+      this.lastDigestAt = now;
       for (const peer of this.peers.values()) if (peer.confirmed < this.own.sequence) this.sendDigest(peer.endpoint);
     }
+    return this.barrier.isWaitedFor;
   }
 
   private sendDigest(to: EndpointId | null): void {

@@ -6,6 +6,7 @@
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { EndpointId } from '../ports/store.ts';
+import { WorkTimer } from '../work-timer.ts';
 import { type SessionRequestFrame, writeRequest, writeResponse } from './frames.ts';
 import { FrameWriter } from './wire.ts';
 
@@ -39,6 +40,7 @@ export class SessionRequests {
   private readonly open = new Map<number, OpenRequest>();
   private readonly answers = new Map<string, KeptAnswer>();
   private lastId = 0;
+  private readonly timer: WorkTimer;
 
   /** `letGo` does what is asked and resolves to the body of the answer. */
   constructor(
@@ -51,7 +53,7 @@ export class SessionRequests {
     this.logger = logger;
     this.send = send;
     this.letGo = letGo;
-    clock.every(tickMilliseconds, () => this.tick());
+    this.timer = new WorkTimer(clock, tickMilliseconds, () => this.tick());
   }
 
   /** Resolves to the answer; to an empty one if there is none in time. */
@@ -61,6 +63,7 @@ export class SessionRequests {
     writeRequest(writer, { id, clientId, cleanStart, epoch });
     const bytes = writer.take();
     const now = this.clock.now();
+    this.timer.start();
     return new Promise((answer) => {
       this.open.set(id, { endpoint: owner, bytes, deadline: now + requestMilliseconds, askedAt: now, answer });
       this.send(owner, bytes);
@@ -77,6 +80,7 @@ export class SessionRequests {
     }
     const answer: KeptAnswer = { from, bytes: null, until: this.clock.now() + answerKeptMilliseconds };
     this.answers.set(key, answer);
+    this.timer.start();
     this.letGo(request).then(
       (body) => {
         const writer = new FrameWriter();
@@ -112,7 +116,8 @@ export class SessionRequests {
     }
   }
 
-  private tick(): void {
+  /** Returns whether anything is open or kept. */
+  private tick(): boolean {
     const now = this.clock.now();
     for (const [id, request] of this.open) {
       if (request.deadline <= now) {
@@ -125,8 +130,9 @@ export class SessionRequests {
     }
     // In the order of coming, so the first that is kept ends it.
     for (const [key, { until }] of this.answers) {
-      if (until > now) return;
+      if (until > now) break;
       this.answers.delete(key);
     }
+    return this.open.size > 0 || this.answers.size > 0;
   }
 }

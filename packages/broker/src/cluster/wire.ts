@@ -51,12 +51,27 @@ export class FrameWriter {
     this.length += value.length;
   }
 
+  /** The same of bytes[start, end), without an object for the part. */
+  part(bytes: Buffer, start: number, end: number): void {
+    this.u32(end - start);
+    this.room(end - start);
+    this.length += bytes.copy(this.bytes, this.length, start, end);
+  }
+
   /** What was written, in a buffer of its own; the writer is empty afterwards. */
   take(): Uint8Array {
-    const taken = new Uint8Array(this.length);
-    taken.set(this.bytes.subarray(0, this.length));
+    const { length } = this;
+    const taken = Buffer.allocUnsafeSlow(length);
+    this.bytes.copy(taken, 0, 0, length);
     this.length = 0;
     return taken;
+  }
+
+  /** What was written, where it lies: until the next thing is written. The writer is empty afterwards. */
+  lend(): Uint8Array {
+    const { length } = this;
+    this.length = 0;
+    return this.bytes.subarray(0, length);
   }
 }
 

@@ -134,6 +134,19 @@ export function backplaneContract(name: string, makeMesh: () => BackplaneMesh): 
       expect(part.toString()).toBe('inside');
     });
 
+    test('what the sender writes over its bytes afterwards does not arrive', async () => {
+      const [one, two, three] = [await start(), await start(), await start()];
+      const bytes = Buffer.alloc(6);
+      for (const words of ['first!', 'second', 'third!']) {
+        bytes.write(words);
+        one.backplane.send(two.backplane.self, bytes);
+        one.backplane.broadcast(bytes);
+      }
+      bytes.fill(0);
+      expect(await two.ear.texts(6)).toEqual(['first!', 'first!', 'second', 'second', 'third!', 'third!']);
+      expect(await three.ear.texts(3)).toEqual(['first!', 'second', 'third!']);
+    });
+
     test.each([
       ['stops', (backplane: Backplane) => backplane.stop()],
       ['dies', async (backplane: Backplane) => mesh.kill(backplane)],

@@ -7,9 +7,11 @@
 import { ProtocolError, PublishView, ReasonCode, readPublish } from '@dunlin/protocol';
 import type { Connection } from '../connection.ts';
 import { deliverQos0 } from '../deliver.ts';
+import type { Authorizer } from '../ports/authorizer.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import { Publication } from '../publication.ts';
 import { placeInPacket } from '../publish-in-place.ts';
+import { runHeaders } from '../run-packets.ts';
 import type { Session } from '../session.ts';
 import type { TopicMatch } from '../topic-match.ts';
 import { beginPublish, endPublish } from '../traced-publish.ts';
@@ -38,20 +40,18 @@ export function handlePublish(
   broker.metrics.publishBytesReceived += end - start;
   if (broker.tracer !== null) beginPublish(connection, broker.tracer, publication);
   let answer: Answer = null;
-  if (
-    publication.qos === 0 &&
-    publication.trace === null &&
-    match.takesRuns &&
-    !publication.retain &&
-    !match.isRestricted
-  ) {
+  if (publication.trace === null && !match.isRestricted && takesRun(header, match, broker.authorizer)) {
     if (broker.authorizer !== null && connection.allowedMatch !== match) answer = askForMatch(connection, match);
     if (answer !== null && answer !== true) {
       // Not allowed, or not known yet.
-    } else if (publication.bytes === bytes) {
-      broker.run.add(bytes, start, end, match, session);
+    } else if (publication.bytes === bytes && publication.qos <= broker.limits.maximumQos) {
+      if (view.packetId !== 0) {
+        checkReceiveMaximum(connection, session);
+        countReceived(broker.metrics, 1, end - start);
+      }
+      broker.run.add(bytes, start, end, match, session, view.packetId);
       return;
-    } else if (match.endpoints.length === 0) {
+    } else if (publication.qos === 0 && match.endpoints.length === 0) {
       broker.run.flush();
       publication.publisher = session.clientId;
       deliverQos0(broker.delivery, publication, match.all, session);
@@ -94,6 +94,15 @@ function countReceived(metrics: Metrics, qos: 0 | 1 | 2, bytes: number): void {
   }
 }
 
+/**
+ * Whether a packet with this first byte goes with those beside it: without DUP and RETAIN, and to nobody but sessions, here or elsewhere. Rules may tell QoS 1
+ * from QoS 0, and what they say of QoS 0 is all that is remembered of them.
+ */
+function takesRun(header: number, match: TopicMatch, authorizer: Authorizer | null): boolean {
+  if (header === runHeaders[0]) return match.takesRuns;
+  return header === runHeaders[1] && match.takesKeptRuns && authorizer === null;
+}
+
 function matchTopic(connection: Connection, publication: Publication): TopicMatch {
   const { matches, tree } = connection.broker;
   const { bytes, topicStart, topicEnd } = publication;
@@ -113,7 +122,8 @@ function isTopic(topic: Buffer, bytes: Buffer, start: number, end: number): bool
 /** More unacknowledged than our Receive Maximum [MQTT-3.3.4-7]. MQTT 3 clients know no such limit: their socket is not read instead. */
 function checkReceiveMaximum(connection: Connection, session: Session): void {
   if (!connection.version5) return;
-  const pending = (connection.acknowledgements?.pubacks ?? 0) + (session.inbound?.count ?? 0);
+  const gathered = connection.broker.run.pubacksFor(session);
+  const pending = (connection.acknowledgements?.pubacks ?? 0) + (session.inbound?.count ?? 0) + gathered;
   if (pending >= connection.broker.limits.receiveMaximum) {
     throw new ProtocolError(
       ReasonCode.receiveMaximumExceeded,

@@ -61,13 +61,13 @@ export class MemoryBackplane implements Backplane {
 
   send(to: EndpointId, bytes: Uint8Array): void {
     const receiver = this.#receiver === null ? undefined : this.#hub.members.get(to);
-    if (receiver !== undefined) receiver.#enqueue({ kind: 'bytes', endpoint: this.self, bytes });
+    if (receiver !== undefined) receiver.#enqueue({ kind: 'bytes', endpoint: this.self, bytes: new Uint8Array(bytes) });
   }
 
   broadcast(bytes: Uint8Array): void {
     if (this.#receiver === null) return;
     for (const other of this.#hub.members.values()) {
-      if (other !== this) other.#enqueue({ kind: 'bytes', endpoint: this.self, bytes });
+      if (other !== this) other.#enqueue({ kind: 'bytes', endpoint: this.self, bytes: new Uint8Array(bytes) });
     }
   }
 

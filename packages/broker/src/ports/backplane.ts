@@ -6,7 +6,7 @@
  *   without a word: what must not be lost is repeated above (cluster/link.ts, cluster/routes.ts). Losing is dear, though: it costs delays and repetition.
  * - Most are below 64 KiB. One message, or the answer to a takeover, may be larger than any packet that the broker takes: a carrier with a limit of its own
  *   has to cut it and put it together again.
- * - `send` and `broadcast` never throw and never wait; the bytes belong to the backplane afterwards (the caller does not change them).
+ * - `send` and `broadcast` never throw and never wait; the bytes are the caller's again when they return: a backplane that keeps them makes a copy.
  * - `endpointJoined` is called once for each endpoint before any bytes from it are delivered; `endpointLeft` once it is known to be dead or gone,
  *   after the last bytes from it. An endpoint that starts again has a new incarnation, so a new name.
  */

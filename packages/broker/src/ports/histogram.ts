@@ -18,12 +18,13 @@ export class Histogram {
     this.counts = new Array<number>(bounds.length + 1).fill(0);
   }
 
-  observe(seconds: number): void {
+  /** `count`: so many took as long. */
+  observe(seconds: number, count = 1): void {
     const { bounds } = this;
     let at = 0;
     while (at < bounds.length && seconds > bounds[at]) at++;
-    this.counts[at]++;
-    this.sumSeconds += seconds;
+    this.counts[at] += count;
+    this.sumSeconds += seconds * count;
   }
 }
 

@@ -21,6 +21,11 @@ export class FakeClock implements Clock {
     return this.time;
   }
 
+  /** Timers that run. */
+  get timerCount(): number {
+    return this.timers.size;
+  }
+
   every(milliseconds: number, callback: () => void): () => void {
     const timer = { milliseconds, at: this.time + milliseconds, callback };
     this.timers.add(timer);

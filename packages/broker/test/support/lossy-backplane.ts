@@ -61,7 +61,8 @@ export class LossyHub {
       this.lost++;
       return;
     }
-    this.tell(from, to, (receiver) => receiver.received(from, bytes), this.random.below(this.delayMillisecondsMax + 1));
+    const copy = new Uint8Array(bytes);
+    this.tell(from, to, (receiver) => receiver.received(from, copy), this.random.below(this.delayMillisecondsMax + 1));
   }
 
   tell(from: EndpointId, to: LossyBackplane, deliver: Event['deliver'], late: number): void {

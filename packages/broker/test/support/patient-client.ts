@@ -35,6 +35,7 @@ export class PatientClient {
   private readonly unreleased = new Set<number>();
   private readonly open = new Map<number, string>();
   private lastPacketId = 0;
+  private readonly gathered: Packet[] = [];
 
   constructor(name: string, isDurable: boolean) {
     this.name = name;
@@ -75,8 +76,19 @@ export class PatientClient {
   }
 
   publish(topic: string, payload: string, qos: 0 | 1 | 2): void {
+    this.gather(topic, payload, qos);
+    this.sendGathered();
+  }
+
+  /** The same, but for `sendGathered`, which puts all of them on the wire in one chunk. */
+  gather(topic: string, payload: string, qos: 0 | 1 | 2): void {
     if (qos > 0) this.open.set(++this.lastPacketId, payload);
-    this.socket?.put(publish(topic, payload, qos, qos === 0 ? 0 : this.lastPacketId));
+    this.gathered.push(publish(topic, payload, qos, qos === 0 ? 0 : this.lastPacketId));
+  }
+
+  sendGathered(): void {
+    const packets = this.gathered.splice(0);
+    if (packets.length > 0) this.socket?.put(...packets);
   }
 
   /** Answers what it has left unanswered on this connection, and leaves nothing any more. */

@@ -141,8 +141,7 @@ class ServingWorker {
     try {
       access?.redis?.start();
       access?.access.start();
-      await store.open();
-      await leases?.open();
+      await Promise.all([store.open(), leases?.open()]);
       await broker.start();
       this.#adapterLogger.speak();
       this.report({ kind: 'prepared' });

@@ -1,0 +1,97 @@
+/**
+ * What frames of messages carry, one after the other (frames.ts). The first byte of an entry says what it is:
+ *
+ * | bits | entry | in frames | what follows |
+ * | --- | --- | --- | --- |
+ * | `hhhhh00s` | a message; `s`: for subscriptions, not for groups and logs alone; `h`: hops | kept, passing, broadcast | groups, logs, record |
+ * | `0000001v` | a run of QoS 0 packets; `v`: in the encoding of MQTT 5 | passing, broadcast | the packets |
+ * | `0000011v` | a run of QoS 1 packets | kept | the packets |
+ * | `00000100` | a word of leaders of shared groups and their members to each other (group-frames.ts) | kept | the word |
+ */
+import { FrameError, type FrameReader, type FrameWriter } from './wire.ts';
+
+/** One publish for the receiver: its record, the groups that it shall choose a member of, and the numbers it has in logs. */
+export interface MessageEntry {
+  record: Buffer;
+  /** False: it is for `groups` and `logs` alone. */
+  toSubscriptions: boolean;
+  groups: string[];
+  logs: { filter: string; sequence: number }[];
+  /** How often it was sent on, since a group had no member any more where it came; absent: never. At most 31. */
+  hops?: number;
+}
+
+export function writeMessage(writer: FrameWriter, entry: MessageEntry): void {
+  writer.u8((entry.toSubscriptions ? 1 : 0) | ((entry.hops ?? 0) << hopsShift));
+  writer.u32(entry.groups.length);
+  for (const group of entry.groups) writer.text(group);
+  writer.u32(entry.logs.length);
+  for (const log of entry.logs) {
+    writer.text(log.filter);
+    writer.f64(log.sequence);
+  }
+  writer.block(entry.record);
+}
+
+/**
+ * Consecutive PUBLISH packets of one client to one topic with the same QoS, as they came (publish-run.ts): bytes[start, end) in the encoding of MQTT 5 or of
+ * the older versions. A packet in a run costs a tenth of one in a message entry, on both sides.
+ */
+export interface RunEntry {
+  bytes: Buffer;
+  start: number;
+  end: number;
+  version5: boolean;
+  /** 0: in passing and broadcast frames; 1: in kept ones. The packet identifiers are the publisher's: whoever delivers writes others over them. */
+  qos: 0 | 1;
+}
+
+const runFlag = 2;
+const wordFlag = 4;
+/** Of a run. */
+const keptRunFlag = 4;
+const hopsShift = 3;
+
+export function writeRun(writer: FrameWriter, run: RunEntry): void {
+  writer.u8(runFlag | (run.qos === 0 ? 0 : keptRunFlag) | (run.version5 ? 1 : 0));
+  writer.part(run.bytes, run.start, run.end);
+}
+
+export function writeWord(writer: FrameWriter, body: Uint8Array): void {
+  writer.u8(wordFlag);
+  writer.block(body);
+}
+
+/** The kind of the next entry of a frame, which `readRun` or `readMessage` is told. */
+export function readEntryKind(reader: FrameReader): number {
+  const kind = reader.u8();
+  if (kind === (wordFlag | 1) || (kind > 7 && (kind & 6) !== 0))
+    throw new FrameError(`an entry of the unknown kind ${kind}`);
+  return kind;
+}
+
+export function isRun(kind: number): boolean {
+  return (kind & runFlag) !== 0;
+}
+
+/** Of `writeWord`: what follows is a block. */
+export function isWord(kind: number): boolean {
+  return kind === wordFlag;
+}
+
+/** The run lies in the frame's own bytes, whatever they are: `countPackets` says whether they are packets (run-packets.ts). */
+export function readRun(reader: FrameReader, kind: number): RunEntry {
+  const bytes = reader.block();
+  return { bytes, start: 0, end: bytes.length, version5: (kind & 1) === 1, qos: (kind & keptRunFlag) === 0 ? 0 : 1 };
+}
+
+export function readMessage(reader: FrameReader, kind: number): MessageEntry {
+  const toSubscriptions = (kind & 1) === 1;
+  const groups: string[] = [];
+  for (let left = reader.count(4); left > 0; left--) groups.push(reader.text());
+  const logs: { filter: string; sequence: number }[] = [];
+  for (let left = reader.count(12); left > 0; left--) logs.push({ filter: reader.text(), sequence: reader.f64() });
+  const entry: MessageEntry = { toSubscriptions, groups, logs, record: reader.block() };
+  if (kind >> hopsShift > 0) entry.hops = kind >> hopsShift;
+  return entry;
+}
