@@ -7,6 +7,12 @@ import { frameType } from './support/lossy-backplane.ts';
 import { Endpoint, isDone, joined, known, talk } from './support/routes-endpoint.ts';
 
 /** Most of these fail when no digests are sent (Routes.sendDigest returns at once), the first when numbers are not looked at. */
+/** Of this thread: other programs on the machine do not count. */
+function cpuMilliseconds(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
+}
+
 describe('what is lost', () => {
   const filters = ['a', 'b', 'c', 'd'];
 
@@ -168,20 +174,20 @@ describe('many', () => {
     const clock = new FakeClock();
     const [one, two] = [new Endpoint(clock), new Endpoint(clock)];
     for (let i = 0; i < 100_000; i++) one.want(`site/${i % 100}/device/${i}/state`);
-    const begun = performance.now();
+    const begun = cpuMilliseconds();
     let longest = 0;
     one.routes.joined('two');
     two.routes.joined('one');
     while (!(await isDone(two.routes.snapshotsReceived()))) {
-      const turn = performance.now();
+      const turn = cpuMilliseconds();
       while (one.sent.length > 0) {
         expect(one.sent[0].bytes.length).toBeLessThanOrEqual(64 * 1024);
         two.take(one, 'one');
       }
       await clock.turnOnce();
-      longest = Math.max(longest, performance.now() - turn);
+      longest = Math.max(longest, cpuMilliseconds() - turn);
     }
-    expect(performance.now() - begun).toBeLessThan(2000);
+    expect(cpuMilliseconds() - begun).toBeLessThan(2000);
     expect(longest).toBeLessThan(200);
     expect(two.tree.filterCount).toBe(100_000);
   });
@@ -193,7 +199,7 @@ describe('many', () => {
     one.routes.joined('two');
     await one.settle();
     const frames = one.sent.map(({ bytes }) => bytes).filter((bytes) => frameType(bytes) === FrameType.snapshot);
-    const begun = performance.now();
+    const begun = cpuMilliseconds();
     for (let endpoint = 0; endpoint < 100; endpoint++) {
       two.routes.joined(`e${endpoint}`);
       for (const bytes of frames) {
@@ -202,7 +208,7 @@ describe('many', () => {
         two.routes.snapshotReceived(`e${endpoint}`, reader);
       }
     }
-    expect(performance.now() - begun).toBeLessThan(3000);
+    expect(cpuMilliseconds() - begun).toBeLessThan(3000);
     expect(two.tree.find('f/1999')?.endpoints).toHaveLength(100);
     for (let endpoint = 0; endpoint < 100; endpoint++) two.routes.left(`e${endpoint}`);
     expect(two.tree.isEmpty).toBe(true);
