@@ -80,7 +80,7 @@ async function spansOf({ admin }: Running): Promise<string> {
   };
   const publishes = value('dunlin_messages_received_total{qos="0"}');
   const [started, skipped] = ['started', 'skipped'].map((result) => value(`dunlin_spans_total{result="${result}"}`));
-  return `${started} spans for ${publishes} publishes, ${skipped} left out by the bound a second`;
+  return `${started} spans for ${publishes} publishes, ${skipped} picked and left out by tracing.spansPerSecondMax`;
 }
 
 /** Takes spans, and throws them away. */

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import type { Histogram, Store } from '@dunlin/broker';
 import type { StoreOperation } from './worker-figures.ts';
 

@@ -36,7 +36,10 @@ export class OtelTracer implements Tracer {
   }
 
   beginsTrace(): boolean {
-    return this.sampler.picks();
+    if (!this.sampler.picks()) return false;
+    if (this.allowance.hasLeft()) return true;
+    this.#metrics.spansSkipped++;
+    return false;
   }
 
   startPublish(parent: TraceContext | null, message: TracedMessage, readAt: number): PublishSpan | null {
@@ -54,7 +57,10 @@ export class OtelTracer implements Tracer {
     this.#metrics.spansStarted++;
     const kind = this.#api.SpanKind.PRODUCER;
     const attributes = attributesOf('deliver', 'send', message);
-    return new OtelSpan(this.#api, this.#tracer.startSpan('deliver', { kind, attributes }, this.#contextOf(parent)));
+    return new OtelSpan(
+      this.#api,
+      this.#tracer.startSpan('deliver', { kind, startTime: Date.now(), attributes }, this.#contextOf(parent)),
+    );
   }
 
   #skip(): null {
@@ -96,7 +102,7 @@ class OtelSpan implements PublishSpan {
       this.#span.setAttribute('error.type', `0x${reasonCode.toString(16)}`);
       this.#span.setStatus({ code: this.#api.SpanStatusCode.ERROR });
     }
-    this.#span.end();
+    this.#span.end(Date.now());
   }
 }
 
