@@ -23,6 +23,8 @@ const USAGE = `npm run bench -- COMMAND
       The same rows for any command; {port} and {tmp} are filled in.
   cluster [--rounds 3] [--seconds 3] [--json]
       What messages cost between the nodes of a cluster on NATS and Redis, and how fast nodes join and are missed.
+  doors [--rounds 3] [--seconds 3] [--json]
+      What TLS and WebSocket cost beside plain TCP; TLS handshakes and idle TLS connections beside Mosquitto's.
   subscriptions [--json]
       Match time and memory of the subscription tree at its limits.
 `;
@@ -102,6 +104,16 @@ async function runCluster(values: Values): Promise<void> {
   if (values.json) console.log(JSON.stringify(figures));
 }
 
+async function runDoors(values: Values): Promise<void> {
+  const { measureDoors, renderDoors } = await import('./doors.ts');
+  const figures = await measureDoors({
+    rounds: positive('rounds', values.rounds ?? '3'),
+    seconds: positive('seconds', values.seconds),
+    onProgress: (line) => console.error(line),
+  });
+  console.log(values.json ? JSON.stringify(figures) : renderDoors(figures));
+}
+
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
   const [command, ...rest] = positionals;
@@ -110,6 +122,7 @@ async function main(): Promise<void> {
   else if (command === 'report') runReport(values);
   else if (command === 'table') await runTable(values, rest);
   else if (command === 'cluster') await runCluster(values);
+  else if (command === 'doors') await runDoors(values);
   else if (command === 'subscriptions') await runSubscriptions(values);
   else throw new RangeError(`no command '${command}'`);
 }

@@ -1,4 +1,11 @@
 export {
+  CertificateFileError,
+  type CertificateFiles,
+  type CertificateTexts,
+  readAuthorities,
+  readCertificate,
+} from './certificate-files.ts';
+export {
   configurationJsonSchema,
   configurationReference,
   configurationTemplate,
@@ -6,7 +13,14 @@ export {
 } from './describe.ts';
 export { type Flag, parseAssignment } from './flag-layer.ts';
 export { configFileVariable, type Key, keys, keysByPath } from './keys.ts';
-export { formatListenerUrl, isLoopback, type Listener, type ListenerAddress, parseListenerUrl } from './listener.ts';
+export {
+  formatListenerUrl,
+  isLoopback,
+  type Listener,
+  type ListenerAddress,
+  type ListenerTls,
+  parseListenerUrl,
+} from './listener.ts';
 export { type Configuration, type ConfigurationSources, type LoadedConfiguration, loadConfiguration } from './load.ts';
 export { ConfigurationError, formatProblem, type Problem } from './problem.ts';
 export { withoutSecrets } from './secret.ts';

@@ -14,8 +14,10 @@ const haproxyPath = process.env.HAPROXY ?? '/usr/sbin/haproxy';
 export interface HaproxyOptions {
   /** Brokers behind it, on loopback, by names of their own. */
   readonly servers: readonly { readonly name: string; readonly port: number }[];
-  /** True: each connection begins with a PROXY protocol version 2 header, health checks too. */
-  readonly sendProxy?: boolean;
+  /** True: each connection begins with a PROXY protocol version 2 header, health checks too. Or what `server` lines have for it: `send-proxy`, `send-proxy-v2-ssl-cn` … */
+  readonly sendProxy?: boolean | string;
+  /** Added to the `bind` line: `ssl crt FILE ca-file FILE verify required`. */
+  readonly bind?: string;
   /** How often a server is checked; two failures take it out, one success takes it in. */
   readonly checkMilliseconds?: number;
   /** The TCP port; a free one by default. */
@@ -87,11 +89,12 @@ async function listening(port: number, server: ServerProcess): Promise<void> {
 }
 
 function configuration(
-  { servers, sendProxy, checkMilliseconds = 200 }: HaproxyOptions,
+  { servers, sendProxy, bind = '', checkMilliseconds = 200 }: HaproxyOptions,
   port: number,
   readyPort: number,
 ): string {
-  const proxy = sendProxy === true ? ' send-proxy-v2 check-send-proxy' : '';
+  const words = sendProxy === true ? 'send-proxy-v2' : sendProxy === false ? undefined : sendProxy;
+  const proxy = words === undefined ? '' : ` ${words} check-send-proxy`;
   return [
     'global',
     '  hard-stop-after 1s',
@@ -104,7 +107,7 @@ function configuration(
     '  retries 3',
     '  option redispatch',
     'frontend mqtt',
-    `  bind 127.0.0.1:${port}`,
+    `  bind 127.0.0.1:${port} ${bind}`.trimEnd(),
     '  default_backend brokers',
     'backend brokers',
     '  balance leastconn',

@@ -50,6 +50,7 @@ async function reAuthenticate(connection: Connection, first: Buffer): Promise<vo
     password: null,
     remoteAddress: connection.transport.remoteAddress,
     listener: connection.transport.listener,
+    clientCertificate: connection.transport.clientCertificate,
     version: connection.version,
   });
   if (exchange === null) {

@@ -132,6 +132,7 @@ async function authenticate(connection: Connection, packet: ConnectPacket, clien
     password: packet.password,
     remoteAddress: connection.transport.remoteAddress,
     listener: connection.transport.listener,
+    clientCertificate: connection.transport.clientCertificate,
     version: connection.version,
   };
   const method = packet.properties.authenticationMethod;

@@ -1,3 +1,5 @@
+import type { ClientCertificate } from './transport.ts';
+
 /** Port: who may connect. */
 export interface Credentials {
   clientId: string;
@@ -5,6 +7,7 @@ export interface Credentials {
   password: Buffer | null;
   remoteAddress: string;
   listener: string;
+  clientCertificate: ClientCertificate | null;
   version: 3 | 4 | 5;
 }
 

@@ -21,6 +21,12 @@ export class Metrics {
   connectionsClosed = 0;
   connectsRefused = 0;
   protocolErrors = 0;
+  /** Connections that ended before their first MQTT byte: TLS or WebSocket handshakes that failed or took too long. */
+  handshakesFailed = 0;
+  /** Connections without the PROXY header that their listener requires, with a wrong one, or with one from an address that is not trusted. */
+  proxyHeadersRefused = 0;
+  /** Connections over the most that one listener takes. */
+  listenerFull = 0;
   publishesReceived = 0;
   publishesSent = 0;
   bytesReceived = 0;

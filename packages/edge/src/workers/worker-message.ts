@@ -2,6 +2,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { EndpointId } from '@dunlin/broker';
 import type { Configuration, ListenerAddress } from '@dunlin/config';
 import type { PeerPort } from '../backplane/message-port-backplane.ts';
+import type { TlsMaterial } from '../listeners/tls-material.ts';
 
 /** What a worker is given at its birth. */
 export interface WorkerSetup {
@@ -12,6 +13,8 @@ export interface WorkerSetup {
   peers: PeerPort[];
   /** Where the store is, when it lives in a thread of its own. */
   storePort: MessagePort | null;
+  /** One for each listener of the configuration; null where it has no TLS. */
+  tls: readonly (TlsMaterial | null)[];
 }
 
 /** Supervisor to worker. */
@@ -21,6 +24,8 @@ export type WorkerCommand =
   /** Open the doors. One address for each listener of the configuration, with ports resolved by the first worker. */
   | { kind: 'listen'; addresses: ListenerAddress[] }
   | { kind: 'peer'; peer: PeerPort }
+  /** Other certificates or ticket keys for one listener, by its place in the configuration. */
+  | { kind: 'tls'; listener: number; material: TlsMaterial }
   | { kind: 'log-level'; level: Configuration['log']['level'] }
   | { kind: 'status'; id: number }
   | { kind: 'stop' };

@@ -2,6 +2,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { EndpointId, Logger } from '@dunlin/broker';
 import type { Configuration, ListenerAddress } from '@dunlin/config';
 import { EndpointNames } from '../endpoint-name.ts';
+import type { TlsMaterial } from '../listeners/tls-material.ts';
 import type { WorkerHealth, WorkerStatus } from './worker-message.ts';
 import { type WorkerExit, WorkerThread } from './worker-thread.ts';
 
@@ -19,6 +20,8 @@ export interface PoolOptions {
   connectStore(): MessagePort | null;
   /** Called when a worker has died, before its successor starts: what it owned is nobody's now. */
   releaseOwner(endpoint: EndpointId): Promise<void>;
+  /** Certificates as they are now, one for each listener; null where it has no TLS. */
+  tls(): readonly (TlsMaterial | null)[];
   /** Called when `health` or `listening` may have changed. */
   changed(): void;
 }
@@ -101,6 +104,11 @@ export class WorkerPool {
     for (const seat of this.#seats) if (seat.isAlive) seat.thread.command({ kind: 'log-level', level });
   }
 
+  /** Gives all workers other certificates for one listener; those that come later get them at their birth. */
+  renewTls(listener: number, material: TlsMaterial): void {
+    for (const seat of this.#seats) if (seat.isAlive) seat.thread.command({ kind: 'tls', listener, material });
+  }
+
   async stop(): Promise<void> {
     this.#stopping = true;
     for (const seat of this.#seats) if (seat.timer !== null) clearTimeout(seat.timer);
@@ -127,11 +135,11 @@ export class WorkerPool {
 
   /** Starts a thread with a channel to each of the others. */
   #spawn(index: number, others: readonly Seat[]): WorkerThread {
-    const { configuration, version, connectStore } = this.#options;
+    const { configuration, version, connectStore, tls } = this.#options;
     const endpoint = this.#names.next(index);
     const channels = others.filter((seat) => seat.isAlive).map((seat) => ({ seat, channel: new MessageChannel() }));
     const peers = channels.map(({ seat, channel }) => ({ endpoint: seat.thread.setup.endpoint, port: channel.port1 }));
-    const setup = { configuration, version, endpoint, index, peers, storePort: connectStore() };
+    const setup = { configuration, version, endpoint, index, peers, storePort: connectStore(), tls: tls() };
     const thread = new WorkerThread(setup, () => this.#options.changed());
     for (const { seat, channel } of channels) {
       seat.thread.command({ kind: 'peer', peer: { endpoint, port: channel.port2 } }, [channel.port2]);
