@@ -28,6 +28,8 @@ const USAGE = `npm run bench -- COMMAND
        What a hundred rules cost per delivery.
   telemetry [--rounds 5] [--seconds 3] [--json]
        What it costs that metrics are read each second, and that one publish in a hundred is traced.
+  doors [--rounds 3] [--seconds 3] [--json]
+      What TLS and WebSocket cost beside plain TCP; TLS handshakes and idle TLS connections beside Mosquitto's.
   subscriptions [--json]
       Match time and memory of the subscription tree at its limits.
 `;
@@ -131,6 +133,16 @@ async function runTelemetry(values: Values): Promise<void> {
       console.log(`${outcome}: ${name}: ${measured} (${bound})`);
 }
 
+async function runDoors(values: Values): Promise<void> {
+  const { measureDoors, renderDoors } = await import('./doors.ts');
+  const figures = await measureDoors({
+    rounds: positive('rounds', values.rounds ?? '3'),
+    seconds: positive('seconds', values.seconds),
+    onProgress: (line) => console.error(line),
+  });
+  console.log(values.json ? JSON.stringify(figures) : renderDoors(figures));
+}
+
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
   const [command, ...rest] = positionals;
@@ -141,6 +153,7 @@ async function main(): Promise<void> {
   else if (command === 'cluster') await runCluster(values);
   else if (command === 'rules') await runRules(values);
   else if (command === 'telemetry') await runTelemetry(values);
+  else if (command === 'doors') await runDoors(values);
   else if (command === 'subscriptions') await runSubscriptions(values);
   else throw new RangeError(`no command '${command}'`);
 }

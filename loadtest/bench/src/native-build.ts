@@ -23,6 +23,22 @@ export function nativeProgram(program: 'mqload' | 'limit'): string {
   if (sources.every((source) => modifiedMs(source) < modifiedMs(path))) return path;
   mkdirSync(CACHE_DIRECTORY, { recursive: true });
   const compiled = sources.filter((source) => source.endsWith('.c'));
-  execFileSync(process.env.CC ?? 'cc', ['-O2', '-Wall', '-Wextra', '-o', path, ...compiled], { stdio: 'inherit' });
+  const command = ['-O2', '-Wall', '-Wextra', ...(hasOpenssl() ? ['-DWITH_TLS'] : []), '-o', path, ...compiled];
+  execFileSync(compiler, [...command, ...(hasOpenssl() ? ['-lssl', '-lcrypto'] : [])], { stdio: 'inherit' });
   return path;
+}
+
+const compiler = process.env.CC ?? 'cc';
+
+/** Whether the headers of OpenSSL are there (Debian: libssl-dev). Without them mqload is built without TLS. */
+function hasOpenssl(): boolean {
+  try {
+    execFileSync(compiler, ['-E', '-xc', '-'], {
+      input: '#include <openssl/ssl.h>',
+      stdio: ['pipe', 'ignore', 'ignore'],
+    });
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -5,14 +5,10 @@ import { fileKey } from './store-keys.ts';
 export const authenticationMethods = ['client-certificate', 'jwt', 'redis-token', 'password-file'] as const;
 export type AuthenticationMethod = (typeof authenticationMethods)[number];
 
-const methodList = z.array(z.enum(authenticationMethods)).max(authenticationMethods.length);
+/** What may stand in a listener's `authentication`, too. */
+export const methodList = z.array(z.enum(authenticationMethods)).max(authenticationMethods.length);
 const claimPattern = /^[^=\s]+=.+$/s;
 const jwksUrlPattern = /^(https?:\/\/\S+)?$/;
-
-/** What may stand in a listener's `authentication`. */
-export function isMethodList(value: unknown): value is AuthenticationMethod[] {
-  return methodList.safeParse(value).success;
-}
 
 /** Keys under `authentication`. */
 export const authenticationShape = {

@@ -1,6 +1,8 @@
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { configFileVariable, type Key, keys } from './keys.ts';
+import { listenerInput } from './listener.ts';
+import { listenerOptionNames, listenerOptions, schemes } from './listener-keys.ts';
 import type { Configuration } from './load.ts';
 import { schema } from './schema.ts';
 import { withoutSecrets } from './secret.ts';
@@ -18,7 +20,7 @@ export function configurationJsonSchema(): Record<string, unknown> {
 function forgetMachine(context: { jsonSchema: Record<string, unknown> }): void {
   const json = context.jsonSchema;
   if (json.defaultText !== undefined) delete json.default;
-  for (const word of ['defaultText', 'allowed', 'reloads', 'isSecret', 'isFile']) delete json[word];
+  for (const word of ['defaultText', 'allowed', 'reloads', 'isSecret', 'isFile', 'schemes']) delete json[word];
 }
 
 function row(key: Key): string {
@@ -29,6 +31,12 @@ function row(key: Key): string {
 
 function showDefault(key: Key): string {
   return key.type.meta()?.defaultText === undefined ? `\`${key.defaultText}\`` : key.defaultText;
+}
+
+function optionRow(name: (typeof listenerOptionNames)[number]): string {
+  const { description, allowed, defaultText, schemes: kinds = schemes } = listenerOptions[name].meta() ?? {};
+  const cells = [`\`${name}\``, description, allowed, defaultText, kinds.join(', ')];
+  return `| ${cells.map((cell) => String(cell).replaceAll('|', '\\|')).join(' | ')} |`;
 }
 
 /** The reference of the configuration: docs/configuration.md. */
@@ -52,6 +60,39 @@ must prove who they are, or it says \`allowAnonymous: true\` (docs/security.md).
 | key | what it is | allowed | default | takes effect at | variable |
 | --- | --- | --- | --- | --- | --- |
 ${keys.map(row).join('\n')}
+
+## Options of a listener
+
+In the file each listener is a map with \`url\` and any of these; behind a URL they are written \`?cert=a.pem&key=a.key\`, and what is a list
+(\`trustedProxies\`, \`origins\`) is named once for each entry. A port left out is 1883 for tcp, 8883 for tls, 8083 for ws and 8084 for wss; a path left
+out is \`/mqtt\`.
+
+\`\`\`yaml
+listeners:
+  - tcp://127.0.0.1:1883
+  - url: tls://0.0.0.0:8883
+    certificates:
+      - { cert: /etc/dunlin/example.com.pem, key: /etc/dunlin/example.com.key }
+      - { cert: /etc/dunlin/example.org.pem, key: /etc/dunlin/example.org.key }
+    clientCa: /etc/dunlin/devices-ca.pem
+    clientCertificates: require
+    allowAnonymous: true
+  - url: ws://10.1.2.3:8083/mqtt
+    proxy: required
+    trustedProxies: [10.1.0.0/16]
+    origins: [https://dashboard.example.com]
+    allowAnonymous: true
+\`\`\`
+
+Certificates, keys and authorities are read again at SIGHUP: new connections get them, connections that stand keep theirs. A file that is broken
+then changes nothing and is one line in the log. Everything else about listeners takes effect at a start.
+
+A WebSocket message, in one frame or several, may have twice \`limits.maximumPacketSizeBytes\`, at least 64 KiB. A request for a WebSocket that is not
+answered with 101 gets 404 for another path, 403 for an origin that may not connect, 400 without one of the subprotocols \`mqtt\` and \`mqttv3.1\`.
+
+| option | what it is | allowed | default | for |
+| --- | --- | --- | --- | --- |
+${listenerOptionNames.map(optionRow).join('\n')}
 `;
 }
 
@@ -90,12 +131,7 @@ export function printConfiguration(configuration: Configuration, origins: Readon
     for (const step of steps) value = (value as Record<string, unknown>)[step];
     const plain =
       key.path === 'listeners'
-        ? configuration.listeners.map(({ url, name, allowAnonymous, authentication }) => ({
-            url,
-            name,
-            allowAnonymous,
-            ...(authentication === undefined ? {} : { authentication }),
-          }))
+        ? configuration.listeners.map(listenerInput)
         : key.isSecret
           ? withoutSecrets(value as string)
           : value;

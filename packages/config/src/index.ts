@@ -1,5 +1,12 @@
 export type { AuthenticationMethod } from './access-keys.ts';
 export {
+  CertificateFileError,
+  type CertificateFiles,
+  type CertificateTexts,
+  readAuthorities,
+  readCertificate,
+} from './certificate-files.ts';
+export {
   configurationJsonSchema,
   configurationReference,
   configurationTemplate,
@@ -8,7 +15,14 @@ export {
 export { drainEndSeconds } from './drain-keys.ts';
 export { type Flag, parseAssignment } from './flag-layer.ts';
 export { configFileVariable, type Key, keys, keysByPath } from './keys.ts';
-export { formatListenerUrl, isLoopback, type Listener, type ListenerAddress, parseListenerUrl } from './listener.ts';
+export {
+  formatListenerUrl,
+  isLoopback,
+  type Listener,
+  type ListenerAddress,
+  type ListenerTls,
+  parseListenerUrl,
+} from './listener.ts';
 export { type Configuration, type ConfigurationSources, type LoadedConfiguration, loadConfiguration } from './load.ts';
 export { ConfigurationError, formatProblem, type Problem } from './problem.ts';
 export { withoutSecrets } from './secret.ts';

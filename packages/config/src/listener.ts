@@ -1,14 +1,31 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import type { AuthenticationMethod } from './access-keys.ts';
+import type { CertificateFiles } from './certificate-files.ts';
+import type { ClientCertificateMode, ListenerOptions, Scheme, TlsVersion } from './listener-keys.ts';
 
 /** Where a listener accepts connections. `port` 0: the system picks one. */
 export type ListenerAddress =
   | { kind: 'tcp'; host: string; port: number }
+  | { kind: 'tls'; host: string; port: number }
+  // With the path that a request for a WebSocket must name.
+  | { kind: 'ws'; host: string; port: number; path: string }
+  | { kind: 'wss'; host: string; port: number; path: string }
   | {
       kind: 'unix';
       /** Path of the socket in the file system. */
       path: string;
     };
+
+/** What a listener needs for TLS. */
+export interface ListenerTls {
+  /** The first is for clients that name no host, or none of these. */
+  certificates: CertificateFiles[];
+  /** Empty: clients are not asked for a certificate. */
+  clientCa: string;
+  clientCertificates: ClientCertificateMode;
+  minimumVersion: TlsVersion;
+  sessionResumption: boolean;
+}
 
 /** One door of the node, as the rest of the program sees it. */
 export interface Listener {
@@ -23,50 +40,61 @@ export interface Listener {
   authentication?: AuthenticationMethod[];
   /** How clients prove who they are, in the order in which it is tried. */
   methods: AuthenticationMethod[];
+  /** Connections of one worker at this listener; null: no limit of its own. */
+  connectionsMax: number | null;
+  /** For each step before the first MQTT byte. */
+  handshakeTimeoutSeconds: number;
+  tls: ListenerTls | null;
+  /** Addresses and ranges whose PROXY header is believed and required; null: no header is expected. */
+  trustedProxies: string[] | null;
+  /** Origins of web pages that may connect; null: those of the same host. */
+  origins: string[] | null;
 }
 
 /** What may stand in the file for one listener. */
-export interface ListenerInput {
+export interface ListenerInput extends ListenerOptions {
   url: string;
-  name?: string;
-  allowAnonymous?: boolean;
-  authentication?: AuthenticationMethod[];
 }
 
-export const defaultMqttPort = 1883;
+/** The ports that a URL without one means; 8083 and 8084 are where other brokers have WebSocket. */
+export const defaultPorts = { tcp: 1883, tls: 8883, ws: 8083, wss: 8084 } as const;
+
+/** What clients ask for when nobody said otherwise. */
+export const defaultWebSocketPath = '/mqtt';
+
+export const defaultHandshakeTimeoutSeconds = 10;
 
 /** Longest path of a Unix socket that every system takes (`sun_path` is 104 bytes on some, with its zero byte). */
 export const unixPathBytesMax = 103;
 
-const tcpPattern = /^tcp:\/\/(\[[0-9A-Fa-f:.]+\]|[^\s:/?#[\]]+)(?::(\d{1,5}))?\/?$/;
+export const listenerForms =
+  'tcp://HOST[:PORT], tls://HOST[:PORT], ws://HOST[:PORT][/PATH], wss://HOST[:PORT][/PATH] or unix:PATH';
 
-/** Parses `tcp://HOST[:PORT]` or `unix:PATH`; null: neither. An IPv6 address stands in brackets. */
+const urlPattern = /^(tcp|tls|ws|wss):\/\/(\[[0-9A-Fa-f:.]+\]|[^\s:/?#[\]]+)(?::(\d{1,5}))?(\/[^\s?#]*)?$/;
+
+/** Parses one of `listenerForms`; null: none of them. An IPv6 address stands in brackets. */
 export function parseListenerUrl(url: string): ListenerAddress | null {
   if (url.startsWith('unix:')) {
     const path = url.slice('unix:'.length);
     return path.length === 0 || Buffer.byteLength(path) > unixPathBytesMax ? null : { kind: 'unix', path };
   }
-  const match = tcpPattern.exec(url);
+  const match = urlPattern.exec(url);
   if (match === null) return null;
-  const bracketed = match[1].startsWith('[');
-  const host = bracketed ? match[1].slice(1, -1) : match[1];
+  const kind = match[1] as Exclude<Scheme, 'unix'>;
+  const bracketed = match[2].startsWith('[');
+  const host = bracketed ? match[2].slice(1, -1) : match[2];
   if (bracketed && !isIPv6(host)) return null;
-  const port = match[2] === undefined ? defaultMqttPort : Number(match[2]);
-  return port > 65535 ? null : { kind: 'tcp', host, port };
+  const port = match[3] === undefined ? defaultPorts[kind] : Number(match[3]);
+  if (port > 65535) return null;
+  if (kind === 'ws' || kind === 'wss') return { kind, host, port, path: match[4] ?? defaultWebSocketPath };
+  return match[4] === undefined || match[4] === '/' ? { kind, host, port } : null;
 }
 
-/** The short form of a listener, `URL[?name=NAME&allowAnonymous=true]`, as the long one. Null: an option is unknown or wrong. */
-export function parseListenerText(text: string): ListenerInput | null {
+/** The short form of a listener, `URL[?name=NAME&allowAnonymous=true]`: its URL, and its options as they are written. */
+export function parseListenerText(text: string): { url: string; options: [name: string, text: string][] } {
   const mark = text.indexOf('?');
-  if (mark === -1) return { url: text };
-  const input: ListenerInput = { url: text.slice(0, mark) };
-  for (const [key, value] of new URLSearchParams(text.slice(mark + 1))) {
-    if (key === 'name' && value !== '') input.name = value;
-    else if (key === 'allowAnonymous' && (value === 'true' || value === 'false'))
-      input.allowAnonymous = value === 'true';
-    else return null;
-  }
-  return input;
+  if (mark === -1) return { url: text, options: [] };
+  return { url: text.slice(0, mark), options: [...new URLSearchParams(text.slice(mark + 1))] };
 }
 
 /** True when only this machine can reach the address. A host name counts only if it is `localhost`: others may resolve to anything. */
@@ -80,5 +108,29 @@ export function isLoopback(address: ListenerAddress): boolean {
 /** The URL of an address, for logs: with the port that was really taken. */
 export function formatListenerUrl(address: ListenerAddress): string {
   if (address.kind === 'unix') return `unix:${address.path}`;
-  return isIPv6(address.host) ? `tcp://[${address.host}]:${address.port}` : `tcp://${address.host}:${address.port}`;
+  const host = isIPv6(address.host) ? `[${address.host}]` : address.host;
+  const path = address.kind === 'ws' || address.kind === 'wss' ? address.path : '';
+  return `${address.kind}://${host}:${address.port}${path}`;
+}
+
+/** A listener as it could be given back in the file. What holds only because nothing was said is left out. */
+export function listenerInput(listener: Listener): ListenerInput {
+  const { url, name, allowAnonymous, connectionsMax, handshakeTimeoutSeconds, tls, trustedProxies, origins } = listener;
+  const input: ListenerInput = { url, name, allowAnonymous };
+  if (listener.authentication !== undefined) input.authentication = listener.authentication;
+  if (connectionsMax !== null) input.connectionsMax = connectionsMax;
+  if (handshakeTimeoutSeconds !== defaultHandshakeTimeoutSeconds)
+    input.handshakeTimeoutSeconds = handshakeTimeoutSeconds;
+  if (tls !== null) {
+    input.certificates = tls.certificates;
+    if (tls.clientCa !== '') input.clientCa = tls.clientCa;
+    Object.assign(input, {
+      clientCertificates: tls.clientCertificates,
+      minimumTlsVersion: tls.minimumVersion,
+      sessionResumption: tls.sessionResumption,
+    });
+  }
+  if (trustedProxies !== null) Object.assign(input, { proxy: 'required', trustedProxies });
+  if (origins !== null) input.origins = origins;
+  return input;
 }

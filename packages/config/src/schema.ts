@@ -1,16 +1,11 @@
 import { availableParallelism, hostname } from 'node:os';
 import { z } from 'zod';
-import {
-  authenticationMethods,
-  authenticationShape,
-  authorizationShape,
-  deviceTokensShape,
-  jwtShape,
-} from './access-keys.ts';
+import { authenticationShape, authorizationShape, deviceTokensShape, jwtShape } from './access-keys.ts';
 import { adminShape, backplaneShape, clusterShape, nameForm, namePattern } from './cluster-keys.ts';
 import { drainShape } from './drain-keys.ts';
 import { limitShape } from './limit-keys.ts';
-import { parseListenerText, parseListenerUrl } from './listener.ts';
+import { listenerForms, parseListenerText, parseListenerUrl } from './listener.ts';
+import { listenerOptions, type Scheme } from './listener-keys.ts';
 import { storeShape } from './store-keys.ts';
 import { tracingShape } from './tracing-keys.ts';
 
@@ -27,6 +22,8 @@ declare module 'zod' {
     isSecret?: boolean;
     /** Names a file that must be readable. */
     isFile?: boolean;
+    /** For an option of a listener: the kinds of listener that know it; absent: all. */
+    schemes?: readonly Scheme[];
   }
 }
 
@@ -51,24 +48,14 @@ export function defaultWorkers(): number {
   return hasReusePort() ? Math.min(availableParallelism(), workersMax) : 1;
 }
 
-const listenerUrl = z.string().refine((url) => parseListenerUrl(url) !== null);
-const listenerForms = 'tcp://HOST[:PORT] or unix:PATH';
-
 const listener = z.union([
-  z.string().refine((text) => {
-    const input = parseListenerText(text);
-    return input !== null && parseListenerUrl(input.url) !== null;
-  }),
+  z.string().refine((text) => parseListenerUrl(parseListenerText(text).url) !== null),
   z.strictObject({
-    url: listenerUrl.meta({ description: 'Where to listen.', allowed: listenerForms }),
-    name: z.string().min(1).max(64).optional().meta({ description: 'A name for logs; the URL unless given.' }),
-    allowAnonymous: z.boolean().optional().meta({
-      description: 'Clients need not say who they are. Must be said out loud where other machines can connect.',
-    }),
-    authentication: z.array(z.enum(authenticationMethods)).optional().meta({
-      description:
-        'How clients of this listener prove who they are, tried in this order; `authentication.methods` unless given.',
-    }),
+    url: z
+      .string()
+      .refine((url) => parseListenerUrl(url) !== null)
+      .meta({ description: 'Where to listen.', allowed: listenerForms }),
+    ...listenerOptions,
   }),
 ]);
 
@@ -96,8 +83,8 @@ export const schema = z.strictObject({
     .default(['tcp://127.0.0.1:1883'])
     .meta({
       description:
-        'Where clients connect. Each is `{ url, name, allowAnonymous }`, or a URL alone, to which `?allowAnonymous=true` may be added.',
-      allowed: `a list of ${listenerForms}, or of { url, name, allowAnonymous }`,
+        'Where clients connect. Each is a URL with options behind it, `tls://0.0.0.0?cert=FILE&key=FILE`, or `{ url, … }` with the options of the next table.',
+      allowed: `a list of ${listenerForms}, or { url, name, allowAnonymous … }`,
     }),
   store: z.strictObject(storeShape),
   backplane: z.strictObject(backplaneShape),

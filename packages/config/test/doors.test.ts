@@ -109,7 +109,7 @@ const refused: [title: string, yaml: string, message: string][] = [
   [
     'an unknown method',
     'listeners:\n  - { url: "tcp://127.0.0.1:1", authentication: [password] }\n',
-    'dunlin.yaml:2:49: listeners[0].authentication: given ["password"], allowed: a list of client-certificate, jwt',
+    'dunlin.yaml:2:50: listeners[0].authentication[0]: given "password", allowed: a list of client-certificate, jwt',
   ],
   [
     'a file that is not there',

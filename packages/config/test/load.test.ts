@@ -38,7 +38,8 @@ function refusal(given: Given): string[] {
 }
 
 const receiveMaximum = 'limits.receiveMaximum';
-const listenerForms = 'tcp://HOST[:PORT] or unix:PATH';
+const listenerForms =
+  'tcp://HOST[:PORT], tls://HOST[:PORT], ws://HOST[:PORT][/PATH], wss://HOST[:PORT][/PATH] or unix:PATH';
 const refused: [title: string, given: Given, lines: string[]][] = [
   [
     'an unknown key, with the nearest one',
@@ -156,7 +157,7 @@ const refused: [title: string, given: Given, lines: string[]][] = [
   [
     'no listener',
     { yaml: 'listeners: []\n' },
-    [`dunlin.yaml:1:12: listeners: given [], allowed: a list of ${listenerForms}, or of { url, name, allowAnonymous }`],
+    [`dunlin.yaml:1:12: listeners: given [], allowed: a list of ${listenerForms}, or { url, name, allowAnonymous … }`],
   ],
   [
     'several workers where a port cannot be shared',
@@ -275,7 +276,7 @@ describe('accepted', () => {
   test('listeners in both forms', () => {
     const yaml =
       'listeners:\n  - tcp://[::1]\n  - unix:/run/d.sock\n  - { url: "tcp://0.0.0.0:1884", name: open, allowAnonymous: true }\n';
-    expect(load({ yaml }).configuration.listeners).toEqual([
+    expect(load({ yaml }).configuration.listeners).toMatchObject([
       {
         url: 'tcp://[::1]',
         name: 'tcp://[::1]',

@@ -5,11 +5,13 @@ import {
   formatListenerUrl,
   type Key,
   keys,
+  type Listener,
   type ListenerAddress,
   withoutSecrets,
 } from '@dunlin/config';
 import { type NodeLogger, NodeMetrics } from '@dunlin/telemetry';
 import { AdminServer } from './admin/admin-server.ts';
+import { Certificates } from './certificates.ts';
 import {
   closeStore,
   composeLeases,
@@ -47,6 +49,7 @@ export class EdgeNode {
   readonly #version: string;
   readonly #pool: WorkerPool;
   readonly #metrics: NodeMetrics;
+  readonly #certificates: Certificates;
   /** Whether the node is ready for clients, and why not. */
   readonly readiness: NodeStatus;
   readonly #admin: AdminServer | null;
@@ -88,7 +91,11 @@ export class EdgeNode {
     this.failure = promise;
     promise.catch((error: Error) => this.#logger.error('the node cannot go on', { error }));
     this.#storeThread = needsStoreThread(configuration) ? new StoreThread(reject) : null;
+    this.#certificates = new Certificates(configuration.listeners, this.#logger, (listener, material) =>
+      this.#pool.renewTls(listener, material),
+    );
     this.#pool = new WorkerPool({
+      tls: () => this.#certificates.materials,
       configuration,
       version: options.version,
       logger: this.#logger,
@@ -136,6 +143,7 @@ export class EdgeNode {
     try {
       const { listeners, workers, admin } = this.#configuration;
       this.#accessTexts = await readAccess(this.#configuration);
+      this.#certificates.open();
       if (workers > 1) for (const listener of listeners) await refuseSharedPort(listener.address);
       if (this.#admin !== null) {
         this.#adminUrl = await this.#admin.listen(admin.address);
@@ -269,6 +277,7 @@ export class EdgeNode {
       this.#pool.setLogLevel(next.log.level);
     }
     Object.assign(this.#configuration.drain, next.drain);
+    this.#certificates.reload(next);
     const applied = changed.filter((key) => key.reloads).map((key) => key.path);
     const needStart = changed.filter((key) => !key.reloads).map((key) => key.path);
     this.#logger.info('configuration reloaded', { changed: applied });
@@ -330,6 +339,7 @@ export class EdgeNode {
   }
 
   async #closeAll(): Promise<void> {
+    this.#certificates.close();
     await this.#admin?.close();
     await closeStore(this.#configuration, this.#store, this.#leases);
     await this.#storeThread?.stop();
@@ -347,8 +357,16 @@ class StoppedError extends Error {}
 
 function isSame(key: Key, before: Configuration, after: Configuration): boolean {
   const read = (configuration: Configuration) =>
-    key.path.split('.').reduce((value: unknown, step) => (value as Record<string, unknown>)[step], configuration);
+    key.path === 'listeners'
+      ? configuration.listeners.map(withoutFiles)
+      : key.path.split('.').reduce((value: unknown, step) => (value as Record<string, unknown>)[step], configuration);
   return JSON.stringify(read(before)) === JSON.stringify(read(after));
+}
+
+/** Of a listener, what takes effect at a start only: its certificates do at once. */
+function withoutFiles(listener: Listener): unknown {
+  const { tls } = listener;
+  return { ...listener, tls: tls === null ? null : { ...tls, certificates: [], clientCa: '' } };
 }
 
 /** Starts a node; resolves when it accepts connections. */

@@ -230,8 +230,10 @@ export class Logs {
     const limits = this.turn.single(new SingleCall(shard.slot, false, 'GET', [`${shard.start}trimmed`]), logsTouched);
     const range = [`${shard.start}filled`, '-inf', timeText(now), 'LIMIT', '0', String(dueLogsMax)];
     const changed = this.turn.single(new SingleCall(shard.slot, false, 'ZRANGEBYSCORE', range), logsTouched);
-    const isNew = ((await limits.reply) as Buffer | null)?.toString() !== limitsText;
-    const filters = ((await changed.reply) as Buffer[]).map(String);
+    // Waited for together: when Redis goes away both are refused, and a refusal that nobody waits for yet ends the worker.
+    const [known, members] = await Promise.all([limits.reply, changed.reply]);
+    const isNew = (known as Buffer | null)?.toString() !== limitsText;
+    const filters = (members as Buffer[]).map(String);
     if (!isNew) return { shard, filters, next: '0', isNew };
     return { shard, ...(await this.scan(shard, '0')), isNew };
   }

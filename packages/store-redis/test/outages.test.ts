@@ -180,6 +180,17 @@ describe('Redis goes away', () => {
     await status.is(true);
   });
 
+  /** Seen to end the process, as a rejection that nobody waits for, when the two questions of a shard are waited for one after the other. */
+  test('what asks several things at once is refused as one', async () => {
+    const server = await redis();
+    const proxy = await FaultProxy.start({ port: server.port });
+    cleanups.push(() => proxy.close());
+    const { store } = watched({ url: `redis://127.0.0.1:${proxy.port}`, prefix: randomUUID() });
+    await store.open();
+    proxy.freeze();
+    await expect(store.trimLogs({ messagesMax: 1, bytesMax: 1 }, now)).rejects.toMatchObject(unavailable);
+  });
+
   /** Seen to fail when the client ends the connection in its own way, and when its socket is destroyed and not reset. */
   test.each([1_048_576, 2_097_152, 3_145_728])(
     'what a connection still held when it was given up does not arrive any more: %i bytes',

@@ -70,6 +70,9 @@ export const metricRows: readonly MetricRow[] = [
   { name: 'dunlin_durable_filters', type: 'gauge', merge: 'least', labels: [], help: 'Filters with a log, as the worker knows them that knows fewest.', samples: one((m) => m.durableFilters) },
   { name: 'dunlin_route_repairs_total', type: 'counter', merge: 'sum', labels: [], help: 'Whole sets of routes that were asked for because something was lost.', samples: one((m) => m.routeRepairs) },
   { name: 'dunlin_route_confirm_timeouts_total', type: 'counter', merge: 'sum', labels: [], help: 'Subscriptions that were acknowledged although another worker had not confirmed the route in time.', samples: one((m) => m.barrierTimeouts) },
+  { name: 'dunlin_handshakes_failed_total', type: 'counter', merge: 'sum', labels: [], help: 'Connections that ended before their first MQTT byte: TLS or WebSocket handshakes that failed or took too long.', samples: one((m) => m.handshakesFailed) },
+  { name: 'dunlin_proxy_headers_refused_total', type: 'counter', merge: 'sum', labels: [], help: 'Connections without the PROXY header that their listener requires, with a wrong one, or from an address that is not trusted.', samples: one((m) => m.proxyHeadersRefused) },
+  { name: 'dunlin_listener_full_total', type: 'counter', merge: 'sum', labels: [], help: 'Connections that were closed because their listener had its most.', samples: one((m) => m.listenerFull) },
   { name: 'dunlin_drained_connections_total', type: 'counter', merge: 'sum', labels: [], help: 'Connections that were sent away because the node is being drained.', samples: one((m) => m.drained) },
   // Messages and bytes
   { name: 'dunlin_messages_received_total', type: 'counter', merge: 'sum', labels: ['qos'], help: 'PUBLISH packets from clients.', samples: by(qosLevels, (m, qos) => split(qos, m.publishesReceived, m.publishesReceived1, m.publishesReceived2)) },

@@ -22,8 +22,10 @@ export interface HaproxyServer {
 export interface HaproxyOptions {
   /** Brokers behind it, on loopback, by names of their own. */
   readonly servers: readonly HaproxyServer[];
-  /** True: each connection begins with a PROXY protocol version 2 header, health checks too. */
-  readonly sendProxy?: boolean;
+  /** True: each connection begins with a PROXY protocol version 2 header, health checks too. Or what `server` lines have for it: `send-proxy`, `send-proxy-v2-ssl-cn` … */
+  readonly sendProxy?: boolean | string;
+  /** Added to the `bind` line: `ssl crt FILE ca-file FILE verify required`. */
+  readonly bind?: string;
   /** How often a server is checked; two failures take it out, one success takes it in. */
   readonly checkMilliseconds?: number;
   /** The TCP port; a free one by default. */
@@ -103,11 +105,12 @@ function serverLine({ name, port, readyPort }: HaproxyServer): string {
 }
 
 function configuration(
-  { servers, sendProxy, checkMilliseconds = 200 }: HaproxyOptions,
+  { servers, sendProxy, bind = '', checkMilliseconds = 200 }: HaproxyOptions,
   port: number,
   readyPort: number,
 ): string {
-  const proxy = sendProxy === true ? ' send-proxy-v2 check-send-proxy' : '';
+  const words = sendProxy === true ? 'send-proxy-v2' : sendProxy === false ? undefined : sendProxy;
+  const proxy = words === undefined ? '' : ` ${words} check-send-proxy`;
   return [
     'global',
     '  hard-stop-after 1s',
@@ -120,7 +123,7 @@ function configuration(
     '  retries 3',
     '  option redispatch',
     'frontend mqtt',
-    `  bind 127.0.0.1:${port}`,
+    `  bind 127.0.0.1:${port} ${bind}`.trimEnd(),
     '  default_backend brokers',
     'backend brokers',
     '  balance leastconn',

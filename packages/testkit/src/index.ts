@@ -32,6 +32,7 @@ export {
 export { redisCall } from './redis-call.ts';
 export { SeededRandom } from './seeded-random.ts';
 export { type ServerCommand, ServerProcess } from './server-process.ts';
+export { type CertificateOptions, type IssuedCertificate, TestAuthority } from './test-authority.ts';
 export { valkeyServerPath } from './valkey.ts';
 export { WebSocketClient, webSocketOpcode } from './web-socket-client.ts';
 export { type PacketOf, WireClient } from './wire-client.ts';

@@ -1,5 +1,6 @@
-import { connect as connectSocket, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { decodePacket, encodePacket, type Packet, PacketType, type ProtocolVersion } from '@dunlin/protocol';
+import { openStream } from './client-stream.ts';
 import { DeadlineError, defaultDeadlineMilliseconds, withDeadline } from './deadline.ts';
 import { type Frame, PacketFramer } from './packet-framer.ts';
 
@@ -21,33 +22,25 @@ const pingreq = Buffer.from([0xc0, 0]);
 export class WireClient {
   /** The protocol version that packets are encoded and decoded for; a test may change it before it connects. */
   version: ProtocolVersion;
-  readonly #socket: Socket;
+  readonly #socket: Duplex;
   readonly #framer = new PacketFramer();
   readonly #frames: Frame[] = [];
   readonly #transcript: string[] = [];
   #isClosed = false;
   #wake = Promise.withResolvers<void>();
 
-  private constructor(socket: Socket, version: ProtocolVersion) {
+  private constructor(socket: Duplex, version: ProtocolVersion) {
     this.#socket = socket;
     this.version = version;
-    socket.setNoDelay(true);
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('error', (error) => this.#note('!', error.message));
     socket.on('end', () => this.#close('end of stream'));
     socket.on('close', () => this.#close('closed'));
   }
 
-  /** Opens a connection to `mqtt://host:port` or `unix:/path`, and says nothing yet. */
+  /** Opens a connection to `mqtt://host:port`, `mqtts://…`, `ws://host:port/path`, `wss://…` or `unix:/path`, and says nothing yet. */
   static async open(url: string, version: ProtocolVersion = 5): Promise<WireClient> {
-    const socket = url.startsWith('unix:')
-      ? connectSocket({ path: url.slice('unix:'.length) })
-      : connectSocket({ host: new URL(url).hostname, port: Number(new URL(url).port) });
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    socket.once('connect', resolve);
-    socket.once('error', (cause) => reject(new DeadlineError(`cannot connect to ${url}: ${cause.message}`, { cause })));
-    await withDeadline(promise, () => `no connection to ${url}`);
-    return new WireClient(socket, version);
+    return new WireClient(await openStream(url), version);
   }
 
   /** Sends bytes as they are, or packets encoded for `version`, in one write. */

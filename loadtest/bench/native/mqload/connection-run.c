@@ -23,7 +23,8 @@ static void finish(Connection *c) {
     return;
   }
   free(c->in.bytes);
-  c->in = (Buffer){0};
+  free(c->wire_in.bytes);
+  c->in = c->wire_in = (Buffer){0};
 }
 
 static void connect_all(void) {

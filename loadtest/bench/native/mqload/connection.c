@@ -57,7 +57,7 @@ void start_events(void) {
   if (epoll_fd < 0) die("epoll_create1");
 }
 
-static void make_room(Buffer *buffer, size_t length) {
+void make_room(Buffer *buffer, size_t length) {
   if (buffer->start == buffer->end) buffer->start = buffer->end = 0;
   if (buffer->end + length <= buffer->capacity) return;
   buffer->capacity = (buffer->end + length) * 2;
@@ -83,13 +83,7 @@ static void watch(Connection *c, int operation, bool for_write) {
 
 /** Sends what the kernel takes, and asks for an event when it does not take all. */
 void flush(Connection *c) {
-  while (c->out.start < c->out.end) {
-    ssize_t n = send(c->fd, c->out.bytes + c->out.start, c->out.end - c->out.start, MSG_NOSIGNAL);
-    if (n < 0 && errno == EAGAIN) break;
-    if (n < 0) die("send");
-    c->out.start += n;
-  }
-  bool waiting = c->out.start < c->out.end;
+  bool waiting = !carrier_flush(c);
   if (waiting != c->wants_write) watch(c, EPOLL_CTL_MOD, waiting);
 }
 
@@ -118,6 +112,7 @@ void open_connection(Connection *c) {
 }
 
 void close_connection(Connection *c) {
+  carrier_close(c);
   close(c->fd);
   free(c->in.bytes);
   free(c->out.bytes);
@@ -141,17 +136,14 @@ static void take_packets(Connection *c) {
 }
 
 static void on_readable(Connection *c) {
-  for (;;) {
-    make_room(&c->in, READ_BYTES);
-    ssize_t n = recv(c->fd, c->in.bytes + c->in.end, c->in.capacity - c->in.end, 0);
+  for (bool more = true; more;) {
+    ssize_t n = carrier_receive(c, &more);
     if (n == 0) fail("the broker closed %s %d", c->role == PUBLISHER ? "publisher" : "subscriber", c->index);
     if (n < 0 && errno == EAGAIN) break;
     if (n < 0) die("recv");
-    c->in.end += n;
     take_packets(c);
-    if (n < READ_BYTES) break;
   }
-  if (c->out.end > c->out.start) flush(c);
+  if (carrier_waiting(c)) flush(c);
 }
 
 static void on_connected(Connection *c) {
@@ -159,6 +151,15 @@ static void on_connected(Connection *c) {
   socklen_t size = sizeof error;
   getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &size);
   if (error) fail("connect: %s", strerror(error));
+}
+
+/** Something came for a connection that is not open yet. */
+static void on_opening(Connection *c) {
+  if (!carrier_opens(c)) {
+    flush(c);
+    if (c->tls_wants_write != c->wants_write && c->state == TLS_HANDSHAKE) watch(c, EPOLL_CTL_MOD, c->tls_wants_write);
+    return;
+  }
   c->state = WAITING_CONNACK;
   send_connect(c);
   flush(c);
@@ -171,7 +172,13 @@ void turn(int timeout_ms) {
   for (int i = 0; i < count; i++) {
     Connection *c = events[i].data.ptr;
     if (c->state == CONNECTING) {
-      if (events[i].events & (EPOLLOUT | EPOLLERR)) on_connected(c);
+      if (!(events[i].events & (EPOLLOUT | EPOLLERR))) continue;
+      on_connected(c);
+      on_opening(c);
+      continue;
+    }
+    if (c->state == TLS_HANDSHAKE || c->state == WEB_SOCKET_HANDSHAKE) {
+      on_opening(c);
       continue;
     }
     if (events[i].events & EPOLLIN) on_readable(c);

@@ -68,11 +68,11 @@ static void publish(Connection *c) {
 /** Publishes until the window, the broker's receive maximum or the socket is full. */
 static void fill_window(Connection *c) {
   uint64_t done = through(c);
-  while (c->sent - done < (uint64_t)options.window && c->out.end - c->out.start <= OUT_BYTES_MAX) {
+  while (c->sent - done < (uint64_t)options.window && carrier_waiting(c) <= OUT_BYTES_MAX) {
     if (options.qos && c->sent - c->acknowledged >= c->receive_maximum) break; /* [MQTT-3.3.4-7] */
     publish(c);
   }
-  if (c->out.end > c->out.start) flush(c);
+  if (carrier_waiting(c)) flush(c);
 }
 
 static void open_clients(Connection *first, int count, Role role, int port, int ready_target) {
@@ -84,7 +84,7 @@ static void open_clients(Connection *first, int count, Role role, int port, int 
     c->port = port;
     open_connection(c);
     if (role == PUBLISHER) make_publish_header(c);
-    while (c->state == CONNECTING) turn(50);
+    while (c->state < WAITING_CONNACK) turn(50);
   }
   while (ready_count < ready_target) {
     turn(50);

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* Bounds of the generator, each with its reason. */
 enum {
@@ -23,11 +24,12 @@ enum {
   CONNECT_SECONDS = 300,      /* to connect all clients of a connection run */
   SOURCE_CONNECTIONS = 20000, /* per source address: the default range has 28,232 ephemeral ports */
   FDS_SPARE = 64,             /* descriptors that are not connections */
+  INT_MAX_BYTES = 1 << 30,    /* OpenSSL counts bytes in an int */
 };
 
 typedef enum { MODE_PAIR, MODE_FANOUT, MODE_FANIN, MODE_SHARED, MODE_PING, MODE_CONN, MODE_IDLE } Mode;
 typedef enum { PUBLISHER, SUBSCRIBER } Role;
-typedef enum { CONNECTING, WAITING_CONNACK, WAITING_SUBACK, READY } State;
+typedef enum { CONNECTING, TLS_HANDSHAKE, WEB_SOCKET_HANDSHAKE, WAITING_CONNACK, WAITING_SUBACK, READY } State;
 
 typedef struct {
   const char *host;
@@ -37,7 +39,8 @@ typedef struct {
   int pids[PIDS_MAX], pid_count;
   int publishers, subscribers, qos, payload_bytes, seconds, window, connections;
   int publisher_version, subscriber_version; /* 4: MQTT 3.1.1; 5: MQTT 5.0 */
-  bool persistent, retain;
+  bool persistent, retain, tls;
+  const char *web_socket_path; /* NULL: no WebSocket */
 } Options;
 
 typedef struct {
@@ -50,7 +53,11 @@ typedef struct {
   Role role;
   State state;
   bool wants_write;
-  Buffer in, out;
+  Buffer in, out;           /* MQTT */
+  Buffer wire_in, wire_out; /* frames of WebSocket */
+  uint64_t frame_left;      /* payload of the frame that has begun */
+  struct ssl_st *tls;       /* SSL of OpenSSL; NULL without TLS */
+  bool tls_wants_write;     /* the handshake waits to send */
   uint8_t publish_header[PUBLISH_HEADER_MAX]; /* made once: only the packet identifier changes */
   size_t publish_header_length, packet_id_at;
   uint16_t packet_id;
@@ -85,10 +92,18 @@ void allow_descriptors(int needed);
 void start_events(void);
 void open_connection(Connection *c);
 void close_connection(Connection *c);
+void make_room(Buffer *buffer, size_t length);
 void append(Connection *c, const void *bytes, size_t length);
 uint8_t *reserve(Connection *c, size_t length);
 void flush(Connection *c);
 void turn(int timeout_ms);
+
+/* carrier.c: TCP, TLS, WebSocket */
+bool carrier_opens(Connection *c);
+bool carrier_flush(Connection *c);
+size_t carrier_waiting(const Connection *c);
+ssize_t carrier_receive(Connection *c, bool *more);
+void carrier_close(Connection *c);
 
 /* packets.c: called by connection.c for each whole packet */
 void on_packet(Connection *c, uint8_t first_byte, uint8_t *body, size_t length);

@@ -30,7 +30,9 @@ static const char usage[] =
     "  -c, --charge PID[,PID...]    processes of the broker: their CPU time and memory are printed\n"
     "  -n, --connections N          1000, for conn and idle\n"
     "  -x, --persistent             the subscribers' sessions outlive their connections\n"
-    "  -r, --retain                 retained publishes\n";
+    "  -r, --retain                 retained publishes\n"
+    "      --tls                    over TLS; the broker's certificate is not checked\n"
+    "      --web-socket PATH        over WebSocket\n";
 
 static const struct {
   const char *name;
@@ -44,6 +46,7 @@ static const struct option long_options[] = {
     {"payload-bytes", 1, 0, 's'},  {"seconds", 1, 0, 'd'},       {"window", 1, 0, 'w'},
     {"charge", 1, 0, 'c'},         {"connections", 1, 0, 'n'},   {"persistent", 0, 0, 'x'},
     {"retain", 0, 0, 'r'},         {"publisher-version", 1, 0, 'A'}, {"subscriber-version", 1, 0, 'B'},
+    {"tls", 0, 0, 'T'},            {"web-socket", 1, 0, 'W'},
     {"help", 0, 0, '?'},           {0, 0, 0, 0}};
 
 static void refuse(const char *what, const char *value) {
@@ -98,6 +101,8 @@ void parse_options(int argc, char **argv) {
     case 'n': options.connections = number("connections", optarg, 1, 1000000); break;
     case 'x': options.persistent = true; break;
     case 'r': options.retain = true; break;
+    case 'T': options.tls = true; break;
+    case 'W': options.web_socket_path = optarg; break;
     default: fputs(usage, stderr); exit(2);
     }
   }

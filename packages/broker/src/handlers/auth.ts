@@ -50,8 +50,8 @@ async function reAuthenticate(connection: Connection, first: Buffer): Promise<vo
     password: null,
     remoteAddress: connection.transport.remoteAddress,
     listener: connection.transport.listener,
+    clientCertificate: connection.transport.clientCertificate,
     version: connection.version,
-    clientCertificate: null,
   });
   if (exchange === null) {
     connection.disconnect(ReasonCode.badAuthenticationMethod, 'this authentication method is not known here any more');

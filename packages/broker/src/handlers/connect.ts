@@ -139,8 +139,8 @@ async function authenticate(
     password: packet.password,
     remoteAddress: connection.transport.remoteAddress,
     listener: connection.transport.listener,
+    clientCertificate: connection.transport.clientCertificate,
     version: connection.version,
-    clientCertificate: null,
   };
   const method = packet.properties.authenticationMethod;
   if (method === undefined) return decide(connection, await connection.broker.authenticator.authenticate(credentials));

@@ -1,11 +1,4 @@
-/** A client certificate that the listener has verified. */
-export interface ClientCertificate {
-  commonName: string;
-  /** With their kinds, as in `DNS:gauge-7`. */
-  subjectAltNames: string[];
-  /** SHA-256, in hexadecimal. */
-  fingerprint: string;
-}
+import type { ClientCertificate } from './transport.ts';
 
 /** Port: who may connect. */
 export interface Credentials {

@@ -47,6 +47,12 @@ export class Metrics {
   authenticationsAccepted = 0;
   authenticationsRefused = 0;
   protocolErrors = 0;
+  /** Connections that ended before their first MQTT byte: TLS or WebSocket handshakes that failed or took too long. */
+  handshakesFailed = 0;
+  /** Connections without the PROXY header that their listener requires, with a wrong one, or with one from an address that is not trusted. */
+  proxyHeadersRefused = 0;
+  /** Connections over the most that one listener takes. */
+  listenerFull = 0;
   publishesReceived = 0;
   publishesSent = 0;
   /** Those of QoS 1 and 2 among them; the rest has QoS 0, whose way is the hottest. The same with whole packets in bytes below. */

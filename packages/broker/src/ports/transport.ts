@@ -1,3 +1,13 @@
+/** A client's certificate that was verified: by TLS here, or by the load balancer that says so in its PROXY header. */
+export interface ClientCertificate {
+  /** The common name of its subject; empty when it has none, or several. */
+  commonName: string;
+  /** As `DNS:device-7.example`, `URI:spiffe://example/device-7`, `email:…`, `IP Address:…`; none from a PROXY header. */
+  subjectAltNames: string[];
+  /** SHA-256 of the certificate, `AB:CD:…`; empty from a PROXY header. */
+  fingerprint: string;
+}
+
 /** Port: one client's byte stream, whatever carries it. Bytes that arrive are given to `Connection.receive`. */
 export interface Transport {
   /** Sends bytes. True: the kernel took all of them, the buffer may be used again. False: the transport keeps the buffer. */
@@ -15,4 +25,6 @@ export interface Transport {
   readonly remoteAddress: string;
   /** The name of the listener it came through. */
   readonly listener: string;
+  /** Null: the client showed none, or was not asked for one. */
+  readonly clientCertificate: ClientCertificate | null;
 }

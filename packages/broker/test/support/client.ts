@@ -16,6 +16,7 @@ import type { Transport } from '../../src/ports/transport.ts';
 export class FakeTransport implements Transport {
   readonly remoteAddress = '192.0.2.1:1883';
   readonly listener = 'test';
+  readonly clientCertificate = null;
   pendingBytes = 0;
   paused = false;
   ended = false;

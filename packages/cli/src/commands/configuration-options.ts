@@ -61,7 +61,11 @@ const shortcuts: { option: keyof ConfigurationValues; flags: string; path: strin
 export function addConfigurationOptions(command: Command): Command {
   command
     .option('--config <file>', 'configuration file (YAML)')
-    .option('--listener <url>', 'where to listen: tcp://HOST:PORT or unix:PATH; may be given several times', collect)
+    .option(
+      '--listener <url>',
+      'where to listen: tcp://HOST:PORT, tls://HOST:PORT?cert=FILE&key=FILE, ws://HOST:PORT/mqtt, wss://HOST:PORT/mqtt?cert=FILE&key=FILE or unix:PATH; may be given several times',
+      collect,
+    )
     .option('--store <kind or url>', 'memory, lmdb, or where Redis is: redis://HOST:PORT')
     .option('--set <key=value>', 'set any key of the configuration; may be given several times', collect);
   for (const { flags, description } of shortcuts) command.option(flags, description);

@@ -1,24 +1,160 @@
 import { statSync, unlinkSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
-import type { Broker } from '@dunlin/broker';
+import type { TLSSocket } from 'node:tls';
+import type { Broker, Logger } from '@dunlin/broker';
 import type { Listener, ListenerAddress } from '@dunlin/config';
-import { SocketTransport } from './socket-transport.ts';
+import type { Peer } from './peer.ts';
+import { ProxyDoor } from './proxy-door.ts';
+import { RefusalLog } from './refusal.ts';
+import { formatPeer, SocketTransport } from './socket-transport.ts';
+import { TlsDoor } from './tls-door.ts';
+import type { TlsMaterial } from './tls-material.ts';
+import { TlsTransport } from './tls-transport.ts';
+import { WebSocketDoor } from './web-socket-door.ts';
+import { WebSocketTransport } from './web-socket-transport.ts';
 
 /** Connections that wait for `accept`: a reconnect storm of a few thousand clients finds room (the system may cut it, see net.core.somaxconn). */
 const backlog = 4096;
 
-/** Accepts connections at one address and gives them to the broker of this thread. */
+/** A WebSocket frame of a client may hold several packets; of one larger than this nobody has need. */
+function frameBytesMax(maximumPacketSizeBytes: number): number {
+  return Math.max(2 * maximumPacketSizeBytes, 64 * 1024);
+}
+
+export interface SocketListenerOptions {
+  listener: Listener;
+  /** Where to listen: the listener's own address, with the port that was taken for it. */
+  address: ListenerAddress;
+  broker: Broker;
+  logger: Logger;
+  /** What `readTlsMaterial` gave for it; null where it has no TLS. */
+  material: TlsMaterial | null;
+}
+
+/**
+ * Accepts connections at one address and gives them to the broker of this thread, through the doors that the listener has:
+ *
+ * ```
+ *   socket ──> ProxyDoor ──> TlsDoor ──> WebSocketDoor ──> transport ──> broker
+ *               (proxy)      (tls, wss)     (ws, wss)
+ * ```
+ */
 export class SocketListener {
   readonly #server: Server;
+  readonly #options: SocketListenerOptions;
   readonly #address: ListenerAddress;
+  readonly #refusals: RefusalLog;
+  readonly #proxy: ProxyDoor | null;
+  readonly #tls: TlsDoor | null;
+  readonly #webSocket: WebSocketDoor | null;
+  /** What proxies said, of connections on their way through the doors behind. */
+  readonly #peers = new Map<string, Peer>();
 
-  constructor(listener: Listener, address: ListenerAddress, broker: Broker) {
+  constructor(options: SocketListenerOptions) {
+    const { listener, address, broker, logger } = options;
+    this.#options = options;
     this.#address = address;
-    const name = listener.name;
-    this.#server = createServer({ noDelay: true, allowHalfOpen: false }, (socket: Socket) => {
-      const transport = new SocketTransport(socket, name);
-      transport.attach(broker.accept(transport));
+    this.#refusals = new RefusalLog(listener.name, logger, broker.metrics);
+    this.#proxy = this.#makeProxyDoor();
+    this.#tls = this.#makeTlsDoor();
+    this.#webSocket = this.#makeWebSocketDoor();
+    this.#server = createServer({ noDelay: true, allowHalfOpen: false }, (socket) => this.#enter(socket));
+    if (listener.connectionsMax !== null) this.#server.maxConnections = listener.connectionsMax;
+    this.#server.on('drop', (dropped) => {
+      const { remoteAddress, remotePort } = dropped ?? {};
+      this.#refusals.add({
+        kind: 'full',
+        address: `${remoteAddress}:${remotePort}`,
+        reason: 'connectionsMax is reached',
+      });
     });
+  }
+
+  #makeProxyDoor(): ProxyDoor | null {
+    const { trustedProxies: trusted, handshakeTimeoutSeconds } = this.#options.listener;
+    if (trusted === null) return null;
+    return new ProxyDoor({
+      trusted,
+      handshakeTimeoutSeconds,
+      accept: (socket, peer) => this.#proxied(socket, peer),
+      refuse: (refusal) => this.#refusals.add(refusal),
+    });
+  }
+
+  #makeTlsDoor(): TlsDoor | null {
+    const { listener, material } = this.#options;
+    if (listener.tls === null || material === null) return null;
+    return new TlsDoor({
+      tls: listener.tls,
+      material,
+      handshakeTimeoutSeconds: listener.handshakeTimeoutSeconds,
+      accept: (socket) => this.#established(socket),
+      refuse: (refusal) => this.#refusals.add(refusal),
+    });
+  }
+
+  #makeWebSocketDoor(): WebSocketDoor | null {
+    const { listener, address, broker } = this.#options;
+    if (address.kind !== 'ws' && address.kind !== 'wss') return null;
+    return new WebSocketDoor({
+      path: address.path,
+      origins: listener.origins,
+      frameBytesMax: frameBytesMax(broker.limits.maximumPacketSizeBytes),
+      handshakeTimeoutSeconds: listener.handshakeTimeoutSeconds,
+      accept: (webSocket, socket) => {
+        const transport = new WebSocketTransport(webSocket, this.#transportOf(socket));
+        transport.attach(broker.accept(transport));
+      },
+      refuse: (refusal) => this.#refusals.add(refusal),
+    });
+  }
+
+  #enter(socket: Socket): void {
+    if (this.#proxy !== null) this.#proxy.enter(socket);
+    else if (this.#tls !== null) this.#tls.enter(socket);
+    else this.#established(socket);
+  }
+
+  #proxied(socket: Socket, peer: Peer): void {
+    const key = formatPeer(socket);
+    this.#peers.set(key, peer);
+    socket.once('close', () => this.#peers.delete(key));
+    const { address, serverName, clientCertificate } = peer;
+    const fields = { listener: this.#options.listener.name, proxy: key, address, serverName };
+    const commonName = clientCertificate?.commonName;
+    this.#options.logger.debug(address === '' ? 'a proxy speaks for itself' : 'a proxy speaks for a client', {
+      ...fields,
+      ...(commonName === undefined ? {} : { commonName }),
+    });
+    if (this.#tls !== null) {
+      this.#tls.enter(socket);
+      return;
+    }
+    this.#established(socket);
+    socket.resume(); // it was paused behind the header
+  }
+
+  /** Bytes of the client come next: MQTT, or the request for a WebSocket. */
+  #established(socket: Socket): void {
+    if (this.#webSocket !== null) {
+      this.#webSocket.enter(socket);
+      return;
+    }
+    const transport = this.#transportOf(socket);
+    transport.attach(this.#options.broker.accept(transport));
+  }
+
+  #transportOf(socket: Socket): SocketTransport {
+    const { listener } = this.#options;
+    const peer = this.#peers.size === 0 ? null : (this.#peers.get(formatPeer(socket)) ?? null);
+    return this.#tls === null
+      ? new SocketTransport(socket, listener.name, peer)
+      : new TlsTransport(socket as TLSSocket, listener.name, peer);
+  }
+
+  /** Other certificates, for connections that come from now on. */
+  renewTls(material: TlsMaterial): void {
+    this.#tls?.renew(material);
   }
 
   /**
@@ -73,7 +209,7 @@ function removeStaleSocket(path: string): Promise<void> {
  * same user join in, and a second node would silently take half of the connections of the first.
  */
 export async function refuseSharedPort(address: ListenerAddress): Promise<void> {
-  if (address.kind !== 'tcp' || address.port === 0) return;
+  if (address.kind === 'unix' || address.port === 0) return;
   const probe = createServer();
   await new Promise<void>((resolve, reject) => {
     probe.once('error', reject);

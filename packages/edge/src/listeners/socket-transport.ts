@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
-import type { Connection, Transport } from '@dunlin/broker';
+import type { ClientCertificate, Connection, Transport } from '@dunlin/broker';
+import type { Peer } from './peer.ts';
 
 /**
  * A TCP or Unix socket as the broker's transport. Hot path.
@@ -21,19 +22,22 @@ export class SocketTransport implements Transport {
   readonly listener: string;
   /** Set right after the broker has accepted the transport, before any event of the socket can come. */
   connection: Connection | null;
-  private readonly socket: Socket;
+  protected readonly socket: Socket;
+  /** Null: nobody stands between us and the client. */
+  private readonly peer: Peer | null;
   private address: string;
   private error: Error | undefined;
-  private waitsForDrain: boolean;
+  protected waitsForDrain: boolean;
   /** Bytes of the one write that went past the buffer and that the kernel has not taken whole. */
   private directBytes: number;
   private inWrite: boolean;
   private readonly written: (error?: Error | null) => void;
-  private endTimer: NodeJS.Timeout | null;
+  protected endTimer: NodeJS.Timeout | null;
 
-  constructor(socket: Socket, listener: string) {
+  constructor(socket: Socket, listener: string, peer: Peer | null = null) {
     this.socket = socket;
     this.listener = listener;
+    this.peer = peer;
     this.connection = null;
     this.address = '';
     this.error = undefined;
@@ -88,10 +92,14 @@ export class SocketTransport implements Transport {
     return this.directBytes + this.socket.writableLength;
   }
 
-  /** `203.0.113.7:51034`, or `unix`. Asked of the system when first needed. */
+  /** `203.0.113.7:51034`, or `unix`: the client's own, also behind a load balancer. Asked of the system when first needed. */
   get remoteAddress(): string {
-    if (this.address === '') this.address = formatPeer(this.socket);
+    if (this.address === '') this.address = this.peer?.address || formatPeer(this.socket);
     return this.address;
+  }
+
+  get clientCertificate(): ClientCertificate | null {
+    return this.peer?.clientCertificate ?? null;
   }
 
   pause(): void {
@@ -120,10 +128,15 @@ export class SocketTransport implements Transport {
 
   /** Connects the events of the socket to the connection. */
   attach(connection: Connection): void {
+    this.carry(connection);
+    this.socket.on('data', onData);
+  }
+
+  /** The same without what is read: it belongs to a protocol in between. */
+  carry(connection: Connection): void {
     this.connection = connection;
     const socket = this.socket as Owned;
     socket[transportKey] = this;
-    socket.on('data', onData);
     socket.on('error', onError);
     socket.on('close', onClose);
   }
@@ -155,7 +168,8 @@ function destroySocket(socket: Socket): void {
   socket.destroy();
 }
 
-function formatPeer(socket: Socket): string {
+/** `203.0.113.7:51034`, or `unix`. */
+export function formatPeer(socket: Socket): string {
   const { remoteAddress, remotePort } = socket;
   if (remoteAddress === undefined) return 'unix';
   return remoteAddress.includes(':') ? `[${remoteAddress}]:${remotePort}` : `${remoteAddress}:${remotePort}`;

@@ -3,6 +3,7 @@ import type { AccessTexts } from '@dunlin/auth';
 import type { DrainOptions, EndpointId } from '@dunlin/broker';
 import type { Configuration, ListenerAddress } from '@dunlin/config';
 import type { PeerPort } from '../backplane/message-port-backplane.ts';
+import type { TlsMaterial } from '../listeners/tls-material.ts';
 
 /** What a worker is given at its birth. */
 export interface WorkerSetup {
@@ -17,6 +18,8 @@ export interface WorkerSetup {
   accessTexts: AccessTexts | null;
   /** Where it counts, as `NodeMetrics` lays it out. */
   figures: SharedArrayBuffer;
+  /** One for each listener of the configuration; null where it has no TLS. */
+  tls: readonly (TlsMaterial | null)[];
 }
 
 /** Supervisor to worker. */
@@ -26,6 +29,8 @@ export type WorkerCommand =
   /** Open the doors. One address for each listener of the configuration, with ports resolved by the first worker. */
   | { kind: 'listen'; addresses: ListenerAddress[] }
   | { kind: 'peer'; peer: PeerPort }
+  /** Other certificates or ticket keys for one listener, by its place in the configuration. */
+  | { kind: 'tls'; listener: number; material: TlsMaterial }
   | { kind: 'log-level'; level: Configuration['log']['level'] }
   /** Files that say who may enter and who may do what have changed. */
   | { kind: 'access'; texts: AccessTexts }

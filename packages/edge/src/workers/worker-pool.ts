@@ -4,6 +4,7 @@ import type { DrainOptions, EndpointId, Logger } from '@dunlin/broker';
 import type { Configuration, ListenerAddress } from '@dunlin/config';
 import type { NodeMetrics } from '@dunlin/telemetry';
 import { EndpointNames } from '../endpoint-name.ts';
+import type { TlsMaterial } from '../listeners/tls-material.ts';
 import type { WorkerHealth, WorkerStatus } from './worker-message.ts';
 import { type WorkerExit, WorkerThread } from './worker-thread.ts';
 
@@ -26,6 +27,8 @@ export interface PoolOptions {
   metrics: NodeMetrics;
   /** Called when a worker has died, before its successor starts: what it owned is nobody's now. */
   releaseOwner(endpoint: EndpointId): Promise<void>;
+  /** Certificates as they are now, one for each listener; null where it has no TLS. */
+  tls(): readonly (TlsMaterial | null)[];
   /** Called when `health` or `listening` may have changed. */
   changed(): void;
 }
@@ -149,6 +152,11 @@ export class WorkerPool {
     await Promise.allSettled(this.#seats.map((seat) => seat.thread.drain(options)));
   }
 
+  /** Gives all workers other certificates for one listener; those that come later get them at their birth. */
+  renewTls(listener: number, material: TlsMaterial): void {
+    for (const seat of this.#seats) if (seat.isAlive) seat.thread.command({ kind: 'tls', listener, material });
+  }
+
   async stop(): Promise<void> {
     this.#stopping = true;
     for (const seat of this.#seats) if (seat.timer !== null) clearTimeout(seat.timer);
@@ -175,7 +183,7 @@ export class WorkerPool {
 
   /** Starts a thread with a channel to each of the others. */
   #spawn(index: number, others: readonly Seat[]): WorkerThread {
-    const { configuration, version, connectStore, accessTexts } = this.#options;
+    const { configuration, version, connectStore, accessTexts, tls } = this.#options;
     const endpoint = this.#names.next(index);
     const channels = others.filter((seat) => seat.isAlive).map((seat) => ({ seat, channel: new MessageChannel() }));
     const peers = channels.map(({ seat, channel }) => ({ endpoint: seat.thread.setup.endpoint, port: channel.port1 }));
@@ -184,6 +192,7 @@ export class WorkerPool {
       storePort: connectStore(),
       accessTexts: accessTexts(),
       figures: this.#options.metrics.attach(index),
+      tls: tls(),
     };
     const thread = new WorkerThread(setup, () => this.#options.changed());
     for (const { seat, channel } of channels) {

@@ -31,6 +31,7 @@ import {
   type OpenLeases,
 } from '../compose.ts';
 import { SocketListener } from '../listeners/socket-listener.ts';
+import type { TlsMaterial } from '../listeners/tls-material.ts';
 import { StartLogger } from './start-logger.ts';
 import type { StopPhase, WorkerCommand, WorkerReport, WorkerSetup } from './worker-message.ts';
 
@@ -69,6 +70,10 @@ class ServingWorker {
   readonly #listeners: SocketListener[] = [];
   /** Resolves when the last connection that came through them is closed; null: they are open. */
   #listenersClosed: Promise<unknown> | null = null;
+  /** Certificates by the place of their listener in the configuration, as they were last given. */
+  readonly #tls: (TlsMaterial | null)[];
+  /** Listeners that are open, by their place in the configuration. */
+  readonly #listenersAt = new Map<number, SocketListener>();
   readonly #health: { store: boolean; backplane: boolean };
   #parts!: Parts;
   #isEnding = false;
@@ -76,6 +81,7 @@ class ServingWorker {
   constructor(setup: WorkerSetup, supervisor: MessagePort) {
     const { configuration, index } = setup;
     this.#setup = setup;
+    this.#tls = [...setup.tls];
     this.#supervisor = supervisor;
     this.#logger = composeLogger(configuration, index);
     this.#adapterLogger = new StartLogger(this.#logger, index > 0);
@@ -164,6 +170,10 @@ class ServingWorker {
       case 'peer':
         (this.#parts.local as MessagePortBackplane).join(command.peer);
         break;
+      case 'tls':
+        this.#tls[command.listener] = command.material;
+        this.#listenersAt.get(command.listener)?.renewTls(command.material);
+        break;
       case 'log-level':
         this.#logger.setLevel(command.level);
         break;
@@ -246,14 +256,22 @@ class ServingWorker {
         taken.push(address);
         continue;
       }
-      const open = new SocketListener(listener, address, this.#parts.broker);
       try {
+        const material = this.#tls[position];
+        const open = new SocketListener({
+          listener,
+          address,
+          broker: this.#parts.broker,
+          logger: this.#logger,
+          material,
+        });
+        this.#listenersAt.set(position, open);
+        this.#listeners.push(open);
         taken.push(await open.listen(configuration.workers > 1));
       } catch (error) {
         this.report({ kind: 'failed', message: `cannot listen at ${listener.url}: ${(error as Error).message}` });
         return;
       }
-      this.#listeners.push(open);
     }
     this.report({ kind: 'listening', addresses: taken });
   }

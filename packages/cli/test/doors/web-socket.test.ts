@@ -1,0 +1,275 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { type IncomingMessage, request } from 'node:http';
+import { connect } from 'node:net';
+import { encodePacket } from '@dunlin/protocol';
+import {
+  hex,
+  type IssuedCertificate,
+  TestAuthority,
+  WebSocketClient,
+  webSocketOpcode,
+  withDeadline,
+} from '@dunlin/testkit';
+import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { createWebSocketStream, WebSocket } from 'ws';
+import { DoorNode } from './door-node.ts';
+import { connectPacketOf, publishPacketOf, subscribePacketOf } from './mqtt-packets.ts';
+
+// Under the conditions of these tests MQTT.js, which is CommonJS, gets the ES module of `ws`, whose class has no function of its own for this.
+Object.assign(WebSocket, { createWebSocketStream });
+
+const connectBytes = encodePacket(connectPacketOf('someone'), 4);
+const pingreq = hex('c0 00');
+const { binary, continuation, text, ping } = webSocketOpcode;
+
+let authority: TestAuthority;
+let server: IssuedCertificate;
+let node: DoorNode | null = null;
+beforeAll(async () => {
+  authority = await TestAuthority.make();
+  server = await authority.issue('server');
+});
+afterAll(() => authority.remove());
+afterEach(async () => {
+  await node?.stop();
+  node = null;
+});
+
+async function start(...parameters: Parameters<typeof DoorNode.start>): Promise<DoorNode> {
+  node = await DoorNode.start(...parameters);
+  return node;
+}
+
+/** A WebSocket on which CONNECT was accepted. */
+async function connected(url: string): Promise<WebSocketClient> {
+  const client = await WebSocketClient.open(url);
+  client.sendFrame(binary, connectBytes);
+  expect((await client.nextPacket()).firstByte).toBe(0x20);
+  return client;
+}
+
+/** The status that a request is answered with. */
+async function statusOf(url: string, headers: Record<string, string>): Promise<number> {
+  const asked = request(url.replace(/^ws/, 'http'), { headers });
+  asked.on('error', () => undefined); // the answer has come before
+  asked.end();
+  const switched = once(asked, 'upgrade').then(([response, socket]) => {
+    socket.destroy();
+    return response as IncomingMessage;
+  });
+  const answered = once(asked, 'response').then(([response]) => response as IncomingMessage);
+  const response = await withDeadline(Promise.race([switched, answered]), () => 'no answer');
+  return response.statusCode as number;
+}
+
+const upgrade = {
+  connection: 'Upgrade',
+  upgrade: 'websocket',
+  'sec-websocket-version': '13',
+  'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+  'sec-websocket-protocol': 'mqtt',
+};
+
+describe('MQTT.js', () => {
+  async function talk(one: MqttClient, two: MqttClient): Promise<void> {
+    await one.subscribeAsync('a/#', { qos: 2 });
+    const sizes = [0, 1, 125, 126, 65_535, 65_536, 500_000];
+    for (const qos of [0, 1, 2] as const) {
+      for (const size of sizes) {
+        const came = new Promise<[string, Buffer]>((resolve) =>
+          one.once('message', (topic, payload) => resolve([topic, payload])),
+        );
+        await two.publishAsync(`a/${size}`, Buffer.alloc(size, 7), { qos });
+        const [topic, payload] = await withDeadline(came, () => `no message of ${size} bytes came`);
+        expect(topic).toBe(`a/${size}`);
+        expect(Buffer.compare(payload, Buffer.alloc(size, 7))).toBe(0);
+      }
+    }
+    await Promise.all([one.endAsync(), two.endAsync()]);
+  }
+
+  test.each([
+    ['MQTT 5', { protocolVersion: 5 }],
+    ['MQTT 3.1.1', { protocolVersion: 4 }],
+    ['MQTT 3.1', { protocolVersion: 3, protocolId: 'MQIsdp' }],
+  ] as [string, IClientOptions][])('%s over ws', async (_version, options) => {
+    const door = await start(['ws://127.0.0.1:0/mqtt', 'tcp://127.0.0.1:0']);
+    const client = (index: number) => connectAsync(door.url(index), options);
+    await talk(await client(0), await client(0));
+    await talk(await client(0), await client(1));
+  });
+
+  test('over wss, who checks the certificate', async () => {
+    const door = await start([{ url: 'wss://127.0.0.1:0', ...server }]);
+    const options = { ca: readFileSync(authority.ca) };
+    await talk(await connectAsync(door.url(0), options), await connectAsync(door.url(0), options));
+  });
+});
+
+describe('frames', () => {
+  test('packets split and joined in every way', async () => {
+    const door = await start(['ws://127.0.0.1:0/mqtt']);
+    const client = await WebSocketClient.open(door.url(0));
+    for (const byte of connectBytes) client.sendFrame(binary, Buffer.from([byte]));
+    expect((await client.nextPacket()).firstByte).toBe(0x20);
+    client.sendFrame(binary, encodePacket(subscribePacketOf('split'), 4));
+    expect((await client.nextPacket()).firstByte).toBe(0x90);
+    const publish = encodePacket(publishPacketOf('split', Buffer.from('payload')), 4);
+    // Two and a half packets in one frame; the rest in a message of several frames, a ping between them.
+    client.sendFrame(binary, Buffer.concat([pingreq, publish, publish.subarray(0, 5)]));
+    client.sendFrame(binary, publish.subarray(5, 6), false);
+    client.sendFrame(ping, Buffer.from('?'));
+    client.sendFrame(continuation, publish.subarray(6, 9), false);
+    client.sendFrame(continuation, Buffer.alloc(0), false);
+    client.sendFrame(continuation, Buffer.concat([publish.subarray(9), pingreq]));
+    const types: number[] = [];
+    while (types.filter((type) => type === 0xd).length < 2) types.push((await client.nextPacket()).firstByte >> 4);
+    expect(types.filter((type) => type === 3)).toHaveLength(2);
+    expect(types.filter((type) => type === 4)).toHaveLength(2);
+    expect(new Set(client.opcodes)).toEqual(new Set([binary]));
+    client.drop();
+  });
+
+  test('a ping is answered with its own words', async () => {
+    const door = await start(['ws://127.0.0.1:0/mqtt']);
+    const socket = new WebSocket(door.url(0), 'mqtt');
+    await once(socket, 'open');
+    const answered = once(socket, 'pong');
+    socket.ping('are you there');
+    expect(String((await withDeadline(answered, () => 'no pong'))[0])).toBe('are you there');
+    socket.terminate();
+  });
+
+  test('a close frame is answered, and ends the connection', async () => {
+    const door = await start(['ws://127.0.0.1:0/mqtt']);
+    const socket = new WebSocket(door.url(0), 'mqtt');
+    await once(socket, 'open');
+    socket.send(connectBytes);
+    await once(socket, 'message');
+    const closed = once(socket, 'close');
+    socket.close(1000);
+    expect((await withDeadline(closed, () => 'not closed'))[0]).toBe(1000);
+  });
+
+  test('DISCONNECT is followed by a close frame', async () => {
+    const door = await start(['ws://127.0.0.1:0/mqtt']);
+    const socket = new WebSocket(door.url(0), 'mqtt');
+    await once(socket, 'open');
+    socket.send(connectBytes);
+    await once(socket, 'message');
+    const closed = once(socket, 'close');
+    socket.send(hex('e0 00'));
+    expect((await withDeadline(closed, () => 'not closed'))[0]).toBe(1000);
+  });
+
+  test.each([
+    ['a text frame [MQTT-6.0.0-1]', text, Buffer.from('{}'), 1003],
+    ['an unknown opcode', 3, Buffer.from('x'), 1002],
+    ['a continuation of nothing', continuation, Buffer.from('x'), 1002],
+  ])('%s closes the connection', async (_what, opcode, payload, code) => {
+    const door = await start(['ws://127.0.0.1:0/mqtt']);
+    const socket = new WebSocket(door.url(0), 'mqtt');
+    await once(socket, 'open');
+    const closed = once(socket, 'close');
+    // Below `ws`, which would not send such a frame. No mask is a mask of zeros.
+    const frame = Buffer.concat([Buffer.from([0x80 | opcode, 0x80 | payload.length, 0, 0, 0, 0]), payload]);
+    (socket as unknown as { _socket: { write(bytes: Buffer): void } })._socket.write(frame);
+    expect((await withDeadline(closed, () => 'not closed'))[0]).toBe(code);
+  });
+
+  test('a frame over the limit closes the connection before it has come', async () => {
+    const door = await start(['ws://127.0.0.1:0/mqtt'], ['--set', 'limits.maximumPacketSizeBytes=1000']);
+    const socket = new WebSocket(door.url(0), 'mqtt');
+    await once(socket, 'open');
+    const closed = once(socket, 'close');
+    const header = Buffer.from([0x82, 0x80 | 127, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0]); // 65,537 bytes
+    (socket as unknown as { _socket: { write(bytes: Buffer): void } })._socket.write(header);
+    expect((await withDeadline(closed, () => 'not closed'))[0]).toBe(1009);
+  });
+
+  test('a will is published when the WebSocket is lost', async () => {
+    const door = await start(['ws://127.0.0.1:0/mqtt']);
+    const watcher = await connected(door.url(0));
+    watcher.sendFrame(binary, encodePacket(subscribePacketOf('will'), 4));
+    await watcher.nextPacket();
+    const lost = await WebSocketClient.open(door.url(0));
+    const will = { topic: 'will', payload: Buffer.from('lost'), qos: 0, retain: false, properties: {} } as const;
+    lost.sendFrame(binary, encodePacket({ ...connectPacketOf('lost'), will }, 4));
+    await lost.nextPacket();
+    lost.drop();
+    expect(String((await watcher.nextPacket()).body)).toContain('lost');
+    watcher.drop();
+  });
+});
+
+describe('the request', () => {
+  test('path, subprotocol, method', async () => {
+    const door = await start(['ws://127.0.0.1:0/mqtt'], ['--log-level', 'debug']);
+    const url = door.url(0);
+    expect(await statusOf(url, upgrade)).toBe(101);
+    expect(await statusOf(`${url}?token=x`, upgrade)).toBe(101);
+    expect(await statusOf(url.replace('/mqtt', '/other'), upgrade)).toBe(404);
+    expect(await statusOf(url.replace('/mqtt', ''), upgrade)).toBe(404);
+    expect(await statusOf(url, { ...upgrade, 'sec-websocket-protocol': 'amqp, chat' })).toBe(400);
+    const { 'sec-websocket-protocol': _none, ...withoutProtocol } = upgrade;
+    expect(await statusOf(url, withoutProtocol)).toBe(400);
+    expect(await statusOf(url, {})).toBe(426);
+    expect(await statusOf(url, { ...upgrade, 'sec-websocket-version': '7' })).toBe(400);
+    await door.broker.until('404: no MQTT at this path');
+  });
+
+  test.each([
+    ['mqtt', ['mqtt']],
+    ['mqttv3.1', ['mqttv3.1']],
+    ['mqtt', ['chat', 'mqttv3.1', 'mqtt']],
+  ])('the subprotocol %s of %j', async (chosen, offered) => {
+    const door = await start(['ws://127.0.0.1:0/mqtt']);
+    const client = await WebSocketClient.open(door.url(0), offered); // [MQTT-6.0.0-4]
+    expect(client.subprotocol).toBe(chosen);
+    client.drop();
+  });
+
+  test('origins: those that are named, by default those of the same host', async () => {
+    const door = await start([
+      'ws://127.0.0.1:0/mqtt',
+      { url: 'ws://127.0.0.1:0/mqtt', origins: ['https://good.example', 'null'] },
+      'ws://127.0.0.1:0/mqtt?origins=*',
+    ]);
+    const from = (index: number, origin: string) => statusOf(door.url(index), { ...upgrade, origin });
+    expect(await from(0, `http://127.0.0.1:8000`)).toBe(101);
+    expect(await from(0, 'https://evil.example')).toBe(403);
+    expect(await from(0, 'null')).toBe(403);
+    expect(await from(1, 'https://good.example')).toBe(101);
+    expect(await from(1, 'null')).toBe(101);
+    expect(await from(1, 'https://good.example.evil.example')).toBe(403);
+    expect(await from(1, 'http://127.0.0.1')).toBe(403);
+    expect(await statusOf(door.url(1), upgrade)).toBe(101);
+    expect(await from(2, 'https://evil.example')).toBe(101);
+  });
+
+  test('must come in time, and be one', async () => {
+    const door = await start([{ url: 'ws://127.0.0.1:0/mqtt', handshakeTimeoutSeconds: 1 }], ['--log-level', 'debug']);
+    const silent = connect(door.port(0), '127.0.0.1');
+    const half = connect(door.port(0), '127.0.0.1');
+    half.write('GET /mqtt HTTP/1.1\r\nHost: x\r\n');
+    const wrong = connect(door.port(0), '127.0.0.1');
+    wrong.write(connectBytes);
+    await withDeadline(Promise.all([silent, half, wrong].map((socket) => once(socket, 'close'))), () => 'still open');
+    await door.broker.until('no request in time');
+    await door.broker.until('not a request');
+    (await connected(door.url(0))).drop();
+  });
+});
+
+test('the broker ends with a close frame', async () => {
+  const door = await start(['ws://127.0.0.1:0/mqtt']);
+  const socket = new WebSocket(door.url(0), 'mqtt');
+  await once(socket, 'open');
+  socket.send(connectBytes);
+  await once(socket, 'message');
+  const closed = once(socket, 'close');
+  socket.send(hex('30 00')); // no topic
+  expect((await withDeadline(closed, () => 'not closed'))[0]).toBe(1000);
+});

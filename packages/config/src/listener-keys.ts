@@ -1,0 +1,162 @@
+import { isIP, isIPv4 } from 'node:net';
+import { z } from 'zod';
+import { authenticationMethods, methodList } from './access-keys.ts';
+
+/** How a listener speaks: what its URL begins with. */
+export const schemes = ['tcp', 'tls', 'ws', 'wss', 'unix'] as const;
+export type Scheme = (typeof schemes)[number];
+
+export const clientCertificateModes = ['off', 'request', 'require'] as const;
+export type ClientCertificateMode = (typeof clientCertificateModes)[number];
+
+export const tlsVersions = ['1.2', '1.3'] as const;
+export type TlsVersion = (typeof tlsVersions)[number];
+
+export const proxyModes = ['off', 'required'] as const;
+
+/** More certificates on one listener than this are a mistake: each is a context of OpenSSL in every worker. */
+export const certificatesMax = 1000;
+
+const secure: readonly Scheme[] = ['tls', 'wss'];
+const webSocket: readonly Scheme[] = ['ws', 'wss'];
+const network: readonly Scheme[] = ['tcp', 'tls', 'ws', 'wss'];
+
+/** `10.0.0.0/8`, `2001:db8::/32`, or an address alone. */
+export function isAddressRange(text: string): boolean {
+  const [address, bits, ...more] = text.split('/');
+  if (more.length > 0 || isIP(address) === 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (isIPv4(address) ? 32 : 128));
+}
+
+/** As a browser says it: `https://example.com`, `http://localhost:8080`; `null` for pages from files; `*` for any. */
+function isOrigin(text: string): boolean {
+  return (
+    text === '*' || text === 'null' || /^[a-z][a-z0-9+.-]*:\/\/(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?$/.test(text)
+  );
+}
+
+const file = z.string().min(1);
+
+const certificate = z.strictObject({
+  cert: file.meta({ description: 'The certificate, and those between it and its authority, PEM.', allowed: 'a path' }),
+  key: file.meta({ description: 'Its key, PEM, without a passphrase.', allowed: 'a path' }),
+});
+
+function whole(minimum: number, maximum: number, description: string, fallback: string) {
+  const meta = { description, allowed: `a whole number from ${minimum} to ${maximum}`, defaultText: fallback };
+  return z.int().min(minimum).max(maximum).optional().meta(meta);
+}
+
+/** YAML reads 1.2 as a number. */
+const tlsVersion = z.union([z.enum(tlsVersions), z.literal(1.2), z.literal(1.3)]);
+
+/** What one listener may say beside its URL. `schemes`: the kinds of listener that it makes sense for, absent: all. */
+export const listenerOptions = {
+  name: z.string().min(1).max(64).optional().meta({
+    description: 'A name for logs and limits.',
+    allowed: '1 to 64 characters',
+    defaultText: 'the URL',
+  }),
+  allowAnonymous: z.boolean().optional().meta({
+    description: 'Clients need not say who they are. Must be said out loud where other machines can connect.',
+    allowed: 'true, false',
+    defaultText: '`true` on loopback without authentication',
+  }),
+  authentication: methodList.optional().meta({
+    description: 'How clients of this listener prove who they are, tried in this order.',
+    allowed: `a list of ${authenticationMethods.join(', ')}`,
+    defaultText: '`authentication.methods`',
+  }),
+  connectionsMax: whole(
+    1,
+    100_000_000,
+    'Connections that one worker accepts here; more are closed at once.',
+    'no limit',
+  ),
+  handshakeTimeoutSeconds: whole(
+    1,
+    3600,
+    'How long each step before the first MQTT byte may take: the PROXY header, the TLS handshake, the request for a WebSocket.',
+    '`10`',
+  ),
+  cert: file.optional().meta({
+    description:
+      'The certificate, PEM, with those between it and its authority. Read again at SIGHUP, like all files of this table.',
+    allowed: 'a path',
+    defaultText: 'none',
+    schemes: secure,
+  }),
+  key: file.optional().meta({
+    description: 'The key of `cert`, PEM, without a passphrase.',
+    allowed: 'a path',
+    defaultText: 'none',
+    schemes: secure,
+  }),
+  certificates: z.array(certificate).min(1).max(certificatesMax).optional().meta({
+    description:
+      'Several instead of `cert` and `key`. A client gets the one whose names include the host it asks for (SNI), else the first.',
+    allowed: 'a list of { cert, key }',
+    defaultText: 'none',
+    schemes: secure,
+  }),
+  clientCa: file.optional().meta({
+    description: 'The authorities that clients’ certificates are checked against, PEM.',
+    allowed: 'a path',
+    defaultText: 'none',
+    schemes: secure,
+  }),
+  clientCertificates: z
+    .enum(clientCertificateModes)
+    .optional()
+    .meta({
+      description:
+        '`request`: clients are asked for a certificate and may have none; `require`: they must have one. One that `clientCa` does not vouch for is refused in both.',
+      allowed: clientCertificateModes.join(', '),
+      defaultText: '`require` with `clientCa`, else `off`',
+      schemes: secure,
+    }),
+  minimumTlsVersion: tlsVersion.optional().meta({
+    description: 'The oldest version of TLS that is spoken.',
+    allowed: tlsVersions.join(', '),
+    defaultText: '`1.2`',
+    schemes: secure,
+  }),
+  sessionResumption: z.boolean().optional().meta({
+    description:
+      'Clients that come back may shorten the handshake with a ticket, on whichever worker of the node they land.',
+    allowed: 'true, false',
+    defaultText: '`true`',
+    schemes: secure,
+  }),
+  proxy: z
+    .enum(proxyModes)
+    .optional()
+    .meta({
+      description:
+        '`required`: every connection begins with a PROXY protocol header, version 1 or 2, from one of `trustedProxies`; any other is refused.',
+      allowed: proxyModes.join(', '),
+      defaultText: '`off`',
+      schemes: network,
+    }),
+  trustedProxies: z.array(z.string().refine(isAddressRange)).min(1).optional().meta({
+    description: 'The addresses of the load balancers whose PROXY header is believed.',
+    allowed: 'a list of IP addresses or ranges (10.0.0.0/8)',
+    defaultText: 'none',
+    schemes: network,
+  }),
+  origins: z.array(z.string().refine(isOrigin)).min(1).optional().meta({
+    description:
+      'Web pages that may connect, by their origin. `*`: all; `null`: pages from files. Clients that are no browser send no origin and are not asked.',
+    allowed: 'a list of origins (https://example.com, http://localhost:8080), null or *',
+    defaultText: 'the host that the client asked for, any port',
+    schemes: webSocket,
+  }),
+};
+
+export type ListenerOptionName = keyof typeof listenerOptions;
+export const listenerOptionNames = Object.keys(listenerOptions) as ListenerOptionName[];
+
+/** What may stand in the file for one listener beside its URL; the types of what the table lets through. */
+export type ListenerOptions = {
+  [Name in ListenerOptionName]?: z.output<(typeof listenerOptions)[Name]>;
+};

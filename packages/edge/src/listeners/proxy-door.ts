@@ -1,0 +1,87 @@
+import { BlockList, isIPv4, type Socket } from 'node:net';
+import type { Peer } from './peer.ts';
+import { type ProxyHeader, parseProxyHeader } from './proxy-header.ts';
+import type { Refusal } from './refusal.ts';
+import { formatPeer } from './socket-transport.ts';
+
+export interface ProxyDoorOptions {
+  /** Addresses and ranges of load balancers. */
+  trusted: readonly string[];
+  handshakeTimeoutSeconds: number;
+  accept(socket: Socket, peer: Peer): void;
+  refuse(refusal: Refusal): void;
+}
+
+/** Reads the PROXY header before anything else. What follows it stays in the socket's own buffer. */
+export class ProxyDoor {
+  readonly #options: ProxyDoorOptions;
+  readonly #trusted = new BlockList();
+
+  constructor(options: ProxyDoorOptions) {
+    this.#options = options;
+    for (const range of options.trusted) {
+      const [address, bits] = range.split('/');
+      const family = isIPv4(address) ? 'ipv4' : 'ipv6';
+      this.#trusted.addSubnet(address, bits === undefined ? (family === 'ipv4' ? 32 : 128) : Number(bits), family);
+    }
+  }
+
+  enter(socket: Socket): void {
+    if (!this.#isTrusted(socket)) {
+      this.#refuse(socket, 'not from a trusted proxy');
+      return;
+    }
+    let held: Buffer = Buffer.alloc(0);
+    const leave = (): void => {
+      clearTimeout(timer);
+      socket.removeListener('data', onData);
+      socket.removeListener('close', onClose);
+      socket.removeListener('error', ignore);
+    };
+    const onData = (chunk: Buffer): void => {
+      held = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
+      const parsed = parseProxyHeader(held);
+      if (parsed.kind === 'incomplete') return;
+      leave();
+      if (parsed.kind === 'invalid') {
+        this.#refuse(socket, parsed.reason);
+        return;
+      }
+      socket.pause();
+      if (held.length > parsed.length) socket.unshift(held.subarray(parsed.length));
+      this.#options.accept(socket, peerOf(parsed.header));
+    };
+    const onClose = (): void => {
+      leave();
+      if (held.length > 0) this.#refuse(socket, 'closed within the PROXY header');
+    };
+    const timer = setTimeout(() => {
+      leave();
+      this.#refuse(socket, 'no PROXY header in time');
+    }, this.#options.handshakeTimeoutSeconds * 1000);
+    socket.on('data', onData);
+    socket.on('close', onClose);
+    socket.on('error', ignore);
+  }
+
+  /** A listener on `::` sees clients of IPv4 as `::ffff:192.0.2.1`. */
+  #isTrusted({ remoteAddress = '' }: Socket): boolean {
+    const address = remoteAddress.startsWith('::ffff:') ? remoteAddress.slice('::ffff:'.length) : remoteAddress;
+    return address !== '' && this.#trusted.check(address, isIPv4(address) ? 'ipv4' : 'ipv6');
+  }
+
+  #refuse(socket: Socket, reason: string): void {
+    this.#options.refuse({ kind: 'proxy', address: formatPeer(socket), reason });
+    socket.on('error', ignore);
+    socket.destroy();
+  }
+}
+
+/** `close` follows and says enough. */
+function ignore(): void {}
+
+/** The load balancer has verified the certificate, and says no more of it than the name. */
+function peerOf({ address, serverName, commonName }: ProxyHeader): Peer {
+  const clientCertificate = commonName === null ? null : { commonName, subjectAltNames: [], fingerprint: '' };
+  return { address, serverName, clientCertificate };
+}

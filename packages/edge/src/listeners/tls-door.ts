@@ -1,0 +1,122 @@
+import { constants, createHash, X509Certificate } from 'node:crypto';
+import type { Socket } from 'node:net';
+import {
+  createSecureContext,
+  createServer,
+  type SecureContext,
+  type Server,
+  type TLSSocket,
+  type TlsOptions,
+} from 'node:tls';
+import type { ListenerTls } from '@dunlin/config';
+import type { Refusal } from './refusal.ts';
+import { formatPeer } from './socket-transport.ts';
+import { hostNames, type TlsMaterial } from './tls-material.ts';
+
+/** A client that was away for longer than this makes a whole handshake again. */
+const sessionTimeoutSeconds = 2 * 3600;
+
+/** The most that OpenSSL takes. */
+const sessionIdContextLength = 32;
+
+export interface TlsDoorOptions {
+  tls: ListenerTls;
+  material: TlsMaterial;
+  handshakeTimeoutSeconds: number;
+  accept(socket: TLSSocket): void;
+  refuse(refusal: Refusal): void;
+}
+
+/** Turns connections into TLS connections: versions, certificates by host name, clients' certificates, tickets. */
+export class TlsDoor {
+  readonly #options: TlsDoorOptions;
+  #server: Server;
+
+  constructor(options: TlsDoorOptions) {
+    this.#options = options;
+    this.#server = this.#makeServer(options.material);
+  }
+
+  /** A connection that begins its handshake now. What was read of it already is in the socket's own buffer. */
+  enter(socket: Socket): void {
+    this.#server.emit('connection', socket);
+  }
+
+  /** For handshakes that begin from now on. Connections that stand, and handshakes under way, keep what they have. */
+  renew(material: TlsMaterial): void {
+    this.#server = this.#makeServer(material);
+  }
+
+  /** A server that listens nowhere: it is given connections. With one certificate nobody asks which: that question costs each handshake a call. */
+  #makeServer(material: TlsMaterial): Server {
+    const { tls, handshakeTimeoutSeconds, refuse } = this.#options;
+    const contexts = this.#contextsByName(material);
+    const choose: TlsOptions['SNICallback'] = (name, answer) => answer(null, contextFor(contexts, name));
+    const server = createServer({
+      ...this.#contextOptions(material, 0),
+      sessionTimeout: sessionTimeoutSeconds,
+      ticketKeys: Buffer.from(material.ticketKeys),
+      requestCert: tls.clientCertificates !== 'off',
+      rejectUnauthorized: tls.clientCertificates === 'require',
+      handshakeTimeout: handshakeTimeoutSeconds * 1000,
+      ...(contexts.size > 0 ? { SNICallback: choose } : {}),
+    });
+    server.on('secureConnection', (socket: TLSSocket) => this.#secured(socket));
+    server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
+      refuse({ kind: 'handshake', address: formatPeer(socket), reason: error.code ?? error.message });
+      socket.destroy();
+    });
+    return server;
+  }
+
+  /** A ticket counts for the authorities it was checked against: its context is named after them. */
+  #contextOptions({ certificates, clientCa }: TlsMaterial, index: number): TlsOptions {
+    const { minimumVersion, sessionResumption } = this.#options.tls;
+    return {
+      cert: certificates[index].cert,
+      key: certificates[index].key,
+      ...(clientCa === null ? {} : { ca: clientCa }),
+      minVersion: `TLSv${minimumVersion}`,
+      sessionIdContext: createHash('sha256')
+        .update(clientCa ?? '')
+        .digest('hex')
+        .slice(0, sessionIdContextLength),
+      ...(sessionResumption ? {} : { secureOptions: constants.SSL_OP_NO_TICKET }),
+    };
+  }
+
+  /** One context for each certificate, under each of its names; the first certificate that has a name gets it. Empty with one: there is nothing to choose. */
+  #contextsByName(material: TlsMaterial): Map<string, SecureContext> {
+    const contexts = new Map<string, SecureContext>();
+    if (material.certificates.length === 1) return contexts;
+    for (const [index, { cert }] of material.certificates.entries()) {
+      const context = createSecureContext(this.#contextOptions(material, index));
+      for (const name of hostNames(new X509Certificate(cert))) if (!contexts.has(name)) contexts.set(name, context);
+    }
+    return contexts;
+  }
+
+  /** With `request` TLS itself lets in whom it cannot verify: no certificate is right, a wrong one is not. */
+  #secured(socket: TLSSocket): void {
+    const { clientCertificates } = this.#options.tls;
+    const isRight =
+      clientCertificates === 'off' ||
+      socket.authorized ||
+      (clientCertificates === 'request' && socket.getPeerX509Certificate() === undefined);
+    if (isRight) {
+      this.#options.accept(socket);
+      return;
+    }
+    const reason = `the client's certificate: ${socket.authorizationError ?? 'none'}`;
+    this.#options.refuse({ kind: 'handshake', address: formatPeer(socket), reason });
+    socket.on('error', () => undefined); // nobody else listens any more
+    socket.destroy();
+  }
+}
+
+/** Undefined: the first certificate. A wildcard stands for one label. */
+function contextFor(contexts: ReadonlyMap<string, SecureContext>, serverName: string): SecureContext | undefined {
+  const name = serverName.toLowerCase();
+  const dot = name.indexOf('.');
+  return contexts.get(name) ?? (dot > 0 ? contexts.get(`*${name.slice(dot)}`) : undefined);
+}

@@ -1,0 +1,56 @@
+import { randomBytes, X509Certificate } from 'node:crypto';
+import { type CertificateTexts, type Listener, readAuthorities, readCertificate } from '@dunlin/config';
+
+/** Names of a key, its secret, and what authenticates tickets: 16 bytes each, as OpenSSL wants them. */
+const ticketKeyBytes = 48;
+
+/** What a worker is given for the TLS of one listener. The supervisor reads the files, so that all workers have the same. */
+export interface TlsMaterial {
+  /** The first is for clients that name no host, or none of these. */
+  certificates: CertificateTexts[];
+  clientCa: string | null;
+  /**
+   * Secret of the tickets with which clients come back: one worker opens what another has sealed. Every listener has its own: a ticket of a listener
+   * that asks for no certificate must not open one that requires it.
+   */
+  ticketKeys: Uint8Array;
+}
+
+/**
+ * Reads the files of a listener; null: it has no TLS.
+ * @throws CertificateFileError
+ */
+export function readTlsMaterial({ tls }: Listener): TlsMaterial | null {
+  if (tls === null) return null;
+  return {
+    certificates: tls.certificates.map(readCertificate),
+    clientCa: tls.clientCa === '' ? null : readAuthorities(tls.clientCa),
+    ticketKeys: randomBytes(ticketKeyBytes),
+  };
+}
+
+/** The same with other ticket keys: what was sealed with the old ones is not opened any more. */
+export function withNewTicketKeys(material: TlsMaterial): TlsMaterial {
+  return { ...material, ticketKeys: randomBytes(ticketKeyBytes) };
+}
+
+export function isSameMaterial(one: TlsMaterial, other: TlsMaterial): boolean {
+  const files = ({ certificates, clientCa }: TlsMaterial) => JSON.stringify([certificates, clientCa]);
+  return files(one) === files(other);
+}
+
+/** The hosts that a certificate is for, in lower case: `a.example`, `*.b.example`. Its common name counts only when it has no other. */
+export function hostNames(certificate: X509Certificate): string[] {
+  const names = (certificate.subjectAltName ?? '').match(/(?<=DNS:)[^,"\s]+/g) ?? [];
+  const commonName = /^CN=(.+)$/m.exec(certificate.subject)?.[1];
+  const all = names.length > 0 || commonName === undefined ? names : [commonName];
+  return all.map((name) => name.toLowerCase());
+}
+
+/** For the log: whose certificates these are, and until when they hold. */
+export function describeMaterial({ certificates }: TlsMaterial): { names: string; validTo: string }[] {
+  return certificates.map(({ cert }) => {
+    const certificate = new X509Certificate(cert);
+    return { names: hostNames(certificate).join(' '), validTo: certificate.validTo };
+  });
+}

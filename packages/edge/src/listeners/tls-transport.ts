@@ -1,0 +1,45 @@
+import type { TLSSocket } from 'node:tls';
+import type { ClientCertificate } from '@dunlin/broker';
+import { clientCertificateOf } from './client-certificate.ts';
+import type { Peer } from './peer.ts';
+import { SocketTransport } from './socket-transport.ts';
+
+/**
+ * A TLS connection as the broker's transport. Hot path.
+ *
+ * Bytes go through the socket's own buffer: TLS has one write under way at a time, and its end is told in the next turn, whether the kernel took
+ * all or not. But the bytes of a write that begins at once are encrypted, and so copied, before it returns: the buffer may be used again
+ * (a test holds Node to that).
+ */
+export class TlsTransport extends SocketTransport {
+  private readonly flushed: () => void;
+
+  constructor(socket: TLSSocket, listener: string, peer: Peer | null = null) {
+    super(socket, listener, peer);
+    this.flushed = () => {
+      if (this.socket.writableLength > 0) return;
+      this.waitsForDrain = false;
+      this.connection?.drained();
+    };
+  }
+
+  override write(bytes: Buffer): boolean {
+    const { socket } = this;
+    if (socket.writableLength === 0 && !this.waitsForDrain) {
+      socket.write(bytes);
+      return true;
+    }
+    this.waitsForDrain = true;
+    socket.write(bytes, this.flushed);
+    return false;
+  }
+
+  override get pendingBytes(): number {
+    return this.socket.writableLength;
+  }
+
+  /** What the client showed us; what a load balancer was shown, if it showed us none. Read from the connection: asked for once, at CONNECT. */
+  override get clientCertificate(): ClientCertificate | null {
+    return clientCertificateOf(this.socket as TLSSocket) ?? super.clientCertificate;
+  }
+}

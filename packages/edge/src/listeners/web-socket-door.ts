@@ -1,0 +1,128 @@
+import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import { type WebSocket, WebSocketServer } from 'ws';
+import type { Refusal } from './refusal.ts';
+import { formatPeer } from './socket-transport.ts';
+
+/** The request for a WebSocket: a few hundred bytes, with the cookies of a browser some thousands. */
+const requestBytesMax = 16 * 1024;
+
+/** After its close frame a client has this long to answer with its own; then the connection is dropped. */
+const closeTimeoutMilliseconds = 2000;
+
+/** A message may come in this many frames; a client that needs more has no reason to. */
+const fragmentsMax = 64 * 1024;
+
+/** The subprotocols of MQTT, the one we like better first: clients of MQTT 3.1 name it with its version. */
+const subprotocols = ['mqtt', 'mqttv3.1'] as const;
+
+export interface WebSocketDoorOptions {
+  path: string;
+  /** Null: those whose host is the one that was asked for. */
+  origins: readonly string[] | null;
+  /** Largest frame, or message of several frames. */
+  frameBytesMax: number;
+  handshakeTimeoutSeconds: number;
+  accept(webSocket: WebSocket, socket: Socket): void;
+  refuse(refusal: Refusal): void;
+}
+
+/** Turns HTTP requests into WebSockets: path, origin and subprotocol are checked, everything else is refused. */
+export class WebSocketDoor {
+  readonly #options: WebSocketDoorOptions;
+  readonly #http: Server;
+  readonly #webSockets: WebSocketServer;
+  /** Forgets the deadline of a request, for those that are not complete yet. */
+  readonly #arrived = new WeakMap<Socket, () => void>();
+
+  constructor(options: WebSocketDoorOptions) {
+    this.#options = options;
+    this.#webSockets = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: options.frameBytesMax,
+      maxFragments: fragmentsMax,
+      closeTimeout: closeTimeoutMilliseconds,
+      handleProtocols: (offered: Set<string>) => subprotocols.find((name) => offered.has(name)) ?? false,
+    } as ConstructorParameters<typeof WebSocketServer>[0]);
+    this.#http = createServer({ maxHeaderSize: requestBytesMax, keepAliveTimeout: 0 });
+    this.#http.on('request', ({ socket }: IncomingMessage) =>
+      this.#answer(socket, 426, 'WebSocket alone is spoken here'),
+    );
+    this.#http.on('upgrade', (request: IncomingMessage, _socket, head: Buffer) => this.#upgrade(request, head));
+    this.#http.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+      this.#refused(socket, `not a request: ${error.code ?? error.message}`);
+      socket.destroy();
+    });
+  }
+
+  /** A connection whose request comes now, or has come in part and is in the socket's own buffer. */
+  enter(socket: Socket): void {
+    const { handshakeTimeoutSeconds } = this.#options;
+    const late = (): void => {
+      this.#refused(socket, 'no request in time');
+      socket.destroy();
+    };
+    const timer = setTimeout(late, handshakeTimeoutSeconds * 1000);
+    const closed = (): void => clearTimeout(timer);
+    socket.once('close', closed);
+    this.#arrived.set(socket, () => {
+      clearTimeout(timer);
+      socket.removeListener('close', closed);
+    });
+    this.#http.emit('connection', socket);
+  }
+
+  #upgrade(request: IncomingMessage, head: Buffer): void {
+    const { socket } = request;
+    const fault = this.#faultOf(request);
+    if (fault !== null) {
+      this.#answer(socket, fault.status, fault.reason);
+      return;
+    }
+    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+      this.#arrived.get(socket)?.();
+      this.#arrived.delete(socket);
+      this.#options.accept(webSocket, socket);
+    });
+  }
+
+  #faultOf({ url = '', headers }: IncomingMessage): { status: number; reason: string } | null {
+    if (url.split('?', 1)[0] !== this.#options.path) return { status: 404, reason: 'no MQTT at this path' };
+    if (!this.#admitsOrigin(headers)) return { status: 403, reason: 'not from this origin' };
+    const offered = (headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
+    if (!subprotocols.some((name) => offered.includes(name)))
+      return { status: 400, reason: `the subprotocol must be ${subprotocols.join(' or ')}` }; // [MQTT-6.0.0-3]
+    return null;
+  }
+
+  /** Browsers say which page wants to connect. Programs do not, and could say anything. */
+  #admitsOrigin({ origin, host }: IncomingMessage['headers']): boolean {
+    if (origin === undefined) return true;
+    const { origins } = this.#options;
+    if (origins !== null) return origins.includes('*') || origins.includes(origin.toLowerCase());
+    const page = URL.parse(origin);
+    return page !== null && page.hostname !== '' && page.hostname === URL.parse(`http://${host}`)?.hostname;
+  }
+
+  #answer(socket: Socket, status: number, reason: string): void {
+    this.#refused(socket, `${status}: ${reason}`);
+    const lines = [
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+      'Connection: close',
+      ...(status === 426 ? ['Upgrade: websocket'] : []),
+      'Content-Type: text/plain',
+      `Content-Length: ${reason.length + 1}`,
+      '',
+      `${reason}\n`,
+    ];
+    socket.on('error', () => undefined); // it may be gone already
+    socket.once('finish', () => socket.destroy());
+    socket.end(lines.join('\r\n'));
+  }
+
+  #refused(socket: Socket, reason: string): void {
+    this.#options.refuse({ kind: 'handshake', address: formatPeer(socket), reason });
+  }
+}

@@ -1,0 +1,66 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/** Files of a certificate and its key, PEM. */
+export interface IssuedCertificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface CertificateOptions {
+  /** `DNS:a.example`, `IP:127.0.0.1` …; the latter and `DNS:localhost` by default. */
+  readonly subjectAltNames?: readonly string[];
+  readonly keyType?: 'ec' | 'rsa';
+}
+
+const keyOptions = { ec: ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256'], rsa: ['rsa:2048'] } as const;
+
+/** A certificate authority of a test, made by openssl; what it issues is valid for a day. */
+export class TestAuthority {
+  /** Its own certificate, PEM: what clients and servers are told to trust. */
+  readonly ca: string;
+  readonly directory: string;
+  #issued = 0;
+
+  private constructor(directory: string) {
+    this.directory = directory;
+    this.ca = join(directory, 'ca.pem');
+  }
+
+  static async make(name = 'test authority'): Promise<TestAuthority> {
+    const authority = new TestAuthority(await mkdtemp(join(tmpdir(), 'authority-')));
+    await authority.#request(authority.ca, join(authority.directory, 'ca.key'), name, 'ec', []);
+    return authority;
+  }
+
+  /** A certificate for servers and clients alike. */
+  async issue(commonName: string, options: CertificateOptions = {}): Promise<IssuedCertificate> {
+    const { subjectAltNames = ['DNS:localhost', 'IP:127.0.0.1'], keyType = 'ec' } = options;
+    this.#issued += 1;
+    const [cert, key] = ['pem', 'key'].map((ending) => join(this.directory, `${this.#issued}.${ending}`));
+    const signed = ['-CA', this.ca, '-CAkey', join(this.directory, 'ca.key')];
+    const names = subjectAltNames.length === 0 ? [] : ['-addext', `subjectAltName=${subjectAltNames.join(',')}`];
+    await this.#request(cert, key, commonName, keyType, [...signed, ...names, '-addext', 'basicConstraints=CA:FALSE']);
+    return { cert, key };
+  }
+
+  async #request(
+    cert: string,
+    key: string,
+    name: string,
+    keyType: 'ec' | 'rsa',
+    more: readonly string[],
+  ): Promise<void> {
+    const made = ['req', '-x509', '-newkey', ...keyOptions[keyType], '-nodes', '-days', '1'];
+    await run('openssl', [...made, '-keyout', key, '-out', cert, '-subj', `/CN=${name}`, ...more]);
+  }
+
+  remove(): Promise<void> {
+    return rm(this.directory, { recursive: true, force: true });
+  }
+}
