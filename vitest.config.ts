@@ -23,8 +23,8 @@ export default defineConfig({
           hookTimeout: 30_000,
         },
       },
-      // The same conversations with three brokers: ours on either store, and Mosquitto as the second opinion.
-      ...['memory', 'lmdb', 'mosquitto'].map((broker) => ({
+      // The same conversations with three brokers: ours on either store, and Mosquitto as the second opinion; and with ours over WebSocket.
+      ...['memory', 'lmdb', 'mosquitto', 'websocket'].map((broker) => ({
         extends: 'packages/conformance/vitest.config.ts',
         root: 'packages/conformance',
         test: { name: `conformance-${broker}` },

@@ -1,14 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startDunlin, startMosquitto } from '@dunlin/testkit';
+import { type BrokerProcess, freePort, startDunlin, startMosquitto } from '@dunlin/testkit';
 import type { TestProject } from 'vitest/node';
 import type { BrokerUnderTest } from './broker-under-test.ts';
 
 /**
  * Starts the broker under test once for the whole run: the one at BROKER_URL (and BROKER_WEBSOCKET_URL), else the one
  * named by CONFORMANCE_BROKER, else Dunlin with the store named by CONFORMANCE_STORE (`memory` or `lmdb`). A project of the whole test run says
- * both by the end of its name.
+ * both by the end of its name; one that ends in `websocket` holds every conversation over WebSocket.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const url = process.env.BROKER_URL;
@@ -22,7 +22,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const store = process.env.CONFORMANCE_STORE === 'lmdb' || project.name.endsWith('lmdb') ? 'lmdb' : 'memory';
   const dataDirectory = await mkdtemp(join(tmpdir(), 'conformance-'));
   const removeData = () => rm(dataDirectory, { recursive: true, force: true });
-  const starting = name === 'mosquitto' ? startMosquitto() : startDunlin({ store, dataDirectory });
+  const starting = name === 'mosquitto' ? startMosquitto() : startOurs(store, dataDirectory);
   const broker = await starting.catch(async (cause) => {
     await removeData();
     throw cause;
@@ -31,11 +31,18 @@ export default async function setup(project: TestProject): Promise<() => Promise
   broker.exited.then((how) => {
     if (!stopping) console.error(`${name} ended (${how}) while it was under test:\n${broker.output()}`);
   });
-  const underTest: BrokerUnderTest = { name, url: broker.url, webSocketUrl: broker.webSocketUrl };
+  const { webSocketUrl } = broker;
+  const brokerUrl = project.name.endsWith('websocket') ? (webSocketUrl as string) : broker.url;
+  const underTest: BrokerUnderTest = { name, url: brokerUrl, webSocketUrl };
   project.provide('brokerUnderTest', underTest);
   return async () => {
     stopping = true;
     await broker.stop();
     await removeData();
   };
+}
+
+async function startOurs(store: 'memory' | 'lmdb', dataDirectory: string): Promise<BrokerProcess> {
+  const webSocketUrl = `ws://127.0.0.1:${await freePort()}/mqtt`;
+  return startDunlin({ store, dataDirectory, listeners: [webSocketUrl], webSocketUrl });
 }
