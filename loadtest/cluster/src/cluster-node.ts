@@ -23,6 +23,8 @@ export interface ClusterNode {
   readonly mqtt: number;
   /** The port of the admin server. */
   readonly admin: number;
+  /** The port for MQTT over WebSocket, with the path `/mqtt`. */
+  readonly ws: number;
   readonly program: Program;
   /** Null: the node reaches NATS and Redis directly. */
   readonly links: NodeLinks | null;
@@ -50,6 +52,7 @@ export function nodeArguments({ id, ports, natsPort, redisPort, workers, further
     'start',
     ...['--node-id', id],
     ...['--listener', `tcp://127.0.0.1:${ports.mqtt}`],
+    ...['--listener', `ws://127.0.0.1:${ports.ws}/mqtt`],
     ...['--admin', `127.0.0.1:${ports.admin}`],
     ...['--store', `redis://127.0.0.1:${redisPort}`],
     ...['--backplane', `nats://127.0.0.1:${natsPort}`],

@@ -10,10 +10,10 @@ export function nameColumn(name: string): string {
 export function describeCluster(cluster: Cluster): string {
   const rows: [string, number, string][] = [
     ['haproxy', cluster.haproxy.pid, `mqtt://127.0.0.1:${cluster.ports.haproxy}`],
-    ...cluster.nodes.map(({ id, program, mqtt, admin }): [string, number, string] => [
+    ...cluster.nodes.map(({ id, program, mqtt, admin, ws }): [string, number, string] => [
       `node ${id}`,
       program.pid,
-      `mqtt://127.0.0.1:${mqtt}  admin http://127.0.0.1:${admin}`,
+      `mqtt://127.0.0.1:${mqtt}  admin http://127.0.0.1:${admin}  ws://127.0.0.1:${ws}/mqtt`,
     ]),
     ['nats', cluster.nats.pid, `nats://127.0.0.1:${cluster.ports.nats}`],
     ['redis', cluster.redis.pid, `redis://127.0.0.1:${cluster.ports.redis}`],
@@ -33,7 +33,7 @@ export function describeEvent(event: ClusterEvent): string {
 export function readyLine(cluster: Cluster): string {
   const { nodes, nats, redis, haproxy, ports, logs } = cluster;
   return JSON.stringify({
-    nodes: nodes.map(({ id, program, mqtt, admin }) => ({ id, pid: program.pid, mqtt, admin })),
+    nodes: nodes.map(({ id, program, mqtt, admin, ws }) => ({ id, pid: program.pid, mqtt, admin, ws })),
     nats: { pid: nats.pid, port: ports.nats },
     redis: { pid: redis.pid, port: ports.redis },
     haproxy: { pid: haproxy.pid, mqtt: ports.haproxy },
@@ -50,7 +50,7 @@ export function eventLine(cluster: Cluster, event: ClusterEvent): string {
 function placeOf(cluster: Cluster, program: Program): object {
   const { pid, name } = program;
   const node = cluster.nodes.find((candidate) => candidate.program === program);
-  if (node !== undefined) return { id: node.id, pid, mqtt: node.mqtt, admin: node.admin };
+  if (node !== undefined) return { id: node.id, pid, mqtt: node.mqtt, admin: node.admin, ws: node.ws };
   if (program === cluster.haproxy) return { name, pid, mqtt: cluster.ports.haproxy };
   return { name, pid, port: program === cluster.nats ? cluster.ports.nats : cluster.ports.redis };
 }

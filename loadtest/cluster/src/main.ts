@@ -11,7 +11,7 @@ const usage = `npm run cluster -- [options]
 
   --nodes N       how many nodes, a, b, c … (3)
   --workers N     worker threads of each node (1)
-  --base-port P   the first port: HAProxy for MQTT; then NATS, Redis, and MQTT and admin of each node (20000)
+  --base-port P   the first port: HAProxy for MQTT; then NATS, Redis, MQTT and admin of each node, WebSocket of each (20000)
   --no-restart    a program that dies stays dead; otherwise it is started again after a second
   --json          for programs: one object a line; the first says where everything is, once all of it is ready
   --logs DIR      where the programs write (a temporary folder)

@@ -6,6 +6,8 @@ import { freePort } from '@dunlin/testkit';
 export interface NodePorts {
   readonly mqtt: number;
   readonly admin: number;
+  /** MQTT over WebSocket. */
+  readonly ws: number;
 }
 
 /** The ports of a cluster. */
@@ -26,7 +28,7 @@ export class PortOccupiedError extends Error {
 
 /** How many ports in a row a cluster takes. */
 export function portsNeeded(nodes: number): number {
-  return 3 + 2 * nodes;
+  return 3 + 3 * nodes;
 }
 
 /**
@@ -37,11 +39,14 @@ export function portsNeeded(nodes: number): number {
  *     base + 2  Redis
  *     base + 3  the first node: MQTT        base + 5  the second node: MQTT        …
  *     base + 4  the first node: admin       base + 6  the second node: admin
+ *
+ * and after the last node, for each: MQTT over WebSocket.
  */
 export function portsFrom(base: number, nodes: number): ClusterPorts {
   const nodePorts = Array.from({ length: nodes }, (_, index) => ({
     mqtt: base + 3 + 2 * index,
     admin: base + 4 + 2 * index,
+    ws: base + 3 + 2 * nodes + index,
   }));
   return { haproxy: base, nats: base + 1, redis: base + 2, nodes: nodePorts };
 }
@@ -50,7 +55,9 @@ export function portsFrom(base: number, nodes: number): ClusterPorts {
 export async function freePorts(nodes: number): Promise<ClusterPorts> {
   const [haproxy, nats, redis] = [await freePort(), await freePort(), await freePort()];
   const nodePorts: NodePorts[] = [];
-  for (let index = 0; index < nodes; index++) nodePorts.push({ mqtt: await freePort(), admin: await freePort() });
+  for (let index = 0; index < nodes; index++) {
+    nodePorts.push({ mqtt: await freePort(), admin: await freePort(), ws: await freePort() });
+  }
   return { haproxy, nats, redis, nodes: nodePorts };
 }
 
@@ -60,9 +67,10 @@ export async function requireFree(ports: ClusterPorts, nodeIds: readonly string[
     [ports.haproxy, 'HAProxy'],
     [ports.nats, 'NATS'],
     [ports.redis, 'Redis'],
-    ...ports.nodes.flatMap(({ mqtt, admin }, index): [number, string][] => [
+    ...ports.nodes.flatMap(({ mqtt, admin, ws }, index): [number, string][] => [
       [mqtt, `MQTT at node ${nodeIds[index]}`],
       [admin, `the admin server of node ${nodeIds[index]}`],
+      [ws, `WebSocket at node ${nodeIds[index]}`],
     ]),
   ];
   for (const [port, owner] of owners) await requireFreePort(port, owner);

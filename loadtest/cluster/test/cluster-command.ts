@@ -20,6 +20,7 @@ export interface ClusterPlaces {
     readonly pid: number;
     readonly mqtt: number;
     readonly admin: number;
+    readonly ws: number;
   }[];
   readonly nats: { readonly pid: number; readonly port: number };
   readonly redis: { readonly pid: number; readonly port: number };

@@ -21,9 +21,9 @@ test('--json: every program killed is back with its port and data, and SIGTERM l
     nats: { port: base + 1 },
     redis: { port: base + 2 },
     nodes: [
-      { id: 'a', mqtt: base + 3, admin: base + 4 },
-      { id: 'b', mqtt: base + 5, admin: base + 6 },
-      { id: 'c', mqtt: base + 7, admin: base + 8 },
+      { id: 'a', mqtt: base + 3, admin: base + 4, ws: base + 9 },
+      { id: 'b', mqtt: base + 5, admin: base + 6, ws: base + 10 },
+      { id: 'c', mqtt: base + 7, admin: base + 8, ws: base + 11 },
     ],
   });
   const subscriber = await connectThrough(places.nodes[0].mqtt, 'subscriber');
@@ -86,7 +86,8 @@ test('without --json: a table, then the logs by program, until SIGINT', { timeou
   await using command = await ClusterCommand.start(['--nodes', '1', '--base-port', String(base)]);
   await command.line((line) => /^program +pid +address$/.test(line));
   const row = await command.line((line) => line.includes(`mqtt://127.0.0.1:${base + 3}`));
-  expect(row).toMatch(new RegExp(`^node a +\\d+  mqtt://127.0.0.1:${base + 3}  admin http://127.0.0.1:${base + 4}$`));
+  const addresses = `mqtt://127.0.0.1:${base + 3}  admin http://127.0.0.1:${base + 4}  ws://127.0.0.1:${base + 5}/mqtt`;
+  expect(row).toMatch(new RegExp(`^node a +\\d+  ${addresses}$`));
   await command.line((line) => line.startsWith('logs: '));
   const pid = Number(row.split(/ +/)[2]);
   process.kill(pid, 'SIGKILL');
