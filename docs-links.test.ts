@@ -2,7 +2,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 
-// What the documents point at is there: files, and the tests that are said to prove something.
+// What the documents point at is there: files, the tests that are said to prove something, and figures that are quoted.
 
 const root = import.meta.dirname;
 const documents = globSync('**/*.md', {
@@ -32,6 +32,15 @@ test('relative links in documents lead to files', () => {
       .map((target) => `${path}: ${target}`),
   );
   expect(broken).toEqual([]);
+});
+
+test('the comparison in README.md is quoted from docs/benchmarks.md', () => {
+  const measured = readFileSync(join(root, 'docs/benchmarks.md'), 'utf8').split('\n');
+  const lines = readFileSync(join(root, 'README.md'), 'utf8').split('\n');
+  // A row begins with its name; no other table there has as many columns.
+  const rows = lines.filter((line) => /^\| `[a-z0-9-]+` \|/.test(line) && line.split(' | ').length === 10);
+  expect(rows.length).toBeGreaterThan(5);
+  expect(rows.filter((line) => !measured.includes(line))).toEqual([]);
 });
 
 /** Of "[name] "title", "title"" in docs/guarantees.md: where the file called so is, and the titles. */
