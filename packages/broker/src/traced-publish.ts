@@ -33,7 +33,12 @@ export function beginPublish(connection: Connection, tracer: Tracer, publication
   publication.trace = null;
   publication.span = null;
   const parent = connection.version5 ? contextOf(publication) : null;
-  if (parent === null ? !tracer.beginsTrace() : (parent[traceContextBytes - 1] & sampledFlag) === 0) return;
+  if (
+    parent === null
+      ? !tracer.beginsTrace(connection.broker.delivery.now)
+      : (parent[traceContextBytes - 1] & sampledFlag) === 0
+  )
+    return;
   const clientId = connection.session?.clientId ?? '';
   publication.span = tracer.startPublish(parent, described(publication, clientId), connection.broker.delivery.now);
   publication.trace = publication.span?.context ?? null;

@@ -42,9 +42,9 @@ describe('an allowance of spans', () => {
     const publishes = (): number => Array.from({ length: 50 }, () => allowance.takeForPublish()).filter(Boolean).length;
     const deliveries = (): number =>
       Array.from({ length: 50 }, () => allowance.takeForDelivery()).filter(Boolean).length;
-    expect(allowance.hasLeft()).toBe(true);
+    expect(allowance.hasLeft(now)).toBe(true);
     expect(publishes()).toBe(10);
-    expect(allowance.hasLeft()).toBe(false);
+    expect(allowance.hasLeft(now)).toBe(false);
     expect(deliveries()).toBe(10);
     now += 1000;
     expect(publishes()).toBe(0);

@@ -27,8 +27,8 @@ export interface PublishSpan {
 export interface Tracer {
   /** A publisher's context is to be passed on to subscribers that have room for it and whose message carries none. */
   readonly writesContext: boolean;
-  /** Whether a publish without a parent begins a trace; decided anew at each call. */
-  beginsTrace(): boolean;
+  /** Whether a publish without a parent begins a trace; decided anew at each call. `now`: milliseconds since 1970, as of the chunk that is being worked off. */
+  beginsTrace(now: number): boolean;
   /** `parent`: of the publisher, null: this is the root. `readAt`: milliseconds since 1970. Null: there are too many; the message is not traced. */
   startPublish(parent: TraceContext | null, message: TracedMessage, readAt: number): PublishSpan | null;
   /** One delivery, from here to the client. Null: there are too many. */

@@ -35,9 +35,9 @@ export class OtelTracer implements Tracer {
     this.writesContext = settings.writesContext;
   }
 
-  beginsTrace(): boolean {
+  beginsTrace(now: number): boolean {
     if (!this.sampler.picks()) return false;
-    if (this.allowance.hasLeft()) return true;
+    if (this.allowance.hasLeft(now)) return true;
     this.#metrics.spansSkipped++;
     return false;
   }

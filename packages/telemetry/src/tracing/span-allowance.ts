@@ -1,3 +1,6 @@
+/** Times of a chunk that is worked off lag behind the clock by less than this. */
+const setBackMilliseconds = 1000;
+
 /**
  * How many spans a thread may make: so many a second, and no more, whoever asks for them. Until it is with the collector a span costs ten microseconds where spans are made all
  * the time, and several times that where they are rare (measured: 20 pairs at full speed, 1 % sampled, without a bound: 2.4 times the CPU). A publisher that marks all that it
@@ -20,8 +23,8 @@ export class SpanAllowance {
   }
 
   /** Whether a publish could be traced now. */
-  hasLeft(): boolean {
-    this.renew();
+  hasLeft(now: number): boolean {
+    this.renew(now);
     return this.left >= 1;
   }
 
@@ -35,16 +38,16 @@ export class SpanAllowance {
     return this.take(-this.perSecond);
   }
 
-  private renew(): void {
-    const now = this.now();
-    // A clock that was set back has nothing to give.
-    const seconds = Math.max(0, now - this.renewedAt) / 1000;
-    this.left = Math.min(this.perSecond, this.left + seconds * this.perSecond);
+  private renew(now: number): void {
+    const milliseconds = now - this.renewedAt;
+    // A look at the time that is a little older than the last one gives nothing; a clock that was set back begins anew.
+    if (milliseconds < 0 && milliseconds > -setBackMilliseconds) return;
+    this.left = Math.min(this.perSecond, this.left + (Math.max(0, milliseconds) / 1000) * this.perSecond);
     this.renewedAt = now;
   }
 
   private take(least: number): boolean {
-    this.renew();
+    this.renew(this.now());
     if (this.left - 1 < least) return false;
     this.left--;
     return true;
