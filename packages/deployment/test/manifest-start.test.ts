@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { keysByPath, loadConfiguration, parseListenerUrl } from '@dunlin/config';
+import { loadConfiguration } from '@dunlin/config';
 import {
   freePort,
   type NatsProcess,
@@ -159,17 +159,12 @@ describe('a node as the chart starts it', () => {
   });
 });
 
-/** What a node must know before it takes the configuration of some values files; they are skipped until it does. */
-const knowsDrain = keysByPath.has('drain.graceSeconds') && keysByPath.has('authorization.rulesFile');
-const knowsTls = parseListenerUrl('tls://0.0.0.0:8883') !== null;
-
-/** A values file, the Secrets and ConfigMaps that it names, with their keys, and whether a node knows all that it sets. */
-const written: readonly { name: ValuesName; isKnown: boolean; names: Readonly<Record<string, readonly string[]>> }[] = [
-  { name: 'minimal', isKnown: true, names: {} },
-  { name: 'trial', isKnown: true, names: {} },
+/** A values file, and the Secrets and ConfigMaps that it names, with their keys. */
+const written: readonly { name: ValuesName; names: Readonly<Record<string, readonly string[]>> }[] = [
+  { name: 'minimal', names: {} },
+  { name: 'trial', names: {} },
   {
     name: 'production',
-    isKnown: knowsDrain,
     names: {
       'dunlin-redis': ['password'],
       'dunlin-nats': ['password'],
@@ -179,7 +174,6 @@ const written: readonly { name: ValuesName; isKnown: boolean; names: Readonly<Re
   },
   {
     name: 'tls',
-    isKnown: knowsTls,
     names: {
       'mqtt-certificate': ['tls.crt', 'tls.key'],
       'device-authority': ['ca.crt'],
@@ -190,13 +184,11 @@ const written: readonly { name: ValuesName; isKnown: boolean; names: Readonly<Re
   },
   {
     name: 'sentinel',
-    isKnown: true,
     names: { redis: ['redis-password'], sentinel: ['password'], 'nats-token': ['token'] },
   },
-  { name: 'redis-cluster', isKnown: true, names: { redis: ['password'], 'redis-authority': ['ca.crt'] } },
+  { name: 'redis-cluster', names: { redis: ['password'], 'redis-authority': ['ca.crt'] } },
   {
     name: 'everything',
-    isKnown: knowsTls,
     names: {
       certificate: ['chain.pem', 'key.pem', 'tls.crt', 'tls.key'],
       devices: ['ca.pem'],
@@ -223,8 +215,8 @@ describe('the configuration that the chart writes', () => {
     return /crt$|pem$/.test(name) ? certificate : 'text';
   }
 
-  for (const { name, isKnown, names } of written) {
-    test.skipIf(!isKnown)(`is taken by a node: ${name}`, async () => {
+  for (const { name, names } of written) {
+    test(`is taken by a node: ${name}`, async () => {
       const objects = (await render(valuesFile(name))).filter(
         ({ kind, metadata }) => kind !== 'Deployment' || metadata.labels['app.kubernetes.io/component'] === 'node',
       );
