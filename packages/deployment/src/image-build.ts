@@ -9,10 +9,22 @@ import { imageUser, isRoot, unprivileged } from './unprivileged.ts';
 /** What a step may write before it is cut: npm and the compiler say little. */
 const outputBytesMax = 16 * 1024 * 1024;
 /** A step that takes longer hangs. */
-const stepMilliseconds = 150_000;
+const stepMilliseconds = 300_000;
 
 /** What npm needs where the network has ways of its own; everything else of this process's environment stays outside. */
-const networkVariables = /^(node_extra_ca_certs|https?_proxy|no_proxy|npm_config_registry)$/i;
+const networkVariables = /^(node_extra_ca_certs|https?_proxy|no_proxy)$/i;
+const networkSettings = ['registry', 'cafile'] as const;
+
+/** The same as far as it stands in npm's configuration, which belongs to a user whose home the steps do not see. */
+async function npmNetwork(): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for (const name of networkSettings) {
+    const { stdout } = await promisify(execFile)('npm', ['config', 'get', name]);
+    const value = stdout.trim();
+    if (value !== '' && value !== 'null') found[`npm_config_${name}`] = value;
+  }
+  return found;
+}
 
 /** An image as folders: what a container would be made of. */
 export interface BuiltImage {
@@ -161,6 +173,7 @@ class StageBuild {
     const network = Object.entries(process.env).filter(([name]) => networkVariables.test(name));
     const environment: Record<string, string> = {
       ...(Object.fromEntries(network) as Record<string, string>),
+      ...(await npmNetwork()),
       ...this.#environment,
       PATH: this.#options.path,
       HOME: home,

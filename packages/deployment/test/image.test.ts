@@ -11,7 +11,7 @@ import { repositoryRoot } from '../src/repository-root.ts';
 import { imageUser, isRoot, unprivileged } from '../src/unprivileged.ts';
 import { publishAndReceive } from './conversation.ts';
 
-const buildMilliseconds = 170_000;
+const buildMilliseconds = 330_000;
 
 let directory: string;
 let image: BuiltImage;
