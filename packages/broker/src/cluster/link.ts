@@ -153,6 +153,11 @@ export class Link {
     return writer;
   }
 
+  /** Nothing but QoS 0 is gathered, and less than half a frame of it. */
+  get hasRoomForMore(): boolean {
+    return this.keptWriter.length === 0 && this.passingWriter.length * 2 < frameBytesMax;
+  }
+
   flushKept(now: number): void {
     if (this.keptWriter.length === 0) return;
     const bytes = this.keptWriter.take();

@@ -38,6 +38,10 @@ export interface LostMessages {
 }
 
 const tickMilliseconds = 100;
+/** What was sent so long ago, or less, was part of a stream. */
+const streamMilliseconds = 2;
+/** A turn under load takes some tens of microseconds. */
+const turnsWaitedMax = 2;
 /** Below this a frame for each receiver costs no more than one for all. */
 const broadcastReceiversMin = 3;
 
@@ -59,6 +63,10 @@ export class Links {
   /** Whether every link has room, found out once a turn: a topic must not change its way within one (P4). */
   private isBroadcastOpen: boolean | null = null;
   private scheduled = false;
+  /** When messages were sent last, milliseconds since 1970. */
+  private flushedAt = 0;
+  /** Turns that what is gathered has waited for more. */
+  private turnsWaited = 0;
   /** Runs while anything is under way to or from anybody. */
   private readonly timer: WorkTimer;
 
@@ -229,15 +237,35 @@ export class Links {
 
   private flush(): void {
     this.scheduled = false;
+    if (this.mayWait()) {
+      this.turnsWaited++;
+      this.scheduled = true;
+      this.clock.nextTurn(() => this.flush());
+      return;
+    }
     this.flushMessages();
     for (const endpoint of this.due) this.acknowledge(endpoint);
     this.due.clear();
+  }
+
+  /**
+   * Whether the next turn will likely bring more for the same frames: in a stream of QoS 0 that leaves room in them. A lone message, and what somebody waits for, goes at
+   * once. Measured (20 pairs, window 100, across two nodes): half of the sender's time was writing to NATS, 24 KB at a time;
+   * waiting for two turns took 0.62 µs a delivery of both nodes together to 0.36, four turns to 0.40.
+   */
+  private mayWait(): boolean {
+    if (this.turnsWaited >= turnsWaitedMax || this.due.size > 0 || this.dirty.size === 0) return false;
+    if (this.clock.now() - this.flushedAt > streamMilliseconds) return false;
+    for (const link of this.dirty) if (!link.hasRoomForMore) return false;
+    return true;
   }
 
   /** Sends what was gathered. Also called before routes change: what goes another way from there on must come after it (P4). */
   flushMessages(): void {
     this.isBroadcastOpen = null;
     const now = this.clock.now();
+    this.flushedAt = now;
+    this.turnsWaited = 0;
     for (const link of this.dirty) {
       link.flushKept(now);
       link.flushPassing();
