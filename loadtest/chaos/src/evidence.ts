@@ -46,12 +46,13 @@ function describeWrong({ kind, stream, arrival, highest }: WrongArrival, chronic
   ];
 }
 
-/** What ephemeral subscribers missed on living connections, a line each. */
+/** What ephemeral subscribers missed on living connections, and what was around it. */
 export function ephemeralGaps({ ephemeral }: Ledger, chronicle: Chronicle): string[] {
-  return ephemeral.gaps.map(
-    ({ stream, message }) =>
-      `${stream.audience.name} missed ${title(message, stream)}, ${describeMessage(message, chronicle)}`,
-  );
+  return ephemeral.gaps.flatMap(({ stream, message }) => [
+    `${stream.audience.name} missed ${title(message, stream)}, ${describeMessage(message, chronicle)}`,
+    ...describeNeighbours(stream, message.sequence, chronicle),
+    ...surroundings(stream, message.sentAt, message.acknowledgedAt ?? message.sentAt, chronicle),
+  ]);
 }
 
 function title({ publisher, topic, sequence }: Message, { record }: Stream): string {
