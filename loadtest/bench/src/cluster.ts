@@ -47,9 +47,9 @@ interface Cost {
   readonly perSecond: number;
 }
 
-const IDLE_SECONDS = 10;
-/** What a start leaves behind to compile and to collect is no idling. */
-const SETTLE_SECONDS = 10;
+const IDLE_SECONDS = 20;
+/** After its start a node compiles what is hot, and collects what the start has left, for half a minute. */
+const SETTLE_SECONDS = 40;
 const ROUTES = 100_000;
 const FEW_OFFLINE = 10;
 const MANY_OFFLINE = 10_000;
