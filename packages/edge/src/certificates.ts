@@ -1,12 +1,7 @@
 import type { Logger } from '@dunlin/broker';
 import type { Configuration, Listener } from '@dunlin/config';
-import {
-  describeMaterial,
-  isSameMaterial,
-  readTlsMaterial,
-  type TlsMaterial,
-  withNewTicketKeys,
-} from './listeners/tls-material.ts';
+import { readTlsMaterial } from './listeners/read-tls-material.ts';
+import { describeMaterial, isSameMaterial, type TlsMaterial, withNewTicketKeys } from './listeners/tls-material.ts';
 
 /** Tickets are sealed with one secret for so long: whoever steals it later cannot open older conversations. */
 const ticketKeysMilliseconds = 24 * 3600 * 1000;

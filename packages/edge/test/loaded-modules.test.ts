@@ -16,6 +16,13 @@ test('a node that is not scraped and does not trace has loaded nothing for eithe
   expect(names.filter((name) => /opentelemetry|prom-client/.test(name))).toEqual([]);
 });
 
+test('a worker has loaded nothing that reads configuration: each of them would take its time when it starts', () => {
+  const names = loaded(`await import('../src/workers/worker.ts')`);
+  expect(names).toContain('ws');
+  expect(names).not.toContain('yaml');
+  expect(loaded(`await import('@dunlin/config')`)).toContain('yaml');
+});
+
 test('what is looked for would be found', () => {
   const names = loaded(`const { startTracing, tracingSettings } = await import('@dunlin/telemetry');
     const keys = { endpoint: 'http://127.0.0.1:1', sampledPerMillion: 0, spansPerSecondMax: 1, writeContext: false };

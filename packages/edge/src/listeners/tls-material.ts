@@ -1,5 +1,5 @@
 import { randomBytes, X509Certificate } from 'node:crypto';
-import { type CertificateTexts, type Listener, readAuthorities, readCertificate } from '@dunlin/config';
+import type { CertificateTexts } from '@dunlin/config';
 
 /** Names of a key, its secret, and what authenticates tickets: 16 bytes each, as OpenSSL wants them. */
 const ticketKeyBytes = 48;
@@ -16,22 +16,13 @@ export interface TlsMaterial {
   ticketKeys: Uint8Array;
 }
 
-/**
- * Reads the files of a listener; null: it has no TLS.
- * @throws CertificateFileError
- */
-export function readTlsMaterial({ tls }: Listener): TlsMaterial | null {
-  if (tls === null) return null;
-  return {
-    certificates: tls.certificates.map(readCertificate),
-    clientCa: tls.clientCa === '' ? null : readAuthorities(tls.clientCa),
-    ticketKeys: randomBytes(ticketKeyBytes),
-  };
+export function newTicketKeys(): Uint8Array {
+  return randomBytes(ticketKeyBytes);
 }
 
 /** The same with other ticket keys: what was sealed with the old ones is not opened any more. */
 export function withNewTicketKeys(material: TlsMaterial): TlsMaterial {
-  return { ...material, ticketKeys: randomBytes(ticketKeyBytes) };
+  return { ...material, ticketKeys: newTicketKeys() };
 }
 
 export function isSameMaterial(one: TlsMaterial, other: TlsMaterial): boolean {

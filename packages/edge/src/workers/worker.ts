@@ -236,7 +236,7 @@ class ServingWorker {
     if (this.#isEnding) return;
     this.#isEnding = true;
     this.report({ kind: 'evicted' });
-    const allClosed = Promise.all(this.#listeners.map((listener) => listener.close()));
+    const allClosed = this.#closeListeners();
     this.#parts.broker.giveUpAllSessions();
     await Promise.race([allClosed, delay(clientsCloseMilliseconds)]);
     process.exit();

@@ -1,0 +1,16 @@
+// A file of its own: the supervisor alone reads, and workers need not load the configuration's schema for it.
+import { type Listener, readAuthorities, readCertificate } from '@dunlin/config';
+import { newTicketKeys, type TlsMaterial } from './tls-material.ts';
+
+/**
+ * Reads the files of a listener; null: it has no TLS.
+ * @throws CertificateFileError
+ */
+export function readTlsMaterial({ tls }: Listener): TlsMaterial | null {
+  if (tls === null) return null;
+  return {
+    certificates: tls.certificates.map(readCertificate),
+    clientCa: tls.clientCa === '' ? null : readAuthorities(tls.clientCa),
+    ticketKeys: newTicketKeys(),
+  };
+}
