@@ -27,9 +27,10 @@ export class Delayed {
   async takeDue(now: number, limit: number, sent: () => void): Promise<{ id: string; record: Uint8Array }[]> {
     const range = ['-inf', timeText(now), 'WITHSCORES', 'LIMIT', '0', String(limit)];
     const { turn, keys } = this;
-    const found = (await everyShard(turn, keys.d, 'ZRANGEBYSCORE', 'due', range, delayedTouched)) as Buffer[][];
+    const found = await everyShard(turn, keys.d, 'ZRANGEBYSCORE', 'due', range, delayedTouched);
     const due: { id: string; at: number }[] = [];
-    for (const members of found) {
+    for (const { reply } of found) {
+      const members = reply as Buffer[];
       for (let i = 0; i < members.length; i += 2) {
         due.push({ id: members[i].toString(), at: parseTime(members[i + 1].toString()) });
       }

@@ -6,7 +6,16 @@ import type { Shard } from './keys.ts';
 import { scripts } from './scripts.ts';
 import { type Reply, SingleCall, type Turn } from './turn.ts';
 
-/** A command that reads, on one key of each of these shards, by one name. The replies are in the order of the shards. `touched`: as for `Turn.single`. */
+/** What a shard replied. */
+export interface ShardReply {
+  readonly shard: Shard;
+  readonly reply: Reply;
+}
+
+/**
+ * A command that reads, on one key of each of these shards, by one name. Replies only of shards that have something: no empty list, no 0, no null, no scan
+ * that found nothing and is at its end. `touched`: as for `Turn.single`.
+ */
 export async function everyShard(
   turn: Turn,
   shards: readonly Shard[],
@@ -14,14 +23,16 @@ export async function everyShard(
   name: string,
   args: readonly string[],
   touched: string | null,
-): Promise<Reply[]> {
-  const replies: Reply[] = [];
+): Promise<ShardReply[]> {
+  const replies: ShardReply[] = [];
   await Promise.all(
     Array.from(groupsOf(turn, shards), async (group) => {
       const keys = group.map((shard) => shard.start + name);
       const call = [scripts.everyShard.sha, String(keys.length), ...keys, command, ...args];
-      const reply = await turn.single(new SingleCall(group[0].slot, false, 'EVALSHA', call), touched).reply;
-      for (const [i, shard] of group.entries()) replies[shard.index] = (reply as Reply[])[i];
+      const single = turn.single(new SingleCall(group[0].slot, false, 'EVALSHA', call), touched);
+      const found = (await single.reply) as Reply[];
+      for (let i = 0; i < found.length; i += 2)
+        replies.push({ shard: group[(found[i] as number) - 1], reply: found[i + 1] });
     }),
   );
   return replies;

@@ -10,6 +10,7 @@ import {
   type StoredGroupCursor,
   StoreError,
 } from '@dunlin/broker';
+import { everyShard } from './every-shard.ts';
 import { isGroup, logFilter } from './group-name.ts';
 import type { Keys, Shard } from './keys.ts';
 import { type CursorPlace, type CursorStep, countHeader, type Logs, logsTouched } from './logs.ts';
@@ -59,17 +60,20 @@ export class Groups {
 
   async list(): Promise<DurableGroup[]> {
     const found = new Map<string, number>();
+    const count = ['COUNT', String(scanCount)];
+    const first = await everyShard(this.turn, this.keys.l, 'HSCAN', 'groups', ['0', ...count], logsTouched);
     await Promise.all(
-      this.keys.l.map(async (shard) => {
-        let cursor = '0';
-        do {
-          const args = [`${shard.start}groups`, cursor, 'COUNT', String(scanCount)];
-          const reply = await this.turn.single(new SingleCall(shard.slot, false, 'HSCAN', args), logsTouched).reply;
-          const [next, fields] = reply as [Buffer, Buffer[]];
+      first.map(async ({ shard, reply }) => {
+        for (let page = reply as [Buffer, Buffer[]]; ; ) {
+          const [next, fields] = page;
           for (let i = 0; i < fields.length; i += 2)
             found.set(fields[i].toString(), Number(fields[i + 1].toString().split(';')[1]));
-          cursor = next.toString();
-        } while (cursor !== '0');
+          const cursor = next.toString();
+          if (cursor === '0') return;
+          const args = [`${shard.start}groups`, cursor, ...count];
+          const more = this.turn.single(new SingleCall(shard.slot, false, 'HSCAN', args), logsTouched);
+          page = (await more.reply) as [Buffer, Buffer[]];
+        }
       }),
     );
     return Array.from(found, ([group, acknowledged]) => ({ group, acknowledged }));

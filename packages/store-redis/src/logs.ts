@@ -1,5 +1,6 @@
 import type { AppendOrigin, DurableFilter, LogLimits, LogPage } from '@dunlin/broker';
 import { AppendCall, AppendPart, type LogAppend, type LogName, LogNames } from './append-call.ts';
+import { everyShard } from './every-shard.ts';
 import type { Keys, Shard } from './keys.ts';
 import { readChunk } from './log-chunk.ts';
 import { scripts } from './scripts.ts';
@@ -202,7 +203,7 @@ export class Logs {
   async trim(limits: LogLimits, now: number, sent: () => void): Promise<number> {
     this.behindAppends();
     const limitsText = `${limits.messagesMax},${limits.bytesMax}`;
-    const due = await Promise.all(this.keys.l.map((shard) => this.due(shard, limitsText, now)));
+    const due = await this.due(limitsText, now);
     const first: Promise<number>[] = due.map(({ shard, filters }) => this.trimAll(shard, filters, limits, now));
     sent();
     let dropped = 0;
@@ -226,16 +227,33 @@ export class Logs {
   }
 
   /** Logs to look at: those that changed or have something expired; with other limits than before, all of them, a page at a time. */
-  private async due(shard: Shard, limitsText: string, now: number): Promise<Due> {
-    const limits = this.turn.single(new SingleCall(shard.slot, false, 'GET', [`${shard.start}trimmed`]), logsTouched);
-    const range = [`${shard.start}filled`, '-inf', timeText(now), 'LIMIT', '0', String(dueLogsMax)];
-    const changed = this.turn.single(new SingleCall(shard.slot, false, 'ZRANGEBYSCORE', range), logsTouched);
+  private async due(limitsText: string, now: number): Promise<Due[]> {
     // Waited for together: when Redis goes away both are refused, and a refusal that nobody waits for yet ends the worker.
-    const [known, members] = await Promise.all([limits.reply, changed.reply]);
-    const isNew = (known as Buffer | null)?.toString() !== limitsText;
-    const filters = (members as Buffer[]).map(String);
-    if (!isNew) return { shard, filters, next: '0', isNew };
-    return { shard, ...(await this.scan(shard, '0')), isNew };
+    const [trimmed, filled] = await Promise.all([
+      everyShard(this.turn, this.keys.l, 'GET', 'trimmed', [], logsTouched),
+      everyShard(this.turn, this.keys.l, 'ZRANGEBYSCORE', 'filled', dueRange(now, trimLogsMax), logsTouched),
+    ]);
+    const known = new Map(trimmed.map(({ shard, reply }) => [shard, String(reply)]));
+    const changed = new Map(filled.map(({ shard, reply }) => [shard, reply as Buffer[]]));
+    const due: Promise<Due>[] = [];
+    for (const shard of this.keys.l) {
+      const isNew = known.get(shard) !== limitsText;
+      const members = changed.get(shard) ?? [];
+      if (isNew) due.push(this.scan(shard, '0').then((page) => ({ shard, ...page, isNew })));
+      else if (members.length > 0) due.push(this.allDue(shard, members, now));
+    }
+    return Promise.all(due);
+  }
+
+  /** `members`: the first of them, perhaps all. */
+  private async allDue(shard: Shard, members: Buffer[], now: number): Promise<Due> {
+    let all = members;
+    if (members.length >= trimLogsMax) {
+      const args = [`${shard.start}filled`, ...dueRange(now, dueLogsMax)];
+      const more = this.turn.single(new SingleCall(shard.slot, false, 'ZRANGEBYSCORE', args), logsTouched);
+      all = (await more.reply) as Buffer[];
+    }
+    return { shard, filters: all.map(String), next: '0', isNew: false };
   }
 
   private async scan(shard: Shard, cursor: string): Promise<{ filters: string[]; next: string }> {
@@ -281,6 +299,11 @@ interface Due {
   /** Where the walk over all logs goes on; `0`: nowhere. */
   next: string;
   isNew: boolean;
+}
+
+/** The first logs with something to trim, as ZRANGEBYSCORE is asked for them. */
+function dueRange(now: number, count: number): string[] {
+  return ['-inf', timeText(now), 'LIMIT', '0', String(count)];
 }
 
 export function countHeader(shards: number): Argument[] {

@@ -1,4 +1,5 @@
 import { type RetainedEntry, type RetainedPage, StoreError } from '@dunlin/broker';
+import { everyShard } from './every-shard.ts';
 import type { Keys, Shard } from './keys.ts';
 import { scripts } from './scripts.ts';
 import { type Reply, SingleCall, type Turn } from './turn.ts';
@@ -23,9 +24,8 @@ export class Retained {
 
   async count(): Promise<number> {
     let count = 0;
-    const calls = this.keys.r.map((shard) => new SingleCall(shard.slot, false, 'HLEN', [`${shard.start}records`]));
-    const replies = await Promise.all(calls.map((call) => this.turn.single(call, retainedTouched).reply));
-    for (const reply of replies) count += reply as number;
+    const found = await everyShard(this.turn, this.keys.r, 'HLEN', 'records', [], retainedTouched);
+    for (const { reply } of found) count += reply as number;
     return count;
   }
 

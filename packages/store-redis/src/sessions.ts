@@ -14,7 +14,7 @@ import {
   StoreError,
 } from '@dunlin/broker';
 import { producerName } from './append-call.ts';
-import { everyShard, groupsOf } from './every-shard.ts';
+import { everyShard, groupsOf, type ShardReply } from './every-shard.ts';
 import { isGroup } from './group-name.ts';
 import type { Groups, Reader } from './groups.ts';
 import type { Keys, Shard } from './keys.ts';
@@ -31,7 +31,7 @@ import {
   type UnfinishedCursor,
   writeSubscription,
 } from './session-fields.ts';
-import { type Argument, type Reply, SingleCall, type Turn } from './turn.ts';
+import { type Argument, SingleCall, type Turn } from './turn.ts';
 
 /** What an ended session left in logs, as written by session-parts.lua. An empty list is an object in Lua's JSON. */
 interface Job {
@@ -228,7 +228,7 @@ export class Sessions {
     const range = ['-inf', timeText(now), 'WITHSCORES', 'LIMIT', '0', String(limit)];
     const found = await this.everywhere('ZRANGEBYSCORE', name, range);
     const due: { name: string; at: number }[] = [];
-    for (const reply of found) {
+    for (const { reply } of found) {
       const members = reply as Buffer[];
       for (let i = 0; i < members.length; i += 2) {
         due.push({ name: members[i].toString(), at: parseTime(members[i + 1].toString()) });
@@ -243,11 +243,11 @@ export class Sessions {
     // NUL stands between an owner and what it holds.
     const range = [`[${owner}\0`, `(${owner}\u0001`, 'LIMIT', '0', String(ownedMax)];
     for (let isLast = false; !isLast; ) {
-      const found = (await this.everywhere('ZRANGEBYLEX', 'owned', range)) as Buffer[][];
-      isLast = found.every((members) => members.length < ownedMax);
+      const found = await this.everywhere('ZRANGEBYLEX', 'owned', range);
+      isLast = found.every(({ reply }) => (reply as Buffer[]).length < ownedMax);
       const clients = new Set<string>();
-      for (const members of found) {
-        for (const member of members) clients.add(member.toString().slice(owner.length + 2));
+      for (const { reply } of found) {
+        for (const member of reply as Buffer[]) clients.add(member.toString().slice(owner.length + 2));
       }
       await Promise.all(
         Array.from(clients, async (clientId) => {
@@ -274,7 +274,7 @@ export class Sessions {
 
   async count(): Promise<number> {
     let count = 0;
-    for (const reply of await this.everywhere('HGET', 'counters', ['sessions'])) count += Number(reply ?? 0);
+    for (const { reply } of await this.everywhere('HGET', 'counters', ['sessions'])) count += Number(reply);
     return count;
   }
 
@@ -309,7 +309,7 @@ export class Sessions {
     return this.keys.shardOf('s', clientId);
   }
 
-  private everywhere(command: string, name: string, args: readonly string[]): Promise<Reply[]> {
+  private everywhere(command: string, name: string, args: readonly string[]): Promise<ShardReply[]> {
     return everyShard(this.turn, this.keys.s, command, name, args, null);
   }
 
@@ -365,10 +365,10 @@ export class Sessions {
   private async finishLeftJobs(): Promise<void> {
     const found = await this.everywhere('HSCAN', 'jobs', ['0', 'COUNT', String(jobsMax)]);
     await Promise.all(
-      found.map((reply, index) => {
+      found.map(({ shard, reply }) => {
         const [, fields] = reply as [Buffer, Buffer[]];
         const jobs = fields.filter((_, place) => place % 2 === 1);
-        return jobs.length === 0 ? undefined : this.finishJobs(this.keys.s[index], jobs);
+        return jobs.length === 0 ? undefined : this.finishJobs(shard, jobs);
       }),
     );
   }

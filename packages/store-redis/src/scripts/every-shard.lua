@@ -3,9 +3,26 @@
 --
 -- KEYS  for each shard: the key
 -- ARGV  the command, what follows the key
--- Gives the replies in the order of the keys
-local replies = {}
-for i, key in ipairs(KEYS) do
-  replies[i] = redis.call(ARGV[1], key, unpack(ARGV, 2))
+-- Gives place of the key and reply, one after the other, of each that holds something: an idle cluster's replies are nearly all empty, and reading those
+-- was most of what remained.
+
+local function isEmpty(reply)
+  if type(reply) ~= 'table' then
+    return reply == false or reply == 0
+  end
+  -- A scan gives where it goes on and what it found.
+  if type(reply[2]) == 'table' then
+    return reply[1] == '0' and #reply[2] == 0
+  end
+  return #reply == 0
 end
-return replies
+
+local found = {}
+for i, key in ipairs(KEYS) do
+  local reply = redis.call(ARGV[1], key, unpack(ARGV, 2))
+  if not isEmpty(reply) then
+    found[#found + 1] = i
+    found[#found + 1] = reply
+  end
+end
+return found
