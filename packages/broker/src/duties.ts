@@ -48,9 +48,7 @@ export class Duties {
       broker.metrics.messagesRetained = 0;
       return;
     }
-    this.run('publishing due wills', () => this.publishDueWills());
-    this.run('publishing delayed messages', () => broker.delayed.publishDue());
-    this.run('ending sessions', () => this.expireSessions());
+    this.run('looking for what is due', () => this.lookForDue());
     if (this.seconds % slowEverySeconds === 0) {
       this.run('trimming logs', () => this.trim());
       this.run('looking after groups', () => broker.groupDuties.run());
@@ -68,6 +66,14 @@ export class Duties {
         this.broker.logger.warn(`${what} failed; it will be tried again`, { error: String(error) });
       })
       .finally(() => this.running.delete(what));
+  }
+
+  private async lookForDue(): Promise<void> {
+    const { store, clock, delayed } = this.broker;
+    const due = await store.dueDuties(clock.now());
+    if (due.wills) this.run('publishing due wills', () => this.publishDueWills());
+    if (due.delayed) this.run('publishing delayed messages', () => delayed.publishDue());
+    if (due.sessions) this.run('ending sessions', () => this.expireSessions());
   }
 
   private async publishDueWills(): Promise<void> {

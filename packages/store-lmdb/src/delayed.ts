@@ -18,13 +18,20 @@ export class Delayed {
     this.put(counter(this.tables.meta, 'delayed'), dueAt, record);
   }
 
+  isDue(now: number): boolean {
+    return this.due(now, 1).length > 0;
+  }
+
+  private due(now: number, limit: number): Buffer[] {
+    return [...this.tables.delayedDue.getKeys({ end: key(now, Infinity), inclusiveEnd: true, limit })] as Buffer[];
+  }
+
   takeDue(now: number, limit: number): { id: string; record: Uint8Array }[] {
     const taken: { id: string; record: Uint8Array }[] = [];
-    const due = [...this.tables.delayedDue.getKeys({ end: key(now, Infinity), inclusiveEnd: true, limit })];
-    for (const dueKey of due) {
-      const number = (dueKey as Buffer).readDoubleBE(8);
+    for (const dueKey of this.due(now, limit)) {
+      const number = dueKey.readDoubleBE(8);
       const record = this.read(number);
-      void this.tables.delayedDue.remove(dueKey as Buffer);
+      void this.tables.delayedDue.remove(dueKey);
       if (record === null) continue;
       this.put(number, now + HANDED_OUT_MILLISECONDS, record.message);
       taken.push({ id: String(number), record: record.message });

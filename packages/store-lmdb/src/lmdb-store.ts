@@ -4,6 +4,7 @@ import {
   type AppendResult,
   type Claim,
   type ClaimRequest,
+  type DueDuties,
   type DurableFilter,
   type DurableGroup,
   type EndpointId,
@@ -142,6 +143,15 @@ export class LmdbStore implements Store {
       store.claims.owners(owners);
       return [...owners];
     });
+  }
+
+  async dueDuties(now: number): Promise<DueDuties> {
+    const store = this.use();
+    return store.read(() => ({
+      sessions: store.sessions.due(now, 1).length > 0,
+      wills: store.wills.isDue(now),
+      delayed: store.delayed.isDue(now),
+    }));
   }
 
   async countSessions(): Promise<number> {

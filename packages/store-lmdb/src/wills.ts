@@ -42,12 +42,20 @@ export class Wills {
     this.move(will, dueAt, dueAt);
   }
 
+  isDue(now: number): boolean {
+    return this.due(now, 1).length > 0;
+  }
+
+  /** Client identifiers. */
+  private due(now: number, limit: number): string[] {
+    const range = this.tables.willDue.getRange({ end: behind(key(now)), limit });
+    return Array.from(range, ({ value }) => new RecordReader(value).text());
+  }
+
   takeDue(now: number, limit: number): StoredWill[] {
     const taken: StoredWill[] = [];
-    const range = { end: behind(key(now)), limit };
-    const due = [...this.tables.willDue.getRange(range)];
-    for (const { value } of due) {
-      const will = this.find(new RecordReader(value).text());
+    for (const clientId of this.due(now, limit)) {
+      const will = this.find(clientId);
       if (will === null) continue;
       this.move(will, will.dueAt, now + HANDED_OUT_MILLISECONDS);
       taken.push(storedWill(will));

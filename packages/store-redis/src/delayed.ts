@@ -24,6 +24,11 @@ export class Delayed {
     await this.turn.change(scripts.delayedAdd, this.keys.shardOf('d', id), delayedTouched, [], args, null);
   }
 
+  async isDue(now: number): Promise<boolean> {
+    const { turn, keys } = this;
+    return (await everyShard(turn, keys.d, 'ZCOUNT', 'due', ['-inf', timeText(now)], delayedTouched)).length > 0;
+  }
+
   async takeDue(now: number, limit: number, sent: () => void): Promise<{ id: string; record: Uint8Array }[]> {
     const range = ['-inf', timeText(now), 'WITHSCORES', 'LIMIT', '0', String(limit)];
     const { turn, keys } = this;

@@ -4,6 +4,7 @@ import {
   type AppendResult,
   type Claim,
   type ClaimRequest,
+  type DueDuties,
   type DurableFilter,
   type DurableGroup,
   type EndpointId,
@@ -103,6 +104,14 @@ export class RedisStore implements Store {
   async owners(): Promise<EndpointId[]> {
     const { order, sessions } = this.use();
     return order.single(null, () => sessions.owners());
+  }
+
+  async dueDuties(now: number): Promise<DueDuties> {
+    const { order, sessions, wills, delayed } = this.use();
+    return order.single(null, async () => {
+      const due = await Promise.all([sessions.isDue(now), wills.isDue(now), delayed.isDue(now)]);
+      return { sessions: due[0], wills: due[1], delayed: due[2] };
+    });
   }
 
   async countSessions(): Promise<number> {

@@ -223,6 +223,16 @@ export class Sessions {
     return ended.filter((each) => each.ended).map(({ clientId }) => clientId);
   }
 
+  /** Whether sessions are to be ended, or what ended ones have left is to be finished. */
+  async isDue(now: number): Promise<boolean> {
+    const found = await Promise.all([this.anyDue('expiry', now), this.everywhere('HLEN', 'jobs', [])]);
+    return found[0] || found[1].length > 0;
+  }
+
+  async anyDue(name: 'expiry' | 'willdue', now: number): Promise<boolean> {
+    return (await this.everywhere('ZCOUNT', name, ['-inf', timeText(now)])).length > 0;
+  }
+
   /** What is due by the sorted set of this name, over all shards, earliest first. */
   async due(name: 'expiry' | 'willdue', now: number, limit: number): Promise<string[]> {
     const range = ['-inf', timeText(now), 'WITHSCORES', 'LIMIT', '0', String(limit)];

@@ -29,6 +29,10 @@ export class Wills {
     checkedAnswer(key, await this.sessions.change(scripts.willSchedule, key.clientId, args));
   }
 
+  isDue(now: number): Promise<boolean> {
+    return this.sessions.anyDue('willdue', now);
+  }
+
   async takeDue(now: number, limit: number, sent: () => void): Promise<StoredWill[]> {
     const due = await this.sessions.due('willdue', now, limit);
     const args = [timeText(now), timeText(now + handedOutMilliseconds)];

@@ -98,6 +98,7 @@ const calls: fc.Arbitrary<{ name: string; call: Call }> = fc.oneof(
         ]),
       ),
     ),
+  fc.constant(named('dueDuties', (store, _, now) => store.dueDuties(now))),
   fc.constant(
     named('takeDueWills', async (store, _, now) =>
       (await store.takeDueWills(now, 9)).map(({ clientId, owner, dueAt }) => [clientId, owner, dueAt]).sort(),

@@ -155,4 +155,29 @@ export function willContract(opened: StoreUnderTest): void {
       expect((await store.takeDueDelayed(now + 30_010, 10)).map(({ id }) => id)).toEqual([late.id]);
     });
   });
+
+  describe('what is due', () => {
+    const nothing = { sessions: false, wills: false, delayed: false };
+
+    it('is told for each duty alone, until it is done', async () => {
+      const { store } = opened;
+      await store.addDelayed(bytes('d'), now + 10);
+      const { epoch } = await connect(store, 'ended', { expiry: 20 });
+      await store.release({ clientId: 'ended', epoch }, {}, now);
+      const dead = await durable(store, 'dead');
+      await store.setWill(dead, owner, will);
+      await store.scheduleWill(dead, now + 30_000);
+      expect(await store.dueDuties(now + 9)).toEqual(nothing);
+      expect(await store.dueDuties(now + 10)).toEqual({ ...nothing, delayed: true });
+      await store.takeDueDelayed(now + 10, 10);
+      expect(await store.dueDuties(now + 20_000)).toEqual({ ...nothing, sessions: true });
+      await store.expireSessions(now + 20_000, 10);
+      expect(await store.dueDuties(now + 20_000)).toEqual(nothing);
+      expect(await store.dueDuties(now + 30_000)).toEqual({ ...nothing, wills: true });
+      await store.takeDueWills(now + 30_000, 10);
+      // Handed out, and not crossed out: it is due again.
+      expect(await store.dueDuties(now + 30_009)).toEqual(nothing);
+      expect(await store.dueDuties(now + 60_000)).toEqual({ sessions: false, wills: true, delayed: true });
+    });
+  });
 }

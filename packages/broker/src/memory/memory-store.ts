@@ -5,6 +5,7 @@ import {
   type AppendResult,
   type Claim,
   type ClaimRequest,
+  type DueDuties,
   type DurableFilter,
   type DurableGroup,
   type EndpointId,
@@ -28,7 +29,7 @@ import { LastBatches } from './last-batches.ts';
 import { MemoryGroups } from './memory-groups.ts';
 import { MemoryLogs } from './memory-logs.ts';
 import { newSession } from './new-session.ts';
-import { takeDue, type Waiting } from './waiting.ts';
+import { isDue, takeDue, type Waiting } from './waiting.ts';
 
 const NEVER_SECONDS = 0xffffffff;
 
@@ -135,14 +136,15 @@ export class MemoryStore implements Store {
 
   async expireSessions(now: number, limit: number): Promise<string[]> {
     this.check();
-    const due: StoredSession[] = [];
-    for (const { session } of this.held.values()) {
-      if (session !== null && session.expiresAt > 0 && session.expiresAt <= now) due.push(session);
-    }
-    due.sort((a, b) => a.expiresAt - b.expiresAt);
+    const due = this.endedSessions(now).sort((a, b) => a.expiresAt - b.expiresAt);
     const ended = due.slice(0, limit);
     for (const session of ended) this.expire(session, now);
     return ended.map((session) => session.clientId);
+  }
+
+  private endedSessions(now: number): StoredSession[] {
+    const sessions = Array.from(this.held.values(), ({ session }) => session).filter((session) => session !== null);
+    return sessions.filter(({ expiresAt }) => expiresAt > 0 && expiresAt <= now);
   }
 
   async releaseOwner(owner: EndpointId, now: number): Promise<void> {
@@ -163,6 +165,12 @@ export class MemoryStore implements Store {
     for (const { owner } of this.held.values()) if (owner !== '') owners.add(owner);
     for (const { value } of this.wills.values()) if (value.dueAt === Infinity) owners.add(value.owner);
     return [...owners];
+  }
+
+  async dueDuties(now: number): Promise<DueDuties> {
+    this.check();
+    const sessions = this.endedSessions(now).length > 0;
+    return { sessions, wills: isDue(this.wills, now), delayed: isDue(this.delayed, now) };
   }
 
   async countSessions(): Promise<number> {

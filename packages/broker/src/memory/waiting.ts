@@ -8,6 +8,11 @@ export interface Waiting<T> {
   nextAt: number;
 }
 
+/** Whether `takeDue` would give something. */
+export function isDue<T>(waiting: Map<string, Waiting<T>>, now: number): boolean {
+  return [...waiting.values()].some(({ nextAt }) => nextAt <= now);
+}
+
 /** Earliest first, so that a limit leaves the later ones. */
 export function takeDue<T>(waiting: Map<string, Waiting<T>>, now: number, limit: number): [string, T][] {
   const due = [...waiting].filter(([, { nextAt }]) => nextAt <= now).sort((a, b) => a[1].nextAt - b[1].nextAt);

@@ -247,6 +247,13 @@ export interface StoredWill {
   dueAt: number;
 }
 
+/** Whether `expireSessions`, `takeDueWills` and `takeDueDelayed` would find something. */
+export interface DueDuties {
+  sessions: boolean;
+  wills: boolean;
+  delayed: boolean;
+}
+
 export interface Store {
   /** A word for logs and for what is promised: `memory`, `lmdb` … */
   readonly name: string;
@@ -277,6 +284,8 @@ export interface Store {
   /** Every owner that holds a claim or a will, for finding the dead. */
   owners(): Promise<EndpointId[]>;
   countSessions(): Promise<number>;
+  /** One read for all that a leader does by the clock: asked each second, and nearly always there is nothing. */
+  dueDuties(now: number): Promise<DueDuties>;
 
   // Logs
   durableFilters(): Promise<DurableFilter[]>;

@@ -5,6 +5,7 @@ import {
   type AppendResult,
   type Claim,
   type ClaimRequest,
+  type DueDuties,
   type DurableFilter,
   type DurableGroup,
   type EndpointId,
@@ -136,6 +137,10 @@ export class RemoteStore implements Store {
 
   owners(): Promise<EndpointId[]> {
     return this.#call('owners');
+  }
+
+  dueDuties(now: number): Promise<DueDuties> {
+    return this.#call('dueDuties', now);
   }
 
   countSessions(): Promise<number> {
