@@ -110,15 +110,16 @@ function figure(name: string, alone: number, watched: number, most: number, more
 export async function measureTelemetry(options: TelemetryOptions): Promise<TelemetryFigure[]> {
   const spans = await collector();
   const sampling = ['--set', `tracing.sampledPerMillion=${TRACED_PER_MILLION}`];
-  const plain = await start([]);
-  const tracing = await start(['--set', `tracing.endpoint=${spans.url}`, ...sampling]);
   const costs = { alone: [] as number[], scraped: [] as number[], traced: [] as number[] };
   let scrapes = 0;
   let traced = '';
-  try {
-    // What a broker does for the first time is not what it costs.
-    for (const running of [plain, tracing]) await cost(running, 1);
-    for (let round = 1; round <= options.rounds; round++) {
+  for (let round = 1; round <= options.rounds; round++) {
+    // New ones in each round: one process and the next differ by a tenth, whatever they do.
+    const plain = await start([]);
+    const tracing = await start(['--set', `tracing.endpoint=${spans.url}`, ...sampling]);
+    try {
+      // What a broker does for the first time is not what it costs.
+      for (const running of [plain, tracing]) await cost(running, 1);
       costs.alone.push(await cost(plain, options.seconds));
       const watched = await scraped(plain, () => cost(plain, options.seconds));
       costs.scraped.push(watched.result);
@@ -126,12 +127,12 @@ export async function measureTelemetry(options: TelemetryOptions): Promise<Telem
       costs.traced.push(await cost(tracing, options.seconds));
       const shown = Object.entries(costs).map(([name, values]) => `${name} ${values.at(-1)?.toFixed(3)}`);
       options.onProgress(`round ${round}: ${shown.join(', ')} µs`);
+      traced = `in the last round ${await spansOf(tracing)}`;
+    } finally {
+      await Promise.all([plain.broker.stop(), tracing.broker.stop()]);
     }
-    traced = `${await spansOf(tracing)}, ${Math.round(spans.received() / 1e6)} MB of them sent`;
-  } finally {
-    await Promise.all([plain.broker.stop(), tracing.broker.stop()]);
-    spans.close();
   }
+  spans.close();
   const alone = median(costs.alone);
   return [
     figure(`${ROW}, metrics read each second`, alone, median(costs.scraped), SCRAPED_AT_MOST, `${scrapes} scrapes`),

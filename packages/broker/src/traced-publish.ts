@@ -11,6 +11,7 @@ import type { SessionDelivery } from './session-delivery.ts';
 const property = Buffer.concat([Buffer.from([0x26, 0, 11]), Buffer.from('traceparent')]);
 const pattern = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})/;
 const textLength = 55;
+const contextBytesMin = property.length + 2 + textLength;
 const sampledFlag = 1;
 const noTrace = '0'.repeat(32);
 const noSpan = '0'.repeat(16);
@@ -18,7 +19,7 @@ const noSpan = '0'.repeat(16);
 /** The context that a message carries; null: none, or one that is not valid and counts as none. */
 export function contextOf(publication: Publication): TraceContext | null {
   const { bytes, propertiesStart, propertiesEnd } = publication;
-  if (propertiesEnd - propertiesStart < property.length + 2 + textLength) return null;
+  if (propertiesEnd - propertiesStart < contextBytesMin) return null;
   const properties = bytes.subarray(propertiesStart, propertiesEnd);
   const at = properties.indexOf(property);
   if (at < 0) return null;
@@ -28,17 +29,16 @@ export function contextOf(publication: Publication): TraceContext | null {
   return Buffer.from(match[1] + match[2] + match[3], 'hex');
 }
 
+/** Whether this publish, which is counted, can be one to be traced. Nearly none can, and that is found without a call. */
+export function mayBeTraced(tracer: Tracer, publication: Publication): boolean {
+  return --tracer.untilRoot <= 0 || publication.propertiesEnd - publication.propertiesStart >= contextBytesMin;
+}
+
 /** Begins the span of a publish that is to be traced: its parent says whether, without one the tracer does. */
 export function beginPublish(connection: Connection, tracer: Tracer, publication: Publication): void {
-  publication.trace = null;
-  publication.span = null;
+  const beginsTrace = tracer.untilRoot <= 0 && tracer.beginsTrace(connection.broker.delivery.now);
   const parent = connection.version5 ? contextOf(publication) : null;
-  if (
-    parent === null
-      ? !tracer.beginsTrace(connection.broker.delivery.now)
-      : (parent[traceContextBytes - 1] & sampledFlag) === 0
-  )
-    return;
+  if (parent === null ? !beginsTrace : (parent[traceContextBytes - 1] & sampledFlag) === 0) return;
   const clientId = connection.session?.clientId ?? '';
   publication.span = tracer.startPublish(parent, described(publication, clientId), connection.broker.delivery.now);
   publication.trace = publication.span?.context ?? null;

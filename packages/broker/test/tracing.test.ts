@@ -15,11 +15,13 @@ const durable = { cleanStart: false, expiry: 1000 } as const;
 class NotingTracer implements Tracer {
   writesContext = false;
   isRootSampled = false;
+  untilRoot = 1;
   readonly spans: string[] = [];
   readonly ended: string[] = [];
   private number = 0;
 
   beginsTrace(): boolean {
+    this.untilRoot = 1;
     return this.isRootSampled;
   }
   startPublish(parent: TraceContext | null, message: TracedMessage): PublishSpan {

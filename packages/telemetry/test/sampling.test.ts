@@ -18,11 +18,11 @@ describe('a ratio', () => {
     const gaps = new Set<number>();
     let picked = 0;
     let last = 0;
-    for (let i = 0; i < count; i++) {
-      if (!sampler.picks()) continue;
+    for (let at = sampler.draw(); at <= count; at += sampler.draw()) {
+      expect(sampler.endsWithPick).toBe(true);
       picked++;
-      gaps.add(i - last);
-      last = i;
+      gaps.add(at - last);
+      last = at;
     }
     expect(picked / count / ratio).toBeGreaterThan(0.93);
     expect(picked / count / ratio).toBeLessThan(1.07);
@@ -31,7 +31,8 @@ describe('a ratio', () => {
 
   test('of 0 picks none, of 1 all', () => {
     const [none, all] = [new RatioSampler(0), new RatioSampler(1)];
-    for (let i = 0; i < 1000; i++) expect([none.picks(), all.picks()]).toEqual([false, true]);
+    for (let i = 0; i < 1000; i++) expect([all.draw(), all.endsWithPick]).toEqual([1, true]);
+    expect([none.draw() > 1_000_000_000, none.endsWithPick]).toEqual([true, false]);
   });
 });
 

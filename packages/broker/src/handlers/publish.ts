@@ -14,7 +14,7 @@ import { placeInPacket } from '../publish-in-place.ts';
 import { runHeaders } from '../run-packets.ts';
 import type { Session } from '../session.ts';
 import type { TopicMatch } from '../topic-match.ts';
-import { beginPublish, endPublish } from '../traced-publish.ts';
+import { beginPublish, endPublish, mayBeTraced } from '../traced-publish.ts';
 import { acceptPublish } from './accept-publish.ts';
 import { type Answer, askForMatch, publishRestricted } from './publish-restricted.ts';
 
@@ -38,7 +38,12 @@ export function handlePublish(
   const match = matchTopic(connection, publication);
   broker.metrics.publishesReceived++;
   broker.metrics.publishBytesReceived += end - start;
-  if (broker.tracer !== null) beginPublish(connection, broker.tracer, publication);
+  const { tracer } = broker;
+  if (tracer !== null) {
+    publication.trace = null;
+    publication.span = null;
+    if (mayBeTraced(tracer, publication)) beginPublish(connection, tracer, publication);
+  }
   let answer: Answer = null;
   if (publication.trace === null && !match.isRestricted && takesRun(header, match, broker.authorizer)) {
     if (broker.authorizer !== null && connection.allowedMatch !== match) answer = askForMatch(connection, match);

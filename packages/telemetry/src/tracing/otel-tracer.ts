@@ -18,6 +18,7 @@ const spanIdBytes = 8;
  */
 export class OtelTracer implements Tracer {
   readonly writesContext: boolean;
+  untilRoot: number;
   readonly #api: Api;
   readonly #provider: TracerProvider;
   readonly #tracer: ApiTracer;
@@ -31,12 +32,15 @@ export class OtelTracer implements Tracer {
     this.#tracer = provider.getTracer('dunlin', version);
     this.#metrics = metrics;
     this.sampler = new RatioSampler(settings.ratio);
+    this.untilRoot = this.sampler.draw();
     this.allowance = new SpanAllowance(settings.spansPerSecondMax);
     this.writesContext = settings.writesContext;
   }
 
   beginsTrace(now: number): boolean {
-    if (!this.sampler.picks()) return false;
+    const isPicked = this.sampler.endsWithPick;
+    this.untilRoot = this.sampler.draw();
+    if (!isPicked) return false;
     if (this.allowance.hasLeft(now)) return true;
     this.#metrics.spansSkipped++;
     return false;
