@@ -14,7 +14,12 @@ export default defineConfig({
         ssr: { resolve: { conditions, externalConditions: conditions } },
         test: {
           name: 'packages',
-          include: ['packages/*/{src,test}/**/*.test.ts', 'loadtest/*/{src,test}/**/*.test.ts', '*.test.ts'],
+          include: [
+            'packages/*/{src,test}/**/*.test.ts',
+            'loadtest/*/{src,test}/**/*.test.ts',
+            'examples/**/*.test.ts',
+            '*.test.ts',
+          ],
           exclude: ['**/node_modules/**', '**/dist/**'],
           // Real threads, sockets and child processes: each file in a process of its own, with nothing left over from another.
           pool: 'forks',
