@@ -238,8 +238,8 @@ static void connect_again(struct sensor *sensor) {
 
 /* One turn of the client: connects when it is time to, else sends and receives, until something has happened or this moment has come.
  *
- * All in one thread: with `mosquitto_loop_start`, what is published in the moment in which the library connects again may stay behind until the connection after
- * that one; and libmosquitto would not connect at all if the first attempt has failed. */
+ * All in one thread, so that nothing is published while the library connects again; and with `mosquitto_loop_start` it does not connect at all where the first
+ * attempt has failed (seen with version 2.0). */
 static void turn(struct sensor *sensor, long long until) {
   long long now = nanoseconds(CLOCK_MONOTONIC);
   if (!sensor->is_open && now >= sensor->attempt_at) connect_again(sensor);

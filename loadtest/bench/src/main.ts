@@ -30,6 +30,8 @@ const USAGE = `npm run bench -- COMMAND
        What it costs that metrics are read each second, and that one publish in a hundred is traced.
   doors [--rounds 3] [--seconds 3] [--json]
       What TLS and WebSocket cost beside plain TCP; TLS handshakes and idle TLS connections beside Mosquitto's.
+  newcomer [--json]
+      How long a newcomer waits: a clone, an empty cache of npm, README's first command, the first message. Port 1883 must be free.
   subscriptions [--json]
       Match time and memory of the subscription tree at its limits.
 `;
@@ -143,6 +145,19 @@ async function runDoors(values: Values): Promise<void> {
   console.log(values.json ? JSON.stringify(figures) : renderDoors(figures));
 }
 
+async function runNewcomer(values: Values): Promise<void> {
+  const { NEWCOMER_SECONDS_MAX, walkAsNewcomer } = await import('./newcomer.ts');
+  const steps = await walkAsNewcomer();
+  if (values.json) {
+    console.log(JSON.stringify(steps));
+    return;
+  }
+  for (const { command, seconds } of steps) console.log(`${seconds.toFixed(1)} s  ${command}`);
+  const whole = steps.reduce((sum, { seconds }) => sum + seconds, 0);
+  const outcome = whole <= NEWCOMER_SECONDS_MAX ? 'met' : 'missed';
+  console.log(`${outcome}: a newcomer's path: ${whole.toFixed(1)} s (at most ${NEWCOMER_SECONDS_MAX} s)`);
+}
+
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
   const [command, ...rest] = positionals;
@@ -154,6 +169,7 @@ async function main(): Promise<void> {
   else if (command === 'rules') await runRules(values);
   else if (command === 'telemetry') await runTelemetry(values);
   else if (command === 'doors') await runDoors(values);
+  else if (command === 'newcomer') await runNewcomer(values);
   else if (command === 'subscriptions') await runSubscriptions(values);
   else throw new RangeError(`no command '${command}'`);
 }
