@@ -125,7 +125,7 @@ export class BusyCluster {
   async silentSubscriber(
     url: string,
     { clientId, filter, qos, version }: { clientId: string; filter: string; qos: 0 | 1; version: 4 | 5 },
-  ): Promise<void> {
+  ): Promise<WireClient> {
     const wire = await this.wire(url);
     wire.version = version;
     wire.send({
@@ -140,6 +140,7 @@ export class BusyCluster {
       subscriptions: [subscription],
     });
     await wire.expectAmong('suback');
+    return wire;
   }
 
   /** Lets clients go, stops everything, removes its files. */

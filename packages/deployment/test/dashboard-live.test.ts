@@ -7,6 +7,8 @@ import { BusyCluster } from './busy-cluster.ts';
 
 /** On a busy machine; alone it takes half a minute. */
 const timeoutMilliseconds = 180_000;
+/** For a message that is to come. */
+const patienceMilliseconds = 15_000;
 
 /** What may stay 0 here, and why: everything else must have counted something. */
 // biome-ignore format: a table
@@ -25,6 +27,26 @@ let prometheus: PrometheusServer;
 /** Waits until Prometheus has seen something of a metric at some node. */
 function seen(metric: string, matcher = '', above = 0): Promise<unknown> {
   return prometheus.untilSome(`${metric}{job="dunlin"${matcher === '' ? '' : `,${matcher}`}} > ${above}`);
+}
+
+/** Waits until an alert is on its way; what it takes to fire is longer than a test. */
+function raised(alert: string): Promise<unknown> {
+  return prometheus.untilSome(`ALERTS{alertname="${alert}"}`);
+}
+
+/** Alerts about the state of nodes, none of which may be on its way while all is well. The others look back, or at how busy the machine is. */
+const stateAlerts = [
+  ...['DunlinNodeDown', 'DunlinGone', 'DunlinFewNodesReady', 'DunlinNodeNotReady', 'DunlinStoreUnreachable'],
+  ...['DunlinBackplaneUnreachable', 'DunlinNodesApart', 'DunlinCertificateEnds', 'DunlinConnectionsNearLimit'],
+  ...['DunlinDrainStuck', 'DunlinVersionSkew'],
+];
+
+/** Waits until all nodes are ready and know each other, and no alert is left. */
+async function allIsWell(): Promise<void> {
+  await prometheus.untilSome('sum(dunlin_ready{job="dunlin"}) == 3');
+  await prometheus.untilSome('count(dunlin_endpoints{job="dunlin"} == 2) == 3');
+  await prometheus.rules();
+  await prometheus.untilSome(`absent(ALERTS{alertname=~"${stateAlerts.join('|')}"})`);
 }
 
 const payload = Buffer.alloc(200, 'x');
@@ -63,6 +85,12 @@ async function leaveSessionsBehind(): Promise<void> {
   await seen('dunlin_sessions_stored');
   await seen('dunlin_messages_retained');
   await seen('dunlin_group_lag_messages');
+  // A member that takes a message and leaves.
+  const fleeting = { clientId: 'fleeting', version: 5, filter: '$share/durable/jobs/#', qos: 1 } as const;
+  const member = await busy.silentSubscriber(busy.url('a', 'tcp'), fleeting);
+  await member.expect('publish', patienceMilliseconds);
+  await member.drop();
+  await seen('dunlin_group_returned_messages_total');
   const second = await busy.client(busy.url('b', 'tcp'), options);
   await busy.client(busy.url('c', 'tcp'), options); // takes the session over
   await new Promise<void>((resolve) => (second.connected ? second.once('close', () => resolve()) : resolve()));
@@ -117,8 +145,9 @@ async function loseNats(): Promise<void> {
   await Promise.all(sent);
   links?.nats.cut();
   await seen('dunlin_not_ready', 'reason="backplane"');
+  await raised('DunlinBackplaneUnreachable');
   links?.nats.heal();
-  await prometheus.untilSome('sum(dunlin_ready{job="dunlin"}) == 3');
+  await allIsWell();
 }
 
 /** Node b loses Redis and finds it again; what is published meanwhile waits. */
@@ -127,11 +156,12 @@ async function loseRedis(): Promise<void> {
   const publisher = await busy.client(busy.url('b', 'tcp'), { clientId: 'patient-publisher' });
   links?.redis.cut();
   await seen('dunlin_not_ready', 'reason="store"');
+  await raised('DunlinStoreUnreachable');
   const sent = publisher.publishAsync('orders/late', payload, { qos: 1 });
   await seen('dunlin_queue_messages', 'queue="log-append"');
   links?.redis.heal();
   await sent;
-  await prometheus.untilSome('sum(dunlin_ready{job="dunlin"}) == 3');
+  await allIsWell();
 }
 
 /** Node a is told to end, sends its clients away, and is started again. */
@@ -143,13 +173,13 @@ async function drain(): Promise<void> {
   await seen('dunlin_not_ready', 'reason="draining"');
   await seen('dunlin_drained_connections_total');
   await restarted;
-  await prometheus.untilSome('sum(dunlin_ready{job="dunlin"}) == 3');
+  await allIsWell();
 }
 
 beforeAll(async () => {
   busy = await BusyCluster.start();
   prometheus = await PrometheusServer.start(busy.admins, [rulesFile]);
-  await prometheus.untilSome('sum(dunlin_ready{job="dunlin"}) == 3');
+  await allIsWell();
   for (const phase of [exchangeMessages, leaveSessionsBehind, overfillQueue, beRefused, loseNats, loseRedis, drain]) {
     await phase();
   }
@@ -210,6 +240,11 @@ describe('the dashboard', () => {
 });
 
 describe('the alerts', () => {
+  test('about the state of nodes exist', () => {
+    const names = readAlerts().map(({ alert }) => alert);
+    expect(stateAlerts.filter((name) => !names.includes(name))).toEqual([]);
+  });
+
   test('are all taken and evaluated without an error', async () => {
     const rules = await prometheus.rules();
     expect(rules.map(({ name }) => name)).toEqual(readAlerts().map(({ alert }) => alert));
