@@ -26,7 +26,8 @@ const mayImport: Record<string, readonly string[]> = {
   cli: ['auth', 'edge', 'config', 'protocol'],
   testkit: ['protocol'],
   conformance: ['protocol', 'testkit'],
-  deployment: ['config', 'testkit'],
+  // Dashboard and alerts are tried on a whole cluster.
+  deployment: ['cluster', 'config', 'testkit'],
 };
 
 const skipped = new Set(['node_modules', 'dist', 'data', '.git', '.turbo', '.cache', 'LICENSE', 'package-lock.json']);

@@ -31,7 +31,7 @@ export interface NewcomerStep {
 export async function walkAsNewcomer(): Promise<NewcomerStep[]> {
   const place = await mkdtemp(join(tmpdir(), 'dunlin-newcomer-'));
   const clone = join(place, 'dunlin');
-  const environment = { ...process.env, npm_config_cache: join(place, 'npm') };
+  const environment: NodeJS.ProcessEnv = { ...process.env, npm_config_cache: join(place, 'npm') };
   // What npm run has set for this process is not a newcomer's.
   for (const name of Object.keys(environment)) {
     if (/^npm_(package|lifecycle|command|execpath|node_execpath|config_local_prefix)/.test(name))

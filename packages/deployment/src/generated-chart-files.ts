@@ -2,12 +2,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { listenersTable, readmeWith, valuesSchema, valuesTable } from './chart-documents.ts';
 import { readChartValues } from './chart-values.ts';
+import { dashboard } from './dashboard.ts';
 import { repositoryRoot } from './repository-root.ts';
 
 /** The folder of the chart. */
 export const chartDirectory = join(repositoryRoot, 'charts', 'dunlin');
 
-/** What is made of the chart's values.yaml, by the names of the files in its folder. */
+/** What is made of the chart's values.yaml and of the table of panels, by the names of the files in its folder. */
 export function generatedChartFiles(): Map<string, string> {
   const read = (name: string) => readFileSync(join(chartDirectory, name), 'utf8');
   const values = readChartValues(read('values.yaml'));
@@ -15,5 +16,6 @@ export function generatedChartFiles(): Map<string, string> {
   return new Map([
     ['values.schema.json', valuesSchema(values)],
     ['README.md', readme],
+    [join('dashboards', 'dunlin.json'), dashboard()],
   ]);
 }

@@ -12,6 +12,7 @@ const programs = {
   helm: { variable: 'HELM', install: '.ci/install-deployment-programs' },
   'kubernetes-validate': { variable: 'KUBERNETES_VALIDATE', install: '.ci/install-deployment-programs' },
   'nats-server': { variable: 'NATS_SERVER', install: 'apt-get install nats-server' },
+  prometheus: { variable: 'PROMETHEUS', install: 'apt-get install prometheus' },
   promtool: { variable: 'PROMTOOL', install: 'apt-get install prometheus' },
   'redis-server': { variable: 'REDIS_SERVER', install: 'apt-get install redis-server' },
 } as const;

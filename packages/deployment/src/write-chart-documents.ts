@@ -1,4 +1,4 @@
-// Writes values.schema.json and the tables of the chart's README: part of `npm run docs`.
+// Writes values.schema.json, the tables of the chart's README and the dashboard: part of `npm run docs`.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { chartDirectory, generatedChartFiles } from './generated-chart-files.ts';

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { type ComposeProject, loadComposeFile, mountsOf, placeMounts, publishedBy } from '../src/compose-project.ts';
 import { programPath } from '../src/programs.ts';
+import type { DashboardDocument } from '../src/questions.ts';
 import { repositoryRoot } from '../src/repository-root.ts';
 
 const run = promisify(execFile);
@@ -151,6 +152,12 @@ describe('what it mounts', () => {
     expect(files).toContain('dunlin.json');
     const home = project.services.grafana.environment?.GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH;
     expect(home).toBe(`${providers[0].options.path}/dunlin.json`);
-    for (const file of files) JSON.parse(await readFile(join(dashboards, file), 'utf8'));
+    for (const file of files) {
+      const { templating } = JSON.parse(await readFile(join(dashboards, file), 'utf8')) as DashboardDocument;
+      const [variable] = templating.list.filter(({ type }) => type === 'datasource');
+      expect(sources.map(({ uid, type }: { uid: string; type: string }) => `${type} ${uid}`)).toContain(
+        `prometheus ${variable.current.value}`,
+      );
+    }
   });
 });

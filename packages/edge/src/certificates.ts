@@ -1,7 +1,14 @@
 import type { Logger } from '@dunlin/broker';
 import type { Configuration, Listener } from '@dunlin/config';
+import type { CertificateEnd } from '@dunlin/telemetry';
 import { readTlsMaterial } from './listeners/read-tls-material.ts';
-import { describeMaterial, isSameMaterial, type TlsMaterial, withNewTicketKeys } from './listeners/tls-material.ts';
+import {
+  certificatesEndAt,
+  describeMaterial,
+  isSameMaterial,
+  type TlsMaterial,
+  withNewTicketKeys,
+} from './listeners/tls-material.ts';
 
 /** Tickets are sealed with one secret for so long: whoever steals it later cannot open older conversations. */
 const ticketKeysMilliseconds = 24 * 3600 * 1000;
@@ -28,6 +35,17 @@ export class Certificates {
   /** One for each listener; null where it has no TLS. */
   get materials(): readonly (TlsMaterial | null)[] {
     return this.#materials;
+  }
+
+  /** Until when the listeners with TLS have certificates that hold: the earliest end of those that share a name. */
+  get ends(): CertificateEnd[] {
+    const ends = new Map<string, number>();
+    for (const [index, material] of this.#materials.entries()) {
+      if (material === null) continue;
+      const { name } = this.#listeners[index];
+      ends.set(name, Math.min(ends.get(name) ?? Number.POSITIVE_INFINITY, certificatesEndAt(material)));
+    }
+    return [...ends].map(([listener, endsAt]) => ({ listener, endsAt }));
   }
 
   /**

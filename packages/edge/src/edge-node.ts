@@ -26,6 +26,7 @@ import {
 } from './compose.ts';
 import { NodeDrain } from './drain.ts';
 import { refuseSharedPort } from './listeners/socket-listener.ts';
+import { connectionsMax, memoryLimitBytes } from './node-limits.ts';
 import { NodeStatus } from './node-status.ts';
 import { lockData } from './store/data-lock.ts';
 import { StoreThread } from './store/store-thread.ts';
@@ -83,10 +84,7 @@ export class EdgeNode {
             isAlive: () => this.#isAlive(),
             metrics: () => this.#countAll(),
           });
-    this.#metrics = new NodeMetrics(listenerNames(configuration), {
-      version: options.version,
-      runtime: process.version,
-    });
+    this.#metrics = new NodeMetrics(listenerNames(configuration));
     const { promise, reject } = Promise.withResolvers<never>();
     this.failure = promise;
     promise.catch((error: Error) => this.#logger.error('the node cannot go on', { error }));
@@ -248,6 +246,10 @@ export class EdgeNode {
       runtime: process.version,
       startedAt: performance.timeOrigin / 1000,
       isReady: this.readiness.isReady,
+      notReady: this.readiness.reasons,
+      connectionsMax: connectionsMax(this.#configuration),
+      certificateEnds: this.#certificates.ends,
+      memoryLimitBytes: memoryLimitBytes(),
       listening: this.#pool.listening,
       replaced: this.#pool.replaced,
       ...{ residentBytes, externalBytes },

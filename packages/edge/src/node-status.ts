@@ -1,4 +1,5 @@
 import type { Logger } from '@dunlin/broker';
+import type { NotReadyReason } from '@dunlin/telemetry';
 
 /** Why a node is not ready for clients, in the order in which reasons are told, with the words for them. */
 export const reasons = {
@@ -8,9 +9,9 @@ export const reasons = {
   routes: 'routes not loaded',
   workers: 'no worker accepts connections',
   draining: 'draining',
-} as const;
+} as const satisfies Record<NotReadyReason, string>;
 
-export type Reason = keyof typeof reasons;
+export type Reason = NotReadyReason;
 
 /**
  * Whether the node should get clients, as load balancers ask. A node that is not ready still serves those it has. Changes are logged once the node has

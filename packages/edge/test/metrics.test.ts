@@ -1,5 +1,10 @@
+import { X509Certificate } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir, totalmem } from 'node:os';
+import { join } from 'node:path';
 import { loadConfiguration } from '@dunlin/config';
-import { afterEach, describe, expect, test } from 'vitest';
+import { TestAuthority } from '@dunlin/testkit';
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { type EdgeNode, startNode } from '../src/edge-node.ts';
 import { MqttSocket } from './mqtt-socket.ts';
 
@@ -10,6 +15,12 @@ afterEach(async () => {
   clients = [];
   await node.stop();
 });
+
+/** A node with the listeners of a configuration file, which it reads again when the test says so. */
+async function startWith(file: string, settings: Record<string, string>): Promise<void> {
+  const flags = Object.entries(settings).map(([path, value]) => ({ flag: '--set', path, value }));
+  node = await startNode(loadConfiguration({ file, environment: {}, flags }).configuration, { version: '0' });
+}
 
 async function start(workers: number): Promise<number> {
   const settings = {
@@ -85,5 +96,68 @@ describe('/metrics', () => {
     expect(numberOf(text, opened)).toBe(2);
     expect(numberOf(text, `dunlin_connections{listener="${listener}",version="5"}`)).toBe(1);
     expect(numberOf(text, 'dunlin_workers_replaced_total')).toBe(1);
+  });
+
+  test('has the limits of the node: of workers and listeners together, of memory', async () => {
+    await start(2);
+    const text = await scrape();
+    expect(numberOf(text, 'dunlin_connections_max')).toBe(2_000_000);
+    const bytes = numberOf(text, 'dunlin_memory_limit_bytes');
+    expect(bytes).toBeGreaterThan(numberOf(text, 'dunlin_memory_bytes{kind="resident"}'));
+    expect(bytes).toBeLessThanOrEqual(totalmem());
+  });
+
+  test('says that it drains until it has ended', async () => {
+    await start(1);
+    const draining = 'dunlin_not_ready{reason="draining"}';
+    expect(numberOf(await scrape(), draining)).toBe(0);
+    await node.drain();
+    const text = await scrape();
+    expect(numberOf(text, draining)).toBe(1);
+    expect(numberOf(text, 'dunlin_ready')).toBe(0);
+  });
+
+  test('tells when the first certificate of a listener ends, an authority between too, and the new ones after a reload', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'dunlin-certificates-'));
+    const authority = await TestAuthority.make();
+    onTestFinished(async () => {
+      rmSync(directory, { recursive: true });
+      await authority.remove();
+    });
+    const long = await authority.issue('long', { days: 30 });
+    const short = await authority.issue('short', { days: 7 });
+    const chain = join(directory, 'chain.pem');
+    writeFileSync(chain, readFileSync(long.cert, 'utf8') + readFileSync(authority.ca, 'utf8'));
+    const file = join(directory, 'dunlin.yaml');
+    const tls = (name: string, cert: string, key: string) => ({
+      ...{ url: 'tls://127.0.0.1:0', name, cert, key, connectionsMax: 10 },
+    });
+    const configure = (cert: string) => {
+      const listeners = [
+        tls('long', long.cert, long.key),
+        tls('two', long.cert, long.key),
+        tls('two', short.cert, short.key),
+      ];
+      writeFileSync(file, JSON.stringify({ listeners: [...listeners, tls('chain', cert, long.key)] }));
+    };
+    configure(chain);
+    const settings = {
+      nodeId: 'test',
+      'store.kind': 'memory',
+      'log.level': 'error',
+      workers: '1',
+      'admin.address': '127.0.0.1:0',
+    };
+    await startWith(file, settings);
+    const endOf = (path: string) => new X509Certificate(readFileSync(path)).validToDate.getTime() / 1000;
+    const ends = (text: string) =>
+      ['long', 'two', 'chain'].map((name) => numberOf(text, `dunlin_certificate_end_time_seconds{listener="${name}"}`));
+    const text = await scrape();
+    expect(ends(text)).toEqual([endOf(long.cert), endOf(short.cert), endOf(authority.ca)]);
+    expect(numberOf(text, 'dunlin_connections_max')).toBe(40);
+
+    configure(long.cert);
+    node.reload(loadConfiguration({ file, environment: {}, flags: [] }).configuration);
+    expect(ends(await scrape())).toEqual([endOf(long.cert), endOf(short.cert), endOf(long.cert)]);
   });
 });

@@ -1,6 +1,6 @@
 export { type LogFormat, type LogLevel, type LogOptions, NodeLogger } from './logger.ts';
 export { measuredStore } from './measured-store.ts';
-export type { NodeFigures } from './node-figures.ts';
+export type { CertificateEnd, NodeFigures, NotReadyReason } from './node-figures.ts';
 export { OutageLogger } from './outage-logger.ts';
 export { NodeMetrics } from './prometheus.ts';
 export { observeThread, watchThread } from './thread-watch.ts';

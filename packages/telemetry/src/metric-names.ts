@@ -1,6 +1,7 @@
 // The table of all metrics, as long as there are metrics: name, type, help, labels, and where each is counted. docs/metrics.md is made of it.
 import { closeReasons, dropReasons } from '@dunlin/broker';
 import { by, byListener, histogram, type MetricRow, one } from './metric-rows.ts';
+import { notReadyReasons } from './node-figures.ts';
 import { storeOperations } from './worker-figures.ts';
 
 const qosLevels = ['0', '1', '2'] as const;
@@ -113,15 +114,19 @@ export const metricRows: readonly MetricRow[] = [
   // Traces
   { name: 'dunlin_spans_total', type: 'counter', merge: 'sum', labels: ['result'], help: 'Spans of publishes and deliveries that are traced, and those that were left out since there were more than tracing.spansPerSecondMax.', samples: by(['started', 'skipped'], (m, result) => (result === 'started' ? m.spansStarted : m.spansSkipped)) },
   // Threads
-  { name: 'dunlin_event_loop_delay_seconds', type: 'histogram', merge: 'each', labels: ['worker'], help: 'How late the event loop of a worker came to a timer that is due ten times a second.', samples: () => histogram([], ({ delaySeconds }) => delaySeconds) },
+  { name: 'dunlin_event_loop_delay_seconds', type: 'histogram', merge: 'each', labels: ['worker'], help: 'How late the event loop of a worker came to a timer that is due four times a second.', samples: () => histogram([], ({ delaySeconds }) => delaySeconds) },
   { name: 'dunlin_worker_active_seconds_total', type: 'counter', merge: 'each', labels: ['worker'], help: 'Time that the event loop of a worker was at work: its rate is the utilization of the worker.', samples: () => [{ labels: [], suffix: '', read: (figures) => figures.activeSeconds }] },
   { name: 'dunlin_worker_heap_bytes', type: 'gauge', merge: 'each', labels: ['worker'], help: 'Heap in use of a worker.', samples: () => [{ labels: [], suffix: '', read: (figures) => figures.heapBytes }] },
   // Node
   { name: 'dunlin_workers_listening', type: 'gauge', merge: 'node', labels: [], help: 'Workers that accept connections.', samples: () => [{ labels: [], suffix: '', read: (node) => node.listening }] },
   { name: 'dunlin_workers_replaced_total', type: 'counter', merge: 'node', labels: [], help: 'Workers that died, and whose place another has taken.', samples: () => [{ labels: [], suffix: '', read: (node) => node.replaced }] },
   { name: 'dunlin_ready', type: 'gauge', merge: 'node', labels: [], help: '1 while the node is ready for clients, as /readyz says.', samples: () => [{ labels: [], suffix: '', read: (node) => (node.isReady ? 1 : 0) }] },
+  { name: 'dunlin_not_ready', type: 'gauge', merge: 'node', labels: ['reason'], help: '1 for each reason why the node is not ready, else 0. A node that is told to end is draining until its process has ended.', samples: () => notReadyReasons.map((reason) => ({ labels: [reason], suffix: '', read: (node) => (node.notReady.includes(reason) ? 1 : 0) })) },
+  { name: 'dunlin_connections_max', type: 'gauge', merge: 'node', labels: [], help: 'Connections that the configuration lets all workers of the node have at once.', samples: () => [{ labels: [], suffix: '', read: (node) => node.connectionsMax }] },
+  { name: 'dunlin_certificate_end_time_seconds', type: 'gauge', merge: 'node', labels: ['listener'], help: 'When the first of the certificates that a listener shows to clients ends, those between it and its authority too, seconds since 1970; of listeners with TLS alone.', samples: ({ certificateEnds }) => certificateEnds.map(({ listener, endsAt }) => ({ labels: [listener], suffix: '', read: () => endsAt })) },
+  { name: 'dunlin_memory_limit_bytes', type: 'gauge', merge: 'node', labels: [], help: 'What the process may use: the limit of its container, else the memory of the machine.', samples: () => [{ labels: [], suffix: '', read: (node) => node.memoryLimitBytes }] },
   { name: 'dunlin_memory_bytes', type: 'gauge', merge: 'node', labels: ['kind'], help: 'Memory of the process: resident, and outside of the heaps.', samples: () => [{ labels: ['resident'], suffix: '', read: (node) => node.residentBytes }, { labels: ['external'], suffix: '', read: (node) => node.externalBytes }] },
   { name: 'dunlin_cpu_seconds_total', type: 'counter', merge: 'node', labels: ['mode'], help: 'Time of the processor that the process has used.', samples: () => [{ labels: ['user'], suffix: '', read: (node) => node.cpuUserSeconds }, { labels: ['system'], suffix: '', read: (node) => node.cpuSystemSeconds }] },
   { name: 'dunlin_start_time_seconds', type: 'gauge', merge: 'node', labels: [], help: 'When the process started, seconds since 1970.', samples: () => [{ labels: [], suffix: '', read: (node) => node.startedAt }] },
-  { name: 'dunlin_build_info', type: 'gauge', merge: 'node', labels: ['version', 'runtime'], help: '1, with what runs as labels.', samples: (build) => [{ labels: [build.version, build.runtime], suffix: '', read: () => 1 }] },
+  { name: 'dunlin_build_info', type: 'gauge', merge: 'node', labels: ['version', 'runtime'], help: '1, with what runs as labels.', samples: ({ version, runtime }) => [{ labels: [version, runtime], suffix: '', read: () => 1 }] },
 ];

@@ -29,11 +29,9 @@ export interface WorkerRow extends RowText {
 /** A metric of the node as a whole, told by its supervisor. */
 export interface NodeRow extends RowText {
   merge: 'node';
-  samples(build: Build): Sample<NodeFigures>[];
+  /** Those that there are now: which they are may depend on what the node serves. */
+  samples(node: NodeFigures): Sample<NodeFigures>[];
 }
-
-/** What runs. */
-export type Build = Pick<NodeFigures, 'version' | 'runtime'>;
 
 export type MetricRow = WorkerRow | NodeRow;
 

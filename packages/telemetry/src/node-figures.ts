@@ -1,3 +1,15 @@
+/** Why a node may be not ready for clients, in the order in which reasons are told. */
+export const notReadyReasons = ['starting', 'store', 'backplane', 'routes', 'workers', 'draining'] as const;
+export type NotReadyReason = (typeof notReadyReasons)[number];
+
+/** Until when a listener can show clients a certificate that holds. */
+export interface CertificateEnd {
+  /** Its name. */
+  listener: string;
+  /** Seconds since 1970. */
+  endsAt: number;
+}
+
 /** What the supervisor knows of a node when it is asked for metrics. */
 export interface NodeFigures {
   version: string;
@@ -6,10 +18,18 @@ export interface NodeFigures {
   /** Seconds since 1970. */
   startedAt: number;
   isReady: boolean;
+  /** Why it is not ready; empty: it is. */
+  notReady: readonly NotReadyReason[];
   /** Workers that accept connections. */
   listening: number;
   /** Workers that died and were replaced. */
   replaced: number;
+  /** Connections that all workers together accept at most. */
+  connectionsMax: number;
+  /** One for each listener with TLS. */
+  certificateEnds: readonly CertificateEnd[];
+  /** What the process may use: the limit of its container, else the memory of the machine. */
+  memoryLimitBytes: number;
   residentBytes: number;
   externalBytes: number;
   cpuUserSeconds: number;

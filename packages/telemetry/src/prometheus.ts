@@ -1,6 +1,6 @@
 import type { Metric, Registry } from 'prom-client';
 import { metricRows } from './metric-names.ts';
-import type { Build, MetricRow, Sample } from './metric-rows.ts';
+import type { MetricRow, Sample } from './metric-rows.ts';
 import type { NodeFigures } from './node-figures.ts';
 import type { WorkerFigures } from './worker-figures.ts';
 import { slotsOf, workerRows } from './worker-region.ts';
@@ -25,16 +25,14 @@ interface Seat {
 export class NodeMetrics {
   readonly #slots: Sample<WorkerFigures>[][];
   readonly #length: number;
-  readonly #build: Build;
   readonly #seats = new Map<number, Seat>();
   #registry: Promise<Registry> | null = null;
   #node: NodeFigures | null = null;
 
   /** `listeners`: their names, as the workers are given them. */
-  constructor(listeners: readonly string[], build: Build) {
+  constructor(listeners: readonly string[]) {
     this.#slots = slotsOf(listeners);
     this.#length = this.#slots.flat().length;
-    this.#build = build;
   }
 
   /** Loaded when somebody asks for the first time. */
@@ -82,7 +80,7 @@ export class NodeMetrics {
   #valuesOf(row: MetricRow): Value[] {
     if (row.merge === 'node') {
       const node = this.#node as NodeFigures;
-      return row.samples(this.#build).map((sample) => value(row, sample, [], sample.read(node)));
+      return row.samples(node).map((sample) => value(row, sample, [], sample.read(node)));
     }
     const index = workerRows.indexOf(row);
     let start = 0;
@@ -95,8 +93,9 @@ export class NodeMetrics {
     const seats = [...this.#seats.values()];
     return samples.map((sample, at) => {
       const each = seats.map((seat) => readSeat(seat, start + at));
-      // A worker that is being replaced knows nothing, and reaches nothing.
-      const merged = row.merge === 'sum' ? each.reduce((sum, one) => sum + one, 0) : Math.min(...each);
+      // A worker that is being replaced knows nothing, and reaches nothing; nor does a node that has no worker yet.
+      const least = each.length === 0 ? 0 : Math.min(...each);
+      const merged = row.merge === 'sum' ? each.reduce((sum, one) => sum + one, 0) : least;
       return value(row, sample, [], merged);
     });
   }

@@ -6,16 +6,21 @@ import { type NodeFigures, NodeMetrics, WorkerFigures, WorkerRegion } from '../s
 import { measuredStore } from '../src/measured-store.ts';
 import { metricRows } from '../src/metric-names.ts';
 import { metricsReference } from '../src/metrics-document.ts';
+import { notReadyReasons } from '../src/node-figures.ts';
 import { slotsOf } from '../src/worker-region.ts';
 
 const listeners = ['tcp://127.0.0.1:1883', 'inside'];
-const build = { version: '1.2.3', runtime: 'v26.0.0' };
 const node: NodeFigures = {
-  ...build,
+  version: '1.2.3',
+  runtime: 'v26.0.0',
   startedAt: 1_000_000,
   isReady: true,
+  notReady: [],
   listening: 2,
   replaced: 0,
+  connectionsMax: 100,
+  certificateEnds: [{ listener: 'inside', endsAt: 2_000_000 }],
+  memoryLimitBytes: 9,
   residentBytes: 5,
   externalBytes: 3,
   cpuUserSeconds: 1.5,
@@ -61,7 +66,7 @@ describe('the table', () => {
   });
 
   test('every way a message can end has a label', async () => {
-    const metrics = new NodeMetrics(listeners, build);
+    const metrics = new NodeMetrics(listeners);
     worker(metrics, 0).region.write();
     const { text } = await metrics.text(node);
     for (const reason of dropReasons) expect(text).toContain(`dunlin_messages_dropped_total{reason="${reason}"} 0`);
@@ -70,7 +75,7 @@ describe('the table', () => {
 
 describe('the text', () => {
   test('promtool has nothing to say', async () => {
-    const metrics = new NodeMetrics(listeners, build);
+    const metrics = new NodeMetrics(listeners);
     worker(metrics, 0).region.write();
     worker(metrics, 1).region.write();
     const { text } = await metrics.text(node);
@@ -78,7 +83,7 @@ describe('the text', () => {
   });
 
   test('workers are added up, or told apart, and what only the supervisor knows is there', async () => {
-    const metrics = new NodeMetrics(listeners, build);
+    const metrics = new NodeMetrics(listeners);
     const [a, b] = [worker(metrics, 0), worker(metrics, 1)];
     a.figures.broker.publishesReceived = 10;
     a.figures.broker.publishesReceived1 = 4;
@@ -106,10 +111,32 @@ describe('the text', () => {
     expect(numberOf(text, 'dunlin_store_connected')).toBe(0);
     expect(numberOf(text, 'dunlin_memory_bytes{kind="resident"}')).toBe(5);
     expect(numberOf(text, 'dunlin_build_info{version="1.2.3",runtime="v26.0.0"}')).toBe(1);
+    expect(numberOf(text, 'dunlin_connections_max')).toBe(100);
+    expect(numberOf(text, 'dunlin_memory_limit_bytes')).toBe(9);
+    expect(numberOf(text, 'dunlin_certificate_end_time_seconds{listener="inside"}')).toBe(2_000_000);
+  });
+
+  test('why the node is not ready, each reason with a number; nothing of certificates that are not there', async () => {
+    const { text } = await new NodeMetrics(listeners).text({
+      ...node,
+      isReady: false,
+      notReady: ['store', 'draining'],
+      certificateEnds: [],
+    });
+    const holds = notReadyReasons.filter((reason) => numberOf(text, `dunlin_not_ready{reason="${reason}"}`) === 1);
+    expect(holds).toEqual(['store', 'draining']);
+    expect(numberOf(text, 'dunlin_ready')).toBe(0);
+    expect(text).not.toContain('dunlin_certificate_end_time_seconds{');
+  });
+
+  test('before the first worker nothing is reached', async () => {
+    const { text } = await new NodeMetrics(listeners).text(node);
+    expect(numberOf(text, 'dunlin_store_connected')).toBe(0);
+    expect(numberOf(text, 'dunlin_endpoints')).toBe(0);
   });
 
   test('a worker dies: what it had counted stays, what it held does not; its successor counts on', async () => {
-    const metrics = new NodeMetrics(listeners, build);
+    const metrics = new NodeMetrics(listeners);
     const first = worker(metrics, 0);
     first.figures.broker.publishesSent = 7;
     first.figures.broker.sessions = 3;

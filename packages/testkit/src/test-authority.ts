@@ -16,11 +16,13 @@ export interface CertificateOptions {
   /** `DNS:a.example`, `IP:127.0.0.1` …; the latter and `DNS:localhost` by default. */
   readonly subjectAltNames?: readonly string[];
   readonly keyType?: 'ec' | 'rsa';
+  /** How long it is valid; 1 unless said. */
+  readonly days?: number;
 }
 
 const keyOptions = { ec: ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256'], rsa: ['rsa:2048'] } as const;
 
-/** A certificate authority of a test, made by openssl; what it issues is valid for a day. */
+/** A certificate authority of a test, made by openssl; what it issues is valid for a day unless said. */
 export class TestAuthority {
   /** Its own certificate, PEM: what clients and servers are told to trust. */
   readonly ca: string;
@@ -34,18 +36,19 @@ export class TestAuthority {
 
   static async make(name = 'test authority'): Promise<TestAuthority> {
     const authority = new TestAuthority(await mkdtemp(join(tmpdir(), 'authority-')));
-    await authority.#request(authority.ca, join(authority.directory, 'ca.key'), name, 'ec', []);
+    await authority.#request(authority.ca, join(authority.directory, 'ca.key'), name, 'ec', ['-days', '1']);
     return authority;
   }
 
   /** A certificate for servers and clients alike. */
   async issue(commonName: string, options: CertificateOptions = {}): Promise<IssuedCertificate> {
-    const { subjectAltNames = ['DNS:localhost', 'IP:127.0.0.1'], keyType = 'ec' } = options;
+    const { subjectAltNames = ['DNS:localhost', 'IP:127.0.0.1'], keyType = 'ec', days = 1 } = options;
     this.#issued += 1;
     const [cert, key] = ['pem', 'key'].map((ending) => join(this.directory, `${this.#issued}.${ending}`));
     const signed = ['-CA', this.ca, '-CAkey', join(this.directory, 'ca.key')];
     const names = subjectAltNames.length === 0 ? [] : ['-addext', `subjectAltName=${subjectAltNames.join(',')}`];
-    await this.#request(cert, key, commonName, keyType, [...signed, ...names, '-addext', 'basicConstraints=CA:FALSE']);
+    const more = [...signed, ...names, '-addext', 'basicConstraints=CA:FALSE', '-days', String(days)];
+    await this.#request(cert, key, commonName, keyType, more);
     return { cert, key };
   }
 
@@ -56,7 +59,7 @@ export class TestAuthority {
     keyType: 'ec' | 'rsa',
     more: readonly string[],
   ): Promise<void> {
-    const made = ['req', '-x509', '-newkey', ...keyOptions[keyType], '-nodes', '-days', '1'];
+    const made = ['req', '-x509', '-newkey', ...keyOptions[keyType], '-nodes'];
     await run('openssl', [...made, '-keyout', key, '-out', cert, '-subj', `/CN=${name}`, ...more]);
   }
 

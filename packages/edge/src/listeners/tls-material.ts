@@ -38,6 +38,14 @@ export function hostNames(certificate: X509Certificate): string[] {
   return all.map((name) => name.toLowerCase());
 }
 
+/** When the first of these certificates ends, those between it and its authority too: from then on clients refuse it. Seconds since 1970. */
+export function certificatesEndAt({ certificates }: TlsMaterial): number {
+  const all = certificates.flatMap(
+    ({ cert }) => cert.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [],
+  );
+  return Math.min(...all.map((text) => new X509Certificate(text).validToDate.getTime() / 1000));
+}
+
 /** For the log: whose certificates these are, and until when they hold. */
 export function describeMaterial({ certificates }: TlsMaterial): { names: string; validTo: string }[] {
   return certificates.map(({ cert }) => {
