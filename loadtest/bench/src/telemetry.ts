@@ -1,6 +1,7 @@
 /**
  * `bench telemetry`: what it costs to be watched. One broker is loaded alone and while its metrics are read each second, another that traces one publish in a hundred takes
- * turns with it; each round has all three, so that they meet the same machine.
+ * turns with it, second by second, so that all three meet the same machine: it is a tenth faster or slower from one half minute to the next. A round's figure is the median of its
+ * seconds.
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -120,11 +121,15 @@ export async function measureTelemetry(options: TelemetryOptions): Promise<Telem
     try {
       // What a broker does for the first time is not what it costs: code that met no trace is compiled again when it does.
       for (const running of [plain, tracing]) await cost(running, options.seconds);
-      costs.alone.push(await cost(plain, options.seconds));
-      const watched = await scraped(plain, () => cost(plain, options.seconds));
-      costs.scraped.push(watched.result);
-      scrapes += watched.scrapes;
-      costs.traced.push(await cost(tracing, options.seconds));
+      const slices = { alone: [] as number[], scraped: [] as number[], traced: [] as number[] };
+      for (let second = 0; second < options.seconds; second++) {
+        slices.alone.push(await cost(plain, 1));
+        const watched = await scraped(plain, () => cost(plain, 1));
+        slices.scraped.push(watched.result);
+        scrapes += watched.scrapes;
+        slices.traced.push(await cost(tracing, 1));
+      }
+      for (const kind of ['alone', 'scraped', 'traced'] as const) costs[kind].push(median(slices[kind]));
       const shown = Object.entries(costs).map(([name, values]) => `${name} ${values.at(-1)?.toFixed(3)}`);
       options.onProgress(`round ${round}: ${shown.join(', ')} µs`);
       traced = `in the last round ${await spansOf(tracing)}`;
