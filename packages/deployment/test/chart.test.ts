@@ -241,7 +241,9 @@ describe('the chart', () => {
     expect(metrics.metadata.labels).toMatchObject(monitor.spec.selector.matchLabels);
     expect(metrics.spec.ports[0].name).toBe(monitor.spec.endpoints[0].port);
     // As alerts and dashboard ask for it.
-    expect(monitor.spec.endpoints[0].relabelings).toContainEqual({ targetLabel: 'job', replacement: 'dunlin' });
+    const [{ relabelings }] = monitor.spec.endpoints;
+    expect(relabelings).toContainEqual({ targetLabel: 'job', replacement: 'dunlin' });
+    expect(relabelings).toContainEqual({ sourceLabels: ['__meta_kubernetes_pod_name'], targetLabel: 'instance' });
     const file = join(directory, 'rules.json');
     await writeFile(file, JSON.stringify({ groups: only(objects, 'PrometheusRule').spec.groups }));
     await run(programPath('promtool'), ['check', 'rules', file]);
