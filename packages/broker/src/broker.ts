@@ -2,7 +2,7 @@
  * One worker's broker: everything that the connections of a worker share, put together. What it needs of the world comes through ports.
  */
 
-import { parseShare, ReasonCode } from '@dunlin/protocol';
+import { isShared, parseShare, ReasonCode } from '@dunlin/protocol';
 import { AppendQueue } from './append-queue.ts';
 import { Burials } from './cluster/burials.ts';
 import { Cluster } from './cluster/cluster.ts';
@@ -170,7 +170,7 @@ export class Broker {
       send,
       changing: () => this.links.flushMessages(),
       durableAnnounced: (filter, lastSequence) => {
-        if (filter.startsWith('$share/')) this.durableFilters.addGroup(filter);
+        if (isShared(filter)) this.durableFilters.addGroup(filter);
         else this.durableFilters.add(filter, lastSequence);
       },
       durableDigest: () => this.durableFilters.digest,

@@ -6,6 +6,7 @@
  * other ones: a difference that lasts from one digest to the next has every endpoint that sees it ask the store, which is right. A filter that was
  * announced while the set was being loaded stays: the answer may be older than the announcement.
  */
+import { matchedFilter } from '@dunlin/protocol';
 import type { Digest } from './cluster/frames.ts';
 import { SetDigest } from './cluster/set-digest.ts';
 import { DurableLog, FollowedLogs } from './durable-log.ts';
@@ -107,7 +108,7 @@ export class DurableFilters {
     if (known === undefined || known < announced) this.groupsAnnouncedAt.set(name, announced);
     if (known !== undefined) return;
     this.digest.add(name, 0);
-    const filter = name.slice(name.indexOf('/', '$share/'.length) + 1);
+    const filter = matchedFilter(name);
     const group = groupOf(this.tree.entry(filter), name, filter);
     group.isLogged = true;
     this.tree.touch();
@@ -117,7 +118,7 @@ export class DurableFilters {
   private removeGroup(name: string): void {
     this.groupsAnnouncedAt.delete(name);
     this.digest.remove(name, 0);
-    const entry = this.tree.find(name.slice(name.indexOf('/', '$share/'.length) + 1));
+    const entry = this.tree.find(matchedFilter(name));
     const group = entry?.groups?.find((known) => known.name === name);
     if (entry === null || group === undefined) return;
     group.isLogged = false;

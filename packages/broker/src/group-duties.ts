@@ -2,6 +2,7 @@
  * What one endpoint does for all shared groups with a log: counts the messages that wait for them, and drops those that wait too long for groups of which
  * nobody is connected (`limits.groupMessageTtlSeconds`); where somebody is, the leader does it.
  */
+import { matchedFilter } from '@dunlin/protocol';
 import { GroupCursor } from './group-cursor.ts';
 import type { GroupLogs } from './group-logs.ts';
 import type { Limits } from './limits.ts';
@@ -59,7 +60,7 @@ export class GroupDuties {
 
   /** At most: numbers that are done with above a gap are counted as well. */
   private async lagsOf(groups: readonly DurableGroup[]): Promise<number[]> {
-    const ends = await this.parts.store.logEnds(groups.map(({ group }) => filterOf(group)));
+    const ends = await this.parts.store.logEnds(groups.map(({ group }) => matchedFilter(group)));
     return groups.map(({ acknowledged }, i) => Math.max(0, ends[i] - acknowledged));
   }
 
@@ -86,7 +87,13 @@ export class GroupDuties {
     const { store, limits, clock, metrics } = this.parts;
     const from = cursor.acknowledged + 1;
     const now = clock.now();
-    const { entries } = await store.readLog(filterOf(group), from, limits.logPageMessages, limits.logPageBytes, now);
+    const { entries } = await store.readLog(
+      matchedFilter(group),
+      from,
+      limits.logPageMessages,
+      limits.logPageBytes,
+      now,
+    );
     for (const entry of entries) {
       if (isTaken.has(entry.sequence) || !this.isOld(entry, now)) return false;
       if (cursor.has(entry.sequence)) continue;
@@ -106,8 +113,4 @@ export class GroupDuties {
       return false;
     }
   }
-}
-
-function filterOf(group: string): string {
-  return group.slice(group.indexOf('/', '$share/'.length) + 1);
 }

@@ -19,6 +19,7 @@
  *   that was never sent: the leader gives it to anybody.
  * However a durable member leaves the group, the store makes its takes final: then nobody else may get the message.
  */
+import { isShared } from '@dunlin/protocol';
 import { sendPublish } from './deliver.ts';
 import type { GroupMember, GroupMembers, GroupMembersParts } from './group-members.ts';
 import { InflightState } from './inflight.ts';
@@ -202,7 +203,7 @@ export async function settleTakes(
 ): Promise<void> {
   const byGroup = new Map<string, GroupTake[]>();
   for (const { filter, sequence, state } of outbound) {
-    if (sequence === 0 || state !== 'sent' || !filter.startsWith('$share/')) continue;
+    if (sequence === 0 || state !== 'sent' || !isShared(filter)) continue;
     const takes = byGroup.get(filter) ?? [];
     byGroup.set(filter, takes);
     takes.push({ sequence, clientId, isFinal: true });

@@ -4,6 +4,7 @@
  * What an acknowledgement waits for is added to it here: the append to every log, the frame of every other endpoint, the write of the
  * retained message. Nothing else may acknowledge (P1).
  */
+import { matchedFilter } from '@dunlin/protocol';
 import { type Awaited, AwaitedForOthers, AwaitedPromise } from './acknowledgements.ts';
 import type { AppendQueue } from './append-queue.ts';
 import type { MessageEntry } from './cluster/entries.ts';
@@ -235,7 +236,7 @@ export class PublishRouter {
     for (const { record, groups } of entries) {
       const publication = readRecord(record);
       for (const name of groups) {
-        const group = tree.find(name.slice(name.indexOf('/', '$share/'.length) + 1))?.groups?.find(isCalled(name));
+        const group = tree.find(matchedFilter(name))?.groups?.find(isCalled(name));
         if (group === undefined || !this.redispatch(group, publication, rescued))
           delivery.metrics.dropped['link-lost']++;
       }

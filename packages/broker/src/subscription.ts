@@ -1,4 +1,5 @@
 /** One client's subscription to one filter, as the match returns it. */
+import { isShared } from '@dunlin/protocol';
 import type { Connection } from './connection.ts';
 import type { LogCursor } from './log-cursor.ts';
 import type { Session } from './session.ts';
@@ -32,7 +33,7 @@ export class Subscription {
     this.session = session;
     this.connection = session.connection;
     this.filter = filter;
-    this.isShared = filter.startsWith('$share/');
+    this.isShared = isShared(filter);
     this.qos = qos;
     this.noLocal = noLocal;
     this.retainAsPublished = retainAsPublished;

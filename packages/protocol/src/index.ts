@@ -60,6 +60,14 @@ export {
 } from './properties.ts';
 export { ProtocolError } from './protocol-error.ts';
 export { isReasonCodeOf, ReasonCode, type ReasonCodeEntry, reasonCodeName, reasonCodes } from './reason-codes.ts';
-export { parseShare, topicLevelsMax, topicMatchesFilter, validateTopic, validateTopicFilter } from './topic.ts';
+export {
+  isShared,
+  matchedFilter,
+  parseShare,
+  topicLevelsMax,
+  topicMatchesFilter,
+  validateTopic,
+  validateTopicFilter,
+} from './topic.ts';
 export { isUtf8 } from './utf8.ts';
 export { type ProtocolVersion, protocolVersions } from './version.ts';

@@ -11,7 +11,7 @@ const sharePrefix = '$share/';
 export function validateTopicFilter(filter: string): string | null {
   const wrong = validateText(filter);
   if (wrong !== null) return wrong;
-  if (!filter.startsWith(sharePrefix)) return validatePlainFilter(filter);
+  if (!isShared(filter)) return validatePlainFilter(filter);
   const share = parseShare(filter);
   if (share === null) return 'a shared subscription is $share/{name}/{filter}'; // [MQTT-4.8.2-1] [MQTT-4.8.2-2]
   if (/[+#]/.test(share.shareName)) return 'a share name holds + or #'; // [MQTT-4.8.2-2]
@@ -63,10 +63,20 @@ function validatePlainFilter(filter: string): string | null {
  * `$share/` and lacks the name or the filter; the share name's characters are not checked here.
  */
 export function parseShare(filter: string): { shareName: string; filter: string } | null {
-  if (!filter.startsWith(sharePrefix)) return null;
+  if (!isShared(filter)) return null;
   const slash = filter.indexOf('/', sharePrefix.length);
   if (slash <= sharePrefix.length || slash === filter.length - 1) return null; // [MQTT-4.8.2-1] [MQTT-4.8.2-2]
   return { shareName: filter.slice(sharePrefix.length, slash), filter: filter.slice(slash + 1) };
+}
+
+/** Whether a valid filter is that of a shared subscription: `$share/{shareName}/{filter}` [MQTT-4.8.2-1]. */
+export function isShared(filter: string): boolean {
+  return filter.startsWith(sharePrefix);
+}
+
+/** What topics are matched with: the filter behind the share name, which holds no `/` [MQTT-4.8.2-2], of a valid one that is shared; any other as it is. */
+export function matchedFilter(filter: string): string {
+  return isShared(filter) ? filter.slice(filter.indexOf('/', sharePrefix.length) + 1) : filter;
 }
 
 /**

@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  isShared,
   isUtf8,
+  matchedFilter,
   ProtocolError,
   parseShare,
   topicLevelsMax,
@@ -79,6 +81,16 @@ describe('topic filters', () => {
     ['a', null],
   ])('%j is taken apart', (text, share) => {
     expect(parseShare(text)).toEqual(share);
+  });
+
+  it.each([
+    ['$share/g/a/+', true, 'a/+'],
+    ['$share/g//a', true, '/a'],
+    ['$share', false, '$share'],
+    ['$SYS/#', false, '$SYS/#'],
+    ['a/$share/b', false, 'a/$share/b'],
+  ])('%j is matched without the share name', (text, shared, matched) => {
+    expect([isShared(text), matchedFilter(text)]).toEqual([shared, matched]);
   });
 });
 

@@ -7,6 +7,7 @@ import {
   type StoredGroupCursor,
   StoreError,
 } from '@dunlin/broker';
+import { matchedFilter } from '@dunlin/protocol';
 import { counter } from './counters.ts';
 import type { Tables } from './environment.ts';
 import { behind, key, textKey } from './keys.ts';
@@ -51,7 +52,7 @@ export class Groups {
       return this.end(name);
     }
     const number = counter(this.tables.meta, 'session');
-    const { logNumber, lastSequence } = this.logs.addCursor(filterOf(name), number);
+    const { logNumber, lastSequence } = this.logs.addCursor(matchedFilter(name), number);
     const epoch = counter(this.tables.meta, 'group');
     const cursor = { acknowledged: lastSequence, above: [], failed: [] };
     this.put({ name, number, epoch, members: 1, logNumber, cursor });
@@ -63,7 +64,7 @@ export class Groups {
   }
 
   end(name: string): number {
-    return this.logs.head(filterOf(name))?.lastSequence ?? 0;
+    return this.logs.head(matchedFilter(name))?.lastSequence ?? 0;
   }
 
   /** One member less: the caller knows that it was one. */
@@ -79,7 +80,7 @@ export class Groups {
     }
     for (const { take } of takes) void this.tables.groupTake.remove(key(group.number, take.sequence));
     void this.tables.group.remove(textKey(name));
-    this.logs.removeCursor(filterOf(name), group.cursor.acknowledged, group.number);
+    this.logs.removeCursor(matchedFilter(name), group.cursor.acknowledged, group.number);
   }
 
   list(): DurableGroup[] {
@@ -170,10 +171,6 @@ export class Groups {
 }
 
 /** `$share/{name}/{filter}`: a share name holds no `/` [MQTT-4.8.2-2]. */
-function filterOf(group: string): string {
-  return group.slice(group.indexOf('/', '$share/'.length) + 1);
-}
-
 function readGroup(record: Uint8Array): GroupRecord {
   const reader = new RecordReader(record);
   const [number, epoch, members, logNumber] = [reader.f64(), reader.f64(), reader.u32(), reader.f64()];

@@ -9,6 +9,7 @@ import {
   type StoredSubscription,
   StoreError,
 } from '@dunlin/broker';
+import { isShared } from '@dunlin/protocol';
 import { counter } from './counters.ts';
 import type { Tables } from './environment.ts';
 import type { Groups } from './groups.ts';
@@ -334,10 +335,6 @@ export class Sessions {
       .text(subscription.filter)
       .finish();
   }
-}
-
-function isShared(filter: string): boolean {
-  return filter.startsWith('$share/');
 }
 
 function subscriptionKey(session: SessionRecord, filter: string): Buffer {

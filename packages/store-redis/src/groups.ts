@@ -1,6 +1,7 @@
 /**
  * Shared groups with durable members. A group lives in the shard of its filter's log, so that its cursor and its takes change in one step with the log.
  */
+
 import {
   type DurableGroup,
   type GroupChange,
@@ -10,8 +11,8 @@ import {
   type StoredGroupCursor,
   StoreError,
 } from '@dunlin/broker';
+import { isShared, matchedFilter } from '@dunlin/protocol';
 import { everyShard } from './every-shard.ts';
-import { isGroup, logFilter } from './group-name.ts';
 import type { Keys, Shard } from './keys.ts';
 import { type CursorPlace, type CursorStep, countHeader, type Logs, logsTouched } from './logs.ts';
 import { type Script, scripts } from './scripts.ts';
@@ -39,9 +40,9 @@ export class Groups {
 
   /** What becomes of a session's cursors; where the filter is that of a group, of its membership. */
   async cursors(reader: Reader, steps: readonly CursorStep[]): Promise<CursorPlace[]> {
-    if (!steps.some(({ filter }) => isGroup(filter))) return this.logs.cursors(reader.name, steps);
+    if (!steps.some(({ filter }) => isShared(filter))) return this.logs.cursors(reader.name, steps);
     const places = steps.map((step) =>
-      isGroup(step.filter)
+      isShared(step.filter)
         ? this.member(reader, step)
         : this.logs.cursors(reader.name, [step]).then(([place]) => place),
     );
@@ -108,7 +109,7 @@ export class Groups {
 
   /** One change of one group, as its script says. */
   private async change(script: Script, group: string, args: readonly Argument[]): Promise<unknown[]> {
-    const filter = logFilter(group);
+    const filter = matchedFilter(group);
     const shard = this.shardOf(group);
     const { start } = shard;
     const keys = [
@@ -123,7 +124,7 @@ export class Groups {
   }
 
   private shardOf(group: string): Shard {
-    return this.keys.shardOf('l', logFilter(group));
+    return this.keys.shardOf('l', matchedFilter(group));
   }
 }
 

@@ -22,7 +22,7 @@ import {
   type StoredWill,
   StoreError,
 } from '@dunlin/broker';
-import { logFilter } from './group-name.ts';
+import { matchedFilter } from '@dunlin/protocol';
 import { Opened } from './opened.ts';
 import { type RedisStoreOptions, readSettings, type Settings } from './options.ts';
 import { endsSessions } from './order.ts';
@@ -68,13 +68,13 @@ export class RedisStore implements Store {
 
   async subscribe(key: SessionKey, subscriptions: StoredSubscription[]): Promise<DurableFilter[]> {
     const { order, sessions } = this.use();
-    const touches = [`s${key.clientId}`, ...subscriptions.map(({ filter }) => `l${logFilter(filter)}`)];
+    const touches = [`s${key.clientId}`, ...subscriptions.map(({ filter }) => `l${matchedFilter(filter)}`)];
     return order.multiple(touches, (sent) => sessions.subscribe(key, subscriptions, sent));
   }
 
   async unsubscribe(key: SessionKey, filters: string[]): Promise<void> {
     const { order, sessions } = this.use();
-    const touches = [`s${key.clientId}`, ...filters.map((filter) => `l${logFilter(filter)}`)];
+    const touches = [`s${key.clientId}`, ...filters.map((filter) => `l${matchedFilter(filter)}`)];
     return order.multiple(touches, (sent) => sessions.unsubscribe(key, filters, sent));
   }
 
@@ -159,22 +159,22 @@ export class RedisStore implements Store {
 
   async claimGroup(group: string): Promise<GroupClaim> {
     const { order, groups } = this.use();
-    return order.single([`l${logFilter(group)}`], () => groups.claim(group));
+    return order.single([`l${matchedFilter(group)}`], () => groups.claim(group));
   }
 
   async updateGroup(key: GroupKey, change: GroupChange): Promise<void> {
     const { order, groups } = this.use();
-    return order.single([`l${logFilter(key.group)}`], () => groups.update(key, change));
+    return order.single([`l${matchedFilter(key.group)}`], () => groups.update(key, change));
   }
 
   async takeFromGroup(key: GroupKey, takes: GroupTake[]): Promise<boolean[]> {
     const { order, groups } = this.use();
-    return order.single([`l${logFilter(key.group)}`], () => groups.take(key, takes));
+    return order.single([`l${matchedFilter(key.group)}`], () => groups.take(key, takes));
   }
 
   async groupTakes(group: string): Promise<GroupTake[]> {
     const { order, groups } = this.use();
-    return order.single([`l${logFilter(group)}`], () => groups.takes(group));
+    return order.single([`l${matchedFilter(group)}`], () => groups.takes(group));
   }
 
   async setRetained(topic: string, record: Uint8Array | null, expiresAt: number): Promise<void> {

@@ -12,6 +12,7 @@
  * | `q:` packet id    | outbound message: f64 place in the order, then see `writeOutbound`                                   |
  * | `i:` packet id    | inbound message: producer number `;` shards of the logs that took it, by commas                      |
  */
+
 import {
   type Cursor,
   type OutboundInflight,
@@ -21,7 +22,7 @@ import {
   type StoredWill,
   StoreError,
 } from '@dunlin/broker';
-import { isGroup } from './group-name.ts';
+import { isShared } from '@dunlin/protocol';
 import type { Argument } from './turn.ts';
 
 /** How an infinite time is written. */
@@ -152,7 +153,7 @@ export function readSession(clientId: string, fields: readonly Buffer[]): ReadSe
     else if (name.startsWith('k:')) {
       const text = value.toString();
       if (text[0] === 'A') {
-        if (!isGroup(rest)) session.cursors.push(readCursor(rest, text));
+        if (!isShared(rest)) session.cursors.push(readCursor(rest, text));
       } else read.unfinished.push({ filter: rest, state: text as UnfinishedCursor['state'] });
     } else if (name.startsWith('q:')) outbound.push(readOutbound(Number(rest), value));
     else if (name.startsWith('i:')) {

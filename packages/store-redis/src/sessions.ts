@@ -3,6 +3,7 @@
  * that are through, and, when a session ends, all it had there. What is still to be told is written down in Redis first, so that it is told also when this
  * process dies in between: by the next claim (unfinished cursors), or by whoever ends sessions next (jobs).
  */
+
 import {
   type Claim,
   type ClaimRequest,
@@ -13,9 +14,9 @@ import {
   type StoredSubscription,
   StoreError,
 } from '@dunlin/broker';
+import { isShared } from '@dunlin/protocol';
 import { producerName } from './append-call.ts';
 import { everyShard, groupsOf, type ShardReply } from './every-shard.ts';
-import { isGroup } from './group-name.ts';
 import type { Groups, Reader } from './groups.ts';
 import type { Keys, Shard } from './keys.ts';
 import { type CursorPlace, type CursorStep, countHeader, type Logs } from './logs.ts';
@@ -95,7 +96,7 @@ export class Sessions {
       const places = await this.finishCursors({ clientId, epoch }, id, unfinished, []);
       for (let i = 0; i < unfinished.length; i++) {
         const { filter, state } = unfinished[i];
-        if (state !== 'G' && !isGroup(filter))
+        if (state !== 'G' && !isShared(filter))
           session.cursors.push({ filter, acknowledged: places[i].stands, above: [] });
       }
     }

@@ -1,3 +1,4 @@
+import { matchedFilter } from '@dunlin/protocol';
 import {
   type DurableGroup,
   type GroupChange,
@@ -30,7 +31,7 @@ export class MemoryGroups {
 
   /** Makes the client a member. Returns the end of the log. */
   join(name: string, clientId: string): number {
-    const filter = filterOf(name);
+    const filter = matchedFilter(name);
     const { lastSequence } = this.logs.addCursor(filter, reader(name));
     const group = this.groups.get(name) ?? {
       filter,
@@ -102,10 +103,6 @@ export class MemoryGroups {
 }
 
 /** `$share/{name}/{filter}`: a share name holds no `/` [MQTT-4.8.2-2]. */
-function filterOf(group: string): string {
-  return group.slice(group.indexOf('/', '$share/'.length) + 1);
-}
-
 /** How the log knows the group: no client identifier holds U+0000. */
 function reader(group: string): string {
   return `\u0000${group}`;

@@ -1,4 +1,4 @@
-import { topicMatchesFilter } from '@dunlin/protocol';
+import { isShared, topicMatchesFilter } from '@dunlin/protocol';
 import {
   type AppendOrigin,
   type AppendRequest,
@@ -111,7 +111,7 @@ export class MemoryStore implements Store {
         this.removeCursor(session, filter);
         return { filter, lastSequence: 0 };
       }
-      if (filter.startsWith('$share/')) return { filter, lastSequence: this.groups.join(filter, key.clientId) };
+      if (isShared(filter)) return { filter, lastSequence: this.groups.join(filter, key.clientId) };
       const { lastSequence, added } = this.logs.addCursor(filter, key.clientId);
       if (added) session.cursors.push({ filter, acknowledged: lastSequence, above: [] });
       return { filter, lastSequence };

@@ -1,6 +1,7 @@
 import { ByteReader, ByteWriter, malformed, protocolError, stringSize } from '../bytes.ts';
 import { PacketType } from '../packet-type.ts';
 import { type Properties, prefixedPropertiesSize, readProperties, writeProperties } from '../properties.ts';
+import { isShared } from '../topic.ts';
 import type { ProtocolVersion } from '../version.ts';
 
 /** One topic filter with its subscription options; before MQTT 5.0 there is only the QoS. */
@@ -58,7 +59,7 @@ function decodeOptions(filter: string, options: number): SubscriptionRequest {
   const retainHandling = (options >> retainHandlingShift) & 3;
   if (retainHandling === 3) throw protocolError('a subscription with retain handling 3'); // MQTT 5.0, 3.8.3.1
   const noLocal = (options & option.noLocal) !== 0;
-  if (noLocal && filter.startsWith('$share/')) {
+  if (noLocal && isShared(filter)) {
     throw protocolError('a shared subscription with no local', 'MQTT-3.8.3-4'); // [MQTT-3.8.3-4]
   }
   return {
