@@ -55,7 +55,8 @@ async function run([scenario, ...options]: readonly string[]): Promise<number> {
   const k6 = findK6();
   await mkdir(reportDirectory, { recursive: true });
   const script = join(import.meta.dirname, 'scenarios', `${scenario}.ts`);
-  const child = spawn(k6, ['run', ...options, script], {
+  // Without k6's own HTTP server, which would want port 6565; an --address that is given comes later and wins.
+  const child = spawn(k6, ['run', '--address', '', ...options, script], {
     stdio: 'inherit',
     env: { ...quietEnvironment, ...process.env },
   });

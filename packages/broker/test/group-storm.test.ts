@@ -10,7 +10,7 @@
 import { expect, test } from 'vitest';
 import { LossyHub } from './support/lossy-backplane.ts';
 import { PatientClient } from './support/patient-client.ts';
-import { Random } from './support/random.ts';
+import { StormWorld } from './support/storm-world.ts';
 import { type Worker, World } from './support/world.ts';
 
 /** The last ones have each found something once. */
@@ -30,22 +30,11 @@ interface Sent {
   publisher: PatientClient;
 }
 
-class Storm {
-  readonly random: Random;
-  readonly world: World;
-  readonly hub: LossyHub;
-  readonly workers: Worker[];
+class Storm extends StormWorld {
   readonly publishers: PatientClient[] = [];
   readonly members: PatientClient[] = [];
   readonly sent: Sent[] = [];
   private made = 0;
-
-  constructor(seed: number, world: World, workers: Worker[]) {
-    this.random = new Random(seed * 7919);
-    this.world = world;
-    this.hub = world.hub as LossyHub;
-    this.workers = workers;
-  }
 
   static async begin(seed: number): Promise<Storm> {
     const strategies = ['round-robin', 'least-inflight', 'hash-topic', 'hash-client', 'sticky', 'local-first'] as const;
@@ -77,22 +66,6 @@ class Storm {
 
   get clients(): PatientClient[] {
     return [...this.publishers, ...this.members];
-  }
-
-  async rest(): Promise<void> {
-    for (let round = 0, busy = true; busy; round++) {
-      expect(round).toBeLessThan(1000);
-      await this.world.clock.settle();
-      busy = false;
-      for (const client of this.clients) if (client.work()) busy = true;
-    }
-  }
-
-  async pass(milliseconds: number): Promise<void> {
-    for (let left = milliseconds; left > 0; left -= 250) {
-      await this.world.clock.pass(Math.min(left, 250));
-      await this.rest();
-    }
   }
 
   private publish(): void {
@@ -144,27 +117,14 @@ class Storm {
 
   /** A worker dies, and another joins whatever the weather. Durable clients go elsewhere, sooner or later. */
   private async replace(): Promise<void> {
-    const dead = this.random.of(this.workers);
-    this.workers.splice(this.workers.indexOf(dead), 1);
-    await dead.crash();
-    await this.world.store.releaseOwner(dead.broker.self, this.world.clock.now());
+    const dead = await this.crashOne();
     for (const client of this.clients) {
       if (client.worker !== dead || client.isLost) continue;
       client.isLost = !client.isDurable || client.openSubscriptions > 0 || this.publishers.includes(client);
       client.isConnected = false;
       if (!client.isLost && this.random.chance(0.7)) client.connect(this.random.of(this.workers));
     }
-    const next = this.world.make({ limits: { ...dead.broker.limits } });
-    let isStarted = false;
-    void next.broker.start().then(() => {
-      isStarted = true;
-    });
-    for (let passed = 0; !isStarted; passed += 250) {
-      if (passed > 10_000) this.hub.heal();
-      expect(passed).toBeLessThan(20_000);
-      await this.pass(250);
-    }
-    this.workers.push(next);
+    const next = await this.join({ limits: { ...dead.broker.limits } });
     this.addPublisher(next);
   }
 

@@ -9,7 +9,7 @@ import { topicMatchesFilter } from '@dunlin/protocol';
 import { expect, test } from 'vitest';
 import { LossyHub } from './support/lossy-backplane.ts';
 import { PatientClient } from './support/patient-client.ts';
-import { Random } from './support/random.ts';
+import { StormWorld } from './support/storm-world.ts';
 import { type Worker, World } from './support/world.ts';
 
 const seeds = Array.from({ length: 200 }, (_, i) => i + 1);
@@ -34,21 +34,10 @@ interface Sent {
   receivers: PatientClient[];
 }
 
-class Storm {
-  readonly random: Random;
-  readonly world: World;
-  readonly hub: LossyHub;
-  readonly workers: Worker[];
+class Storm extends StormWorld {
   readonly publishers: PatientClient[] = [];
   readonly subscribers: PatientClient[] = [];
   readonly sent: Sent[] = [];
-
-  constructor(seed: number, world: World, workers: Worker[]) {
-    this.random = new Random(seed * 7919);
-    this.world = world;
-    this.hub = world.hub as LossyHub;
-    this.workers = workers;
-  }
 
   static async begin(seed: number): Promise<Storm> {
     const { world, workers } = await World.of(3, { ...options, hub: (clock) => new LossyHub(clock, seed) });
@@ -70,48 +59,18 @@ class Storm {
 
   /** A worker dies; durable subscribers go elsewhere, and another worker joins whatever the weather. */
   private async replace(): Promise<void> {
-    const dead = this.random.of(this.workers);
-    this.workers.splice(this.workers.indexOf(dead), 1);
-    await dead.crash();
-    await this.world.store.releaseOwner(dead.broker.self, this.world.clock.now());
+    const dead = await this.crashOne();
     for (const client of this.clients) {
       if (client.worker !== dead || client.isLost) continue;
       client.isLost = !this.subscribers.includes(client) || !client.isDurable || client.openSubscriptions > 0;
       if (!client.isLost) client.connect(this.random.of(this.workers));
     }
-    const next = this.world.make(options);
-    let isStarted = false;
-    void next.broker.start().then(() => {
-      isStarted = true;
-    });
-    for (let passed = 0; !isStarted; passed += 250) {
-      if (passed > 10_000) this.hub.heal(); // it was cut off from the start
-      expect(passed).toBeLessThan(20_000);
-      await this.pass(250);
-    }
-    this.workers.push(next);
+    const next = await this.join(options);
     this.settle(next);
   }
 
   get clients(): PatientClient[] {
     return [...this.publishers, ...this.subscribers];
-  }
-
-  /** Until nobody has anything to answer. */
-  async rest(): Promise<void> {
-    for (let round = 0, busy = true; busy; round++) {
-      expect(round).toBeLessThan(1000);
-      await this.world.clock.settle();
-      busy = false;
-      for (const client of this.clients) if (client.work()) busy = true;
-    }
-  }
-
-  async pass(milliseconds: number): Promise<void> {
-    for (let left = milliseconds; left > 0; left -= 250) {
-      await this.world.clock.pass(Math.min(left, 250));
-      await this.rest();
-    }
   }
 
   private publish(): void {

@@ -1,18 +1,6 @@
-import { Run } from '../run.ts';
-import { traffic } from '../traffic.ts';
+import { fan } from '../fan.ts';
 
-const run = new Run('fan-in', (group) =>
-  traffic(group, {
-    publishers: group.settings.publishers,
-    subscribers: group.settings.subscribers,
-    topic: (publisher) => `from/${publisher}`,
-    filter: (_, prefix) => `${prefix}/from/+`,
-    audiences: group.settings.subscribers,
-    audience: (subscriber) => subscriber,
-    hears: () => true,
-    isOrdered: true,
-  }),
-);
+const run = fan('fan-in');
 
 export const { options, handleSummary } = run;
 export default run.main;
