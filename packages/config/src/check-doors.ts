@@ -1,6 +1,6 @@
 import { type AuthenticationMethod, authenticationMethods } from './access-keys.ts';
+import type { Configuration } from './configuration.ts';
 import { isLoopback, type Listener } from './listener.ts';
-import type { Configuration } from './load.ts';
 import type { Problem } from './problem.ts';
 
 /** What each method needs. Null: nothing is missing. */

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { checkDoors, settleDoors } from './check-doors.ts';
+import type { Configuration } from './configuration.ts';
 import { clusterDrainDelaySeconds, drainEndSeconds } from './drain-keys.ts';
 import { type Key, keys } from './keys.ts';
-import type { Configuration } from './load.ts';
 import type { Problem } from './problem.ts';
 import { withoutSecrets } from './secret.ts';
 import { redisUrlForms } from './store-keys.ts';

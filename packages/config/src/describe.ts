@@ -1,9 +1,9 @@
 import { stringify } from 'yaml';
 import { z } from 'zod';
+import type { Configuration } from './configuration.ts';
 import { configFileVariable, type Key, keys } from './keys.ts';
 import { listenerInput } from './listener.ts';
 import { listenerOptionNames, listenerOptions, schemes } from './listener-keys.ts';
-import type { Configuration } from './load.ts';
 import { schema } from './schema.ts';
 import { withoutSecrets } from './secret.ts';
 

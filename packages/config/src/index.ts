@@ -6,6 +6,7 @@ export {
   readAuthorities,
   readCertificate,
 } from './certificate-files.ts';
+export type { Configuration } from './configuration.ts';
 export {
   configurationJsonSchema,
   configurationReference,
@@ -23,6 +24,6 @@ export {
   type ListenerTls,
   parseListenerUrl,
 } from './listener.ts';
-export { type Configuration, type ConfigurationSources, type LoadedConfiguration, loadConfiguration } from './load.ts';
+export { type ConfigurationSources, type LoadedConfiguration, loadConfiguration } from './load.ts';
 export { ConfigurationError, formatProblem, type Problem } from './problem.ts';
 export { withoutSecrets } from './secret.ts';

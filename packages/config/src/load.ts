@@ -1,7 +1,7 @@
 import { parse } from 'yaml';
-import type { z } from 'zod';
 import { checkListeners, type Fault } from './check-listeners.ts';
 import { checkWhole, fillIn } from './check-whole.ts';
+import type { Configuration } from './configuration.ts';
 import { readEnvironmentLayer } from './environment-layer.ts';
 import { type FileLayer, readFileLayer } from './file-layer.ts';
 import { type Flag, readFlagLayer } from './flag-layer.ts';
@@ -9,16 +9,9 @@ import { configFileVariable, type Key, keys, keysByPath } from './keys.ts';
 import type { Setting } from './layer.ts';
 import type { Listener } from './listener.ts';
 import { ConfigurationError, type Problem, showValue } from './problem.ts';
-import { hasReusePort, type schema } from './schema.ts';
+import { hasReusePort } from './schema.ts';
 import { withoutSecrets } from './secret.ts';
 import { didYouMean } from './suggestion.ts';
-
-type Shape = z.output<typeof schema>;
-
-/** A whole, checked configuration. */
-export interface Configuration extends Omit<Shape, 'listeners'> {
-  listeners: Listener[];
-}
 
 export interface ConfigurationSources {
   /** A YAML file that must be there; absent: the file that `DUNLIN_CONFIG` names, or none. */
