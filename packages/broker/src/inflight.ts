@@ -159,6 +159,8 @@ export class OutboundInflight {
 /** QoS 2 packet identifiers that the client has not released, each with the producer number of its message (0: none needed). */
 export class InboundInflight {
   private readonly numbers = new Map<number, number>();
+  /** Packet identifiers of those that a former owner took in, and may not have handed on. */
+  private readonly doubtful = new Set<number>();
 
   get count(): number {
     return this.numbers.size;
@@ -170,7 +172,15 @@ export class InboundInflight {
     this.numbers.set(packetId, producerNumber);
   }
   delete(packetId: number): boolean {
+    this.doubtful.delete(packetId);
     return this.numbers.delete(packetId);
+  }
+  doubt(packetId: number): void {
+    this.doubtful.add(packetId);
+  }
+  /** The producer number of one that is in doubt, which it is not any more; null: it is not. */
+  takeDoubt(packetId: number): number | null {
+    return this.doubtful.delete(packetId) ? (this.numbers.get(packetId) ?? null) : null;
   }
   entries(): [number, number][] {
     return [...this.numbers];

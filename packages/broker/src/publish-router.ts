@@ -11,6 +11,7 @@ import type { MessageEntry } from './cluster/entries.ts';
 import type { Links, LostMessages } from './cluster/links.ts';
 import { deliverAcknowledged, deliverQos0 } from './deliver.ts';
 import type { DurableFilters } from './durable-filters.ts';
+import { GivenMessages, type ProducerNumber } from './given-messages.ts';
 import type { Limits } from './limits.ts';
 import { readRecord, writeRecord } from './message-record.ts';
 import type { AppendRequest, EndpointId } from './ports/store.ts';
@@ -46,6 +47,7 @@ const noLogs: MessageEntry['logs'] = [];
 
 export class PublishRouter {
   private readonly parts: PublishRouterParts;
+  private readonly given = new GivenMessages();
 
   constructor(parts: PublishRouterParts) {
     this.parts = parts;
@@ -79,11 +81,12 @@ export class PublishRouter {
     const { delivery } = this.parts;
     if (publication.retain && this.parts.limits.retainAvailable) this.retain(publication, match, acknowledgement);
     if (publication.qos === 0) deliverQos0(delivery, publication, match.all, publisher);
-    else deliverAcknowledged(delivery, publication, match.live, publisher);
+    else if (match.live.length > 0 && (producer.producer === null || this.given.takes(producer.producer)))
+      deliverAcknowledged(delivery, publication, match.live, publisher);
     const groups = publication.qos === 0 ? match.groups : match.liveGroups;
     const remoteGroups = groups.length > 0 ? this.toGroups(publication, groups) : null;
     if (publication.qos === 0 || (match.logs.length === 0 && producer.inbound === null)) {
-      this.toEndpoints(publication, match, remoteGroups, noLogs, acknowledgement);
+      this.toEndpoints(publication, match, remoteGroups, noLogs, acknowledgement, null);
     } else {
       this.append(publication, match, remoteGroups, acknowledgement, producer);
     }
@@ -125,11 +128,34 @@ export class PublishRouter {
         const numbered = logs
           .map((log, i) => ({ filter: log.filter, sequence: Math.abs(sequences[i]) }))
           .filter((log) => log.sequence > 0);
-        this.toEndpoints(appended, match, remoteGroups, numbered, acknowledgement);
+        this.toEndpoints(appended, match, remoteGroups, numbered, acknowledgement, producer.producer);
       },
     });
     // Without logs nobody calls `appended`; what other endpoints get does not depend on numbers then.
-    if (logs.length === 0 && hasRemote) this.toEndpoints(publication, match, remoteGroups, noLogs, acknowledgement);
+    if (logs.length === 0 && hasRemote)
+      this.toEndpoints(publication, match, remoteGroups, noLogs, acknowledgement, producer.producer);
+  }
+
+  /**
+   * A QoS 2 message that its publisher sends again, through this endpoint instead of one that may have died before it handed the message on. The logs have it, and those who
+   * read them; ephemeral subscribers get it unless they have it (given-messages.ts), a retained message is set. Members of groups without a log are not given it: nobody knows
+   * whether one of them was.
+   */
+  routeAgain(
+    publication: Publication,
+    match: TopicMatch,
+    publisher: Session,
+    acknowledgement: Awaited,
+    from: ProducerNumber,
+  ): void {
+    const { delivery, limits, links } = this.parts;
+    if (publication.retain && limits.retainAvailable) this.retain(publication, match, acknowledgement);
+    if (match.live.length > 0 && this.given.takesRepetition(from))
+      deliverAcknowledged(delivery, publication, match.live, publisher);
+    if (match.liveEndpoints.length === 0) return;
+    const producer = { ...from, isRepeated: true };
+    const entry = { record: writeRecord(publication), toSubscriptions: true, groups: noGroups, logs: noLogs, producer };
+    for (const endpoint of match.liveEndpoints) links.send(endpoint, entry, acknowledgement);
   }
 
   /** Some filters have no log any more. A group that still has members gets the message at once, as one without durable members does. */
@@ -156,6 +182,7 @@ export class PublishRouter {
     remoteGroups: Map<EndpointId, string[]> | null,
     logs: MessageEntry['logs'],
     acknowledgement: Awaited | null,
+    from: ProducerNumber | null,
   ): void {
     if (match.endpoints.length === 0 && remoteGroups === null) return;
     const record = writeRecord(publication);
@@ -167,9 +194,12 @@ export class PublishRouter {
       this.parts.links.broadcast({ record, toSubscriptions: !isKept, groups: noGroups, logs });
       return;
     }
+    const producer = from === null ? undefined : { ...from, isRepeated: false };
     for (const endpoint of live) {
       const groups = remoteGroups?.get(endpoint) ?? noGroups;
-      this.parts.links.send(endpoint, { record, toSubscriptions: true, groups, logs }, acknowledgement);
+      const entry: MessageEntry = { record, toSubscriptions: true, groups, logs };
+      if (producer !== undefined) entry.producer = producer;
+      this.parts.links.send(endpoint, entry, acknowledgement);
     }
     for (const endpoint of passing) {
       const groups = remoteGroups?.get(endpoint) ?? noGroups;
@@ -244,13 +274,18 @@ export class PublishRouter {
     rescued.settle();
   }
 
+  private isNew({ producer }: MessageEntry): boolean {
+    if (producer === undefined) return true;
+    return producer.isRepeated ? this.given.takesRepetition(producer) : this.given.takes(producer);
+  }
+
   /** A publish that another endpoint took, for sessions here. */
   receive(entry: MessageEntry, publication: Publication): void {
     const { delivery, matches, tree, limits } = this.parts;
     const match = matches.find(publication.bytes, publication.topicStart, publication.topicEnd);
     if (entry.toSubscriptions) {
       if (publication.qos === 0) deliverQos0(delivery, publication, match.all, null);
-      else deliverAcknowledged(delivery, publication, match.live, null);
+      else if (match.live.length > 0 && this.isNew(entry)) deliverAcknowledged(delivery, publication, match.live, null);
     }
     for (const { filter, sequence } of entry.logs) tree.find(filter)?.log?.arrived(sequence, publication);
     const hops = (entry.hops ?? 0) + 1;

@@ -172,7 +172,10 @@ export class Sessions {
     const opened = { session, present: stored !== null, stored };
     connection.outbox.cork();
     welcome(opened);
-    if (stored !== null) this.restore(session, stored);
+    if (stored !== null) {
+      const isDoubtful = opening.handed === null && this.mayHaveDied(claim?.previousOwner ?? '');
+      this.restore(session, stored, isDoubtful);
+    }
     return opened;
   }
 
@@ -246,9 +249,18 @@ export class Sessions {
     pendingWrites.add('releasing a session', () => store.release(session.key, change, clock.now()));
   }
 
-  private restore(session: Session, stored: StoredSession): void {
+  /** Another endpoint, which this one has known, and which says nothing: what it took in, it may not have handed on. */
+  private mayHaveDied(previousOwner: string): boolean {
+    const { self, cluster } = this.broker;
+    return previousOwner !== self && cluster.hasKnown(previousOwner);
+  }
+
+  private restore(session: Session, stored: StoredSession, isDoubtful: boolean): void {
     session.producerNumber = stored.producerNumber;
-    for (const { packetId, producerNumber } of stored.inbound) session.inboundInflight.add(packetId, producerNumber);
+    for (const { packetId, producerNumber } of stored.inbound) {
+      session.inboundInflight.add(packetId, producerNumber);
+      if (isDoubtful) session.inboundInflight.doubt(packetId);
+    }
     for (const subscription of stored.subscriptions) {
       const cursor = stored.cursors.find((known) => known.filter === subscription.filter) ?? null;
       restoreSubscription(this.broker, session, subscription, cursor);

@@ -56,12 +56,17 @@ const change = fc.oneof(
 );
 const changes = fc.array(change);
 const digest = fc.record({ count: u32, first: u32, second: u32 });
-const entry = fc.record({
+const plainEntry = fc.record({
   toSubscriptions: fc.boolean(),
   groups: fc.array(text, { maxLength: 400 }),
   logs: fc.array(fc.record({ filter: text, sequence: number })),
   record: fc.uint8Array({ maxLength: 3000 }).map((bytes) => Buffer.from(bytes)),
 });
+const producer = fc.record({ clientId: text, number, isRepeated: fc.boolean() });
+const entry = fc.oneof(
+  plainEntry,
+  fc.tuple(plainEntry, producer).map(([plain, from]) => ({ ...plain, toSubscriptions: true, producer: from })),
+);
 
 /** Each frame: what it may hold, how it is written and read. */
 interface FrameCase<T> {

@@ -22,9 +22,14 @@ import { readGroupFrame } from './group-frames.ts';
 import { SessionRequests } from './session-requests.ts';
 import { FrameError, FrameReader, FrameWriter } from './wire.ts';
 
+/** Endpoints that are remembered: each start of a worker is another one. */
+const knownMax = 10_000;
+
 export class Cluster implements BackplaneReceiver {
   private readonly broker: Broker;
   private readonly endpoints = new Set<EndpointId>();
+  /** Those that were there before, too. */
+  private readonly known = new Set<EndpointId>();
   private readonly requests: SessionRequests;
   /** What other workers count, for `$SYS`. */
   readonly statistics = new Map<EndpointId, number[]>();
@@ -53,12 +58,19 @@ export class Cluster implements BackplaneReceiver {
     return this.endpoints.has(endpoint);
   }
 
+  /** Whether it is there, or was while this endpoint was. */
+  hasKnown(endpoint: EndpointId): boolean {
+    return this.known.has(endpoint);
+  }
+
   get others(): number {
     return this.endpoints.size;
   }
 
   endpointJoined(endpoint: EndpointId): void {
     this.endpoints.add(endpoint);
+    this.known.add(endpoint);
+    if (this.known.size > knownMax) this.known.delete(this.known.values().next().value as EndpointId);
     this.broker.links.joined(endpoint);
     this.broker.routes.joined(endpoint);
   }

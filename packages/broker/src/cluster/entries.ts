@@ -4,6 +4,7 @@
  * | bits | entry | in frames | what follows |
  * | --- | --- | --- | --- |
  * | `hhhhh00s` | a message; `s`: for subscriptions, not for groups and logs alone; `h`: hops | kept, passing, broadcast | groups, logs, record |
+ * | `00000101` | a message for subscriptions, QoS 2, of a durable publisher | kept | its client identifier, its number, 1: repeated; then as above |
  * | `0000001v` | a run of QoS 0 packets; `v`: in the encoding of MQTT 5 | passing, broadcast | the packets |
  * | `0000011v` | a run of QoS 1 packets | kept | the packets |
  * | `00000100` | a word of leaders of shared groups and their members to each other (group-frames.ts) | kept | the word |
@@ -17,12 +18,21 @@ export interface MessageEntry {
   toSubscriptions: boolean;
   groups: string[];
   logs: { filter: string; sequence: number }[];
+  /** Of QoS 2, from a durable publisher, for subscriptions: by what a worker knows whether it has had it (given-messages.ts). Such a one is not sent on. */
+  producer?: { clientId: string; number: number; isRepeated: boolean };
   /** How often it was sent on, since a group had no member any more where it came; absent: never. At most 31. */
   hops?: number;
 }
 
 export function writeMessage(writer: FrameWriter, entry: MessageEntry): void {
-  writer.u8((entry.toSubscriptions ? 1 : 0) | ((entry.hops ?? 0) << hopsShift));
+  if (entry.producer === undefined) {
+    writer.u8((entry.toSubscriptions ? 1 : 0) | ((entry.hops ?? 0) << hopsShift));
+  } else {
+    writer.u8(producedKind);
+    writer.text(entry.producer.clientId);
+    writer.f64(entry.producer.number);
+    writer.u8(entry.producer.isRepeated ? 1 : 0);
+  }
   writer.u32(entry.groups.length);
   for (const group of entry.groups) writer.text(group);
   writer.u32(entry.logs.length);
@@ -50,6 +60,8 @@ const runFlag = 2;
 const wordFlag = 4;
 /** Of a run. */
 const keptRunFlag = 4;
+/** Of a message with its producer. */
+const producedKind = 5;
 const hopsShift = 3;
 
 export function writeRun(writer: FrameWriter, run: RunEntry): void {
@@ -65,8 +77,7 @@ export function writeWord(writer: FrameWriter, body: Uint8Array): void {
 /** The kind of the next entry of a frame, which `readRun` or `readMessage` is told. */
 export function readEntryKind(reader: FrameReader): number {
   const kind = reader.u8();
-  if (kind === (wordFlag | 1) || (kind > 7 && (kind & 6) !== 0))
-    throw new FrameError(`an entry of the unknown kind ${kind}`);
+  if (kind > 7 && (kind & 6) !== 0) throw new FrameError(`an entry of the unknown kind ${kind}`);
   return kind;
 }
 
@@ -87,11 +98,14 @@ export function readRun(reader: FrameReader, kind: number): RunEntry {
 
 export function readMessage(reader: FrameReader, kind: number): MessageEntry {
   const toSubscriptions = (kind & 1) === 1;
+  const producer =
+    kind === producedKind ? { clientId: reader.text(), number: reader.f64(), isRepeated: reader.u8() === 1 } : null;
   const groups: string[] = [];
   for (let left = reader.count(4); left > 0; left--) groups.push(reader.text());
   const logs: { filter: string; sequence: number }[] = [];
   for (let left = reader.count(12); left > 0; left--) logs.push({ filter: reader.text(), sequence: reader.f64() });
   const entry: MessageEntry = { toSubscriptions, groups, logs, record: reader.block() };
+  if (producer !== null) entry.producer = producer;
   if (kind >> hopsShift > 0) entry.hops = kind >> hopsShift;
   return entry;
 }

@@ -45,6 +45,22 @@ export function acceptPublish(
   pending.settle();
 }
 
+/** A QoS 2 message that a former owner of the session took in under this number, and may not have handed on. */
+export function acceptAgain(
+  connection: Connection,
+  session: Session,
+  publication: Publication,
+  match: TopicMatch,
+  packetId: number,
+  number: number,
+): void {
+  const pending = new PendingAcknowledgement(connection, 5, packetId);
+  connection.pendingAcknowledgements().add(pending);
+  connection.broker.router.routeAgain(publication, match, session, pending, { clientId: session.clientId, number });
+  connection.acknowledgementPending();
+  pending.settle();
+}
+
 /** A QoS 2 message gets the session's next producer number (P2). */
 function rememberInbound(session: Session, packetId: number): Producer {
   if (!session.stored) {

@@ -15,7 +15,7 @@ import { runHeaders } from '../run-packets.ts';
 import type { Session } from '../session.ts';
 import type { TopicMatch } from '../topic-match.ts';
 import { beginPublish, endPublish, mayBeTraced } from '../traced-publish.ts';
-import { acceptPublish } from './accept-publish.ts';
+import { acceptAgain, acceptPublish, acknowledge } from './accept-publish.ts';
 import { type Answer, askForMatch, publishRestricted } from './publish-restricted.ts';
 
 /** One of each serves all connections of a worker: a publish is through with them before the next begins. */
@@ -79,7 +79,8 @@ export function handlePublish(
   }
   const packetId = view.packetId;
   if (publication.qos === 2 && session.inbound?.has(packetId)) {
-    receivedAgain(connection, session, packetId);
+    receivedAgain(connection, session, publication, match, packetId);
+    if (publication.span !== null) endPublish(publication, 0);
     return;
   }
   if (publication.qos > 0) checkReceiveMaximum(connection, session);
@@ -138,10 +139,25 @@ function checkReceiveMaximum(connection: Connection, session: Session): void {
   }
 }
 
-/** A QoS 2 message that we have and that was not released yet: not routed again [MQTT-4.3.3-10]. */
-function receivedAgain(connection: Connection, session: Session, packetId: number): void {
-  const acknowledgements = connection.acknowledgements;
-  // Its first PUBREC may still wait for the store: then that one answers.
-  if (acknowledgements?.has(packetId)) return;
-  if (session.inbound?.has(packetId)) connection.sendAcknowledgement(5, packetId, 0);
+/** A QoS 2 message that we have and that was not released yet: not routed again [MQTT-4.3.3-10], unless whoever took it may have died over it. */
+function receivedAgain(
+  connection: Connection,
+  session: Session,
+  publication: Publication,
+  match: TopicMatch,
+  packetId: number,
+): void {
+  // Its first PUBREC may still wait for the store, or for other endpoints: then that one answers.
+  if (connection.acknowledgements?.has(packetId)) return;
+  const number = session.inboundInflight.takeDoubt(packetId);
+  // Where the client may publish to has to be asked for again: the topic is what it says now.
+  if (
+    number === null ||
+    match.isRestricted ||
+    (connection.broker.authorizer !== null && askForMatch(connection, match) !== true)
+  ) {
+    acknowledge(connection, 2, packetId, 0);
+    return;
+  }
+  acceptAgain(connection, session, publication, match, packetId, number);
 }
