@@ -175,8 +175,12 @@ export class InboundInflight {
     this.doubtful.delete(packetId);
     return this.numbers.delete(packetId);
   }
-  doubt(packetId: number): void {
-    this.doubtful.add(packetId);
+  /** What the store has. `isDoubtful`: it may not have been handed on to everybody. */
+  restore(stored: readonly { packetId: number; producerNumber: number }[], isDoubtful: boolean): void {
+    for (const { packetId, producerNumber } of stored) {
+      this.numbers.set(packetId, producerNumber);
+      if (isDoubtful) this.doubtful.add(packetId);
+    }
   }
   /** The producer number of one that is in doubt, which it is not any more; null: it is not. */
   takeDoubt(packetId: number): number | null {

@@ -172,10 +172,7 @@ export class Sessions {
     const opened = { session, present: stored !== null, stored };
     connection.outbox.cork();
     welcome(opened);
-    if (stored !== null) {
-      const isDoubtful = opening.handed === null && this.mayHaveDied(claim?.previousOwner ?? '');
-      this.restore(session, stored, isDoubtful);
-    }
+    if (stored !== null) this.restore(session, stored, claim?.previousOwner ?? '');
     return opened;
   }
 
@@ -249,24 +246,19 @@ export class Sessions {
     pendingWrites.add('releasing a session', () => store.release(session.key, change, clock.now()));
   }
 
-  /** Another endpoint, which this one has known, and which says nothing: what it took in, it may not have handed on. */
-  private mayHaveDied(previousOwner: string): boolean {
-    const { self, cluster } = this.broker;
-    return previousOwner !== self && cluster.hasKnown(previousOwner);
-  }
-
-  private restore(session: Session, stored: StoredSession, isDoubtful: boolean): void {
+  private restore(session: Session, stored: StoredSession, previousOwner: string): void {
+    const { broker } = this;
     session.producerNumber = stored.producerNumber;
-    for (const { packetId, producerNumber } of stored.inbound) {
-      session.inboundInflight.add(packetId, producerNumber);
-      if (isDoubtful) session.inboundInflight.doubt(packetId);
-    }
+    // Its former owner may have died over them; where this endpoint was not there then, nobody had subscribed.
+    const mayMiss = previousOwner === '' || previousOwner === broker.self || broker.cluster.hasKnown(previousOwner);
+    if (stored.inbound.length > 0)
+      session.inboundInflight.restore(stored.inbound, mayMiss && broker.backplane !== null);
     for (const subscription of stored.subscriptions) {
       const cursor = stored.cursors.find((known) => known.filter === subscription.filter) ?? null;
-      restoreSubscription(this.broker, session, subscription, cursor);
+      restoreSubscription(broker, session, subscription, cursor);
     }
     // In the same turn: a live message must not take an identifier that is in use.
-    this.broker.delivery.restoreInflight(session, stored.outbound);
+    broker.delivery.restoreInflight(session, stored.outbound);
   }
 
   /** Keeps the will. The one of the connection before is published by its owner if it is to be; in the store it must not outlive that connection. */

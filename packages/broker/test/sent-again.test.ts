@@ -38,13 +38,27 @@ async function sendAgain(world: World, worker: Worker): Promise<Client> {
   return again;
 }
 
-/** Seen to fail with nothing in doubt: Sessions.mayHaveDied that says no. */
+/** Seen to fail with nothing in doubt: InboundInflight.restore that doubts nothing. */
 test('the endpoint died before it handed the message on: it is handed on by the next', async () => {
   const { world, workers, hub, publisher, here, elsewhere, keeper } = await scene();
   const dead = workers[0].broker.self;
   hub.loses = (from) => from === dead;
   await publisher.send(message);
   expect([publisher.said(), here.said(), elsewhere.said()]).toEqual([[], [], []]);
+  await workers[0].crash();
+  hub.loses = () => false;
+  await sendAgain(world, workers[1]);
+  for (const subscriber of [here, elsewhere, keeper]) expect(subscriber.said()).toEqual(['publish t once q2 #1']);
+});
+
+/** It gave its sessions up, and with them its links, since it was not heard of: nobody owns the session then. Seen to fail with doubt only where the former owner is known. */
+test('the endpoint wrote the session back, and not the message: it is handed on by the next', async () => {
+  const { world, workers, hub, publisher, here, elsewhere, keeper } = await scene();
+  const lost = workers[0].broker.self;
+  hub.loses = (from) => from === lost;
+  await publisher.send(message);
+  await publisher.drop();
+  await world.clock.settle();
   await workers[0].crash();
   hub.loses = () => false;
   await sendAgain(world, workers[1]);

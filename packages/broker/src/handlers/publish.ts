@@ -139,7 +139,7 @@ function checkReceiveMaximum(connection: Connection, session: Session): void {
   }
 }
 
-/** A QoS 2 message that we have and that was not released yet: not routed again [MQTT-4.3.3-10], unless whoever took it may have died over it. */
+/** A QoS 2 message that we have and that was not released yet: not routed again [MQTT-4.3.3-10], unless a former owner of the session took it, who may have died over it. */
 function receivedAgain(
   connection: Connection,
   session: Session,
