@@ -37,6 +37,7 @@ import type { Session } from './session.ts';
 import type { SessionDelivery } from './session-delivery.ts';
 import type { Subscription } from './subscription.ts';
 import type { TopicMatch, TopicMatches } from './topic-match.ts';
+import { type TracedInRun, traceDeliveries } from './traced-publish.ts';
 
 const nothing = Buffer.alloc(0);
 /**
@@ -66,6 +67,8 @@ export class PublishRun implements RunEntry {
   /** The run in the encoding of the other protocol versions, made when the first such subscriber comes. */
   private converted: Buffer | null = null;
   private convertedInScratch = false;
+  /** Those of its packets that have spans. One that went by itself would cut the run in two, and the client's next chunk with it: 35 % more CPU with 200 spans a second. */
+  private readonly traced: TracedInRun[] = [];
   private readonly view = new PublishView();
   private readonly publication = new Publication();
 
@@ -98,6 +101,11 @@ export class PublishRun implements RunEntry {
     this.qos = qos;
     this.count = 1;
     if (packetId !== 0) this.acknowledgeLater(packetId);
+  }
+
+  /** The packet that was just added has a span. */
+  trace(traced: TracedInRun): void {
+    this.traced.push(traced);
   }
 
   /** PUBACKs that this client waits for, for packets of the run that is being gathered. */
@@ -153,6 +161,7 @@ export class PublishRun implements RunEntry {
     }
     if (match.all.length > 0) this.deliver(match.all);
     else if (endpoints.length === 0) this.delivery.metrics.dropped['no-subscriber'] += this.count;
+    for (const { span } of this.traced) span.end(0);
   }
 
   /** The PUBACKs leave when every endpoint that must take the run in has done so (P1): the last step, as for a packet that goes alone. */
@@ -176,6 +185,7 @@ export class PublishRun implements RunEntry {
     this.publisher = null;
     this.bytes = nothing;
     this.converted = null;
+    this.traced.length = 0;
   }
 
   private deliver(subscriptions: readonly Subscription[]): void {
@@ -187,11 +197,13 @@ export class PublishRun implements RunEntry {
       if (connection.outbox.congested && !delivery.mayQueueQos0(connection)) continue;
       if (subscription.identifiers !== null || connection.individual) {
         this.sendEach(subscription, 0);
-        continue;
+      } else {
+        if (connection.version5 === version5) this.sendAsIs(connection.outbox);
+        else this.sendConverted(subscription, version5);
+        delivery.metrics.publishesSent += count;
       }
-      if (connection.version5 === version5) this.sendAsIs(connection.outbox);
-      else this.sendConverted(subscription, version5);
-      delivery.metrics.publishesSent += count;
+      if (this.traced.length > 0 && delivery.tracer !== null)
+        traceDeliveries(delivery.tracer, this.traced, subscription.session.clientId);
     }
   }
 

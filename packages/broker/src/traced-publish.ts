@@ -3,7 +3,13 @@
  * none, and what is written into deliveries if that is wanted.
  */
 import type { Connection } from './connection.ts';
-import { type TraceContext, type Tracer, traceContextBytes } from './ports/tracer.ts';
+import {
+  type PublishSpan,
+  type TraceContext,
+  type TracedMessage,
+  type Tracer,
+  traceContextBytes,
+} from './ports/tracer.ts';
 import type { Publication } from './publication.ts';
 import type { SessionDelivery } from './session-delivery.ts';
 
@@ -52,6 +58,25 @@ export function endPublish(publication: Publication, reasonCode: number): void {
   span.end(reasonCode);
 }
 
+/** A publish with a span that goes in a run (publish-run.ts). */
+export interface TracedInRun {
+  readonly trace: TraceContext;
+  readonly span: PublishSpan;
+  readonly message: TracedMessage;
+}
+
+/** Takes the span over from a publish that is added to a run. */
+export function takeTraced(publication: Publication): TracedInRun | null {
+  const { trace, span } = publication;
+  publication.span = null;
+  return trace === null || span === null ? null : { trace, span, message: described(publication, '') };
+}
+
+/** The spans of what was just delivered to one subscriber as part of a run. */
+export function traceDeliveries(tracer: Tracer, traced: readonly TracedInRun[], clientId: string): void {
+  for (const { trace, message } of traced) tracer.startDelivery(trace, { ...message, clientId })?.end(0);
+}
+
 /**
  * The span of one delivery, around what sends it. `send` is given properties to add to the packet: the context, where that is wanted and the message carries none of its
  * own, which goes on unaltered [MQTT-3.3.2-17].
@@ -83,7 +108,7 @@ function propertyOf(context: TraceContext): Buffer {
   return Buffer.concat([property, Buffer.from([0, textLength]), Buffer.from(text)]);
 }
 
-function described(publication: Publication, clientId: string) {
+function described(publication: Publication, clientId: string): TracedMessage {
   const { qos, payloadStart, payloadEnd } = publication;
   return { topic: publication.topic(), qos, payloadBytes: payloadEnd - payloadStart, clientId };
 }

@@ -129,8 +129,35 @@ describe('a publish', () => {
     tracer.isRootSampled = false;
     await old.send(packets[2]);
     expect(tracer.spans).toEqual(['1 publish of none old', '2 deliver of 1 old', '3 deliver of 1 s']);
+    expect(tracer.ended).toEqual(['2 0', '3 0', '1 0']);
     for (const client of [old, subscriber])
       expect(client.said()).toEqual(['publish t 1 q0', 'publish t 2 q0', 'publish t 3 q0']);
+  });
+
+  test('traced or not, what comes in one chunk leaves in one piece', async () => {
+    const tracer = new NotingTracer();
+    const { worker } = await World.alone({ tracer });
+    const publisher = await worker.connect('p', { version: 4 });
+    const subscriber = await worker.connect('s', { version: 4 });
+    const numbered = await worker.connect('n');
+    await subscriber.subscribe('t', 0);
+    await numbered.subscribe('t', 0, {}, 7);
+    // A subscriber of one stretch a turn is sent it at once (outbox.ts).
+    for (let turn = 0; turn < 6; turn++) await publisher.send(publish('t', 'x'));
+    subscriber.received();
+    numbered.received();
+    tracer.isRootSampled = true;
+    await publisher.send(publish('t', '1'), publish('t', '2'), publish('t', '3'));
+    expect(subscriber.transport.chunks).toHaveLength(1);
+    for (const client of [subscriber, numbered])
+      expect(client.received().map((packet) => (packet.type === 'publish' ? String(packet.payload) : ''))).toEqual([
+        '1',
+        '2',
+        '3',
+      ]);
+    expect(tracer.spans.filter((span) => span.includes('publish'))).toHaveLength(3);
+    expect(tracer.spans.filter((span) => span.includes('deliver'))).toHaveLength(6);
+    expect(tracer.ended).toHaveLength(9);
   });
 
   test('the context is written into deliveries where that is wanted, and only for who can read it', async () => {

@@ -9,12 +9,13 @@ import type { Connection } from '../connection.ts';
 import { deliverQos0 } from '../deliver.ts';
 import type { Authorizer } from '../ports/authorizer.ts';
 import type { Metrics } from '../ports/metrics.ts';
+import type { Tracer } from '../ports/tracer.ts';
 import { Publication } from '../publication.ts';
 import { placeInPacket } from '../publish-in-place.ts';
 import { runHeaders } from '../run-packets.ts';
 import type { Session } from '../session.ts';
 import type { TopicMatch } from '../topic-match.ts';
-import { beginPublish, endPublish, mayBeTraced } from '../traced-publish.ts';
+import { beginPublish, endPublish, mayBeTraced, takeTraced } from '../traced-publish.ts';
 import { acceptAgain, acceptPublish, acknowledge } from './accept-publish.ts';
 import { type Answer, askForMatch, publishRestricted } from './publish-restricted.ts';
 
@@ -45,7 +46,7 @@ export function handlePublish(
     if (mayBeTraced(tracer, publication)) beginPublish(connection, tracer, publication);
   }
   let answer: Answer = null;
-  if (publication.trace === null && !match.isRestricted && takesRun(header, match, broker.authorizer)) {
+  if (mayJoinRun(publication, match, tracer) && !match.isRestricted && takesRun(header, match, broker.authorizer)) {
     if (broker.authorizer !== null && connection.allowedMatch !== match) answer = askForMatch(connection, match);
     if (answer !== null && answer !== true) {
       // Not allowed, or not known yet.
@@ -55,12 +56,17 @@ export function handlePublish(
         countReceived(broker.metrics, 1, end - start);
       }
       broker.run.add(bytes, start, end, match, session, view.packetId);
+      if (publication.trace !== null) {
+        const traced = takeTraced(publication);
+        if (traced !== null) broker.run.trace(traced);
+      }
       return;
     } else if (publication.qos === 0 && match.endpoints.length === 0) {
       broker.run.flush();
       publication.publisher = session.clientId;
       deliverQos0(broker.delivery, publication, match.all, session);
       if (match.all.length === 0) broker.metrics.dropped['no-subscriber']++;
+      if (publication.span !== null) endPublish(publication, 0);
       return;
     }
   }
@@ -107,6 +113,11 @@ function countReceived(metrics: Metrics, qos: 0 | 1 | 2, bytes: number): void {
 function takesRun(header: number, match: TopicMatch, authorizer: Authorizer | null): boolean {
   if (header === runHeaders[0]) return match.takesRuns;
   return header === runHeaders[1] && match.takesKeptRuns && authorizer === null;
+}
+
+/** A traced publish is one of a run where nothing is written for its sake: no context for subscribers, none for other endpoints. */
+function mayJoinRun({ trace, qos }: Publication, match: TopicMatch, tracer: Tracer | null): boolean {
+  return trace === null || (qos === 0 && match.endpoints.length === 0 && tracer !== null && !tracer.writesContext);
 }
 
 function matchTopic(connection: Connection, publication: Publication): TopicMatch {
