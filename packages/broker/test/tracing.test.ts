@@ -16,13 +16,15 @@ class NotingTracer implements Tracer {
   writesContext = false;
   isRootSampled = false;
   untilRoot = 1;
+  /** Of the next roots. */
+  readonly sampledNext: boolean[] = [];
   readonly spans: string[] = [];
   readonly ended: string[] = [];
   private number = 0;
 
   beginsTrace(): boolean {
     this.untilRoot = 1;
-    return this.isRootSampled;
+    return this.sampledNext.shift() ?? this.isRootSampled;
   }
   startPublish(parent: TraceContext | null, message: TracedMessage): PublishSpan {
     return this.start('publish', parent, message);
@@ -134,6 +136,7 @@ describe('a publish', () => {
       expect(client.said()).toEqual(['publish t 1 q0', 'publish t 2 q0', 'publish t 3 q0']);
   });
 
+  /** Seen to fail with mayJoinRun (handlers/publish.ts) that has traced ones go by themselves. */
   test('traced or not, what comes in one chunk leaves in one piece', async () => {
     const tracer = new NotingTracer();
     const { worker } = await World.alone({ tracer });
@@ -146,7 +149,7 @@ describe('a publish', () => {
     for (let turn = 0; turn < 6; turn++) await publisher.send(publish('t', 'x'));
     subscriber.received();
     numbered.received();
-    tracer.isRootSampled = true;
+    tracer.sampledNext.push(false, true, false);
     await publisher.send(publish('t', '1'), publish('t', '2'), publish('t', '3'));
     expect(subscriber.transport.chunks).toHaveLength(1);
     for (const client of [subscriber, numbered])
@@ -155,9 +158,9 @@ describe('a publish', () => {
         '2',
         '3',
       ]);
-    expect(tracer.spans.filter((span) => span.includes('publish'))).toHaveLength(3);
-    expect(tracer.spans.filter((span) => span.includes('deliver'))).toHaveLength(6);
-    expect(tracer.ended).toHaveLength(9);
+    expect(tracer.spans.filter((span) => span.includes('publish'))).toHaveLength(1);
+    expect(tracer.spans.filter((span) => span.includes('deliver'))).toHaveLength(2);
+    expect(tracer.ended).toHaveLength(3);
   });
 
   test('the context is written into deliveries where that is wanted, and only for who can read it', async () => {
