@@ -14,7 +14,7 @@ export const tracingShape = {
     description:
       'Of a million publishes whose sender has not decided (`traceparent`), so many are traced. `OTEL_TRACES_SAMPLER` comes first.',
   }),
-  spansPerSecondMax: z.int().min(1).max(1_000_000).default(200).meta({
+  spansPerSecondMax: z.int().min(1).max(1_000_000).default(100).meta({
     description:
       'Spans that each worker makes in a second at most, one for a publish and one for each delivery. What is above goes untraced, and is counted.',
   }),
