@@ -123,7 +123,9 @@ export async function measureTelemetry(options: TelemetryOptions): Promise<Telem
       for (const running of [plain, tracing]) await cost(running, options.seconds);
       const slices = { alone: [] as number[], scraped: [] as number[], traced: [] as number[] };
       for (let second = 0; second < options.seconds; second++) {
+        // The two brokers take turns, so that each has rested as long: V8 gives memory back meanwhile, and has to grow again.
         slices.alone.push(await cost(plain, 1));
+        slices.traced.push(await cost(tracing, 1));
         const watched = await scraped(plain, () => cost(plain, 1));
         slices.scraped.push(watched.result);
         scrapes += watched.scrapes;
