@@ -73,7 +73,8 @@ function deny(connection: Connection, qos: 0 | 1 | 2, packetId: number): void {
   acknowledge(connection, qos, packetId, ReasonCode.notAuthorized);
 }
 
-function ask(
+/** Whether the client may publish this, as it is; true where there is nobody to ask. */
+export function ask(
   connection: Connection,
   session: Session,
   publication: Publication,

@@ -14,10 +14,11 @@ import { Publication } from '../publication.ts';
 import { placeInPacket } from '../publish-in-place.ts';
 import { runHeaders } from '../run-packets.ts';
 import type { Session } from '../session.ts';
+import { keep } from '../session-delivery.ts';
 import type { TopicMatch } from '../topic-match.ts';
 import { beginPublish, endPublish, mayBeTraced, takeTraced } from '../traced-publish.ts';
 import { acceptAgain, acceptPublish, acknowledge } from './accept-publish.ts';
-import { type Answer, askForMatch, publishRestricted } from './publish-restricted.ts';
+import { type Answer, ask, askForMatch, publishRestricted } from './publish-restricted.ts';
 
 /** One of each serves all connections of a worker: a publish is through with them before the next begins. */
 const view = new PublishView();
@@ -161,14 +162,23 @@ function receivedAgain(
   // Its first PUBREC may still wait for the store, or for other endpoints: then that one answers.
   if (connection.acknowledgements?.has(packetId)) return;
   const number = session.inboundInflight.takeDoubt(packetId);
-  // Where the client may publish to has to be asked for again: the topic is what it says now.
-  if (
-    number === null ||
-    match.isRestricted ||
-    (connection.broker.authorizer !== null && askForMatch(connection, match) !== true)
-  ) {
+  if (number === null || match.isRestricted) {
     acknowledge(connection, 2, packetId, 0);
     return;
   }
-  acceptAgain(connection, session, publication, match, packetId, number);
+  const settle = (allowed: boolean, kept: Publication, current: TopicMatch): void => {
+    if (allowed) acceptAgain(connection, session, kept, current, packetId, number);
+    else acknowledge(connection, 2, packetId, 0); // it was accepted, and is in the logs
+  };
+  // The rules are asked again: topic and RETAIN are what the packet says now.
+  const answer = ask(connection, session, publication, match.topic);
+  if (typeof answer === 'boolean') {
+    settle(answer, publication, match);
+    return;
+  }
+  const kept = keep(publication);
+  const { matches } = connection.broker;
+  connection.holdFor(answer, (allowed) =>
+    settle(allowed, kept, matches.find(kept.bytes, kept.topicStart, kept.topicEnd)),
+  );
 }

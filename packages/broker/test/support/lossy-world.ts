@@ -1,10 +1,14 @@
 import { ack, type Client } from './client.ts';
 import { LossyHub } from './lossy-backplane.ts';
-import { type Worker, World } from './world.ts';
+import { type Worker, type WorkerOptions, World } from './world.ts';
 
 /** Workers whose frames may be lost, when a test says so. */
-export async function lossy(count: number, limits = {}): Promise<{ world: World; workers: Worker[]; hub: LossyHub }> {
-  const { world, workers } = await World.of(count, { limits, hub: (clock) => new LossyHub(clock, 1) });
+export async function lossy(
+  count: number,
+  limits = {},
+  more: WorkerOptions = {},
+): Promise<{ world: World; workers: Worker[]; hub: LossyHub }> {
+  const { world, workers } = await World.of(count, { ...more, limits, hub: (clock) => new LossyHub(clock, 1) });
   return { world, workers, hub: world.hub as LossyHub };
 }
 
