@@ -54,10 +54,9 @@ export async function walkAsNewcomer(): Promise<NewcomerStep[]> {
   try {
     await run('git', ['clone', '--quiet', CHECKOUT, clone]);
     await timed('npm ci', () => run('npm', ['ci'], { ...options, maxBuffer: 1 << 26 }));
-    broker = await timed('npm start', async () => {
-      const started = spawn('npm', ['start'], { ...options, detached: true, stdio: ['ignore', 'pipe', 'inherit'] });
-      await lineWith(started, `127.0.0.1:${DEFAULT_PORT}`, '"ready"');
-      return started;
+    await timed('npm start', () => {
+      broker = spawn('npm', ['start'], { ...options, detached: true, stdio: ['ignore', 'pipe', 'inherit'] });
+      return lineWith(broker, `127.0.0.1:${DEFAULT_PORT}`, '"ready"');
     });
     await timed('npx dunlin sub, npx dunlin pub: a message arrives', async () => {
       const topic = 'sensors/kitchen/temperature';

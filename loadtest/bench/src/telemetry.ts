@@ -85,17 +85,14 @@ async function spansOf({ admin }: Running): Promise<string> {
 }
 
 /** Takes spans, and throws them away. */
-async function collector(): Promise<{ url: string; received: () => number; close: () => void }> {
-  let bytes = 0;
+async function collector(): Promise<{ url: string; close: () => void }> {
   const server = createServer((request, response) => {
-    request.on('data', (chunk: Buffer) => {
-      bytes += chunk.length;
-    });
+    request.resume();
     request.on('end', () => response.end());
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}`, received: () => bytes, close: () => server.close().closeAllConnections() };
+  return { url: `http://127.0.0.1:${port}`, close: () => server.close().closeAllConnections() };
 }
 
 function figure(name: string, alone: number, watched: number, most: number, more: string): TelemetryFigure {
@@ -110,6 +107,14 @@ function figure(name: string, alone: number, watched: number, most: number, more
 
 export async function measureTelemetry(options: TelemetryOptions): Promise<TelemetryFigure[]> {
   const spans = await collector();
+  try {
+    return await measureWith(spans.url, options);
+  } finally {
+    spans.close();
+  }
+}
+
+async function measureWith(spansUrl: string, options: TelemetryOptions): Promise<TelemetryFigure[]> {
   const sampling = ['--set', `tracing.sampledPerMillion=${TRACED_PER_MILLION}`];
   const costs = { alone: [] as number[], scraped: [] as number[], traced: [] as number[] };
   let scrapes = 0;
@@ -117,7 +122,7 @@ export async function measureTelemetry(options: TelemetryOptions): Promise<Telem
   for (let round = 1; round <= options.rounds; round++) {
     // New ones in each round: one process and the next differ by a tenth, whatever they do.
     const plain = await start([]);
-    const tracing = await start(['--set', `tracing.endpoint=${spans.url}`, ...sampling]);
+    const tracing = await start(['--set', `tracing.endpoint=${spansUrl}`, ...sampling]);
     try {
       // What a broker does for the first time is not what it costs: code that met no trace is compiled again when it does.
       for (const running of [plain, tracing]) await cost(running, options.seconds);
@@ -139,7 +144,6 @@ export async function measureTelemetry(options: TelemetryOptions): Promise<Telem
       await Promise.all([plain.broker.stop(), tracing.broker.stop()]);
     }
   }
-  spans.close();
   const alone = median(costs.alone);
   return [
     figure(`${ROW}, metrics read each second`, alone, median(costs.scraped), SCRAPED_AT_MOST, `${scrapes} scrapes`),
