@@ -85,13 +85,21 @@ async function run(): Promise<number> {
   return 0;
 }
 
-/** The first SIGINT or SIGTERM asks, the second one ends the process, and with it every program, at once. */
+/** Ctrl-C under npm comes twice, from the terminal and from npm 11.19: within this time it is one. */
+const oneSignalMilliseconds = 1000;
+
+/** The first SIGINT or SIGTERM asks; one that comes later than `oneSignalMilliseconds` after it ends the process, and with it every program, at once. */
 function askedToStop(): { promise: Promise<void>; signal: AbortSignal } {
   const { promise, resolve } = Promise.withResolvers<void>();
   const controller = new AbortController();
+  let askedAt = 0;
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     process.on(name, () => {
-      if (controller.signal.aborted) process.exit(1);
+      if (controller.signal.aborted) {
+        if (performance.now() - askedAt > oneSignalMilliseconds) process.exit(1);
+        return;
+      }
+      askedAt = performance.now();
       controller.abort();
       resolve();
     });

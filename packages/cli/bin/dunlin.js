@@ -17,8 +17,19 @@ function findNewerNode() {
   }
 }
 
+/** As in src/starter.ts, for the process in between: when npm is gone the channel is closed, and with it the command ends. */
+function watchNpm(child) {
+  const starter = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== starter && child.connected) child.disconnect();
+  }, 250).unref();
+}
+
 function runWith(binary) {
-  const child = spawn(binary, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' });
+  const child = spawn(binary, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+  });
+  if (process.env.npm_command !== undefined) watchNpm(child);
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) {
     process.on(signal, () => child.kill(signal));
   }

@@ -2,9 +2,12 @@ import { ConfigurationError } from '@dunlin/config';
 import { CommanderError } from 'commander';
 import { CommandError, exitCodes } from './exit-code.ts';
 import { buildProgram } from './program.ts';
+import { starterGone } from './starter.ts';
 
 /** Runs the command line and ends the process with the code that `exitCodes` explains. */
 export async function main(words: readonly string[]): Promise<void> {
+  // A broker ends in its own way (commands/start.ts).
+  if (words[0] !== 'start') void starterGone().then(() => process.kill(process.pid, 'SIGTERM'));
   try {
     await buildProgram().parseAsync(words, { from: 'user' });
     process.exitCode = exitCodes.done.code;

@@ -151,6 +151,27 @@ describe('refused with exit code 2 and a reason', () => {
   });
 });
 
+describe('a file that is named and cannot be used: start and config check say the same, with exit code 2', () => {
+  const files: [name: string, text: string, words: string[], errors: RegExp][] = [
+    ['rules.yaml', '- { allow: all, usr: ann, topics: "#" }\n', ['--rules-file'], /rules\.yaml:1:17: unknown key usr/],
+    ['users', 'ann:$9$what\n', ['--password-file'], /users:1/],
+    ['jwt.pem', 'no key', ['--set', 'jwt.keyFile='], /jwt\.pem:1:1/],
+    ['secret', 'short', ['--set', 'jwt.secretFile='], /a secret of 5 bytes; at least 32/],
+    ['cert.pem', 'none', ['--listener', 'tls://127.0.0.1:0?key=none&cert='], /cert\.pem/],
+    ['unused', '', ['--store', 'redis://127.0.0.1:0x1', '--config'], /store\.url.*redis:\/\/127\.0\.0\.1:0x1/],
+  ];
+  test.each(files)('%s', async (name, text, words, errors) => {
+    const file = join(directory, name);
+    writeFileSync(file, text);
+    const given = words.at(-1)?.endsWith('=') ? [...words.slice(0, -1), `${words.at(-1)}${file}`] : [...words, file];
+    for (const command of [['config', 'check'], ['start']]) {
+      const { code, errors: said } = await run([...command, ...given]);
+      expect(said).toMatch(errors);
+      expect(code).toBe(2);
+    }
+  });
+});
+
 describe('help', () => {
   test.each([
     [[]],

@@ -96,9 +96,16 @@ ${listenerOptionNames.map(optionRow).join('\n')}
 `;
 }
 
-/** A configuration file with every key at its default, commented out. */
+/**
+ * A configuration file with every key, commented out. Behind `##` stand words; whatever stands behind a single `#` can be uncommented, alone or together, and is
+ * the default as this machine has it.
+ */
 export function configurationTemplate(): string {
-  const lines = ['# Dunlin configuration. Every key is optional; the values shown are the defaults.', ''];
+  const lines = [
+    '## Dunlin configuration. Every key is optional; the values shown are the defaults.',
+    '## To set one, take its "# " away. Allowed values and variables: docs/configuration.md.',
+    '',
+  ];
   let section = '';
   for (const key of keys) {
     const steps = key.path.split('.');
@@ -106,14 +113,27 @@ export function configurationTemplate(): string {
       section = steps[0];
       lines.push(`${section}:`);
     }
+    const words = [key.description, `Allowed: ${key.allowed}`];
+    if (key.type.meta()?.defaultText !== undefined) words.push(`Default: ${key.defaultText}`);
+    const name = steps.at(-1) as string;
+    const value: unknown = key.type.parse(undefined);
     const indent = '  '.repeat(steps.length - 1);
-    lines.push(`${indent}# ${key.description}`, `${indent}# Allowed: ${key.allowed}`);
-    if (key.kind === 'list' && key.path !== 'listeners') lines.push(`${indent}# ${steps.at(-1)}: []`);
-    else if (key.kind === 'list') lines.push(`${indent}# ${steps.at(-1)}:`, `${indent}#   - ${key.defaultText}`);
-    else lines.push(`${indent}# ${steps.at(-1)}: ${key.defaultText}`);
-    lines.push('');
+    lines.push(...words.map((line) => `${indent}## ${line}`));
+    // An empty list that is written means nothing at all, and its default is something.
+    if (isEmptyList(value) && key.defaultText !== 'none') lines.push(`${indent}## ${name}: … (${key.allowed})`, '');
+    else lines.push(...yamlLines(name, value).map((line) => `${indent}# ${line}`), '');
   }
   return lines.join('\n');
+}
+
+function isEmptyList(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0;
+}
+
+function yamlLines(name: string, value: unknown): string[] {
+  return stringify({ [name]: value }, { lineWidth: 0 })
+    .trimEnd()
+    .split('\n');
 }
 
 /** The configuration that holds, as YAML that could be given back; with a comment on each key that says where it was set. Passwords in URLs
@@ -135,9 +155,7 @@ export function printConfiguration(configuration: Configuration, origins: Readon
         : key.isSecret
           ? withoutSecrets(value as string)
           : value;
-    const text = stringify({ [steps.at(-1) as string]: plain }, { lineWidth: 0 })
-      .trimEnd()
-      .split('\n');
+    const text = yamlLines(steps.at(-1) as string, plain);
     text[0] += ` # ${origins.get(key.path) ?? 'default'}`;
     lines.push(...text.map((line) => '  '.repeat(steps.length - 1) + line));
   }

@@ -83,7 +83,7 @@ export const schema = z.strictObject({
     .default(['tcp://127.0.0.1:1883'])
     .meta({
       description:
-        'Where clients connect. Each is a URL with options behind it, `tls://0.0.0.0?cert=FILE&key=FILE`, or `{ url, … }` with the options of the next table.',
+        'Where clients connect. Each is a URL with options behind it, `tls://0.0.0.0?cert=FILE&key=FILE`, or `{ url, … }` with the options of a listener (docs/configuration.md).',
       allowed: `a list of ${listenerForms}, or { url, name, allowAnonymous … }`,
     }),
   store: z.strictObject(storeShape),

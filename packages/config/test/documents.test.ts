@@ -1,9 +1,12 @@
-import { readFileSync } from 'node:fs';
-import { describe, expect, test } from 'vitest';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { configurationTemplate } from '../src/describe.ts';
 import { generatedDocuments } from '../src/documents.ts';
 import { keys } from '../src/keys.ts';
+import { loadConfiguration } from '../src/load.ts';
 
 describe('docs/', () => {
   test.each(generatedDocuments())('%s is fresh (npm run docs)', (name, text) => {
@@ -15,4 +18,43 @@ test('the template of config init is YAML that sets nothing, and names every key
   const template = configurationTemplate();
   expect(Object.values(parse(template)).every((value) => value === null)).toBe(true);
   for (const key of keys) expect(template).toContain(`# ${key.path.split('.').at(-1)}:`);
+});
+
+const directory = mkdtempSync(join(tmpdir(), 'dunlin-template-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+/** The template with the `#` taken away from lines that hold a key or an entry of its list. */
+function uncommented(isMeant: (path: string) => boolean): string {
+  let section = '';
+  let isOf = false;
+  const lines = configurationTemplate()
+    .split('\n')
+    .map((line) => {
+      section = /^\w+(?=:)/.exec(line)?.[0] ?? section;
+      const [, indent, name, rest] = /^( *)# (?:(\w+):)?(.*)$/.exec(line) ?? [];
+      if (indent === undefined) return line;
+      if (name !== undefined) isOf = isMeant(indent === '' ? name : `${section}.${name}`);
+      return isOf ? `${indent}${name === undefined ? '' : `${name}:`}${rest}` : line;
+    });
+  return lines.join('\n');
+}
+
+function load(text: string) {
+  const file = join(directory, 'dunlin.yaml');
+  writeFileSync(file, text);
+  return loadConfiguration({ file });
+}
+
+describe('the template of config init', () => {
+  /** Has no default that can be written. */
+  const unwritten = 'authentication.methods';
+  test.each(keys.map(({ path }) => path).filter((path) => path !== unwritten))('%s can be uncommented', (path) => {
+    const { configuration, origins } = load(uncommented((key) => key === path));
+    expect([...origins.keys()].filter((origin) => !origin.startsWith('listeners['))).toEqual([path]);
+    expect(configuration).toEqual(loadConfiguration().configuration);
+  });
+
+  test('every line of it can be uncommented at once', () => {
+    expect(load(uncommented(() => true)).configuration).toEqual(loadConfiguration().configuration);
+  });
 });

@@ -1,3 +1,4 @@
+export { checkFiles } from './check-files.ts';
 export { openDeviceTokens } from './compose.ts';
 export { EdgeNode, type NodeOptions, startNode } from './edge-node.ts';
 export { NodeStatus, type Reason } from './node-status.ts';

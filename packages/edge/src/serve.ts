@@ -7,6 +7,8 @@ export const stopTimeoutMilliseconds = 4000;
 export interface ServeOptions extends NodeOptions {
   /** Reads the configuration again, for SIGHUP. Throws when it is wrong; then nothing changes. */
   reload(): Configuration;
+  /** Resolves when that is gone through which the process was started, and which can pass no signal on any more: counts as SIGTERM. */
+  starterGone: Promise<void>;
 }
 
 /**
@@ -21,6 +23,7 @@ export async function serve(configuration: Configuration, options: ServeOptions)
   // Before the start: a signal that comes while the node starts, or waits for its servers, must stop it, not kill it half open.
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
     process.on(signal, () => (++signals === 1 ? ask(signal) : askAgain(false)));
+  void options.starterGone.then(() => ask('SIGTERM'));
   const node = new EdgeNode(configuration, options);
   const started = node.start();
   // Before it says that it is ready: one that comes a moment later must not kill it. One that comes during the start is done after it.

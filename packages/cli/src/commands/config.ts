@@ -5,9 +5,13 @@ import { CommandError } from '../exit-code.ts';
 import { addConfigurationOptions, type ConfigurationValues, readSources } from './configuration-options.ts';
 
 const check = addConfigurationOptions(
-  new Command('check').description('check the configuration, say everything that is wrong'),
-).action((values: ConfigurationValues) => {
-  loadConfiguration(readSources(values));
+  new Command('check').description(
+    'check the configuration and every file that it names, say everything that is wrong',
+  ),
+).action(async (values: ConfigurationValues) => {
+  const { configuration } = loadConfiguration(readSources(values));
+  const { checkFiles } = await import('@dunlin/edge');
+  await checkFiles(configuration);
   process.stdout.write('the configuration is good\n');
 });
 

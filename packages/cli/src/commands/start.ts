@@ -1,6 +1,7 @@
 import { isatty } from 'node:tty';
 import { loadConfiguration } from '@dunlin/config';
 import { Command } from 'commander';
+import { starterGone } from '../starter.ts';
 import { version } from '../version.ts';
 import { addConfigurationOptions, type ConfigurationValues, readSources } from './configuration-options.ts';
 
@@ -14,6 +15,7 @@ async function start(values: ConfigurationValues): Promise<void> {
   if (!origins.has('log.format') && isatty(1)) configuration.log.format = 'pretty';
   const reload = () => loadConfiguration(readSources(values)).configuration;
   // The other commands have no need of a broker, and start faster without it.
-  const { serve } = await import('@dunlin/edge');
-  process.exit(await serve(configuration, { version, reload }));
+  const { checkFiles, serve } = await import('@dunlin/edge');
+  await checkFiles(configuration);
+  process.exit(await serve(configuration, { version, reload, starterGone: starterGone() }));
 }

@@ -1,0 +1,37 @@
+import { type Configuration, ConfigurationError, type Problem } from '@dunlin/config';
+import { isInCluster, isStoreRemote, readAccess } from './compose.ts';
+import { readTlsMaterial } from './listeners/read-tls-material.ts';
+
+/**
+ * Reads everything that a start reads beyond the configuration itself: users, rules, keys, certificates, and what stands in the URLs of servers. Nothing is opened
+ * and nobody is asked.
+ * @throws ConfigurationError with everything that cannot be used
+ */
+export async function checkFiles(configuration: Configuration): Promise<void> {
+  const problems: Problem[] = [];
+  const check = async (where: string, read: () => unknown): Promise<void> => {
+    try {
+      await read();
+    } catch (error) {
+      problems.push({ where, message: (error as Error).message, suggestion: '' });
+    }
+  };
+  await check('authentication, authorization and jwt', () => readAccess(configuration));
+  for (const [index, listener] of configuration.listeners.entries())
+    await check(`listeners[${index}]`, () => readTlsMaterial(listener));
+  await check('store.url', () => isStoreRemote(configuration) && readRedisUrl(configuration.store.url));
+  await check('deviceTokens.redisUrl', () => readRedisUrl(configuration.deviceTokens.redisUrl));
+  await check('backplane.url', () => isInCluster(configuration) && readNatsUrl(configuration.backplane.url));
+  if (problems.length > 0) throw new ConfigurationError(problems);
+}
+
+async function readRedisUrl(url: string): Promise<void> {
+  if (url === '') return;
+  const { parseRedisUrl } = await import('@dunlin/store-redis');
+  parseRedisUrl(url);
+}
+
+async function readNatsUrl(url: string): Promise<void> {
+  const { parseServers } = await import('@dunlin/backplane-nats');
+  parseServers(url);
+}
