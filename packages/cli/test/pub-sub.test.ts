@@ -143,7 +143,7 @@ describe('pub and sub', () => {
   test('time over: exit code 4', async () => {
     expect(await run(['sub', '-p', port, '-t', 'silence', '-W', '1'])).toMatchObject({
       code: 4,
-      errors: expect.stringContaining('1 s are over'),
+      errors: expect.stringContaining('timed out after 1 s'),
     });
   });
 

@@ -140,6 +140,14 @@ const refusals: [title: string, words: string[], errors: RegExp][] = [
   ],
   ['a kept session without a name', ['sub', '-t', 'a', '-c'], /-c needs -i/],
   ['a format that means nothing', ['sub', '-t', 'a', '-F', '%z'], /%z means nothing/],
+  ['a wildcard in a topic', ['pub', '-t', 'a/#', '-m', 'x'], /-t: "a\/#" is no topic: a topic name holds a wildcard/],
+  ['a filter that is none', ['sub', '-t', 'a/#/b'], /-t: "a\/#\/b" is no topic filter: # is not the whole last level/],
+  ['a URL of another protocol', ['sub', '-L', 'http://a/b'], /-L: given "http:\/\/a\/b", allowed: mqtt\[s\]:/],
+  ['a URL and a host', ['sub', '-L', 'mqtt://a/b', '-h', 'c'], /-L says where the broker is; -h, -p and --unix/],
+  ['an option of TLS without TLS', ['sub', '-t', 'a', '--insecure'], /--insecure is for TLS, which needs --cafile/],
+  ['a certificate without its key', ['sub', '-L', 'mqtts://a/b', '--cert', 'x'], /--cert and --key belong together/],
+  ['a version of TLS that is none', ['sub', '-t', 'a', '--tls-version', '1'], /Allowed: tlsv1\.2, tlsv1\.3/],
+  ['authorities that cannot be read', ['sub', '-t', 'a', '--cafile', '/none'], /--cafile: the file cannot be read/],
   ['a file that cannot be read', ['pub', '-t', 'a', '-f', '/nowhere/file'], /the file cannot be read/],
 ];
 

@@ -2,18 +2,14 @@ import { readFileSync } from 'node:fs';
 import type { Packet, ProtocolVersion, Will } from '@dunlin/protocol';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CommandError } from '../exit-code.ts';
+import { addBrokerOptions, type BrokerValues, readBroker } from './broker-options.ts';
 import type { ClientOptions } from './mqtt-client.ts';
 import { type GivenProperties, parseProperties } from './property-option.ts';
 
 /** Options that `pub` and `sub` share, as commander gives them. */
-export interface ConnectionValues {
-  host: string;
-  port: number;
-  unix?: string;
+export interface ConnectionValues extends BrokerValues {
   id?: string;
   keepalive: number;
-  username?: string;
-  pw?: string;
   clean: boolean;
   protocolVersion: ProtocolVersion;
   sessionExpiryInterval?: number;
@@ -55,15 +51,9 @@ function readVersion(text: string): ProtocolVersion {
 export function addConnectionOptions(command: Command): Command {
   const never = 0xffffffff;
   const expiry = (text: string) => (text === '-1' || text === '∞' ? never : whole(0, never)(text));
-  return command
-    .helpOption('--help', 'show this help')
-    .option('-h, --host <host>', 'broker to connect to', '127.0.0.1')
-    .option('-p, --port <port>', 'its port', whole(1, 65_535), 1883)
-    .option('--unix <path>', 'connect through a Unix socket instead')
+  return addBrokerOptions(command.helpOption('--help', 'show this help'))
     .option('-i, --id <id>', 'client identifier')
     .option('-k, --keepalive <seconds>', 'keep alive', whole(0, 65_535), 60)
-    .option('-u, --username <name>', 'user name')
-    .option('-P, --pw <password>', 'password')
     .option('-c, --no-clean', 'keep the session after the connection; needs -i')
     .addOption(new Option('-V, --protocol-version <version>', '31, 311 or 5').argParser(readVersion).default(4, '311'))
     .option('-x, --session-expiry-interval <seconds>', 'MQTT 5: how long the session is kept; -1: for ever', expiry)
@@ -102,18 +92,17 @@ export function readConnection(values: ConnectionValues): { options: ClientOptio
   const connectProperties = properties.connect ?? {};
   const expiry = values.sessionExpiryInterval ?? (values.clean ? undefined : 0xffffffff);
   if (version === 5 && expiry !== undefined) connectProperties.sessionExpiryInterval ??= expiry;
+  const { userName, password, ...broker } = readBroker(values);
   const options: ClientOptions = {
-    host: values.host,
-    port: values.port,
-    unixPath: values.unix,
+    broker,
     connect: {
       version,
       cleanStart: values.clean,
       keepAliveSeconds: values.keepalive,
       clientId: values.id ?? `dunlin-${process.pid}-${Math.floor(Math.random() * 0xffffff).toString(16)}`,
       will: readWill(values, properties),
-      userName: values.username ?? null,
-      password: values.pw === undefined ? null : Buffer.from(values.pw),
+      userName,
+      password: password === null ? null : Buffer.from(password),
       properties: connectProperties,
     },
     trace: values.debug ? trace : undefined,

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect as connectSocket, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import {
   type AckPacket,
   type ConnackPacket,
@@ -11,10 +11,12 @@ import {
   type Properties,
   type ProtocolVersion,
   type PublishPacket,
+  ReasonCode,
   reasonCodeName,
   type SubscriptionRequest,
 } from '@dunlin/protocol';
 import { CommandError } from '../exit-code.ts';
+import { type BrokerAddress, formatBroker, openBrokerStream } from './broker-stream.ts';
 
 /** The largest packet MQTT has: the broker's limits are the broker's business. */
 const packetBytesMax = 268_435_460;
@@ -23,10 +25,7 @@ const packetBytesMax = 268_435_460;
 const inflightMax = 100;
 
 export interface ClientOptions {
-  host: string;
-  port: number;
-  /** Path of a Unix socket instead of host and port. */
-  unixPath?: string;
+  broker: BrokerAddress;
   connect: ConnectPacket;
   onMessage?(message: PublishPacket): void;
   /** Called with every packet sent and received. */
@@ -54,7 +53,7 @@ export class MqttClient {
   /** Resolves when the connection is gone; with the reason, unless we closed it. */
   readonly closed: Promise<Error | null>;
   readonly #options: ClientOptions;
-  readonly #socket: Socket;
+  readonly #socket: Duplex;
   readonly #version: ProtocolVersion;
   readonly #decoder: Decoder;
   readonly #waiting = new Map<WaitKey, Waiting>();
@@ -70,21 +69,18 @@ export class MqttClient {
 
   /** Opens a connection and waits for CONNACK. @throws CommandError `refused` */
   static async connect(options: ClientOptions): Promise<{ client: MqttClient; connack: ConnackPacket }> {
-    const { host, port, unixPath } = options;
-    const socket =
-      unixPath === undefined ? connectSocket({ host, port, noDelay: true }) : connectSocket({ path: unixPath });
-    const where = unixPath ?? `${host}:${port}`;
+    let socket: Duplex;
     try {
-      await once(socket, 'connect');
+      socket = await openBrokerStream(options.broker);
     } catch (cause) {
-      throw new CommandError('refused', `cannot connect to ${where}: ${describe(cause)}`, cause);
+      throw new CommandError('refused', `cannot connect to ${formatBroker(options.broker)}: ${describe(cause)}`, cause);
     }
     const client = new MqttClient(socket, options);
     const connack = await client.#hello();
     return { client, connack };
   }
 
-  private constructor(socket: Socket, options: ClientOptions) {
+  private constructor(socket: Duplex, options: ClientOptions) {
     this.#options = options;
     this.#socket = socket;
     this.#version = options.connect.version;
@@ -289,8 +285,15 @@ const returnCodes = [
   'not authorized',
 ];
 
+/** What people know them by, where MQTT 5 has another name for what return codes of MQTT 3 say. */
+const connackWords: Record<number, string> = {
+  [ReasonCode.badUserNameOrPassword]: 'bad user name or password',
+  [ReasonCode.notAuthorized]: 'not authorized',
+};
+
 function describeConnack(connack: ConnackPacket, version: ProtocolVersion): string {
   if (version < 5) return returnCodes[connack.reasonCode] ?? `return code ${connack.reasonCode}`;
   const { reasonString } = connack.properties;
-  return reasonCodeName(connack.reasonCode) + (reasonString === undefined ? '' : `, ${reasonString}`);
+  const words = connackWords[connack.reasonCode] ?? reasonCodeName(connack.reasonCode);
+  return reasonString === undefined || reasonString === words ? words : `${words}, ${reasonString}`;
 }

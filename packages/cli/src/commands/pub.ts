@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { reasonCodeName } from '@dunlin/protocol';
+import { reasonCodeName, validateTopic } from '@dunlin/protocol';
 import { Command } from 'commander';
+import { readTopics } from '../client/broker-options.ts';
 import {
   addConnectionOptions,
   type ConnectionValues,
@@ -15,7 +16,7 @@ import { MqttClient, type PublishRequest } from '../client/mqtt-client.ts';
 import { CommandError } from '../exit-code.ts';
 
 interface PubValues extends ConnectionValues {
-  topic: string;
+  topic?: string;
   message?: string;
   file?: string;
   stdinLine?: boolean;
@@ -28,7 +29,7 @@ interface PubValues extends ConnectionValues {
 }
 
 export const pubCommand: Command = addConnectionOptions(new Command('pub').description('publish messages'))
-  .requiredOption('-t, --topic <topic>', 'topic to publish to')
+  .option('-t, --topic <topic>', 'topic to publish to')
   .option('-m, --message <text>', 'the message')
   .option('-f, --file <file>', 'the content of a file as the message')
   .option('-l, --stdin-line', 'each line of standard input as a message')
@@ -62,12 +63,21 @@ function readPayload(values: PubValues): Buffer | 'lines' {
   }
 }
 
+/** @throws CommandError `usage` */
+function readTopic(values: PubValues): string {
+  const [topic] = readTopics(values.topic === undefined ? [] : [values.topic], values);
+  const wrong = validateTopic(topic);
+  if (wrong !== null) throw new CommandError('usage', `-t: "${topic}" is no topic: ${wrong}`);
+  return topic;
+}
+
 async function publish(values: PubValues): Promise<void> {
   if (!(values.repeatDelay >= 0)) throw new CommandError('usage', '--repeat-delay: allowed: seconds, 0 or more');
   const { options, properties } = readConnection(values);
   const payload = readPayload(values);
+  const topic = readTopic(values);
   const { client } = await MqttClient.connect(options);
-  const { topic, qos } = values;
+  const { qos } = values;
   const request = { topic, qos, retain: values.retain === true, properties: properties.publish ?? {} };
   if (payload === 'lines') await publishLines(client, request);
   else await publishTimes(client, { ...request, payload }, values);

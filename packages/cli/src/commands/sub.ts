@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { type PublishPacket, reasonCodeName, topicMatchesFilter } from '@dunlin/protocol';
+import { type PublishPacket, reasonCodeName, topicMatchesFilter, validateTopicFilter } from '@dunlin/protocol';
 import { Command } from 'commander';
+import { readTopics } from '../client/broker-options.ts';
 import {
   addConnectionOptions,
   type ConnectionValues,
@@ -14,7 +15,7 @@ import { MqttClient } from '../client/mqtt-client.ts';
 import { CommandError, exitCodes } from '../exit-code.ts';
 
 interface SubValues extends ConnectionValues {
-  topic: string[];
+  topic?: string[];
   unsubscribe?: string[];
   filterOut?: string[];
   qos: 0 | 1 | 2;
@@ -34,7 +35,7 @@ interface SubValues extends ConnectionValues {
 const letters = Object.entries(formatLetters).map(([letter, { meaning }]) => `  %${letter}  ${meaning}`);
 
 export const subCommand: Command = addConnectionOptions(new Command('sub').description('subscribe and print messages'))
-  .requiredOption('-t, --topic <filter>', 'topic filter; may be given several times', collect)
+  .option('-t, --topic <filter>', 'topic filter; may be given several times', collect)
   .option(
     '-U, --unsubscribe <filter>',
     'unsubscribe from a filter of a kept session; may be given several times',
@@ -91,10 +92,21 @@ class Printer {
   }
 }
 
+/** @throws CommandError `usage` */
+function readFilters(values: SubValues): string[] {
+  const filters = readTopics(values.topic ?? [], values);
+  for (const filter of filters) {
+    const wrong = validateTopicFilter(filter);
+    if (wrong !== null) throw new CommandError('usage', `-t: "${filter}" is no topic filter: ${wrong}`);
+  }
+  return filters;
+}
+
 type Ending = 'enough' | 'timeout' | 'interrupted' | 'closed';
 
 async function subscribe(values: SubValues): Promise<void> {
   const { options, properties } = readConnection(values);
+  const filters = readFilters(values);
   const printer = new Printer(values);
   // A reader that leaves (`dunlin sub … | head -1`) is no failure.
   process.stdout.on('error', () => process.exit(exitCodes.done.code));
@@ -108,7 +120,7 @@ async function subscribe(values: SubValues): Promise<void> {
   const { client } = await MqttClient.connect({ ...options, onMessage: (message) => printer.print(message) });
   isConnected = true;
   const { qos, retainAsPublished, retainHandling } = values;
-  const subscriptions = values.topic.map((filter) => ({
+  const subscriptions = filters.map((filter) => ({
     filter,
     qos,
     noLocal: !values.local,
@@ -120,7 +132,7 @@ async function subscribe(values: SubValues): Promise<void> {
     if (reasonCode < 0x80) continue;
     throw new CommandError(
       'refused',
-      `the broker refused the subscription to ${values.topic[index]}: ${reasonCodeName(reasonCode)}`,
+      `the broker refused the subscription to ${filters[index]}: ${reasonCodeName(reasonCode)}`,
     );
   }
   if (values.unsubscribe !== undefined) await client.unsubscribe(values.unsubscribe, properties.unsubscribe ?? {});
@@ -133,5 +145,5 @@ async function subscribe(values: SubValues): Promise<void> {
   clearTimeout(timeout);
   if (ending === 'closed') throw (await client.closed) ?? new CommandError('refused', 'the connection is gone');
   await client.disconnect(properties.disconnect);
-  if (ending === 'timeout') throw new CommandError('timeout', `${values.timeout} s are over`);
+  if (ending === 'timeout') throw new CommandError('timeout', `timed out after ${values.timeout} s`);
 }
