@@ -54,6 +54,35 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 
 {{/* What both containers of the test have alike. */}}
+{{- /* How the clients of `helm test` connect, as a list of words; empty: they cannot. They come from no load balancer, and have a certificate only if they were given one. */}}
+{{- define "dunlin.testConnection" -}}
+{{- $name := .Values.tests.listener }}
+{{- if not (hasKey .Values.listeners $name) }}
+{{- fail (printf "tests.listener: there is no listener %s" $name) }}
+{{- end }}
+{{- $listener := get (include "dunlin.listeners" . | fromYaml) $name | default dict }}
+{{- $tls := .Values.tests.tls }}
+{{- $words := list }}
+{{- if and .Values.tests.enabled $listener.protocol (not $listener.trustedProxies) }}
+{{- $isSecure := has $listener.protocol (list "tls" "wss") }}
+{{- $tlsOf := $listener.tls | default dict }}
+{{- $needsCertificate := and $isSecure $tlsOf.clientCaSecret (eq ($tlsOf.clientCertificates | default "require") "require") }}
+{{- if or (not $needsCertificate) $tls.clientCertificate }}
+{{- $scheme := get (dict "tcp" "mqtt" "tls" "mqtts" "ws" "ws" "wss" "wss") $listener.protocol }}
+{{- $path := "" }}
+{{- if has $listener.protocol (list "ws" "wss") }}{{ $path = $listener.path | default "/mqtt" }}{{ end }}
+{{- $words = list "-L" (printf "%s://%s:%v%s" $scheme (include "dunlin.fullname" .) (default $listener.port $listener.servicePort) $path) "-V" "5" }}
+{{- if $isSecure }}
+{{- /* The certificate is for the name that devices use, which is not that of the Service. */}}
+{{- $words = append $words "--insecure" }}
+{{- if $tls.existingSecret }}{{ $words = concat $words (list "--cafile" "/etc/dunlin/test/ca.crt") }}{{ end }}
+{{- if $tls.clientCertificate }}{{ $words = concat $words (list "--cert" "/etc/dunlin/test/tls.crt" "--key" "/etc/dunlin/test/tls.key") }}{{ end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- $words | toJson }}
+{{- end }}
+
 {{- define "dunlin.testContainer" -}}
 image: {{ include "dunlin.image" . }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
@@ -68,4 +97,8 @@ env:
 {{- end }}
 securityContext:
   {{- toYaml .Values.containerSecurityContext | nindent 2 }}
+{{- if .Values.tests.tls.existingSecret }}
+volumeMounts:
+  - { name: test, mountPath: /etc/dunlin/test, readOnly: true }
+{{- end }}
 {{- end }}
