@@ -123,6 +123,7 @@ export class SessionDelivery {
       if (fits) return;
       session.outboundInflight.release(packetId);
       this.writer.completed(session, packetId);
+      this.roomCame(session); // the client acknowledges nothing of it
     });
   }
 
@@ -174,10 +175,11 @@ export class SessionDelivery {
     const record = expires ? publication.bytes : null;
     const stored: OutboundInflight = { packetId, state: 'sent', qos, filter, sequence, record };
     this.writer.setOutbound(session, stored, () => {
-      this.sendOrPass(session, cursor, sequence, publication, firstByte, packetId);
+      if (!this.sendOrPass(session, cursor, sequence, publication, firstByte, packetId)) this.roomCame(session);
     });
   }
 
+  /** False: its packet identifier is free again. */
   private sendOrPass(
     session: Session,
     cursor: LogCursor,
@@ -185,13 +187,14 @@ export class SessionDelivery {
     publication: Publication,
     firstByte: number,
     packetId: number,
-  ): void {
+  ): boolean {
     if (sendPublish(this, session.connection, publication, firstByte, packetId, cursor.subscription.identifiers))
-      return;
+      return true;
     // Too large for this client: treated as delivered [MQTT-3.1.2-25].
     session.outboundInflight.release(packetId);
     this.writer.completed(session, packetId);
     cursor.acknowledge(sequence);
+    return false;
   }
 
   /** A packet identifier came free: what waited goes on. */

@@ -164,6 +164,22 @@ describe('maximum packet sizes', () => {
     expect(worker.broker.metrics.dropped['packet-too-large']).toBe(2);
     expect(worker.broker.sessions.get('s')?.outbound?.count).toBe(1);
   });
+
+  /** Seen to fail where nobody was told of the room that a message leaves which the client never acknowledges. */
+  test.each([
+    ['a message of a log', false],
+    ['a retained one', true],
+  ])('the client’s: %s that fills the window and is not sent lets the next one through', async (_what, retain) => {
+    const { worker } = await World.alone();
+    const publisher = await worker.connect('p');
+    const packets = ['x'.repeat(100), 'small'].map((payload, i) => publish(`t/${i}`, payload, 2, i + 1, { retain }));
+    if (retain) await publisher.send(...packets);
+    const properties = { receiveMaximum: 1, maximumPacketSize: 40 };
+    const subscriber = await worker.connect('s', { expiry: 100, properties });
+    await subscriber.subscribe('t/+', 2);
+    if (!retain) await publisher.send(...packets);
+    expect(payloads(subscriber)).toEqual(['small']);
+  });
 });
 
 describe('P4: order', () => {
