@@ -393,9 +393,10 @@ export class Connection implements PacketSink, KeepAliveEntry {
     if (this.roomWaiters !== null) this.wakeRoom();
   }
 
-  /** Resolves at the next sign of room: an acknowledgement, a drained socket, or the end. */
+  /** Resolves at the next sign of room: an acknowledgement, a write, a drained socket, or the end. Whether there is enough is to be looked at again. */
   nextRoom(): Promise<void> {
     return new Promise((resolve) => {
+      this.outbox.awaitedBy = this;
       this.roomWaiters ??= [];
       this.roomWaiters.push(resolve);
     });
@@ -404,6 +405,7 @@ export class Connection implements PacketSink, KeepAliveEntry {
   private wakeRoom(): void {
     const waiters = this.roomWaiters;
     this.roomWaiters = null;
+    this.outbox.awaitedBy = null;
     if (waiters !== null) for (const wake of waiters) wake();
   }
 

@@ -80,6 +80,11 @@ export class OutboxFlusher {
 
 const noBuffer = Buffer.alloc(0);
 
+/** Waits for bytes to leave. */
+export interface RoomWaiter {
+  roomCame(): void;
+}
+
 /** After this many turns with one stretch each, the next one is expected to be alone too. */
 const eagerAfterTurns = 4;
 
@@ -95,6 +100,8 @@ export class Outbox {
   congested = false;
   /** Bytes are gathered and not sent: a session is not wholly in force yet. QoS 0 messages are bounded meanwhile as for a slow client. */
   private corked = false;
+  /** Told after the next write, whatever the kernel took of it: a socket that takes all of it is never congested, and never drains. */
+  awaitedBy: RoomWaiter | null = null;
   private lastTurn = -1;
   private singleTurns = 0;
 
@@ -185,6 +192,7 @@ export class Outbox {
     this.flusher.metrics.bytesSent += length;
     if (this.transport.write(buffer.subarray(0, length))) this.flusher.giveBack(buffer, sizeClass);
     else this.congested = true;
+    if (this.awaitedBy !== null) this.awaitedBy.roomCame();
   }
 
   /** Sends what was gathered now; used before the connection ends. */

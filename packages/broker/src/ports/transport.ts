@@ -10,7 +10,10 @@ export interface ClientCertificate {
 
 /** Port: one client's byte stream, whatever carries it. Bytes that arrive are given to `Connection.receive`. */
 export interface Transport {
-  /** Sends bytes. True: the kernel took all of them, the buffer may be used again. False: the transport keeps the buffer. */
+  /**
+   * Sends bytes. True: the buffer may be used again. False: the transport keeps the buffer. Where bytes are pending after it, `Connection.drained` is
+   * called once none are; not after true with up to 16 KiB, which is what a small write of TLS costs no callback for.
+   */
   write(bytes: Buffer): boolean;
   /** Bytes accepted by `write` that have not left. */
   readonly pendingBytes: number;

@@ -4,6 +4,9 @@ import { clientCertificateOf } from './client-certificate.ts';
 import type { Peer } from './peer.ts';
 import { SocketTransport } from './socket-transport.ts';
 
+/** The end of a write up to this is told to nobody: who waits for room waits behind more. */
+const untoldBytesMax = 16 * 1024;
+
 /**
  * A TLS connection as the broker's transport. Hot path.
  *
@@ -26,7 +29,8 @@ export class TlsTransport extends SocketTransport {
   override write(bytes: Buffer): boolean {
     const { socket } = this;
     if (socket.writableLength === 0 && !this.waitsForDrain) {
-      socket.write(bytes);
+      if (bytes.length <= untoldBytesMax) socket.write(bytes);
+      else socket.write(bytes, this.flushed);
       return true;
     }
     this.waitsForDrain = true;

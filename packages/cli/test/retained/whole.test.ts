@@ -1,0 +1,116 @@
+/** What is retained arrives whole, whatever carries it, keeps it and reads it. Seen to fail where a replay waited for a full socket to drain and the socket had taken all. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type RedisServer, startRedis, TestAuthority, WireClient } from '@dunlin/testkit';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { DoorNode } from '../doors/door-node.ts';
+import { greet } from '../workers/conversation.ts';
+
+/** More than the sockets of loopback take in at once, and many times what the broker has on its way to a client. */
+const messagesPerFilter = 500;
+const payload = Buffer.alloc(6000, 'x');
+const filters = ['r/a/#', 'r/b/+', 'r/c/#'];
+
+const directory = mkdtempSync(join(tmpdir(), 'dunlin-retained-'));
+let authority: TestAuthority;
+let redis: RedisServer;
+beforeAll(async () => {
+  authority = await TestAuthority.make();
+  redis = await startRedis();
+});
+afterAll(async () => {
+  await redis.stop();
+  await authority.remove();
+  rmSync(directory, { recursive: true });
+});
+
+/** Words of the command line for each store. */
+const stores: Record<string, () => string[]> = {
+  memory: () => ['--store', 'memory'],
+  lmdb: () => ['--store', 'lmdb', '--data', directory],
+  redis: () => ['--store', redis.url],
+};
+
+describe.each(Object.keys(stores))('%s', (store) => {
+  let node: DoorNode;
+  beforeAll(async () => {
+    const { cert, key } = await authority.issue('server');
+    const listeners = ['tcp://127.0.0.1:0', `tls://127.0.0.1:0?cert=${cert}&key=${key}`, 'ws://127.0.0.1:0/mqtt'];
+    node = await DoorNode.start(listeners, stores[store]());
+    await retainAll(node);
+  });
+  afterAll(() => node.stop());
+
+  const doors = [
+    ['TCP', 0],
+    ['TLS', 1],
+    ['WebSocket', 2],
+  ] as const;
+  describe.each(doors)('over %s', (_name, door) => {
+    test('all of it comes to a client that reads at once', async () => {
+      const client = await subscriber(node, door);
+      expect(await topicsUntilAll(client)).toEqual(allTopics);
+      await client.drop();
+    });
+
+    test('all of it comes to a client that reads in small pieces', async () => {
+      const client = await subscriber(node, door, (wire) => wire.pauseReading());
+      // The broker has come to where it waits for the socket.
+      const other = await WireClient.open(node.url(0));
+      await greet(other, { clientId: 'other' });
+      for (let i = 0; i < 50; i++) await other.expectNothing();
+      expect(await topicsUntilAll(client, true)).toEqual(allTopics);
+      await Promise.all([client.drop(), other.drop()]);
+    });
+  });
+});
+
+const allTopics = filters
+  .flatMap((filter) => Array.from({ length: messagesPerFilter }, (_, i) => `${filter.slice(0, 3)}/${i}`))
+  .sort();
+
+async function retainAll(node: DoorNode): Promise<void> {
+  const publisher = await WireClient.open(node.url(0));
+  await greet(publisher, { clientId: 'publisher' });
+  let packetId = 0;
+  for (const topic of allTopics) {
+    packetId++;
+    publisher.send({ type: 'publish', dup: false, retain: true, topic, qos: 1, packetId, payload, properties: {} });
+    if (packetId % 50 === 0) for (let i = 0; i < 50; i++) await publisher.expect('puback');
+  }
+  await publisher.drop();
+}
+
+async function subscriber(
+  node: DoorNode,
+  door: number,
+  before: (wire: WireClient) => void = () => undefined,
+): Promise<WireClient> {
+  const wire = await WireClient.open(node.url(door));
+  await greet(wire, { clientId: 'subscriber' });
+  before(wire);
+  const subscriptions = filters.map((filter) => ({
+    filter,
+    qos: 0 as const,
+    noLocal: false,
+    retainAsPublished: false,
+    retainHandling: 0 as const,
+  }));
+  wire.send({ type: 'subscribe', packetId: 1, subscriptionIdentifier: 0, subscriptions, properties: {} });
+  return wire;
+}
+
+/** `slowly`: nothing is read while a packet is looked at. */
+async function topicsUntilAll(wire: WireClient, slowly = false): Promise<string[]> {
+  const topics: string[] = [];
+  while (topics.length < allTopics.length) {
+    if (slowly) wire.resumeReading();
+    const packet = await wire.next();
+    if (slowly) wire.pauseReading();
+    if (packet.type === 'suback') continue;
+    if (packet.type !== 'publish') throw new TypeError(`${packet.type} came after ${topics.length} messages`);
+    topics.push(packet.topic);
+  }
+  return topics.sort();
+}
