@@ -210,12 +210,12 @@ describe('the chart', () => {
       objects.filter(({ kind, metadata }) => kind === 'Pod' && metadata.annotations?.['helm.sh/hook'] === 'test');
     const [pod] = testsOf(objectsOf('tls'));
     expect(pod.spec.containers[0].args.slice(0, 9)).toEqual(
-      'sub -L mqtts://dunlin:443 -V 5 --insecure --cafile /etc/dunlin/test/ca.crt --cert'.split(' '),
+      'sub -L mqtts://mqtt-dunlin:443 -V 5 --insecure --cafile /etc/dunlin/test/ca.crt --cert'.split(' '),
     );
     expect(pod.spec.volumes[0].secret.secretName).toBe('mqtt-test-client');
     expect(testsOf(await render(valuesFile('tls'), ['--set', 'tests.tls.clientCertificate=false']))).toEqual([]);
     const overWebSocket = testsOf(await render(valuesFile('tls'), ['--set', 'tests.listener=wss']));
-    expect(overWebSocket[0].spec.containers[0].args[2]).toBe('wss://dunlin:8084/mqtt');
+    expect(overWebSocket[0].spec.containers[0].args[2]).toBe('wss://mqtt-dunlin:8084/mqtt');
   });
 
   test('refuses values that it does not know or that cannot be', { timeout: 60_000 }, async () => {

@@ -135,7 +135,7 @@ describe('a node as the chart starts it', () => {
     expect(node).toBe('node');
     const { initContainers, containers } = only(objects, 'Pod').spec;
     const here = (args: string[]) =>
-      args.map((word) => (word === '1883' ? String(pod.mqtt) : word.replace(/^mqtt-dunlin$/, '127.0.0.1')));
+      args.map((word) => word.replace('mqtt://mqtt-dunlin:1883', `mqtt://127.0.0.1:${pod.mqtt}`));
     const running = await start(pod);
     try {
       for (const container of initContainers) await runCommand([...command, ...here(container.args)]);

@@ -1,5 +1,6 @@
 import { type Configuration, ConfigurationError, type Problem } from '@dunlin/config';
 import { isInCluster, isStoreRemote, readAccess } from './compose.ts';
+import { withPassword } from './credentials.ts';
 import { readTlsMaterial } from './listeners/read-tls-material.ts';
 
 /**
@@ -19,9 +20,16 @@ export async function checkFiles(configuration: Configuration): Promise<void> {
   await check('authentication, authorization and jwt', () => readAccess(configuration));
   for (const [index, listener] of configuration.listeners.entries())
     await check(`listeners[${index}]`, () => readTlsMaterial(listener));
-  await check('store.url', () => isStoreRemote(configuration) && readRedisUrl(configuration.store.url));
+  const { store, backplane } = configuration;
+  await check(
+    'store.url',
+    () => isStoreRemote(configuration) && readRedisUrl(withPassword(store.url, store.passwordFile, 'password')),
+  );
   await check('deviceTokens.redisUrl', () => readRedisUrl(configuration.deviceTokens.redisUrl));
-  await check('backplane.url', () => isInCluster(configuration) && readNatsUrl(configuration.backplane.url));
+  await check(
+    'backplane.url',
+    () => isInCluster(configuration) && readNatsUrl(withPassword(backplane.url, backplane.passwordFile, 'token')),
+  );
   if (problems.length > 0) throw new ConfigurationError(problems);
 }
 
