@@ -61,6 +61,8 @@ export class Connection implements PacketSink, KeepAliveEntry {
   state: number = ConnectionState.new;
   version: ProtocolVersion = 4;
   version5 = false;
+  /** Of another broker, and of MQTT 3: its subscriptions are without its own messages, and RETAIN is as it was published. */
+  isBridge = false;
   session: Session | null = null;
   /** Packets for this client are not those of everybody: topic aliases, or a maximum packet size to keep. */
   individual = false;

@@ -1,10 +1,27 @@
 /** `$` topics with a meaning; all others are ordinary. */
 const readOnlyPrefixes = ['$SYS', '$share', '$events', '$dead-letter'];
 const delayedPrefix = '$delayed';
+/** Where bridges say whether they are connected, retained, and by a will: as Mosquitto's do unless told otherwise. */
+const bridgePrefix = '$SYS/broker/connection/';
+const bridgeEnd = '/state';
 
 export function isRestrictedTopic(topic: string): boolean {
   if (topic.charCodeAt(0) !== 0x24) return false;
-  return isBelow(topic, delayedPrefix) || readOnlyPrefixes.some((prefix) => isBelow(topic, prefix));
+  return (
+    isBelow(topic, delayedPrefix) ||
+    (readOnlyPrefixes.some((prefix) => isBelow(topic, prefix)) && !isBridgeState(topic))
+  );
+}
+
+/** `$SYS/broker/connection/+/state`. */
+function isBridgeState(topic: string): boolean {
+  if (!topic.startsWith(bridgePrefix) || !topic.endsWith(bridgeEnd)) return false;
+  return topic.indexOf('/', bridgePrefix.length) === topic.length - bridgeEnd.length;
+}
+
+/** The state of a bridge with this client identifier: it says it wherever it may connect, whatever rules there are. */
+export function isBridgeStateOf(topic: string, clientId: string): boolean {
+  return topic.charCodeAt(0) === 0x24 && topic === `${bridgePrefix}${clientId}${bridgeEnd}` && isBridgeState(topic);
 }
 
 function isBelow(topic: string, prefix: string): boolean {

@@ -313,14 +313,6 @@ const differences: {
     right: 'ours: [MQTT-3.1.2-22]',
   },
   {
-    name: 'protocol level 131, a bridge of Mosquitto',
-    version: 4,
-    hex: '100c00044d515454840200000000',
-    ours: false,
-    theirs: true,
-    right: 'ours: [MQTT-3.1.2-2]; the bit is no part of MQTT',
-  },
-  {
     name: 'PINGREQ with a body',
     version: 4,
     hex: 'c00100',

@@ -19,7 +19,7 @@ import { ConnectionState } from '../connection-state.ts';
 import { settleTakes } from '../group-takes.ts';
 import type { Acceptance, AuthenticationResult, Credentials } from '../ports/authenticator.ts';
 import { StoreError } from '../ports/store.ts';
-import { isRestrictedTopic } from '../restricted-topic.ts';
+import { isBridgeStateOf, isRestrictedTopic } from '../restricted-topic.ts';
 import type { OpenedSession } from '../sessions.ts';
 import { checkSubscriptions } from '../subscription-rights.ts';
 import { InboundTopicAliases, OutboundTopicAliases } from '../topic-alias.ts';
@@ -29,8 +29,8 @@ import { refuseConnect } from './refuse-connect.ts';
 /** Throws ProtocolError; the connection answers with CONNACK where the version has words for it. */
 export function handleConnect(connection: Connection, bytes: Buffer, bodyStart: number, end: number): void {
   const version = peekConnectVersion(bytes, bodyStart, end);
+  // Of an unknown level it is answered as of 3.1.1 [MQTT-3.1.2-2]: bridges that ask for more than others try again with less at that answer alone.
   if (version !== 0) connection.setVersion(version);
-  else if (isNewerLevel(bytes, bodyStart, end)) connection.setVersion(5);
   const packet = decodeConnect(bytes, bodyStart, end);
   establish(connection, packet).catch((error: unknown) => {
     if (error instanceof ProtocolError) {
@@ -46,13 +46,6 @@ export function handleConnect(connection: Connection, bytes: Buffer, bodyStart: 
       connection.disconnect(ReasonCode.serverBusy, reason); // 0x88 is for CONNACK alone
     else refuseConnect(connection, ReasonCode.serverUnavailable, reason);
   });
-}
-
-/** What claims to be of level 5 or above, whatever else is wrong with it, is answered in the newest dialect that we have. */
-function isNewerLevel(bytes: Buffer, bodyStart: number, end: number): boolean {
-  if (end < bodyStart + 2) return false;
-  const levelAt = bodyStart + 2 + bytes.readUInt16BE(bodyStart);
-  return levelAt < end && bytes[levelAt] >= 5;
 }
 
 async function establish(connection: Connection, packet: ConnectPacket): Promise<void> {
@@ -105,6 +98,7 @@ function takeClientLimits(connection: Connection, packet: ConnectPacket): void {
   const { properties } = packet;
   const keepAlive = packet.keepAliveSeconds;
   const keepAliveMax = limits.keepAliveMaxSeconds;
+  connection.isBridge = packet.isBridge === true;
   connection.keepAliveSeconds =
     keepAliveMax > 0 && (keepAlive === 0 || keepAlive > keepAliveMax) ? keepAliveMax : keepAlive;
   if (!connection.version5) {
@@ -181,7 +175,7 @@ function decide(connection: Connection, result: AuthenticationResult): Acceptanc
 async function authorizeWill(connection: Connection, packet: ConnectPacket, clientId: string): Promise<void> {
   const { authorizer } = connection.broker;
   const { will } = packet;
-  if (will === null) return;
+  if (will === null || isBridgeStateOf(will.topic, clientId)) return;
   const client = connection.identity(clientId);
   if (
     isRestrictedTopic(will.topic) ||

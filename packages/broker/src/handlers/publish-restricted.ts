@@ -6,7 +6,7 @@ import { PendingAcknowledgement } from '../acknowledgements.ts';
 import type { Connection } from '../connection.ts';
 import { type Delay, delayOf } from '../delayed.ts';
 import type { Publication } from '../publication.ts';
-import { isDelayedTopic, isRestrictedTopic } from '../restricted-topic.ts';
+import { isBridgeStateOf, isDelayedTopic, isRestrictedTopic } from '../restricted-topic.ts';
 import type { Session } from '../session.ts';
 import { keep } from '../session-delivery.ts';
 import type { TopicMatch } from '../topic-match.ts';
@@ -22,7 +22,9 @@ export type Answer = boolean | Promise<boolean> | null;
 export function askForMatch(connection: Connection, match: TopicMatch): Answer {
   const { authorizer } = connection.broker;
   if (authorizer === null) return null;
-  const client = connection.identity((connection.session as Session).clientId);
+  const { clientId } = connection.session as Session;
+  const client = connection.identity(clientId);
+  if (isBridgeStateOf(match.topic, clientId)) return true;
   const answer = authorizer.authorize(client, 'publish', match.topic, 0, false);
   if (answer === true) connection.allowedMatch = match;
   return answer;
@@ -81,7 +83,7 @@ export function ask(
   topic: string,
 ): boolean | Promise<boolean> {
   const { authorizer } = connection.broker;
-  if (authorizer === null) return true;
+  if (authorizer === null || isBridgeStateOf(topic, session.clientId)) return true;
   const client = connection.identity(session.clientId);
   return authorizer.authorize(client, 'publish', topic, publication.qos, publication.retain);
 }

@@ -76,7 +76,9 @@ async function subscribe(connection: Connection, session: Session, packet: Subsc
       const qos = Math.min(request.qos, broker.limits.maximumQos) as 0 | 1 | 2;
       reasonCodes.push(reasonCode === 0 ? qos : reasonCode);
       if (reasonCode !== 0) continue;
-      granted.push({ stored: { ...request, qos, subscriptionIdentifier: packet.subscriptionIdentifier }, request });
+      const stored = { ...request, qos, subscriptionIdentifier: packet.subscriptionIdentifier };
+      if (connection.isBridge) askForBridge(stored);
+      granted.push({ stored, request });
     }
     if (connection.state === ConnectionState.closed) return;
     const ends = session.stored
@@ -107,6 +109,12 @@ async function subscribe(connection: Connection, session: Session, packet: Subsc
   const answer = forVersion(connection, reasonCodes);
   connection.send({ type: 'suback', packetId: packet.packetId, reasonCodes: answer, properties: {} }); // [MQTT-3.8.4-1], [MQTT-3.8.4-2]
   if (replays.length > 0) void replayRetained(connection, replays, pages);
+}
+
+/** What a bridge of MQTT 3 cannot write into its SUBSCRIBE. A shared subscription has no No Local [MQTT-3.8.3-4]. */
+function askForBridge(subscription: StoredSubscription): void {
+  subscription.noLocal = parseShare(subscription.filter) === null;
+  subscription.retainAsPublished = true;
 }
 
 /** Retained messages are sent on subscribe, unless the subscription says otherwise or is shared [MQTT-3.3.1-9..11]. */

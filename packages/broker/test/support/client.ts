@@ -94,6 +94,12 @@ export class Client {
     await this.settle();
   }
 
+  /** Sends bytes as they are, in one chunk, and waits until everybody is at rest. */
+  async sendBytes(bytes: Buffer): Promise<void> {
+    this.connection.receive(bytes);
+    await this.settle();
+  }
+
   /** What has come since the last look. */
   received(): Packet[] {
     for (const chunk of this.transport.chunks.splice(0)) this.decoder.push(chunk);

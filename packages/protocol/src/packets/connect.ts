@@ -17,6 +17,8 @@ export interface Will {
 
 export interface ConnectPacket {
   version: ProtocolVersion;
+  /** A broker's bridge, before MQTT 5.0: it wants what No Local and Retain As Published stand for since. Bit 7 of the level says so. */
+  isBridge?: boolean;
   /** Clean session before MQTT 5.0. */
   cleanStart: boolean;
   keepAliveSeconds: number;
@@ -38,6 +40,8 @@ const flag = {
   userName: 0x80,
 } as const;
 const willQosShift = 3;
+/** No text of the specification has it: what Mosquitto's bridges begin with, and other brokers take. */
+const bridgeBit = 0x80;
 
 /** The protocol name that goes with a level. */
 function protocolNameOf(version: ProtocolVersion): string {
@@ -57,6 +61,7 @@ function unsupported(message: string, statement: string): ProtocolError {
 export function decodeConnect(bytes: Buffer, bodyStart: number, end: number): ConnectPacket {
   const reader = new ByteReader(bytes, bodyStart, end);
   const version = readVersion(reader);
+  const isBridge = (bytes[reader.at - 1] & bridgeBit) !== 0;
   const flags = reader.byte();
   checkFlags(flags, version);
   const keepAliveSeconds = reader.twoByteInteger();
@@ -69,7 +74,18 @@ export function decodeConnect(bytes: Buffer, bodyStart: number, end: number): Co
   const userName = isPresent(reader, flags, flag.userName, version) ? reader.string() : null; // [MQTT-3.1.2-16] [MQTT-3.1.2-17] [MQTT-3.1.3-12]
   const password = isPresent(reader, flags, flag.password, version) ? reader.binary() : null; // [MQTT-3.1.2-18] [MQTT-3.1.2-19]
   reader.finish();
-  return { version, cleanStart, keepAliveSeconds, clientId, will, userName, password, properties };
+  const packet: ConnectPacket = {
+    version,
+    cleanStart,
+    keepAliveSeconds,
+    clientId,
+    will,
+    userName,
+    password,
+    properties,
+  };
+  if (isBridge) packet.isBridge = true;
+  return packet;
 }
 
 /**
@@ -89,8 +105,9 @@ function readVersion(reader: ByteReader): ProtocolVersion {
   const name = reader.string();
   if (name !== 'MQTT' && name !== 'MQIsdp') throw unsupported('the protocol name is not MQTT', 'MQTT-3.1.2-1'); // [MQTT-3.1.2-1]
   const level = reader.byte();
-  if (name === 'MQIsdp' && level === 3) return 3;
-  if (name === 'MQTT' && (level === 4 || level === 5)) return level;
+  if (name === 'MQIsdp' && (level & ~bridgeBit) === 3) return 3;
+  if (name === 'MQTT' && (level & ~bridgeBit) === 4) return 4;
+  if (name === 'MQTT' && level === 5) return 5;
   throw unsupported(`protocol ${name} has no level ${level} here`, 'MQTT-3.1.2-2'); // [MQTT-3.1.2-2]
 }
 
@@ -158,7 +175,7 @@ export function encodeConnect(packet: ConnectPacket): Buffer {
   if (password !== null) size += binarySize(password);
   const writer = new ByteWriter(PacketType.connect << 4, size);
   writer.string(name);
-  writer.byte(version);
+  writer.byte(packet.isBridge === true ? version | bridgeBit : version);
   writer.byte(flagsOf(packet));
   writer.twoByteInteger(packet.keepAliveSeconds);
   if (version === 5) writeProperties(writer, packet.properties);
