@@ -92,8 +92,8 @@ export class Acknowledgements {
   private head = 0;
   /** Packets whose acknowledgements wait. */
   length = 0;
-  /** PUBACKs among them: what counts against the client's window besides unreleased QoS 2. */
-  pubacks = 0;
+  /** PUBRECs among them. */
+  pubrecs = 0;
   /** The connection is gone: what still becomes ready is neither sent nor counted. */
   private abandoned = false;
 
@@ -104,7 +104,7 @@ export class Acknowledgements {
   add(pending: PendingAcknowledgement): void {
     this.queue.push(pending);
     this.length += pending.count;
-    if (pending.type === 4) this.pubacks += pending.count;
+    if (pending.type === 5) this.pubrecs++;
     this.owner.broker.metrics.acknowledgementsWaiting += pending.count;
   }
 
@@ -131,7 +131,7 @@ export class Acknowledgements {
     while (this.head < queue.length && queue[this.head].waits === 0) {
       const pending = queue[this.head++];
       this.length -= pending.count;
-      if (pending.type === 4) this.pubacks -= pending.count;
+      if (pending.type === 5) this.pubrecs--;
       metrics.acknowledgementsWaiting -= pending.count;
       metrics.acknowledgementSeconds.observe((now - pending.readAt) / 1000, pending.count);
       if (pending.block !== null) this.owner.sendPubacks(pending.block);

@@ -161,9 +161,15 @@ export class InboundInflight {
   private readonly numbers = new Map<number, number>();
   /** Packet identifiers of those that a former owner took in, and may not have handed on. */
   private readonly doubtful = new Set<number>();
+  /** Those that came on a former connection. */
+  private readonly former = new Set<number>();
 
   get count(): number {
     return this.numbers.size;
+  }
+  /** Those that came on this connection. */
+  get countHere(): number {
+    return this.numbers.size - this.former.size;
   }
   has(packetId: number): boolean {
     return this.numbers.has(packetId);
@@ -173,12 +179,14 @@ export class InboundInflight {
   }
   delete(packetId: number): boolean {
     this.doubtful.delete(packetId);
+    this.former.delete(packetId);
     return this.numbers.delete(packetId);
   }
   /** What the store has. `isDoubtful`: it may not have been handed on to everybody. */
   restore(stored: readonly { packetId: number; producerNumber: number }[], isDoubtful: boolean): void {
     for (const { packetId, producerNumber } of stored) {
       this.numbers.set(packetId, producerNumber);
+      this.former.add(packetId);
       if (isDoubtful) this.doubtful.add(packetId);
     }
   }

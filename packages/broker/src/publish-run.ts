@@ -108,11 +108,6 @@ export class PublishRun implements RunEntry {
     this.traced.push(traced);
   }
 
-  /** PUBACKs that this client waits for, for packets of the run that is being gathered. */
-  pubacksFor(publisher: Session): number {
-    return this.qos === 1 && this.publisher === publisher ? this.count : 0;
-  }
-
   /** The PUBACK of the packet that was just counted. */
   private acknowledgeLater(packetId: number): void {
     const at = (this.count - 1) * pubackBytes;

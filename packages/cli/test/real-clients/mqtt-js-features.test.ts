@@ -181,3 +181,25 @@ test('message expiry: what is left of it is sent on, and what has expired does n
   expect(remaining).toBeGreaterThan(900);
   expect((await after.next()).topic).toBe('news/later');
 });
+
+/** It has no flow control: all of it is written before the first acknowledgement is read, three times our Receive Maximum. */
+test.each([
+  [1, 'nobody'],
+  [2, 'nobody'],
+  [1, 'a durable subscriber'],
+  [2, 'a durable subscriber'],
+] as const)('a burst of 3,000 messages of QoS %i for %s goes through on one connection', async (qos, whom) => {
+  const topic = `burst/${qos}/${whom}`;
+  const subscriber = await listen({ clientId: `of ${topic}`, clean: false, properties: { sessionExpiryInterval: 60 } });
+  if (whom !== 'nobody') await subscriber.client.subscribeAsync(topic, { qos });
+  const publisher = await listen({ clean: false, clientId: `to ${topic}`, properties: { sessionExpiryInterval: 60 } });
+  const closed = new Promise((_resolve, reject) => publisher.client.once('close', () => reject(new Error('cut off'))));
+  closed.catch(() => {});
+  const numbers = Array.from({ length: 3000 }, (_, number) => number);
+  await Promise.race([
+    Promise.all(numbers.map((number) => publisher.client.publishAsync(topic, String(number), { qos }))),
+    closed,
+  ]);
+  if (whom === 'nobody') return;
+  for (const number of numbers) expect((await subscriber.next()).payload.toString()).toBe(String(number));
+});
