@@ -132,16 +132,32 @@ export class Connection implements PacketSink, KeepAliveEntry {
 
   /** What was thrown while packets were handled ends this connection alone, never the worker. */
   private failed(error: unknown): void {
-    this.broker.run.flush();
-    if (error instanceof ProtocolError) {
-      this.protocolError(error);
-      return;
+    try {
+      this.broker.run.flush();
+      if (error instanceof ProtocolError) {
+        this.protocolError(error);
+        return;
+      }
+      this.tellEscaped('a packet could not be handled', error);
+      this.disconnect(ReasonCode.unspecifiedError);
+    } catch (second) {
+      this.escaped(second);
     }
-    this.broker.logger.error('a packet could not be handled', {
+  }
+
+  /** Something was thrown on a way on which nothing may be: the client cannot be told any more, and goes; everybody else stays. */
+  escaped(error: unknown): void {
+    this.tellEscaped('a connection was given up', error);
+    this.transport.destroy();
+  }
+
+  private tellEscaped(message: string, error: unknown): void {
+    this.broker.metrics.errorsEscaped++;
+    this.broker.logger.error(message, {
       client: this.session?.clientId ?? '',
+      address: this.transport.remoteAddress,
       error: error instanceof Error ? (error.stack ?? error.message) : String(error),
     });
-    this.disconnect(ReasonCode.unspecifiedError);
   }
 
   /**

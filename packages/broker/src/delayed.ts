@@ -1,7 +1,7 @@
 /**
  * Delayed publishes (features D5): `$delayed/{seconds}/{topic}` is kept by the store and published when due, also after a restart.
  */
-import { ProtocolError, validateTopic } from '@dunlin/protocol';
+import { ProtocolError, quote, validateTopic } from '@dunlin/protocol';
 import { RecordError, readRecord, writeRecord } from './message-record.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Logger } from './ports/logger.ts';
@@ -24,9 +24,9 @@ export interface Delay {
 /** What a `$delayed` topic says, or what is wrong with it. */
 export function delayOf(topic: string, secondsMax: number): Delay | string {
   const parts = /^\$delayed\/([^/]*)\/(.+)$/s.exec(topic);
-  if (parts === null) return `"${topic}" is not $delayed/{seconds}/{topic}`;
+  if (parts === null) return `${quote(topic)} is not $delayed/{seconds}/{topic}`;
   const seconds = /^\d{1,10}$/.test(parts[1]) ? Number(parts[1]) : Number.NaN;
-  if (!(seconds <= secondsMax)) return `a delay of "${parts[1]}" seconds; 0 to ${secondsMax} are allowed`;
+  if (!(seconds <= secondsMax)) return `a delay of ${quote(parts[1])} seconds; 0 to ${secondsMax} are allowed`;
   const wrong = validateTopic(parts[2]);
   if (wrong !== null) return wrong;
   return { seconds, topic: parts[2] };

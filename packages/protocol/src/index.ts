@@ -59,6 +59,7 @@ export {
   propertyTable,
 } from './properties.ts';
 export { ProtocolError } from './protocol-error.ts';
+export { quote, quotedCharactersMax } from './quote.ts';
 export { isReasonCodeOf, ReasonCode, type ReasonCodeEntry, reasonCodeName, reasonCodes } from './reason-codes.ts';
 export {
   isShared,

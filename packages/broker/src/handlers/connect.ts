@@ -10,7 +10,9 @@ import {
   type Properties,
   ProtocolError,
   peekConnectVersion,
+  quote,
   ReasonCode,
+  validateTopic,
   validateTopicName,
 } from '@dunlin/protocol';
 import type { Connection } from '../connection.ts';
@@ -32,20 +34,24 @@ export function handleConnect(connection: Connection, bytes: Buffer, bodyStart: 
   // Of an unknown level it is answered as of 3.1.1 [MQTT-3.1.2-2]: bridges that ask for more than others try again with less at that answer alone.
   if (version !== 0) connection.setVersion(version);
   const packet = decodeConnect(bytes, bodyStart, end);
-  establish(connection, packet).catch((error: unknown) => {
-    if (error instanceof ProtocolError) {
-      connection.protocolError(error);
-      return;
-    }
-    // The store cannot be reached: MQTT 3 has code 3, MQTT 5 has 0x88 (ARCHITECTURE.md, section 7).
-    if (!(error instanceof StoreError)) connection.broker.logger.error('CONNECT failed', { error: String(error) });
-    connection.broker.metrics.storeErrors++;
-    const reason = 'the session store is not available';
-    // After CONNACK, while what was in flight was being sent again, it is a DISCONNECT.
-    if (connection.state === ConnectionState.connected)
-      connection.disconnect(ReasonCode.serverBusy, reason); // 0x88 is for CONNACK alone
-    else refuseConnect(connection, ReasonCode.serverUnavailable, reason);
-  });
+  establish(connection, packet)
+    .catch((error: unknown) => establishFailed(connection, error))
+    .catch((error: unknown) => connection.escaped(error));
+}
+
+function establishFailed(connection: Connection, error: unknown): void {
+  if (error instanceof ProtocolError) {
+    connection.protocolError(error);
+    return;
+  }
+  // The store cannot be reached: MQTT 3 has code 3, MQTT 5 has 0x88 (ARCHITECTURE.md, section 7).
+  if (!(error instanceof StoreError)) connection.broker.logger.error('CONNECT failed', { error: String(error) });
+  connection.broker.metrics.storeErrors++;
+  const reason = 'the session store is not available';
+  // After CONNACK, while what was in flight was being sent again, it is a DISCONNECT.
+  if (connection.state === ConnectionState.connected)
+    connection.disconnect(ReasonCode.serverBusy, reason); // 0x88 is for CONNACK alone
+  else refuseConnect(connection, ReasonCode.serverUnavailable, reason);
 }
 
 async function establish(connection: Connection, packet: ConnectPacket): Promise<void> {
@@ -181,7 +187,7 @@ async function authorizeWill(connection: Connection, packet: ConnectPacket, clie
     isRestrictedTopic(will.topic) ||
     (authorizer !== null && !(await authorizer.authorize(client, 'publish', will.topic, will.qos, will.retain)))
   ) {
-    throw new ProtocolError(ReasonCode.notAuthorized, `a will for "${will.topic}" is not allowed`);
+    throw new ProtocolError(ReasonCode.notAuthorized, `a will for ${quote(will.topic)} is not allowed`);
   }
 }
 
@@ -225,10 +231,22 @@ function connackProperties(
   if (!limits.retainAvailable) properties.retainAvailable = 0;
   if (!limits.wildcardSubscriptionAvailable) properties.wildcardSubscriptionAvailable = 0;
   if (!limits.sharedSubscriptionAvailable) properties.sharedSubscriptionAvailable = 0;
-  if (packet.properties.requestResponseInformation === 1) properties.responseInformation = `response/${clientId}/`;
+  if (packet.properties.requestResponseInformation === 1)
+    properties.responseInformation = responseInformation(clientId);
   if (connection.authenticationMethod !== null) properties.authenticationMethod = connection.authenticationMethod; // [MQTT-4.12.0-5]
   if (data !== undefined) properties.authenticationData = data;
   return properties;
+}
+
+/** Shorter than a topic may be: what the client appends has to fit as well. */
+const responseTopicBytesMax = 1024;
+
+/** The beginning of topics that are this client's alone; none where its identifier cannot stand in a topic. */
+function responseInformation(clientId: string): string | undefined {
+  const beginning = `response/${clientId}/`;
+  return validateTopic(beginning) === null && Buffer.byteLength(beginning) <= responseTopicBytesMax
+    ? beginning
+    : undefined;
 }
 
 function watchKeepAlive(connection: Connection): void {

@@ -47,6 +47,8 @@ export class Metrics {
   authenticationsAccepted = 0;
   authenticationsRefused = 0;
   protocolErrors = 0;
+  /** Errors that nothing was prepared for; each is in the log with its stack. */
+  errorsEscaped = 0;
   /** Connections that ended before their first MQTT byte: TLS or WebSocket handshakes that failed or took too long. */
   handshakesFailed = 0;
   /** Connections without the PROXY header that their listener requires, with a wrong one, or with one from an address that is not trusted. */

@@ -72,7 +72,15 @@ export class SocketTransport implements Transport {
     if (error) this.socket.destroy(error);
     else if (this.inWrite) return;
     else if (this.socket.writableLength > 0) this.waitForDrain();
-    else this.connection?.drained();
+    else this.tellDrained();
+  }
+
+  private tellDrained(): void {
+    try {
+      this.connection?.drained();
+    } catch (error) {
+      this.connection?.escaped(error);
+    }
   }
 
   /** Slow path. `drain` events are not used: they come only when the high-water mark was passed, and then for writes that the kernel took whole, too. */
@@ -84,7 +92,7 @@ export class SocketTransport implements Transport {
       if (error) return;
       // More may have been written behind the marker.
       if (this.socket.writableLength > 0) this.waitForDrain();
-      else this.connection?.drained();
+      else this.tellDrained();
     });
   }
 
@@ -151,8 +159,14 @@ export class SocketTransport implements Transport {
   }
 }
 
+/** Whatever is thrown below here ends this socket alone: behind an event there is nobody else, and the thread would go with all its clients. */
 function onData(this: Socket, chunk: Buffer): void {
-  (this as Owned)[transportKey].connection!.receive(chunk);
+  const connection = (this as Owned)[transportKey].connection!;
+  try {
+    connection.receive(chunk);
+  } catch (error) {
+    connection.escaped(error);
+  }
 }
 
 /** Resets and broken pipes are the client's or the network's; `close` follows and tells the broker. */
@@ -161,7 +175,12 @@ function onError(this: Socket, error: Error): void {
 }
 
 function onClose(this: Socket): void {
-  (this as Owned)[transportKey].closed();
+  const transport = (this as Owned)[transportKey];
+  try {
+    transport.closed();
+  } catch (error) {
+    transport.connection?.escaped(error);
+  }
 }
 
 function destroySocket(socket: Socket): void {

@@ -86,10 +86,19 @@ export class WebSocketTransport implements Transport {
   failed(error: Error): void {
     this.carrier.failed(error);
   }
+
+  escaped(error: unknown): void {
+    this.carrier.connection?.escaped(error);
+  }
 }
 
 function onMessage(this: WebSocket, data: unknown, isBinary: boolean): void {
-  (this as Owned)[transportKey].received(data as Buffer, isBinary);
+  const transport = (this as Owned)[transportKey];
+  try {
+    transport.received(data as Buffer, isBinary);
+  } catch (error) {
+    transport.escaped(error);
+  }
 }
 
 /** Frames against the rules: `ws` closes the connection with the code for it, and `close` tells the broker. */

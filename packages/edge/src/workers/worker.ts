@@ -32,6 +32,7 @@ import {
 } from '../compose.ts';
 import { SocketListener } from '../listeners/socket-listener.ts';
 import type { TlsMaterial } from '../listeners/tls-material.ts';
+import { surviveEscapedErrors } from './escaped-errors.ts';
 import { StartLogger } from './start-logger.ts';
 import type { StopPhase, WorkerCommand, WorkerReport, WorkerSetup } from './worker-message.ts';
 
@@ -43,8 +44,8 @@ const clientsCloseLeastMilliseconds = 100;
 const tracesSendMilliseconds = 500;
 
 /**
- * The life of a worker thread: compose (load and put together), prepare when told (store, broker, backplane), listen, serve, stop when told. What it is not prepared for it does
- * not catch: an error nobody expected ends the thread, and the supervisor starts another.
+ * The life of a worker thread: compose (load and put together), prepare when told (store, broker, backplane), listen, serve, stop when told. Errors that nobody expected do not end
+ * it unless there are many (escaped-errors.ts); a thread that ends is replaced by the supervisor.
  */
 export async function runWorker(setup: WorkerSetup, supervisor: MessagePort): Promise<void> {
   const worker = new ServingWorker(setup, supervisor);
@@ -90,6 +91,7 @@ class ServingWorker {
     this.#figures = new WorkerFigures(names);
     this.#region = new WorkerRegion(this.#figures, names, setup.figures);
     this.#health = { store: !isStoreRemote(configuration), backplane: !isInCluster(configuration) };
+    surviveEscapedErrors(this.#logger, this.#figures.broker);
   }
 
   report(report: WorkerReport): void {

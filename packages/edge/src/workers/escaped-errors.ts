@@ -1,0 +1,28 @@
+import type { Logger, Metrics } from '@dunlin/broker';
+
+/** More errors than this within `periodMilliseconds` are no accident: the thread ends, and the supervisor starts another. */
+const errorsMax = 20;
+const periodMilliseconds = 10_000;
+
+/**
+ * What escapes everything else in this thread: an exception of a timer, a rejection that nobody waits for, also of a library. By default Node ends the thread for
+ * either, and thousands of clients with it. Sockets catch their own (listeners/socket-transport.ts), and what the broker changes it changes within one
+ * synchronous step or under the store's own checks, so going on is the smaller harm: it is logged with its stack and counted.
+ */
+export function surviveEscapedErrors(logger: Logger, metrics: Metrics): void {
+  let begun = 0;
+  let count = 0;
+  const survive = (message: string) => (error: unknown) => {
+    metrics.errorsEscaped++;
+    logger.error(message, { error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    const now = performance.now();
+    if (now - begun > periodMilliseconds) {
+      begun = now;
+      count = 0;
+    }
+    count++;
+    if (count > errorsMax) process.exit(1);
+  };
+  process.on('uncaughtException', survive('an error was caught by nobody'));
+  process.on('unhandledRejection', survive('a failure was awaited by nobody'));
+}
