@@ -35,6 +35,7 @@ import type { Transport } from './ports/transport.ts';
 import type { Publication } from './publication.ts';
 import { PublishRouter } from './publish-router.ts';
 import { PublishRun } from './publish-run.ts';
+import { RareWarnings } from './rare-warnings.ts';
 import { RetainedMessages } from './retained.ts';
 import type { Session } from './session.ts';
 import { SessionDelivery } from './session-delivery.ts';
@@ -94,6 +95,7 @@ export class Broker {
   readonly backplane: Backplane | null;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly warnings: RareWarnings;
   readonly metrics: Metrics;
   readonly authenticator: Authenticator;
   readonly authorizer: Authorizer | null;
@@ -139,6 +141,7 @@ export class Broker {
     this.backplane = backplane;
     this.clock = clock;
     this.logger = logger;
+    this.warnings = new RareWarnings(clock, logger);
     this.metrics = metrics;
     this.limits = limits;
     this.tracer = options.tracer ?? null;

@@ -9,6 +9,8 @@
  * after a reconnect is in a log. Members of shared groups and retained messages of durable sessions keep theirs in `contents`.
  * So does what was in flight before a reconnect and is in no log.
  */
+import { unknownDigest } from './content-digest.ts';
+import type { InboundInflight as StoredInbound } from './ports/store.ts';
 import type { Publication } from './publication.ts';
 import type { Subscription } from './subscription.ts';
 
@@ -161,6 +163,8 @@ export class InboundInflight {
   private readonly numbers = new Map<number, number>();
   /** Packet identifiers of those that a former owner took in, and may not have handed on. */
   private readonly doubtful = new Set<number>();
+  /** What each message says (content-digest.ts). */
+  private readonly digests = new Map<number, number>();
   /** Those that came on a former connection. */
   private readonly former = new Set<number>();
 
@@ -174,21 +178,29 @@ export class InboundInflight {
   has(packetId: number): boolean {
     return this.numbers.has(packetId);
   }
-  add(packetId: number, producerNumber: number): void {
+  add(packetId: number, producerNumber: number, digest: number): void {
     this.numbers.set(packetId, producerNumber);
+    this.digests.set(packetId, digest);
   }
   delete(packetId: number): boolean {
     this.doubtful.delete(packetId);
     this.former.delete(packetId);
+    this.digests.delete(packetId);
     return this.numbers.delete(packetId);
   }
   /** What the store has. `isDoubtful`: it may not have been handed on to everybody. */
-  restore(stored: readonly { packetId: number; producerNumber: number }[], isDoubtful: boolean): void {
-    for (const { packetId, producerNumber } of stored) {
+  restore(stored: readonly StoredInbound[], isDoubtful: boolean): void {
+    for (const { packetId, producerNumber, digest } of stored) {
       this.numbers.set(packetId, producerNumber);
+      this.digests.set(packetId, digest);
       this.former.add(packetId);
       if (isDoubtful) this.doubtful.add(packetId);
     }
+  }
+  /** Whether the message under this identifier is known to be another than one that says this. */
+  isOther(packetId: number, digest: number): boolean {
+    const known = this.digests.get(packetId) ?? unknownDigest;
+    return known !== unknownDigest && known !== digest;
   }
   /** The producer number of one that is in doubt, which it is not any more; null: it is not. */
   takeDoubt(packetId: number): number | null {

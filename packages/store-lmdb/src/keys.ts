@@ -12,7 +12,7 @@ import { createHash } from 'node:crypto';
  * | `part`        | session number, `s`, text(filter)               | subscription                           | with the session or until unsubscribed  | session      |
  * |               | session number, `c`, log number                 | cursor                                 | with the subscription                   | session      |
  * |               | session number, `o`, packet identifier          | outbound in-flight message             | until its handshake ends                | session      |
- * |               | session number, `i`, packet identifier          | producer number of an inbound message  | until PUBREL                            | session      |
+ * |               | session number, `i`, packet identifier          | producer number of an inbound message, digest | until PUBREL                            | session      |
  * | `expiry`      | time, session number                            | client identifier                      | while disconnected                      | none         |
  * | `owner`       | digest(owner), `s` or `w`, digest(client)       | owner, client identifier               | while the owner holds the claim or will | none         |
  * | `filter`      | text(filter)                                    | log number, ends, size, cursor count   | for ever, because numbering goes on     | log          |

@@ -217,7 +217,7 @@ export class Opened {
         continue;
       }
       results[index] = known === null ? this.logs.append(request) : known[index];
-      this.sessions.putInbound(session, inbound.packetId, request.producer?.number ?? 0);
+      this.sessions.putInbound(session, inbound.packetId, request.producer?.number ?? 0, inbound.digest);
     }
     return results;
   }

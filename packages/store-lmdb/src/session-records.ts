@@ -1,4 +1,4 @@
-import type { EndpointId, OutboundInflight, StoredSubscription } from '@dunlin/broker';
+import type { EndpointId, InboundInflight, OutboundInflight, StoredSubscription } from '@dunlin/broker';
 import { RecordReader } from './records.ts';
 
 /** The session itself; its subscriptions, cursors and handshakes are keys of their own, so that a change costs what it changes. */
@@ -70,4 +70,11 @@ export function readOutbound(packetId: number, record: Uint8Array): { order: num
   const filter = reader.text();
   const hasRecord = reader.u8() === 1;
   return { order, message: { packetId, state, qos, filter, sequence, record: hasRecord ? reader.rest() : null } };
+}
+
+/** Of an earlier release: without a digest. */
+export function readInbound(packetId: number, record: Uint8Array): InboundInflight {
+  const reader = new RecordReader(record);
+  const producerNumber = reader.f64();
+  return { packetId, producerNumber, digest: reader.rest().length === 0 ? 0 : reader.u32() | 0 };
 }

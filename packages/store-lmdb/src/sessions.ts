@@ -19,6 +19,7 @@ import { RecordReader, type RecordWriter } from './records.ts';
 import {
   type CursorRecord,
   readCursor,
+  readInbound,
   readOutbound,
   readSession,
   readSubscription,
@@ -124,7 +125,7 @@ export class Sessions {
         const { filter, acknowledged, above } = readCursor(value);
         stored.cursors.push({ filter, acknowledged, above });
       } else if (part === kind.outbound[0]) outbound.push(readOutbound(partKey.readUInt16BE(9), value));
-      else stored.inbound.push({ packetId: partKey.readUInt16BE(9), producerNumber: new RecordReader(value).f64() });
+      else stored.inbound.push(readInbound(partKey.readUInt16BE(9), value));
     }
     outbound.sort((a, b) => a.order - b.order);
     for (const { message } of outbound) stored.outbound.push(message);
@@ -199,8 +200,12 @@ export class Sessions {
     if (changed) this.put(session);
   }
 
-  putInbound(session: SessionRecord, packetId: number, producerNumber: number): void {
-    const record = this.writer.begin().f64(producerNumber).finish();
+  putInbound(session: SessionRecord, packetId: number, producerNumber: number, digest: number): void {
+    const record = this.writer
+      .begin()
+      .f64(producerNumber)
+      .u32(digest >>> 0)
+      .finish();
     void this.tables.part.put(packetKey(session, kind.inbound, packetId), record);
     if (producerNumber <= session.producerNumber) return;
     session.producerNumber = producerNumber;

@@ -53,7 +53,7 @@ export class Appends {
     const remembered = Promise.all(
       requests.map(({ filters, producer, inbound }, index) => {
         if (inbound === null || producers[index] === null) return true;
-        return this.sessions.setInbound(inbound.key, inbound.packetId, producer?.number ?? 0, filters);
+        return this.sessions.setInbound(inbound.key, inbound.packetId, producer?.number ?? 0, inbound.digest, filters);
       }),
     );
     sent();

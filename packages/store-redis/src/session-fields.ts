@@ -10,7 +10,7 @@
  * | `s:` filter       | subscription: flags byte, u32 subscription identifier                                                |
  * | `k:` filter       | cursor: `A` acknowledged `;` numbers above, by commas. `P` `R` `G`: what the log is still to be told (subscribe.lua). Of a group's name: the membership |
  * | `q:` packet id    | outbound message: f64 place in the order, then see `writeOutbound`                                   |
- * | `i:` packet id    | inbound message: producer number `;` shards of the logs that took it, by commas                      |
+ * | `i:` packet id    | inbound message: producer number `;` shards of the logs that took it, by commas `;` digest           |
  */
 
 import {
@@ -109,10 +109,14 @@ export function changeArguments(change: SessionChange): Argument[] {
   return args;
 }
 
-/** What an inbound message's field says. */
-export function readInbound(text: string): { producerNumber: number; shards: number[] } {
-  const [number, shards] = text.split(';');
-  return { producerNumber: Number(number), shards: shards === '' ? [] : shards.split(',').map(Number) };
+/** What an inbound message's field says; one of an earlier release has no digest. */
+export function readInbound(text: string): { producerNumber: number; shards: number[]; digest: number } {
+  const [number, shards, digest = '0'] = text.split(';');
+  return {
+    producerNumber: Number(number),
+    shards: shards === '' ? [] : shards.split(',').map(Number),
+    digest: Number(digest),
+  };
 }
 
 /** A cursor whose log was not told of it: an operation was cut off. */
@@ -157,7 +161,8 @@ export function readSession(clientId: string, fields: readonly Buffer[]): ReadSe
       } else read.unfinished.push({ filter: rest, state: text as UnfinishedCursor['state'] });
     } else if (name.startsWith('q:')) outbound.push(readOutbound(Number(rest), value));
     else if (name.startsWith('i:')) {
-      session.inbound.push({ packetId: Number(rest), producerNumber: readInbound(value.toString()).producerNumber });
+      const { producerNumber, digest } = readInbound(value.toString());
+      session.inbound.push({ packetId: Number(rest), producerNumber, digest });
     } else if (!/^[eoct]$/.test(name)) {
       throw new StoreError('corrupt', `a session has the field "${name}", which this program does not know`);
     }

@@ -300,11 +300,12 @@ export class Sessions {
     key: SessionKey,
     packetId: number,
     producerNumber: number,
+    digest: number,
     filters: readonly string[],
   ): Promise<boolean> {
     const shards = new Set<number>();
     for (const filter of filters) shards.add(this.logs.shardOf(filter).index);
-    const inbound = `${producerNumber};${[...shards].join(',')}`;
+    const inbound = `${producerNumber};${[...shards].join(',')};${digest}`;
     const args = [String(key.epoch), String(packetId), String(producerNumber), inbound];
     return (await this.change(scripts.inboundSet, key.clientId, args))[0] === 1;
   }

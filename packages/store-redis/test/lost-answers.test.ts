@@ -138,7 +138,7 @@ describe('an answer is lost', () => {
     const request = message('a', 'exactly once', {
       filters: ['a', 'b'],
       producer: { clientId: 'c', number: 1 },
-      inbound: { key, packetId: 5 },
+      inbound: { key, packetId: 5, digest: -5 },
     });
     const lost = proxy.loseAnswerTo('exactly once');
     await expect(store.append([request], now)).rejects.toMatchObject(unavailable);
@@ -260,7 +260,9 @@ describe('an answer is lost', () => {
     const cursors = [{ filter: 'a', acknowledged: 1, above: [] }];
     await expect(store.update(old, { cursors })).rejects.toMatchObject({ code: 'fenced' });
     await expect(store.unsubscribe(old, ['a'])).rejects.toMatchObject({ code: 'fenced' });
-    expect(await store.append([message('a', 'x', { inbound: { key: old, packetId: 1 } })], now)).toEqual([[]]);
+    expect(await store.append([message('a', 'x', { inbound: { key: old, packetId: 1, digest: -1 } })], now)).toEqual([
+      [],
+    ]);
     await store.release(old, {}, now);
     await second.update(current, {});
     expect(await logOf(second, 'a')).toEqual([]);

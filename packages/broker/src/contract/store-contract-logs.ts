@@ -76,12 +76,12 @@ export function logContract(opened: StoreUnderTest): void {
       const producer = { clientId: 'c', number: 1 };
       // The append happened, its session did not hear of it.
       await store.append([message(['a'], 'm', { producer })], now);
-      const again = message(['a'], 'm', { producer, inbound: { key, packetId: 10 } });
+      const again = message(['a'], 'm', { producer, inbound: { key, packetId: 10, digest: -10 } });
       expect(await store.append([again], now)).toEqual([[-1]]);
       expect(await store.append([again], now)).toEqual([[-1]]);
       expect(await logOf(store, 'a')).toEqual(['1 m']);
       const session = await look(store, 'c');
-      expect(session?.inbound).toEqual([{ packetId: 10, producerNumber: 1 }]);
+      expect(session?.inbound).toEqual([{ packetId: 10, producerNumber: 1, digest: -10 }]);
       expect(session?.producerNumber).toBe(1);
     });
 
@@ -89,8 +89,10 @@ export function logContract(opened: StoreUnderTest): void {
       const { store } = opened;
       const key = await durable(store, 'c');
       const producer = { clientId: 'c', number: 4 };
-      expect(await store.append([message([], 'm', { producer, inbound: { key, packetId: 1 } })], now)).toEqual([[]]);
-      expect((await look(store, 'c'))?.inbound).toEqual([{ packetId: 1, producerNumber: 4 }]);
+      expect(
+        await store.append([message([], 'm', { producer, inbound: { key, packetId: 1, digest: -1 } })], now),
+      ).toEqual([[]]);
+      expect((await look(store, 'c'))?.inbound).toEqual([{ packetId: 1, producerNumber: 4, digest: -1 }]);
     });
 
     it('forgets an inbound message when told so', async () => {
@@ -98,13 +100,18 @@ export function logContract(opened: StoreUnderTest): void {
       const key = await durable(store, 'c', 'a');
       for (const number of [1, 2]) {
         await store.append(
-          [message(['a'], 'm', { producer: { clientId: 'c', number }, inbound: { key, packetId: number } })],
+          [
+            message(['a'], 'm', {
+              producer: { clientId: 'c', number },
+              inbound: { key, packetId: number, digest: -number },
+            }),
+          ],
           now,
         );
       }
       await store.update(key, { inboundDelete: [1] });
       const session = await look(store, 'c');
-      expect(session?.inbound).toEqual([{ packetId: 2, producerNumber: 2 }]);
+      expect(session?.inbound).toEqual([{ packetId: 2, producerNumber: 2, digest: -2 }]);
       expect(session?.producerNumber).toBe(2);
       expect(await store.append([message(['a'], 'm', { producer: { clientId: 'c', number: 2 } })], now)).toEqual([
         [-2],

@@ -237,7 +237,7 @@ function append([names, clientId, number, expires, packetId]: [string[], string,
 } {
   return named(`append to ${names} as ${number}`, (store, epochs, now) => {
     const producer = number === null ? null : { clientId, number };
-    const inbound = number === null ? null : { key: keyOf(epochs, clientId), packetId };
+    const inbound = number === null ? null : { key: keyOf(epochs, clientId), packetId, digest: -packetId };
     return store.append(
       [message(names, 'message', { producer, inbound, expiresAt: expires ? now + 1000 : Infinity })],
       now,
@@ -255,7 +255,7 @@ function repeat([names, producers, later]: [string[][], number, boolean]): { nam
       const number = index + 1;
       return message(filterNames, 'again', {
         producer: { clientId: 'c', number },
-        inbound: { key, packetId: number },
+        inbound: { key, packetId: number, digest: -number },
       });
     });
     const append = () => store.append(requests, now, origin);

@@ -129,7 +129,7 @@ export function repeatedAppendContract(opened: StoreUnderTest): void {
       const key = await durable(store, 'c', 'a', 'b');
       const append = writer(store, 'w');
       const producer = { clientId: 'c', number: 1 };
-      const produced = message(['a', 'b'], 'produced', { producer, inbound: { key, packetId: 9 } });
+      const produced = message(['a', 'b'], 'produced', { producer, inbound: { key, packetId: 9, digest: -9 } });
       const batch = [message(['a'], 'x'), produced, message(['a'], 'y'), message(['b', 'a'], 'z')];
       expect(await append(1, batch)).toEqual([[1], [2, 1], [3], [2, 4]]);
       expect(await append(1, batch)).toEqual([[-1], [-2, -1], [-3], [-2, -4]]);
@@ -137,7 +137,7 @@ export function repeatedAppendContract(opened: StoreUnderTest): void {
       expect(await append(2, [message(['a'], 'v'), produced])).toEqual([[5], [-2, -1]]);
       expect(await append(2, [message(['a'], 'v'), produced])).toEqual([[-5], [-2, -1]]);
       expect(await logOf(store, 'a')).toEqual(['1 x', '2 produced', '3 y', '4 z', '5 v']);
-      expect((await look(store, 'c'))?.inbound).toEqual([{ packetId: 9, producerNumber: 1 }]);
+      expect((await look(store, 'c'))?.inbound).toEqual([{ packetId: 9, producerNumber: 1, digest: -9 }]);
     });
 
     it('knows the rest of a batch when a session of it has moved since', async () => {
@@ -147,7 +147,7 @@ export function repeatedAppendContract(opened: StoreUnderTest): void {
       const moving = (number: number): AppendRequest =>
         message(['a', 'b'], `moving ${number}`, {
           producer: { clientId: 'c', number },
-          inbound: { key, packetId: number },
+          inbound: { key, packetId: number, digest: -number },
         });
       const batch = [message(['a'], 'x'), moving(1), message(['a', 'b'], 'y'), moving(2), message(['b'], 'z')];
       expect(await append(1, batch)).toEqual([[1], [2, 1], [3, 2], [4, 3], [4]]);

@@ -145,7 +145,9 @@ export function sessionContract(opened: StoreUnderTest): void {
       await expect(store.unsubscribe(old, ['a'])).rejects.toMatchObject(fenced);
       await expect(store.setWill(old, owner, { record: bytes('w'), delaySeconds: 0 })).rejects.toMatchObject(fenced);
       await expect(store.scheduleWill(old, now)).rejects.toMatchObject(fenced);
-      expect(await store.append([message(['a'], 'm', { inbound: { key: old, packetId: 1 } })], now)).toEqual([[]]);
+      expect(
+        await store.append([message(['a'], 'm', { inbound: { key: old, packetId: 1, digest: -1 } })], now),
+      ).toEqual([[]]);
       const session = await look(store, 'c');
       expect(session?.outbound.map(({ packetId }) => packetId)).toEqual([1]);
       expect(session?.subscriptions.map(({ filter }) => filter)).toEqual(['a']);
@@ -181,7 +183,12 @@ export function sessionContract(opened: StoreUnderTest): void {
       } as const;
       await store.subscribe(key, [full, subscription('b', 1), subscription('$share/g/a/+', 1), subscription('q0', 0)]);
       await store.append(
-        [message(['a/+'], 'x', { producer: { clientId: 'c', number: 3 }, inbound: { key, packetId: 65_535 } })],
+        [
+          message(['a/+'], 'x', {
+            producer: { clientId: 'c', number: 3 },
+            inbound: { key, packetId: 65_535, digest: -65_535 },
+          }),
+        ],
         now,
       );
       await store.update(key, {
@@ -203,7 +210,7 @@ export function sessionContract(opened: StoreUnderTest): void {
           { filter: 'b', acknowledged: 0, above: [] },
         ],
         outbound: [outbound(65_535, 7, 'released'), outbound(2, 0)],
-        inbound: [{ packetId: 65_535, producerNumber: 3 }],
+        inbound: [{ packetId: 65_535, producerNumber: 3, digest: -65_535 }],
         producerNumber: 3,
       });
     });

@@ -23,7 +23,7 @@ export function survivalContract(opened: StoreUnderTest): void {
       const { store } = opened;
       const key = await durable(store, 'c', 'a', 'b');
       const producer = { clientId: 'c', number: 1 };
-      const m = message(['a'], 'm', { producer, inbound: { key, packetId: 3 } });
+      const m = message(['a'], 'm', { producer, inbound: { key, packetId: 3, digest: -3 } });
       await store.append([m, message(['b'], 'x', { expiresAt: now + 1 }), message(['b'], 'y')], now);
       await store.update(key, {
         outboundSet: [outbound(9, 1), outbound(2, 0)],
@@ -57,7 +57,7 @@ export function survivalContract(opened: StoreUnderTest): void {
           { filter: 'b', acknowledged: 1, above: [] },
         ],
         outbound: [outbound(9, 1), outbound(2, 0)],
-        inbound: [{ packetId: 3, producerNumber: 1 }],
+        inbound: [{ packetId: 3, producerNumber: 1, digest: -3 }],
         producerNumber: 1,
       });
     });

@@ -2,6 +2,7 @@
 import { ReasonCode } from '@dunlin/protocol';
 import { PendingAcknowledgement } from '../acknowledgements.ts';
 import type { Connection } from '../connection.ts';
+import { contentDigest } from '../content-digest.ts';
 import type { Publication } from '../publication.ts';
 import type { Producer } from '../publish-router.ts';
 import type { Session } from '../session.ts';
@@ -27,7 +28,7 @@ export function acceptPublish(
   if (match.isPlain && !publication.retain && !(publication.qos === 2 && session.stored)) {
     // Nothing to wait for: everybody who gets it is here.
     connection.broker.metrics.acknowledgementSeconds.counts[0]++;
-    if (publication.qos === 2) session.inboundInflight.add(packetId, 0);
+    if (publication.qos === 2) session.inboundInflight.add(packetId, 0, contentDigest(publication));
     router.route(publication, match, session, null, noProducer);
     const reasonCode = match.isEmpty ? ReasonCode.noMatchingSubscribers : 0;
     acknowledge(connection, publication.qos, packetId, reasonCode);
@@ -39,7 +40,7 @@ export function acceptPublish(
   pending.span = publication.span;
   publication.span = null;
   if (match.isEmpty && !publication.retain) pending.reasonCode = ReasonCode.noMatchingSubscribers;
-  const producer = publication.qos === 2 ? rememberInbound(session, packetId) : noProducer;
+  const producer = publication.qos === 2 ? rememberInbound(session, packetId, publication) : noProducer;
   router.route(publication, match, session, pending, producer);
   connection.acknowledgementPending();
   pending.settle();
@@ -62,14 +63,15 @@ export function acceptAgain(
 }
 
 /** A QoS 2 message gets the session's next producer number (P2). */
-function rememberInbound(session: Session, packetId: number): Producer {
+function rememberInbound(session: Session, packetId: number, publication: Publication): Producer {
+  const digest = contentDigest(publication);
   if (!session.stored) {
-    session.inboundInflight.add(packetId, 0);
+    session.inboundInflight.add(packetId, 0, digest);
     return noProducer;
   }
   const number = ++session.producerNumber;
-  session.inboundInflight.add(packetId, number);
-  return { producer: { clientId: session.clientId, number }, inbound: { key: session.key, packetId } };
+  session.inboundInflight.add(packetId, number, digest);
+  return { producer: { clientId: session.clientId, number }, inbound: { key: session.key, packetId, digest } };
 }
 
 /** Sends PUBACK or PUBREC now, or behind those that still wait [MQTT-4.6.0-2], [MQTT-4.6.0-3]. */

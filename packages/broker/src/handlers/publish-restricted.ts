@@ -4,6 +4,7 @@
 import { ProtocolError, ReasonCode } from '@dunlin/protocol';
 import { PendingAcknowledgement } from '../acknowledgements.ts';
 import type { Connection } from '../connection.ts';
+import { contentDigest } from '../content-digest.ts';
 import { type Delay, delayOf } from '../delayed.ts';
 import type { Publication } from '../publication.ts';
 import { isBridgeStateOf, isDelayedTopic, isRestrictedTopic } from '../restricted-topic.ts';
@@ -120,7 +121,7 @@ function publishDelayed(
   packetId: number,
 ): void {
   const { broker } = connection;
-  if (publication.qos === 2) session.inboundInflight.add(packetId, 0);
+  if (publication.qos === 2) session.inboundInflight.add(packetId, 0, contentDigest(publication));
   if (publication.qos === 0) {
     broker.delayed.add(publication, delay, null);
     return;

@@ -6,6 +6,7 @@
  */
 import { ProtocolError, PublishView, ReasonCode, readPublish } from '@dunlin/protocol';
 import type { Connection } from '../connection.ts';
+import { contentDigest } from '../content-digest.ts';
 import { deliverQos0 } from '../deliver.ts';
 import type { Authorizer } from '../ports/authorizer.ts';
 import type { Metrics } from '../ports/metrics.ts';
@@ -88,7 +89,9 @@ export function handlePublish(
   }
   const packetId = view.packetId;
   if (publication.qos === 2 && session.inbound?.has(packetId)) {
-    receivedAgain(connection, session, publication, match, packetId);
+    if (!view.dup && session.inbound.isOther(packetId, contentDigest(publication)))
+      receivedAnew(connection, session, publication, packetId);
+    else receivedAgain(connection, session, publication, match, packetId);
     if (publication.span !== null) endPublish(publication, 0);
     return;
   }
@@ -182,4 +185,37 @@ function receivedAgain(
   connection.holdFor(answer, (allowed) =>
     settle(allowed, kept, matches.find(kept.bytes, kept.topicStart, kept.topicEnd)),
   );
+}
+
+/**
+ * Another message under an identifier that was not released, and it does not say that it is one again: a client whose state died with its process, and that counts
+ * from 1. [MQTT-4.3.3-10] would have it acknowledged and thrown away; it is a new one, and what was there is through.
+ */
+function receivedAnew(connection: Connection, session: Session, publication: Publication, packetId: number): void {
+  const { broker } = connection;
+  broker.warnings.warn(
+    'a packet identifier in use stands for another message now: the client lost its state',
+    session.clientId,
+    {
+      packetId,
+      topic: publication.topic(),
+    },
+  );
+  session.inboundInflight.delete(packetId);
+  const go = (taken: Publication): void => {
+    const match = broker.matches.find(taken.bytes, taken.topicStart, taken.topicEnd);
+    if (match.isRestricted || broker.authorizer !== null)
+      publishRestricted(connection, session, taken, match, packetId, null);
+    else acceptPublish(connection, session, taken, match, packetId);
+  };
+  if (!session.stored) {
+    go(publication);
+    return;
+  }
+  // Not before the store has forgotten the one before: told of both at once, it could forget the one that is to stay.
+  const kept = keep(publication);
+  const forgotten = new Promise<boolean>((resolve) => {
+    broker.writer.releaseInbound(session, packetId, () => resolve(true));
+  });
+  connection.holdFor(forgotten, () => go(kept));
 }

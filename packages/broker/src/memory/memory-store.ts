@@ -309,7 +309,7 @@ export class MemoryStore implements Store {
     const result = known ?? this.logs.append(request);
     const producerNumber = producer?.number ?? 0;
     session.inbound = session.inbound.filter(({ packetId }) => packetId !== inbound.packetId);
-    session.inbound.push({ packetId: inbound.packetId, producerNumber });
+    session.inbound.push({ packetId: inbound.packetId, producerNumber, digest: inbound.digest });
     session.producerNumber = Math.max(session.producerNumber, producerNumber);
     return result;
   }

@@ -68,6 +68,8 @@ export interface InboundInflight {
   packetId: number;
   /** The producer number it was appended under. */
   producerNumber: number;
+  /** A signed number of 32 bits that stands for its content; 0: not noted. */
+  digest: number;
 }
 
 export interface StoredSession {
@@ -188,8 +190,8 @@ export interface AppendRequest {
   expiresAt: number;
   /** QoS 2: each log refuses a number of this producer that it has already taken (P2). */
   producer: { clientId: string; number: number } | null;
-  /** QoS 2 of a durable session: packet identifier and producer number are remembered in the session together with the append. */
-  inbound: { key: SessionKey; packetId: number } | null;
+  /** QoS 2 of a durable session: packet identifier, producer number and digest are remembered in the session together with the append. */
+  inbound: { key: SessionKey; packetId: number; digest: number } | null;
 }
 
 /** Tells a batch of appends from its repetition. */

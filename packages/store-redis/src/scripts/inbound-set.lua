@@ -1,6 +1,6 @@
 -- Remembers inbound QoS 2 messages that the logs have taken.
 --
--- ARGV  for each: epoch, packet identifier, producer number, inbound message (number, shards of its logs)
+-- ARGV  for each: epoch, packet identifier, producer number, inbound message (number, shards of its logs, digest)
 -- Gives for each: 1, or 0 when the claim has moved meanwhile
 local results = {}
 for change = 1, changes do
