@@ -64,8 +64,8 @@ ${keys.map(row).join('\n')}
 ## Options of a listener
 
 In the file each listener is a map with \`url\` and any of these; behind a URL they are written \`?cert=a.pem&key=a.key\`, and what is a list
-(\`trustedProxies\`, \`origins\`) is named once for each entry. A port left out is 1883 for tcp, 8883 for tls, 8083 for ws and 8084 for wss; a path left
-out is \`/mqtt\`.
+(\`trustedProxies\`, \`origins\`) is named once for each entry. A port left out is 1883 for tcp, 8883 for tls, 8083 for ws and 8084 for wss; without a
+path, WebSocket is spoken at \`/mqtt\` and at \`/\`; with one, there alone.
 
 \`\`\`yaml
 listeners:

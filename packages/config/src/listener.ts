@@ -7,9 +7,9 @@ import type { ClientCertificateMode, ListenerOptions, Scheme, TlsVersion } from 
 export type ListenerAddress =
   | { kind: 'tcp'; host: string; port: number }
   | { kind: 'tls'; host: string; port: number }
-  // With the path that a request for a WebSocket must name.
-  | { kind: 'ws'; host: string; port: number; path: string }
-  | { kind: 'wss'; host: string; port: number; path: string }
+  // With the paths that a request for a WebSocket may name.
+  | { kind: 'ws'; host: string; port: number; paths: string[] }
+  | { kind: 'wss'; host: string; port: number; paths: string[] }
   | {
       kind: 'unix';
       /** Path of the socket in the file system. */
@@ -59,8 +59,8 @@ export interface ListenerInput extends ListenerOptions {
 /** The ports that a URL without one means; 8083 and 8084 are where other brokers have WebSocket. */
 export const defaultPorts = { tcp: 1883, tls: 8883, ws: 8083, wss: 8084 } as const;
 
-/** What clients ask for when nobody said otherwise. */
-export const defaultWebSocketPath = '/mqtt';
+/** What clients ask for when nobody said otherwise; the first is the one that is told. MQTT.js asks for `/` where its URL has no path. */
+const defaultWebSocketPaths = ['/mqtt', '/'];
 
 export const defaultHandshakeTimeoutSeconds = 10;
 
@@ -86,7 +86,8 @@ export function parseListenerUrl(url: string): ListenerAddress | null {
   if (bracketed && !isIPv6(host)) return null;
   const port = match[3] === undefined ? defaultPorts[kind] : Number(match[3]);
   if (port > 65535) return null;
-  if (kind === 'ws' || kind === 'wss') return { kind, host, port, path: match[4] ?? defaultWebSocketPath };
+  if (kind === 'ws' || kind === 'wss')
+    return { kind, host, port, paths: match[4] === undefined ? [...defaultWebSocketPaths] : [match[4]] };
   return match[4] === undefined || match[4] === '/' ? { kind, host, port } : null;
 }
 
@@ -109,7 +110,7 @@ export function isLoopback(address: ListenerAddress): boolean {
 export function formatListenerUrl(address: ListenerAddress): string {
   if (address.kind === 'unix') return `unix:${address.path}`;
   const host = isIPv6(address.host) ? `[${address.host}]` : address.host;
-  const path = address.kind === 'ws' || address.kind === 'wss' ? address.path : '';
+  const path = address.kind === 'ws' || address.kind === 'wss' ? address.paths[0] : '';
   return `${address.kind}://${host}:${address.port}${path}`;
 }
 

@@ -43,8 +43,8 @@ test('ports and paths that a URL leaves out', () => {
   expect(listeners.map(({ address }) => address)).toEqual([
     { kind: 'tcp', host: '127.0.0.1', port: 1883 },
     { kind: 'tls', host: '127.0.0.1', port: 8883 },
-    { kind: 'ws', host: '127.0.0.1', port: 8083, path: '/mqtt' },
-    { kind: 'wss', host: '127.0.0.1', port: 8084, path: '/other/path' },
+    { kind: 'ws', host: '127.0.0.1', port: 8083, paths: ['/mqtt', '/'] },
+    { kind: 'wss', host: '127.0.0.1', port: 8084, paths: ['/other/path'] },
   ]);
 });
 
@@ -71,7 +71,7 @@ test('every option in the file', () => {
   expect(listeners[0]).toEqual({
     url: 'wss://127.0.0.1',
     name: 'door',
-    address: { kind: 'wss', host: '127.0.0.1', port: 8084, path: '/mqtt' },
+    address: { kind: 'wss', host: '127.0.0.1', port: 8084, paths: ['/mqtt', '/'] },
     allowAnonymous: true,
     authentication: ['jwt', 'password-file'],
     methods: [],

@@ -220,6 +220,22 @@ describe('the request', () => {
     await door.broker.until('404: no MQTT at this path');
   });
 
+  test('without a path in the URL: /mqtt, and / of clients that were told of none', async () => {
+    const door = await start(['ws://127.0.0.1:0']);
+    const url = door.url(0);
+    expect(url).toMatch(/\/mqtt$/);
+    for (const [path, status] of Object.entries({ '/mqtt': 101, '/': 101, '/?a=b': 101, '/other': 404, '/mqtt/': 404 }))
+      expect(await statusOf(url.replace('/mqtt', path), upgrade)).toBe(status);
+    const client = await connectAsync(url.replace('/mqtt', ''), { protocolVersion: 5 });
+    await client.endAsync();
+  });
+
+  test('/ alone, where the URL says so', async () => {
+    const door = await start(['ws://127.0.0.1:0/']);
+    expect(await statusOf(door.url(0), upgrade)).toBe(101);
+    expect(await statusOf(`${door.url(0)}mqtt`, upgrade)).toBe(404);
+  });
+
   test.each([
     ['mqtt', ['mqtt']],
     ['mqttv3.1', ['mqttv3.1']],

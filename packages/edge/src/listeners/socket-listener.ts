@@ -97,7 +97,7 @@ export class SocketListener {
     const { listener, address, broker } = this.#options;
     if (address.kind !== 'ws' && address.kind !== 'wss') return null;
     return new WebSocketDoor({
-      path: address.path,
+      paths: address.paths,
       origins: listener.origins,
       frameBytesMax: frameBytesMax(broker.limits.maximumPacketSizeBytes),
       handshakeTimeoutSeconds: listener.handshakeTimeoutSeconds,

@@ -17,7 +17,7 @@ const fragmentsMax = 64 * 1024;
 const subprotocols = ['mqtt', 'mqttv3.1'] as const;
 
 export interface WebSocketDoorOptions {
-  path: string;
+  paths: readonly string[];
   /** Null: those whose host is the one that was asked for. */
   origins: readonly string[] | null;
   /** Largest frame, or message of several frames. */
@@ -89,7 +89,7 @@ export class WebSocketDoor {
   }
 
   #faultOf({ url = '', headers }: IncomingMessage): { status: number; reason: string } | null {
-    if (url.split('?', 1)[0] !== this.#options.path) return { status: 404, reason: 'no MQTT at this path' };
+    if (!this.#options.paths.includes(url.split('?', 1)[0])) return { status: 404, reason: 'no MQTT at this path' };
     if (!this.#admitsOrigin(headers)) return { status: 403, reason: 'not from this origin' };
     const offered = (headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
     if (!subprotocols.some((name) => offered.includes(name)))
