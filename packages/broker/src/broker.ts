@@ -70,6 +70,8 @@ export interface BrokerOptions {
   authorizer: Authorizer | null;
   /** What happens to a publish that is not allowed and that nobody can be told of (QoS 0, MQTT 3): nothing more, or the client is disconnected. Default `drop`. */
   deniedPublish?: 'drop' | 'disconnect';
+  /** What becomes of a will that is not allowed: it alone goes, or the CONNECT is refused. */
+  deniedWill?: 'drop' | 'refuse';
   limits: Limits;
   /** Null, or absent: whoever starts the workers knows which have ended, and releases what they owned. */
   leases?: Leases | null;
@@ -100,6 +102,7 @@ export class Broker {
   readonly authenticator: Authenticator;
   readonly authorizer: Authorizer | null;
   readonly deniedPublish: 'drop' | 'disconnect';
+  readonly deniedWill: 'drop' | 'refuse';
   readonly limits: Limits;
   readonly tracer: Tracer | null;
   readonly tree = new SubscriptionTree();
@@ -148,6 +151,7 @@ export class Broker {
     this.authenticator = options.authenticator;
     this.authorizer = options.authorizer;
     this.deniedPublish = options.deniedPublish ?? 'drop';
+    this.deniedWill = options.deniedWill ?? 'refuse';
     this.flusher = new OutboxFlusher(clock, metrics);
     this.keepAlive = new KeepAlive(clock);
     const seed = options.seed ?? Math.floor(Math.random() * 0x7fffffff);

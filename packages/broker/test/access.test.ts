@@ -168,6 +168,25 @@ describe('an authorizer that answers at once', () => {
     expect((await worker.dial('c', { will: will('fine') })).said()).toEqual(['connack 0x00']);
   });
 
+  test.each(['secret', '$SYS/x', '$delayed/1/secret'])('or is dropped, if so configured: %s', async (topic) => {
+    const { worker } = await World.alone({ authorizer: new ListedTopics('#'), deniedWill: 'drop' });
+    const watcher = await worker.connect('w');
+    await watcher.subscribe('#', 0);
+    await watcher.subscribe('$SYS/#', 0);
+    watcher.received();
+    for (let times = 0; times < 2; times++) {
+      const will = { topic, qos: 0, retain: false, payload: Buffer.from('x'), properties: {} } as const;
+      const client = await worker.connect('c', { will });
+      expect(worker.broker.sessions.get('c')?.will).toBeNull();
+      await client.drop();
+    }
+    expect(watcher.said()).toEqual([]);
+    expect(worker.broker.metrics.dropped['not-authorized']).toBe(2);
+    expect(worker.log.filter((line) => line.includes('will'))).toEqual([
+      `a will that is not allowed was dropped ${JSON.stringify({ client: 'c', topic })}`,
+    ]);
+  });
+
   test('is asked for the filter behind $share and for the topic behind $delayed', async () => {
     const authorizer = new ListedTopics('fine');
     const { worker } = await World.alone({ authorizer });

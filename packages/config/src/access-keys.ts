@@ -86,6 +86,10 @@ export const authorizationShape = {
     description:
       'What happens to a publish that is not allowed and that the client cannot be told of (QoS 0, MQTT 3). MQTT 5 hears 0x87 in PUBACK and PUBREC.',
   }),
+  deniedWill: z.enum(['drop', 'refuse']).default('refuse').meta({
+    description:
+      'What a will that is not allowed does to its CONNECT: the client is refused, or let in without it, as by other brokers. What is dropped is logged.',
+  }),
 };
 
 function textKey(description: string, defaultText: string) {

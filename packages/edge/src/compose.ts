@@ -292,6 +292,7 @@ export function composeBroker(parts: BrokerParts): Broker {
     authenticator: access?.authenticator ?? new AnonymousAuthenticator(),
     authorizer: access?.authorizer ?? null,
     deniedPublish: configuration.authorization.deniedPublish,
+    deniedWill: configuration.authorization.deniedWill,
     limits: configuration.limits,
   });
 }

@@ -66,13 +66,13 @@ async function establish(connection: Connection, packet: ConnectPacket): Promise
     refuseConnect(connection, ReasonCode.notAuthorized, 'what the client signed in with was withdrawn');
     return;
   }
-  await authorizeWill(connection, packet, clientId);
+  const keepsWill = await authorizeWill(connection, packet, clientId);
   const request = {
     clientId,
     cleanStart: packet.cleanStart,
     expirySeconds: expiryOf(connection, packet),
     inflightMax: Math.min(packet.properties.receiveMaximum ?? broker.limits.inflightMax, broker.limits.inflightMax),
-    will: willOf(packet, clientId),
+    will: keepsWill ? willOf(packet, clientId) : null,
   };
   const opened = await broker.sessions.open(connection, request, (session) => {
     connection.connected(session.session);
@@ -177,18 +177,22 @@ function decide(connection: Connection, result: AuthenticationResult): Acceptanc
   return null;
 }
 
-/** A will is a publish that comes later: what the client may not publish, it may not leave behind (features C3). */
-async function authorizeWill(connection: Connection, packet: ConnectPacket, clientId: string): Promise<void> {
-  const { authorizer } = connection.broker;
+/** A will is a publish that comes later: what the client may not publish, it may not leave behind (features C3). False: it is let in without it. */
+async function authorizeWill(connection: Connection, packet: ConnectPacket, clientId: string): Promise<boolean> {
+  const { broker } = connection;
+  const { authorizer } = broker;
   const { will } = packet;
-  if (will === null || isBridgeStateOf(will.topic, clientId)) return;
+  if (will === null || isBridgeStateOf(will.topic, clientId)) return true;
   const client = connection.identity(clientId);
-  if (
-    isRestrictedTopic(will.topic) ||
-    (authorizer !== null && !(await authorizer.authorize(client, 'publish', will.topic, will.qos, will.retain)))
-  ) {
+  const isAllowed =
+    !isRestrictedTopic(will.topic) &&
+    (authorizer === null || (await authorizer.authorize(client, 'publish', will.topic, will.qos, will.retain)));
+  if (isAllowed) return true;
+  if (broker.deniedWill === 'refuse')
     throw new ProtocolError(ReasonCode.notAuthorized, `a will for ${quote(will.topic)} is not allowed`);
-  }
+  broker.metrics.dropped['not-authorized']++;
+  broker.warnings.warn('a will that is not allowed was dropped', clientId, { topic: will.topic });
+  return false;
 }
 
 function sendConnack(

@@ -19,6 +19,7 @@ export interface WorkerOptions {
   authenticator?: Authenticator;
   authorizer?: Authorizer;
   deniedPublish?: 'drop' | 'disconnect';
+  deniedWill?: 'drop' | 'refuse';
   leases?: Leases;
   tracer?: Tracer;
   /** What carries frames between the workers; one that loses nothing unless said otherwise. */
@@ -57,6 +58,7 @@ export class Worker {
       authenticator: options.authenticator ?? new AnonymousAuthenticator(),
       authorizer: options.authorizer ?? null,
       deniedPublish: options.deniedPublish,
+      deniedWill: options.deniedWill,
       leases: options.leases ?? null,
       tracer: options.tracer ?? null,
       limits: { ...defaultLimits, sysIntervalSeconds: 0, ...options.limits },
