@@ -11,6 +11,7 @@ import { Links } from './cluster/links.ts';
 import { Routes } from './cluster/routes.ts';
 import { Connection } from './connection.ts';
 import { ConnectionState } from './connection-state.ts';
+import { ContestedIdentifiers } from './contested-identifiers.ts';
 import { DelayedMessages } from './delayed.ts';
 import { Drain, type DrainOptions } from './drain.ts';
 import { DurableFilters } from './durable-filters.ts';
@@ -98,6 +99,7 @@ export class Broker {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly warnings: RareWarnings;
+  readonly contested: ContestedIdentifiers;
   readonly metrics: Metrics;
   readonly authenticator: Authenticator;
   readonly authorizer: Authorizer | null;
@@ -145,6 +147,7 @@ export class Broker {
     this.clock = clock;
     this.logger = logger;
     this.warnings = new RareWarnings(clock, logger);
+    this.contested = new ContestedIdentifiers(clock, this.warnings);
     this.metrics = metrics;
     this.limits = limits;
     this.tracer = options.tracer ?? null;

@@ -6,6 +6,7 @@ import type { Broker } from './broker.ts';
 import type { Connection } from './connection.ts';
 import { ConnectionState } from './connection-state.ts';
 import { InflightState } from './inflight.ts';
+import { Opening } from './opening.ts';
 import { type Claim, type StoredSession, StoreError } from './ports/store.ts';
 import { Session, type SessionWill } from './session.ts';
 import { removeSubscription, restoreSubscription } from './session-subscriptions.ts';
@@ -16,6 +17,8 @@ import { willDelaySeconds } from './will.ts';
 
 export interface SessionRequest {
   clientId: string;
+  /** Of the client, for the log. */
+  address: string;
   cleanStart: boolean;
   expirySeconds: number;
   inflightMax: number;
@@ -31,26 +34,6 @@ export interface OpenedSession {
 
 /** Stands for a claim that every other gives way to: the store, which orders claims, cannot be asked. */
 const epochUnknown = Number.MAX_SAFE_INTEGER;
-
-/** A CONNECT on its way from the claim to a session in force. */
-class Opening {
-  /** Of its claim; 0 while that is not known. */
-  epoch = 0;
-  /** What the owner before handed to it. */
-  handed: HandedSession | null = null;
-  /** Resolves when the claim is known; never rejects. */
-  readonly claimed: Promise<void>;
-  claimKnown: () => void = () => {};
-  /** Resolves when it has succeeded or failed; never rejects. */
-  done: Promise<void> = Promise.resolve();
-  isDone = false;
-
-  constructor() {
-    this.claimed = new Promise((resolve) => {
-      this.claimKnown = resolve;
-    });
-  }
-}
 
 /** Longer than a question of another worker can be on its way (cluster.ts), and short enough to hold only what closed just now. */
 const closedKeptMilliseconds = 10_000;
@@ -210,6 +193,9 @@ export class Sessions {
       // and that is enough for QoS 2, as after a crash: the state of a handshake is stored before the packet is sent.
       opening.handed = await this.takeFromOther(claim, clientId, cleanStart);
     }
+    const { handed } = opening;
+    if (local !== undefined || (claim.previousOwner !== '' && claim.previousOwner !== broker.self))
+      broker.contested.taken(clientId, request.address, handed?.address ?? '');
     const { will } = claim;
     if (will !== null) broker.pendingWrites.add('publishing a will', () => broker.publishWill(will.record));
     return claim;

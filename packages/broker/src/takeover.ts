@@ -14,6 +14,8 @@ import type { Session } from './session.ts';
 export interface HandedSession {
   cursors: Cursor[];
   outbound: OutboundInflight[];
+  /** Of the client that had it, for the log. */
+  address: string;
 }
 
 /** Everything in flight to the client, as the store keeps it. */
@@ -42,7 +44,11 @@ export function outboundOf(session: Session): OutboundInflight[] {
 }
 
 export function handOver(session: Session): HandedSession {
-  return { cursors: session.cursors.map((cursor) => cursor.stored()), outbound: outboundOf(session) };
+  return {
+    cursors: session.cursors.map((cursor) => cursor.stored()),
+    outbound: outboundOf(session),
+    address: session.connection.transport.remoteAddress,
+  };
 }
 
 /** What the new owner writes so that the store's session becomes the one handed over; changes `stored` alike. */
@@ -62,7 +68,7 @@ export function encodeHanded(handed: HandedSession | null): string {
     ...message,
     record: message.record === null ? null : Buffer.from(message.record).toString('base64'),
   }));
-  return JSON.stringify({ cursors: handed.cursors, outbound });
+  return JSON.stringify({ cursors: handed.cursors, outbound, address: handed.address });
 }
 
 /** Throws FrameError for a text that is no handed session: what is taken from it is written to the store. */
@@ -74,8 +80,12 @@ export function decodeHanded(text: string): HandedSession | null {
   } catch (error) {
     throw new FrameError(`a handed session that is no JSON: ${String(error)}`);
   }
-  const { cursors, outbound } = objectOf(value);
-  return { cursors: arrayOf(cursors).map(cursorOf), outbound: arrayOf(outbound).map(inflightOf) };
+  const { cursors, outbound, address = '' } = objectOf(value); // an earlier release tells no address
+  return {
+    cursors: arrayOf(cursors).map(cursorOf),
+    outbound: arrayOf(outbound).map(inflightOf),
+    address: textOf(address),
+  };
 }
 
 function cursorOf(value: unknown): Cursor {

@@ -316,6 +316,7 @@ test('a worker survives whatever frames come, and goes on', async () => {
 
 test('what a session hands over is read as it was written; other text is a FrameError', () => {
   const handed = fc.record({
+    address: text,
     cursors: fc.array(fc.record({ filter: text, acknowledged: number, above: fc.array(number) })),
     outbound: fc.array(
       fc.record({

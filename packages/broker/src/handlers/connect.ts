@@ -67,8 +67,11 @@ async function establish(connection: Connection, packet: ConnectPacket): Promise
     return;
   }
   const keepsWill = await authorizeWill(connection, packet, clientId);
+  const turn = broker.contested.turnOf(clientId);
+  if (turn !== null) await turn;
   const request = {
     clientId,
+    address: connection.transport.remoteAddress,
     cleanStart: packet.cleanStart,
     expirySeconds: expiryOf(connection, packet),
     inflightMax: Math.min(packet.properties.receiveMaximum ?? broker.limits.inflightMax, broker.limits.inflightMax),

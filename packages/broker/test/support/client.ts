@@ -14,7 +14,7 @@ import type { Transport } from '../../src/ports/transport.ts';
 
 /** A socket's other end: keeps what the broker writes. */
 export class FakeTransport implements Transport {
-  readonly remoteAddress = '192.0.2.1:1883';
+  remoteAddress = '192.0.2.1:1883';
   readonly listener = 'test';
   readonly clientCertificate = null;
   pendingBytes = 0;
