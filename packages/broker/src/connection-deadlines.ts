@@ -9,6 +9,13 @@ export function keepAliveDeadlineSecond(connection: Connection): number {
   return connection.lastReceivedSecond + Math.ceil(connection.keepAliveSeconds * 1.5) + 1;
 }
 
+/** What a client sent before it closed its connection may take so long until it has taken effect: longer than a store or a node is away at a failover, and an end. */
+const endOfStreamWaitSeconds = 30;
+
+export function endOfStreamDeadlineSecond(connection: Connection): number {
+  return connection.endOfStreamSecond + endOfStreamWaitSeconds;
+}
+
 /** When what the client was let in with ends; 0: never. Rounded up: no earlier than its last moment. */
 function acceptanceDeadlineSecond(connection: Connection): number {
   const expiresAt = connection.acceptance?.expiresAt;
@@ -32,6 +39,14 @@ export function checkDeadlines(connection: Connection, nowSecond: number): numbe
     refuseConnect(connection, late, 'CONNECT was not through in time');
     return 0;
   }
+  if (connection.endOfStreamSecond > 0) {
+    const deadline = endOfStreamDeadlineSecond(connection);
+    if (deadline > nowSecond) return deadline;
+    connection.closed();
+    return 0;
+  }
+  // A client that is not read has not been silent: it has not been heard.
+  if (connection.isPaused) connection.lastReceivedSecond = nowSecond;
   let next = 0;
   if (connection.partialSinceSecond > 0) {
     next = connection.partialSinceSecond + limits.partialPacketTimeoutSeconds;

@@ -4,7 +4,7 @@
  *
  * ```
  *   new ── CONNECT ──> connecting ── CONNACK ──> connected ──> closed
- *                      (packets that come already are kept, MQTT 5 section 3.1.4)
+ *                      (packets that come already are held, MQTT 5 section 3.1.4)
  * ```
  */
 import {
@@ -22,7 +22,7 @@ import {
 import { Acknowledgements } from './acknowledgements.ts';
 import type { Broker } from './broker.ts';
 import { type CloseReason, closeReasonOf } from './close-reason.ts';
-import { checkDeadlines } from './connection-deadlines.ts';
+import { checkDeadlines, endOfStreamDeadlineSecond } from './connection-deadlines.ts';
 import { ConnectionState } from './connection-state.ts';
 import { handleAuth } from './handlers/auth.ts';
 import { handleConnect } from './handlers/connect.ts';
@@ -36,6 +36,7 @@ import { handlePubrel } from './handlers/pubrel.ts';
 import { refuseConnect } from './handlers/refuse-connect.ts';
 import { handleSubscribe } from './handlers/subscribe.ts';
 import { handleUnsubscribe } from './handlers/unsubscribe.ts';
+import { type HeldPacket, HeldPackets } from './held-packets.ts';
 import type { KeepAliveEntry } from './keep-alive.ts';
 import { Outbox } from './outbox.ts';
 import type { Acceptance } from './ports/authenticator.ts';
@@ -45,14 +46,8 @@ import type { Session } from './session.ts';
 import type { InboundTopicAliases, OutboundTopicAliases } from './topic-alias.ts';
 import type { TopicMatch } from './topic-match.ts';
 
-/** Packets that come between CONNECT and CONNACK are kept up to this; then the socket is not read. */
-const earlyBytesMax = 64 * 1024;
-
-interface EarlyPacket {
-  header: number;
-  bytes: Buffer;
-  bodyStart: number;
-}
+/** Packets behind something that is waited for are held up to this; then the socket is not read. */
+const heldBytesMax = 64 * 1024;
 
 export class Connection implements PacketSink, KeepAliveEntry {
   readonly broker: Broker;
@@ -85,16 +80,18 @@ export class Connection implements PacketSink, KeepAliveEntry {
   lastReceivedSecond: number;
   partialSinceSecond = 0;
   checkAtSecond = 0;
-  /** SUBSCRIBE and UNSUBSCRIBE are worked off one after the other. */
+  /** A SUBSCRIBE or UNSUBSCRIBE that is being worked off. */
   subscribing: Promise<void> | null = null;
   private readonly decoder: Decoder;
-  private early: EarlyPacket[] | null = null;
-  private earlyBytes = 0;
+  /** Null: there was never any. */
+  private held: HeldPackets | null = null;
   private paused = false;
   /** Not read to its end, since it is to be sent away. */
   private leaving = false;
-  /** Connected, but what the client sends is kept until something is through: the resends of a CONNECT, or an answer (`holdFor`). */
+  /** Connected, but what the client sends is held until something is through: the resends of a CONNECT, a SUBSCRIBE, or an answer (`holdFor`). */
   private holding = false;
+  /** The client has closed its connection behind packets that still have to take effect: since this second; 0: it has not. */
+  endOfStreamSecond = 0;
   /** Links that this client's publishes have filled: it is not read while there is one (cluster/link.ts). */
   private fullLinks = 0;
   private roomWaiters: (() => void)[] | null = null;
@@ -284,16 +281,13 @@ export class Connection implements PacketSink, KeepAliveEntry {
       handleAuth(this, bytes, bodyStart, end);
       return true;
     }
-    if (type === PacketType.connect)
-      throw new ProtocolError(ReasonCode.protocolError, 'a second CONNECT', 'MQTT-3.1.0-2');
-    this.early ??= [];
-    this.early.push({ header, bytes: Buffer.from(bytes.subarray(start, end)), bodyStart: bodyStart - start });
-    this.earlyBytes += end - start;
-    if (this.earlyBytes > earlyBytesMax) this.pauseReading();
+    this.held ??= new HeldPackets();
+    this.held.add(header, bytes, start, bodyStart, end);
+    if (this.held.bytes > heldBytesMax) this.pauseReading();
     return true;
   }
 
-  /** CONNACK is in the outbox. What the client sends is kept until `goOn`. */
+  /** CONNACK is in the outbox. What the client sends is held until `goOn`. */
   connected(session: Session): void {
     this.session = session;
     this.state = ConnectionState.connected;
@@ -301,35 +295,39 @@ export class Connection implements PacketSink, KeepAliveEntry {
     this.broker.metrics.listener(this.transport.listener).connected[this.version]++;
   }
 
-  /** What was kept is handled now, in its order, up to a packet that must be waited for in its turn. */
+  /** What was held takes effect now, in its order, up to a packet that must be waited for in its turn; then the end of the stream, if it was reached. */
   goOn(): void {
     if (this.state !== ConnectionState.connected) return;
     this.holding = false;
-    const early = this.early;
-    this.early = null;
-    this.earlyBytes = 0;
-    if (early !== null && !this.replayEarly(early)) return;
-    if (this.paused) this.resumeIfRoom();
+    if (this.held !== null && !this.replay(this.held)) return;
+    if (this.endOfStreamSecond > 0) this.closed();
+    else if (this.paused) this.resumeIfRoom();
   }
 
   /** False: something has to be waited for again, or the connection has ended. */
-  private replayEarly(early: EarlyPacket[]): boolean {
+  private replay(held: HeldPackets): boolean {
     try {
-      for (let at = 0; at < early.length; at++) {
-        const { header, bytes, bodyStart } = early[at];
-        const goesOn = this.packet(header, bytes, 0, bodyStart, bytes.length);
+      for (let packet = held.shift(); packet !== undefined; packet = held.shift()) {
+        const goesOn = this.packet(packet.header, packet.bytes, 0, packet.bodyStart, packet.bytes.length);
         this.broker.run.flush();
-        if (!goesOn) return false;
-        if (!this.holding) continue;
-        this.early = early.slice(at + 1);
-        for (const left of this.early) this.earlyBytes += left.bytes.length;
-        return false;
+        if (!goesOn || this.holding) return false;
       }
       return true;
     } catch (error) {
       this.failed(error);
       return false;
     }
+  }
+
+  /** The body of the next packet that is held, if it is of this type: such packets may be worked off together. `takeHeld` takes it away. */
+  nextHeld(type: number): HeldPacket | null {
+    const next = this.held?.first;
+    return next !== undefined && next.header >> 4 === type ? next : null;
+  }
+
+  takeHeld(): void {
+    const taken = this.held?.shift();
+    if (taken !== undefined) this.broker.metrics.packetsReceived[taken.header >> 4]++;
   }
 
   private pauseReading(): void {
@@ -341,7 +339,15 @@ export class Connection implements PacketSink, KeepAliveEntry {
   private resumeReading(): void {
     if (!this.paused) return;
     this.paused = false;
+    // What it sent meanwhile was not read: silence is counted from here.
+    this.lastReceivedSecond = this.broker.keepAlive.nowSecond;
     this.transport.resume();
+  }
+
+  /** Nothing that the client sends later takes effect before this is through; it does not reject. */
+  holdUntil(done: Promise<void>): void {
+    this.holding = true;
+    void done.then(() => this.goOn());
   }
 
   /** Waits for an answer before anything that the client sends later is handled; refused means no. */
@@ -386,16 +392,21 @@ export class Connection implements PacketSink, KeepAliveEntry {
     this.pauseReading();
   }
 
+  /** The socket is not read, for whatever reason: that nothing comes says nothing about the client. */
+  get isPaused(): boolean {
+    return this.paused;
+  }
+
   /** Something that came from the client waits for its answer: a publish, a subscription, or what is kept behind them. */
   get owesAnswers(): boolean {
     if (this.state !== ConnectionState.connected) return false;
-    return this.holding || this.subscribing !== null || (this.acknowledgements?.length ?? 0) > 0;
+    return this.holding || (this.acknowledgements?.length ?? 0) > 0;
   }
 
   /** Reading stops for several reasons; it goes on when none of them is left. */
   private resumeIfRoom(): void {
     if (this.leaving || this.fullLinks > 0) return;
-    if (this.earlyBytes > earlyBytesMax) return;
+    if (this.held !== null && this.held.bytes > heldBytesMax) return;
     if (this.outbox.congested && this.outbox.pendingBytes > 2 * this.broker.limits.outboxBytesMax) return;
     if ((this.acknowledgements?.length ?? 0) <= this.broker.limits.receiveMaximum / 2) this.resumeReading();
   }
@@ -544,7 +555,40 @@ export class Connection implements PacketSink, KeepAliveEntry {
     this.disconnect(ReasonCode.sessionTakenOver);
   }
 
-  /** The transport is closed, by whomever. Called once; later calls do nothing. */
+  /**
+   * The transport is closed, by whomever. A client that has sent everything and then closed (FIN, not a reset) has done all it must: what stands before the end
+   * takes effect first, within a bound (connection-deadlines.ts), although no answer can be sent any more (MQTT 5 section 3.1.4: nobody need wait for CONNACK).
+   */
+  transportClosed(error?: Error): void {
+    if (this.state === ConnectionState.closed || this.endOfStreamSecond > 0) return;
+    const isWaiting = this.holding || (this.state === ConnectionState.connecting && this.held !== null);
+    if (error !== undefined || !isWaiting) {
+      this.closed(error);
+      return;
+    }
+    const { keepAlive } = this.broker;
+    this.endOfStreamSecond = Math.max(keepAlive.nowSecond, 1);
+    const deadline = endOfStreamDeadlineSecond(this);
+    // Before CONNACK the deadline of CONNECT stands already.
+    if (this.state === ConnectionState.connected) keepAlive.watch(this, deadline);
+  }
+
+  /** Packets that were read and never took effect, since the connection ended before their turn came. */
+  private giveUpHeld(): void {
+    const { held } = this;
+    this.held = null;
+    if (held === null || held.length === 0) return;
+    this.broker.metrics.packetsGivenUp += held.length;
+    this.broker.logger.warn('packets of a client were given up: its connection ended before their turn came', {
+      client: this.session?.clientId ?? '',
+      address: this.transport.remoteAddress,
+      reason: this.closeReason,
+      packets: held.length,
+      bytes: held.bytes,
+    });
+  }
+
+  /** The connection is over. Called once; later calls do nothing. */
   closed(_error?: Error): void {
     if (this.state === ConnectionState.closed) return;
     const listener = this.broker.metrics.listener(this.transport.listener);
@@ -553,8 +597,7 @@ export class Connection implements PacketSink, KeepAliveEntry {
     this.state = ConnectionState.closed;
     this.acknowledgements?.abandon();
     this.outbox.close();
-    this.early = null;
-    this.earlyBytes = 0;
+    this.giveUpHeld();
     this.broker.keepAlive.forget(this);
     this.acceptance?.permit?.release();
     this.broker.connectionClosed(this);

@@ -79,6 +79,25 @@ describe('keep alive and half packets', () => {
     expect(client.said()).toEqual(['disconnect 0x8d']);
   });
 
+  test('a client that is not read is not taken for a silent one, and has its whole keep alive again afterwards', async () => {
+    const { world, worker } = await World.alone({ limits: { receiveMaximum: 2 } });
+    const durable = await worker.connect('durable', { expiry: 1000, cleanStart: false });
+    await durable.subscribe('log', 1);
+    const client = await worker.connect('c', { version: 4, keepAliveSeconds: 3 });
+    worker.gate.block('append');
+    await client.send(...[1, 2, 3, 4, 5].map((id) => publish('log', 'x', 1, id)));
+    expect(client.transport.paused).toBe(true);
+    await world.clock.pass(60_000);
+    expect(client.isClosed).toBe(false);
+    worker.gate.open('append');
+    await world.clock.settle();
+    expect(client.transport.paused).toBe(false);
+    await world.clock.pass(4000);
+    expect(client.isClosed).toBe(false);
+    await world.clock.pass(3000);
+    expect(client.isClosed).toBe(true);
+  });
+
   test('a packet that is begun must be completed in time', async () => {
     const { world, worker } = await World.alone();
     const client = await worker.connect('c');

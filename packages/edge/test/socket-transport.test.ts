@@ -21,7 +21,7 @@ class FakeConnection {
     this.#tell();
   }
 
-  closed(error?: Error): void {
+  transportClosed(error?: Error): void {
     this.closedWith = error;
     this.#tell();
   }

@@ -84,6 +84,7 @@ export const metricRows: readonly MetricRow[] = [
   { name: 'dunlin_messages_dropped_total', type: 'counter', merge: 'sum', labels: ['reason'], help: 'Messages, or deliveries of one, that ended otherwise than by arriving.', samples: by(dropReasons, (m, reason) => m.dropped[reason]) },
   { name: 'dunlin_messages_retained', type: 'gauge', merge: 'sum', labels: [], help: 'Retained messages in the store; told by the one worker of the cluster that looks after them, 0 elsewhere.', samples: one((m) => m.messagesRetained) },
   { name: 'dunlin_packets_received_total', type: 'counter', merge: 'sum', labels: ['type'], help: 'Packets from clients but PUBLISH.', samples: by(fromClients, (m, type) => m.packetsReceived[packetsFromClients[type]]) },
+  { name: 'dunlin_packets_given_up_total', type: 'counter', merge: 'sum', labels: [], help: 'Packets that were read and never took effect: their connection was reset, or ended by the broker, before their turn came behind something that was waited for.', samples: one((m) => m.packetsGivenUp) },
   { name: 'dunlin_packets_sent_total', type: 'counter', merge: 'sum', labels: ['type'], help: 'Packets to clients but PUBLISH.', samples: by(toClients, (m, type) => m.packetsSent[packetsToClients[type]]) },
   { name: 'dunlin_network_received_bytes_total', type: 'counter', merge: 'sum', labels: [], help: 'Bytes from clients.', samples: one((m) => m.bytesReceived) },
   { name: 'dunlin_network_sent_bytes_total', type: 'counter', merge: 'sum', labels: [], help: 'Bytes to clients.', samples: one((m) => m.bytesSent) },

@@ -5,7 +5,9 @@
  */
 import {
   decodeSubscribe,
+  PacketType,
   ProtocolError,
+  type ProtocolVersion,
   parseShare,
   ReasonCode,
   type SubscribePacket,
@@ -14,6 +16,7 @@ import {
 } from '@dunlin/protocol';
 import type { Connection } from '../connection.ts';
 import { ConnectionState } from '../connection-state.ts';
+import type { HeldPacket } from '../held-packets.ts';
 import type { LogCursor } from '../log-cursor.ts';
 import { type RetainedPage, type StoredSubscription, StoreError } from '../ports/store.ts';
 import type { Session } from '../session.ts';
@@ -23,32 +26,71 @@ import type { Subscription } from '../subscription.ts';
 export function handleSubscribe(connection: Connection, bytes: Buffer, bodyStart: number, end: number): void {
   const packet = decodeSubscribe(bytes, bodyStart, end, connection.version);
   const session = connection.session as Session;
-  inTurn(connection, () => subscribe(connection, session, packet));
+  const packets = [packet, ...takeNext(connection, packet)];
+  inTurn(connection, () => subscribe(connection, session, packets));
 }
 
-/** SUBSCRIBE and UNSUBSCRIBE of one client are worked off one after the other; packets of other types go on meanwhile. */
+/** Filters of SUBSCRIBE packets that are worked off together, and no more than one packet's worth above it. */
+const filtersTogether = 4096;
+
+/** SUBSCRIBE packets that are held right behind this one: they go to the store together, each with its own SUBACK. Those that may end the connection come alone. */
+function takeNext(connection: Connection, first: SubscribePacket): SubscribePacket[] {
+  const packets: SubscribePacket[] = [];
+  if (mayBreakRules(first)) return packets;
+  let filters = first.subscriptions.length;
+  for (
+    let next = connection.nextHeld(PacketType.subscribe);
+    next !== null && filters < filtersTogether;
+    next = connection.nextHeld(PacketType.subscribe)
+  ) {
+    const packet = decodedOrNull(next, connection.version);
+    if (packet === null || mayBreakRules(packet)) break;
+    connection.takeHeld();
+    packets.push(packet);
+    filters += packet.subscriptions.length;
+  }
+  return packets;
+}
+
+/** Null: it breaks the rules, which is said when its turn comes. */
+function decodedOrNull({ bytes, bodyStart }: HeldPacket, version: ProtocolVersion): SubscribePacket | null {
+  try {
+    return decodeSubscribe(bytes, bodyStart, bytes.length, version);
+  } catch {
+    return null;
+  }
+}
+
+function mayBreakRules({ subscriptions }: SubscribePacket): boolean {
+  return subscriptions.some(({ filter, noLocal }) => noLocal && parseShare(filter) !== null);
+}
+
+/** Everything that the client sends behind a SUBSCRIBE or UNSUBSCRIBE takes effect, and is answered, after it. */
 export function inTurn(connection: Connection, work: () => Promise<void>): void {
-  const before = connection.subscribing;
-  const done = (before === null ? work() : before.then(work)).catch((error: unknown) => {
-    if (error instanceof ProtocolError) {
-      connection.protocolError(error);
-      return;
-    }
-    if (error instanceof StoreError && (error.code === 'fenced' || error.code === 'unknown-session')) {
-      connection.fenced();
-      return;
-    }
-    connection.broker.metrics.storeErrors++;
-    connection.broker.logger.warn('a subscription could not be stored', {
-      client: connection.session?.clientId,
-      error: String(error),
-    });
-    connection.disconnect(ReasonCode.serverBusy, 'the session store is not available');
-  });
+  const done = work().catch((error: unknown) => subscribeFailed(connection, error));
   connection.subscribing = done;
-  void done.then(() => {
-    if (connection.subscribing === done) connection.subscribing = null;
+  connection.holdUntil(
+    done.then(() => {
+      connection.subscribing = null;
+    }),
+  );
+}
+
+function subscribeFailed(connection: Connection, error: unknown): void {
+  if (error instanceof ProtocolError) {
+    connection.protocolError(error);
+    return;
+  }
+  if (error instanceof StoreError && (error.code === 'fenced' || error.code === 'unknown-session')) {
+    connection.fenced();
+    return;
+  }
+  connection.broker.metrics.storeErrors++;
+  connection.broker.logger.warn('a subscription could not be stored', {
+    client: connection.session?.clientId,
+    error: String(error),
   });
+  connection.disconnect(ReasonCode.serverBusy, 'the session store is not available');
 }
 
 /**
@@ -62,39 +104,25 @@ interface Granted {
   request: SubscriptionRequest;
 }
 
-/** Without a store, an authorizer or other workers to wait for, all is done when this returns, before the client's next packet. */
-async function subscribe(connection: Connection, session: Session, packet: SubscribePacket): Promise<void> {
+/** What came of SUBSCRIBE packets that were worked off together. */
+class Outcome {
+  /** One each, in the order of the filters of all packets [MQTT-3.8.4-6]. */
+  readonly reasonCodes: number[] = [];
+  readonly replays: Subscription[] = [];
+  readonly cursors: LogCursor[] = [];
+}
+
+/** Works off packets one behind the other: their filters go to the store 64 at a time, whichever packet they stand in. */
+async function subscribe(connection: Connection, session: Session, packets: SubscribePacket[]): Promise<void> {
   const { broker } = connection;
-  const reasonCodes: number[] = []; // one each, in their order [MQTT-3.8.4-6]
-  const replays: Subscription[] = [];
-  const cursors: LogCursor[] = [];
-  for (let from = 0; from < packet.subscriptions.length; from += filtersAtOnce) {
-    const granted: Granted[] = [];
-    for (const request of packet.subscriptions.slice(from, from + filtersAtOnce)) {
-      const checked = check(connection, session, request, granted.length);
-      const reasonCode = typeof checked === 'number' ? checked : await checked;
-      const qos = Math.min(request.qos, broker.limits.maximumQos) as 0 | 1 | 2;
-      reasonCodes.push(reasonCode === 0 ? qos : reasonCode);
-      if (reasonCode !== 0) continue;
-      const stored = { ...request, qos, subscriptionIdentifier: packet.subscriptionIdentifier };
-      if (connection.isBridge) askForBridge(stored);
-      granted.push({ stored, request });
-    }
-    if (connection.state === ConnectionState.closed) return;
-    const ends = session.stored
-      ? await broker.store.subscribe(
-          session.key,
-          granted.map(({ stored }) => stored),
-        )
-      : null;
-    if (session.ended) return;
-    for (let i = 0; i < granted.length; i++) {
-      const { stored, request } = granted[i];
-      const isNew = !session.subscriptions.has(stored.filter);
-      const subscription = addSubscription(broker, session, stored, ends === null ? 0 : ends[i].lastSequence);
-      if (subscription.cursor !== null) cursors.push(subscription.cursor);
-      if (wantsRetained(request, isNew)) replays.push(subscription);
-    }
+  const outcome = new Outcome();
+  const { replays, cursors } = outcome;
+  const all = packets.flatMap(({ subscriptions, subscriptionIdentifier }) =>
+    subscriptions.map((request) => ({ request, subscriptionIdentifier })),
+  );
+  for (let from = 0; from < all.length; from += filtersAtOnce) {
+    const isThere = await subscribeSome(connection, session, all.slice(from, from + filtersAtOnce), outcome);
+    if (!isThere) return;
   }
   if (broker.routes.hasPeers) {
     // A retained message that another worker took a moment ago shall be found, also where the route was known before.
@@ -106,9 +134,51 @@ async function subscribe(connection: Connection, session: Session, packet: Subsc
   const pages = await Promise.all(
     replays.slice(0, filtersAtOnce).map((subscription) => broker.retained.firstPage(subscription)),
   );
-  // [MQTT-3.8.4-1], [MQTT-3.8.4-2]. Before MQTT 5, what was refused is 0x80; MQTT 3.1 has no code for it, and its clients read that one all the same.
-  connection.send({ type: 'suback', packetId: packet.packetId, reasonCodes, properties: {} });
+  let at = 0;
+  for (const { packetId, subscriptions } of packets) {
+    const reasonCodes = outcome.reasonCodes.slice(at, at + subscriptions.length);
+    at += subscriptions.length;
+    // [MQTT-3.8.4-1], [MQTT-3.8.4-2]. Before MQTT 5, what was refused is 0x80; MQTT 3.1 has no code for it, and its clients read that one all the same.
+    connection.send({ type: 'suback', packetId, reasonCodes, properties: {} });
+  }
   if (replays.length > 0) void replayRetained(connection, replays, pages);
+}
+
+/** Checks and stores some filters and puts them in force here. False: the connection or the session ended meanwhile. */
+async function subscribeSome(
+  connection: Connection,
+  session: Session,
+  some: readonly { request: SubscriptionRequest; subscriptionIdentifier: number }[],
+  { reasonCodes, replays, cursors }: Outcome,
+): Promise<boolean> {
+  const { broker } = connection;
+  const granted: Granted[] = [];
+  for (const { request, subscriptionIdentifier } of some) {
+    const checked = check(connection, session, request, granted.length);
+    const reasonCode = typeof checked === 'number' ? checked : await checked;
+    const qos = Math.min(request.qos, broker.limits.maximumQos) as 0 | 1 | 2;
+    reasonCodes.push(reasonCode === 0 ? qos : reasonCode);
+    if (reasonCode !== 0) continue;
+    const stored = { ...request, qos, subscriptionIdentifier };
+    if (connection.isBridge) askForBridge(stored);
+    granted.push({ stored, request });
+  }
+  if (connection.state === ConnectionState.closed) return false;
+  const ends = session.stored
+    ? await broker.store.subscribe(
+        session.key,
+        granted.map(({ stored }) => stored),
+      )
+    : null;
+  if (session.ended) return false;
+  for (let i = 0; i < granted.length; i++) {
+    const { stored, request } = granted[i];
+    const isNew = !session.subscriptions.has(stored.filter);
+    const subscription = addSubscription(broker, session, stored, ends === null ? 0 : ends[i].lastSequence);
+    if (subscription.cursor !== null) cursors.push(subscription.cursor);
+    if (wantsRetained(request, isNew)) replays.push(subscription);
+  }
+  return true;
 }
 
 /** What a bridge of MQTT 3 cannot write into its SUBSCRIBE. A shared subscription has no No Local [MQTT-3.8.3-4]. */

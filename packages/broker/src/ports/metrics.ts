@@ -55,6 +55,8 @@ export class Metrics {
   proxyHeadersRefused = 0;
   /** Connections over the most that one listener takes. */
   listenerFull = 0;
+  /** Packets that were read and never took effect, since their connection ended before their turn came. */
+  packetsGivenUp = 0;
   publishesReceived = 0;
   publishesSent = 0;
   /** Those of QoS 1 and 2 among them; the rest has QoS 0, whose way is the hottest. The same with whole packets in bytes below. */

@@ -16,6 +16,9 @@ import { WebSocketTransport } from './web-socket-transport.ts';
 /** Connections that wait for `accept`: a reconnect storm of a few thousand clients finds room (the system may cut it, see net.core.somaxconn). */
 const backlog = 4096;
 
+/** TCP asks a peer that is silent for so long whether it is there: a client without a keep alive of its own that has vanished is noticed. */
+const keepAliveMilliseconds = 60_000;
+
 /** A WebSocket frame of a client may hold several packets; of one larger than this nobody has need. */
 function frameBytesMax(maximumPacketSizeBytes: number): number {
   return Math.max(2 * maximumPacketSizeBytes, 64 * 1024);
@@ -58,7 +61,8 @@ export class SocketListener {
     this.#proxy = this.#makeProxyDoor();
     this.#tls = this.#makeTlsDoor();
     this.#webSocket = this.#makeWebSocketDoor();
-    this.#server = createServer({ noDelay: true, allowHalfOpen: false }, (socket) => this.#enter(socket));
+    const tcp = { noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveMilliseconds };
+    this.#server = createServer({ ...tcp, allowHalfOpen: false }, (socket) => this.#enter(socket));
     if (listener.connectionsMax !== null) this.#server.maxConnections = listener.connectionsMax;
     this.#server.on('drop', (dropped) => {
       const { remoteAddress, remotePort } = dropped ?? {};

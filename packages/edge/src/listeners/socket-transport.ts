@@ -33,6 +33,8 @@ export class SocketTransport implements Transport {
   private inWrite: boolean;
   private readonly written: (error?: Error | null) => void;
   protected endTimer: NodeJS.Timeout | null;
+  /** Nothing can be sent any more; the connection may have things to finish. */
+  protected isClosed: boolean;
 
   constructor(socket: Socket, listener: string, peer: Peer | null = null) {
     this.socket = socket;
@@ -43,6 +45,7 @@ export class SocketTransport implements Transport {
     this.error = undefined;
     this.waitsForDrain = false;
     this.endTimer = null;
+    this.isClosed = false;
     this.directBytes = 0;
     this.inWrite = false;
     this.written = (error) => this.directDone(error);
@@ -55,6 +58,7 @@ export class SocketTransport implements Transport {
    */
   write(bytes: Buffer): boolean {
     const socket = this.socket;
+    if (this.isClosed) return true;
     if (this.directBytes > 0 || this.waitsForDrain || this.endTimer !== null) {
       socket.write(bytes);
       return false;
@@ -155,7 +159,8 @@ export class SocketTransport implements Transport {
 
   closed(): void {
     if (this.endTimer !== null) clearTimeout(this.endTimer);
-    this.connection?.closed(this.error);
+    this.isClosed = true;
+    this.connection?.transportClosed(this.error);
   }
 }
 

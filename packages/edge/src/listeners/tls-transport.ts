@@ -28,6 +28,7 @@ export class TlsTransport extends SocketTransport {
 
   override write(bytes: Buffer): boolean {
     const { socket } = this;
+    if (this.isClosed) return true;
     if (socket.writableLength === 0 && !this.waitsForDrain) {
       if (bytes.length <= untoldBytesMax) socket.write(bytes);
       else socket.write(bytes, this.flushed);

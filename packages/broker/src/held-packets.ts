@@ -1,0 +1,41 @@
+/** A packet that was read and waits for its turn: a copy, since the decoder's bytes are lent. */
+export interface HeldPacket {
+  header: number;
+  bytes: Buffer;
+  bodyStart: number;
+}
+
+/** What a client sent behind something that is waited for (CONNECT, SUBSCRIBE, an authorizer's answer): it takes effect in the order in which it came. */
+export class HeldPackets {
+  /** Of all of them. */
+  bytes = 0;
+  private readonly packets: HeldPacket[] = [];
+  private head = 0;
+
+  get length(): number {
+    return this.packets.length - this.head;
+  }
+
+  /** The next in turn; undefined: there is none. */
+  get first(): HeldPacket | undefined {
+    return this.packets[this.head];
+  }
+
+  add(header: number, bytes: Buffer, start: number, bodyStart: number, end: number): void {
+    this.packets.push({ header, bytes: Buffer.from(bytes.subarray(start, end)), bodyStart: bodyStart - start });
+    this.bytes += end - start;
+  }
+
+  /** Takes the first away. */
+  shift(): HeldPacket | undefined {
+    const packet = this.packets[this.head];
+    if (packet === undefined) return undefined;
+    this.bytes -= packet.bytes.length;
+    this.head++;
+    if (this.head === this.packets.length || this.head >= 1024) {
+      this.packets.splice(0, this.head);
+      this.head = 0;
+    }
+    return packet;
+  }
+}
