@@ -1,5 +1,6 @@
 // The one place where adapters are chosen: which store, which backplane, who may connect.
-import { readFileSync } from 'node:fs';
+import { readFileSync, statfsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { MessagePort } from 'node:worker_threads';
 import type { Access, AccessOptions, AccessTexts, TokenRecords } from '@dunlin/auth';
@@ -49,10 +50,12 @@ export interface StoreParts {
   port: MessagePort | null;
   /** Called when a store that may be away comes and goes; it begins with being away. */
   onStatus: (connected: boolean) => void;
+  /** Called when the disk of an embedded store takes no writes any more, and when it takes them again. */
+  onWritable?: (isWritable: boolean) => void;
 }
 
 /** The store as one thread sees it, not yet open. LMDB and Redis are loaded only where they are used. */
-export async function composeStore({ configuration, logger, port, onStatus }: StoreParts): Promise<Store> {
+export async function composeStore({ configuration, logger, port, onStatus, onWritable }: StoreParts): Promise<Store> {
   if (port !== null) return new RemoteStore('memory', port);
   const { kind, path, durability } = configuration.store;
   if (kind === 'memory') return new MemoryStore();
@@ -65,7 +68,22 @@ export async function composeStore({ configuration, logger, port, onStatus }: St
     path,
     durability: durability === 'memory' ? 'memory' : 'fsync',
     exclusive: configuration.workers === 1,
+    onWrites: (failure) => {
+      if (failure === null) logger.info('the disk takes writes again', { directory: path });
+      else
+        logger.error('the disk takes no writes: publishes to durable sessions wait', {
+          ...diskOf(path),
+          error: failure.message,
+        });
+      onWritable?.(failure === null);
+    },
   });
+}
+
+/** What an operator asks first when a disk takes no writes. */
+function diskOf(directory: string): { directory: string; freeBytes: number } {
+  const { bavail, bsize } = statfsSync(directory);
+  return { directory: resolve(directory), freeBytes: bavail * bsize };
 }
 
 /** A server that does not answer any more must not hold up the end: what waits for it is not promised to anyone. */

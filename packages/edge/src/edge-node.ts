@@ -230,6 +230,7 @@ export class EdgeNode {
     const hasWorkers = this.#pool.threads.length > 0;
     this.readiness.set({
       store: isStoreRemote(this.#configuration) && !(this.#isStoreConnected && health.store),
+      'store-writes': !health.writable,
       backplane: isInCluster(this.#configuration) && !(hasWorkers && health.backplane),
       routes: isInCluster(this.#configuration) && !this.#pool.isPrepared,
       workers: this.#pool.listening === 0 && !this.readiness.reasons.includes('starting'),

@@ -5,6 +5,7 @@ import type { NotReadyReason } from '@dunlin/telemetry';
 export const reasons = {
   starting: 'starting',
   store: 'store unavailable',
+  'store-writes': 'the store takes no writes',
   backplane: 'backplane unavailable',
   routes: 'routes not loaded',
   workers: 'no worker accepts connections',

@@ -39,12 +39,16 @@ export class Batch {
   /** Transactions that have taken their calls and are not committed. */
   private committing: number;
   private idle: (() => void)[];
+  /** Told what became of each transaction: null when it was committed. */
+  private readonly committed: (failure: StoreError | null) => void;
 
   constructor(
     root: RootDatabase<Uint8Array, Uint8Array>,
     immediate: boolean,
     around: (calls: () => void, special: boolean) => void,
+    committed: (failure: StoreError | null) => void = () => undefined,
   ) {
+    this.committed = committed;
     this.root = root;
     this.immediate = immediate;
     this.around = around;
@@ -104,7 +108,11 @@ export class Batch {
       })
       .then(
         () => this.finished(taken, null),
-        (cause: unknown) => this.finished(taken, cause),
+        (cause: unknown) => {
+          // A promise of its own, with what the system said; it is rejected in this turn, and lmdb gives it to nobody else.
+          (cause as { commitError?: Promise<void> }).commitError?.catch(() => undefined);
+          this.finished(taken, cause);
+        },
       );
   }
 
@@ -150,6 +158,7 @@ export class Batch {
       calls = this.take();
     }
     const failure = cause === null ? null : new StoreError('unavailable', `LMDB: ${describe(cause)}`, cause);
+    this.committed(failure);
     for (const call of calls) {
       if (failure !== null) call.reject(failure);
       else if (call.refused) call.reject(call.outcome);

@@ -37,6 +37,8 @@ export interface LmdbStoreOptions {
   exclusive?: boolean;
   /** Address space reserved at the start, default 16 GiB. The map grows when the data does; this is no limit. */
   mapSizeBytes?: number;
+  /** Called with the first write that the disk does not take, and with null when it takes them again. Calls that fail so are `unavailable`; what is stored can be read. */
+  onWrites?: (failure: StoreError | null) => void;
 }
 
 /**
@@ -60,7 +62,13 @@ export class LmdbStore implements Store {
     const main = openMain(path, durability, mapSizeBytes);
     try {
       const claims = exclusive === true ? null : openClaims(path);
-      this.opened = new Opened(main, claims, durability, durability === 'memory' ? writeMarker(path) : null);
+      this.opened = new Opened(
+        main,
+        claims,
+        durability,
+        durability === 'memory' ? writeMarker(path) : null,
+        (failure) => this.options.onWrites?.(failure),
+      );
     } catch (cause) {
       await main.root.close();
       throw cause;

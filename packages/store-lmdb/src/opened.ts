@@ -25,6 +25,10 @@ import { Retained } from './retained.ts';
 import type { SessionRecord } from './session-records.ts';
 import { Sessions } from './sessions.ts';
 import { storedWill, Wills } from './wills.ts';
+import { WriteWatch } from './write-watch.ts';
+
+/** In the table `meta`: written when it is tried whether the disk takes writes. */
+const probeKey = Buffer.from('probe');
 
 /** Owned sessions, wills or claims let go of in one transaction. */
 const RELEASE_STEP_MAX = 1024;
@@ -53,6 +57,7 @@ export class Opened {
   private readonly claimed: Environment<ClaimTables> | null;
   private readonly marker: string | null;
   private readonly mainBatch: Batch;
+  private readonly writes: WriteWatch;
   private readonly claimBatch: Batch | null;
   /** Calls per client identifier that a main transaction has yet to run or commit: while there are any, the short way is closed. */
   private readonly onLongWay: Map<string, number>;
@@ -64,6 +69,7 @@ export class Opened {
     claimed: Environment<ClaimTables> | null,
     durability: Durability,
     marker: string | null,
+    writesChanged: (failure: StoreError | null) => void,
   ) {
     const writer = new RecordWriter();
     this.lastBatches = new LastBatches();
@@ -81,7 +87,13 @@ export class Opened {
     this.retained = new Retained(main.tables, writer);
     this.onLongWay = new Map();
     this.everybodyOnLongWay = 0;
-    this.mainBatch = new Batch(main.root, durability === 'memory', (calls, special) => this.aroundMain(calls, special));
+    this.writes = new WriteWatch(writesChanged, () => this.mainBatch.call(() => this.probe()));
+    this.mainBatch = new Batch(
+      main.root,
+      durability === 'memory',
+      (calls, special) => this.aroundMain(calls, special),
+      (failure) => this.writes.committed(failure),
+    );
     this.claimBatch = claimed === null ? null : new Batch(claimed.root, true, (calls) => this.aroundClaims(calls));
   }
 
@@ -258,7 +270,13 @@ export class Opened {
     return found.length === RELEASE_STEP_MAX || claims === RELEASE_STEP_MAX;
   }
 
+  /** A write that changes nothing which anybody reads. */
+  private probe(): void {
+    void this.main.tables.meta.put(probeKey, Buffer.alloc(0));
+  }
+
   async close(): Promise<void> {
+    this.writes.stop();
     this.claimBatch?.flush();
     await this.mainBatch.settled();
     if (this.marker !== null) await flush(this.main);

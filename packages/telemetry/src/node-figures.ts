@@ -1,5 +1,13 @@
 /** Why a node may be not ready for clients, in the order in which reasons are told. */
-export const notReadyReasons = ['starting', 'store', 'backplane', 'routes', 'workers', 'draining'] as const;
+export const notReadyReasons = [
+  'starting',
+  'store',
+  'store-writes',
+  'backplane',
+  'routes',
+  'workers',
+  'draining',
+] as const;
 export type NotReadyReason = (typeof notReadyReasons)[number];
 
 /** Until when a listener can show clients a certificate that holds. */

@@ -28,6 +28,8 @@ export class WorkerFigures {
   heapBytes = 0;
   /** 1: reachable, or not needed; 0: away. */
   storeConnected = 1;
+  /** 1: its disk takes writes, or it has none; else 0. */
+  storeWritable = 1;
   backplaneConnected = 1;
 
   /** `listeners`: their names. */

@@ -9,10 +9,11 @@ const periodMilliseconds = 10_000;
  * either, and thousands of clients with it. Sockets catch their own (listeners/socket-transport.ts), and what the broker changes it changes within one
  * synchronous step or under the store's own checks, so going on is the smaller harm: it is logged with its stack and counted.
  */
-export function surviveEscapedErrors(logger: Logger, metrics: Metrics): void {
+export function surviveEscapedErrors(logger: Logger, metrics: Pick<Metrics, 'errorsEscaped'>): void {
   let begun = 0;
   let count = 0;
   const survive = (message: string) => (error: unknown) => {
+    if (isToldElsewhere(error)) return;
     metrics.errorsEscaped++;
     logger.error(message, { error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
     const now = performance.now();
@@ -25,4 +26,12 @@ export function surviveEscapedErrors(logger: Logger, metrics: Metrics): void {
   };
   process.on('uncaughtException', survive('an error was caught by nobody'));
   process.on('unhandledRejection', survive('a failure was awaited by nobody'));
+}
+
+/**
+ * Of a commit that fails, lmdb 3.5.6 rejects a promise that it has given to nobody, beside the one that the store waits for (store-lmdb/src/batch.ts): the same error, known by this
+ * property.
+ */
+function isToldElsewhere(error: unknown): boolean {
+  return error instanceof Error && 'commitError' in error;
 }

@@ -68,6 +68,8 @@ export type WorkerReport =
 /** What a worker needs and can reach. True where it needs none. */
 export interface WorkerHealth {
   store: boolean;
+  /** The store takes writes: its disk does. */
+  writable: boolean;
   backplane: boolean;
 }
 

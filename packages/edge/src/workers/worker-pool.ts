@@ -106,6 +106,7 @@ export class WorkerPool {
     const seats = this.listening > 0 ? this.#seats.filter((seat) => seat.isListening) : this.#seats;
     return {
       store: seats.every((seat) => seat.thread.health?.store !== false),
+      writable: seats.every((seat) => seat.thread.health?.writable !== false),
       backplane: seats.every((seat) => seat.thread.health?.backplane !== false),
     };
   }

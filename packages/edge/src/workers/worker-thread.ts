@@ -88,7 +88,7 @@ export class WorkerThread {
         this.#isEvicted = true;
         break;
       case 'health':
-        this.health = { store: report.store, backplane: report.backplane };
+        this.health = { store: report.store, writable: report.writable, backplane: report.backplane };
         this.#healthChanged();
         break;
       case 'status':

@@ -34,7 +34,7 @@ import { SocketListener } from '../listeners/socket-listener.ts';
 import type { TlsMaterial } from '../listeners/tls-material.ts';
 import { surviveEscapedErrors } from './escaped-errors.ts';
 import { StartLogger } from './start-logger.ts';
-import type { StopPhase, WorkerCommand, WorkerReport, WorkerSetup } from './worker-message.ts';
+import type { StopPhase, WorkerCommand, WorkerHealth, WorkerReport, WorkerSetup } from './worker-message.ts';
 
 /** Clients that were disconnected get this long to read why and to close; a socket closed under their hands may cost them the DISCONNECT. */
 const clientsCloseMilliseconds = 1000;
@@ -75,7 +75,7 @@ class ServingWorker {
   readonly #tls: (TlsMaterial | null)[];
   /** Listeners that are open, by their place in the configuration. */
   readonly #listenersAt = new Map<number, SocketListener>();
-  readonly #health: { store: boolean; backplane: boolean };
+  readonly #health: WorkerHealth;
   #parts!: Parts;
   #isEnding = false;
 
@@ -90,7 +90,7 @@ class ServingWorker {
     const names = listenerNames(configuration);
     this.#figures = new WorkerFigures(names);
     this.#region = new WorkerRegion(this.#figures, names, setup.figures);
-    this.#health = { store: !isStoreRemote(configuration), backplane: !isInCluster(configuration) };
+    this.#health = { store: !isStoreRemote(configuration), writable: true, backplane: !isInCluster(configuration) };
     surviveEscapedErrors(this.#logger, this.#figures.broker);
   }
 
@@ -114,7 +114,8 @@ class ServingWorker {
     const { configuration, version, storePort, accessTexts } = this.#setup;
     const logger = this.#adapterLogger;
     const onStatus = (store: boolean): void => this.#tellHealth({ store });
-    const plain = await composeStore({ configuration, logger, port: storePort, onStatus });
+    const onWritable = (writable: boolean): void => this.#tellHealth({ writable });
+    const plain = await composeStore({ configuration, logger, port: storePort, onStatus, onWritable });
     const store = measuredStore(plain, this.#figures.storeSeconds);
     const leases = await composeLeases(configuration);
     const composed = await composeBackplane({
@@ -214,13 +215,14 @@ class ServingWorker {
   /** Writes what is counted into shared memory. */
   #count(): void {
     this.#figures.storeConnected = this.#health.store ? 1 : 0;
+    this.#figures.storeWritable = this.#health.writable ? 1 : 0;
     this.#figures.backplaneConnected = this.#health.backplane ? 1 : 0;
     this.#parts.broker.observe();
     observeThread(this.#figures);
     this.#region.write();
   }
 
-  #tellHealth(change: { store?: boolean; backplane?: boolean }): void {
+  #tellHealth(change: Partial<WorkerHealth>): void {
     if (this.#health.store && change.store === false) this.#figures.broker.storeOutages++;
     Object.assign(this.#health, change);
     if (change.store !== undefined) this.#brokerLogger.storeConnected(change.store);

@@ -1,0 +1,127 @@
+/**
+ * The disk under an embedded store is full, on a small file system that this test mounts. Seen to fail before: at the first commit that failed the worker ended with all
+ * its clients, and the next one with the next.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { WireClient, withDeadline } from '@dunlin/testkit';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type Dunlin, startBroker } from './command.ts';
+import { greet, publish, receiveTexts, sendPublish, subscribe } from './workers/conversation.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'dunlin-full-'));
+const mayMount = mount('-t', 'tmpfs', '-o', 'size=8m', 'none', directory);
+if (!mayMount) console.warn('skipped: mounting a file system is not allowed here');
+
+function mount(...words: string[]): boolean {
+  try {
+    execFileSync('mount', words, { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+let broker: Dunlin;
+let url: string;
+const wires: WireClient[] = [];
+
+afterAll(() => {
+  if (mayMount) execFileSync('umount', ['--lazy', directory]);
+  rmSync(directory, { recursive: true, force: true });
+});
+
+async function meet(clientId: string, kept = false): Promise<WireClient> {
+  const wire = await WireClient.open(url, 5);
+  wires.push(wire);
+  await greet(wire, { clientId, ...(kept ? { cleanStart: false, sessionExpirySeconds: 3600 } : {}) });
+  return wire;
+}
+
+async function ping(wire: WireClient): Promise<void> {
+  wire.send({ type: 'pingreq' });
+  await wire.expectPacket({ type: 'pingresp' });
+}
+
+async function ask(path: string): Promise<{ status: number; text: string }> {
+  const { address } = broker.log().find(({ msg }) => msg === 'answers over HTTP') as { address: string };
+  const response = await fetch(`${address}${path}`);
+  return { status: response.status, text: await response.text() };
+}
+
+function says(text: string): Promise<void> {
+  return withDeadline(broker.until(text), () => `did not say "${text}":\n${broker.output}`, 20_000);
+}
+
+describe.skipIf(!mayMount).each([1, 2])('a full disk, with %i workers', (workers) => {
+  beforeAll(async () => {
+    mount('-o', 'remount,size=8m', directory);
+    const data = join(directory, `data-${workers}`);
+    const words = ['--workers', String(workers), '--store', 'lmdb', '--data', data, '--admin', '127.0.0.1:0'];
+    const started = await startBroker(words);
+    broker = started.broker;
+    url = `mqtt://127.0.0.1:${started.port}`;
+  });
+  afterEach(async () => {
+    await Promise.all(wires.splice(0).map((wire) => wire.drop()));
+    broker.child.kill('SIGTERM');
+    await broker.finished;
+    rmSync(join(directory, `data-${workers}`), { recursive: true, force: true });
+  });
+
+  test('holds what it would have to store, serves everything else, and goes on by itself when there is room', async () => {
+    const away = await meet('away', true);
+    await subscribe(away, 'kept/#', 1);
+    away.send({ type: 'disconnect', reasonCode: 0, properties: {} });
+    await away.expectClosed();
+    const listener = await meet('listener');
+    await subscribe(listener, 'passing', 1);
+    const bystander = await meet('bystander', true);
+
+    const publisher = await meet('publisher');
+    const padding = 'x'.repeat(60_000);
+    let sent = 0;
+    let acknowledged = 0;
+    const acknowledgements = (async () => {
+      for (;;) {
+        await publisher.expectPacket({ type: 'puback' }, 60_000);
+        acknowledged++;
+        if (acknowledged === 300) return;
+      }
+    })();
+    for (; sent < 300; sent++)
+      sendPublish(publisher, { topic: 'kept/x', payload: `${sent} ${padding}`, qos: 1 }, sent + 1);
+    await says('the disk takes no writes');
+    const line = broker.log().find(({ msg }) => String(msg).startsWith('the disk takes no writes'));
+    expect(line).toMatchObject({ level: 'error', directory: join(directory, `data-${workers}`) });
+    expect(acknowledged).toBeLessThan(300);
+
+    // Everything else goes on.
+    await ping(bystander);
+    const other = await meet('other');
+    for (const [at, qos] of ([0, 1, 1] as const).entries()) {
+      await publish(other, { topic: 'passing', payload: `passing ${at}`, qos });
+      expect(await receiveTexts(listener, 1)).toEqual([`passing ${at}`]);
+    }
+    const { status, text } = await ask('/readyz');
+    expect([status, JSON.parse(text)]).toEqual([503, { ready: false, reasons: ['store-writes'] }]);
+    expect((await ask('/metrics')).text).toContain('dunlin_store_writable 0');
+    expect((await ask('/healthz')).status).toBe(200);
+    const before = acknowledged;
+    await says('messages could not be stored');
+    expect(acknowledged).toBe(before);
+
+    mount('-o', 'remount,size=128m', directory);
+    await says('the disk takes writes again');
+    await acknowledgements;
+    await ping(bystander);
+    await says('ready again');
+    expect((await ask('/readyz')).status).toBe(200);
+    expect(broker.output).not.toMatch(/worker died|by nobody/);
+    const back = await meet('away', true);
+    const texts = await receiveTexts(back, 300);
+    expect(texts.map((payload) => payload.split(' ')[0])).toEqual(Array.from({ length: 300 }, (_, at) => String(at)));
+  });
+});
