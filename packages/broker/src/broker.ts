@@ -16,6 +16,7 @@ import { DelayedMessages } from './delayed.ts';
 import { Drain, type DrainOptions } from './drain.ts';
 import { DurableFilters } from './durable-filters.ts';
 import { Duties } from './duties.ts';
+import { FatalMessages } from './fatal-messages.ts';
 import { GroupDuties } from './group-duties.ts';
 import { GroupLogs } from './group-logs.ts';
 import { KeepAlive } from './keep-alive.ts';
@@ -100,6 +101,7 @@ export class Broker {
   readonly logger: Logger;
   readonly warnings: RareWarnings;
   readonly contested: ContestedIdentifiers;
+  readonly fatalMessages: FatalMessages;
   readonly metrics: Metrics;
   readonly authenticator: Authenticator;
   readonly authorizer: Authorizer | null;
@@ -162,6 +164,7 @@ export class Broker {
     this.pendingWrites = new PendingWrites(clock, logger, metrics);
     this.writer = new SessionWriter(store, clock, logger, metrics);
     this.delivery = new SessionDelivery(store, this.writer, clock, logger, metrics, limits);
+    this.fatalMessages = new FatalMessages(logger, this.delivery);
     this.delivery.tracer = this.tracer;
     this.appends = new AppendQueue(store, writerName(this.self), clock, logger, metrics, this.delivery);
     this.retained = new RetainedMessages(store, this.delivery, clock, logger);

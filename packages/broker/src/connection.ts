@@ -77,6 +77,8 @@ export class Connection implements PacketSink, KeepAliveEntry {
   keepAliveSeconds = 0;
   /** What it is counted under when it ends: set by whatever ends it first. */
   closeReason: CloseReason = 'connection-lost';
+  /** Of its DISCONNECT. */
+  clientReasonCode = 0;
   lastReceivedSecond: number;
   partialSinceSecond = 0;
   checkAtSecond = 0;

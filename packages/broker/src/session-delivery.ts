@@ -298,7 +298,8 @@ export class SessionDelivery {
     cursor?.acknowledge(message.sequence);
   }
 
-  private async contentOf(message: OutboundInflight): Promise<Publication | null> {
+  /** Of a message in flight; null: it is not there any more. */
+  async contentOf(message: OutboundInflight): Promise<Publication | null> {
     const record = await this.recordOf(message);
     if (record === null) return null;
     try {

@@ -320,6 +320,7 @@ export class Sessions {
     handed.outbound = handed.outbound.filter(
       (message) => session.outbound?.stateOf(message.packetId) !== InflightState.none,
     );
+    if (session.stored) this.broker.fatalMessages.ended(session, handed.outbound);
     this.writeBack(session, handed);
   }
 
