@@ -61,7 +61,12 @@ export async function composeStore({ configuration, logger, port, onStatus, onWr
   if (kind === 'memory') return new MemoryStore();
   if (kind === 'redis') {
     const { RedisStore } = await import('@dunlin/store-redis');
-    return new RedisStore({ ...redisOptions(configuration), logger, onStatus });
+    const onWrites = (failure: Error | null): void => {
+      if (failure === null) logger.info('Redis takes writes again');
+      else logger.error('Redis takes no writes: publishes to durable sessions wait', { error: failure.message });
+      onWritable?.(failure === null);
+    };
+    return new RedisStore({ ...redisOptions(configuration), logger, onStatus, onWrites });
   }
   const { LmdbStore } = await import('@dunlin/store-lmdb');
   return new LmdbStore({

@@ -55,6 +55,8 @@ function createClient(settings: Settings): Redis {
     name: target.masterName,
     role: 'master',
     sentinelRetryStrategy: () => null,
+    // Sentinels say at once that another server is master now; the old one itself goes on taking writes for some 10 s, and loses them.
+    failoverDetector: true,
     enableTLSForSentinelMode: target.tls,
     ...(target.tls && connection.tls ? { sentinelTLS: connection.tls } : {}),
     ...(sentinel.user === undefined ? {} : { sentinelUsername: sentinel.user }),

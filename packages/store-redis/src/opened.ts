@@ -12,6 +12,7 @@ import { Retained } from './retained.ts';
 import { Sessions } from './sessions.ts';
 import { Turn } from './turn.ts';
 import { Wills } from './wills.ts';
+import { WriteRefusals } from './write-refusals.ts';
 
 /** The link that a URL asks for. */
 export function createLink(settings: Settings, onState: (connected: boolean) => void): OwnLink {
@@ -32,6 +33,7 @@ export class Opened {
   readonly delayed: Delayed;
   private readonly link: OwnLink;
   private readonly turn: Turn;
+  private readonly refusals: WriteRefusals;
   private readonly giveUp: (error: Error) => void;
 
   constructor(settings: Settings) {
@@ -44,7 +46,8 @@ export class Opened {
       settings.onStatus(connected);
     });
     const keys = new Keys(settings.prefix);
-    this.turn = new Turn(this.link);
+    this.refusals = new WriteRefusals(settings.onWrites);
+    this.turn = new Turn(this.link, (error) => this.refusals.saw(error));
     this.order = new Order();
     this.logs = new Logs(this.turn, keys);
     this.groups = new Groups(this.turn, keys, this.logs);
@@ -61,6 +64,7 @@ export class Opened {
     await this.order.idle();
     await this.turn.drain();
     this.link.close();
+    this.refusals.close();
     this.giveUp(new StoreError('closed', 'the Redis store was closed before it was connected'));
   }
 }

@@ -28,6 +28,8 @@ export interface RedisStoreOptions {
   logger?: Logger;
   /** Called when the store becomes reachable or unreachable: a node is ready while it is reachable. */
   onStatus?: (connected: boolean) => void;
+  /** Called when Redis refuses to write (its memory or disk is full, it lacks replicas, it became a replica), and with null when it does not any more. Calls that it refuses are `unavailable`. */
+  onWrites?: (failure: Error | null) => void;
   /** How long Redis may be silent while it owes an answer, before the connection is given up. Default 4000. */
   silenceMilliseconds?: number;
 }
@@ -40,6 +42,7 @@ export interface Settings {
   readonly prefix: string;
   readonly logger: Logger;
   readonly onStatus: (connected: boolean) => void;
+  readonly onWrites: (failure: Error | null) => void;
   readonly silenceMilliseconds: number;
   /** What every connection to a server has in common. */
   readonly connection: RedisOptions;
@@ -62,6 +65,7 @@ export function readSettings(options: RedisStoreOptions): Settings {
     prefix: options.prefix ?? 'dunlin',
     logger: options.logger ?? silent,
     onStatus: options.onStatus ?? (() => {}),
+    onWrites: options.onWrites ?? (() => {}),
     silenceMilliseconds,
     sentinel: options.sentinel ?? {},
     connection: {

@@ -3,6 +3,7 @@ import { Keys } from './keys.ts';
 import type { OwnLink } from './links.ts';
 import { createLink } from './opened.ts';
 import { type RedisStoreOptions, readSettings, type Settings } from './options.ts';
+import { storeError } from './reply-error.ts';
 import { type Script, scripts } from './scripts.ts';
 import { slotOf } from './slot.ts';
 
@@ -75,8 +76,7 @@ export class RedisLeases implements Leases {
       await confirmed;
       return answer;
     } catch (error) {
-      if (error instanceof StoreError) throw error;
-      throw new StoreError('unavailable', `Redis: ${(error as Error).message}`, error);
+      throw storeError(error);
     }
   }
 }

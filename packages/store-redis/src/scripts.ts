@@ -20,8 +20,38 @@ function read(name: string): string {
   return readFileSync(new URL(`${name}.lua`, directory), 'utf8');
 }
 
+/**
+ * Scripts that free memory, move something on or renew a lease run when the memory of Redis is full: refused, it could not be emptied by being read, and nodes would
+ * be taken for dead. The others are refused whole, by their first command that writes. The flag needs Redis 7.0 or Valkey.
+ */
+const allowed = new Set([
+  ...[
+    'trim',
+    'cursors',
+    'cursor-finish',
+    'update',
+    'release',
+    'release-owner',
+    'claim',
+    'end-session',
+    'producers-forget',
+  ],
+  ...[
+    'group-claim',
+    'group-update',
+    'group-take',
+    'will-schedule',
+    'will-take',
+    'will-remove',
+    'delayed-take',
+    'delayed-remove',
+  ],
+  ...['lease-renew', 'lease-bury', 'inbound-set'],
+]);
+
 function script(name: string, family: Family, shardKeys: string[], writes = true, parts = ''): Script {
-  const source = parts + read(name);
+  const flags = allowed.has(name) ? '#!lua flags=allow-oom\n' : '';
+  const source = flags + parts + read(name);
   return { name, family, shardKeys, writes, source, sha: createHash('sha1').update(source).digest('hex') };
 }
 

@@ -3,8 +3,8 @@
  *
  * Changes of one kind share a call: a change joins the last call of its kind unless something that touches the same was added behind it.
  */
-import { StoreError } from '@dunlin/broker';
 import type { Shard } from './keys.ts';
+import { storeError } from './reply-error.ts';
 import type { Script } from './scripts.ts';
 
 export type Argument = string | Buffer;
@@ -175,8 +175,12 @@ export class Turn {
   private underWay: number;
   private idle: (() => void)[];
 
-  constructor(link: Link) {
+  /** Told every error of Redis. */
+  private readonly failed: (error: unknown) => void;
+
+  constructor(link: Link, failed: (error: unknown) => void) {
     this.link = link;
+    this.failed = failed;
     this.calls = [];
     this.open = new Map();
     this.touched = new Map();
@@ -275,7 +279,10 @@ export class Turn {
     confirmedReply
       .then(
         (answer) => call.settle(answer),
-        (error: unknown) => call.fail(storeError(error)),
+        (error: unknown) => {
+          this.failed(error);
+          call.fail(storeError(error));
+        },
       )
       .finally(() => this.answered());
   }
@@ -286,15 +293,3 @@ export class Turn {
     for (const wake of this.idle.splice(0)) wake();
   }
 }
-
-function storeError(error: unknown): StoreError {
-  if (error instanceof StoreError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  if (message.startsWith('FENCED ')) return new StoreError('fenced', `Redis: ${message}`, error);
-  // A script that stops by itself met what it cannot read; everything else is the server's state or the connection's.
-  const code = /user_script|Error running script|WRONGTYPE/.test(message) ? 'corrupt' : 'unavailable';
-  return new StoreError(code, `Redis: ${message.slice(0, messageLengthMax)}`, error);
-}
-
-/** Some messages of Redis repeat the arguments. */
-const messageLengthMax = 300;
