@@ -28,7 +28,7 @@ import { NodeDrain } from './drain.ts';
 import { refuseSharedPort } from './listeners/socket-listener.ts';
 import { connectionsMax, memoryLimitBytes } from './node-limits.ts';
 import { NodeStatus } from './node-status.ts';
-import { lockData } from './store/data-lock.ts';
+import { lockData, widerThanNeeded } from './store/data-lock.ts';
 import { StoreThread } from './store/store-thread.ts';
 import type { WorkerStatus } from './workers/worker-message.ts';
 import { WorkerPool } from './workers/worker-pool.ts';
@@ -192,6 +192,12 @@ export class EdgeNode {
     const { kind, path } = configuration.store;
     if (kind === 'memory' && this.#storeThread === null) return;
     if (kind === 'lmdb') this.#unlockData = await lockData(path);
+    const modes = kind === 'lmdb' ? widerThanNeeded(path) : null;
+    if (modes !== null)
+      this.#logger.warn('other users can get at the data directory: chmod 700 it, and 600 its files', {
+        path,
+        ...modes,
+      });
     const port = this.#storeThread?.connect() ?? null;
     const onStatus = (connected: boolean): void => {
       this.#isStoreConnected = connected;
