@@ -4,6 +4,7 @@
 import { ProtocolError } from '@dunlin/protocol';
 import type { Broker } from './broker.ts';
 import { RecordError } from './message-record.ts';
+import { StoreError } from './ports/store.ts';
 
 const secondMilliseconds = 1000;
 /** Wills, sessions taken from the store at once. */
@@ -62,6 +63,8 @@ export class Duties {
     this.running.add(what);
     duty()
       .catch((error: unknown) => {
+        // Under way when the worker stopped: there is nothing to try again.
+        if (this.stops.length === 0 && error instanceof StoreError && error.code === 'closed') return;
         this.broker.metrics.storeErrors++;
         this.broker.logger.warn(`${what} failed; it will be tried again`, { error: String(error) });
       })

@@ -8,6 +8,8 @@ interface Call {
   run: () => unknown;
   /** Passed on to `around`. */
   special: boolean;
+  /** Adds to what is stored: left out when the disk has refused a transaction, so that the others get through. */
+  grows: boolean;
   resolve: (value: never) => void;
   reject: (cause: unknown) => void;
   /** What `run` gave, or the StoreError it threw. */
@@ -25,7 +27,8 @@ interface Call {
  *              then travels with it, and what arrives while the commit is under way makes the next transaction.
  *
  * A call that throws a StoreError is refused alone, so it must throw before it writes. Anything else aborts the transaction and refuses
- * every call in it with `unavailable`.
+ * every call in it with `unavailable`, unless it was the disk, and there are calls that add nothing to what is stored: those are run again
+ * without the others.
  */
 export class Batch {
   private readonly root: RootDatabase<Uint8Array, Uint8Array>;
@@ -39,16 +42,19 @@ export class Batch {
   /** Transactions that have taken their calls and are not committed. */
   private committing: number;
   private idle: (() => void)[];
-  /** Told what became of each transaction: null when it was committed. */
-  private readonly committed: (failure: StoreError | null) => void;
+  /** Told of each transaction that the disk refused. */
+  private readonly diskRefused: (failure: StoreError) => void;
+  /** The disk has refused a transaction. Until one that adds something gets through, transactions run on this thread: lmdb's writer thread would print a stack for each that fails. */
+  private refusedByDisk: boolean;
 
   constructor(
     root: RootDatabase<Uint8Array, Uint8Array>,
     immediate: boolean,
     around: (calls: () => void, special: boolean) => void,
-    committed: (failure: StoreError | null) => void = () => undefined,
+    diskRefused: (failure: StoreError) => void = () => undefined,
   ) {
-    this.committed = committed;
+    this.diskRefused = diskRefused;
+    this.refusedByDisk = false;
     this.root = root;
     this.immediate = immediate;
     this.around = around;
@@ -64,12 +70,18 @@ export class Batch {
     return this.waiting.length > 0 || this.committing > 0;
   }
 
-  call<T>(run: () => T, special = false): Promise<T> {
-    return new Promise<T>((resolve, reject) => this.push(run, special, resolve, reject));
+  call<T>(run: () => T, special = false, grows = false): Promise<T> {
+    return new Promise<T>((resolve, reject) => this.push(run, special, resolve, reject, grows));
   }
 
-  push<T>(run: () => T, special: boolean, resolve: (value: T) => void, reject: (cause: unknown) => void): void {
-    this.waiting.push({ run, special, resolve, reject, outcome: undefined, refused: false });
+  push<T>(
+    run: () => T,
+    special: boolean,
+    resolve: (value: T) => void,
+    reject: (cause: unknown) => void,
+    grows = false,
+  ): void {
+    this.waiting.push({ run, special, grows, resolve, reject, outcome: undefined, refused: false });
     if (!this.scheduled) this.schedule();
   }
 
@@ -90,7 +102,7 @@ export class Batch {
       setImmediate(() => this.schedule());
       return;
     }
-    if (this.immediate) {
+    if (this.immediate || (this.refusedByDisk && this.committing === 0)) {
       setImmediate(() => {
         this.scheduled = false;
         this.runImmediately();
@@ -108,12 +120,19 @@ export class Batch {
       })
       .then(
         () => this.finished(taken, null),
-        (cause: unknown) => {
-          // A promise of its own, with what the system said; it is rejected in this turn, and lmdb gives it to nobody else.
-          (cause as { commitError?: Promise<void> }).commitError?.catch(() => undefined);
-          this.finished(taken, cause);
-        },
+        (cause: unknown) => void this.refused(taken, cause),
       );
+  }
+
+  /** Of a commit that failed, lmdb tells what the system said by a second promise, which is rejected in the same turn. */
+  private async refused(calls: Call[], cause: unknown): Promise<void> {
+    let reason = cause;
+    try {
+      await (cause as { commitError?: Promise<never> }).commitError;
+    } catch (commitError) {
+      reason = commitError;
+    }
+    this.finished(calls, reason);
   }
 
   private runImmediately(): void {
@@ -158,7 +177,17 @@ export class Batch {
       calls = this.take();
     }
     const failure = cause === null ? null : new StoreError('unavailable', `LMDB: ${describe(cause)}`, cause);
-    this.committed(failure);
+    if (failure === null) {
+      if (this.refusedByDisk) this.refusedByDisk = !calls.some(({ grows }) => grows);
+    } else if (isOfDisk(cause)) {
+      this.refusedByDisk = true;
+      this.diskRefused(failure);
+      const again = withoutGrowing(calls);
+      if (again.length > 0) {
+        calls = calls.filter(({ grows }) => grows);
+        this.waiting = again.concat(this.waiting);
+      }
+    }
     for (const call of calls) {
       if (failure !== null) call.reject(failure);
       else if (call.refused) call.reject(call.outcome);
@@ -188,4 +217,20 @@ function runEach(calls: Call[]): void {
       call.refused = true;
     }
   }
+}
+
+/** Of the system, or of LMDB itself. What a call threw has no number. */
+function isOfDisk(cause: unknown): boolean {
+  return typeof (cause as { code?: unknown }).code === 'number';
+}
+
+/** The calls of a refused transaction that may get through without the others; none: it would be the same transaction again. */
+function withoutGrowing(calls: Call[]): Call[] {
+  const again = calls.filter(({ grows }) => !grows);
+  if (again.length === calls.length) return [];
+  for (const call of again) {
+    call.outcome = undefined;
+    call.refused = false;
+  }
+  return again;
 }

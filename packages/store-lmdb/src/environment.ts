@@ -9,10 +9,13 @@ import {
   readFileSync,
   readSync,
   rmSync,
+  statfsSync,
+  statSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { endianness } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { StoreError } from '@dunlin/broker';
 import { type Database, open, type RootDatabase } from 'lmdb';
@@ -48,7 +51,7 @@ const READERS_MAX = 512;
  */
 export function openMain(path: string, durability: Durability, mapSizeBytes?: number): Environment<Tables> {
   try {
-    mkdirSync(path, { recursive: true });
+    mkdirSync(path, { recursive: true, mode: 0o700 });
     checkMachineStayedUp(path);
     const environment = openTables<Tables>(join(path, 'main.mdb'), mainTables, {
       noSync: durability === 'memory',
@@ -74,9 +77,36 @@ export function openClaims(path: string): Environment<ClaimTables> {
     for (const file of readdirSync(path)) {
       if (file.startsWith('claims') && !file.startsWith(name)) rmSync(join(path, file), { force: true });
     }
-    return openTables<ClaimTables>(join(path, name), claimTables, { noSync: boot !== '', mapSize: 2 ** 30 });
+    const environment = openTables<ClaimTables>(join(path, name), claimTables, {
+      noSync: boot !== '',
+      mapSize: 2 ** 30,
+    });
+    reserve(environment, join(path, name));
+    return environment;
   } catch (cause) {
     throw new StoreError('unavailable', `cannot open the claims at ${path}: ${(cause as Error).message}`, cause);
+  }
+}
+
+/** Room for claims of some 50,000 clients, and no more than a sixteenth of what is free. */
+const RESERVE_BYTES_MAX = 16 * 1024 ** 2;
+
+/** Makes the file larger than LMDB needs it, so that clients can connect when the disk is full. Within a transaction: no other thread makes it larger meanwhile. */
+function reserve(environment: Environment<ClaimTables>, file: string): void {
+  environment.root.transactionSync(() => {
+    const { bavail, bsize } = statfsSync(dirname(file));
+    const wantedBytes = Math.min(RESERVE_BYTES_MAX, Math.floor((bavail * bsize) / 16));
+    const { size } = statSync(file);
+    if (size < wantedBytes) writeZeros(file, size, wantedBytes - size);
+  });
+}
+
+function writeZeros(file: string, position: number, length: number): void {
+  const descriptor = openSync(file, 'r+');
+  try {
+    writeSync(descriptor, new Uint8Array(length), 0, length, position);
+  } finally {
+    closeSync(descriptor);
   }
 }
 
@@ -88,7 +118,7 @@ let markers = 0;
 export function writeMarker(path: string): string {
   const file = join(path, `${MARKER}${threadId}-${markers++}`);
   try {
-    writeFileSync(file, bootId());
+    writeFileSync(file, bootId(), { mode: 0o600 });
   } catch (cause) {
     throw new StoreError('unavailable', `cannot write ${file}: ${(cause as Error).message}`, cause);
   }
@@ -106,10 +136,15 @@ function openTables<T>(
   options: { noSync: boolean; mapSize: number },
 ): Environment<T> {
   checkFile(file);
+  checkLimits(file, options.mapSize);
+  makePrivate(file);
+  makePrivate(`${file}-lock`);
   const root = open<Uint8Array, Uint8Array>(file, {
     ...options,
     noSubdir: true,
     overlappingSync: false,
+    // With it, a commit that fails rejects one more promise, which lmdb 3.5.6 gives to nobody. Batch gathers calls itself.
+    eventTurnBatching: false,
     maxDbs: names.length + 2,
     maxReaders: READERS_MAX,
     encoding: 'binary',
@@ -138,6 +173,42 @@ function checkFile(file: string): void {
   if (length === 0 || (length === start.byteLength && start.getUint32(LMDB_MAGIC_OFFSET, littleEndian) === LMDB_MAGIC))
     return;
   throw new StoreError('corrupt', `${file} is not an LMDB file`);
+}
+
+/** LMDB makes its files readable for everybody; an empty one that is there already keeps its mode. Only who makes it opens it: closing it would drop the locks that LMDB has on it. */
+function makePrivate(file: string): void {
+  try {
+    closeSync(openSync(file, 'wx', 0o600));
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
+  }
+}
+
+/** lmdb 3.5 ends the process without a word when it may not map its file. Threads of one process share the map. */
+function checkLimits(file: string, mapSizeBytes: number): void {
+  let limits: string;
+  let status: string;
+  let maps: string;
+  try {
+    limits = readFileSync('/proc/self/limits', 'utf8');
+    status = readFileSync('/proc/self/status', 'utf8');
+    maps = readFileSync('/proc/self/maps', 'utf8');
+  } catch {
+    return; // not Linux
+  }
+  const spaceBytes = limitOf(limits, 'Max address space');
+  const usedBytes = Number(/^VmSize:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024;
+  if (usedBytes + mapSizeBytes <= spaceBytes || maps.includes(`${resolve(file)}\n`)) return;
+  throw new StoreError(
+    'unavailable',
+    `cannot open ${file}: this process may have ${spaceBytes} bytes of address space (ulimit -v, RLIMIT_AS) and has ${usedBytes}; ` +
+      `LMDB reserves ${mapSizeBytes} more, which is no memory: raise the limit or remove it`,
+  );
+}
+
+function limitOf(limits: string, name: string): number {
+  const soft = new RegExp(`^${name}\\s+(\\S+)`, 'm').exec(limits)?.[1];
+  return soft === undefined || soft === 'unlimited' ? Infinity : Number(soft);
 }
 
 function checkVersion(environment: Environment<Tables>, path: string): void {

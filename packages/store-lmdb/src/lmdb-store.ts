@@ -1,31 +1,31 @@
-import {
-  type AppendOrigin,
-  type AppendRequest,
-  type AppendResult,
-  type Claim,
-  type ClaimRequest,
-  type DueDuties,
-  type DurableFilter,
-  type DurableGroup,
-  type EndpointId,
-  type GroupChange,
-  type GroupClaim,
-  type GroupKey,
-  type GroupTake,
-  type LogLimits,
-  type LogPage,
-  type RetainedPage,
-  type SessionChange,
-  type SessionKey,
-  type Store,
-  type StoredSubscription,
-  type StoredWill,
+import type {
+  AppendOrigin,
+  AppendRequest,
+  AppendResult,
+  Claim,
+  ClaimRequest,
+  DueDuties,
+  DurableFilter,
+  DurableGroup,
+  EndpointId,
+  GroupChange,
+  GroupClaim,
+  GroupKey,
+  GroupTake,
+  LogLimits,
+  LogPage,
+  RetainedPage,
+  SessionChange,
+  SessionKey,
+  Store,
+  StoredSubscription,
+  StoredWill,
   StoreError,
 } from '@dunlin/broker';
 import { ownersOf } from './claims.ts';
 import { type Durability, openClaims, openMain, writeMarker } from './environment.ts';
 import type { TrimStep } from './logs.ts';
-import { Opened } from './opened.ts';
+import { closed, Opened } from './opened.ts';
 
 export interface LmdbStoreOptions {
   /** A directory; created if missing. Several worker threads of one process may open it, each with its own LmdbStore. */
@@ -180,7 +180,7 @@ export class LmdbStore implements Store {
   append(requests: AppendRequest[], _now: number, origin?: AppendOrigin): Promise<AppendResult[]> {
     const store = this.opened;
     if (store === null) return Promise.reject(closed());
-    if (origin === undefined) return store.write(null, () => store.append(requests, null));
+    if (origin === undefined) return store.write(null, () => store.append(requests, null), true);
     return store.appendOnce(requests, origin);
   }
 
@@ -229,7 +229,7 @@ export class LmdbStore implements Store {
 
   async setRetained(topic: string, record: Uint8Array | null, expiresAt: number): Promise<void> {
     const store = this.use();
-    return store.write(null, () => store.retained.set(topic, record, expiresAt));
+    return store.write(null, () => store.retained.set(topic, record, expiresAt), record !== null);
   }
 
   async readRetained(filter: string, after: string | null, limit: number, now: number): Promise<RetainedPage> {
@@ -279,7 +279,7 @@ export class LmdbStore implements Store {
 
   async addDelayed(record: Uint8Array, dueAt: number): Promise<void> {
     const store = this.use();
-    return store.write(null, () => store.delayed.add(record, dueAt));
+    return store.write(null, () => store.delayed.add(record, dueAt), true);
   }
 
   async takeDueDelayed(now: number, limit: number): Promise<{ id: string; record: Uint8Array }[]> {
@@ -296,8 +296,4 @@ export class LmdbStore implements Store {
     if (this.opened === null) throw closed();
     return this.opened;
   }
-}
-
-function closed(): StoreError {
-  return new StoreError('closed', 'the LMDB store is closed');
 }

@@ -29,6 +29,7 @@ import { WriteWatch } from './write-watch.ts';
 
 /** In the table `meta`: written when it is tried whether the disk takes writes. */
 const probeKey = Buffer.from('probe');
+const PROBE_BYTES = 128 * 1024;
 
 /** Owned sessions, wills or claims let go of in one transaction. */
 const RELEASE_STEP_MAX = 1024;
@@ -56,6 +57,7 @@ export class Opened {
   /** Null: no other thread shares the claims. */
   private readonly claimed: Environment<ClaimTables> | null;
   private readonly marker: string | null;
+  private isClosing: boolean;
   private readonly mainBatch: Batch;
   private readonly writes: WriteWatch;
   private readonly claimBatch: Batch | null;
@@ -85,27 +87,30 @@ export class Opened {
     this.wills = new Wills(main.tables, writer);
     this.delayed = new Delayed(main.tables, writer);
     this.retained = new Retained(main.tables, writer);
+    this.isClosing = false;
     this.onLongWay = new Map();
     this.everybodyOnLongWay = 0;
-    this.writes = new WriteWatch(writesChanged, () => this.mainBatch.call(() => this.probe()));
+    this.writes = new WriteWatch(writesChanged, () => this.probe());
     this.mainBatch = new Batch(
       main.root,
       durability === 'memory',
       (calls, special) => this.aroundMain(calls, special),
-      (failure) => this.writes.committed(failure),
+      (failure) => this.writes.failed(failure),
     );
     this.claimBatch = claimed === null ? null : new Batch(claimed.root, true, (calls) => this.aroundClaims(calls));
   }
 
-  /** Runs in a transaction of the main environment, in the order of the calls: what waits on the short way goes first. `clientId`: whose claim it may touch; null: nobody's. */
-  write<T>(clientId: string | null, run: () => T): Promise<T> {
+  /** Runs in a transaction of the main environment, in the order of the calls: what waits on the short way goes first. `clientId`: whose claim it may touch; null: nobody's. `grows`: it adds to what is stored, and may wait for room. */
+  write<T>(clientId: string | null, run: () => T, grows = false): Promise<T> {
+    if (this.isClosing) return Promise.reject(closed());
     this.claimBatch?.flush();
-    if (clientId === null) return this.mainBatch.call(run);
+    if (clientId === null) return this.mainBatch.call(run, false, grows);
     return new Promise<T>((resolve, reject) => this.pushLong(clientId, run, resolve, reject));
   }
 
   /** Like `write`, for what may touch or read anybody's claim. */
   async writeAll<T>(run: () => T): Promise<T> {
+    if (this.isClosing) throw closed();
     this.claimBatch?.flush();
     this.everybodyOnLongWay++;
     try {
@@ -117,6 +122,7 @@ export class Opened {
 
   /** At once, when nothing of this store is under way; else behind what is. */
   async read<T>(run: () => T): Promise<T> {
+    if (this.isClosing) throw closed();
     this.claimBatch?.flush();
     if (this.mainBatch.busy) return this.mainBatch.call(run);
     // Other threads may have committed since this thread's snapshot was taken.
@@ -198,13 +204,17 @@ export class Opened {
   async appendOnce(requests: readonly AppendRequest[], origin: AppendOrigin): Promise<AppendResult[]> {
     let isNew = false;
     try {
-      return await this.write(null, () => {
-        const known = this.lastBatches.find(origin);
-        const results = this.append(requests, known);
-        isNew = known === null;
-        if (isNew) this.lastBatches.remember(origin, results);
-        return results;
-      });
+      return await this.write(
+        null,
+        () => {
+          const known = this.lastBatches.find(origin);
+          const results = this.append(requests, known);
+          isNew = known === null;
+          if (isNew) this.lastBatches.remember(origin, results);
+          return results;
+        },
+        true,
+      );
     } catch (cause) {
       // The transaction was given up, and what it appended with it.
       if (isNew) this.lastBatches.forget(origin);
@@ -270,12 +280,15 @@ export class Opened {
     return found.length === RELEASE_STEP_MAX || claims === RELEASE_STEP_MAX;
   }
 
-  /** A write that changes nothing which anybody reads. */
-  private probe(): void {
-    void this.main.tables.meta.put(probeKey, Buffer.alloc(0));
+  /** A write that nobody reads, of a size that does not fit into what a transaction leaves free. */
+  private async probe(): Promise<void> {
+    const { meta } = this.main.tables;
+    await this.mainBatch.call(() => void meta.put(probeKey, Buffer.alloc(PROBE_BYTES)), false, true);
+    await this.mainBatch.call(() => void meta.remove(probeKey));
   }
 
   async close(): Promise<void> {
+    this.isClosing = true;
     this.writes.stop();
     this.claimBatch?.flush();
     await this.mainBatch.settled();
@@ -356,6 +369,11 @@ export class Opened {
     calls();
     this.claims.finish();
   }
+}
+
+/** For what goes on by itself while the store is closed under it, such as trimming. */
+export function closed(): StoreError {
+  return new StoreError('closed', 'the LMDB store is closed');
 }
 
 function flush(environment: Environment<unknown>): Promise<void> {

@@ -11,23 +11,30 @@ export class WriteWatch {
   private readonly probe: () => Promise<unknown>;
   private timer: NodeJS.Timeout | null = null;
 
-  /** `changed`: called with the first failure, and with null when a write has succeeded after it. `probe`: writes something small. */
+  /**
+   * `changed`: called with the first failure, and with null when there is room again. `probe`: writes something of a size that needs room: what is small, or adds nothing, gets
+   * through on a full disk now and then, and says nothing.
+   */
   constructor(changed: (failure: StoreError | null) => void, probe: () => Promise<unknown>) {
     this.changed = changed;
     this.probe = probe;
   }
 
-  committed(failure: StoreError | null): void {
-    if (failure === null) {
-      if (this.timer === null) return;
-      this.stop();
-      this.changed(null);
-      return;
-    }
+  failed(failure: StoreError): void {
     if (this.timer !== null) return;
-    // Its result comes back to `committed`.
-    this.timer = setInterval(() => void this.probe().catch(() => undefined), probeMilliseconds);
+    this.timer = setInterval(() => {
+      this.probe().then(
+        () => this.succeeded(),
+        () => undefined,
+      );
+    }, probeMilliseconds);
     this.changed(failure);
+  }
+
+  private succeeded(): void {
+    if (this.timer === null) return;
+    this.stop();
+    this.changed(null);
   }
 
   stop(): void {
