@@ -9,11 +9,14 @@ export function keepAliveDeadlineSecond(connection: Connection): number {
   return connection.lastReceivedSecond + Math.ceil(connection.keepAliveSeconds * 1.5) + 1;
 }
 
-/** What a client sent before it closed its connection may take so long until it has taken effect: longer than a store or a node is away at a failover, and an end. */
-const endOfStreamWaitSeconds = 30;
+/**
+ * What a client sent before DISCONNECT, or before it closed its connection, may take so long until it has taken effect: longer than a store or a node is away at a
+ * failover, and an end.
+ */
+const lastWordWaitSeconds = 30;
 
-export function endOfStreamDeadlineSecond(connection: Connection): number {
-  return connection.endOfStreamSecond + endOfStreamWaitSeconds;
+export function lastWordDeadlineSecond(connection: Connection): number {
+  return connection.lastWordSecond + lastWordWaitSeconds;
 }
 
 /** When what the client was let in with ends; 0: never. Rounded up: no earlier than its last moment. */
@@ -24,6 +27,7 @@ function acceptanceDeadlineSecond(connection: Connection): number {
 
 /** When a connected client must be looked at first; 0: never. */
 export function firstDeadlineSecond(connection: Connection): number {
+  if (connection.lastWordSecond > 0) return lastWordDeadlineSecond(connection);
   const keepAlive = connection.keepAliveSeconds > 0 ? keepAliveDeadlineSecond(connection) : 0;
   const acceptance = acceptanceDeadlineSecond(connection);
   return keepAlive === 0 || (acceptance > 0 && acceptance < keepAlive) ? acceptance : keepAlive;
@@ -39,14 +43,17 @@ export function checkDeadlines(connection: Connection, nowSecond: number): numbe
     refuseConnect(connection, late, 'CONNECT was not through in time');
     return 0;
   }
-  if (connection.endOfStreamSecond > 0) {
-    const deadline = endOfStreamDeadlineSecond(connection);
+  if (connection.lastWordSecond > 0) {
+    const deadline = lastWordDeadlineSecond(connection);
     if (deadline > nowSecond) return deadline;
-    connection.closed();
+    connection.disconnect(ReasonCode.serverBusy, 'what was sent before the end did not take effect in time');
     return 0;
   }
-  // A client that is not read has not been silent: it has not been heard.
-  if (connection.isPaused) connection.lastReceivedSecond = nowSecond;
+  // A client that we do not read has not been silent: it has not been heard. One that does not read us is judged by what it sends.
+  if (connection.isHeldBack) {
+    connection.lastReceivedSecond = nowSecond;
+    if (connection.partialSinceSecond > 0) connection.partialSinceSecond = nowSecond;
+  }
   let next = 0;
   if (connection.partialSinceSecond > 0) {
     next = connection.partialSinceSecond + limits.partialPacketTimeoutSeconds;

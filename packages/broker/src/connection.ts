@@ -22,7 +22,7 @@ import {
 import { Acknowledgements } from './acknowledgements.ts';
 import type { Broker } from './broker.ts';
 import { type CloseReason, closeReasonOf } from './close-reason.ts';
-import { checkDeadlines, endOfStreamDeadlineSecond } from './connection-deadlines.ts';
+import { checkDeadlines, lastWordDeadlineSecond } from './connection-deadlines.ts';
 import { ConnectionState } from './connection-state.ts';
 import { handleAuth } from './handlers/auth.ts';
 import { handleConnect } from './handlers/connect.ts';
@@ -92,8 +92,10 @@ export class Connection implements PacketSink, KeepAliveEntry {
   private leaving = false;
   /** Connected, but what the client sends is held until something is through: the resends of a CONNECT, a SUBSCRIBE, or an answer (`holdFor`). */
   private holding = false;
-  /** The client has closed its connection behind packets that still have to take effect: since this second; 0: it has not. */
-  endOfStreamSecond = 0;
+  /** The client has said its last, by DISCONNECT or by closing, and packets before that still have to take effect: since this second; 0: it has not. */
+  lastWordSecond = 0;
+  /** The transport is closed; what came through it is worked off. */
+  private transportGone = false;
   /** Links that this client's publishes have filled: it is not read while there is one (cluster/link.ts). */
   private fullLinks = 0;
   private roomWaiters: (() => void)[] | null = null;
@@ -286,6 +288,7 @@ export class Connection implements PacketSink, KeepAliveEntry {
     this.held ??= new HeldPackets();
     this.held.add(header, bytes, start, bodyStart, end);
     if (this.held.bytes > heldBytesMax) this.pauseReading();
+    if (type === PacketType.disconnect) this.lastWordCame();
     return true;
   }
 
@@ -294,6 +297,7 @@ export class Connection implements PacketSink, KeepAliveEntry {
     this.session = session;
     this.state = ConnectionState.connected;
     this.holding = true;
+    if (this.lastWordSecond > 0) this.lastWordSecond = Math.max(this.broker.keepAlive.nowSecond, 1); // the time of CONNECT was its own
     this.broker.metrics.listener(this.transport.listener).connected[this.version]++;
   }
 
@@ -301,13 +305,15 @@ export class Connection implements PacketSink, KeepAliveEntry {
   goOn(): void {
     if (this.state !== ConnectionState.connected) return;
     this.holding = false;
-    if (this.held !== null && !this.replay(this.held)) return;
-    if (this.endOfStreamSecond > 0) this.closed();
+    if (this.held !== null && this.held.length > 0 && !this.replay(this.held)) {
+      if (this.paused && this.holding) this.resumeIfRoom(); // what comes may go with what waits
+    } else if (this.transportGone) this.closed();
     else if (this.paused) this.resumeIfRoom();
   }
 
   /** False: something has to be waited for again, or the connection has ended. */
   private replay(held: HeldPackets): boolean {
+    this.broker.delivery.now = this.broker.clock.now();
     try {
       for (let packet = held.shift(); packet !== undefined; packet = held.shift()) {
         const goesOn = this.packet(packet.header, packet.bytes, 0, packet.bodyStart, packet.bytes.length);
@@ -343,6 +349,7 @@ export class Connection implements PacketSink, KeepAliveEntry {
     this.paused = false;
     // What it sent meanwhile was not read: silence is counted from here.
     this.lastReceivedSecond = this.broker.keepAlive.nowSecond;
+    if (this.partialSinceSecond > 0) this.beginPartial();
     this.transport.resume();
   }
 
@@ -394,14 +401,16 @@ export class Connection implements PacketSink, KeepAliveEntry {
     this.pauseReading();
   }
 
-  /** The socket is not read, for whatever reason: that nothing comes says nothing about the client. */
-  get isPaused(): boolean {
-    return this.paused;
+  /** The socket is not read, and not since the client does not read either: that nothing comes says nothing about the client. */
+  get isHeldBack(): boolean {
+    return this.paused && this.outbox.pendingBytes <= 2 * this.broker.limits.outboxBytesMax;
   }
 
   /** Something that came from the client waits for its answer: a publish, a subscription, or what is kept behind them. */
   get owesAnswers(): boolean {
-    if (this.state !== ConnectionState.connected) return false;
+    // Who has said its last sends nothing again elsewhere: it is let through, where others are refused.
+    if (this.state !== ConnectionState.connected)
+      return this.state !== ConnectionState.closed && this.lastWordSecond > 0;
     return this.holding || (this.acknowledgements?.length ?? 0) > 0;
   }
 
@@ -562,17 +571,24 @@ export class Connection implements PacketSink, KeepAliveEntry {
    * takes effect first, within a bound (connection-deadlines.ts), although no answer can be sent any more (MQTT 5 section 3.1.4: nobody need wait for CONNACK).
    */
   transportClosed(error?: Error): void {
-    if (this.state === ConnectionState.closed || this.endOfStreamSecond > 0) return;
+    if (this.state === ConnectionState.closed || this.transportGone) return;
     const isWaiting = this.holding || (this.state === ConnectionState.connecting && this.held !== null);
     if (error !== undefined || !isWaiting) {
       this.closed(error);
       return;
     }
+    this.transportGone = true;
+    this.drained(); // there is nobody to wait for any more
+    this.lastWordCame();
+  }
+
+  /** It says no more, and what it said waits: for a bounded time. */
+  private lastWordCame(): void {
+    if (this.lastWordSecond > 0) return;
     const { keepAlive } = this.broker;
-    this.endOfStreamSecond = Math.max(keepAlive.nowSecond, 1);
-    const deadline = endOfStreamDeadlineSecond(this);
+    this.lastWordSecond = Math.max(keepAlive.nowSecond, 1);
     // Before CONNACK the deadline of CONNECT stands already.
-    if (this.state === ConnectionState.connected) keepAlive.watch(this, deadline);
+    if (this.state === ConnectionState.connected) keepAlive.watch(this, lastWordDeadlineSecond(this));
   }
 
   /** Packets that were read and never took effect, since the connection ended before their turn came. */

@@ -11,8 +11,7 @@ import type { Subscription } from './subscription.ts';
  * it; "cannot tell" means no.
  */
 export function checkSubscriptions(connection: Connection, session: Session): Promise<void> {
-  inTurn(connection, () => removeForbidden(connection, session));
-  return connection.subscribing ?? Promise.resolve();
+  return inTurn(connection, () => removeForbidden(connection, session));
 }
 
 async function removeForbidden(connection: Connection, session: Session): Promise<void> {

@@ -25,7 +25,7 @@ async function connected() {
   let drained = Promise.withResolvers<void>();
   const connection = {
     receive: () => undefined,
-    closed: () => undefined,
+    transportClosed: () => undefined,
     drained: () => {
       drained.resolve();
       drained = Promise.withResolvers<void>();

@@ -27,11 +27,8 @@ export function handleSubscribe(connection: Connection, bytes: Buffer, bodyStart
   const packet = decodeSubscribe(bytes, bodyStart, end, connection.version);
   const session = connection.session as Session;
   const packets = [packet, ...takeNext(connection, packet)];
-  inTurn(connection, () => subscribe(connection, session, packets));
+  connection.holdUntil(inTurn(connection, () => subscribe(connection, session, packets)));
 }
-
-/** Filters of SUBSCRIBE packets that are worked off together, and no more than one packet's worth above it. */
-const filtersTogether = 4096;
 
 /** SUBSCRIBE packets that are held right behind this one: they go to the store together, each with its own SUBACK. Those that may end the connection come alone. */
 function takeNext(connection: Connection, first: SubscribePacket): SubscribePacket[] {
@@ -40,7 +37,7 @@ function takeNext(connection: Connection, first: SubscribePacket): SubscribePack
   let filters = first.subscriptions.length;
   for (
     let next = connection.nextHeld(PacketType.subscribe);
-    next !== null && filters < filtersTogether;
+    next !== null && filters < filtersAtOnce;
     next = connection.nextHeld(PacketType.subscribe)
   ) {
     const packet = decodedOrNull(next, connection.version);
@@ -65,15 +62,16 @@ function mayBreakRules({ subscriptions }: SubscribePacket): boolean {
   return subscriptions.some(({ filter, noLocal }) => noLocal && parseShare(filter) !== null);
 }
 
-/** Everything that the client sends behind a SUBSCRIBE or UNSUBSCRIBE takes effect, and is answered, after it. */
-export function inTurn(connection: Connection, work: () => Promise<void>): void {
-  const done = work().catch((error: unknown) => subscribeFailed(connection, error));
-  connection.subscribing = done;
-  connection.holdUntil(
-    done.then(() => {
-      connection.subscribing = null;
-    }),
+/** Changes of a client's subscriptions are worked off one after the other: its own, and what new rules take from it. Resolves when this one is through. */
+export function inTurn(connection: Connection, work: () => Promise<void>): Promise<void> {
+  const before = connection.subscribing;
+  const done = (before === null ? work() : before.then(work)).catch((error: unknown) =>
+    subscribeFailed(connection, error),
   );
+  connection.subscribing = done;
+  return done.then(() => {
+    if (connection.subscribing === done) connection.subscribing = null;
+  });
 }
 
 function subscribeFailed(connection: Connection, error: unknown): void {
@@ -95,9 +93,9 @@ function subscribeFailed(connection: Connection, error: unknown): void {
 
 /**
  * Filters of one SUBSCRIBE that are checked before those ahead of them are in force: so that one packet of thousands cannot pass limits that it exceeds as a
- * whole.
+ * whole. Packets that travel together hold no more, and one packet's worth above it: what is retained for all of them is read before they are answered.
  */
-const filtersAtOnce = 64;
+export const filtersAtOnce = 64;
 
 interface Granted {
   stored: StoredSubscription;

@@ -2,29 +2,62 @@
  * UNSUBSCRIBE (MQTT 5 section 3.10, MQTT 3.1.1 section 3.10). Nothing new is sent for the filter after UNSUBACK [MQTT-3.10.4-2]; what is in flight is completed
  * [MQTT-3.10.4-3].
  */
-import { decodeUnsubscribe, ReasonCode, type UnsubscribePacket } from '@dunlin/protocol';
+import {
+  decodeUnsubscribe,
+  PacketType,
+  type ProtocolVersion,
+  ReasonCode,
+  type UnsubscribePacket,
+} from '@dunlin/protocol';
 import type { Connection } from '../connection.ts';
+import type { HeldPacket } from '../held-packets.ts';
 import type { Session } from '../session.ts';
 import { removeSubscription } from '../session-subscriptions.ts';
-import { inTurn } from './subscribe.ts';
+import { filtersAtOnce, inTurn } from './subscribe.ts';
 
+/** Those that are held right behind one another go to the store together, each with its own UNSUBACK. */
 export function handleUnsubscribe(connection: Connection, bytes: Buffer, bodyStart: number, end: number): void {
-  const packet = decodeUnsubscribe(bytes, bodyStart, end, connection.version);
+  const packets = [decodeUnsubscribe(bytes, bodyStart, end, connection.version)];
+  for (let filters = packets[0].filters.length; filters < filtersAtOnce; ) {
+    const next = connection.nextHeld(PacketType.unsubscribe);
+    const packet = next === null ? null : decodedOrNull(next, connection.version);
+    if (packet === null) break;
+    connection.takeHeld();
+    packets.push(packet);
+    filters += packet.filters.length;
+  }
   const session = connection.session as Session;
-  inTurn(connection, () => unsubscribe(connection, session, packet));
+  connection.holdUntil(inTurn(connection, () => unsubscribe(connection, session, packets)));
 }
 
-async function unsubscribe(connection: Connection, session: Session, packet: UnsubscribePacket): Promise<void> {
-  const { broker } = connection;
-  const reasonCodes: number[] = [];
-  for (const filter of packet.filters) {
-    const subscription = session.subscriptions.get(filter); // compared to the letter [MQTT-3.10.4-1]
-    reasonCodes.push(subscription === undefined ? ReasonCode.noSubscriptionExisted : ReasonCode.success);
-    if (subscription !== undefined) removeSubscription(broker, subscription);
+/** Null: it breaks the rules, which is said when its turn comes. */
+function decodedOrNull({ bytes, bodyStart }: HeldPacket, version: ProtocolVersion): UnsubscribePacket | null {
+  try {
+    return decodeUnsubscribe(bytes, bodyStart, bytes.length, version);
+  } catch {
+    return null;
   }
+}
+
+async function unsubscribe(
+  connection: Connection,
+  session: Session,
+  packets: readonly UnsubscribePacket[],
+): Promise<void> {
+  const { broker } = connection;
+  const answers = packets.map(({ filters }) =>
+    filters.map((filter) => {
+      const subscription = session.subscriptions.get(filter); // compared to the letter [MQTT-3.10.4-1]
+      if (subscription === undefined) return ReasonCode.noSubscriptionExisted;
+      removeSubscription(broker, subscription);
+      return ReasonCode.success;
+    }),
+  );
   if (session.stored) {
-    await broker.store.unsubscribe(session.key, packet.filters);
+    const filters = packets.flatMap((packet) => packet.filters);
+    await broker.store.unsubscribe(session.key, filters);
     broker.durableFilters.markStale();
   }
-  connection.send({ type: 'unsuback', packetId: packet.packetId, reasonCodes, properties: {} }); // [MQTT-3.10.4-4], [MQTT-3.10.4-5]
+  for (const [i, { packetId }] of packets.entries())
+    connection.send({ type: 'unsuback', packetId, reasonCodes: answers[i], properties: {} }); // [MQTT-3.10.4-4], [MQTT-3.10.4-5]
 }

@@ -35,6 +35,8 @@ export class SocketTransport implements Transport {
   protected endTimer: NodeJS.Timeout | null;
   /** Nothing can be sent any more; the connection may have things to finish. */
   protected isClosed: boolean;
+  /** FIN has come: the client said all it had to say, whatever becomes of the connection from here. */
+  private hasEnded: boolean;
 
   constructor(socket: Socket, listener: string, peer: Peer | null = null) {
     this.socket = socket;
@@ -46,6 +48,7 @@ export class SocketTransport implements Transport {
     this.waitsForDrain = false;
     this.endTimer = null;
     this.isClosed = false;
+    this.hasEnded = false;
     this.directBytes = 0;
     this.inWrite = false;
     this.written = (error) => this.directDone(error);
@@ -149,6 +152,7 @@ export class SocketTransport implements Transport {
     this.connection = connection;
     const socket = this.socket as Owned;
     socket[transportKey] = this;
+    socket.on('end', onEnd);
     socket.on('error', onError);
     socket.on('close', onClose);
   }
@@ -157,10 +161,15 @@ export class SocketTransport implements Transport {
     this.error = error;
   }
 
+  ended(): void {
+    this.hasEnded = true;
+  }
+
   closed(): void {
     if (this.endTimer !== null) clearTimeout(this.endTimer);
     this.isClosed = true;
-    this.connection?.transportClosed(this.error);
+    // What we wrote to a client that has closed comes back as a reset: that takes nothing from what it sent.
+    this.connection?.transportClosed(this.hasEnded ? undefined : this.error);
   }
 }
 
@@ -172,6 +181,10 @@ function onData(this: Socket, chunk: Buffer): void {
   } catch (error) {
     connection.escaped(error);
   }
+}
+
+function onEnd(this: Socket): void {
+  (this as Owned)[transportKey].ended();
 }
 
 /** Resets and broken pipes are the client's or the network's; `close` follows and tells the broker. */

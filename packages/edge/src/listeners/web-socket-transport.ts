@@ -25,6 +25,8 @@ export class WebSocketTransport implements Transport {
   }
 
   write(bytes: Buffer): boolean {
+    // Behind a close frame, the client's or ours, nothing may follow (RFC 6455, section 5.5.1).
+    if (this.webSocket.readyState !== this.webSocket.OPEN) return true;
     const frame = frameOf(bytes); // [MQTT-6.0.0-2]
     if (this.carrier.write(frame)) return true;
     keepFrame(frame);
