@@ -2,6 +2,7 @@ export { AnonymousAuthenticator } from './anonymous-authenticator.ts';
 export { Broker, type BrokerOptions } from './broker.ts';
 export { type CloseReason, closeReasons } from './close-reason.ts';
 export { Connection } from './connection.ts';
+export { copyWords, overrunBytes, viewOf } from './copy-into.ts';
 export { type DrainOptions, drainAnswerMilliseconds } from './drain.ts';
 export * from './limits.ts';
 export { LastBatches } from './memory/last-batches.ts';

@@ -83,7 +83,7 @@ int main(int count, char **words) {
   const char *mode = words[1], *client_id = words[4], *topic = words[6], *payload = words[9];
   int version = atoi(words[3]), durable = atoi(words[5]), qos = atoi(words[7]), retain = atoi(words[8]);
   char address[64];
-  snprintf(address, sizeof address, "tcp://127.0.0.1:%s", words[2]);
+  snprintf(address, sizeof address, "%s%s", strchr(words[2], ':') != NULL ? "" : "tcp://127.0.0.1:", words[2]);
   signal(SIGTERM, end);
 
   MQTTClient client;

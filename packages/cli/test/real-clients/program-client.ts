@@ -1,7 +1,7 @@
 import { ClientProcess } from './client-process.ts';
 import type { RealClient, RealSubscriber, ShownMessage, Subscribing } from './real-client.ts';
 
-/** A program of these tests: it takes MODE PORT VERSION CLIENT DURABLE TOPIC QOS RETAIN PAYLOAD. */
+/** A program of these tests: it takes MODE PORT-OR-URL VERSION CLIENT DURABLE TOPIC QOS RETAIN PAYLOAD. */
 export class ProgramClient implements RealClient {
   readonly name: string;
   readonly #version: 4 | 5;
@@ -35,6 +35,7 @@ export class ProgramClient implements RealClient {
   #words(url: string, mode: string, clientId: string, isDurable: boolean, message: ShownMessage): string[] {
     const { topic, qos, retain, payload } = message;
     const flags = [isDurable ? '1' : '0', topic, String(qos), retain ? '1' : '0', payload];
-    return [mode, new URL(url).port, String(this.#version), clientId, ...flags];
+    const place = url.startsWith('ws') ? url : new URL(url).port;
+    return [mode, place, String(this.#version), clientId, ...flags];
   }
 }

@@ -1,7 +1,7 @@
 import type { ClientCertificate, Connection, Transport } from '@dunlin/broker';
 import type { WebSocket } from 'ws';
 import type { SocketTransport } from './socket-transport.ts';
-import { frameOf, keepFrame } from './web-socket-frame.ts';
+import { framesOf, keepFrames } from './web-socket-frame.ts';
 
 /** Codes of close frames (RFC 6455, section 7.4.1). */
 const closeCodes = { normal: 1000, unsupportedData: 1003 } as const;
@@ -12,8 +12,8 @@ type Owned = WebSocket & { [transportKey]: WebSocketTransport };
 /**
  * A WebSocket as the broker's transport. Hot path.
  *
- * `ws` makes the handshake and reads frames. What is sent goes past it: the bytes that the broker has gathered in a turn become one binary frame, header and
- * payload in one buffer and one write of the socket below.
+ * `ws` makes the handshake and reads frames. What is sent goes past it: the packets that the broker has gathered in a turn become binary frames in
+ * one buffer and one write of the socket below.
  */
 export class WebSocketTransport implements Transport {
   private readonly webSocket: WebSocket;
@@ -27,9 +27,9 @@ export class WebSocketTransport implements Transport {
   write(bytes: Buffer): boolean {
     // Behind a close frame, the client's or ours, nothing may follow (RFC 6455, section 5.5.1).
     if (this.webSocket.readyState !== this.webSocket.OPEN) return true;
-    const frame = frameOf(bytes); // [MQTT-6.0.0-2]
-    if (this.carrier.write(frame)) return true;
-    keepFrame(frame);
+    const frames = framesOf(bytes); // [MQTT-6.0.0-2]
+    if (this.carrier.write(frames)) return true;
+    keepFrames(frames);
     return false;
   }
 
