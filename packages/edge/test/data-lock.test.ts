@@ -61,6 +61,17 @@ test('the next one gets it at once when the process was killed, and nothing is l
   unlock();
   (await lockData(directory))();
   expect(statSync(join(directory, 'node.lock')).size).toBe(0);
+  expect(statSync(join(directory, 'node.lock')).mode & 0o777).toBe(0o600);
+});
+
+test('a file that may not grow fails the write, and does not end the process', () => {
+  const program = `const { lockData } = await import(${JSON.stringify(module)});
+    const { writeFileSync } = await import('node:fs');
+    await lockData(${JSON.stringify(directory)});
+    try { writeFileSync(${JSON.stringify(join(directory, 'large'))}, Buffer.alloc(5_000_000)); } catch (error) { console.log(error.code); }
+    process.exit();`;
+  const script = 'ulimit -f 2000; exec "$0" --conditions=source --input-type=module -e "$1"';
+  expect(execFileSync('bash', ['-c', script, process.execPath, program], { encoding: 'utf8' })).toBe('EFBIG\n');
 });
 
 test('paths longer than any socket may have are as good', async () => {

@@ -97,7 +97,11 @@ function reserve(environment: Environment<ClaimTables>, file: string): void {
     const { bavail, bsize } = statfsSync(dirname(file));
     const wantedBytes = Math.min(RESERVE_BYTES_MAX, Math.floor((bavail * bsize) / 16));
     const { size } = statSync(file);
-    if (size < wantedBytes) writeZeros(file, size, wantedBytes - size);
+    try {
+      if (size < wantedBytes) writeZeros(file, size, wantedBytes - size);
+    } catch {
+      // A limit of the process, a quota: then claims have no room of their own.
+    }
   });
 }
 

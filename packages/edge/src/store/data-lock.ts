@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** SQLite's code for a lock that another has. */
@@ -20,6 +20,7 @@ export async function lockData(path: string): Promise<() => void> {
   const file = join(path, 'node.lock');
   let lock: InstanceType<typeof DatabaseSync> | null = null;
   try {
+    makePrivate(file);
     lock = new DatabaseSync(file, { timeout: 0 });
     // No journal beside it: a full disk must not keep a node from starting.
     lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
@@ -38,6 +39,15 @@ export async function lockData(path: string): Promise<() => void> {
     held.delete(one);
     one.close();
   };
+}
+
+/** Only who makes the file opens it: closing it would drop a lock that this process has on it. */
+function makePrivate(file: string): void {
+  try {
+    closeSync(openSync(file, 'wx', 0o600));
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
+  }
 }
 
 function ignore(): void {
