@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { WireClient, withDeadline } from '@dunlin/testkit';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Dunlin, startBroker } from './command.ts';
 import { greet, publish, receiveTexts, sendPublish, subscribe } from './workers/conversation.ts';
 
@@ -56,7 +56,7 @@ function says(text: string): Promise<void> {
 }
 
 describe.skipIf(!mayMount).each([1, 2])('a full disk, with %i workers', (workers) => {
-  beforeAll(async () => {
+  beforeEach(async () => {
     mount('-o', 'remount,size=8m', directory);
     const data = join(directory, `data-${workers}`);
     const words = ['--workers', String(workers), '--store', 'lmdb', '--data', data, '--admin', '127.0.0.1:0'];
@@ -123,5 +123,42 @@ describe.skipIf(!mayMount).each([1, 2])('a full disk, with %i workers', (workers
     const back = await meet('away', true);
     const texts = await receiveTexts(back, 300);
     expect(texts.map((payload) => payload.split(' ')[0])).toEqual(Array.from({ length: 300 }, (_, at) => String(at)));
+  });
+
+  test('brings a message of QoS 2 once, whatever part of its handshake the full disk held up', async () => {
+    const messages = 150;
+    const reader = await meet('reader', true);
+    await subscribe(reader, 'once/#', 2);
+    const read = (async () => {
+      const texts: string[] = [];
+      for (let completed = 0; completed < messages; ) {
+        const packet = await reader.next(60_000);
+        if (packet.type === 'publish') {
+          texts.push(String(packet.payload).split(' ')[0]);
+          reader.send({ type: 'pubrec', packetId: packet.packetId, reasonCode: 0, properties: {} });
+        } else if (packet.type === 'pubrel') {
+          completed++;
+          reader.send({ type: 'pubcomp', packetId: packet.packetId, reasonCode: 0, properties: {} });
+        }
+      }
+      return texts;
+    })();
+    const sender = await meet('sender', true);
+    const sent = (async () => {
+      for (let completed = 0; completed < messages; ) {
+        const packet = await sender.next(60_000);
+        if (packet.type === 'pubcomp') completed++;
+        else if (packet.type === 'pubrec')
+          sender.send({ type: 'pubrel', packetId: packet.packetId, reasonCode: 0, properties: {} });
+      }
+    })();
+    const padding = 'x'.repeat(60_000);
+    for (let at = 0; at < messages; at++)
+      sendPublish(sender, { topic: 'once/x', payload: `${at} ${padding}`, qos: 2 }, at + 1);
+    await says('the disk takes no writes');
+    mount('-o', 'remount,size=128m', directory);
+    await Promise.all([says('the disk takes writes again'), sent]);
+    expect(await read).toEqual(Array.from({ length: messages }, (_, at) => String(at)));
+    expect(broker.output).not.toMatch(/worker died|by nobody/);
   });
 });
