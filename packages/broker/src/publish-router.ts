@@ -187,8 +187,10 @@ export class PublishRouter {
     if (match.endpoints.length === 0 && remoteGroups === null) return;
     const record = writeRecord(publication);
     const isKept = publication.qos > 0;
-    const live = isKept ? match.liveEndpoints : noEndpoints;
-    const passing = isKept ? match.loggedEndpoints : match.endpoints;
+    // A will of QoS 0 is waited for as well: what its client publishes once it is back must not overtake it on another way.
+    const isAwaited = !isKept && acknowledgement !== null;
+    const live = isKept ? match.liveEndpoints : isAwaited ? match.endpoints : noEndpoints;
+    const passing = isKept ? match.loggedEndpoints : isAwaited ? noEndpoints : match.endpoints;
     if (live.length === 0 && remoteGroups === null && this.parts.links.mayBroadcast(passing.length)) {
       if (isKept && logs.length === 0) return;
       this.parts.links.broadcast({ record, toSubscriptions: !isKept, groups: noGroups, logs });

@@ -14,6 +14,7 @@ import { giveToOthers } from './shared-leavings.ts';
 import { applyHanded, type HandedSession, handOver } from './takeover.ts';
 import { UnclaimedSessions } from './unclaimed-sessions.ts';
 import { willDelaySeconds } from './will.ts';
+import { WillsUnderWay } from './wills-under-way.ts';
 
 export interface SessionRequest {
   clientId: string;
@@ -50,10 +51,13 @@ export class Sessions {
   /** Sessions written back a moment ago. A claim of another worker may have made that void without this one hearing of it: then it asks, and is given this. */
   private readonly closed = new Map<string, { handed: HandedSession; until: number }>();
   private readonly unclaimed: UnclaimedSessions;
+  private readonly wills: WillsUnderWay;
 
   constructor(broker: Broker) {
     this.broker = broker;
     this.unclaimed = new UnclaimedSessions(broker);
+    const { clock, logger, pendingWrites } = broker;
+    this.wills = new WillsUnderWay(clock, logger, pendingWrites, (record) => broker.publishWill(record));
     broker.clock.every(closedKeptMilliseconds, () => this.forgetClosed());
   }
 
@@ -197,7 +201,8 @@ export class Sessions {
     if (local !== undefined || (claim.previousOwner !== '' && claim.previousOwner !== broker.self))
       broker.contested.taken(clientId, request.address, handed?.address ?? '');
     const { will } = claim;
-    if (will !== null) broker.pendingWrites.add('publishing a will', () => broker.publishWill(will.record));
+    if (will !== null) void this.wills.publish(clientId, will.record).catch(() => {}); // said by the pending write
+    await this.wills.safe(clientId);
     return claim;
   }
 
@@ -257,6 +262,12 @@ export class Sessions {
 
   /** Another endpoint has claimed the client identifier with this epoch: lets go of it here and returns what was held, null if nothing. */
   async handTo(clientId: string, cleanStart: boolean, epoch: number): Promise<HandedSession | null> {
+    const handed = await this.handNow(clientId, cleanStart, epoch);
+    await this.wills.safe(clientId);
+    return handed;
+  }
+
+  private async handNow(clientId: string, cleanStart: boolean, epoch: number): Promise<HandedSession | null> {
     for (;;) {
       const session = this.byClient.get(clientId);
       if (session !== undefined) return session.key.epoch < epoch ? this.letGo(session, cleanStart) : null;
@@ -284,7 +295,7 @@ export class Sessions {
     this.detach(session, !session.stored || cleanStart);
     // The will of a connection that is closed by the server is published [MQTT-3.1.2-8], unless it is delayed and the session goes on.
     if (will !== null && (cleanStart || will.delaySeconds === 0 || session.expirySeconds === 0)) {
-      this.broker.pendingWrites.add('publishing a will', () => this.broker.publishWill(will.record));
+      void this.wills.publish(session.clientId, will.record).catch(() => {}); // said by the pending write
     }
     session.connection.disconnect(ReasonCode.sessionTakenOver, takenOverReason);
     return handed;
@@ -365,8 +376,7 @@ export class Sessions {
       pendingWrites.add('keeping a will', () => store.scheduleWill(key, dueAt));
       return;
     }
-    const published = this.broker.publishWill(will.record);
-    pendingWrites.add('publishing a will', () => published);
+    const published = this.wills.publish(clientId, will.record);
     // It stays in the store until it is safe elsewhere.
     const remove = (): void => pendingWrites.add('removing a will', () => store.removeWill(clientId, key.epoch));
     if (isClaimed) published.then(remove, remove);

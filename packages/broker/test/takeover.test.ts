@@ -89,6 +89,61 @@ describe.each(places)('%s', (_where, second) => {
   });
 });
 
+/** Seen to fail where the owner answered before its will was safe. */
+describe('the will of the connection before is safe when CONNACK comes', () => {
+  const will = (qos: 0 | 1) => ({
+    topic: 'w',
+    payload: Buffer.from('offline'),
+    qos,
+    retain: true,
+    properties: { willDelayInterval: 0 },
+  });
+
+  test.each([
+    ['on one worker', 0, 0],
+    ['on one worker', 0, 1],
+    ['between workers', 1, 0],
+    ['between workers', 1, 1],
+  ] as const)('%s (%i), QoS %i: retained by a store that takes its time', async (_where, second, qos) => {
+    const { world, workers } = await World.of(2);
+    await workers[0].connect('c', { will: will(qos) });
+    workers[0].gate.block('setRetained');
+    const next = await workers[second].dial('c');
+    expect(next.said()).toEqual([]);
+    workers[0].gate.open('setRetained');
+    await world.clock.settle();
+    expect(next.said()).toEqual(['connack 0x00']);
+    await next.send(publish('w', 'online', 0, 0, { retain: true }));
+    const late = await workers[0].connect('late');
+    await late.subscribe('w', 0);
+    expect(late.said()).toEqual(['publish w online q0 retain']);
+  });
+
+  test('a connection that has broken by itself a moment before', async () => {
+    const { world, workers } = await World.of(2);
+    const first = await workers[0].connect('c', { will: will(1) });
+    workers[0].gate.block('setRetained');
+    await first.drop();
+    const next = await workers[0].dial('c');
+    expect(next.said()).toEqual([]);
+    workers[0].gate.open('setRetained');
+    await world.clock.settle();
+    expect(next.said()).toEqual(['connack 0x00']);
+  });
+
+  test('one that cannot be made safe holds CONNACK for three seconds, and says so', async () => {
+    const { world, workers } = await World.of(2);
+    await workers[0].connect('c', { will: will(1) });
+    workers[0].gate.block('setRetained');
+    const next = await workers[1].dial('c');
+    await world.clock.pass(2500);
+    expect(next.said()).toEqual([]);
+    await world.clock.pass(1000);
+    expect(next.said()).toEqual(['connack 0x00']);
+    expect(workers[0].log.some((line) => line.startsWith('a will is not safe yet'))).toBe(true);
+  });
+});
+
 describe('CONNECTs that meet', () => {
   test('two workers at the same time: one connection is left, whichever claim came first', async () => {
     const { world, workers } = await World.of(2);
