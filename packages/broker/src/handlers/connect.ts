@@ -33,6 +33,7 @@ export function handleConnect(connection: Connection, bytes: Buffer, bodyStart: 
   const version = peekConnectVersion(bytes, bodyStart, end);
   // Of an unknown level it is answered as of 3.1.1 [MQTT-3.1.2-2]: bridges that ask for more than others try again with less at that answer alone.
   if (version !== 0) connection.setVersion(version);
+  else if (levelOf(bytes, bodyStart, end) === 5) connection.setVersion(5); // of another name: it reads the answer of its level
   const packet = decodeConnect(bytes, bodyStart, end);
   establish(connection, packet)
     .catch((error: unknown) => establishFailed(connection, error))
@@ -52,6 +53,13 @@ function establishFailed(connection: Connection, error: unknown): void {
   if (connection.state === ConnectionState.connected)
     connection.disconnect(ReasonCode.serverBusy, reason); // 0x88 is for CONNACK alone
   else refuseConnect(connection, ReasonCode.serverUnavailable, reason);
+}
+
+/** The protocol level, whatever name stands before it; 0: there is none. */
+function levelOf(bytes: Buffer, bodyStart: number, end: number): number {
+  if (end < bodyStart + 2) return 0;
+  const levelAt = bodyStart + 2 + bytes.readUInt16BE(bodyStart);
+  return levelAt < end ? bytes[levelAt] : 0;
 }
 
 async function establish(connection: Connection, packet: ConnectPacket): Promise<void> {
