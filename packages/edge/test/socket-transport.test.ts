@@ -167,3 +167,14 @@ test('the client closes: the connection is told', async () => {
   await connection.until(() => connection.closedWith !== 'open');
   expect(connection.closedWith).toBeUndefined();
 });
+
+test('what is written to a client that has closed comes back as a failure, which is no reset of the client', async () => {
+  const { socket } = transport as unknown as { socket: Socket };
+  const failed = once(socket, 'error');
+  socket.once('end', () => process.nextTick(() => process.nextTick(() => transport.write(Buffer.from('answer')))));
+  client.end('last words');
+  await failed;
+  await connection.until(() => connection.closedWith !== 'open');
+  expect(connection.received).toBe('last words');
+  expect(connection.closedWith).toBeUndefined();
+});
