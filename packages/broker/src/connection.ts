@@ -94,7 +94,9 @@ export class Connection implements PacketSink, KeepAliveEntry {
   private holding = false;
   /** The client has said its last, by DISCONNECT or by closing, and packets before that still have to take effect: since this second; 0: it has not. */
   lastWordSecond = 0;
-  /** The transport is closed; what came through it is worked off. */
+  /** The client has closed its side; what came before that is worked off. */
+  private streamHasEnded = false;
+  /** It can be sent nothing any more. */
   private transportGone = false;
   /** Links that this client's publishes have filled: it is not read while there is one (cluster/link.ts). */
   private fullLinks = 0;
@@ -307,7 +309,7 @@ export class Connection implements PacketSink, KeepAliveEntry {
     this.holding = false;
     if (this.held !== null && this.held.length > 0 && !this.replay(this.held)) {
       if (this.paused && this.holding) this.resumeIfRoom(); // what comes may go with what waits
-    } else if (this.transportGone) this.closed();
+    } else if (this.streamHasEnded) this.endAfterLastWord('connection-lost');
     else if (this.paused) this.resumeIfRoom();
   }
 
@@ -545,8 +547,12 @@ export class Connection implements PacketSink, KeepAliveEntry {
    * worker it connects next. Otherwise the close is at once: nothing unread can turn it into a reset.
    */
   endAfterDisconnect(): void {
+    this.endAfterLastWord('client-disconnect');
+  }
+
+  private endAfterLastWord(reason: CloseReason): void {
     if (this.state === ConnectionState.closed) return;
-    this.closeReason = 'client-disconnect';
+    this.closeReason = reason;
     this.outbox.flushNow();
     if (this.session?.stored !== true) {
       if (this.transport.pendingBytes === 0) this.transport.destroy();
@@ -572,14 +578,33 @@ export class Connection implements PacketSink, KeepAliveEntry {
    */
   transportClosed(error?: Error): void {
     if (this.state === ConnectionState.closed || this.transportGone) return;
-    const isWaiting = this.holding || (this.state === ConnectionState.connecting && this.held !== null);
-    if (error !== undefined || !isWaiting) {
+    if (error !== undefined || !this.hasWaiting) {
       this.closed(error);
       return;
     }
     this.transportGone = true;
+    this.streamHasEnded = true;
     this.drained(); // there is nobody to wait for any more
     this.lastWordCame();
+  }
+
+  private get hasWaiting(): boolean {
+    return this.holding || (this.state === ConnectionState.connecting && this.held !== null);
+  }
+
+  /**
+   * The client has closed its side and may still read: it is answered, and its connection closed when what it sent has taken effect, so that it finds that so
+   * when it connects anew. False: nothing is waited for.
+   */
+  streamEnded(): boolean {
+    if (this.state === ConnectionState.closed) return false;
+    if (!this.hasWaiting) {
+      this.end();
+      return false;
+    }
+    this.streamHasEnded = true;
+    this.lastWordCame();
+    return true;
   }
 
   /** It says no more, and what it said waits: for a bounded time. */

@@ -9,6 +9,10 @@ class FakeConnection {
   received = '';
   drains = 0;
   closedWith: Error | undefined | 'open' = 'open';
+  /** The end of the client's stream has come. */
+  hasEnded = false;
+  /** Something is to take effect before the connection ends. */
+  hasWaiting = false;
   #changed: (() => void)[] = [];
 
   receive(chunk: Buffer): void {
@@ -19,6 +23,12 @@ class FakeConnection {
   drained(): void {
     this.drains++;
     this.#tell();
+  }
+
+  streamEnded(): boolean {
+    this.hasEnded = true;
+    this.#tell();
+    return this.hasWaiting;
   }
 
   transportClosed(error?: Error): void {
@@ -168,13 +178,30 @@ test('the client closes: the connection is told', async () => {
   expect(connection.closedWith).toBeUndefined();
 });
 
-test('what is written to a client that has closed comes back as a failure, which is no reset of the client', async () => {
-  const { socket } = transport as unknown as { socket: Socket };
-  const failed = once(socket, 'error');
-  socket.once('end', () => process.nextTick(() => process.nextTick(() => transport.write(Buffer.from('answer')))));
+test('the client closes its side while something has to take effect: it is answered before the end', async () => {
+  connection.hasWaiting = true;
+  const answer: Buffer[] = [];
+  client.on('data', (chunk: Buffer) => answer.push(chunk));
   client.end('last words');
-  await failed;
+  await connection.until(() => connection.hasEnded);
+  expect(connection.received).toBe('last words');
+  transport.write(Buffer.from('answer'));
+  expect(connection.closedWith).toBe('open');
+  transport.end();
+  await once(client, 'end');
+  expect(String(Buffer.concat(answer))).toBe('answer');
   await connection.until(() => connection.closedWith !== 'open');
+});
+
+test('what is answered to a client that is gone comes back as a reset, which takes nothing from what it sent', async () => {
+  connection.hasWaiting = true;
+  const gone = once(client, 'close');
+  client.end('last words', () => client.destroy());
+  await Promise.all([gone, connection.until(() => connection.hasEnded)]);
+  while (connection.closedWith === 'open') {
+    transport.write(Buffer.from('answer'));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
   expect(connection.received).toBe('last words');
   expect(connection.closedWith).toBeUndefined();
 });

@@ -25,6 +25,7 @@ async function connected() {
   let drained = Promise.withResolvers<void>();
   const connection = {
     receive: () => undefined,
+    streamEnded: () => false,
     transportClosed: () => undefined,
     drained: () => {
       drained.resolve();

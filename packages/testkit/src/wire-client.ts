@@ -52,6 +52,12 @@ export class WireClient {
     this.#socket.write(Buffer.concat(buffers));
   }
 
+  /** Sends the last packets and the end of the stream behind them: FIN, over WebSocket a close frame. It can still read. */
+  sendLast(...packets: readonly Packet[]): void {
+    this.#note('>', `${packets.map(({ type }) => type).join(', ')}, end of stream`);
+    this.#socket.end(Buffer.concat(packets.map((packet) => encodePacket(packet, this.version))));
+  }
+
   /** Sends each byte as a write of its own, the next when the kernel has taken the one before. */
   async sendByteByByte(bytes: Uint8Array): Promise<void> {
     this.#note('>', `${transcriptOf(Buffer.from(bytes))} byte by byte`);

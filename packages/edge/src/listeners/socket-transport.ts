@@ -152,6 +152,7 @@ export class SocketTransport implements Transport {
     this.connection = connection;
     const socket = this.socket as Owned;
     socket[transportKey] = this;
+    socket.allowHalfOpen = true; // closed by us when what came before FIN has taken effect
     socket.on('end', onEnd);
     socket.on('error', onError);
     socket.on('close', onClose);
@@ -163,6 +164,7 @@ export class SocketTransport implements Transport {
 
   ended(): void {
     this.hasEnded = true;
+    if (this.connection?.streamEnded() !== true) this.end();
   }
 
   closed(): void {
