@@ -15,8 +15,10 @@ import { ContestedIdentifiers } from './contested-identifiers.ts';
 import { DelayedMessages } from './delayed.ts';
 import { Drain, type DrainOptions } from './drain.ts';
 import { DurableFilters } from './durable-filters.ts';
+import type { DurableLog } from './durable-log.ts';
 import { Duties } from './duties.ts';
 import { FatalMessages } from './fatal-messages.ts';
+import { GivenUpSessions } from './given-up-sessions.ts';
 import { GroupDuties } from './group-duties.ts';
 import { GroupLogs } from './group-logs.ts';
 import { KeepAlive } from './keep-alive.ts';
@@ -39,7 +41,6 @@ import { PublishRouter } from './publish-router.ts';
 import { PublishRun } from './publish-run.ts';
 import { RareWarnings } from './rare-warnings.ts';
 import { RetainedMessages } from './retained.ts';
-import type { Session } from './session.ts';
 import { SessionDelivery } from './session-delivery.ts';
 import { SessionWriter } from './session-writer.ts';
 import { Sessions } from './sessions.ts';
@@ -48,7 +49,7 @@ import { checkSubscriptions } from './subscription-rights.ts';
 import { SubscriptionTree } from './subscription-tree.ts';
 import { SysTopics } from './sys-topics.ts';
 import { TopicMatches } from './topic-match.ts';
-import { willDelaySeconds, willPublication } from './will.ts';
+import { willPublication } from './will.ts';
 
 /** What a stop waits at most for messages and sessions that the store has not confirmed: the whole of it is to take 4 s. */
 const flushMilliseconds = 2000;
@@ -138,7 +139,7 @@ export class Broker {
   /** False: this worker does not know whether others hold it for dead; durable sessions are refused. */
   hasLease = true;
   /** Sessions that were given up with the lease: their claims are still in the store, in this worker's name. */
-  private givenUp: { session: Session; willDelaySeconds: number }[] = [];
+  private readonly givenUp = new GivenUpSessions(this);
 
   constructor(options: BrokerOptions) {
     const { store, clock, logger, metrics, limits, backplane } = options;
@@ -170,6 +171,14 @@ export class Broker {
     this.retained = new RetainedMessages(store, this.delivery, clock, logger);
     this.durableFilters = new DurableFilters(store, this.tree);
     this.logEnds = new LogEnds(store, this.durableFilters.followed, metrics);
+    const wentBack = (log: DurableLog, end: number): void => this.givenUp.storeWentBack(log, end, false);
+    this.logEnds.wentBack = wentBack;
+    this.durableFilters.wentBack = wentBack;
+    this.delivery.storeWentBack = (log, end, unharmed) => {
+      // It was opened from what the store has, and is the only one here: nobody has to start over.
+      const isAlone = unharmed !== null && log.readers.length === 1;
+      this.givenUp.storeWentBack(log, end, isAlone);
+    };
     const send = (to: EndpointId | null, bytes: Uint8Array): void =>
       to === null ? backplane?.broadcast(bytes) : backplane?.send(to, bytes);
     this.links = new Links(clock, metrics, limits.linkBytesMax, send);
@@ -302,35 +311,25 @@ export class Broker {
    */
   giveUpDurableSessions(): number {
     this.hasLease = false;
-    const durable = [...this.sessions.all()].filter((session) => session.stored);
-    for (const session of durable) {
-      this.givenUp.push({ session, willDelaySeconds: willDelaySeconds(session) });
-      this.giveUp(session);
-    }
-    return durable.length;
+    return this.givenUp.giveUpDurable();
+  }
+
+  /** The store can be reached again: it may be another one, or an older one. */
+  storeReturned(): void {
+    this.durableFilters.markStale();
+    this.logEnds.wantRound();
   }
 
   /** This worker lives after all, and nobody has taken what it owned: sessions that were given up end as for any lost connection, unless they have moved. */
   leaseRegained(): void {
     this.hasLease = true;
-    for (const { session, willDelaySeconds } of this.givenUp.splice(0)) {
-      const dueAt = this.clock.now() + willDelaySeconds * 1000;
-      this.pendingWrites.add('releasing a session that was given up', async () => {
-        await this.store.scheduleWill(session.key, dueAt);
-        await this.store.release(session.key, {}, this.clock.now());
-      });
-    }
+    this.givenUp.release();
   }
 
   /** Others hold this worker for dead, and release what it owned: every session ends here without a word to the store. */
   giveUpAllSessions(): void {
-    for (const session of [...this.sessions.all()]) this.giveUp(session);
+    this.givenUp.giveUpAll();
     for (const connection of [...this.connections]) connection.end();
-  }
-
-  private giveUp(session: Session): void {
-    this.sessions.abandon(session);
-    session.connection.disconnect(ReasonCode.serverBusy, 'the worker has lost its lease of the session');
   }
 
   /**

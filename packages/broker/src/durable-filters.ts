@@ -42,6 +42,12 @@ export class DurableFilters {
   private readonly differing = new Map<EndpointId, Difference>();
   private generation = 0;
   private stale = false;
+  /** Filters that a session here follows and that the store did not have at the last load: it may be that the session is being taken away at this moment. */
+  private missing = new Set<DurableLog>();
+  /** Told of a log with readers here that the store has lost. */
+  wentBack: ((log: DurableLog, end: number) => void) | null = null;
+  /** The store has gone back: what the next load says holds, also where it is less. */
+  private isSetBack = false;
 
   constructor(store: Store, tree: SubscriptionTree) {
     this.store = store;
@@ -72,11 +78,33 @@ export class DurableFilters {
     const present = new Set<string>();
     for (const { filter, lastSequence } of filters) {
       present.add(filter);
-      this.put(filter, lastSequence, since - 1);
+      const log = this.put(filter, lastSequence, since - 1);
+      if (this.isSetBack) log.setBack(lastSequence);
     }
+    this.isSetBack = false;
+    const missing = new Set<DurableLog>();
     for (const [filter, announced] of this.announcedAt) {
-      if (announced < since && !present.has(filter)) this.remove(filter);
+      if (announced >= since || present.has(filter)) continue;
+      const log = this.tree.find(filter)?.log;
+      if (log && log.readers.length > 0) missing.add(log);
+      else this.remove(filter);
     }
+    this.lookAtMissing(missing);
+  }
+
+  private lookAtMissing(missing: Set<DurableLog>): void {
+    const lost = [...missing].filter((log) => this.missing.has(log));
+    this.missing = missing;
+    if (lost.length > 0) this.wentBack?.(lost[0], 0);
+    // Looked at once more.
+    else if (missing.size > 0) this.stale = true;
+  }
+
+  /** The store has gone back, and nobody here follows a log any more: loads again what there is. */
+  setBack(): void {
+    this.isSetBack = true;
+    this.stale = true;
+    this.missing.clear();
   }
 
   /** Makes the filter durable here; returns its log. */

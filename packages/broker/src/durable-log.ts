@@ -40,6 +40,8 @@ export class DurableLog {
   heardAtLook = -1;
   /** An end that the store told and that no frame has brought: if that stays so, the frames were lost. */
   suspectedEnd = 0;
+  /** Where the log ended when it was noticed that it had gone back; -1: it never has. */
+  setBackTo = -1;
   /** Its place among the followed logs. */
   followedAt = 0;
   private readonly followed: FollowedLogs;
@@ -70,6 +72,14 @@ export class DurableLog {
     if (sequence > this.heard) this.heard = sequence;
     const readers = this.readers;
     for (let i = 0; i < readers.length; i++) readers[i].arrived(sequence, publication);
+  }
+
+  /** The store has gone back: it has no more than this. */
+  setBack(sequence: number): void {
+    this.lastSequence = sequence;
+    this.heard = sequence;
+    this.suspectedEnd = 0;
+    this.setBackTo = sequence;
   }
 
   /** The log goes further than any frame has told: readers that believed to be at its end read it. */

@@ -128,6 +128,12 @@ export class LogCursor implements InflightSource, LogReader {
   pageRead(entries: LogEntry[], firstSequence: number, lastSequence: number): void {
     this.reading = false;
     this.checked = true;
+    if (this.acknowledged > lastSequence) {
+      // The page is one of nothing: it was asked for from behind the end.
+      this.setBack(lastSequence);
+      this.pump();
+      return;
+    }
     if (lastSequence > this.log.lastSequence) this.log.lastSequence = lastSequence;
     this.page = entries;
     this.pageAt = 0;
@@ -135,13 +141,22 @@ export class LogCursor implements InflightSource, LogReader {
     if (entries.length === 0) {
       this.countExpired(lastSequence + 1);
       this.skipTo(Math.max(lastSequence + 1, firstSequence));
+      // The store has less than was heard of before. Who follows the log as it was cannot go on; this session can, if it has had nothing of that.
       if (lastSequence < this.readEnd) {
-        // The store has less than was heard of before: it answers from an older state. Asked again later, not in a loop.
-        this.delivery.readLater(this);
-        return;
+        this.delivery.storeWentBack?.(this.log, lastSequence, this.acknowledged <= lastSequence ? this : null);
+        if (this.session.ended) return;
       }
     }
     this.pump();
+  }
+
+  /** The log has gone back since the cursor was written: what comes under the numbers behind its end is new. */
+  private setBack(lastSequence: number): void {
+    const { setBackTo } = this.log;
+    this.acknowledged = setBackTo < 0 ? lastSequence : Math.min(setBackTo, lastSequence);
+    this.above.clear();
+    this.next = this.acknowledged + 1;
+    this.delivery.markDirty(this);
   }
 
   /** The page could not be read; somebody calls `pump` again later. */

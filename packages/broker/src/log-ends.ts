@@ -29,6 +29,8 @@ export class LogEnds {
   /** Logs that the round under way has not come to; 0: there is none. */
   private roundLeft = 0;
   private suspected: DurableLog[] = [];
+  /** Told of a log that has less than was heard of it: the store has gone back. */
+  wentBack: ((log: DurableLog, end: number) => void) | null = null;
 
   constructor(store: Store, followed: FollowedLogs, metrics: Metrics) {
     this.store = store;
@@ -83,8 +85,11 @@ export class LogEnds {
   }
 
   private async look(logs: DurableLog[]): Promise<void> {
+    // As it was before the question: what was heard by then is in the store, whatever comes meanwhile.
+    const heard = logs.map((log) => log.heard);
     const ends = await this.store.logEnds(logs.map((log) => log.filter));
     for (let i = 0; i < logs.length; i++) {
+      if (ends[i] < heard[i] && logs[i].readers.length > 0) this.wentBack?.(logs[i], ends[i]);
       if (ends[i] <= logs[i].heard) continue;
       logs[i].suspectedEnd = ends[i];
       this.suspected.push(logs[i]);

@@ -6,6 +6,7 @@
  */
 import type { Connection } from './connection.ts';
 import { sendPublish } from './deliver.ts';
+import type { DurableLog } from './durable-log.ts';
 import { InflightState } from './inflight.ts';
 import type { Limits } from './limits.ts';
 import type { LogCursor } from './log-cursor.ts';
@@ -36,6 +37,8 @@ export class SessionDelivery {
   tracer: Tracer | null = null;
   /** Set by who hands out the messages of groups. */
   groupRoomCame: ((session: Session) => void) | null = null;
+  /** Told of a log that ends before what was heard of it. `unharmed`: a cursor that has not been past that end. */
+  storeWentBack: ((log: DurableLog, end: number, unharmed: LogCursor | null) => void) | null = null;
   private readonly failedReads = new Set<LogCursor>();
   /** Milliseconds since 1970, renewed when a chunk is received and by the worker's timer: one clock read a chunk, not a message. */
   now: number;
@@ -337,14 +340,10 @@ export class SessionDelivery {
           error: String(error),
         });
         cursor.pageFailed();
-        this.readLater(cursor);
+        // The timer pumps the cursor again.
+        if (!cursor.session.ended) this.failedReads.add(cursor);
       },
     );
-  }
-
-  /** The timer pumps the cursor again. */
-  readLater(cursor: LogCursor): void {
-    if (!cursor.session.ended) this.failedReads.add(cursor);
   }
 
   private retryReads(): void {

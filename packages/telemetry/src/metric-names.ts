@@ -104,6 +104,7 @@ export const metricRows: readonly MetricRow[] = [
   { name: 'dunlin_store_seconds', type: 'histogram', merge: 'sum', labels: ['operation'], help: 'How long calls to the store took, those that failed too.', samples: () => storeOperations.flatMap((operation) => histogram([operation], ({ storeSeconds }) => storeSeconds[operation])) },
   { name: 'dunlin_store_errors_total', type: 'counter', merge: 'sum', labels: [], help: 'Calls to the store that failed.', samples: one((m) => m.storeErrors) },
   { name: 'dunlin_store_outages_total', type: 'counter', merge: 'sum', labels: [], help: 'Times that a worker lost the store.', samples: one((m) => m.storeOutages) },
+  { name: 'dunlin_store_setbacks_total', type: 'counter', merge: 'sum', labels: [], help: 'Times that a worker found the store with less than it had: it came from an older copy, or empty. The durable sessions of that worker started over.', samples: one((m) => m.storeSetbacks) },
   // Backplane
   { name: 'dunlin_backplane_connected', type: 'gauge', merge: 'least', labels: [], help: '1 while every worker reaches the other nodes, else 0.', samples: () => [{ labels: [], suffix: '', read: (figures) => figures.backplaneConnected }] },
   { name: 'dunlin_endpoints', type: 'gauge', merge: 'least', labels: [], help: 'Other workers, of this node and of others, as the worker knows them that knows fewest.', samples: one((m) => m.endpoints) },

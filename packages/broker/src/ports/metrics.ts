@@ -106,6 +106,8 @@ export class Metrics {
   /** Spans of publishes and deliveries that are traced, and those that were not made since there were too many. */
   spansStarted = 0;
   spansSkipped = 0;
+  /** Times that the store turned out to have less than it had. */
+  storeSetbacks = 0;
   /** Times that the store was away: however many calls failed meanwhile. */
   storeOutages = 0;
   /** Gauges, renewed by `Broker.observe`. */

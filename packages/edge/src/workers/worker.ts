@@ -224,6 +224,8 @@ class ServingWorker {
 
   #tellHealth(change: Partial<WorkerHealth>): void {
     if (this.#health.store && change.store === false) this.#figures.broker.storeOutages++;
+    // Not the first time: then the broker is not there yet, and knows nothing that could be older.
+    if (!this.#health.store && change.store === true) this.#parts?.broker.storeReturned();
     Object.assign(this.#health, change);
     if (change.store !== undefined) this.#brokerLogger.storeConnected(change.store);
     if (!this.#isEnding) this.report({ kind: 'health', ...this.#health });
