@@ -17,14 +17,13 @@ import type { Metrics } from './ports/metrics.ts';
 import type { OutboundInflight, Store } from './ports/store.ts';
 import type { Tracer } from './ports/tracer.ts';
 import type { Publication } from './publication.ts';
+import { Resends, recordOf } from './resends.ts';
 import type { Session } from './session.ts';
 import type { SessionWriter } from './session-writer.ts';
 import type { Subscription } from './subscription.ts';
 
 /** How long a cursor waits before it tries a page again that the store failed to give. */
 const readRetryMilliseconds = 500;
-/** Messages in flight read from logs at once after a reconnect. */
-const resendReads = 64;
 
 export class SessionDelivery {
   readonly metrics: Metrics;
@@ -40,6 +39,7 @@ export class SessionDelivery {
   /** Told of a log that ends before what was heard of it. `unharmed`: a cursor that has not been past that end. */
   storeWentBack: ((log: DurableLog, end: number, unharmed: LogCursor | null) => void) | null = null;
   private readonly failedReads = new Set<LogCursor>();
+  private readonly failedResends = new Set<Session>();
   /** Milliseconds since 1970, renewed when a chunk is received and by the worker's timer: one clock read a chunk, not a message. */
   now: number;
 
@@ -202,6 +202,7 @@ export class SessionDelivery {
 
   /** A packet identifier came free: what waited goes on. */
   roomCame(session: Session): void {
+    if (session.resends !== null) this.resendMore(session);
     const waiting = session.waiting;
     while (waiting !== null && waiting.length > 0 && session.hasRoom) {
       const message = waiting.shift();
@@ -223,6 +224,7 @@ export class SessionDelivery {
   /** After a reconnect: the identifiers that are in use. */
   restoreInflight(session: Session, stored: readonly OutboundInflight[]): void {
     if (stored.length === 0) return;
+    session.resends = new Resends(stored);
     const outbound = session.outboundInflight;
     const byFilter = new Map(session.cursors.map((cursor) => [cursor.log.filter, cursor]));
     for (const message of stored) {
@@ -250,22 +252,48 @@ export class SessionDelivery {
     }
   }
 
-  /** After a reconnect: everything in flight again, in its order, with its packet identifiers [MQTT-4.4.0-1], [MQTT-4.6.0-1]. */
-  async resend(session: Session, stored: readonly OutboundInflight[]): Promise<void> {
+  /**
+   * After a reconnect: everything in flight again, in its order, with its packet identifiers [MQTT-4.4.0-1], [MQTT-4.6.0-1]: what the window takes now, the rest as
+   * acknowledgements come. Nothing else takes room before. Rejects with StoreError.
+   */
+  async resend(session: Session): Promise<void> {
+    const { resends } = session;
+    if (resends === null || resends.isReading) return;
     const byFilter = new Map(session.cursors.map((cursor) => [cursor.log.filter, cursor]));
-    const ordered = inOrder(stored);
-    for (let start = 0; start < ordered.length; start += resendReads) {
-      const batch = ordered.slice(start, start + resendReads);
-      const contents = await Promise.all(
-        batch.map((message) => (message.state === 'sent' ? this.contentOf(message) : null)),
-      );
-      for (let i = 0; i < batch.length; i++) {
-        const message = batch[i];
+    resends.isReading = true;
+    try {
+      for (let batch = resends.next(session.resendRoom); batch.length > 0; batch = resends.next(session.resendRoom)) {
+        const contents = await Promise.all(
+          batch.map((message) => (message.state === 'sent' ? this.contentOf(message) : null)),
+        );
         if (session.ended) return;
-        if (message.state === 'released') session.connection.sendAcknowledgement(6, message.packetId, 0);
-        else this.resendPublish(session, message, byFilter.get(message.filter) ?? null, contents[i]);
+        for (let i = 0; i < batch.length; i++) {
+          const message = batch[i];
+          resends.sent();
+          if (message.state === 'released') session.connection.sendAcknowledgement(6, message.packetId, 0);
+          else this.resendPublish(session, message, byFilter.get(message.filter) ?? null, contents[i]);
+          if (session.ended) return;
+        }
       }
+    } finally {
+      resends.isReading = false;
     }
+    if (resends.left === 0) session.resends = null;
+  }
+
+  /** Room came for more of what is sent again; when all of it is sent, for the rest. */
+  private resendMore(session: Session): void {
+    this.resend(session).then(
+      () => {
+        if (session.resends === null && !session.ended) this.roomCame(session);
+      },
+      (error: unknown) => {
+        this.metrics.storeErrors++;
+        const fields = { client: session.clientId, error: String(error) };
+        this.logger.warn('messages in flight could not be read; it will be tried again', fields);
+        this.failedResends.add(session);
+      },
+    );
   }
 
   private resendPublish(
@@ -284,14 +312,8 @@ export class SessionDelivery {
     }
     const retain = message.sequence === 0 || (publication.retain && subscription?.retainAsPublished === true);
     const firstByte = 0x38 | (message.qos << 1) | (retain ? 1 : 0); // DUP is set [MQTT-3.3.1-1]
-    const fits = sendPublish(
-      this,
-      session.connection,
-      publication,
-      firstByte,
-      message.packetId,
-      subscription?.identifiers ?? null,
-    );
+    const identifiers = subscription?.identifiers ?? null;
+    const fits = sendPublish(this, session.connection, publication, firstByte, message.packetId, identifiers);
     if (!fits) this.finish(session, message, cursor); // the client takes less than it did before [MQTT-3.1.2-25]
   }
 
@@ -303,7 +325,7 @@ export class SessionDelivery {
 
   /** Of a message in flight; null: it is not there any more. */
   async contentOf(message: OutboundInflight): Promise<Publication | null> {
-    const record = await this.recordOf(message);
+    const record = await recordOf(this.store, message);
     if (record === null) return null;
     try {
       return readRecord(record);
@@ -317,14 +339,6 @@ export class SessionDelivery {
     }
   }
 
-  private async recordOf(message: OutboundInflight): Promise<Uint8Array | null> {
-    if (message.record !== null) return message.record;
-    // At time 0 nothing has expired: what was sent once is sent again all the same [MQTT-4.3.3-7].
-    const page = await this.store.readLog(message.filter, message.sequence, 1, 1, 0);
-    const entry = page.entries[0];
-    return entry !== undefined && entry.sequence === message.sequence ? entry.record : null;
-  }
-
   readPage(cursor: LogCursor): void {
     const { logPageMessages, logPageBytes } = this.limits;
     this.store.readLog(cursor.log.filter, cursor.next, logPageMessages, logPageBytes, this.clock.now()).then(
@@ -335,10 +349,8 @@ export class SessionDelivery {
       },
       (error: unknown) => {
         this.metrics.storeErrors++;
-        this.logger.warn('a log could not be read; it will be tried again', {
-          filter: cursor.log.filter,
-          error: String(error),
-        });
+        const fields = { filter: cursor.log.filter, error: String(error) };
+        this.logger.warn('a log could not be read; it will be tried again', fields);
         cursor.pageFailed();
         // The timer pumps the cursor again.
         if (!cursor.session.ended) this.failedReads.add(cursor);
@@ -351,6 +363,10 @@ export class SessionDelivery {
     const cursors = [...this.failedReads];
     this.failedReads.clear();
     for (const cursor of cursors) cursor.pump();
+    for (const session of [...this.failedResends]) {
+      this.failedResends.delete(session);
+      if (!session.ended) this.resendMore(session);
+    }
   }
 
   /** Messages of a log that had expired before a session came to them. */
@@ -374,19 +390,6 @@ export class SessionDelivery {
   markDirty(cursor: LogCursor): void {
     this.writer.cursorMoved(cursor);
   }
-}
-
-/** By log in the order of numbers, logs and messages without one in the order of their first identifier. */
-function inOrder(stored: readonly OutboundInflight[]): OutboundInflight[] {
-  const byLog = new Map<string, OutboundInflight[]>();
-  for (const message of stored) {
-    const key = message.sequence > 0 ? message.filter : '';
-    const list = byLog.get(key);
-    if (list === undefined) byLog.set(key, [message]);
-    else list.push(message);
-  }
-  for (const list of byLog.values()) list.sort((a, b) => a.sequence - b.sequence);
-  return [...byLog.values()].flat();
 }
 
 /** A publication that outlives the turn: its own if it is in a buffer of its own already. */

@@ -7,6 +7,7 @@ import type { GroupMember } from './group-members.ts';
 import { InboundInflight, OutboundInflight } from './inflight.ts';
 import type { LogCursor } from './log-cursor.ts';
 import type { SessionKey } from './ports/store.ts';
+import type { Resends } from './resends.ts';
 import type { Subscription } from './subscription.ts';
 import { WaitingMessages } from './waiting-messages.ts';
 
@@ -33,6 +34,8 @@ export class Session {
   outbound: OutboundInflight | null = null;
   inbound: InboundInflight | null = null;
   waiting: WaitingMessages | null = null;
+  /** Not null: what was in flight before a reconnect comes first, nothing else has room. */
+  resends: Resends | null = null;
   /** Its membership in each shared group with a log, by the group's name; stays when it has unsubscribed, for what is in flight. */
   groupMembers: Map<string, GroupMember> | null = null;
   /** What it had in flight of such groups is known to be its own (group-takes.ts). */
@@ -90,13 +93,18 @@ export class Session {
 
   /** Room for one more QoS 1 or 2 message [MQTT-3.3.4-9]. */
   get hasRoom(): boolean {
-    return this.outbound === null || this.outbound.count < this.inflightMax;
+    return this.outbound === null || (this.outbound.count < this.inflightMax && this.resends === null);
   }
 
   /** How many messages of groups, or of a run, may be given to it now: none while others wait for the window. */
   get room(): number {
-    if (this.ended || (this.waiting !== null && this.waiting.length > 0)) return 0;
+    if (this.ended || this.resends !== null || (this.waiting !== null && this.waiting.length > 0)) return 0;
     return this.inflightMax - (this.outbound?.count ?? 0);
+  }
+
+  /** How many of the messages in flight before a reconnect may be sent again now. */
+  get resendRoom(): number {
+    return this.inflightMax - (this.outbound?.count ?? 0) + (this.resends?.left ?? 0);
   }
 
   /** Messages under way and waiting, for `least-inflight`. */

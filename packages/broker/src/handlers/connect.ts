@@ -280,10 +280,11 @@ async function begin(connection: Connection, opened: OpenedSession): Promise<voi
   if (stored !== null && stored.outbound.length > 0) {
     await settleTakes(connection.broker.store, session.clientId, stored.outbound);
     if (session.ended) return;
-    await connection.broker.delivery.resend(session, stored.outbound);
+    await connection.broker.delivery.resend(session);
     if (session.ended) return;
   }
   session.groupsSettled = true;
   connection.goOn();
   for (const cursor of [...session.cursors]) cursor.pump();
+  connection.broker.delivery.roomCame(session); // for what waited behind what was sent again
 }
