@@ -19,6 +19,9 @@ const quiet = new Map([
   ['Logs read again: idle logs found behind', 'a frame may arrive after all'],
   ['Routes: {{instance}} asked for all again', 'changes may be repeated before their loss is noticed'],
   ['Spans of traces: {{result}}', 'nothing is traced'],
+  ['Errors that nothing was prepared for: {{instance}}', 'there are none'],
+  ['Packets from clients but PUBLISH: given up', 'no client resets its connection over what waits'],
+  ['Store has gone back: {{instance}}', 'Redis keeps what it has'],
 ]);
 
 let busy: BusyCluster;
@@ -37,6 +40,7 @@ function raised(alert: string): Promise<unknown> {
 /** Alerts about the state of nodes, none of which may be on its way while all is well. The others look back, or at how busy the machine is. */
 const stateAlerts = [
   ...['DunlinNodeDown', 'DunlinGone', 'DunlinFewNodesReady', 'DunlinNodeNotReady', 'DunlinStoreUnreachable'],
+  'DunlinStoreTakesNoWrites',
   ...['DunlinBackplaneUnreachable', 'DunlinNodesApart', 'DunlinCertificateEnds', 'DunlinConnectionsNearLimit'],
   ...['DunlinDrainStuck', 'DunlinVersionSkew'],
 ];

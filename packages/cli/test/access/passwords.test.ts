@@ -125,7 +125,7 @@ describe('a start', () => {
     const words = ['start', '--store', 'memory', '--listener', 'tcp://127.0.0.1:0', '--password-file', file];
     const { code, errors } = await run(words);
     expect(errors).toContain(`${file}:2:5: no hash of a known kind`);
-    expect(code).toBe(1);
+    expect(code).toBe(2);
   });
 
   test('with a file that is not there', async () => {
@@ -139,6 +139,8 @@ describe('a start', () => {
     const refused = await run(['start', ...everywhere]);
     expect(refused.errors).toContain('give --password-file FILE (dunlin passwd -c FILE USER writes one)');
     expect(refused.code).toBe(2);
-    expect((await run(['config', 'check', ...everywhere, '--password-file', users])).code).toBe(0);
+    const good = join(directory, 'good');
+    await run(['passwd', '-c', '-b', good, 'ann', 'secret']);
+    expect((await run(['config', 'check', ...everywhere, '--password-file', good])).code).toBe(0);
   });
 });
