@@ -67,6 +67,11 @@ export class Chain implements Authenticator {
   }
 }
 
+/** As a signed token is written; with `jwt.field: user-name` it stands where a name does. */
+const tokenPattern = /^[\w-]{8,}\.[\w-]{8,}\.[\w-]*$/;
+
+/** Never what lets somebody in: a token that is refused now, since keys cannot be fetched, may be good a moment later. */
 function describe({ clientId, userName, remoteAddress, listener }: Credentials): Record<string, unknown> {
-  return { client: clientId, user: userName ?? '', address: remoteAddress, listener };
+  const user = userName !== null && tokenPattern.test(userName) ? '(a token)' : (userName ?? '');
+  return { client: clientId, user, address: remoteAddress, listener };
 }

@@ -42,6 +42,23 @@ describe('the chain', () => {
     expect(after.asked).toBe(0);
   });
 
+  test.each([
+    ['eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0xxx.c2lnbmF0dXJl', '(a token)'],
+    ['ann.of.green', 'ann.of.green'],
+  ])(
+    'the log names the user "%s" as "%s": a token that cannot be checked now may be good later',
+    async (userName, named) => {
+      const notebook = new Notebook();
+      const chain = new Chain(
+        new Map([['door', { methods: [saying(cannotTell('away'))], allowAnonymous: false }]]),
+        notebook,
+      );
+      await chain.authenticate(credentials({ userName, password: 'x' }));
+      expect(notebook.lines.join()).toContain(`"user":"${named}"`);
+      if (named === '(a token)') expect(notebook.lines.join()).not.toContain(userName);
+    },
+  );
+
   test('"cannot tell" means no', async () => {
     const after = saying(yes);
     expect(await enter([saying(cannotTell('away')), after], true)).toMatchObject({ kind: 'refuse', reasonCode: 0x88 });

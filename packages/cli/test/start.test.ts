@@ -228,6 +228,11 @@ describe('dunlin config', () => {
     expect(output).not.toContain('hunter2');
   });
 
+  test('print shows where keys of tokens are fetched, without the password', async () => {
+    const { output } = await run(['config', 'print', '--set', 'jwt.jwksUrl=https://user:hunter2@host/keys']);
+    expect(output).toContain('  jwksUrl: https://user:***@host/keys # flag --set jwt.jwksUrl\n');
+  });
+
   test('schema prints the JSON schema', async () => {
     expect(JSON.parse((await run(['config', 'schema'])).output)).toMatchObject({
       title: 'Dunlin configuration',

@@ -38,6 +38,7 @@ export const jwtShape = {
       'Where a JWK set is fetched: at the start, when a token names a key that is not known (at most twice a minute), and every ten minutes. The last good one is kept.',
     allowed: 'an https or http URL',
     defaultText: 'none',
+    isSecret: true,
   }),
   field: z.enum(['password', 'user-name']).default('password').meta({
     description: 'Where in CONNECT the token is.',

@@ -14,6 +14,26 @@ export interface LogOptions {
   descriptor?: number;
 }
 
+/** What a client, or a server, may put into one field of a line. */
+export const fieldCharactersMax = 128;
+
+/** Fields that are the operator's or the program's own, however long. */
+const whole = new Set(['error', 'store', 'backplane', 'directory', 'hung']);
+
+/**
+ * Texts of clients (identifiers, user names, topics) are as long as the client likes, and the log is the operator's disk: here is the one place where they are cut, so
+ * that no caller can forget it.
+ */
+function cutFields(fields: Record<string, unknown>): Record<string, unknown> {
+  let cut = fields;
+  for (const [name, value] of Object.entries(fields)) {
+    if (typeof value !== 'string' || value.length <= fieldCharactersMax || whole.has(name)) continue;
+    if (cut === fields) cut = { ...fields };
+    cut[name] = `${value.slice(0, fieldCharactersMax).toWellFormed()}… (${value.length} characters)`;
+  }
+  return cut;
+}
+
 /**
  * The logger port over pino: one line an event, `{"level":"info","time":…,"node":…,"msg":…}`.
  *
@@ -31,7 +51,7 @@ export class NodeLogger implements Logger {
         level: options.level,
         base: options.fields,
         timestamp: stdTimeFunctions.isoTime,
-        formatters: { level: (label) => ({ level: label }) },
+        formatters: { level: (label) => ({ level: label }), log: cutFields },
         serializers: { error: stdSerializers.err },
       },
       target,

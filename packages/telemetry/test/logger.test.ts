@@ -52,3 +52,15 @@ test('lines for people', () => {
   );
   expect(lines[0]).toMatch(/^[\d:.]{12} WARN {2}\[1\] store is slow milliseconds=12 path="a b" url=tcp:\/\/x$/);
 });
+
+test('what a client may make as long as it likes is cut, whatever the field is called; errors are whole', () => {
+  const long = '\u0001'.repeat(65_535);
+  const [line] = written('json', (logger) =>
+    logger.info('refused', { client: long, user: long, error: long.slice(0, 500) }),
+  );
+  const { client, user, error } = JSON.parse(line);
+  expect(client).toBe(`${'\u0001'.repeat(128)}… (65535 characters)`);
+  expect(user).toBe(client);
+  expect(error).toBe('\u0001'.repeat(500));
+  expect(line.length).toBeLessThan(8000);
+});
