@@ -66,6 +66,23 @@ describe('QoS 0, 1, 2 to an ephemeral subscriber', () => {
     expect(client.said()).toEqual(['pubrel #9 0x92', 'pubcomp #9 0x92']);
   });
 
+  test('a PUBREC that refuses what nobody sent is not answered', async () => {
+    const { worker } = await World.alone();
+    const client = await worker.connect('c');
+    await client.send(ack('pubrec', 9, 0x80), ack('pubrel', 9));
+    expect(client.said()).toEqual(['pubcomp #9 0x92']);
+  });
+
+  test.each(['puback', 'pubrec', 'pubrel', 'pubcomp'] as const)(
+    '%s with packet identifier 0 ends the connection',
+    async (type) => {
+      const { worker } = await World.alone();
+      const client = await worker.connect('c');
+      await client.send(ack(type, 0));
+      expect(client.said()).toEqual(['disconnect 0x82']);
+    },
+  );
+
   test('a PUBREC that refuses frees the identifier', async () => {
     const { worker } = await World.alone();
     const client = await worker.connect('c', { properties: { receiveMaximum: 1 } });

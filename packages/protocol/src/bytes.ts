@@ -109,6 +109,13 @@ export class ByteReader {
     return packetId;
   }
 
+  /** A topic filter, of which only the length is checked: one of no characters cannot be answered for, it is no filter. */
+  topicFilter(): string {
+    const filter = this.string();
+    if (filter === '') throw malformed('a topic filter is empty', 'MQTT-4.7.3-1'); // [MQTT-4.7.3-1]
+    return filter;
+  }
+
   /** Throws if bytes are left over. */
   finish(): void {
     if (this.at !== this.end) throw malformed('bytes follow the last field of the packet');

@@ -7,7 +7,7 @@ import type { Session } from '../session.ts';
 export function handlePuback(connection: Connection, bytes: Buffer, bodyStart: number, end: number): void {
   // Two bytes are the whole packet nearly always; the longer form is checked in full.
   const packetId =
-    end - bodyStart === 2
+    end - bodyStart === 2 && readPacketId(bytes, bodyStart) !== 0
       ? readPacketId(bytes, bodyStart)
       : decodeAck(bytes, bodyStart, end, connection.version, PacketType.puback).packetId;
   const session = connection.session as Session;

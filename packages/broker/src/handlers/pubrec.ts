@@ -15,6 +15,7 @@ export function handlePubrec(connection: Connection, bytes: Buffer, bodyStart: n
   const { outbound } = session;
   const state = outbound?.stateOf(packetId) ?? InflightState.none;
   if (outbound === null || (state !== InflightState.sent2 && state !== InflightState.released)) {
+    if (reasonCode >= 0x80) return; // That handshake is over for the client: no PUBREL is due [MQTT-4.3.3-4].
     // MQTT 5 says that we do not know it; older versions get PUBREL, so that the client can let go.
     connection.sendAcknowledgement(6, packetId, connection.version5 ? ReasonCode.packetIdentifierNotFound : 0);
     return;

@@ -5,6 +5,7 @@ import { ProtocolError } from '../protocol-error.ts';
 import { ReasonCode } from '../reason-codes.ts';
 import { validateTopic } from '../topic.ts';
 import type { ProtocolVersion } from '../version.ts';
+import { requireResponseTopic } from './publish.ts';
 
 /** The message a server publishes when the client is gone. */
 export interface Will {
@@ -143,9 +144,7 @@ function checkClientId(clientId: string, cleanSession: boolean, version: Protoco
 
 function readWill(reader: ByteReader, flags: number, version: ProtocolVersion): Will {
   const properties = version === 5 ? readProperties(reader, 'will') : {};
-  if (properties.responseTopic !== undefined && /[+#]/.test(properties.responseTopic)) {
-    throw new ProtocolError(ReasonCode.topicNameInvalid, "the will's response topic holds a wildcard", 'MQTT-3.3.2-14'); // [MQTT-3.3.2-14]
-  }
+  if (properties.responseTopic !== undefined) requireResponseTopic(properties.responseTopic);
   const topic = reader.string(); // [MQTT-3.1.3-11], 3.1.1 [MQTT-3.1.3-10]
   const wrong = validateTopic(topic);
   if (wrong !== null) {

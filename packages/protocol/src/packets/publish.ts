@@ -131,9 +131,12 @@ function badTopic(message: string, statement: string): ProtocolError {
   return new ProtocolError(ReasonCode.topicNameInvalid, message, statement);
 }
 
-/** Checks a name kept as a string: the will topic and the response topic. */
-export function requireNoWildcards(topic: string, message: string, statement: string): void {
-  if (topic.includes('#') || topic.includes('+')) throw badTopic(message, statement);
+/** Checks a response topic kept as a string, of a PUBLISH or of a will. */
+export function requireResponseTopic(topic: string): void {
+  if (topic === '') throw protocolError('a response topic is empty', 'MQTT-4.7.3-1'); // [MQTT-4.7.3-1]
+  if (topic.includes('#') || topic.includes('+')) {
+    throw protocolError('a response topic with a wildcard', 'MQTT-3.3.2-14'); // [MQTT-3.3.2-14]
+  }
 }
 
 /** What a server has to know of a client's PUBLISH properties, and the bytes it passes on. */
@@ -261,10 +264,11 @@ function skipResponseTopic(reader: ByteReader): void {
   const length = reader.twoByteInteger();
   const start = reader.take(length);
   requireUtf8(reader.bytes, start, start + length); // [MQTT-3.3.2-13]
+  if (length === 0) throw protocolError('a response topic is empty', 'MQTT-4.7.3-1'); // [MQTT-4.7.3-1]
   for (let at = start; at < start + length; at++) {
     const byte = reader.bytes[at];
     if (byte === 0x23 || byte === 0x2b) {
-      throw badTopic('a response topic with a wildcard', 'MQTT-3.3.2-14'); // [MQTT-3.3.2-14]
+      throw protocolError('a response topic with a wildcard', 'MQTT-3.3.2-14'); // [MQTT-3.3.2-14]
     }
   }
 }
@@ -317,7 +321,7 @@ export function decodePublish(
   readPublish(view, header, bytes, bodyStart, end, version);
   const properties = decodeProperties(bytes, view.propertiesStart, view.propertiesEnd, 'publish');
   if (properties.responseTopic !== undefined) {
-    requireNoWildcards(properties.responseTopic, 'a response topic with a wildcard', 'MQTT-3.3.2-14'); // [MQTT-3.3.2-14]
+    requireResponseTopic(properties.responseTopic);
   }
   const aliased = view.topicStart === view.topicEnd && properties.topicAlias !== undefined;
   if (!aliased) validateTopicName(bytes, view.topicStart, view.topicEnd);

@@ -26,8 +26,8 @@ const option = { noLocal: 0x04, retainAsPublished: 0x08, reserved: 0xc0 } as con
 const retainHandlingShift = 4;
 
 /**
- * Decodes a SUBSCRIBE in bytes[bodyStart, end). Filters are checked as strings, not as filters: `validateTopicFilter`
- * does that, so that a server can answer for each. Throws a ProtocolError (0x81, 0x82).
+ * Decodes a SUBSCRIBE in bytes[bodyStart, end). Filters are checked as strings that are not empty: `validateTopicFilter`
+ * does the rest, so that a server can answer for each. Throws a ProtocolError (0x81, 0x82).
  */
 export function decodeSubscribe(
   bytes: Buffer,
@@ -45,7 +45,7 @@ export function decodeSubscribe(
   }
   const subscriptions: SubscriptionRequest[] = [];
   while (reader.left > 0) {
-    const filter = reader.string(); // [MQTT-3.8.3-1]
+    const filter = reader.topicFilter(); // [MQTT-3.8.3-1]
     const options = reader.byte();
     subscriptions.push(version === 5 ? decodeOptions(filter, options) : decodeQos(filter, options, version));
   }

@@ -9,7 +9,7 @@ export interface UnsubscribePacket {
   properties: Properties;
 }
 
-/** Decodes an UNSUBSCRIBE in bytes[bodyStart, end). Filters are checked as strings. Throws a ProtocolError. */
+/** Decodes an UNSUBSCRIBE in bytes[bodyStart, end). Filters are checked as strings that are not empty. Throws a ProtocolError. */
 export function decodeUnsubscribe(
   bytes: Buffer,
   bodyStart: number,
@@ -21,7 +21,7 @@ export function decodeUnsubscribe(
   const properties = version === 5 ? readProperties(reader, 'unsubscribe') : {};
   if (reader.left === 0) throw protocolError('UNSUBSCRIBE without a topic filter', 'MQTT-3.10.3-2'); // [MQTT-3.10.3-2]
   const filters: string[] = [];
-  while (reader.left > 0) filters.push(reader.string()); // [MQTT-3.10.3-1]
+  while (reader.left > 0) filters.push(reader.topicFilter()); // [MQTT-3.10.3-1]
   return { packetId, filters, properties };
 }
 
