@@ -98,6 +98,18 @@ describe('keep alive and half packets', () => {
     expect(client.isClosed).toBe(true);
   });
 
+  test.each([0, 3600])(
+    'MQTT 3 clients with a keep alive of %i s are held to limits.keepAliveMaxSeconds as well',
+    async (keepAliveSeconds) => {
+      const { world, worker } = await World.alone({ limits: { keepAliveMaxSeconds: 10 } });
+      const client = await worker.connect('c', { version: 4, keepAliveSeconds });
+      await world.clock.pass(15_000);
+      expect(client.isClosed).toBe(false);
+      await world.clock.pass(2000);
+      expect(client.isClosed).toBe(true);
+    },
+  );
+
   test('a packet that is begun must be completed in time', async () => {
     const { world, worker } = await World.alone();
     const client = await worker.connect('c');

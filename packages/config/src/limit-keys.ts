@@ -39,7 +39,7 @@ export const limitShape = {
     0,
     65_535,
     0,
-    'Longer keep alives are cut to this, and MQTT 5 clients told; 0: as the client asks.',
+    'Longer keep alives, and none, are cut to this. MQTT 5 clients are told; MQTT 3 clients cannot be, and are ended after 1.5 times this in silence. 0: as the client asks.',
   ),
   inflightMax: whole(1, 65_535, 1000, 'Messages in flight to a client that names no smaller Receive Maximum.'),
   queuedMessagesMax: whole(0, 100_000_000, 10_000, 'Messages an ephemeral session may have waiting behind its window.'),

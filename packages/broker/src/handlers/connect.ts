@@ -118,11 +118,8 @@ function takeClientLimits(connection: Connection, packet: ConnectPacket): void {
   connection.isBridge = packet.isBridge === true;
   connection.keepAliveSeconds =
     keepAliveMax > 0 && (keepAlive === 0 || keepAlive > keepAliveMax) ? keepAliveMax : keepAlive;
-  if (!connection.version5) {
-    // MQTT 3 cannot be told of another keep alive, so it has its own.
-    connection.keepAliveSeconds = keepAlive;
-    return;
-  }
+  // MQTT 3 cannot be told of another keep alive, and is held to it all the same: else a dead connection without one stays for ever.
+  if (!connection.version5) return;
   connection.inboundAliases = new InboundTopicAliases(limits.topicAliasMaximum); // also with 0: then every alias is refused
   const aliases = Math.min(properties.topicAliasMaximum ?? 0, limits.topicAliasMaximum); // [MQTT-3.1.2-26], [MQTT-3.1.2-27]
   if (aliases > 0) connection.outboundAliases = new OutboundTopicAliases(aliases);
