@@ -31,11 +31,12 @@ local function addCursor(log, reader, number)
   return stands
 end
 
--- Moves a cursor if there is one. Gives where it stands, 0: nowhere. Never past the log's end: who says so remembers a log that has gone back since, and what
--- comes under those numbers is news to him.
+-- Moves a cursor if there is one. Gives where it stands, 0: nowhere. Not past the log's end: who says so remembers a log that has gone back since, and the numbers
+-- behind that end are given again, to messages that he has not had.
 local function moveCursor(log, reader, number)
-  if not log.head or not call('ZSCORE', log.cursors, reader) then return 0 end
-  if tonumber(number) > log.last then number = string.format('%.0f', log.last) end
+  local stands = log.head and call('ZSCORE', log.cursors, reader)
+  if not stands then return 0 end
+  if tonumber(number) > log.last then return tonumber(stands) end
   call('ZADD', log.cursors, number, reader)
   mark(log)
   return tonumber(number)
