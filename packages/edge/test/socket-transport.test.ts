@@ -13,9 +13,24 @@ class FakeConnection {
   hasEnded = false;
   /** Something is to take effect before the connection ends. */
   hasWaiting = false;
+  /** Throws when it is told of this. */
+  throwsAt: 'data' | 'end' | 'close' | null = null;
+  escapes: string[] = [];
   #changed: (() => void)[] = [];
 
+  #mayThrow(event: 'data' | 'end' | 'close'): void {
+    if (this.throwsAt === event) throw new TypeError(`at ${event}`);
+  }
+
+  /** What the broker's own does with what was thrown: the transport goes. */
+  escaped(error: unknown): void {
+    this.escapes.push((error as Error).message);
+    transport.destroy();
+    this.#tell();
+  }
+
   receive(chunk: Buffer): void {
+    this.#mayThrow('data');
     this.received += chunk;
     this.#tell();
   }
@@ -26,12 +41,14 @@ class FakeConnection {
   }
 
   streamEnded(): boolean {
+    this.#mayThrow('end');
     this.hasEnded = true;
     this.#tell();
     return this.hasWaiting;
   }
 
   transportClosed(error?: Error): void {
+    this.#mayThrow('close');
     this.closedWith = error;
     this.#tell();
   }
@@ -64,6 +81,17 @@ afterEach(() => {
   transport.destroy();
   server.close();
 });
+
+/** Seen to fail at `end`, whose event nobody caught: an error of the whole thread. */
+test.each(['data', 'end', 'close'] as const)(
+  'what is thrown at the event "%s" ends this socket alone',
+  async (event) => {
+    connection.throwsAt = event;
+    client.end('bytes');
+    await connection.until(() => connection.escapes.length > 0);
+    expect(connection.escapes).toEqual([`at ${event}`]);
+  },
+);
 
 test('bytes go both ways, and a write that the kernel took whole leaves the buffer free', async () => {
   client.write('ping');

@@ -186,7 +186,12 @@ function onData(this: Socket, chunk: Buffer): void {
 }
 
 function onEnd(this: Socket): void {
-  (this as Owned)[transportKey].ended();
+  const transport = (this as Owned)[transportKey];
+  try {
+    transport.ended();
+  } catch (error) {
+    transport.connection?.escaped(error);
+  }
 }
 
 /** Resets and broken pipes are the client's or the network's; `close` follows and tells the broker. */
