@@ -198,7 +198,8 @@ describe.each([undefined, 'mqttv50'] as const)('bridge_protocol_version %s', (pr
     for (const qos of [1, 2]) await give(atSite, { topic: 'both/s', payload: `kept q${qos}`, qos, retain: false });
     const second = await bridged(node.port, topics, { ...options, port: first.port });
     await readiness(again, second, 'second');
-    await give(atSite, { topic: 'both/s', payload: 'last', qos: 1, retain: true });
+    // At QoS 2, as a QoS 1 message passes those whose handshake is still on its way; not retained, as the bridge subscribes again.
+    await give(atSite, { topic: 'both/s', payload: 'last', qos: 2, retain: false });
     const hereAgain = await client(second.url, 'here', 3600);
     const kept = protocol === 'mqttv50' ? [] : ['kept q1', 'kept q2'];
     expect((await takeUntil(hereAgain, 'last')).map(({ payload }) => payload)).toEqual([...kept, 'last']);
