@@ -301,7 +301,7 @@ export class Broker {
   redispatch(member: Subscription, publication: Publication): boolean {
     const share = parseShare(member.filter);
     const entry = share === null ? null : this.tree.find(share.filter);
-    const group = entry?.groups?.find((known) => known.name === member.filter);
+    const group = entry?.groups?.get(member.filter);
     return group !== undefined && this.router.redispatch(group, publication);
   }
 

@@ -147,7 +147,7 @@ export class DurableFilters {
     this.groupsAnnouncedAt.delete(name);
     this.digest.remove(name, 0);
     const entry = this.tree.find(matchedFilter(name));
-    const group = entry?.groups?.find((known) => known.name === name);
+    const group = entry?.groups?.get(name);
     if (entry === null || group === undefined) return;
     group.isLogged = false;
     this.watcher?.groupRemoved(group);

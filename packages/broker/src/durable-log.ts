@@ -5,6 +5,8 @@ import type { Publication } from './publication.ts';
 
 /** Somebody here who follows a log: a durable session's cursor, or the leader of a shared group. */
 export interface LogReader {
+  /** Its place among the readers of its log, kept by the log; -1: it is none of them. */
+  readerAt: number;
   /** Called for each message that comes, in the order of their numbers unless frames overtook each other. */
   arrived(sequence: number, publication: Publication): void;
   /** The log goes on up to this number, whatever was heard. */
@@ -55,14 +57,20 @@ export class DurableLog {
 
   addReader(reader: LogReader): void {
     if (this.readers.length === 0) this.followed.add(this);
+    reader.readerAt = this.readers.length;
     this.readers.push(reader);
   }
 
+  /** In one step; the last one takes its place. */
   removeReader(reader: LogReader): void {
-    const at = this.readers.indexOf(reader);
+    const at = reader.readerAt;
     if (at < 0) return;
     const last = this.readers.pop();
-    if (last !== undefined && last !== reader) this.readers[at] = last;
+    if (last !== undefined && last !== reader) {
+      this.readers[at] = last;
+      last.readerAt = at;
+    }
+    reader.readerAt = -1;
     if (this.readers.length === 0) this.followed.remove(this);
   }
 

@@ -33,6 +33,7 @@ export interface GroupReaderParts {
 }
 
 export class GroupReader implements LogReader {
+  readerAt = -1;
   private readonly parts: GroupReaderParts;
   /** Read and not handed out. */
   private page = noEntries;

@@ -34,6 +34,9 @@ export class LogCursor implements InflightSource, LogReader {
   readonly above: Set<number>;
   next: number;
   live = false;
+  /** Among its session's cursors. */
+  place = 0;
+  readerAt = -1;
   /** The subscription is gone: what the client still acknowledges is no longer this log's progress. */
   detached = false;
   private reading = false;
@@ -105,6 +108,7 @@ export class LogCursor implements InflightSource, LogReader {
       this.delivery.sendLogged(this, sequence, publication);
     } else {
       this.live = false;
+      this.session.addBehind(this);
     }
   }
 
@@ -112,7 +116,10 @@ export class LogCursor implements InflightSource, LogReader {
   pump(): void {
     if (this.live || this.reading || this.detached || this.session.ended) return;
     while (this.pageAt < this.page.length && this.session.hasRoom) this.sendEntry(this.page[this.pageAt++]);
-    if (this.pageAt < this.page.length || !this.session.hasRoom) return;
+    if (this.pageAt < this.page.length || !this.session.hasRoom) {
+      this.session.addBehind(this);
+      return;
+    }
     this.page = noEntries;
     this.pageAt = 0;
     if (this.checked && this.next > this.log.lastSequence) {
@@ -121,10 +128,10 @@ export class LogCursor implements InflightSource, LogReader {
     }
     this.reading = true;
     this.readEnd = this.log.lastSequence;
-    this.delivery.readPage(this);
+    this.delivery.logPages.read(this);
   }
 
-  /** The answer to `readPage`. */
+  /** The page that was asked for. */
   pageRead(entries: LogEntry[], firstSequence: number, lastSequence: number): void {
     this.reading = false;
     this.checked = true;

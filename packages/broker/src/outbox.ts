@@ -95,7 +95,7 @@ export class Outbox {
   length = 0;
   private sizeClass = -1;
   private dirty = false;
-  private closed = false;
+  closed = false;
   /** The kernel did not take everything at the last write; unset by `Connection.drained`. */
   congested = false;
   /** Bytes are gathered and not sent: a session is not wholly in force yet. QoS 0 messages are bounded meanwhile as for a slow client. */
@@ -212,9 +212,11 @@ export class Outbox {
     this.flushNow();
   }
 
-  /** From now on bytes are thrown away. */
+  /** From now on bytes are thrown away, and QoS 0 messages are not put here at all. */
   close(): void {
     this.closed = true;
+    this.congested = true;
+    this.corked = false;
     if (this.sizeClass >= 0 && this.length === 0) this.flusher.giveBack(this.buffer, this.sizeClass);
     this.buffer = noBuffer;
     this.sizeClass = -1;

@@ -234,7 +234,9 @@ export class PublishRouter {
       if (chosen === null) continue;
       if (typeof chosen === 'string') {
         remote ??= new Map();
-        remote.set(chosen, [...(remote.get(chosen) ?? []), group.name]);
+        const names = remote.get(chosen);
+        if (names === undefined) remote.set(chosen, [group.name]);
+        else names.push(group.name);
       } else {
         this.parts.delivery.send(publication, chosen, chosen.retainAsPublished && publication.retain);
       }
@@ -268,7 +270,7 @@ export class PublishRouter {
     for (const { record, groups } of entries) {
       const publication = readRecord(record);
       for (const name of groups) {
-        const group = tree.find(matchedFilter(name))?.groups?.find(isCalled(name));
+        const group = tree.find(matchedFilter(name))?.groups?.get(name);
         if (group === undefined || !this.redispatch(group, publication, rescued))
           delivery.metrics.dropped['link-lost']++;
       }
@@ -292,7 +294,7 @@ export class PublishRouter {
     for (const { filter, sequence } of entry.logs) tree.find(filter)?.log?.arrived(sequence, publication);
     const hops = (entry.hops ?? 0) + 1;
     for (const name of entry.groups) {
-      const group = match.groups.find((known) => known.name === name);
+      const group = match.groupCalled(name);
       if (group === undefined) {
         delivery.metrics.dropped['no-subscriber']++; // the last member anywhere left while the frame was on its way
         continue;
@@ -303,8 +305,4 @@ export class PublishRouter {
         delivery.metrics.dropped['no-subscriber']++;
     }
   }
-}
-
-function isCalled(name: string): (group: SharedGroup) => boolean {
-  return (group) => group.name === name;
 }

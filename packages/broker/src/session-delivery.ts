@@ -10,6 +10,7 @@ import type { DurableLog } from './durable-log.ts';
 import { InflightState } from './inflight.ts';
 import type { Limits } from './limits.ts';
 import type { LogCursor } from './log-cursor.ts';
+import { LogPages } from './log-pages.ts';
 import { RecordError, readRecord, writeRecord } from './message-record.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Logger } from './ports/logger.ts';
@@ -22,7 +23,7 @@ import type { Session } from './session.ts';
 import type { SessionWriter } from './session-writer.ts';
 import type { Subscription } from './subscription.ts';
 
-/** How long a cursor waits before it tries a page again that the store failed to give. */
+/** How long what the store failed to give is waited for before it is asked for again. */
 const readRetryMilliseconds = 500;
 
 export class SessionDelivery {
@@ -38,7 +39,7 @@ export class SessionDelivery {
   groupRoomCame: ((session: Session) => void) | null = null;
   /** Told of a log that ends before what was heard of it. `unharmed`: a cursor that has not been past that end. */
   storeWentBack: ((log: DurableLog, end: number, unharmed: LogCursor | null) => void) | null = null;
-  private readonly failedReads = new Set<LogCursor>();
+  readonly logPages: LogPages;
   private readonly failedResends = new Set<Session>();
   /** Milliseconds since 1970, renewed when a chunk is received and by the worker's timer: one clock read a chunk, not a message. */
   now: number;
@@ -51,11 +52,13 @@ export class SessionDelivery {
     this.metrics = metrics;
     this.limits = limits;
     this.now = clock.now();
-    clock.every(readRetryMilliseconds, () => this.retryReads());
+    this.logPages = new LogPages(this, store, clock, logger, limits);
+    clock.every(readRetryMilliseconds, () => this.retry());
   }
 
-  /** Whether a QoS 0 message may still be added for a client whose kernel buffer is full; counts the drop if not. */
+  /** Whether a QoS 0 message may still be added for a client whose kernel buffer is full; counts the drop if not. No: it is closed. */
   mayQueueQos0(connection: Connection): boolean {
+    if (connection.outbox.closed) return false;
     if (connection.outbox.pendingBytes < this.limits.outboxBytesMax) return true;
     this.metrics.dropped['outbox-full']++;
     return false;
@@ -69,6 +72,8 @@ export class SessionDelivery {
     if (qos === 0) {
       if (connection.outbox.congested && !this.mayQueueQos0(connection)) return;
       sendPublish(this, connection, publication, 0x30 | (retain ? 1 : 0), 0, subscription.identifiers);
+    } else if (session.ended) {
+      return; // its subscriptions are being taken out of force
     } else if (session.hasRoom && (session.waiting === null || session.waiting.length === 0)) {
       this.sendNow(session, publication, subscription, qos, retain);
     } else {
@@ -215,8 +220,7 @@ export class SessionDelivery {
       message.publication.forgetVariants(); // the rest of its expiry is another now
       this.sendNow(session, message.publication, message.subscription, message.qos, message.retain);
     }
-    const cursors = session.cursors;
-    for (let i = 0; i < cursors.length && session.hasRoom; i++) if (!cursors[i].live) cursors[i].pump();
+    if (session.behind !== null && !session.pumping) this.logPages.pumpBehind(session);
     if (session.groupMembers !== null) this.groupRoomCame?.(session);
     session.connection.roomCame();
   }
@@ -339,30 +343,9 @@ export class SessionDelivery {
     }
   }
 
-  readPage(cursor: LogCursor): void {
-    const { logPageMessages, logPageBytes } = this.limits;
-    this.store.readLog(cursor.log.filter, cursor.next, logPageMessages, logPageBytes, this.clock.now()).then(
-      (page) => {
-        this.now = this.clock.now();
-        if (!cursor.session.ended && !cursor.detached)
-          cursor.pageRead(page.entries, page.firstSequence, page.lastSequence);
-      },
-      (error: unknown) => {
-        this.metrics.storeErrors++;
-        const fields = { filter: cursor.log.filter, error: String(error) };
-        this.logger.warn('a log could not be read; it will be tried again', fields);
-        cursor.pageFailed();
-        // The timer pumps the cursor again.
-        if (!cursor.session.ended) this.failedReads.add(cursor);
-      },
-    );
-  }
-
-  private retryReads(): void {
+  private retry(): void {
     this.now = this.clock.now();
-    const cursors = [...this.failedReads];
-    this.failedReads.clear();
-    for (const cursor of cursors) cursor.pump();
+    this.logPages.retry();
     for (const session of [...this.failedResends]) {
       this.failedResends.delete(session);
       if (!session.ended) this.resendMore(session);

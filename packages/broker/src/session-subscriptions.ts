@@ -93,7 +93,7 @@ function attachCursor(
   const log = broker.durableFilters.add(cursor.filter, 0);
   const attached = new LogCursor(broker.delivery, session, log, subscription, cursor.acknowledged, cursor.above, isNew);
   subscription.cursor = attached;
-  session.cursors.push(attached);
+  session.addCursor(attached);
   log.addReader(attached);
 }
 
@@ -124,9 +124,8 @@ export function removeSubscription(broker: Broker, subscription: Subscription): 
   broker.metrics.subscriptionsRemoved++;
   if (subscription.cursor !== null) {
     subscription.cursor.detached = true;
-    session.dirtyCursors.delete(subscription.cursor);
     subscription.cursor.log.removeReader(subscription.cursor);
-    session.cursors.splice(session.cursors.indexOf(subscription.cursor), 1);
+    session.removeCursor(subscription.cursor);
   }
   const share = parseShare(subscription.filter);
   if (share !== null) broker.metrics.sharedSubscriptions--;

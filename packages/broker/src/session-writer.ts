@@ -18,6 +18,8 @@ const lazyMilliseconds = 100;
 /** A failed update is tried again after this: the handshake it belongs to waits. */
 const retryMilliseconds = 250;
 
+const noCursors: readonly LogCursor[] = [];
+
 class Urgent {
   set: OutboundInflight[] = [];
   inboundDelete: number[] = [];
@@ -141,10 +143,12 @@ export class SessionWriter {
   private write(session: Session, urgent: Urgent): void {
     const cursors = [...session.dirtyCursors];
     const change = this.takeChange(session, urgent);
+    session.cursorsUnderWay = cursors;
     this.busy.add(session);
     this.store.update(session.key, change).then(
       () => {
         if (session.ended) return;
+        session.cursorsUnderWay = noCursors;
         this.busy.delete(session);
         if (this.urgent.has(session)) this.schedule();
         for (const callback of urgent.callbacks) callback();
@@ -164,6 +168,7 @@ export class SessionWriter {
       client: session.clientId,
       error: String(error),
     });
+    session.cursorsUnderWay = noCursors;
     for (const cursor of cursors) if (!cursor.detached) session.dirtyCursors.add(cursor);
     // Identifiers that were taken again since are set by what waits behind this; they must not be deleted after it.
     for (const packetId of change.outboundDelete ?? []) {

@@ -17,6 +17,8 @@ export interface SessionWill {
   delaySeconds: number;
 }
 
+const none: readonly LogCursor[] = [];
+
 export class Session {
   readonly clientId: string;
   readonly key: SessionKey;
@@ -28,7 +30,14 @@ export class Session {
   will: SessionWill | null = null;
   producerNumber = 0;
   private subscriptionsMade: Map<string, Subscription> | null = null;
+  /** Dense; the order is not kept. */
   readonly cursors: LogCursor[] = [];
+  /** Cursors that want to send, or to read, and wait for room or for their turn. */
+  private behindMade: Set<LogCursor> | null = null;
+  /** Those are worked off, some a turn. */
+  pumping = false;
+  /** Cursors whose progress is on its way to the store. */
+  cursorsUnderWay: readonly LogCursor[] = none;
   private dirtyCursorsMade: Set<LogCursor> | null = null;
   private outboundDeletedMade: Set<number> | null = null;
   outbound: OutboundInflight | null = null;
@@ -62,6 +71,37 @@ export class Session {
 
   get hasSubscriptions(): boolean {
     return this.subscriptionsMade !== null && this.subscriptionsMade.size > 0;
+  }
+
+  addCursor(cursor: LogCursor): void {
+    cursor.place = this.cursors.length;
+    this.cursors.push(cursor);
+  }
+
+  /** In one step; the last one takes its place. */
+  removeCursor(cursor: LogCursor): void {
+    this.dirtyCursorsMade?.delete(cursor);
+    this.behindMade?.delete(cursor);
+    const last = this.cursors.pop();
+    if (last === undefined || last === cursor) return;
+    this.cursors[cursor.place] = last;
+    last.place = cursor.place;
+  }
+
+  /** Null: none was ever behind. */
+  get behind(): Set<LogCursor> | null {
+    return this.behindMade;
+  }
+
+  addBehind(cursor: LogCursor): void {
+    this.behindMade ??= new Set();
+    this.behindMade.add(cursor);
+  }
+
+  /** Cursors whose progress the store may not have heard of. */
+  unstoredCursors(): LogCursor[] {
+    const unstored = new Set([...this.cursorsUnderWay, ...(this.dirtyCursorsMade ?? none)]);
+    return [...unstored].filter((cursor) => !cursor.detached);
   }
 
   /** Cursors whose progress the store has not heard of. */

@@ -9,8 +9,7 @@ import { InflightState } from './inflight.ts';
 import { Opening } from './opening.ts';
 import { type Claim, type StoredSession, StoreError } from './ports/store.ts';
 import { Session, type SessionWill } from './session.ts';
-import { removeSubscription, restoreSubscription } from './session-subscriptions.ts';
-import { giveToOthers } from './shared-leavings.ts';
+import { putInForce, takeOutOfForce } from './session-in-force.ts';
 import { applyHanded, type HandedSession, handOver } from './takeover.ts';
 import { UnclaimedSessions } from './unclaimed-sessions.ts';
 import { willDelaySeconds } from './will.ts';
@@ -159,7 +158,8 @@ export class Sessions {
     const opened = { session, present: stored !== null, stored };
     connection.outbox.cork();
     welcome(opened);
-    if (stored !== null) this.restore(session, stored, claim?.previousOwner ?? '');
+    const restoring = stored === null ? null : putInForce(this.broker, session, stored, claim?.previousOwner ?? '');
+    if (restoring !== null) await restoring;
     return opened;
   }
 
@@ -237,21 +237,6 @@ export class Sessions {
     pendingWrites.add('releasing a session', () => store.release(session.key, change, clock.now()));
   }
 
-  private restore(session: Session, stored: StoredSession, previousOwner: string): void {
-    const { broker } = this;
-    session.producerNumber = stored.producerNumber;
-    // Its former owner may have died over them; where this endpoint was not there then, nobody had subscribed.
-    const mayMiss = previousOwner === '' || previousOwner === broker.self || broker.cluster.hasKnown(previousOwner);
-    if (stored.inbound.length > 0)
-      session.inboundInflight.restore(stored.inbound, mayMiss && broker.backplane !== null);
-    for (const subscription of stored.subscriptions) {
-      const cursor = stored.cursors.find((known) => known.filter === subscription.filter) ?? null;
-      restoreSubscription(broker, session, subscription, cursor);
-    }
-    // In the same turn: a live message must not take an identifier that is in use.
-    broker.delivery.restoreInflight(session, stored.outbound);
-  }
-
   /** Keeps the will. The one of the connection before is published by its owner if it is to be; in the store it must not outlive that connection. */
   private async keepWill(session: Session, will: SessionWill | null, previousOwner: string): Promise<void> {
     const { store, self, cluster } = this.broker;
@@ -314,9 +299,7 @@ export class Sessions {
     this.unclaimed.forget(session);
     this.broker.writer.forget(session);
     if (this.byClient.get(session.clientId) === session) this.byClient.delete(session.clientId);
-    for (const subscription of session.subscriptions.values()) removeSubscription(this.broker, subscription);
-    this.broker.groups.sessionEnded(session);
-    giveToOthers(this.broker, session, redispatchInflight);
+    takeOutOfForce(this.broker, session, redispatchInflight);
   }
 
   /** The connection is gone: the session is written back, or ends with it. */

@@ -102,19 +102,19 @@ export class SharedGroup extends SharedMembers {
 
 /** The group of an entry by its whole name `$share/{name}/{filter}`, made if there is none. */
 export function groupOf(entry: FilterEntry, name: string, filter: string): SharedGroup {
-  entry.groups ??= [];
-  let group = entry.groups.find((known) => known.name === name);
+  entry.groups ??= new Map();
+  let group = entry.groups.get(name);
   if (group === undefined) {
     group = new SharedGroup(name, filter);
-    entry.groups.push(group);
+    entry.groups.set(name, group);
   }
   return group;
 }
 
 export function dropEmptyGroup(entry: FilterEntry, group: SharedGroup): void {
   if (!group.isEmpty || entry.groups === null) return;
-  entry.groups = entry.groups.filter((other) => other !== group);
-  if (entry.groups.length === 0) entry.groups = null;
+  if (entry.groups.get(group.name) === group) entry.groups.delete(group.name);
+  if (entry.groups.size === 0) entry.groups = null;
 }
 
 /** The member that gets this message, another endpoint that shall choose, or null when there is nobody. */

@@ -2,6 +2,7 @@
 import { parseShare } from '@dunlin/protocol';
 import type { Connection } from './connection.ts';
 import { inTurn } from './handlers/subscribe.ts';
+import { nextTurn, sliceItems } from './in-slices.ts';
 import type { Session } from './session.ts';
 import { removeSubscription } from './session-subscriptions.ts';
 import type { Subscription } from './subscription.ts';
@@ -17,7 +18,12 @@ export function checkSubscriptions(connection: Connection, session: Session): Pr
 async function removeForbidden(connection: Connection, session: Session): Promise<void> {
   const { broker } = connection;
   const removed: string[] = [];
+  let left = sliceItems;
   for (const subscription of [...session.subscriptions.values()]) {
+    if (left-- === 0) {
+      await nextTurn(broker.clock);
+      left = sliceItems - 1;
+    }
     const answer = mayKeep(connection, session, subscription);
     const isAllowed = typeof answer === 'boolean' ? answer : await answer.catch(() => false);
     if (session.ended) return;

@@ -26,7 +26,8 @@ export class FilterEntry {
   readonly subscriptions: Subscription[] = [];
   /** Local durable sessions, which get messages of QoS above 0 through the log. */
   readonly logged: Subscription[] = [];
-  groups: SharedGroup[] | null = null;
+  /** By their whole names. */
+  groups: Map<string, SharedGroup> | null = null;
   /** Other endpoints with subscribers that get messages from frames, none twice. */
   endpoints: string[] | null = null;
   /** Other endpoints with durable subscribers alone, which have the log for what frames lose; none twice, and none of those above. */

@@ -45,7 +45,7 @@ export function outboundOf(session: Session): OutboundInflight[] {
 
 export function handOver(session: Session): HandedSession {
   return {
-    cursors: session.cursors.map((cursor) => cursor.stored()),
+    cursors: session.unstoredCursors().map((cursor) => cursor.stored()), // of thousands the store knows where all but a few stand
     outbound: outboundOf(session),
     address: session.connection.transport.remoteAddress,
   };
@@ -55,8 +55,14 @@ export function handOver(session: Session): HandedSession {
 export function applyHanded(stored: StoredSession, handed: HandedSession): SessionChange {
   const inUse = new Set(handed.outbound.map((message) => message.packetId));
   const outboundDelete = stored.outbound.map((message) => message.packetId).filter((packetId) => !inUse.has(packetId));
-  const cursors = handed.cursors.filter((cursor) => stored.cursors.some((known) => known.filter === cursor.filter));
-  stored.cursors = stored.cursors.map((known) => cursors.find((cursor) => cursor.filter === known.filter) ?? known);
+  const byFilter = new Map(handed.cursors.map((cursor) => [cursor.filter, cursor]));
+  const cursors: Cursor[] = [];
+  for (let i = 0; i < stored.cursors.length && byFilter.size > 0; i++) {
+    const cursor = byFilter.get(stored.cursors[i].filter);
+    if (cursor === undefined) continue;
+    cursors.push(cursor);
+    stored.cursors[i] = cursor;
+  }
   stored.outbound = handed.outbound;
   return { cursors, outboundSet: handed.outbound, outboundDelete };
 }

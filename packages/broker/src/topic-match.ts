@@ -19,6 +19,8 @@ const noLogs: readonly DurableLog[] = [];
 
 /** Entries of one bucket; an older one gives way. */
 const chainMax = 4;
+/** Groups of a topic that are looked through; more are found by a map. */
+const searchedMax = 8;
 
 export class TopicMatch {
   readonly hash: number;
@@ -31,6 +33,8 @@ export class TopicMatch {
   /** Who gets a QoS 1 or 2 publish now: without those who get it through a log. The same array as `all` where no log is involved. */
   live: readonly Subscription[] = noSubscriptions;
   groups: readonly SharedGroup[] = noGroups;
+  /** The same by name; null until it was asked for, of many. */
+  groupsByName: Map<string, SharedGroup> | null = null;
   /** Those that get a QoS 1 or 2 publish now: without those that get it through a log. */
   liveGroups: readonly SharedGroup[] = noGroups;
   /** Every other endpoint with subscribers. */
@@ -54,6 +58,16 @@ export class TopicMatch {
     this.bytes = bytes;
     this.topic = topic;
     this.isRestricted = isRestrictedTopic(topic);
+  }
+
+  groupCalled(name: string): SharedGroup | undefined {
+    const { groups } = this;
+    if (groups.length > searchedMax) {
+      this.groupsByName ??= new Map(groups.map((group) => [group.name, group]));
+      return this.groupsByName.get(name);
+    }
+    for (let i = 0; i < groups.length; i++) if (groups[i].name === name) return groups[i];
+    return undefined;
   }
 
   get isEmpty(): boolean {
@@ -122,11 +136,11 @@ export class TopicMatches {
   private fill(match: TopicMatch): void {
     const entries = this.tree.match(match.topic);
     match.version = this.tree.version;
-    match.groups = noGroups;
-    match.liveGroups = noGroups;
+    match.groupsByName = null;
     match.liveEndpoints = noEndpoints;
     match.loggedEndpoints = noEndpoints;
-    match.logs = noLogs;
+    const groups: SharedGroup[] = [];
+    const logs: DurableLog[] = [];
     const lists: (readonly Subscription[])[] = [];
     let logged = false;
     for (const entry of entries) {
@@ -135,12 +149,14 @@ export class TopicMatches {
         lists.push(entry.logged);
         logged = true;
       }
-      if (entry.groups !== null) match.groups = [...match.groups, ...entry.groups];
+      if (entry.groups !== null) for (const group of entry.groups.values()) groups.push(group);
       if (entry.endpoints !== null) match.liveEndpoints = union(match.liveEndpoints, entry.endpoints);
       if (entry.loggedEndpoints !== null) match.loggedEndpoints = union(match.loggedEndpoints, entry.loggedEndpoints);
-      if (entry.log !== null) match.logs = [...match.logs, entry.log];
+      if (entry.log !== null) logs.push(entry.log);
     }
-    if (match.groups.length > 0) match.liveGroups = match.groups.filter((group) => !group.isLogged);
+    match.groups = groups.length === 0 ? noGroups : groups;
+    match.liveGroups = groups.length === 0 ? noGroups : groups.filter((group) => !group.isLogged);
+    match.logs = logs.length === 0 ? noLogs : logs;
     match.endpoints = union(match.liveEndpoints, match.loggedEndpoints);
     const live = match.liveEndpoints.length;
     if (live > 0 && match.loggedEndpoints.length > 0) match.loggedEndpoints = match.endpoints.slice(live);

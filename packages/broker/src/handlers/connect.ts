@@ -282,6 +282,6 @@ async function begin(connection: Connection, opened: OpenedSession): Promise<voi
   }
   session.groupsSettled = true;
   connection.goOn();
-  for (const cursor of [...session.cursors]) cursor.pump();
+  connection.broker.delivery.logPages.pumpAll(session);
   connection.broker.delivery.roomCame(session); // for what waited behind what was sent again
 }

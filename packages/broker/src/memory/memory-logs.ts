@@ -6,13 +6,15 @@ interface Log {
   entries: LogEntry[];
   bytes: number;
   lastSequence: number;
-  /** Sequence by producer and number. */
+  /** Sequence by producer and number; producers without a number have no entry. */
   taken: Map<string, Map<number, number>>;
 }
 
 /** The logs of the memory store. */
 export class MemoryLogs {
   private readonly logs = new Map<string, Log>();
+  /** Logs that hold a number of the producer. */
+  private readonly takenBy = new Map<string, Set<Log>>();
 
   /** Creates the log if need be, and gives the client a cursor at its end unless it has one. Returns the end, and whether the cursor is new. */
   addCursor(filter: string, clientId: string): { lastSequence: number; added: boolean } {
@@ -39,7 +41,7 @@ export class MemoryLogs {
     if (log === undefined || !log.cursors.delete(clientId) || log.cursors.size > 0) return;
     log.entries = [];
     log.bytes = 0;
-    log.taken.clear();
+    for (const producer of [...log.taken.keys()]) this.forgetAll(log, producer);
   }
 
   durableFilters(): DurableFilter[] {
@@ -60,11 +62,15 @@ export class MemoryLogs {
   }
 
   forgetProducer(clientId: string): void {
-    for (const { taken } of this.logs.values()) taken.delete(clientId);
+    for (const log of [...(this.takenBy.get(clientId) ?? [])]) this.forgetAll(log, clientId);
   }
 
   forgetProducerNumber(clientId: string, number: number): void {
-    for (const { taken } of this.logs.values()) taken.get(clientId)?.delete(number);
+    for (const log of [...(this.takenBy.get(clientId) ?? [])]) {
+      const numbers = log.taken.get(clientId);
+      numbers?.delete(number);
+      if (numbers?.size === 0) this.forgetAll(log, clientId);
+    }
   }
 
   read(filter: string, from: number, messagesMax: number, bytesMax: number, now: number): LogPage {
@@ -73,8 +79,10 @@ export class MemoryLogs {
     const { lastSequence } = log;
     const page: LogPage = { entries: [], lastSequence, firstSequence: log.entries[0]?.sequence ?? lastSequence + 1 };
     let bytes = 0;
-    for (const entry of log.entries) {
-      if (entry.sequence < from || entry.expiresAt <= now) continue;
+    // Numbers have no gap, and messages leave at the front alone.
+    for (let at = Math.max(0, from - page.firstSequence); at < log.entries.length; at++) {
+      const entry = log.entries[at];
+      if (entry.expiresAt <= now) continue;
       bytes += entry.record.length;
       if (page.entries.length >= messagesMax || (bytes > bytesMax && page.entries.length > 0)) break;
       page.entries.push({ ...entry });
@@ -100,6 +108,13 @@ export class MemoryLogs {
     return dropped;
   }
 
+  private forgetAll(log: Log, producer: string): void {
+    log.taken.delete(producer);
+    const logs = this.takenBy.get(producer);
+    logs?.delete(log);
+    if (logs?.size === 0) this.takenBy.delete(producer);
+  }
+
   private appendTo(filter: string, { record, expiresAt, producer }: AppendRequest): number {
     const log = this.logs.get(filter);
     if (log === undefined || log.cursors.size === 0) return 0;
@@ -109,6 +124,9 @@ export class MemoryLogs {
       const sequence = numbers.get(producer.number);
       if (sequence !== undefined) return -sequence;
       numbers.set(producer.number, log.lastSequence + 1);
+      const logs = this.takenBy.get(producer.clientId);
+      if (logs === undefined) this.takenBy.set(producer.clientId, new Set([log]));
+      else logs.add(log);
     }
     log.entries.push({ sequence: ++log.lastSequence, record, expiresAt });
     log.bytes += record.length;

@@ -20,7 +20,6 @@ import {
   type SessionChange,
   type SessionKey,
   type Store,
-  type StoredSession,
   type StoredSubscription,
   type StoredWill,
   StoreError,
@@ -28,7 +27,7 @@ import {
 import { LastBatches } from './last-batches.ts';
 import { MemoryGroups } from './memory-groups.ts';
 import { MemoryLogs } from './memory-logs.ts';
-import { newSession } from './new-session.ts';
+import { copyOf, MemorySession } from './memory-session.ts';
 import { isDue, takeDue, type Waiting } from './waiting.ts';
 
 const NEVER_SECONDS = 0xffffffff;
@@ -37,7 +36,7 @@ interface Held {
   epoch: number;
   owner: EndpointId;
   /** Null: an ephemeral session, nothing is stored. */
-  session: StoredSession | null;
+  session: MemorySession | null;
 }
 
 /**
@@ -80,10 +79,10 @@ export class MemoryStore implements Store {
     const claim = {
       epoch,
       previousOwner: found?.owner ?? '',
-      session: kept === null ? null : structuredClone(kept),
+      session: kept === null ? null : kept.stored(),
       will,
     };
-    const session = kept ?? (sessionExpirySeconds > 0 ? newSession(clientId) : null);
+    const session = kept ?? (sessionExpirySeconds > 0 ? new MemorySession(clientId) : null);
     if (session !== null) {
       session.sessionExpirySeconds = sessionExpirySeconds;
       session.expiresAt = 0;
@@ -104,24 +103,24 @@ export class MemoryStore implements Store {
     const session = this.require(key);
     return subscriptions.map((subscription) => {
       const { filter } = subscription;
-      const known = session.subscriptions.findIndex((other) => other.filter === filter);
-      if (known === -1) session.subscriptions.push({ ...subscription });
-      else session.subscriptions[known] = { ...subscription };
+      session.subscriptions.set(filter, { ...subscription });
       if (subscription.qos === 0) {
         this.removeCursor(session, filter);
         return { filter, lastSequence: 0 };
       }
       if (isShared(filter)) return { filter, lastSequence: this.groups.join(filter, key.clientId) };
       const { lastSequence, added } = this.logs.addCursor(filter, key.clientId);
-      if (added) session.cursors.push({ filter, acknowledged: lastSequence, above: [] });
+      if (added) session.cursors.set(filter, { filter, acknowledged: lastSequence, above: [] });
       return { filter, lastSequence };
     });
   }
 
   async unsubscribe(key: SessionKey, filters: string[]): Promise<void> {
     const session = this.require(key);
-    session.subscriptions = session.subscriptions.filter(({ filter }) => !filters.includes(filter));
-    for (const filter of filters) this.removeCursor(session, filter);
+    for (const filter of filters) {
+      session.subscriptions.delete(filter);
+      this.removeCursor(session, filter);
+    }
   }
 
   async update(key: SessionKey, change: SessionChange): Promise<void> {
@@ -142,7 +141,7 @@ export class MemoryStore implements Store {
     return ended.map((session) => session.clientId);
   }
 
-  private endedSessions(now: number): StoredSession[] {
+  private endedSessions(now: number): MemorySession[] {
     const sessions = Array.from(this.held.values(), ({ session }) => session).filter((session) => session !== null);
     return sessions.filter(({ expiresAt }) => expiresAt > 0 && expiresAt <= now);
   }
@@ -308,8 +307,7 @@ export class MemoryStore implements Store {
     const session = held.session;
     const result = known ?? this.logs.append(request);
     const producerNumber = producer?.number ?? 0;
-    session.inbound = session.inbound.filter(({ packetId }) => packetId !== inbound.packetId);
-    session.inbound.push({ packetId: inbound.packetId, producerNumber, digest: inbound.digest });
+    session.inbound.set(inbound.packetId, { packetId: inbound.packetId, producerNumber, digest: inbound.digest });
     session.producerNumber = Math.max(session.producerNumber, producerNumber);
     return result;
   }
@@ -318,7 +316,7 @@ export class MemoryStore implements Store {
     if (!this.isOpen) throw new StoreError('closed', 'the memory store is closed');
   }
 
-  private require(key: SessionKey): StoredSession {
+  private require(key: SessionKey): MemorySession {
     this.check();
     const held = this.held.get(key.clientId);
     if (!held?.session) throw new StoreError('unknown-session', 'no session is stored for this client identifier');
@@ -354,7 +352,7 @@ export class MemoryStore implements Store {
   }
 
   /** A will that waits for its delay is due when its session is over [MQTT-3.1.2-8]. */
-  private expire(session: StoredSession, now: number): void {
+  private expire(session: MemorySession, now: number): void {
     this.endSession(session);
     const waiting = this.wills.get(session.clientId);
     if (waiting !== undefined && waiting.value.dueAt !== Infinity && waiting.value.dueAt > now) {
@@ -362,38 +360,33 @@ export class MemoryStore implements Store {
     }
   }
 
-  private endSession(session: StoredSession): void {
-    for (const { filter } of session.subscriptions) this.removeCursor(session, filter);
+  private endSession(session: MemorySession): void {
+    for (const filter of session.subscriptions.keys()) this.removeCursor(session, filter);
     this.logs.forgetProducer(session.clientId);
     this.held.delete(session.clientId);
   }
 
   /** The session does not read the log any more, by itself or with a group. */
-  private removeCursor(session: StoredSession, filter: string): void {
+  private removeCursor(session: MemorySession, filter: string): void {
     this.groups.leave(filter, session.clientId);
-    session.cursors = session.cursors.filter((cursor) => cursor.filter !== filter);
+    session.cursors.delete(filter);
     this.logs.removeCursor(filter, session.clientId);
   }
 
-  private change(session: StoredSession, change: SessionChange): void {
+  private change(session: MemorySession, change: SessionChange): void {
     if (change.sessionExpirySeconds !== undefined) session.sessionExpirySeconds = change.sessionExpirySeconds;
     for (const cursor of change.cursors ?? []) {
-      const index = session.cursors.findIndex(({ filter }) => filter === cursor.filter);
-      if (index < 0) continue;
-      session.cursors[index] = structuredClone(cursor);
+      if (!session.cursors.has(cursor.filter)) continue;
+      session.cursors.set(cursor.filter, copyOf(cursor));
       this.logs.moveCursor(cursor.filter, session.clientId, cursor.acknowledged);
     }
-    for (const message of change.outboundSet ?? []) {
-      const index = session.outbound.findIndex(({ packetId }) => packetId === message.packetId);
-      if (index >= 0) session.outbound[index] = { ...message };
-      else session.outbound.push({ ...message });
+    for (const message of change.outboundSet ?? []) session.outbound.set(message.packetId, { ...message });
+    for (const packetId of change.outboundDelete ?? []) session.outbound.delete(packetId);
+    for (const packetId of change.inboundDelete ?? []) {
+      const message = session.inbound.get(packetId);
+      if (message === undefined) continue;
+      this.logs.forgetProducerNumber(session.clientId, message.producerNumber);
+      session.inbound.delete(packetId);
     }
-    const { outboundDelete = [], inboundDelete = [] } = change;
-    session.outbound = session.outbound.filter(({ packetId }) => !outboundDelete.includes(packetId));
-    for (const { packetId, producerNumber } of session.inbound) {
-      if (!inboundDelete.includes(packetId)) continue;
-      this.logs.forgetProducerNumber(session.clientId, producerNumber);
-    }
-    session.inbound = session.inbound.filter(({ packetId }) => !inboundDelete.includes(packetId));
   }
 }

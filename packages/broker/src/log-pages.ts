@@ -1,0 +1,84 @@
+/**
+ * Pages of logs for the cursors that are behind: asked for some a turn, so that a session with 20,000 of them lets others in between.
+ */
+import type { Limits } from './limits.ts';
+import type { LogCursor } from './log-cursor.ts';
+import type { Clock } from './ports/clock.ts';
+import type { Logger } from './ports/logger.ts';
+import type { Store } from './ports/store.ts';
+import type { Session } from './session.ts';
+import type { SessionDelivery } from './session-delivery.ts';
+
+/** Cursors that ask for a page in one turn: LMDB answers in about 10 µs each. */
+const pumpsPerTurn = 250;
+
+export class LogPages {
+  private readonly delivery: SessionDelivery;
+  private readonly store: Store;
+  private readonly clock: Clock;
+  private readonly logger: Logger;
+  private readonly limits: Limits;
+  private readonly failed = new Set<LogCursor>();
+
+  constructor(delivery: SessionDelivery, store: Store, clock: Clock, logger: Logger, limits: Limits) {
+    this.delivery = delivery;
+    this.store = store;
+    this.clock = clock;
+    this.logger = logger;
+    this.limits = limits;
+  }
+
+  /** All logs of a session are read from where its cursors stand. */
+  pumpAll(session: Session): void {
+    for (const cursor of session.cursors) if (!cursor.live) session.addBehind(cursor);
+    if (!session.pumping) this.pumpBehind(session);
+  }
+
+  /** Cursors that are behind go on while the window has room. */
+  pumpBehind(session: Session): void {
+    const { behind } = session;
+    session.pumping = false;
+    if (behind === null || session.ended) return;
+    let left = pumpsPerTurn;
+    for (const cursor of behind) {
+      if (!session.hasRoom) return; // the next room has the rest go on
+      if (left-- === 0) {
+        session.pumping = true;
+        this.clock.nextTurn(() => this.pumpBehind(session));
+        return;
+      }
+      behind.delete(cursor);
+      cursor.pump();
+    }
+  }
+
+  read(cursor: LogCursor): void {
+    const { logPageMessages, logPageBytes } = this.limits;
+    this.store.readLog(cursor.log.filter, cursor.next, logPageMessages, logPageBytes, this.clock.now()).then(
+      (page) => {
+        this.delivery.now = this.clock.now();
+        if (!cursor.session.ended && !cursor.detached)
+          cursor.pageRead(page.entries, page.firstSequence, page.lastSequence);
+      },
+      (error: unknown) => {
+        this.delivery.metrics.storeErrors++;
+        const fields = { filter: cursor.log.filter, error: String(error) };
+        this.logger.warn('a log could not be read; it will be tried again', fields);
+        cursor.pageFailed();
+        if (!cursor.session.ended) this.failed.add(cursor); // `retry` pumps it again
+      },
+    );
+  }
+
+  /** What the store failed to give is asked for again. */
+  retry(): void {
+    const sessions = new Set<Session>();
+    for (const cursor of this.failed) {
+      if (cursor.detached) continue;
+      cursor.session.addBehind(cursor);
+      sessions.add(cursor.session);
+    }
+    this.failed.clear();
+    for (const session of sessions) if (!session.pumping) this.pumpBehind(session);
+  }
+}

@@ -1,0 +1,37 @@
+import type { Cursor, InboundInflight, OutboundInflight, StoredSession, StoredSubscription } from '../ports/store.ts';
+
+/** A durable session as the memory store keeps it: whatever it has many of is found by its name. */
+export class MemorySession {
+  readonly clientId: string;
+  sessionExpirySeconds = 0;
+  expiresAt = 0;
+  producerNumber = 0;
+  readonly subscriptions = new Map<string, StoredSubscription>();
+  readonly cursors = new Map<string, Cursor>();
+  /** In the order in which their packet identifiers were added. */
+  readonly outbound = new Map<number, OutboundInflight>();
+  readonly inbound = new Map<number, InboundInflight>();
+
+  constructor(clientId: string) {
+    this.clientId = clientId;
+  }
+
+  /** As the port hands it out: nothing of it changes with this one. */
+  stored(): StoredSession {
+    const { clientId, sessionExpirySeconds, expiresAt, producerNumber } = this;
+    return {
+      clientId,
+      sessionExpirySeconds,
+      expiresAt,
+      subscriptions: Array.from(this.subscriptions.values(), (subscription) => ({ ...subscription })),
+      cursors: Array.from(this.cursors.values(), copyOf),
+      outbound: Array.from(this.outbound.values(), (message) => ({ ...message })),
+      inbound: Array.from(this.inbound.values(), (message) => ({ ...message })),
+      producerNumber,
+    };
+  }
+}
+
+export function copyOf(cursor: Cursor): Cursor {
+  return { filter: cursor.filter, acknowledged: cursor.acknowledged, above: [...cursor.above] };
+}
