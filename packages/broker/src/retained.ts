@@ -12,10 +12,13 @@ import { type RetainedEntry, type RetainedPage, type Store, StoreError } from '.
 import type { Publication } from './publication.ts';
 import type { SessionDelivery } from './session-delivery.ts';
 import type { Subscription } from './subscription.ts';
+import { TurnGate } from './turn-gate.ts';
 import { WritesUnderWay } from './writes-under-way.ts';
 
 /** Retained messages read at once. */
 const pageMessages = 200;
+/** Of filters with wildcards, for all clients of this worker: a page takes a store in this process, and its messages, up to 5 ms. */
+const pagesPerTurn = 1;
 /** The replay waits while more than this is on its way to the client. */
 const outboxBytesMax = 256 * 1024;
 const retryMilliseconds = 500;
@@ -39,6 +42,7 @@ export class RetainedMessages {
   private readonly delivery: SessionDelivery;
   private readonly logger: Logger;
   private readonly underWay = new WritesUnderWay();
+  private readonly walks: TurnGate;
   /** The newest write of each topic that has not ended. */
   private readonly latest = new Map<string, Write>();
   private failed: Write[] = [];
@@ -51,6 +55,7 @@ export class RetainedMessages {
     this.delivery = delivery;
     this.logger = logger;
     this.clock = clock;
+    this.walks = new TurnGate(clock, pagesPerTurn);
     clock.every(retryMilliseconds, () => this.retry());
   }
 
@@ -164,6 +169,7 @@ export class RetainedMessages {
   /** Null: the store is not available. Clients that need nothing else of it are not disconnected for that. */
   private async readPage(subscription: Subscription, after: string | null): Promise<RetainedPage | null> {
     try {
+      if (/[+#]/.test(subscription.filter)) await this.walks.pass();
       return await this.store.readRetained(subscription.filter, after, pageMessages, this.clock.now());
     } catch (error) {
       if (!(error instanceof StoreError) || error.code !== 'unavailable') throw error;

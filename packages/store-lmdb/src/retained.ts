@@ -3,8 +3,8 @@ import type { Table, Tables } from './environment.ts';
 import { behind, LEVEL_END, levelsKey, sha256, TOPIC_KEY_BYTES_MAX, topicOfKey } from './keys.ts';
 import { RecordReader, type RecordWriter } from './records.ts';
 
-/** Keys looked at for one page: a filter like `+/x` must look at every first level, and nobody waits longer than about 20 ms for that. */
-const SEEKS_PER_PAGE_MAX = 4096;
+/** Keys looked at for one page: a filter like `+/x` must look at every first level, and nobody waits longer than about 2 ms for that. */
+const SEEKS_PER_PAGE_MAX = 256;
 
 /** Two phases of a walk: topics whose encoding fits a key, then the others. `next` begins with the phase. */
 const SHORT = 's';

@@ -1,4 +1,4 @@
-import { isShared, topicMatchesFilter } from '@dunlin/protocol';
+import { isShared } from '@dunlin/protocol';
 import {
   type AppendOrigin,
   type AppendRequest,
@@ -15,7 +15,6 @@ import {
   type GroupTake,
   type LogLimits,
   type LogPage,
-  type RetainedEntry,
   type RetainedPage,
   type SessionChange,
   type SessionKey,
@@ -27,6 +26,7 @@ import {
 import { LastBatches } from './last-batches.ts';
 import { MemoryGroups } from './memory-groups.ts';
 import { MemoryLogs } from './memory-logs.ts';
+import { MemoryRetained } from './memory-retained.ts';
 import { copyOf, MemorySession } from './memory-session.ts';
 import { isDue, takeDue, type Waiting } from './waiting.ts';
 
@@ -50,7 +50,7 @@ export class MemoryStore implements Store {
   private readonly logs = new MemoryLogs();
   private readonly groups = new MemoryGroups(this.logs);
   private readonly lastBatches = new LastBatches();
-  private readonly retained = new Map<string, RetainedEntry>();
+  private readonly retained = new MemoryRetained();
   private readonly wills = new Map<string, Waiting<StoredWill>>();
   private readonly delayed = new Map<string, Waiting<Uint8Array>>();
   /** The highest epoch of a client of whom nothing is kept. */
@@ -234,20 +234,12 @@ export class MemoryStore implements Store {
 
   async setRetained(topic: string, record: Uint8Array | null, expiresAt: number): Promise<void> {
     this.check();
-    if (record === null) this.retained.delete(topic);
-    else this.retained.set(topic, { topic, record, expiresAt });
+    this.retained.set(topic, record, expiresAt);
   }
 
   async readRetained(filter: string, after: string | null, limit: number, now: number): Promise<RetainedPage> {
     this.check();
-    const entries: RetainedEntry[] = [];
-    for (const entry of this.retained.values()) {
-      if (entry.expiresAt > now && (after === null || entry.topic > after) && topicMatchesFilter(entry.topic, filter))
-        entries.push({ ...entry });
-    }
-    entries.sort((a, b) => (a.topic < b.topic ? -1 : 1));
-    const page = entries.slice(0, limit);
-    return { entries: page, next: page.length < entries.length ? (page.at(-1)?.topic ?? after) : null };
+    return this.retained.read(filter, after, limit, now);
   }
 
   async countRetained(): Promise<number> {

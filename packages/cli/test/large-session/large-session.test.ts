@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { WireClient } from '@dunlin/testkit';
 import { afterAll, describe, expect, test } from 'vitest';
+import { Bystander } from '../bystander/bystander.ts';
 import { Cluster } from '../cluster/cluster.ts';
 import { DoorNode } from '../doors/door-node.ts';
 import { greet, publish, receive } from '../workers/conversation.ts';
-import { Bystander } from './bystander.ts';
 
 const filterCount = 20_000;
 const filtersPerPacket = 500;

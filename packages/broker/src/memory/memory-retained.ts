@@ -1,0 +1,64 @@
+import { topicMatchesFilter } from '@dunlin/protocol';
+import type { RetainedEntry, RetainedPage } from '../ports/store.ts';
+import { OrderedTopics } from './ordered-topics.ts';
+
+/** Topics looked at for one page, about 1 ms: nobody waits longer for a filter that few of them match. */
+const lookedAtMax = 1000;
+
+/** The retained messages of the memory store. */
+export class MemoryRetained {
+  private readonly entries = new Map<string, RetainedEntry>();
+  private readonly topics = new OrderedTopics();
+
+  get size(): number {
+    return this.entries.size;
+  }
+
+  set(topic: string, record: Uint8Array | null, expiresAt: number): void {
+    const isKnown = this.entries.has(topic);
+    if (record === null) {
+      if (isKnown) this.topics.remove(topic);
+      this.entries.delete(topic);
+      return;
+    }
+    if (!isKnown) this.topics.add(topic);
+    this.entries.set(topic, { topic, record, expiresAt });
+  }
+
+  /** `after`: the topic that was looked at last. */
+  read(filter: string, after: string | null, limit: number, now: number): RetainedPage {
+    const page: RetainedPage = { entries: [], next: null };
+    const prefix = literalStart(filter);
+    if (prefix === filter) {
+      this.addIfValid(page, filter, now);
+      return page;
+    }
+    let left = lookedAtMax;
+    let last = after;
+    for (const topic of this.topics.from(after ?? prefix)) {
+      if (topic === after) continue;
+      if (!topic.startsWith(prefix)) break;
+      if (page.entries.length >= limit || left-- === 0) {
+        page.next = last;
+        break;
+      }
+      last = topic;
+      if (topicMatchesFilter(topic, filter)) this.addIfValid(page, topic, now);
+    }
+    return page;
+  }
+
+  private addIfValid(page: RetainedPage, topic: string, now: number): void {
+    const entry = this.entries.get(topic);
+    if (entry !== undefined && entry.expiresAt > now) page.entries.push({ ...entry });
+  }
+}
+
+/** What every topic begins with that the filter matches: `a` for `a/#`, which matches `a` as well [MQTT-4.7.1-2]. */
+function literalStart(filter: string): string {
+  const levels = filter.split('/');
+  const wildcard = levels.findIndex((level) => level === '+' || level === '#');
+  if (wildcard < 0) return filter;
+  const literal = levels.slice(0, wildcard).join('/');
+  return wildcard > 0 && levels[wildcard] === '+' ? `${literal}/` : literal;
+}
