@@ -49,6 +49,7 @@ import { checkSubscriptions } from './subscription-rights.ts';
 import { SubscriptionTree } from './subscription-tree.ts';
 import { SysTopics } from './sys-topics.ts';
 import { TopicMatches } from './topic-match.ts';
+import { untilAvailable } from './until-available.ts';
 import { willPublication } from './will.ts';
 
 /** What a stop waits at most for messages and sessions that the store has not confirmed: the whole of it is to take 4 s. */
@@ -248,11 +249,18 @@ export class Broker {
 
   /** Loads what is durable and joins the other workers. Only then may connections be accepted. */
   async start(): Promise<void> {
-    await Promise.all([this.durableFilters.load(), this.backplane?.start(this.cluster)]);
+    // Found before, the store may be gone again, and refuse to be read.
+    const load = (): Promise<void> =>
+      untilAvailable(
+        this.clock,
+        () => this.durableFilters.load(),
+        (error) => this.logger.warn('what is durable could not be loaded; it is tried again', { error: String(error) }),
+      );
+    await Promise.all([load(), this.backplane?.start(this.cluster)]);
     if (this.backplane !== null) {
       await this.routes.snapshotsReceived();
       // What became durable between loading and joining was not announced to us.
-      await this.durableFilters.load();
+      await load();
     }
     this.duties.start();
   }

@@ -18,6 +18,27 @@ test.each([
   expect(worker.broker.sessions.count).toBe(0);
 });
 
+/** Seen to fail before: the worker could not start, and a node ended with it. */
+test('a worker that starts waits for the store, which was there and has gone', async () => {
+  const { world, workers } = await World.of(1);
+  const client = await workers[0].connect('c', durable);
+  await client.subscribe('t', 1);
+  const next = world.make();
+  next.gate.refused = 'all';
+  let isStarted = false;
+  const started = next.broker.start().then(() => {
+    isStarted = true;
+  });
+  await world.clock.pass(5000);
+  expect(isStarted).toBe(false);
+  next.gate.refused = 'none';
+  await world.clock.pass(1000);
+  await started;
+  const publisher = await next.connect('p');
+  await publisher.send(publish('t', 'x', 1, 1));
+  expect(client.said()).toEqual(['publish t x q1 #1']);
+});
+
 test('ephemeral clients are served, are unique, and are claimed when the store is back', async () => {
   const { world, workers } = await World.of(2);
   for (const worker of workers) worker.gate.refused = 'all';

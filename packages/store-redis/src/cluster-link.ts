@@ -9,7 +9,9 @@ import { Redis } from 'ioredis';
 import type { OwnLink } from './links.ts';
 import type { Settings } from './options.ts';
 import { type Address, addressText } from './redis-url.ts';
-import { refusal, ServerConnection } from './server-connection.ts';
+import { isMoved } from './reply-error.ts';
+import { refusal } from './server-check.ts';
+import { ServerConnection } from './server-connection.ts';
 import type { Command, Reply } from './turn.ts';
 
 const slotsTotal = 16_384;
@@ -65,7 +67,7 @@ export class ClusterLink implements OwnLink {
       );
     }
     return connection.send(command).catch((error: Error) => {
-      if (/^(MOVED|ASK|CLUSTERDOWN|TRYAGAIN|READONLY)/.test(error.message)) this.refreshSoon();
+      if (isMoved(error)) this.refreshSoon();
       throw error;
     });
   }

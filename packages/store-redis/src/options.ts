@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import type { Logger } from '@dunlin/broker';
 import type { RedisOptions } from 'ioredis';
+import { Eviction } from './eviction.ts';
 import { parseRedisUrl, type RedisTarget } from './redis-url.ts';
+import { allScripts, type Script } from './scripts.ts';
 
 /** What a resolved promise waits for beyond Redis' answer. */
 export type RedisDurability =
@@ -30,6 +32,8 @@ export interface RedisStoreOptions {
   onStatus?: (connected: boolean) => void;
   /** Called when Redis refuses to write (its memory or disk is full, it lacks replicas, it became a replica), and with null when it does not any more. Calls that it refuses are `unavailable`. */
   onWrites?: (failure: Error | null) => void;
+  /** Called when Redis may evict what is stored (a `maxmemory-policy` other than `noeviction`), and when it may not any more. */
+  onEviction?: (mayEvict: boolean) => void;
   /** How long Redis may be silent while it owes an answer, before the connection is given up. Default 4000. */
   silenceMilliseconds?: number;
 }
@@ -43,7 +47,10 @@ export interface Settings {
   readonly logger: Logger;
   readonly onStatus: (connected: boolean) => void;
   readonly onWrites: (failure: Error | null) => void;
+  readonly eviction: Eviction;
   readonly silenceMilliseconds: number;
+  /** What a server is given before it is used, and must let its user do. None: plain commands only. */
+  readonly scripts: readonly Script[];
   /** What every connection to a server has in common. */
   readonly connection: RedisOptions;
   readonly sentinel: { user?: string; password?: string };
@@ -66,7 +73,9 @@ export function readSettings(options: RedisStoreOptions): Settings {
     logger: options.logger ?? silent,
     onStatus: options.onStatus ?? (() => {}),
     onWrites: options.onWrites ?? (() => {}),
+    eviction: new Eviction(options.logger ?? silent, options.onEviction ?? (() => {})),
     silenceMilliseconds,
+    scripts: allScripts,
     sentinel: options.sentinel ?? {},
     connection: {
       ...(target.user === undefined ? {} : { username: target.user }),

@@ -13,7 +13,7 @@ export class RedisCommands {
 
   /** Throws `RedisUrlError` for a URL that cannot be used. */
   constructor(options: RedisStoreOptions) {
-    this.settings = readSettings({ ...options, durability: 'memory' });
+    this.settings = { ...readSettings({ ...options, durability: 'memory' }), scripts: [] };
     const { promise, resolve } = Promise.withResolvers<void>();
     this.connected = promise;
     this.link = createLink(this.settings, (connected) => {

@@ -1,35 +1,66 @@
 /** What an error of Redis means, told by its first word: what follows names places and arguments, and ends in every script with the same words. */
 import { StoreError } from '@dunlin/broker';
 
-/** Errors that end by themselves or by an operator: the call can be made again. `refusesWrites`: reading goes on. */
-const passing: Readonly<Record<string, { refusesWrites: boolean }>> = {
+interface Kind {
+  /** Reading goes on. */
+  readonly refusesWrites?: true;
+  /** The server is not what was connected to: the connection ends, and the next one is checked anew. Said in the log. */
+  readonly ends?: string;
+  /** Who serves which slot is to be looked up again. */
+  readonly moved?: true;
+}
+
+/** Errors that end by themselves or by an operator: the call can be made again. */
+const passing: Readonly<Record<string, Kind>> = {
   OOM: { refusesWrites: true }, // the memory is full (maxmemory, noeviction)
   MISCONF: { refusesWrites: true }, // the disk beneath takes no snapshot or append
   NOREPLICAS: { refusesWrites: true }, // fewer replicas in step than min-replicas-to-write
-  READONLY: { refusesWrites: true }, // a replica now: a failover is under way
-  LOADING: { refusesWrites: false },
-  BUSY: { refusesWrites: false },
-  MASTERDOWN: { refusesWrites: false },
-  CLUSTERDOWN: { refusesWrites: false },
-  TRYAGAIN: { refusesWrites: false }, // a slot is being moved
-  MOVED: { refusesWrites: false },
-  ASK: { refusesWrites: false },
-  NOSCRIPT: { refusesWrites: false },
-  NOAUTH: { refusesWrites: false },
-  WRONGPASS: { refusesWrites: false },
-  NOPERM: { refusesWrites: false },
+  READONLY: { refusesWrites: true, ends: 'Redis is a replica now', moved: true }, // a failover is under way
+  LOADING: { ends: 'Redis reads its file' },
+  BUSY: {},
+  MASTERDOWN: { ends: 'Redis is a replica now, and without its master' },
+  CLUSTERDOWN: { ends: 'the Redis Cluster does not serve', moved: true },
+  TRYAGAIN: { moved: true }, // a slot is being moved
+  MOVED: { moved: true },
+  ASK: { moved: true },
+  NOSCRIPT: { ends: 'Redis has lost the scripts of the store, and is given them again' },
+  NOAUTH: { ends: 'Redis asks for a password' },
+  WRONGPASS: {},
+  NOPERM: { ends: 'Redis refuses a permission' },
 };
 
 /** Some messages of Redis repeat the arguments. */
 const messageLengthMax = 300;
 
 function firstWord(message: string): string {
+  // Within scripts Redis 7.0 has no word for what it calls NOPERM everywhere else, and Redis 7.2 has.
+  if (/^-?ERR The user executing the script can't/.test(message)) return 'NOPERM';
   return /^-?([A-Z]+)\b/.exec(message)?.[1] ?? '';
+}
+
+function kindOf(error: unknown): Kind | undefined {
+  return error instanceof Error ? passing[firstWord(error.message)] : undefined;
 }
 
 /** True: Redis has refused to write, for a reason that passes. */
 export function refusesWrites(error: unknown): boolean {
-  return error instanceof Error && passing[firstWord(error.message)]?.refusesWrites === true;
+  return kindOf(error)?.refusesWrites === true;
+}
+
+/** Why the connection that answered so is of no use any more; null: it is. */
+export function endOfConnection(error: Error): string | null {
+  return kindOf(error)?.ends ?? null;
+}
+
+/** True: another server may have the slot now. */
+export function isMoved(error: Error): boolean {
+  return kindOf(error)?.moved === true;
+}
+
+/** True: the user of the connection may not do this. */
+export function isForbidden(error: Error): boolean {
+  // What looks for a master through Sentinel puts words of its own in front.
+  return firstWord(error.message) === 'NOPERM' || /NOPERM/.test(error.message);
 }
 
 /** The error of the port for one of Redis or of the connection to it. */

@@ -100,6 +100,8 @@ export const scripts = {
   delayedRemove: script('delayed-remove', 'd', ['due', 'delayed']),
   leaseRenew: script('lease-renew', 's', []),
   leaseBury: script('lease-bury', 's', []),
+  /** Of no shard: it asks about the user of the connection. */
+  permissions: script('permissions', 's', [], false),
 } as const;
 
 export const allScripts: readonly Script[] = Object.values(scripts);

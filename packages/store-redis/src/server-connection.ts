@@ -9,7 +9,8 @@ import { TLSSocket } from 'node:tls';
 import { type Logger, StoreError } from '@dunlin/broker';
 import type { Redis } from 'ioredis';
 import type { Settings } from './options.ts';
-import { allScripts } from './scripts.ts';
+import { endOfConnection, isForbidden } from './reply-error.ts';
+import { checkServer, RefusedError, refusal } from './server-check.ts';
 import { Silence } from './silence.ts';
 import type { Command, Reply } from './turn.ts';
 
@@ -20,10 +21,9 @@ const retryMaxMilliseconds = 2000;
 const retryRefusedMilliseconds = 5000;
 /** An idle connection is asked so often whether it lives. */
 const pingMilliseconds = 2000;
-const versionMin = [7, 0];
-
-/** The server answered, but cannot be used as it is. */
-class RefusedError extends Error {}
+const unreachable = 'Redis is unreachable; it is tried again until it answers';
+/** One of so many asks whether the server may evict now. */
+const pingsPerLook = 3;
 
 export interface ServerConnectionOptions {
   /** For messages. */
@@ -49,6 +49,7 @@ export class ServerConnection {
   private timer: NodeJS.Timeout | undefined;
   private trying: Redis | null;
   private everConnected: boolean;
+  private asked: number;
 
   constructor({ address, settings, create, onState }: ServerConnectionOptions) {
     this.address = address;
@@ -64,6 +65,7 @@ export class ServerConnection {
     this.timer = undefined;
     this.trying = null;
     this.everConnected = false;
+    this.asked = 0;
   }
 
   get isConnected(): boolean {
@@ -77,6 +79,7 @@ export class ServerConnection {
   /** Ends the connection; nothing may be under way. */
   close(): void {
     this.closed = true;
+    this.settings.eviction.forget(this.address);
     clearTimeout(this.timer);
     this.trying?.disconnect();
     this.silence?.end();
@@ -96,8 +99,9 @@ export class ServerConnection {
       },
       (error: Error) => {
         silence.answered();
-        // The server is not what was connected to: demoted, restarted behind a proxy, its scripts flushed. The next connection is checked anew.
-        if (/^(READONLY|MASTERDOWN|LOADING|NOSCRIPT|NOAUTH|CLUSTERDOWN)/.test(error.message)) this.drop(redis, error);
+        // What a plain command may not do is its caller's to tell; the store can do nothing by halves.
+        const isOthers = this.settings.scripts.length === 0 && isForbidden(error);
+        if (endOfConnection(error) !== null && !isOthers) this.drop(redis, error);
         throw error;
       },
     );
@@ -134,7 +138,7 @@ export class ServerConnection {
     redis.on('end', () => this.drop(redis, reason));
     try {
       await redis.connect();
-      await this.check(redis);
+      this.settings.eviction.saw(this.address, await checkServer(redis, this.settings));
       if (redis.status !== 'ready') throw reason ?? new Error('the connection was closed');
     } catch (error) {
       this.trying = null;
@@ -154,15 +158,28 @@ export class ServerConnection {
     this.redis = redis;
     this.silence = this.listen(redis);
     this.retryMilliseconds = retryFirstMilliseconds;
-    if (this.complaint !== '') this.logger.info('Redis is reachable again', { address: this.address });
+    if (this.complaint === unreachable) this.logger.info('Redis is reachable again', { address: this.address });
+    else if (this.complaint !== '') this.logger.info('Redis can be used again', { address: this.address });
     else if (!this.everConnected) this.logger.info('connected to Redis', { address: this.address });
     this.everConnected = true;
     this.complaint = '';
-    this.timer = setInterval(() => {
-      this.send({ name: 'PING', args: [] }).catch(() => {}); // A silent server ends the connection, which is heard of elsewhere.
-    }, pingMilliseconds);
+    this.timer = setInterval(() => this.ask(), pingMilliseconds);
     this.timer.unref();
     this.onState(true);
+  }
+
+  /** A silent server ends the connection, which is heard of elsewhere. */
+  private ask(): void {
+    this.asked++;
+    if (this.asked % pingsPerLook > 0) {
+      this.send({ name: 'PING', args: [] }).catch(() => {});
+      return;
+    }
+    const { eviction } = this.settings;
+    this.send({ name: 'INFO', args: ['memory'] }).then(
+      (info) => this.closed || eviction.saw(this.address, String(info)),
+      () => {},
+    );
   }
 
   /** Silence is noticed here from now on: the client would end the connection politely, see `reset`. */
@@ -192,11 +209,11 @@ export class ServerConnection {
     if (this.closed) return;
     const refused = refusal(error, this.settings);
     // One line for a kind of trouble, however often it is tried.
-    const complaint = refused ?? 'unreachable';
+    const complaint = refused ?? endOfConnection(error) ?? unreachable;
     if (complaint !== this.complaint) {
       this.complaint = complaint;
       if (refused === null) {
-        this.logger.warn('Redis is unreachable; it is tried again until it answers', {
+        this.logger.warn(complaint, {
           address: this.address,
           error: error.message || (error as NodeJS.ErrnoException).code || String(error),
         });
@@ -207,54 +224,6 @@ export class ServerConnection {
     const wait = refused === null ? this.retryMilliseconds : retryRefusedMilliseconds;
     this.retryMilliseconds = Math.min(this.retryMilliseconds * 2, retryMaxMilliseconds);
     this.timer = setTimeout(() => void this.attempt(), wait);
-  }
-
-  /** Throws `RefusedError` when the server cannot be used; leaves it with our scripts. */
-  private async check(redis: Redis): Promise<void> {
-    const info = await redis.info();
-    const field = (name: string): string => new RegExp(`^${name}:(.*?)\r?$`, 'm').exec(info)?.[1] ?? '';
-    const version = field('valkey_version') || field('redis_version');
-    const [major, minor] = version.split('.').map(Number);
-    if (major < versionMin[0] || (major === versionMin[0] && minor < versionMin[1])) {
-      throw new RefusedError(`Redis ${version} is too old: the store needs ${versionMin.join('.')} or Valkey`);
-    }
-    if (field('role') !== 'master') {
-      // With Cluster the map will name another.
-      if (this.settings.target.kind === 'cluster') throw new Error('the server is a replica');
-      throw new RefusedError('this Redis is a replica: name its master, or use redis+sentinel or redis+cluster');
-    }
-    if (field('cluster_enabled') === '1') {
-      if (this.settings.target.kind !== 'cluster')
-        throw new RefusedError('this Redis is part of a Cluster: use redis+cluster');
-      // One that has just started knows nobody yet, and serves nothing.
-      if (!/cluster_state:ok/.test(String(await redis.cluster('INFO'))))
-        throw new Error('the Cluster does not serve yet');
-    } else if (this.settings.target.kind === 'cluster') {
-      throw new RefusedError('this Redis is no part of a Cluster: use redis or redis+sentinel');
-    }
-    if (this.settings.durability === 'fsync') await this.checkFsync(redis, version, field('aof_enabled'));
-    if (field('maxmemory') !== '0' && field('maxmemory_policy') !== 'noeviction' && !this.everConnected) {
-      this.logger.warn('Redis may evict stored sessions and messages: set maxmemory-policy noeviction', {
-        address: this.address,
-        policy: field('maxmemory_policy'),
-      });
-    }
-    await Promise.all(allScripts.map((script) => redis.script('LOAD', script.source)));
-  }
-
-  private async checkFsync(redis: Redis, version: string, appendOnly: string): Promise<void> {
-    try {
-      await redis.call('WAITAOF', '0', '0', '1');
-    } catch (cause) {
-      throw new RefusedError(
-        `durability fsync needs WAITAOF, which Redis ${version} lacks: use Redis 7.2 or Valkey, or "appendfsync always" ` +
-          'in Redis with durability memory, which promises the same for a server without replicas',
-        { cause },
-      );
-    }
-    if (appendOnly !== '1') {
-      throw new RefusedError('durability fsync needs an append-only file: set "appendonly yes" in Redis');
-    }
   }
 }
 
@@ -273,15 +242,4 @@ function reset(redis: Redis): void {
     if (stream.writableLength > 0) stream.destroy();
   }
   redis.disconnect(); // Not to be made again by the client.
-}
-
-/** A line for what only a person can change; null for what passes. */
-export function refusal(error: Error, { target }: Settings): string | null {
-  if (error instanceof RefusedError) return error.message;
-  const user = target.user ?? 'default';
-  if (/WRONGPASS|invalid password/i.test(error.message))
-    return `Redis refused the password of the user "${user}", or has no such user`;
-  if (/NOAUTH/.test(error.message)) return 'Redis asks for a password and none is configured: put it into the URL';
-  if (/NOPERM/.test(error.message)) return `the Redis user "${user}" lacks a permission: ${error.message}`;
-  return null;
 }

@@ -1,9 +1,18 @@
 /** The contract over every way to reach a Redis, and over Valkey. */
 import { randomUUID } from 'node:crypto';
 import { leasesContract, storeContract } from '@dunlin/broker/contract';
-import { type RedisOptions, startRedis, startRedisCluster, startSentinel, valkeyServerPath } from '@dunlin/testkit';
-import { afterAll, beforeAll, describe, test } from 'vitest';
+import {
+  type RedisOptions,
+  redisCall,
+  startRedis,
+  startRedisCluster,
+  startSentinel,
+  valkeyServerPath,
+} from '@dunlin/testkit';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { RedisLeases, RedisStore, type RedisStoreOptions } from '../src/index.ts';
+import { dataCommands } from '../src/permissions.ts';
+import { allowLeast, asUser } from './acl-user.ts';
 import { type Certificates, makeCertificates } from './certificates.ts';
 
 interface Place {
@@ -18,6 +27,7 @@ function contracts(
   name: string,
   start: () => Promise<Place>,
   more: () => Partial<RedisStoreOptions> = () => ({}),
+  afterwards: (place: () => Place) => void = () => {},
 ): void {
   describe(name, () => {
     let place: Place;
@@ -28,7 +38,7 @@ function contracts(
 
     // Each case has keys of its own.
     storeContract(name, async () => {
-      const options = { ...more(), url: place.url, prefix: randomUUID() };
+      const options = { ...more(), url: place.url, prefix: `dunlin:${randomUUID()}` };
       let store = new RedisStore(options);
       await store.open();
       return {
@@ -44,7 +54,7 @@ function contracts(
     });
 
     leasesContract(name, async () => {
-      const options = { ...more(), url: place.url, prefix: randomUUID() };
+      const options = { ...more(), url: place.url, prefix: `dunlin:${randomUUID()}` };
       const [leases, others] = [new RedisLeases(options), new RedisLeases(options)];
       await Promise.all([leases.open(), others.open()]);
       return {
@@ -56,6 +66,8 @@ function contracts(
         },
       };
     });
+
+    afterwards(() => place);
   });
 }
 
@@ -67,6 +79,29 @@ contracts(
   () => startSentinel(),
   () => ({ durability: 'replicated' }),
 );
+
+/** Allowed what docs/security.md says and nothing else; a permission that is missing is found by the contract, one too many here. */
+contracts(
+  'redis, a user with the least permissions',
+  async () => {
+    const server = await startRedis();
+    await allowLeast(server.url, 'server');
+    return { ...server, url: asUser(server.url) };
+  },
+  () => ({}),
+  (place) => {
+    test('all that the user may do with keys was needed', async () => {
+      const stats = await redisCall(place().url, ['INFO', 'commandstats']);
+      const used = new Set([...stats.matchAll(/^cmdstat_(\w+):/gm)].map(([, name]) => name));
+      expect(dataCommands.filter((command) => !used.has(command))).toEqual([]);
+    });
+  },
+);
+contracts('redis cluster, a user with the least permissions', async () => {
+  const cluster = await startRedisCluster();
+  await Promise.all(cluster.servers.map(({ url }) => allowLeast(url, 'cluster')));
+  return { ...cluster, url: asUser(cluster.url) };
+});
 
 let certificates: Certificates;
 beforeAll(async () => {

@@ -216,12 +216,32 @@ describe('Redis goes away', () => {
 
   test('scripts that the server has lost are brought again', async () => {
     const server = await redis();
-    const { store, status } = watched({ url: server.url });
+    const { store, status, logger } = watched({ url: server.url });
     await store.open();
     await redisCall(server.url, ['SCRIPT', 'FLUSH']);
     await expect(durable(store, 'c', 'a')).rejects.toMatchObject(unavailable);
     await status.is(true);
     await durable(store, 'c', 'a');
     expect(await store.durableFilters()).toEqual([{ filter: 'a', lastSequence: 0 }]);
+    expect(logger.lines.map(({ message }) => message)).toEqual([
+      'connected to Redis',
+      'Redis has lost the scripts of the store, and is given them again',
+      'Redis can be used again',
+    ]);
+  });
+
+  /** Seen to fail before: it was looked at when a node connected for the first time, and never again. */
+  test('a policy that evicts, set while the store is in use', async () => {
+    const server = await redis();
+    const history: boolean[] = [];
+    const { store, logger } = watched({ url: server.url, onEviction: (mayEvict) => history.push(mayEvict) });
+    await store.open();
+    await redisCall(server.url, ['CONFIG', 'SET', 'maxmemory', '100mb']);
+    await redisCall(server.url, ['CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru']);
+    expect(await logger.line(/may evict/)).toMatchObject({ level: 'warn', fields: { policy: 'allkeys-lru' } });
+    await redisCall(server.url, ['CONFIG', 'SET', 'maxmemory-policy', 'noeviction']);
+    await logger.line(/evicts nothing any more/);
+    expect(history).toEqual([true, false]);
+    expect(logger.count(/may evict/)).toBe(1);
   });
 });

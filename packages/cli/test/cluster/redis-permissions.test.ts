@@ -1,0 +1,141 @@
+import { readFileSync } from 'node:fs';
+import {
+  freePort,
+  type NatsProcess,
+  type RedisServer,
+  redisCall,
+  startNats,
+  startRedis,
+  startRedisCluster,
+} from '@dunlin/testkit';
+import { expect, test } from 'vitest';
+import { publish, receiveTexts, sendConnect, subscribe } from '../workers/conversation.ts';
+import { ClusterNode } from './cluster-node.ts';
+
+const timeout = 60_000;
+const session = { cleanStart: false, sessionExpirySeconds: 3600 };
+
+/** The lines that docs/security.md gives to administrators of Redis: one server, Redis Cluster. */
+const [forServer, forCluster] = readFileSync(new URL('../../../../docs/security.md', import.meta.url), 'utf8')
+  .split('\n')
+  .filter((line) => line.startsWith('ACL SETUSER dunlin reset on >PASSWORD ~'));
+
+async function allow(servers: readonly RedisServer[], line: string, ...more: string[]): Promise<void> {
+  for (const { url } of servers) await redisCall(url, [...line.split(' '), ...more]);
+}
+
+async function useNodes(redisUrl: string, use: (nodes: ClusterNode[]) => Promise<void>): Promise<void> {
+  const nats: NatsProcess = await startNats();
+  const url = redisUrl.replace('//', '//dunlin:PASSWORD@');
+  const nodes = await Promise.all(
+    ['a', 'b'].map(async (name) => {
+      const [port, adminPort] = [await freePort(), await freePort()];
+      const addresses = { name, port, adminPort, redisUrl: url, natsUrl: `nats://127.0.0.1:${nats.port}`, workers: 1 };
+      return new ClusterNode({ ...addresses, arguments: [], environment: {} });
+    }),
+  );
+  try {
+    await use(nodes);
+  } finally {
+    await Promise.all(nodes.map((node) => node.clear()));
+    await nats.stop();
+  }
+}
+
+test.each(['server', 'cluster'])(
+  'a user of Redis that may do what docs/security.md says and nothing else: %s',
+  { timeout },
+  async (kind) => {
+    const redis = kind === 'cluster' ? await startRedisCluster() : await startRedis();
+    const servers = 'servers' in redis ? redis.servers : [redis];
+    try {
+      await allow(servers, kind === 'cluster' ? forCluster : forServer);
+      await useNodes(redis.url, async (nodes) => {
+        await Promise.all(nodes.map((node) => node.start()));
+        await story(nodes[0], nodes[1]);
+        // All has been read, and is trimmed.
+        await expect.poll(async () => (await keysLike(servers, 'log:orders')).length, { timeout: 20_000 }).toBe(0);
+        for (const node of nodes) expect(await node.stop()).toBe(0);
+        for (const node of nodes) expect(node.output).not.toContain('NOPERM');
+      });
+      for (const { url } of servers) expect(await redisCall(url, ['ACL', 'LOG'])).toBe('*0\r\n');
+    } finally {
+      await redis.stop();
+    }
+  },
+);
+
+async function keysLike(servers: readonly RedisServer[], name: string): Promise<string[]> {
+  const replies = await Promise.all(servers.map(({ url }) => redisCall(url, ['KEYS', `dunlin:*:${name}`])));
+  return replies.flatMap((reply) => reply.split('\r\n').filter((line) => line.startsWith('dunlin:')));
+}
+
+/** Whatever a node asks of Redis, as clients see it. */
+async function story(a: ClusterNode, b: ClusterNode): Promise<void> {
+  const publisher = await a.connect({ clientId: 'publisher', ...session });
+  const reader = await b.connect({ clientId: 'reader', ...session });
+  await subscribe(reader, 'orders', 2);
+  await reader.drop();
+  await publish(publisher, { topic: 'orders', payload: 'once', qos: 1 });
+  await publish(publisher, { topic: 'orders', payload: 'exactly once', qos: 2 });
+  await publish(publisher, { topic: 'state', payload: 'kept', qos: 1, retain: true });
+  const back = await a.connect({ clientId: 'reader', ...session });
+  expect(await receiveTexts(back, 2)).toEqual(['once', 'exactly once']);
+  await subscribe(back, 'state', 1);
+  expect(await receiveTexts(back, 1)).toEqual(['kept']);
+  await publish(publisher, { topic: 'state', payload: '', qos: 1, retain: true });
+  const taken = await b.connect({ clientId: 'reader', ...session });
+  await back.expectPacket({ type: 'publish', topic: 'state' });
+  await back.expectPacket({ type: 'disconnect', reasonCode: 0x8e });
+  expect(await receiveTexts(taken, 1)).toEqual(['']);
+
+  const mortal = { topic: 'wills', payload: Buffer.from('gone'), qos: 1, retain: false, properties: {} } as const;
+  await subscribe(taken, 'wills', 1);
+  await subscribe(taken, 'later', 1);
+  await (await a.connect({ clientId: 'mortal', will: mortal })).drop();
+  expect(await receiveTexts(taken, 1)).toEqual(['gone']);
+  const waits = { ...mortal, payload: Buffer.from('later'), properties: { willDelayInterval: 1 } };
+  await (await a.connect({ clientId: 'waits', ...session, will: waits })).drop();
+  expect(await receiveTexts(taken, 1)).toEqual(['later']);
+  await publish(publisher, { topic: '$delayed/1/later', payload: 'delayed', qos: 1 });
+  expect(await receiveTexts(taken, 1)).toEqual(['delayed']);
+
+  const member = await b.connect({ clientId: 'member', ...session });
+  await subscribe(member, '$share/g/jobs', 1);
+  for (const payload of ['1', '2', '3']) await publish(publisher, { topic: 'jobs', payload, qos: 1 });
+  expect(await receiveTexts(member, 3)).toEqual(['1', '2', '3']);
+  // Sessions end: by a CONNECT with clean start, by their expiry.
+  await member.drop();
+  await (await a.connect({ clientId: 'member', cleanStart: true })).drop();
+  await (await b.connect({ clientId: 'publisher', cleanStart: false, sessionExpirySeconds: 1 })).drop();
+  await taken.drop();
+}
+
+/** Seen to fail before: the node ended, with a stack. */
+test('keys outside the pattern: the node says so and waits; a permission taken away while it runs: likewise', {
+  timeout,
+}, async () => {
+  const redis = await startRedis();
+  try {
+    await allow([redis], forServer, 'resetkeys', '~other:*');
+    await useNodes(redis.url, async ([node]) => {
+      node.launch();
+      await node.says('the Redis user \\"dunlin\\" lacks permissions: it may not use the keys dunlin:*');
+      expect((await node.readiness()).code).toBe(503);
+      await allow([redis], forServer);
+      await node.says('"msg":"ready"');
+      await allow([redis], forServer, '-hset');
+      const client = await node.open();
+      sendConnect(client, { clientId: 'c', ...session });
+      await client.expectPacket({ type: 'connack', reasonCode: 0x88 });
+      await node.says('it may not run hset on the keys dunlin:*');
+      await node.says('not ready: store unavailable');
+      expect(await node.readiness()).toEqual({ code: 503, reasons: ['store'] });
+      await allow([redis], forServer);
+      await node.says('ready again');
+      await node.connect({ clientId: 'c', ...session });
+    });
+  } finally {
+    await redis.stop();
+  }
+});

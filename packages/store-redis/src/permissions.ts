@@ -1,0 +1,51 @@
+/**
+ * What a user of Redis must be allowed so that nodes can work with it. A table: docs/security.md quotes the lines made of it, and a test compares it with what
+ * the contracts of store and leases have a server do.
+ */
+import type { Redis } from 'ioredis';
+import { Keys } from './keys.ts';
+import type { Settings } from './options.ts';
+import { scripts } from './scripts.ts';
+
+/** On no key: connecting, looking whether the server can be used, calling scripts. */
+export const serverCommands: readonly string[] = ['ping', 'info', 'client|setname', 'script|load', 'evalsha'];
+/** … and in a Redis Cluster. */
+export const clusterCommands: readonly string[] = ['cluster|slots', 'cluster|info'];
+/** On keys that begin with the cluster's name, by themselves or within scripts. */
+export const dataCommands: readonly string[] = [
+  ...['del', 'unlink', 'exists', 'pexpire', 'get', 'set', 'incr'],
+  ...['hdel', 'hexists', 'hget', 'hgetall', 'hincrby', 'hkeys', 'hlen', 'hmget', 'hscan', 'hset'],
+  ...['sadd', 'srem', 'xadd', 'xrange', 'xtrim'],
+  ...['zadd', 'zcount', 'zrange', 'zrangebylex', 'zrangebyscore', 'zrem', 'zremrangebylex', 'zscan', 'zscore'],
+];
+const durabilityCommands = { memory: [], replicated: ['wait'], fsync: ['waitaof'] } as const;
+
+/** What an administrator of Redis pastes. */
+export function aclLine(prefix: string, kind: 'server' | 'cluster', durability: Settings['durability']): string {
+  const all = [
+    ...serverCommands,
+    ...(kind === 'cluster' ? clusterCommands : []),
+    ...durabilityCommands[durability],
+    ...dataCommands,
+  ];
+  return `ACL SETUSER dunlin reset on >PASSWORD ~${prefix}:* ${all.map((command) => `+${command}`).join(' ')}`;
+}
+
+/** The same for Sentinel, where it asks who comes. */
+export const sentinelAclLine =
+  'ACL SETUSER dunlin reset on >PASSWORD resetchannels &+switch-master +client|setname +sentinel|get-master-addr-by-name +sentinel|sentinels +subscribe';
+
+/** What the connection's user may not do of it, in words; null: nothing. The scripts must be loaded. */
+export async function missingPermissions(redis: Redis, { prefix, durability }: Settings): Promise<string | null> {
+  const { s, l, r, d, ...keys } = new Keys(prefix);
+  const samples = [...[s, l, r, d].map(([{ start }]) => `${start}permissions`), `${prefix}:{lease:permissions}:live`];
+  const commands = [...dataCommands, ...durabilityCommands[durability]];
+  const args = [String(samples.length), ...samples, ...commands];
+  const reply = (await redis.call('EVALSHA', scripts.permissions.sha, '0', ...args)) as (number | string)[];
+  if (reply.length === 0) return null;
+  const refused = new Set<string>();
+  for (let i = 1; i < reply.length; i += 2) refused.add(String(reply[i]));
+  return refused.size === commands.length
+    ? `use the keys ${keys.prefix}:*`
+    : `run ${commands.filter((command) => refused.has(command)).join(', ')} on the keys ${prefix}:*`;
+}
