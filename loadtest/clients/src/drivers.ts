@@ -1,0 +1,88 @@
+// The table of drivers, and of what is known of their libraries.
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { DriverCommand } from './driver-process.ts';
+
+const directory = join(dirname(import.meta.dirname), 'drivers');
+/** Where `.ci/install-client-libraries` puts what is installed and built. */
+const built = join(dirname(dirname(dirname(import.meta.dirname))), '.cache', 'clients');
+
+export const languages = ['javascript', 'python', 'c', 'c++', 'go', 'java', 'rust'] as const;
+export type Language = (typeof languages)[number];
+
+/** One library: the program that drives it, and where its version stands. */
+export interface Driver {
+  readonly name: string;
+  readonly language: Language;
+  /** Its name in the registry. */
+  readonly library: string;
+  readonly command: DriverCommand;
+  /** A file that is there when the driver can be run. */
+  readonly requires: string;
+  /** The file that pins the version, and what stands before it there; or the Debian package. */
+  readonly version: { readonly file: string; readonly before: string } | { readonly debianPackage: string };
+}
+
+function nodeDriver(name: string, library: string, program: string): Driver {
+  return {
+    name,
+    language: 'javascript',
+    library: `npm ${library}`,
+    command: { file: process.execPath, args: [join(directory, 'javascript', program)] },
+    requires: join(directory, 'javascript', program),
+    version: { file: join(dirname(directory), 'package.json'), before: `"${library}": "` },
+  };
+}
+
+function pythonDriver(library: string): Driver {
+  const interpreter = join(built, 'python', 'bin', 'python');
+  return {
+    name: library === 'paho-mqtt' ? 'paho-py' : library,
+    language: 'python',
+    library: `PyPI ${library}`,
+    command: { file: interpreter, args: [join(directory, 'python', `${library.replace('-', '_')}_driver.py`)] },
+    requires: interpreter,
+    version: { file: join(directory, 'python', 'requirements.txt'), before: `${library}==` },
+  };
+}
+
+function debianDriver(name: string, language: 'c' | 'c++', debianPackage: string): Driver {
+  const program = join(built, 'c', name);
+  return {
+    name,
+    language,
+    library: `Debian ${debianPackage}`,
+    command: { file: program, args: [] },
+    requires: program,
+    version: { debianPackage },
+  };
+}
+
+export const drivers: readonly Driver[] = [
+  nodeDriver('mqtt.js', 'mqtt', 'mqtt-js.js'),
+  pythonDriver('paho-mqtt'),
+  debianDriver('libmosquitto', 'c', 'libmosquitto1'),
+];
+
+/** The version that is installed, as the file that pins it says, or Debian. */
+export function versionOf({ version }: Driver): string {
+  if ('debianPackage' in version) {
+    const query = ['--show', '--showformat', '$' + '{source:Upstream-Version}', version.debianPackage];
+    try {
+      return execFileSync('dpkg-query', query, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+    } catch {
+      return '?';
+    }
+  }
+  const text = readFileSync(version.file, 'utf8');
+  const start = text.indexOf(version.before) + version.before.length;
+  if (start < version.before.length) throw new RangeError(`${version.file} does not have '${version.before}'`);
+  return /^[\w.]+/.exec(text.slice(start))?.[0] ?? '?';
+}
+
+/** Why a driver cannot be run, and what to do about it; null: it can. */
+export function whyMissing({ language, requires }: Driver): string | null {
+  if (existsSync(requires)) return null;
+  return `not installed: .ci/install-client-libraries ${language === 'c++' ? 'c' : language}`;
+}

@@ -1,0 +1,29 @@
+// A table: what libraries are known to do otherwise than the story says, seen on the wire. docs/clients.md has more of it.
+import type { ProtocolLevel } from './line-protocol.ts';
+import type { StepName } from './steps.ts';
+
+/** A step that a library does not get through, for a reason of its own. Where it does get through, the result says `ok`. */
+export interface KnownFault {
+  /** The name of the driver. */
+  readonly driver: string;
+  readonly step: StepName;
+  /** Both versions of the protocol unless said. */
+  readonly level?: ProtocolLevel;
+  readonly reason: string;
+}
+
+export const knownFaults: readonly KnownFault[] = [
+  {
+    driver: 'mqtt.js',
+    step: 'pubcomp',
+    level: 5,
+    reason:
+      'PUBCOMP with 0x92, no error while a connection is resumed, is given to the program as a failed publish; the message has arrived once',
+  },
+];
+
+export function knownFault(driver: string, level: ProtocolLevel, step: StepName): string | null {
+  const isIt = (fault: KnownFault) =>
+    fault.driver === driver && fault.step === step && (fault.level === undefined || fault.level === level);
+  return knownFaults.find(isIt)?.reason ?? null;
+}
