@@ -95,7 +95,7 @@ export class Access {
     const names = new Set([...options.listeners.values()].flatMap(({ methods }) => methods));
     const tokensCarryRules = names.has('jwt') && jwt.rulesClaim !== '';
     this.authorizer = rules === null && !tokensCarryRules ? null : this.#rules;
-    this.authenticator = new Chain(this.#doors(options), logger);
+    this.authenticator = new Chain(this.#doors(options));
   }
 
   #doors({ listeners, certificateName }: AccessOptions): Map<string, Door> {

@@ -8,7 +8,7 @@
  *                  └── cannot tell  0x88, MQTT 3: 3; no later method is asked
  * ```
  */
-import type { AuthenticationExchange, AuthenticationResult, Authenticator, Credentials, Logger } from '@dunlin/broker';
+import type { AuthenticationExchange, AuthenticationResult, Authenticator, Credentials } from '@dunlin/broker';
 import type { Method } from './method.ts';
 
 const notAuthorized = 0x87;
@@ -23,17 +23,15 @@ export interface Door {
 
 export class Chain implements Authenticator {
   readonly #doors: ReadonlyMap<string, Door>;
-  readonly #logger: Logger;
 
   /** `doors`: by the name of the listener. */
-  constructor(doors: ReadonlyMap<string, Door>, logger: Logger) {
+  constructor(doors: ReadonlyMap<string, Door>) {
     this.#doors = doors;
-    this.#logger = logger;
   }
 
   authenticate(credentials: Credentials): AuthenticationResult | Promise<AuthenticationResult> {
     const door = this.#doors.get(credentials.listener);
-    if (door === undefined) return this.#refuse(credentials, 'none', 'the listener has no authentication');
+    if (door === undefined) return refused(credentials, 'none', 'the listener has no authentication');
     // A name that nobody proves counts for nothing: rules would believe it.
     if (door.methods.length === 0 && door.allowAnonymous) return { kind: 'accept', userName: null };
     return this.#ask(door, credentials);
@@ -43,23 +41,12 @@ export class Chain implements Authenticator {
     for (const method of door.methods) {
       const decision = await method.authenticate(credentials);
       if (decision.kind === 'accept') return decision;
-      if (decision.kind === 'refuse') return this.#refuse(credentials, method.name, decision.reason);
-      if (decision.kind === 'cannot-tell') return this.#cannotTell(credentials, method.name, decision.reason);
+      if (decision.kind === 'refuse') return refused(credentials, method.name, decision.reason);
+      if (decision.kind === 'cannot-tell') return untold(credentials, method.name, decision.reason);
     }
     const isSilent = credentials.userName === null && credentials.password === null;
     if (isSilent && door.allowAnonymous) return { kind: 'accept', userName: null };
-    return this.#refuse(credentials, 'all', isSilent ? 'no credentials' : 'no method knows such a client');
-  }
-
-  /** What the log says is not what the client hears: it might be somebody who tries. */
-  #refuse(credentials: Credentials, method: string, reason: string): AuthenticationResult {
-    this.#logger.info('sign-in refused', { ...describe(credentials), method, reason });
-    return { kind: 'refuse', reasonCode: notAuthorized, reason: 'not authorized' };
-  }
-
-  #cannotTell(credentials: Credentials, method: string, reason: string): AuthenticationResult {
-    this.#logger.warn('sign-in could not be checked, which means no', { ...describe(credentials), method, reason });
-    return { kind: 'refuse', reasonCode: serverUnavailable, reason: 'who you are cannot be checked now' };
+    return refused(credentials, 'all', isSilent ? 'no credentials' : 'no method knows such a client');
   }
 
   exchange(): AuthenticationExchange | null {
@@ -67,11 +54,21 @@ export class Chain implements Authenticator {
   }
 }
 
-/** As a signed token is written; with `jwt.field: user-name` it stands where a name does. */
-const tokenPattern = /^[\w-]{8,}\.[\w-]{8,}\.[\w-]*$/;
+/** What the log says is not what the client hears: it might be somebody who tries. */
+function refused({ userName }: Credentials, method: string, reason: string): AuthenticationResult {
+  const told = { user: nameForLog(userName), method, reason };
+  return { kind: 'refuse', reasonCode: notAuthorized, reason: 'not authorized', told };
+}
+
+function untold({ userName }: Credentials, method: string, reason: string): AuthenticationResult {
+  const told = { user: nameForLog(userName), method, reason };
+  return { kind: 'refuse', reasonCode: serverUnavailable, reason: 'who you are cannot be checked now', told };
+}
+
+/** As a signed token is written, alone or behind another word; with `jwt.field: user-name` it stands where a name does. */
+const tokenPattern = /^[\w-]{8,}\.[\w-]{8,}\.[\w-]*$|eyJ[\w-]{5,}\.[\w-]{2,}/;
 
 /** Never what lets somebody in: a token that is refused now, since keys cannot be fetched, may be good a moment later. */
-function describe({ clientId, userName, remoteAddress, listener }: Credentials): Record<string, unknown> {
-  const user = userName !== null && tokenPattern.test(userName) ? '(a token)' : (userName ?? '');
-  return { client: clientId, user, address: remoteAddress, listener };
+function nameForLog(userName: string | null): string {
+  return userName !== null && tokenPattern.test(userName) ? '(a token)' : (userName ?? '');
 }

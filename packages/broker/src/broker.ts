@@ -4,6 +4,8 @@
 
 import { isShared, parseShare, ReasonCode } from '@dunlin/protocol';
 import { AppendQueue } from './append-queue.ts';
+import type { BrokerOptions } from './broker-options.ts';
+import { ClientLog } from './client-log.ts';
 import { Burials } from './cluster/burials.ts';
 import { Cluster } from './cluster/cluster.ts';
 import { writeGroupFrame } from './cluster/group-frames.ts';
@@ -30,7 +32,6 @@ import type { Authenticator } from './ports/authenticator.ts';
 import type { Authorizer } from './ports/authorizer.ts';
 import type { Backplane } from './ports/backplane.ts';
 import type { Clock } from './ports/clock.ts';
-import type { Leases } from './ports/leases.ts';
 import type { Logger } from './ports/logger.ts';
 import type { Metrics } from './ports/metrics.ts';
 import type { EndpointId, Store } from './ports/store.ts';
@@ -58,33 +59,6 @@ const flushMilliseconds = 2000;
 /** Sessions whose subscriptions are compared with new rules in one turn of the event loop: some milliseconds of work. */
 const sessionsCheckedAtOnce = 200;
 
-export interface BrokerOptions {
-  nodeId: string;
-  /** Of this software, for `$SYS` and logs. */
-  version: string;
-  /** Open already; closed by who opened it, after `stop`. */
-  store: Store;
-  /** Null: there is nobody else. */
-  backplane: Backplane | null;
-  clock: Clock;
-  logger: Logger;
-  metrics: Metrics;
-  authenticator: Authenticator;
-  /** Null: everything is allowed. */
-  authorizer: Authorizer | null;
-  /** What happens to a publish that is not allowed and that nobody can be told of (QoS 0, MQTT 3): nothing more, or the client is disconnected. Default `drop`. */
-  deniedPublish?: 'drop' | 'disconnect';
-  /** What becomes of a will that is not allowed: it alone goes, or the CONNECT is refused. */
-  deniedWill?: 'drop' | 'refuse';
-  limits: Limits;
-  /** Null, or absent: whoever starts the workers knows which have ended, and releases what they owned. */
-  leases?: Leases | null;
-  /** Null, or absent: nothing is traced. */
-  tracer?: Tracer | null;
-  /** A random number for hashing; from the caller, so that a simulation can repeat itself. */
-  seed?: number;
-}
-
 /**
  * How the store knows this broker's appends from those of every other, the earlier ones of this endpoint included: an endpoint without a backplane has the
  * same name in each of its lives.
@@ -101,6 +75,7 @@ export class Broker {
   readonly backplane: Backplane | null;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly clientLog: ClientLog;
   readonly warnings: RareWarnings;
   readonly contested: ContestedIdentifiers;
   readonly fatalMessages: FatalMessages;
@@ -110,6 +85,7 @@ export class Broker {
   readonly deniedPublish: 'drop' | 'disconnect';
   readonly deniedWill: 'drop' | 'refuse';
   readonly limits: Limits;
+  readonly httpUrl: string;
   readonly tracer: Tracer | null;
   readonly tree = new SubscriptionTree();
   readonly flusher: OutboxFlusher;
@@ -161,6 +137,8 @@ export class Broker {
     this.deniedWill = options.deniedWill ?? 'refuse';
     this.flusher = new OutboxFlusher(clock, metrics);
     this.keepAlive = new KeepAlive(clock);
+    this.clientLog = new ClientLog(options, this.keepAlive);
+    this.httpUrl = options.httpUrl ?? '';
     const seed = options.seed ?? Math.floor(Math.random() * 0x7fffffff);
     this.matches = new TopicMatches(this.tree, limits.matchCacheMax, limits.topicLevelsMax, seed);
     this.pendingWrites = new PendingWrites(clock, logger, metrics);
@@ -172,14 +150,7 @@ export class Broker {
     this.retained = new RetainedMessages(store, this.delivery, clock, logger);
     this.durableFilters = new DurableFilters(store, this.tree);
     this.logEnds = new LogEnds(store, this.durableFilters.followed, metrics);
-    const wentBack = (log: DurableLog, end: number): void => this.givenUp.storeWentBack(log, end, false);
-    this.logEnds.wentBack = wentBack;
-    this.durableFilters.wentBack = wentBack;
-    this.delivery.storeWentBack = (log, end, unharmed) => {
-      // It was opened from what the store has, and is the only one here: nobody has to start over.
-      const isAlone = unharmed !== null && log.readers.length === 1;
-      this.givenUp.storeWentBack(log, end, isAlone);
-    };
+    this.hearOfSetbacks();
     const send = (to: EndpointId | null, bytes: Uint8Array): void =>
       to === null ? backplane?.broadcast(bytes) : backplane?.send(to, bytes);
     this.links = new Links(clock, metrics, limits.linkBytesMax, send);
@@ -211,6 +182,18 @@ export class Broker {
     this.burials = new Burials({ leases: options.leases ?? null, store, clock, logger, self: this.self, isMember });
     this.sysTopics = new SysTopics(this);
     this.duties = new Duties(this);
+  }
+
+  /** The store has less of a log than it had: told by whoever notices it first. */
+  private hearOfSetbacks(): void {
+    const wentBack = (log: DurableLog, end: number): void => this.givenUp.storeWentBack(log, end, false);
+    this.logEnds.wentBack = wentBack;
+    this.durableFilters.wentBack = wentBack;
+    this.delivery.storeWentBack = (log, end, unharmed) => {
+      // It was opened from what the store has, and is the only one here: nobody has to start over.
+      const isAlone = unharmed !== null && log.readers.length === 1;
+      this.givenUp.storeWentBack(log, end, isAlone);
+    };
   }
 
   private makeGroups(): GroupLogs {
@@ -274,6 +257,8 @@ export class Broker {
     const isLeaving = this.stopping || this.draining !== null;
     if (isLeaving || this.connections.size > this.limits.connectionsMax) {
       connection.closeReason = isLeaving ? 'server-shutting-down' : 'connections-max';
+      const full = `limits.connectionsMax is reached: ${this.limits.connectionsMax}`;
+      this.clientLog.refusedTo(connection, 'connection refused', { reason: isLeaving ? 'the node is leaving' : full });
       connection.end();
     }
     return connection;
@@ -361,6 +346,7 @@ export class Broker {
         connection.end();
       }
     }
+    this.clientLog.end();
     await this.withinFlushTime(this.flushed());
     this.links.flushMessages();
     await this.backplane?.stop();

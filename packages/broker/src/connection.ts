@@ -21,6 +21,7 @@ import {
 } from '@dunlin/protocol';
 import { Acknowledgements } from './acknowledgements.ts';
 import type { Broker } from './broker.ts';
+import { hex } from './client-log.ts';
 import { type CloseReason, closeReasonOf } from './close-reason.ts';
 import { checkDeadlines, lastWordDeadlineSecond } from './connection-deadlines.ts';
 import { ConnectionState } from './connection-state.ts';
@@ -33,11 +34,12 @@ import { handlePubcomp } from './handlers/pubcomp.ts';
 import { handlePublish } from './handlers/publish.ts';
 import { handlePubrec } from './handlers/pubrec.ts';
 import { handlePubrel } from './handlers/pubrel.ts';
-import { refuseConnect } from './handlers/refuse-connect.ts';
+import { refuseConnect, sendRefusal } from './handlers/refuse-connect.ts';
 import { handleSubscribe } from './handlers/subscribe.ts';
 import { handleUnsubscribe } from './handlers/unsubscribe.ts';
 import { type HeldPacket, HeldPackets } from './held-packets.ts';
 import type { KeepAliveEntry } from './keep-alive.ts';
+import { firstPacketError } from './other-protocol.ts';
 import { Outbox } from './outbox.ts';
 import type { Acceptance } from './ports/authenticator.ts';
 import type { ClientIdentity } from './ports/authorizer.ts';
@@ -59,6 +61,8 @@ export class Connection implements PacketSink, KeepAliveEntry {
   /** Of another broker, and of MQTT 3: its subscriptions are without its own messages, and RETAIN is as it was published. */
   isBridge = false;
   session: Session | null = null;
+  /** As it says at CONNECT, or as we named it; empty before. */
+  clientId = '';
   /** Packets for this client are not those of everybody: topic aliases, or a maximum packet size to keep. */
   individual = false;
   clientMaximumPacketSize = Number.POSITIVE_INFINITY;
@@ -77,8 +81,10 @@ export class Connection implements PacketSink, KeepAliveEntry {
   keepAliveSeconds = 0;
   /** What it is counted under when it ends: set by whatever ends it first. */
   closeReason: CloseReason = 'connection-lost';
-  /** Of its DISCONNECT. */
-  clientReasonCode = 0;
+  /** Of the DISCONNECT that ended it, whoever sent it, or would have where the version has none. */
+  closeCode = 0;
+  /** Milliseconds since 1970. */
+  private connectedAt = Number.NaN;
   lastReceivedSecond: number;
   partialSinceSecond = 0;
   checkAtSecond = 0;
@@ -123,7 +129,7 @@ export class Connection implements PacketSink, KeepAliveEntry {
       this.decoder.push(chunk);
       broker.run.flush();
     } catch (error) {
-      this.failed(error);
+      this.failed(this.state === ConnectionState.new ? firstPacketError(error, chunk, broker.httpUrl) : error);
       return;
     }
     const { partialBytes } = this.decoder;
@@ -275,7 +281,8 @@ export class Connection implements PacketSink, KeepAliveEntry {
     if (this.state === ConnectionState.new) {
       // The first packet must be CONNECT [MQTT-3.1.0-1].
       if (type !== PacketType.connect) {
-        throw new ProtocolError(ReasonCode.protocolError, 'the first packet is not CONNECT', 'MQTT-3.1.0-1');
+        const error = new ProtocolError(ReasonCode.protocolError, 'the first packet is not CONNECT', 'MQTT-3.1.0-1');
+        throw firstPacketError(error, bytes.subarray(start, end), this.broker.httpUrl);
       }
       this.state = ConnectionState.connecting;
       this.broker.metrics.packetsReceived[type]++;
@@ -298,6 +305,7 @@ export class Connection implements PacketSink, KeepAliveEntry {
   connected(session: Session): void {
     this.session = session;
     this.state = ConnectionState.connected;
+    this.connectedAt = this.broker.clock.now();
     this.holding = true;
     if (this.lastWordSecond > 0) this.lastWordSecond = Math.max(this.broker.keepAlive.nowSecond, 1); // the time of CONNECT was its own
     this.broker.metrics.listener(this.transport.listener).connected[this.version]++;
@@ -511,21 +519,17 @@ export class Connection implements PacketSink, KeepAliveEntry {
   /** The client broke a rule: told why if its version has words for it, then closed [MQTT-4.13.1-1]. */
   protocolError(error: ProtocolError): void {
     this.broker.metrics.protocolErrors++;
-    this.broker.logger.info('protocol error', {
-      client: this.session?.clientId ?? '',
-      address: this.transport.remoteAddress,
-      error: error.message,
-      reason: error.reasonCode,
-      statement: error.statement,
-    });
-    if (this.state === ConnectionState.connected) this.disconnect(error.reasonCode, error.message);
-    else refuseConnect(this, error.reasonCode, error.message);
+    const { message, reasonCode, statement } = error;
+    this.broker.clientLog.refusedTo(this, 'protocol error', { error: message, code: hex(reasonCode), statement });
+    if (this.state === ConnectionState.connected) this.disconnect(reasonCode, message);
+    else sendRefusal(this, reasonCode, message);
   }
 
   /** Ends the connection from our side. MQTT 5 clients get DISCONNECT with the reason code [MQTT-3.14.0-1], and where else to go if that is given. */
   disconnect(reasonCode: number, reasonString = '', serverReference = ''): void {
     if (this.state === ConnectionState.closed) return;
     this.closeReason = closeReasonOf(reasonCode);
+    this.closeCode = reasonCode;
     if (this.version5 && this.state === ConnectionState.connected) {
       const properties: Properties = reasonString === '' ? {} : { reasonString };
       if (serverReference !== '') properties.serverReference = serverReference;
@@ -635,7 +639,10 @@ export class Connection implements PacketSink, KeepAliveEntry {
   closed(_error?: Error): void {
     if (this.state === ConnectionState.closed) return;
     const listener = this.broker.metrics.listener(this.transport.listener);
-    if (this.state === ConnectionState.connected) listener.connected[this.version]--;
+    if (this.state === ConnectionState.connected) {
+      listener.connected[this.version]--;
+      this.broker.clientLog.disconnected(this, this.broker.clock.now() - this.connectedAt);
+    }
     listener.closed[this.closeReason]++;
     this.state = ConnectionState.closed;
     this.acknowledgements?.abandon();

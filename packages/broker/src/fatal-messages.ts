@@ -64,8 +64,8 @@ export class FatalMessages {
 }
 
 /** Whether it ended by a fault of the client, or of the network: not by its wish, nor by ours. */
-function failed({ closeReason, clientReasonCode }: Connection): boolean {
-  if (closeReason === 'client-disconnect') return clientReasonCode >= 0x80;
+function failed({ closeReason, closeCode }: Connection): boolean {
+  if (closeReason === 'client-disconnect') return closeCode >= 0x80;
   return closeReason === 'connection-lost' || closeReason === 'keep-alive-timeout' || closeReason === 'protocol-error';
 }
 

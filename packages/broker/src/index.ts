@@ -1,5 +1,7 @@
 export { AnonymousAuthenticator } from './anonymous-authenticator.ts';
-export { Broker, type BrokerOptions } from './broker.ts';
+export { Broker } from './broker.ts';
+export type { BrokerOptions } from './broker-options.ts';
+export { ClientLog } from './client-log.ts';
 export { type CloseReason, closeReasons } from './close-reason.ts';
 export { Connection } from './connection.ts';
 export { copyWords, overrunBytes, viewOf } from './copy-into.ts';
@@ -20,5 +22,6 @@ export * from './ports/metrics.ts';
 export * from './ports/store.ts';
 export * from './ports/tracer.ts';
 export * from './ports/transport.ts';
+export { RefusalAllowance, refusalMemoryBytes } from './refusal-allowance.ts';
 export { Subscription } from './subscription.ts';
 export { FilterEntry, SubscriptionTree } from './subscription-tree.ts';

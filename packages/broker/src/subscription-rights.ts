@@ -34,7 +34,9 @@ async function removeForbidden(connection: Connection, session: Session): Promis
   if (removed.length === 0) return;
   broker.logger.info('subscriptions are not allowed any more and were removed', {
     client: session.clientId,
+    address: connection.transport.remoteAddress,
     filters: removed.length,
+    filter: removed[0],
   });
   if (!session.stored) return;
   await broker.store.unsubscribe(session.key, removed);

@@ -68,6 +68,11 @@ const log = z.strictObject({
     .enum(['json', 'pretty'])
     .default('json')
     .meta({ description: '`json`: one object a line, for programs; `pretty`: for people at a terminal.' }),
+  connections: z.boolean().default(false).meta({
+    description:
+      'Each connect and each disconnect of a client is a line at level info; without it, at level debug. Refusals are said at level info in any case.',
+    reloads: true,
+  }),
 });
 
 /** The configuration file. Every key has a description; what it lacks has a default. */

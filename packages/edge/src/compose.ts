@@ -12,6 +12,7 @@ import {
   type Logger,
   MemoryStore,
   type Metrics,
+  type RefusalAllowance,
   type Store,
   type Tracer,
 } from '@dunlin/broker';
@@ -284,6 +285,7 @@ export interface BrokerParts {
   logger: Logger;
   metrics: Metrics;
   tracer: Tracer | null;
+  refusals: RefusalAllowance;
 }
 
 /** Null: nothing is traced, and nothing is loaded for it. Throws TracingError for variables that cannot be followed. */
@@ -301,7 +303,8 @@ export function listenerNames({ listeners }: Configuration): string[] {
 
 /** The broker of one worker. Without anything that says who may enter, the configuration lets only listeners through that are open to everyone. */
 export function composeBroker(parts: BrokerParts): Broker {
-  const { configuration, version, store, leases, backplane, access, logger, metrics, tracer } = parts;
+  const { configuration, version, store, leases, backplane, access, logger, metrics, tracer, refusals } = parts;
+  const { address } = configuration.admin;
   return new Broker({
     nodeId: configuration.nodeId,
     version,
@@ -317,5 +320,8 @@ export function composeBroker(parts: BrokerParts): Broker {
     deniedPublish: configuration.authorization.deniedPublish,
     deniedWill: configuration.authorization.deniedWill,
     limits: configuration.limits,
+    refusals,
+    tellsConnections: configuration.log.connections,
+    httpUrl: address === '' ? '' : `http://${address}`,
   });
 }

@@ -280,11 +280,9 @@ export class EdgeNode {
   reload(next: Configuration): string[] {
     const changed = keys.filter((key) => !isSame(key, this.#configuration, next));
     const { log } = this.#configuration;
-    if (log.level !== next.log.level) {
-      log.level = next.log.level;
-      this.#logger.setLevel(next.log.level);
-      this.#pool.setLogLevel(next.log.level);
-    }
+    Object.assign(log, { level: next.log.level, connections: next.log.connections });
+    this.#logger.setLevel(log.level);
+    this.#pool.setLog(log);
     Object.assign(this.#configuration.drain, next.drain);
     this.#certificates.reload(next);
     const applied = changed.filter((key) => key.reloads).map((key) => key.path);

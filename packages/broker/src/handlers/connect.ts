@@ -26,7 +26,7 @@ import type { OpenedSession } from '../sessions.ts';
 import { checkSubscriptions } from '../subscription-rights.ts';
 import { InboundTopicAliases, OutboundTopicAliases } from '../topic-alias.ts';
 import { willOf } from '../will.ts';
-import { refuseConnect } from './refuse-connect.ts';
+import { refuseConnect, sendRefusal } from './refuse-connect.ts';
 
 /** Throws ProtocolError; the connection answers with CONNACK where the version has words for it. */
 export function handleConnect(connection: Connection, bytes: Buffer, bodyStart: number, end: number): void {
@@ -67,6 +67,7 @@ async function establish(connection: Connection, packet: ConnectPacket): Promise
   checkSupported(connection, packet);
   takeClientLimits(connection, packet);
   const clientId = packet.clientId === '' ? `dunlin-${randomUUID()}` : packet.clientId; // [MQTT-3.1.3-6], [MQTT-3.1.3-7]
+  connection.clientId = clientId;
   const accepted = await authenticate(connection, packet, clientId);
   if (accepted === null) return;
   if (!connection.admit(accepted)) {
@@ -89,6 +90,7 @@ async function establish(connection: Connection, packet: ConnectPacket): Promise
     connection.connected(session.session);
     sendConnack(connection, packet, clientId, session, accepted.data);
     watchKeepAlive(connection);
+    broker.clientLog.connected(connection, { cleanStart: packet.cleanStart, sessionPresent: session.present });
   });
   if (opened !== null) await begin(connection, opened);
 }
@@ -173,15 +175,20 @@ async function authenticate(
 }
 
 function decide(connection: Connection, result: AuthenticationResult): Acceptance | null {
-  const { metrics } = connection.broker;
+  const { broker } = connection;
+  const { metrics } = broker;
   if (result.kind === 'accept') {
     metrics.authenticationsAccepted++;
     return result;
   }
   metrics.authenticationsRefused++;
-  if (result.kind === 'refuse')
-    refuseConnect(connection, result.reasonCode, result.reason); // [MQTT-4.12.0-4]
-  else refuseConnect(connection, ReasonCode.notAuthorized, '');
+  if (result.kind === 'refuse') {
+    const { reasonCode, reason, told } = result;
+    const isUnknown = reasonCode === ReasonCode.serverUnavailable;
+    const message = isUnknown ? 'sign-in could not be checked, which means no' : 'sign-in refused';
+    broker.clientLog.refusedTo(connection, message, told ?? { reason }, isUnknown);
+    sendRefusal(connection, reasonCode, reason); // [MQTT-4.12.0-4]
+  } else refuseConnect(connection, ReasonCode.notAuthorized, '');
   return null;
 }
 

@@ -14,6 +14,6 @@ export function handleDisconnect(connection: Connection, bytes: Buffer, bodyStar
     session.will = null;
     broker.pendingWrites.add('removing a will', () => broker.store.setWill(session.key, broker.self, null));
   }
-  connection.clientReasonCode = packet.reasonCode;
+  connection.closeCode = packet.reasonCode;
   connection.endAfterDisconnect();
 }

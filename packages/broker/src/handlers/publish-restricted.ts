@@ -3,6 +3,7 @@
  */
 import { ProtocolError, ReasonCode } from '@dunlin/protocol';
 import { PendingAcknowledgement } from '../acknowledgements.ts';
+import { notAllowed } from '../client-log.ts';
 import type { Connection } from '../connection.ts';
 import { contentDigest } from '../content-digest.ts';
 import { type Delay, delayOf } from '../delayed.ts';
@@ -12,6 +13,8 @@ import type { Session } from '../session.ts';
 import { keep } from '../session-delivery.ts';
 import type { TopicMatch } from '../topic-match.ts';
 import { acceptPublish, acknowledge } from './accept-publish.ts';
+
+const forNobody = 'no client may publish to this topic';
 
 /** What the authorizer said; null: it was not asked. */
 export type Answer = boolean | Promise<boolean> | null;
@@ -44,13 +47,13 @@ export function publishRestricted(
     const delay = delayOf(match.topic, connection.broker.limits.delayMaxSeconds);
     if (typeof delay === 'string') throw new ProtocolError(ReasonCode.topicNameInvalid, delay);
     // What a client may not publish now, it may not publish later.
-    if (isRestrictedTopic(delay.topic)) deny(connection, publication.qos, packetId);
+    if (isRestrictedTopic(delay.topic)) deny(connection, publication, packetId, forNobody);
     else
       authorize(connection, publication, ask(connection, session, publication, delay.topic), packetId, (kept) =>
         publishDelayed(connection, session, kept, delay, packetId),
       );
   } else if (match.isRestricted) {
-    deny(connection, publication.qos, packetId);
+    deny(connection, publication, packetId, forNobody);
   } else {
     const { matches } = connection.broker;
     const given = answer ?? ask(connection, session, publication, match.topic);
@@ -66,9 +69,11 @@ export function publishRestricted(
 }
 
 /** Refused: MQTT 5 hears 0x87 for QoS 1 and 2; QoS 0 and MQTT 3 have no words for it, the message is dropped, or the client, as configured (features C3). */
-function deny(connection: Connection, qos: 0 | 1 | 2, packetId: number): void {
+function deny(connection: Connection, publication: Publication, packetId: number, reason: string): void {
   const { broker } = connection;
+  const { qos } = publication;
   broker.metrics.dropped['not-authorized']++;
+  broker.clientLog.publishRefused(connection, publication, reason);
   if (broker.deniedPublish === 'disconnect' && (qos === 0 || !connection.version5)) {
     connection.disconnect(ReasonCode.notAuthorized, 'publishing to this topic is not allowed');
     return;
@@ -100,13 +105,13 @@ function authorize(
   if (answer === true) {
     then(publication);
   } else if (answer === false) {
-    deny(connection, publication.qos, packetId);
+    deny(connection, publication, packetId, notAllowed);
   } else {
     const kept = keep(publication);
     kept.span = publication.span;
     publication.span = null;
     connection.holdFor(answer, (allowed) => {
-      if (!allowed) deny(connection, kept.qos, packetId);
+      if (!allowed) deny(connection, kept, packetId, notAllowed);
       else then(kept);
     });
   }

@@ -1,10 +1,18 @@
 /** CONNECT that is refused, or never came. */
 import type { Properties } from '@dunlin/protocol';
+import { hex } from '../client-log.ts';
 import type { Connection } from '../connection.ts';
 import { ConnectionState } from '../connection-state.ts';
 
 /** Ends a connection that has no session: with CONNACK if CONNECT was there and the version has a code for the reason [MQTT-3.2.2-7]. */
 export function refuseConnect(connection: Connection, reasonCode: number, reason: string): void {
+  const code = reasonCode >= 0x80 ? { code: hex(reasonCode) } : {};
+  connection.broker.clientLog.refusedTo(connection, 'connection refused', { reason, ...code });
+  sendRefusal(connection, reasonCode, reason);
+}
+
+/** The same where the log has it already, in other words. */
+export function sendRefusal(connection: Connection, reasonCode: number, reason: string): void {
   connection.broker.metrics.connectsRefused++;
   connection.closeReason = connection.state === ConnectionState.new ? 'connect-timeout' : 'connect-refused';
   if (connection.state === ConnectionState.connecting && reasonCode >= 0x80) {

@@ -14,9 +14,11 @@ import {
   type SubscriptionRequest,
   validateTopicFilter,
 } from '@dunlin/protocol';
+import { hex, notAllowed } from '../client-log.ts';
 import type { Connection } from '../connection.ts';
 import { ConnectionState } from '../connection-state.ts';
 import type { HeldPacket } from '../held-packets.ts';
+import type { Limits } from '../limits.ts';
 import type { LogCursor } from '../log-cursor.ts';
 import { type RetainedPage, type StoredSubscription, StoreError } from '../ports/store.ts';
 import type { Session } from '../session.ts';
@@ -156,7 +158,10 @@ async function subscribeSome(
     const reasonCode = typeof checked === 'number' ? checked : await checked;
     const qos = Math.min(request.qos, broker.limits.maximumQos) as 0 | 1 | 2;
     reasonCodes.push(reasonCode === 0 ? qos : reasonCode);
-    if (reasonCode !== 0) continue;
+    if (reasonCode !== 0) {
+      tellRefused(connection, request, reasonCode);
+      continue;
+    }
     const stored = { ...request, qos, subscriptionIdentifier };
     if (connection.isBridge) askForBridge(stored);
     granted.push({ stored, request });
@@ -178,6 +183,23 @@ async function subscribeSome(
   }
   return true;
 }
+
+function tellRefused(connection: Connection, { filter, qos }: SubscriptionRequest, reasonCode: number): void {
+  const { clientLog, limits, tree } = connection.broker;
+  const isTooWide = reasonCode === ReasonCode.quotaExceeded && !tree.mayAdd(parseShare(filter)?.filter ?? filter);
+  const reason = isTooWide ? tooWide : (refusalReasons[reasonCode]?.(limits, filter) ?? notAllowed);
+  clientLog.refusedTo(connection, 'subscription refused', { filter, qos, code: hex(reasonCode), reason });
+}
+
+const tooWide = 'too many filters with wildcards cross above its levels';
+
+/** What the log says of a filter that is refused; the others are those of the rules. */
+const refusalReasons: Readonly<Record<number, (limits: Limits, filter: string) => string>> = {
+  [ReasonCode.topicFilterInvalid]: (_limits, filter) => validateTopicFilter(filter) ?? 'not a topic filter',
+  [ReasonCode.sharedSubscriptionsNotSupported]: () => 'limits.sharedSubscriptionAvailable is false',
+  [ReasonCode.wildcardSubscriptionsNotSupported]: () => 'limits.wildcardSubscriptionAvailable is false',
+  [ReasonCode.quotaExceeded]: ({ subscriptionsMax }) => `limits.subscriptionsMax is reached: ${subscriptionsMax}`,
+};
 
 /** What a bridge of MQTT 3 cannot write into its SUBSCRIBE. A shared subscription has no No Local [MQTT-3.8.3-4]. */
 function askForBridge(subscription: StoredSubscription): void {

@@ -41,7 +41,13 @@ export interface Acceptance {
 /** `accept`: in, under this name. `refuse`: a reason code of CONNACK (0x86, 0x87, …). `continue`: enhanced authentication wants another AUTH from the client. */
 export type AuthenticationResult =
   | Acceptance
-  | { kind: 'refuse'; reasonCode: number; reason: string }
+  | {
+      kind: 'refuse';
+      reasonCode: number;
+      reason: string;
+      /** For the log, which may say more than the client hears; never what lets somebody in. */
+      told?: { readonly user: string; readonly method: string; readonly reason: string };
+    }
   | { kind: 'continue'; data: Buffer };
 
 /** One conversation of enhanced authentication (MQTT 5, section 4.12). */

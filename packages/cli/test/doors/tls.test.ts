@@ -269,8 +269,11 @@ test('a file that cannot be used is told with its place, and the start refused',
   );
 });
 
-test('a handshake that does not come to an end is ended, and what fails is told for debugging', async () => {
-  const door = await start([{ url, ...server, handshakeTimeoutSeconds: 1 }], ['--log-level', 'debug']);
+test('a handshake that does not come to an end is ended, and what fails is told; a probe that only connects is no failure', async () => {
+  const door = await start([{ url, ...server, handshakeTimeoutSeconds: 1 }]);
+  const probe = connect(door.port(0), '127.0.0.1', () => probe.end());
+  probe.resume();
+  await once(probe, 'close');
   const silent = connect(door.port(0), '127.0.0.1');
   const plain = connect(door.port(0), '127.0.0.1');
   plain.on('error', () => undefined); // a reset is an end as well
@@ -280,11 +283,34 @@ test('a handshake that does not come to an end is ended, and what fails is told 
   const failed = door.broker.log().filter(({ msg }) => msg === 'handshake failed');
   expect(failed).toHaveLength(2);
   expect(failed[0]).toMatchObject({
-    level: 'debug',
+    level: 'info',
     listener: url,
     address: expect.stringMatching(/^127\.0\.0\.1:\d+$/),
+    reason: expect.stringMatching(/^these bytes are not TLS, which this listener requires/),
   });
   await (await door.connect(0)).drop();
+});
+
+test("a client's certificate that is missing, or of another authority, is told with the client's address", async () => {
+  const other = await TestAuthority.make();
+  const { cert, key } = await other.issue('stranger');
+  const stranger = { cert: readFileSync(cert), key: readFileSync(key) };
+  const door = await start([{ url, ...server, clientCertificates: 'require', clientCa: authority.ca }]);
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+    expect(await fateOf(door.port(0), { maxVersion }, connectBytes)).toBe('refused');
+    expect(await fateOf(door.port(0), { maxVersion, ...stranger }, connectBytes)).toBe('refused');
+  }
+  expect(await fateOf(door.port(0), { ca: readFileSync(other.ca), rejectUnauthorized: true }, connectBytes)).toBe(
+    'refused',
+  );
+  other.remove();
+  await door.broker.until('the client went away within the handshake');
+  const none = 'no client certificate, and this listener requires one';
+  const wrong = "the client's certificate is not of an authority in clientCa, or has expired";
+  const told = door.broker.log().filter(({ msg }) => msg === 'handshake failed');
+  expect(told.map(({ reason }) => String(reason).split(' (')[0]).slice(0, 4)).toEqual([none, wrong, none, wrong]);
+  for (const line of told)
+    expect(line).toMatchObject({ level: 'info', address: expect.stringMatching(/^127\.0\.0\.1:\d+$/) });
 });
 
 test('connections over the limit of a listener are closed at once', async () => {

@@ -206,18 +206,38 @@ describe('frames', () => {
 
 describe('the request', () => {
   test('path, subprotocol, method', async () => {
-    const door = await start(['ws://127.0.0.1:0/mqtt'], ['--log-level', 'debug']);
+    const door = await start(['ws://127.0.0.1:0/mqtt']);
     const url = door.url(0);
     expect(await statusOf(url, upgrade)).toBe(101);
     expect(await statusOf(`${url}?token=x`, upgrade)).toBe(101);
-    expect(await statusOf(url.replace('/mqtt', '/other'), upgrade)).toBe(404);
+    expect(await statusOf(url.replace('/mqtt', '/other?token=secret'), upgrade)).toBe(404);
     expect(await statusOf(url.replace('/mqtt', ''), upgrade)).toBe(404);
     expect(await statusOf(url, { ...upgrade, 'sec-websocket-protocol': 'amqp, chat' })).toBe(400);
     const { 'sec-websocket-protocol': _none, ...withoutProtocol } = upgrade;
     expect(await statusOf(url, withoutProtocol)).toBe(400);
     expect(await statusOf(url, {})).toBe(426);
     expect(await statusOf(url, { ...upgrade, 'sec-websocket-version': '7' })).toBe(400);
-    await door.broker.until('404: no MQTT at this path');
+    await door.broker.until('Sec-WebSocket-Version header');
+    const told = door.broker.log().filter(({ msg }) => msg === 'handshake failed');
+    const who = {
+      level: 'info',
+      listener: 'ws://127.0.0.1:0/mqtt',
+      address: expect.stringMatching(/^127\.0\.0\.1:\d+$/),
+    };
+    expect(told).toMatchObject([
+      { ...who, reason: '404: no MQTT at this path', given: '/other', allowed: '/mqtt' },
+      { ...who, reason: '404: no MQTT at this path', given: '/', allowed: '/mqtt' },
+      {
+        ...who,
+        reason: '400: the subprotocol must be mqtt or mqttv3.1',
+        given: 'amqp, chat',
+        allowed: 'mqtt, mqttv3.1',
+      },
+      { ...who, reason: '400: the subprotocol must be mqtt or mqttv3.1', given: '' },
+      { ...who, reason: '426: WebSocket alone is spoken here' },
+      { ...who, reason: expect.stringMatching(/^400: .*Sec-WebSocket-Version header/) },
+    ]);
+    expect(door.broker.output).not.toContain('secret');
   });
 
   test('without a path in the URL: /mqtt, and / of clients that were told of none', async () => {
@@ -263,10 +283,15 @@ describe('the request', () => {
     expect(await from(1, 'http://127.0.0.1')).toBe(403);
     expect(await statusOf(door.url(1), upgrade)).toBe(101);
     expect(await from(2, 'https://evil.example')).toBe(101);
+    const told = door.broker.log().filter(({ msg }) => msg === 'handshake failed');
+    const reason = '403: not from this origin';
+    expect(told[0]).toMatchObject({ level: 'info', reason, given: 'https://evil.example' });
+    expect(told[0].allowed).toContain('pages of the host that is asked');
+    expect(told[2]).toMatchObject({ reason, allowed: 'https://good.example, null' });
   });
 
   test('must come in time, and be one', async () => {
-    const door = await start([{ url: 'ws://127.0.0.1:0/mqtt', handshakeTimeoutSeconds: 1 }], ['--log-level', 'debug']);
+    const door = await start([{ url: 'ws://127.0.0.1:0/mqtt', handshakeTimeoutSeconds: 1 }]);
     const silent = connect(door.port(0), '127.0.0.1');
     const half = connect(door.port(0), '127.0.0.1');
     half.write('GET /mqtt HTTP/1.1\r\nHost: x\r\n');
@@ -274,7 +299,7 @@ describe('the request', () => {
     wrong.write(connectBytes);
     await withDeadline(Promise.all([silent, half, wrong].map((socket) => once(socket, 'close'))), () => 'still open');
     await door.broker.until('no request in time');
-    await door.broker.until('not a request');
+    await door.broker.until('not a request: this looks like MQTT, which is spoken here over WebSocket alone');
     (await connected(door.url(0))).drop();
   });
 });

@@ -1,4 +1,4 @@
-import type { Logger, Metrics } from '@dunlin/broker';
+import type { ClientLog, Metrics } from '@dunlin/broker';
 
 /** Why a connection ended before its first MQTT byte. */
 export interface Refusal {
@@ -6,41 +6,39 @@ export interface Refusal {
   kind: 'handshake' | 'proxy' | 'full';
   address: string;
   reason: string;
+  /** What the client asked for, and what this listener allows, where they can be named. */
+  given?: string | undefined;
+  allowed?: string | undefined;
 }
 
-/** Whoever knocks without a right to must not fill the log: of refusals that somebody should look at, one line in this time, with how many there were. */
+/** What an operator should look at, a load balancer that is not trusted or a listener that is full, is a warning once in this time; what follows is information. */
 const quietMilliseconds = 10_000;
 
-/** Counts and logs what the doors of one listener refuse. Handshakes fail all day wherever the internet reaches: they are for debugging. */
+/** Counts and logs what the doors of one listener refuse. */
 export class RefusalLog {
-  readonly #logger: Logger;
+  readonly #log: ClientLog;
   readonly #metrics: Metrics;
   readonly #listener: string;
   #quietUntil = 0;
-  #silent = 0;
 
-  constructor(listener: string, logger: Logger, metrics: Metrics) {
+  constructor(listener: string, log: ClientLog, metrics: Metrics) {
     this.#listener = listener;
-    this.#logger = logger;
+    this.#log = log;
     this.#metrics = metrics;
   }
 
-  add({ kind, address, reason }: Refusal): void {
-    const fields = { listener: this.#listener, address, reason };
+  add({ kind, ...rest }: Refusal): void {
+    const fields = { listener: this.#listener, ...rest };
     if (kind === 'handshake') {
       this.#metrics.handshakesFailed++;
-      this.#logger.debug('handshake failed', fields);
+      this.#log.refused('handshake failed', fields);
       return;
     }
     if (kind === 'proxy') this.#metrics.proxyHeadersRefused++;
     else this.#metrics.listenerFull++;
     const now = performance.now();
-    if (now < this.#quietUntil) {
-      this.#silent++;
-      return;
-    }
-    this.#quietUntil = now + quietMilliseconds;
-    this.#logger.warn('connection refused', { ...fields, moreBefore: this.#silent });
-    this.#silent = 0;
+    const isWarning = now >= this.#quietUntil;
+    if (isWarning) this.#quietUntil = now + quietMilliseconds;
+    this.#log.refused('connection refused', fields, isWarning);
   }
 }

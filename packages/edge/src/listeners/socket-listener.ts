@@ -5,7 +5,7 @@ import type { Broker, Logger } from '@dunlin/broker';
 import type { Listener, ListenerAddress } from '@dunlin/config';
 import type { Peer } from './peer.ts';
 import { ProxyDoor } from './proxy-door.ts';
-import { RefusalLog } from './refusal.ts';
+import { type Refusal, RefusalLog } from './refusal.ts';
 import { formatPeer, SocketTransport } from './socket-transport.ts';
 import { TlsDoor } from './tls-door.ts';
 import type { TlsMaterial } from './tls-material.ts';
@@ -54,10 +54,10 @@ export class SocketListener {
   readonly #peers = new Map<string, Peer>();
 
   constructor(options: SocketListenerOptions) {
-    const { listener, address, broker, logger } = options;
+    const { listener, address, broker } = options;
     this.#options = options;
     this.#address = address;
-    this.#refusals = new RefusalLog(listener.name, logger, broker.metrics);
+    this.#refusals = new RefusalLog(listener.name, broker.clientLog, broker.metrics);
     this.#proxy = this.#makeProxyDoor();
     this.#tls = this.#makeTlsDoor();
     this.#webSocket = this.#makeWebSocketDoor();
@@ -93,7 +93,7 @@ export class SocketListener {
       material,
       handshakeTimeoutSeconds: listener.handshakeTimeoutSeconds,
       accept: (socket) => this.#established(socket),
-      refuse: (refusal) => this.#refusals.add(refusal),
+      refuse: (refusal) => this.#refuseClient(refusal),
     });
   }
 
@@ -109,8 +109,14 @@ export class SocketListener {
         const transport = new WebSocketTransport(webSocket, this.#transportOf(socket));
         transport.attach(broker.accept(transport));
       },
-      refuse: (refusal) => this.#refusals.add(refusal),
+      refuse: (refusal) => this.#refuseClient(refusal),
     });
+  }
+
+  /** Behind a load balancer it is the client that is refused. */
+  #refuseClient(refusal: Refusal): void {
+    const address = this.#peers.get(refusal.address)?.address || refusal.address;
+    this.#refusals.add({ ...refusal, address });
   }
 
   #enter(socket: Socket): void {

@@ -9,6 +9,7 @@ import {
   type TlsOptions,
 } from 'node:tls';
 import type { ListenerTls } from '@dunlin/config';
+import { handshakeFault } from './handshake-fault.ts';
 import type { Refusal } from './refusal.ts';
 import { formatPeer } from './socket-transport.ts';
 import { hostNames, type TlsMaterial } from './tls-material.ts';
@@ -39,6 +40,7 @@ export class TlsDoor {
 
   /** A connection that begins its handshake now. What was read of it already is in the socket's own buffer. */
   enter(socket: Socket): void {
+    void socket.remoteAddress; // kept by the socket from now on, also when it is closed
     this.#server.emit('connection', socket);
   }
 
@@ -49,7 +51,7 @@ export class TlsDoor {
 
   /** A server that listens nowhere: it is given connections. With one certificate nobody asks which: that question costs each handshake a call. */
   #makeServer(material: TlsMaterial): Server {
-    const { tls, handshakeTimeoutSeconds, refuse } = this.#options;
+    const { tls, handshakeTimeoutSeconds } = this.#options;
     const contexts = this.#contextsByName(material);
     const choose: TlsOptions['SNICallback'] = (name, answer) => answer(null, contextFor(contexts, name));
     const server = createServer({
@@ -63,10 +65,19 @@ export class TlsDoor {
     });
     server.on('secureConnection', (socket: TLSSocket) => this.#secured(socket));
     server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
-      refuse({ kind: 'handshake', address: formatPeer(socket), reason: error.code ?? error.message });
+      this.#failed(error, socket);
       socket.destroy();
     });
     return server;
+  }
+
+  /** The socket below TLS knows more of a client that has gone: who it was, and whether it said anything. A probe that only connects is no failure. */
+  #failed({ code, message }: NodeJS.ErrnoException, socket: TLSSocket): void {
+    const raw = (socket as TLSSocket & { _parent?: Socket | null })._parent ?? socket;
+    if (code === 'ECONNRESET' && raw.bytesRead === 0) return;
+    const authorizationError = (socket.authorizationError as unknown as string | undefined) ?? null;
+    const reason = handshakeFault({ code, message, authorizationError }, this.#options.tls);
+    this.#options.refuse({ kind: 'handshake', address: formatPeer(raw), reason });
   }
 
   /** A ticket counts for the authorities it was checked against: its context is named after them. */
@@ -107,7 +118,8 @@ export class TlsDoor {
       this.#options.accept(socket);
       return;
     }
-    const reason = `the client's certificate: ${socket.authorizationError ?? 'none'}`;
+    const authorizationError = String(socket.authorizationError ?? 'none');
+    const reason = handshakeFault({ message: '', authorizationError }, this.#options.tls);
     this.#options.refuse({ kind: 'handshake', address: formatPeer(socket), reason });
     socket.on('error', () => undefined); // nobody else listens any more
     socket.destroy();

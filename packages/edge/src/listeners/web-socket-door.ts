@@ -16,6 +16,27 @@ const fragmentsMax = 64 * 1024;
 /** The subprotocols of MQTT, the one we like better first: clients of MQTT 3.1 name it with its version. */
 const subprotocols = ['mqtt', 'mqttv3.1'] as const;
 
+/** Why a request is refused: `answer` is for the client, what was given and what is allowed for the log alone. */
+interface Fault {
+  status: number;
+  answer: string;
+  given?: string;
+  allowed?: string;
+  headers?: readonly string[];
+}
+
+type RequestError = NodeJS.ErrnoException & { rawPacket?: Buffer };
+
+/** The first bytes of CONNECT, and of a handshake of TLS. */
+const connectByte = 0x10;
+const handshakeByte = 0x16;
+
+/** What the bytes look like that are no request of HTTP. */
+function protocolOf(bytes: Buffer | undefined): string {
+  if (bytes?.[0] === connectByte) return 'this looks like MQTT, which is spoken here over WebSocket alone: ';
+  return bytes?.[0] === handshakeByte ? 'this looks like TLS, and this listener has none: ' : '';
+}
+
 export interface WebSocketDoorOptions {
   paths: readonly string[];
   /** Null: those whose host is the one that was asked for. */
@@ -48,13 +69,16 @@ export class WebSocketDoor {
     } as ConstructorParameters<typeof WebSocketServer>[0]);
     this.#http = createServer({ maxHeaderSize: requestBytesMax, keepAliveTimeout: 0 });
     this.#http.on('request', ({ socket }: IncomingMessage) =>
-      this.#answer(socket, 426, 'WebSocket alone is spoken here'),
+      this.#answer(socket, { status: 426, answer: 'WebSocket alone is spoken here', headers: ['Upgrade: websocket'] }),
     );
     this.#http.on('upgrade', (request: IncomingMessage, _socket, head: Buffer) => this.#upgrade(request, head));
-    this.#http.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-      this.#refused(socket, `not a request: ${error.code ?? error.message}`);
+    this.#http.on('clientError', (error: RequestError, socket: Socket) => {
+      this.#refused(socket, `not a request: ${protocolOf(error.rawPacket)}${error.code ?? error.message}`);
       socket.destroy();
     });
+    this.#webSockets.on('wsClientError', (error: Error, socket: Socket) =>
+      this.#answer(socket, { status: 400, answer: error.message, headers: ['Sec-WebSocket-Version: 13, 8'] }),
+    );
   }
 
   /** A connection whose request comes now, or has come in part and is in the socket's own buffer. */
@@ -78,7 +102,7 @@ export class WebSocketDoor {
     const { socket } = request;
     const fault = this.#faultOf(request);
     if (fault !== null) {
-      this.#answer(socket, fault.status, fault.reason);
+      this.#answer(socket, fault);
       return;
     }
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
@@ -88,13 +112,21 @@ export class WebSocketDoor {
     });
   }
 
-  #faultOf({ url = '', headers }: IncomingMessage): { status: number; reason: string } | null {
-    if (!this.#options.paths.includes(url.split('?', 1)[0])) return { status: 404, reason: 'no MQTT at this path' };
-    if (!this.#admitsOrigin(headers)) return { status: 403, reason: 'not from this origin' };
-    const offered = (headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
-    if (!subprotocols.some((name) => offered.includes(name)))
-      return { status: 400, reason: `the subprotocol must be ${subprotocols.join(' or ')}` }; // [MQTT-6.0.0-3]
-    return null;
+  #faultOf({ url = '', headers }: IncomingMessage): Fault | null {
+    const { paths, origins } = this.#options;
+    // Not what is behind it: some clients put a token there.
+    const [path] = url.split('?', 1);
+    if (!paths.includes(path))
+      return { status: 404, answer: 'no MQTT at this path', given: path, allowed: paths.join(', ') };
+    if (!this.#admitsOrigin(headers)) {
+      const allowed = origins?.join(', ') ?? 'pages of the host that is asked; others by origins of this listener';
+      return { status: 403, answer: 'not from this origin', given: headers.origin, allowed };
+    }
+    const given = headers['sec-websocket-protocol'] ?? '';
+    const offered = given.split(',').map((name) => name.trim());
+    if (subprotocols.some((name) => offered.includes(name))) return null;
+    const answer = `the subprotocol must be ${subprotocols.join(' or ')}`; // [MQTT-6.0.0-3]
+    return { status: 400, answer, given, allowed: subprotocols.join(', ') };
   }
 
   /** Browsers say which page wants to connect. Programs do not, and could say anything. */
@@ -106,23 +138,23 @@ export class WebSocketDoor {
     return page !== null && page.hostname !== '' && page.hostname === URL.parse(`http://${host}`)?.hostname;
   }
 
-  #answer(socket: Socket, status: number, reason: string): void {
-    this.#refused(socket, `${status}: ${reason}`);
+  #answer(socket: Socket, { status, answer, headers = [], given, allowed }: Fault): void {
+    this.#refused(socket, `${status}: ${answer}`, allowed === undefined ? {} : { given, allowed });
     const lines = [
       `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
       'Connection: close',
-      ...(status === 426 ? ['Upgrade: websocket'] : []),
+      ...headers,
       'Content-Type: text/plain',
-      `Content-Length: ${reason.length + 1}`,
+      `Content-Length: ${answer.length + 1}`,
       '',
-      `${reason}\n`,
+      `${answer}\n`,
     ];
     socket.on('error', () => undefined); // it may be gone already
     socket.once('finish', () => socket.destroy());
     socket.end(lines.join('\r\n'));
   }
 
-  #refused(socket: Socket, reason: string): void {
-    this.#options.refuse({ kind: 'handshake', address: formatPeer(socket), reason });
+  #refused(socket: Socket, reason: string, more: Pick<Refusal, 'given' | 'allowed'> = {}): void {
+    this.#options.refuse({ kind: 'handshake', address: formatPeer(socket), reason, ...more });
   }
 }

@@ -18,6 +18,8 @@ export interface WorkerSetup {
   accessTexts: AccessTexts | null;
   /** Where it counts, as `NodeMetrics` lays it out. */
   figures: SharedArrayBuffer;
+  /** Where all workers count the refusals that the log says. */
+  refusals: SharedArrayBuffer;
   /** One for each listener of the configuration; null where it has no TLS. */
   tls: readonly (TlsMaterial | null)[];
 }
@@ -31,7 +33,7 @@ export type WorkerCommand =
   | { kind: 'peer'; peer: PeerPort }
   /** Other certificates or ticket keys for one listener, by its place in the configuration. */
   | { kind: 'tls'; listener: number; material: TlsMaterial }
-  | { kind: 'log-level'; level: Configuration['log']['level'] }
+  | { kind: 'log'; log: Configuration['log'] }
   /** Files that say who may enter and who may do what have changed. */
   | { kind: 'access'; texts: AccessTexts }
   | { kind: 'status'; id: number }

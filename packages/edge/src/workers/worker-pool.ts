@@ -1,6 +1,6 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { AccessTexts } from '@dunlin/auth';
-import type { DrainOptions, EndpointId, Logger } from '@dunlin/broker';
+import { type DrainOptions, type EndpointId, type Logger, refusalMemoryBytes } from '@dunlin/broker';
 import type { Configuration, ListenerAddress } from '@dunlin/config';
 import type { NodeMetrics } from '@dunlin/telemetry';
 import { EndpointNames } from '../endpoint-name.ts';
@@ -46,6 +46,7 @@ interface Seat {
 export class WorkerPool {
   readonly #options: PoolOptions;
   readonly #names: EndpointNames;
+  readonly #refusals = new SharedArrayBuffer(refusalMemoryBytes);
   #seats: Seat[] = [];
   #addresses: ListenerAddress[];
   #stopping = false;
@@ -133,8 +134,8 @@ export class WorkerPool {
     return answers.filter((answer) => answer.status === 'fulfilled').map((answer) => answer.value);
   }
 
-  setLogLevel(level: Configuration['log']['level']): void {
-    for (const seat of this.#seats) if (seat.isAlive) seat.thread.command({ kind: 'log-level', level });
+  setLog(log: Configuration['log']): void {
+    for (const seat of this.#seats) if (seat.isAlive) seat.thread.command({ kind: 'log', log });
   }
 
   replaceAccess(texts: AccessTexts): void {
@@ -193,6 +194,7 @@ export class WorkerPool {
       storePort: connectStore(),
       accessTexts: accessTexts(),
       figures: this.#options.metrics.attach(index),
+      refusals: this.#refusals,
       tls: tls(),
     };
     const thread = new WorkerThread(setup, () => this.#options.changed());

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { MessagePort } from 'node:worker_threads';
 import type { AccessTexts } from '@dunlin/auth';
-import type { Broker, Store } from '@dunlin/broker';
+import { type Broker, RefusalAllowance, type Store } from '@dunlin/broker';
 import type { ListenerAddress } from '@dunlin/config';
 import {
   measuredStore,
@@ -111,7 +111,7 @@ class ServingWorker {
   }
 
   async #compose(): Promise<Parts> {
-    const { configuration, version, storePort, accessTexts } = this.#setup;
+    const { configuration, version, storePort, accessTexts, refusals } = this.#setup;
     const logger = this.#adapterLogger;
     const onStatus = (store: boolean): void => this.#tellHealth({ store });
     const onWritable = (writable: boolean): void => this.#tellHealth({ writable });
@@ -138,6 +138,7 @@ class ServingWorker {
       logger: this.#brokerLogger,
       metrics: this.#figures.broker,
       tracer,
+      refusals: new RefusalAllowance(refusals),
     });
     watchThread(this.#figures, () => this.#count());
     // What a worker had counted outlives it.
@@ -177,8 +178,9 @@ class ServingWorker {
         this.#tls[command.listener] = command.material;
         this.#listenersAt.get(command.listener)?.renewTls(command.material);
         break;
-      case 'log-level':
-        this.#logger.setLevel(command.level);
+      case 'log':
+        this.#logger.setLevel(command.log.level);
+        this.#parts.broker.clientLog.tellsConnections = command.log.connections;
         break;
       case 'access':
         this.#replaceAccess(command.texts);

@@ -1,0 +1,45 @@
+/** What a broker is made of: the ports, and what is configured. */
+import type { Limits } from './limits.ts';
+import type { Authenticator } from './ports/authenticator.ts';
+import type { Authorizer } from './ports/authorizer.ts';
+import type { Backplane } from './ports/backplane.ts';
+import type { Clock } from './ports/clock.ts';
+import type { Leases } from './ports/leases.ts';
+import type { Logger } from './ports/logger.ts';
+import type { Metrics } from './ports/metrics.ts';
+import type { Store } from './ports/store.ts';
+import type { Tracer } from './ports/tracer.ts';
+import type { RefusalAllowance } from './refusal-allowance.ts';
+
+export interface BrokerOptions {
+  nodeId: string;
+  /** Of this software, for `$SYS` and logs. */
+  version: string;
+  /** Open already; closed by who opened it, after `stop`. */
+  store: Store;
+  /** Null: there is nobody else. */
+  backplane: Backplane | null;
+  clock: Clock;
+  logger: Logger;
+  metrics: Metrics;
+  authenticator: Authenticator;
+  /** Null: everything is allowed. */
+  authorizer: Authorizer | null;
+  /** What happens to a publish that is not allowed and that nobody can be told of (QoS 0, MQTT 3): nothing more, or the client is disconnected. Default `drop`. */
+  deniedPublish?: 'drop' | 'disconnect';
+  /** What becomes of a will that is not allowed: it alone goes, or the CONNECT is refused. */
+  deniedWill?: 'drop' | 'refuse';
+  limits: Limits;
+  /** What the workers of this node count the refusals in that the log says; absent: there is one worker. */
+  refusals?: RefusalAllowance;
+  /** Whether connects and disconnects are in the log at level info; else they are for debugging. */
+  tellsConnections?: boolean;
+  /** Where this node speaks HTTP: told those who try it at a port of MQTT. Absent: nowhere. */
+  httpUrl?: string;
+  /** Null, or absent: whoever starts the workers knows which have ended, and releases what they owned. */
+  leases?: Leases | null;
+  /** Null, or absent: nothing is traced. */
+  tracer?: Tracer | null;
+  /** A random number for hashing; from the caller, so that a simulation can repeat itself. */
+  seed?: number;
+}
