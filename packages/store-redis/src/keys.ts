@@ -33,11 +33,12 @@
  * | r     | `records`          | hash   | topic with NUL for `/`: f64 expiry time, record                             | removed                            |
  * | d     | `due`              | zset   | identifier, by the time a delayed publish is handed out next                | removed                            |
  * | d     | `delayed`          | hash   | identifier: record                                                          | removed                            |
+ * | any   | `probe`            | string | nothing: whether Redis takes writes again                                   | after a millisecond                |
  * | lease | `prefix:{lease:<endpoint>}:live` | string | 1; its time to live is the lease                               | it runs out                        |
  * | lease | `prefix:{lease:<endpoint>}:buried` | string | 1                                                            | after 30 days: its name is never used again |
  *
  * `writer:<writer>` lies in the shard that a batch goes to, and in the first one where shards have no slots: `AppendPart`. Nobody need remove it
- * when its writer dies, also when everybody dies. No other key has a time to live. Eviction must be off (`maxmemory-policy noeviction`).
+ * when its writer dies, also when everybody dies. No other key of sessions and messages has a time to live. Eviction must be off (`maxmemory-policy noeviction`).
  */
 import { slotOf } from './slot.ts';
 
@@ -74,6 +75,13 @@ export class Keys {
   shardOf(family: Family, name: string): Shard {
     const all = this[family];
     return all[hash(name) % all.length];
+  }
+
+  /** What keys in this slot, which is one of a shard, begin with. */
+  startAt(slot: number): string {
+    for (const shards of [this.s, this.l, this.r, this.d])
+      for (const shard of shards) if (shard.slot === slot) return shard.start;
+    throw new TypeError(`no shard has slot ${slot}`);
   }
 
   lease(owner: string, what: 'live' | 'buried'): string {

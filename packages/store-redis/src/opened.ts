@@ -46,8 +46,11 @@ export class Opened {
       settings.onStatus(connected);
     });
     const keys = new Keys(settings.prefix);
-    this.refusals = new WriteRefusals(settings.onWrites);
-    this.turn = new Turn(this.link, (error) => this.refusals.saw(error));
+    this.refusals = new WriteRefusals(settings.onWrites, (slot) => {
+      const args = [`${keys.startAt(slot)}probe`, '', 'PX', '1'];
+      return this.link.send({ slot, writes: true, name: 'SET', args });
+    });
+    this.turn = new Turn(this.link, (error, slot) => this.refusals.saw(error, slot));
     this.order = new Order();
     this.logs = new Logs(this.turn, keys);
     this.groups = new Groups(this.turn, keys, this.logs);

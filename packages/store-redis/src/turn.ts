@@ -175,10 +175,10 @@ export class Turn {
   private underWay: number;
   private idle: (() => void)[];
 
-  /** Told every error of Redis. */
-  private readonly failed: (error: unknown) => void;
+  /** Told every error of Redis, with the slot that it came from. */
+  private readonly failed: (error: unknown, slot: number) => void;
 
-  constructor(link: Link, failed: (error: unknown) => void) {
+  constructor(link: Link, failed: (error: unknown, slot: number) => void) {
     this.link = link;
     this.failed = failed;
     this.calls = [];
@@ -280,7 +280,7 @@ export class Turn {
       .then(
         (answer) => call.settle(answer),
         (error: unknown) => {
-          this.failed(error);
+          this.failed(error, call.slot);
           call.fail(storeError(error));
         },
       )

@@ -1,35 +1,51 @@
 import { refusesWrites } from './reply-error.ts';
 
-/** Whoever waits tries again several times a second: after so long without a refusal there is none. */
-const quietMilliseconds = 3000;
+/** Nobody may be writing: whether Redis takes writes again is tried so often. */
+const probeMilliseconds = 1000;
 
 /** Whether Redis takes writes: its memory may be full, its disk, or it has too few replicas. It can be read meanwhile, and scripts that free memory run. */
 export class WriteRefusals {
   private readonly changed: (failure: Error | null) => void;
-  private timer: NodeJS.Timeout | null = null;
+  private readonly probe: (slot: number) => Promise<unknown>;
+  /** Where writes were refused: of a Redis Cluster one server may refuse what others take. */
+  private readonly slots: Set<number>;
+  private timer: NodeJS.Timeout | null;
 
-  /** `changed`: called with the first refusal, and with null when there was none for a while. */
-  constructor(changed: (failure: Error | null) => void) {
+  /** `changed`: called with the first refusal, and with null when there is none any more. `probe`: writes something small where that slot is. */
+  constructor(changed: (failure: Error | null) => void, probe: (slot: number) => Promise<unknown>) {
     this.changed = changed;
+    this.probe = probe;
+    this.slots = new Set();
+    this.timer = null;
   }
 
   /** Looks at the error of a call. */
-  saw(error: unknown): void {
+  saw(error: unknown, slot: number): void {
     if (!refusesWrites(error)) return;
-    if (this.timer !== null) {
-      this.timer.refresh();
-      return;
-    }
-    this.timer = setTimeout(() => {
-      this.timer = null;
-      this.changed(null);
-    }, quietMilliseconds);
+    this.slots.add(slot);
+    if (this.timer !== null) return;
+    this.timer = setInterval(() => this.try(), probeMilliseconds);
     this.timer.unref();
     this.changed(error as Error);
   }
 
+  private try(): void {
+    for (const slot of this.slots)
+      this.probe(slot).then(
+        () => this.taken(slot),
+        () => {}, // It stays as it is: refused, or away.
+      );
+  }
+
+  private taken(slot: number): void {
+    this.slots.delete(slot);
+    if (this.slots.size > 0 || this.timer === null) return;
+    this.close();
+    this.changed(null);
+  }
+
   close(): void {
-    if (this.timer !== null) clearTimeout(this.timer);
+    if (this.timer !== null) clearInterval(this.timer);
     this.timer = null;
   }
 }

@@ -1,5 +1,5 @@
 /** Redis that is there and does not write: its memory is full, or it lacks replicas. Seen to fail with errors told apart by the words that every error of a script ends with, and without `allow-oom`. */
-import { type RedisServer, redisCall } from '@dunlin/testkit';
+import { type RedisServer, redisCall, startRedisCluster } from '@dunlin/testkit';
 import { describe, expect, test } from 'vitest';
 import { RedisLeases } from '../src/index.ts';
 import { storeError } from '../src/reply-error.ts';
@@ -77,6 +77,58 @@ test('too few replicas: a session that could not be written back is unavailable,
   expect(await store.expireSessions(now + 2000, 10)).toEqual(['c']);
 });
 
+/** Seen to fail before: the all-clear came when nobody had been refused for three seconds, though nobody had tried. */
+test('that Redis takes writes again is said when it does, also while nobody writes', async () => {
+  const server = await redis();
+  const history: (string | null)[] = [];
+  const taken = Promise.withResolvers<void>();
+  const { store } = watched({
+    url: server.url,
+    onWrites: (failure) => {
+      history.push(failure?.message.split(' ')[0] ?? null);
+      if (failure === null) taken.resolve();
+    },
+  });
+  await store.open();
+  await redisCall(server.url, ['CONFIG', 'SET', 'min-replicas-to-write', '1']);
+  await expect(store.setRetained('t', Buffer.from('r'), Infinity)).rejects.toMatchObject(unavailable);
+  // Longer than those three seconds.
+  await expect.poll(() => refusedProbes(server), { timeout: 10_000 }).toBeGreaterThan(3);
+  expect(history).toEqual(['NOREPLICAS']);
+  await redisCall(server.url, ['CONFIG', 'SET', 'min-replicas-to-write', '0']);
+  await taken.promise;
+  expect(history).toEqual(['NOREPLICAS', null]);
+});
+
+async function refusedProbes(server: RedisServer): Promise<number> {
+  const stats = await redisCall(server.url, ['INFO', 'commandstats']);
+  return Number(/^cmdstat_set:.*rejected_calls=(\d+)/m.exec(stats)?.[1] ?? 0);
+}
+
+test('Redis Cluster: one server refuses, and the all-clear waits for that one', async () => {
+  const { url, servers, stop } = await startRedisCluster();
+  cleanups.push(stop);
+  const history: (string | null)[] = [];
+  const taken = Promise.withResolvers<void>();
+  const { store } = watched({
+    url,
+    onWrites: (failure) => {
+      history.push(failure?.message.split(' ')[0] ?? null);
+      if (failure === null) taken.resolve();
+    },
+  });
+  await store.open();
+  await redisCall(servers[0].url, ['CONFIG', 'SET', 'min-replicas-to-write', '1']);
+  const topics = Array.from({ length: 40 }, (_, number) => `t/${number}`);
+  const results = await Promise.allSettled(topics.map((topic) => store.setRetained(topic, Buffer.from('r'), Infinity)));
+  expect(new Set(results.map(({ status }) => status)).size).toBe(2);
+  await expect.poll(() => refusedProbes(servers[0]), { timeout: 10_000 }).toBeGreaterThan(3);
+  expect(history).toEqual(['NOREPLICAS']);
+  await redisCall(servers[0].url, ['CONFIG', 'SET', 'min-replicas-to-write', '0']);
+  await taken.promise;
+  await Promise.all(topics.map((topic) => store.setRetained(topic, Buffer.from('r'), Infinity)));
+});
+
 /** As Redis 7.0 and Valkey 9 write them, within scripts and without. */
 test.each([
   ["OOM command not allowed when used memory > 'maxmemory'. script: abc, on @user_script:62.", 'unavailable'],
@@ -85,6 +137,10 @@ test.each([
   ["READONLY You can't write against a read only replica. script: abc, on @user_script:7.", 'unavailable'],
   ['MISCONF Redis is configured to save RDB snapshots, but … script: abc, on @user_script:7.', 'unavailable'],
   ['NOPERM User x has no permissions to run the unlink command script: abc, on @user_script:7.', 'unavailable'],
+  [
+    "ERR The user executing the script can't run this command or subcommand script: abc, on @user_script:9.",
+    'unavailable',
+  ],
   ['TRYAGAIN Multiple keys request during rehashing of slot', 'unavailable'],
   ['LOADING Redis is loading the dataset in memory', 'unavailable'],
   ['NOSCRIPT No matching script.', 'unavailable'],

@@ -11,21 +11,22 @@ export async function redisCall(url: string, args: readonly string[]): Promise<s
   const socket = createConnection({ host: hostname, port: Number(port) });
   try {
     const login = password === '' ? [] : [encode(['AUTH', decodeURIComponent(password)])];
-    // An answer to what is asked behind it marks the end: no reply has to be parsed. Sentinel knows PING, but not ECHO.
-    const mark = `end-of-${Math.random()}`;
-    let reply = '';
-    socket.setEncoding('utf8');
-    socket.write([...login, encode(args), encode(['PING', mark])].join(''));
-    const complete = new Promise<void>((resolve, reject) => {
+    // A character a byte: lengths in replies count bytes.
+    let received = '';
+    socket.setEncoding('latin1');
+    socket.write([...login, encode(args)].join(''));
+    const complete = new Promise<string>((resolve, reject) => {
       socket.on('data', (data) => {
-        reply += data;
-        if (reply.includes(mark)) resolve();
+        received += data;
+        const from = login.length === 0 ? 0 : endOfReply(received, 0);
+        const end = from === -1 ? -1 : endOfReply(received, from);
+        if (end !== -1) resolve(received.slice(from, end));
       });
       socket.on('error', reject);
       socket.on('close', () => reject(new Error('Redis closed the connection')));
     });
-    await withDeadline(complete, () => `Redis has not answered ${args.join(' ')}: ${reply}`);
-    reply = reply.slice(login.length > 0 ? '+OK\r\n'.length : 0, reply.indexOf(`$${mark.length}\r\n${mark}`));
+    const bytes = await withDeadline(complete, () => `Redis has not answered ${args.join(' ')}: ${received}`);
+    const reply = Buffer.from(bytes, 'latin1').toString();
     if (reply.startsWith('-')) throw new Error(`Redis answered ${args.join(' ')} with ${reply.trim()}`);
     return reply;
   } finally {
@@ -33,6 +34,20 @@ export async function redisCall(url: string, args: readonly string[]): Promise<s
     socket.destroy();
     await once(socket, 'close');
   }
+}
+
+/** Where the reply that begins there ends; -1: not all of it has come. */
+function endOfReply(text: string, from: number): number {
+  const lineEnd = text.indexOf('\r\n', from);
+  if (lineEnd === -1) return -1;
+  const count = Number(text.slice(from + 1, lineEnd));
+  let end = lineEnd + 2;
+  if (text[from] === '$' && count >= 0) {
+    end += count + 2;
+    return end <= text.length ? end : -1;
+  }
+  if (text[from] === '*') for (let i = 0; i < count && end !== -1; i++) end = endOfReply(text, end);
+  return end;
 }
 
 function encode(args: readonly string[]): string {
