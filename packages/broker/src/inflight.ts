@@ -117,6 +117,11 @@ export class OutboundInflight {
     return this.sources === null ? null : this.sources[packetId & this.mask];
   }
 
+  /** It is nobody's but the session's from now on. */
+  leaveSource(packetId: number): void {
+    if (this.sources !== null) this.sources[packetId & this.mask] = null;
+  }
+
   sequenceOf(packetId: number): number {
     return this.sequences === null ? 0 : this.sequences[packetId & this.mask];
   }

@@ -14,7 +14,7 @@
 import type { DurableLog, LogReader } from './durable-log.ts';
 import type { InflightSource } from './inflight.ts';
 import { RecordError, readRecord } from './message-record.ts';
-import type { LogEntry, OutboundInflight as StoredInflight } from './ports/store.ts';
+import type { Cursor, LogEntry, OutboundInflight as StoredInflight } from './ports/store.ts';
 import type { Publication } from './publication.ts';
 import type { Session } from './session.ts';
 import type { SessionDelivery } from './session-delivery.ts';
@@ -23,6 +23,7 @@ import type { Subscription } from './subscription.ts';
 const noEntries: LogEntry[] = [];
 /** A gap of dropped numbers up to this is noted one by one; a larger one moves the cursor in one step. */
 const gapNotedMax = 10_000;
+const endUnknown = Number.MAX_SAFE_INTEGER;
 
 export class LogCursor implements InflightSource, LogReader {
   readonly session: Session;
@@ -40,6 +41,11 @@ export class LogCursor implements InflightSource, LogReader {
   /** The subscription is gone: what the client still acknowledges is no longer this log's progress. */
   detached = false;
   private reading = false;
+  /**
+   * The subscription was replaced by one of QoS 0: up to this number the client is owed what was queued, at the QoS that was granted then [MQTT-3.8.4-4]. What comes
+   * behind it comes through the log as well, at QoS 0, for as long as the connection lasts: so nothing is lost between the log and the way of the others.
+   */
+  owed: Cursor['owed'];
   /** The log's end as it was known when the page under way was asked for. */
   private readEnd = 0;
   /** The end of the log was seen since the cursor was made: what `log.lastSequence` says is no longer older than it. */
@@ -56,8 +62,7 @@ export class LogCursor implements InflightSource, LogReader {
     session: Session,
     log: DurableLog,
     subscription: Subscription,
-    acknowledged: number,
-    above: number[],
+    { acknowledged, above, owed }: Cursor,
     isNew: boolean,
   ) {
     this.delivery = delivery;
@@ -67,11 +72,26 @@ export class LogCursor implements InflightSource, LogReader {
     this.acknowledged = acknowledged;
     this.above = new Set(above);
     this.next = acknowledged + 1;
+    // Not noted, since its worker died before: everything up to its end, at QoS 1.
+    if (subscription.qos === 0) this.owed = owed ?? { sequence: endUnknown, qos: 1 };
     this.checked = isNew;
   }
 
   get filter(): string {
     return this.log.filter;
+  }
+
+  /** The subscription is replaced by one of this QoS; the log ends here. */
+  replace(qos: 0 | 1 | 2, logEnd: number): void {
+    const before = this.subscription.qos;
+    if (qos > 0) this.owed = undefined;
+    else if (before > 0) this.owed = { sequence: logEnd, qos: before === 2 ? 2 : 1 };
+    this.delivery.markDirty(this);
+  }
+
+  /** The QoS that the client was granted for the message with this number. */
+  grantedFor(sequence: number): 0 | 1 | 2 {
+    return this.owed !== undefined && sequence <= this.owed.sequence ? this.owed.qos : this.subscription.qos;
   }
 
   /** The number belongs to a message that the reconnect resends. */
@@ -141,6 +161,8 @@ export class LogCursor implements InflightSource, LogReader {
       this.pump();
       return;
     }
+    if (this.owed !== undefined && this.owed.sequence > lastSequence)
+      this.owed = { ...this.owed, sequence: lastSequence };
     if (lastSequence > this.log.lastSequence) this.log.lastSequence = lastSequence;
     this.page = entries;
     this.pageAt = 0;
@@ -162,6 +184,7 @@ export class LogCursor implements InflightSource, LogReader {
     const { setBackTo } = this.log;
     this.acknowledged = setBackTo < 0 ? lastSequence : Math.min(setBackTo, lastSequence);
     this.above.clear();
+    if (this.owed !== undefined) this.owed = { ...this.owed, sequence: this.acknowledged };
     this.next = this.acknowledged + 1;
     this.delivery.markDirty(this);
   }
@@ -227,7 +250,15 @@ export class LogCursor implements InflightSource, LogReader {
     if (!this.detached) this.delivery.markDirty(this);
   }
 
-  stored(): { filter: string; acknowledged: number; above: number[] } {
-    return { filter: this.log.filter, acknowledged: this.acknowledged, above: [...this.above].sort((a, b) => a - b) };
+  stored(): Cursor {
+    const above = [...this.above].sort((a, b) => a - b);
+    const cursor: Cursor = { filter: this.log.filter, acknowledged: this.acknowledged, above };
+    if (this.owed !== undefined && this.owed.sequence < endUnknown) cursor.owed = this.owed;
+    return cursor;
   }
+}
+
+/** Of a subscription of QoS 0: the client has all that it was owed. */
+export function isServed({ acknowledged, owed }: Pick<Cursor, 'acknowledged' | 'owed'>): boolean {
+  return owed !== undefined && acknowledged >= owed.sequence;
 }

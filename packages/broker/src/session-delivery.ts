@@ -18,7 +18,7 @@ import type { Metrics } from './ports/metrics.ts';
 import type { OutboundInflight, Store } from './ports/store.ts';
 import type { Tracer } from './ports/tracer.ts';
 import type { Publication } from './publication.ts';
-import { Resends, recordOf } from './resends.ts';
+import { recordOf } from './resends.ts';
 import type { Session } from './session.ts';
 import type { SessionWriter } from './session-writer.ts';
 import type { Subscription } from './subscription.ts';
@@ -169,7 +169,12 @@ export class SessionDelivery {
       cursor.acknowledge(sequence);
       return;
     }
-    const qos = Math.min(publication.qos, subscription.qos) as 1 | 2;
+    const qos = Math.min(publication.qos, cursor.grantedFor(sequence)) as 0 | 1 | 2;
+    if (qos === 0) {
+      this.send(publication, subscription, subscription.retainAsPublished && publication.retain);
+      cursor.acknowledge(sequence);
+      return;
+    }
     const packetId = session.outboundInflight.take(qos, cursor, sequence);
     const firstByte = 0x30 | (qos << 1) | (subscription.retainAsPublished && publication.retain ? 1 : 0);
     const filter = cursor.log.filter;
@@ -223,37 +228,6 @@ export class SessionDelivery {
     if (session.behind !== null && !session.pumping) this.logPages.pumpBehind(session);
     if (session.groupMembers !== null) this.groupRoomCame?.(session);
     session.connection.roomCame();
-  }
-
-  /** After a reconnect: the identifiers that are in use. */
-  restoreInflight(session: Session, stored: readonly OutboundInflight[]): void {
-    if (stored.length === 0) return;
-    session.resends = new Resends(stored);
-    const outbound = session.outboundInflight;
-    const byFilter = new Map(session.cursors.map((cursor) => [cursor.log.filter, cursor]));
-    for (const message of stored) {
-      const cursor = byFilter.get(message.filter) ?? null;
-      const logged = message.sequence > 0 ? cursor : null;
-      const state =
-        message.state === 'released'
-          ? InflightState.released
-          : message.qos === 1
-            ? InflightState.sent1
-            : InflightState.sent2;
-      outbound.restore(message.packetId, state, logged, message.sequence);
-      if (logged !== null) logged.markResent(message);
-      if (message.state === 'sent') this.restoreContent(outbound, message);
-    }
-  }
-
-  /** Its content is nowhere but in the session's record: it goes on with it. */
-  private restoreContent(outbound: Session['outboundInflight'], { packetId, filter, record }: OutboundInflight): void {
-    if (record === null) return;
-    try {
-      outbound.keepContent(packetId, { publication: readRecord(record), filter, member: null });
-    } catch (error) {
-      if (!(error instanceof RecordError)) throw error; // `resend` says so, and ends its handshake
-    }
   }
 
   /**

@@ -4,6 +4,7 @@
 import type { Broker } from './broker.ts';
 import { inSlices } from './in-slices.ts';
 import type { StoredSession, StoredSubscription } from './ports/store.ts';
+import { restoreInflight } from './resends.ts';
 import type { Session } from './session.ts';
 import { removeSubscription, restoreSubscription } from './session-subscriptions.ts';
 import { giveToOthers } from './shared-leavings.ts';
@@ -33,7 +34,7 @@ export function putInForce(
     if (inFlight.has(subscription.filter)) put(subscription);
     else others.push(subscription);
   }
-  broker.delivery.restoreInflight(session, stored.outbound);
+  restoreInflight(session, stored.outbound);
   return inSlices(broker.clock, others, () => session.ended, put);
 }
 

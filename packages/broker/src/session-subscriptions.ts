@@ -3,8 +3,8 @@
  */
 import { parseShare } from '@dunlin/protocol';
 import type { Broker } from './broker.ts';
-import { LogCursor } from './log-cursor.ts';
-import type { Cursor, StoredSubscription } from './ports/store.ts';
+import { isServed, LogCursor } from './log-cursor.ts';
+import { type Cursor, type StoredSubscription, StoreError } from './ports/store.ts';
 import type { Session } from './session.ts';
 import { dropEmptyGroup, groupOf } from './shared-subscriptions.ts';
 import { Subscription } from './subscription.ts';
@@ -28,8 +28,10 @@ export function addSubscription(
 ): Subscription {
   const old = session.subscriptions.get(stored.filter);
   const subscription = makeSubscription(session, stored);
-  if (old !== undefined && old.cursor !== null && usesLog(session, stored)) {
-    // The cursor goes on where it is; only the options change.
+  if (old !== undefined && old.cursor !== null) {
+    // The cursor goes on where it is; only the options change. With QoS 0 as well: for what was queued.
+    if (logEnd > old.cursor.log.lastSequence) broker.durableFilters.add(stored.filter, logEnd);
+    old.cursor.replace(stored.qos, logEnd);
     replaceOptions(old, subscription);
     broker.tree.touch();
     return old;
@@ -38,7 +40,8 @@ export function addSubscription(
   if (usesLog(session, stored)) {
     broker.durableFilters.add(stored.filter, logEnd);
     broker.routes.announceDurable(stored.filter, logEnd);
-    attachCursor(broker, session, subscription, { filter: stored.filter, acknowledged: logEnd, above: [] }, true);
+    const cursor = { filter: stored.filter, acknowledged: logEnd, above: [] };
+    attachCursor(broker, session, subscription, cursor, true);
   }
   const share = loggedGroupOf(session, stored);
   if (share !== null) {
@@ -59,7 +62,9 @@ export function restoreSubscription(
   cursor: Cursor | null,
 ): void {
   const subscription = makeSubscription(session, stored);
-  if (cursor !== null && usesLog(session, stored)) {
+  if (cursor !== null && stored.qos === 0 && isServed(cursor)) {
+    broker.pendingWrites.add('ending a cursor', () => endCursors(broker, session, [stored.filter]));
+  } else if (cursor !== null && session.stored) {
     broker.durableFilters.add(stored.filter, 0);
     attachCursor(broker, session, subscription, cursor, false);
   }
@@ -69,6 +74,17 @@ export function restoreSubscription(
     broker.durableFilters.addGroup(stored.filter);
   }
   place(broker, subscription);
+}
+
+/** The session has all that it was owed by subscriptions that were replaced by ones of QoS 0. */
+export async function endCursors(broker: Broker, session: Session, filters: string[]): Promise<void> {
+  try {
+    await broker.store.endCursors(session.key, filters);
+    broker.durableFilters.markStale();
+  } catch (error) {
+    // Whoever has the session now does it.
+    if (!(error instanceof StoreError) || (error.code !== 'fenced' && error.code !== 'unknown-session')) throw error;
+  }
 }
 
 function makeSubscription(session: Session, stored: StoredSubscription): Subscription {
@@ -91,7 +107,7 @@ function attachCursor(
   isNew: boolean,
 ): void {
   const log = broker.durableFilters.add(cursor.filter, 0);
-  const attached = new LogCursor(broker.delivery, session, log, subscription, cursor.acknowledged, cursor.above, isNew);
+  const attached = new LogCursor(broker.delivery, session, log, subscription, cursor, isNew);
   subscription.cursor = attached;
   session.addCursor(attached);
   log.addReader(attached);

@@ -6,14 +6,17 @@ import type { Broker } from './broker.ts';
 import type { Connection } from './connection.ts';
 import { ConnectionState } from './connection-state.ts';
 import { InflightState } from './inflight.ts';
+import { isServed } from './log-cursor.ts';
 import { Opening } from './opening.ts';
 import { type Claim, type StoredSession, StoreError } from './ports/store.ts';
 import { Session, type SessionWill } from './session.ts';
 import { putInForce, takeOutOfForce } from './session-in-force.ts';
+import { endCursors } from './session-subscriptions.ts';
 import { applyHanded, type HandedSession, handOver } from './takeover.ts';
 import { UnclaimedSessions } from './unclaimed-sessions.ts';
 import { willDelaySeconds } from './will.ts';
 import { WillsUnderWay } from './wills-under-way.ts';
+import { WrittenSessions } from './written-sessions.ts';
 
 export interface SessionRequest {
   clientId: string;
@@ -35,9 +38,6 @@ export interface OpenedSession {
 /** Stands for a claim that every other gives way to: the store, which orders claims, cannot be asked. */
 const epochUnknown = Number.MAX_SAFE_INTEGER;
 
-/** Longer than a question of another worker can be on its way (cluster.ts), and short enough to hold only what closed just now. */
-const closedKeptMilliseconds = 10_000;
-
 const takenOverReason = 'another client connected with this client identifier';
 
 export class Sessions {
@@ -45,10 +45,7 @@ export class Sessions {
   private readonly byClient = new Map<string, Session>();
   /** CONNECTs of one client identifier are worked off one after the other. */
   private readonly opening = new Map<string, Opening>();
-  /** Sessions whose connection is gone and whose write-back is under way: a claim that overtakes it makes it void. */
-  private readonly closing = new Map<string, HandedSession>();
-  /** Sessions written back a moment ago. A claim of another worker may have made that void without this one hearing of it: then it asks, and is given this. */
-  private readonly closed = new Map<string, { handed: HandedSession; until: number }>();
+  private readonly written: WrittenSessions;
   private readonly unclaimed: UnclaimedSessions;
   private readonly wills: WillsUnderWay;
 
@@ -57,16 +54,7 @@ export class Sessions {
     this.unclaimed = new UnclaimedSessions(broker);
     const { clock, logger, pendingWrites } = broker;
     this.wills = new WillsUnderWay(clock, logger, pendingWrites, (record) => broker.publishWill(record));
-    broker.clock.every(closedKeptMilliseconds, () => this.forgetClosed());
-  }
-
-  private forgetClosed(): void {
-    const now = this.broker.clock.now();
-    // In the order of closing, so the first that is kept ends it.
-    for (const [clientId, { until }] of this.closed) {
-      if (until > now) return;
-      this.closed.delete(clientId);
-    }
+    this.written = new WrittenSessions(broker.clock);
   }
 
   get count(): number {
@@ -171,7 +159,7 @@ export class Sessions {
     if (needsStore && !broker.hasLease)
       throw new StoreError('unavailable', 'the worker does not know whether it lives');
     const local = this.byClient.get(clientId);
-    const written = this.takeWritten(clientId);
+    const written = this.written.take(clientId);
     opening.handed = local === undefined ? written.handed : this.letGo(local, cleanStart);
     let claim: Claim;
     try {
@@ -204,22 +192,6 @@ export class Sessions {
     if (will !== null) void this.wills.publish(clientId, will.record).catch(() => {}); // said by the pending write
     await this.wills.safe(clientId);
     return claim;
-  }
-
-  /**
-   * What a session held that was closed here and may not be written back yet. It is taken away: a state that is handed out once the session has gone on would
-   * bring messages of QoS 2 again. `putBack`: nobody went on with it.
-   */
-  private takeWritten(clientId: string): { handed: HandedSession | null; putBack: () => void } {
-    const closing = this.closing.get(clientId);
-    const closed = this.closed.get(clientId);
-    this.closing.delete(clientId);
-    this.closed.delete(clientId);
-    const putBack = (): void => {
-      if (closing !== undefined) this.closing.set(clientId, closing);
-      if (closed !== undefined) this.closed.set(clientId, closed);
-    };
-    return { handed: closing ?? closed?.handed ?? null, putBack };
   }
 
   private async takeFromOther(claim: Claim, clientId: string, cleanStart: boolean): Promise<HandedSession | null> {
@@ -259,13 +231,13 @@ export class Sessions {
       const opening = this.opening.get(clientId);
       // One with a later claim does not wait for this one, nor this for it: waiting goes from later to earlier claims alone.
       if (opening === undefined || epoch === epochUnknown || opening.epoch > epoch) {
-        const { handed } = this.takeWritten(clientId);
+        const { handed } = this.written.take(clientId);
         return opening?.handed ?? handed;
       }
       await (opening.epoch === 0 ? opening.claimed : opening.done);
       // It was refused by the store, since the claim had moved on: what it was handed is handed on.
       if (opening.isDone && !this.byClient.has(clientId)) {
-        this.takeWritten(clientId);
+        this.written.take(clientId);
         return opening.handed;
       }
     }
@@ -306,6 +278,7 @@ export class Sessions {
   close(session: Session): void {
     if (session.ended) return;
     const handed = handOver(session);
+    const served = session.cursors.filter(isServed).map(({ filter }) => filter);
     const isClaimed = this.unclaimed.forget(session);
     this.detach(session, true);
     this.closeWill(session, isClaimed);
@@ -315,10 +288,11 @@ export class Sessions {
       (message) => session.outbound?.stateOf(message.packetId) !== InflightState.none,
     );
     if (session.stored) this.broker.fatalMessages.ended(session, handed.outbound);
-    this.writeBack(session, handed);
+    this.writeBack(session, handed, served);
   }
 
-  private writeBack(session: Session, handed: HandedSession): void {
+  /** `served`: logs that are read no more; they need not take anything in while the client is away. */
+  private writeBack(session: Session, handed: HandedSession, served: string[] = []): void {
     const { store, clock, pendingWrites } = this.broker;
     const { clientId, stored, expirySeconds } = session;
     const now = clock.now();
@@ -334,18 +308,16 @@ export class Sessions {
       outboundSet: handed.outbound,
       outboundDelete: [...session.outboundDeleted],
     };
-    this.closing.set(clientId, handed);
+    this.written.add(clientId, handed);
     pendingWrites.add('writing a session back', async () => {
       try {
-        await store.release(session.key, change, now);
+        const ended = served.length === 0 ? null : endCursors(this.broker, session, served);
+        await Promise.all([ended, store.release(session.key, change, now)]);
         if (expirySeconds === 0) this.broker.durableFilters.markStale(); // groups and filters may have ended with it
       } finally {
         session.connection.transport.end(); // see Connection.endAfterDisconnect; elsewhere it has ended already
       }
-      if (this.closing.get(clientId) !== handed) return;
-      this.closing.delete(clientId);
-      this.closed.delete(clientId);
-      this.closed.set(clientId, { handed, until: clock.now() + closedKeptMilliseconds });
+      this.written.done(clientId, handed);
     });
   }
 

@@ -3,6 +3,8 @@ import { parseShare } from '@dunlin/protocol';
 import type { Connection } from './connection.ts';
 import { inTurn } from './handlers/subscribe.ts';
 import { nextTurn, sliceItems } from './in-slices.ts';
+import type { LogCursor } from './log-cursor.ts';
+import { keepInflight } from './resends.ts';
 import type { Session } from './session.ts';
 import { removeSubscription } from './session-subscriptions.ts';
 import type { Subscription } from './subscription.ts';
@@ -19,6 +21,7 @@ async function removeForbidden(connection: Connection, session: Session): Promis
   const { broker } = connection;
   const removed: string[] = [];
   let left = sliceItems;
+  const leaving = new Set<LogCursor>();
   for (const subscription of [...session.subscriptions.values()]) {
     if (left-- === 0) {
       await nextTurn(broker.clock);
@@ -28,6 +31,7 @@ async function removeForbidden(connection: Connection, session: Session): Promis
     const isAllowed = typeof answer === 'boolean' ? answer : await answer.catch(() => false);
     if (session.ended) return;
     if (isAllowed || session.subscriptions.get(subscription.filter) !== subscription) continue;
+    if (subscription.cursor !== null) leaving.add(subscription.cursor);
     removeSubscription(broker, subscription);
     removed.push(subscription.filter);
   }
@@ -39,6 +43,7 @@ async function removeForbidden(connection: Connection, session: Session): Promis
     filter: removed[0],
   });
   if (!session.stored) return;
+  await keepInflight(broker.store, session, leaving);
   await broker.store.unsubscribe(session.key, removed);
   broker.durableFilters.markStale();
 }

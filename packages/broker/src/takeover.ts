@@ -95,8 +95,16 @@ export function decodeHanded(text: string): HandedSession | null {
 }
 
 function cursorOf(value: unknown): Cursor {
-  const { filter, acknowledged, above } = objectOf(value);
-  return { filter: textOf(filter), acknowledged: numberOf(acknowledged), above: arrayOf(above).map(numberOf) };
+  const { filter, acknowledged, above, owed } = objectOf(value);
+  const cursor: Cursor = {
+    filter: textOf(filter),
+    acknowledged: numberOf(acknowledged),
+    above: arrayOf(above).map(numberOf),
+  };
+  if (owed === undefined) return cursor;
+  const { sequence, qos } = objectOf(owed);
+  if (qos !== 1 && qos !== 2) throw new FrameError('a cursor of an unknown QoS');
+  return { ...cursor, owed: { sequence: numberOf(sequence), qos } };
 }
 
 function inflightOf(value: unknown): OutboundInflight {

@@ -116,6 +116,11 @@ export class LmdbStore implements Store {
     return store.write(key.clientId, () => store.sessions.unsubscribe(store.sessions.require(key), filters));
   }
 
+  async endCursors(key: SessionKey, filters: string[]): Promise<void> {
+    const store = this.use();
+    return store.write(key.clientId, () => store.sessions.endCursors(store.sessions.require(key), filters));
+  }
+
   async update(key: SessionKey, change: SessionChange): Promise<void> {
     const store = this.use();
     return store.write(key.clientId, () => store.sessions.update(store.sessions.require(key), change));

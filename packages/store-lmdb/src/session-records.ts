@@ -1,4 +1,4 @@
-import type { EndpointId, InboundInflight, OutboundInflight, StoredSubscription } from '@dunlin/broker';
+import type { Cursor, EndpointId, InboundInflight, OutboundInflight, StoredSubscription } from '@dunlin/broker';
 import { RecordReader } from './records.ts';
 
 /** The session itself; its subscriptions, cursors and handshakes are keys of their own, so that a change costs what it changes. */
@@ -16,11 +16,8 @@ export interface SessionRecord {
   outboundOrder: number;
 }
 
-export interface CursorRecord {
-  filter: string;
+export interface CursorRecord extends Cursor {
   logNumber: number;
-  acknowledged: number;
-  above: number[];
 }
 
 export function readSession(record: Uint8Array): SessionRecord {
@@ -58,6 +55,7 @@ export function readCursor(record: Uint8Array): CursorRecord {
     above: [],
   };
   for (let left = reader.u32(); left > 0; left--) cursor.above.push(reader.f64());
+  if (reader.rest().length > 0) cursor.owed = { sequence: reader.f64(), qos: reader.u8() as 1 | 2 };
   return cursor;
 }
 

@@ -122,8 +122,8 @@ export class Sessions {
       const part = partKey[8];
       if (part === kind.subscription[0]) stored.subscriptions.push(readSubscription(value));
       else if (part === kind.cursor[0]) {
-        const { filter, acknowledged, above } = readCursor(value);
-        stored.cursors.push({ filter, acknowledged, above });
+        const { logNumber: _, ...cursor } = readCursor(value);
+        stored.cursors.push(cursor);
       } else if (part === kind.outbound[0]) outbound.push(readOutbound(partKey.readUInt16BE(9), value));
       else stored.inbound.push(readInbound(partKey.readUInt16BE(9), value));
     }
@@ -151,8 +151,7 @@ export class Sessions {
         }
         ends.push({ filter, lastSequence });
       } else {
-        if (cursor !== null) this.removeCursor(session, cursor);
-        ends.push({ filter, lastSequence: 0 });
+        ends.push({ filter, lastSequence: cursor === null ? 0 : (this.logs.head(filter)?.lastSequence ?? 0) });
       }
     }
     return ends;
@@ -182,6 +181,15 @@ export class Sessions {
       void this.tables.part.remove(subscriptionKey(session, filter));
       const cursor = this.findCursor(session, filter);
       if (cursor !== null) this.removeCursor(session, cursor);
+    }
+  }
+
+  endCursors(session: SessionRecord, filters: readonly string[]): void {
+    for (const filter of filters) {
+      const record = this.tables.part.get(subscriptionKey(session, filter));
+      const cursor = this.findCursor(session, filter);
+      if (record !== undefined && readSubscription(record).qos === 0 && cursor !== null)
+        this.removeCursor(session, cursor);
     }
   }
 
@@ -288,6 +296,7 @@ export class Sessions {
     const record = this.writer.begin().f64(cursor.logNumber).f64(cursor.acknowledged).text(cursor.filter);
     record.u32(cursor.above.length);
     for (const sequence of cursor.above) record.f64(sequence);
+    if (cursor.owed !== undefined) record.f64(cursor.owed.sequence).u8(cursor.owed.qos);
     void this.tables.part.put(key(session.number, kind.cursor, cursor.logNumber), record.finish());
   }
 
@@ -296,11 +305,11 @@ export class Sessions {
     this.logs.removeCursor(cursor.filter, cursor.acknowledged, session.number);
   }
 
-  private moveCursor(session: SessionRecord, { filter, acknowledged, above }: Cursor): void {
-    const cursor = this.findCursor(session, filter);
+  private moveCursor(session: SessionRecord, to: Cursor): void {
+    const cursor = this.findCursor(session, to.filter);
     if (cursor === null) return;
-    this.logs.moveCursor(cursor.logNumber, cursor.acknowledged, acknowledged, session.number);
-    this.putCursor(session, { filter, logNumber: cursor.logNumber, acknowledged, above });
+    this.logs.moveCursor(cursor.logNumber, cursor.acknowledged, to.acknowledged, session.number);
+    this.putCursor(session, { ...to, logNumber: cursor.logNumber });
   }
 
   /** True if the session's count of outbound messages grew. */

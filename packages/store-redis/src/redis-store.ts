@@ -75,7 +75,13 @@ export class RedisStore implements Store {
   async unsubscribe(key: SessionKey, filters: string[]): Promise<void> {
     const { order, sessions } = this.use();
     const touches = [`s${key.clientId}`, ...filters.map((filter) => `l${matchedFilter(filter)}`)];
-    return order.multiple(touches, (sent) => sessions.unsubscribe(key, filters, sent));
+    return order.multiple(touches, (sent) => sessions.removeCursors(key, filters, 'gone', sent));
+  }
+
+  async endCursors(key: SessionKey, filters: string[]): Promise<void> {
+    const { order, sessions } = this.use();
+    const touches = [`s${key.clientId}`, ...filters.map((filter) => `l${filter}`)];
+    return order.multiple(touches, (sent) => sessions.removeCursors(key, filters, 'ended', sent));
   }
 
   async update(key: SessionKey, change: SessionChange): Promise<void> {

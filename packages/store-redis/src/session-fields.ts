@@ -8,7 +8,7 @@
  * | `x` `a`           | session expiry in seconds; when the session ends, 0 while connected, `inf` never                       |
  * | `n` `c` `t`       | last producer number; outbound messages ever added; present: logs may have taken producer numbers      |
  * | `s:` filter       | subscription: flags byte, u32 subscription identifier                                                |
- * | `k:` filter       | cursor: `A` acknowledged `;` numbers above, by commas. `P` `R` `G`: what the log is still to be told (subscribe.lua). Of a group's name: the membership |
+ * | `k:` filter       | cursor: `A` acknowledged `;` numbers above, by commas `;` number and QoS of what is owed. `P` `R` `G`: what the log is still to be told (subscribe.lua). Of a group's name: the membership |
  * | `q:` packet id    | outbound message: f64 place in the order, then see `writeOutbound`                                   |
  * | `i:` packet id    | inbound message: producer number `;` shards of the logs that took it, by commas `;` digest           |
  */
@@ -54,13 +54,18 @@ function readSubscription(filter: string, bytes: Buffer): StoredSubscription {
   };
 }
 
-export function writeCursor({ acknowledged, above }: Cursor): string {
+export function writeCursor({ acknowledged, above, owed }: Cursor): string {
+  if (owed !== undefined) return `A${acknowledged};${above.join(',')};${owed.sequence},${owed.qos}`;
   return above.length === 0 ? `A${acknowledged}` : `A${acknowledged};${above.join(',')}`;
 }
 
 export function readCursor(filter: string, text: string): Cursor {
-  const [acknowledged, above = ''] = text.slice(1).split(';');
-  return { filter, acknowledged: Number(acknowledged), above: above === '' ? [] : above.split(',').map(Number) };
+  const [acknowledged, above = '', owed = ''] = text.slice(1).split(';');
+  const numbers = above === '' ? [] : above.split(',').map(Number);
+  const cursor: Cursor = { filter, acknowledged: Number(acknowledged), above: numbers };
+  if (owed === '') return cursor;
+  const [sequence, qos] = owed.split(',').map(Number);
+  return { ...cursor, owed: { sequence, qos: qos as 1 | 2 } };
 }
 
 /** u8 state, u8 QoS, f64 log number, u8 1 with a record, u16 length, filter, record. */

@@ -4,17 +4,17 @@
  * process dies in between: by the next claim (unfinished cursors), or by whoever ends sessions next (jobs).
  */
 
-import {
-  type Claim,
-  type ClaimRequest,
-  type DurableFilter,
-  type EndpointId,
-  type SessionChange,
-  type SessionKey,
-  type StoredSubscription,
-  StoreError,
+import type {
+  Claim,
+  ClaimRequest,
+  DurableFilter,
+  EndpointId,
+  SessionChange,
+  SessionKey,
+  StoredSubscription,
 } from '@dunlin/broker';
 import { isShared } from '@dunlin/protocol';
+import { type Answer, checkedAnswer } from './answers.ts';
 import { producerName } from './append-call.ts';
 import { everyShard, groupsOf, type ShardReply } from './every-shard.ts';
 import type { Groups, Reader } from './groups.ts';
@@ -46,8 +46,6 @@ interface Job {
 const jobsMax = 100;
 /** Of an owner's clients, released in one round per shard. */
 const ownedMax = 250;
-
-type Answer = (Buffer | number | null | Buffer[])[];
 
 /** Who has changed what a log must hear of. */
 interface Effects {
@@ -134,16 +132,24 @@ export class Sessions {
   ): Promise<DurableFilter[]> {
     const args: Argument[] = [String(key.epoch), String(subscriptions.length)];
     for (const subscription of subscriptions) {
-      args.push(subscription.filter, subscription.qos > 0 ? 'durable' : 'stored', writeSubscription(subscription));
+      const { filter, qos } = subscription;
+      const kind = qos > 0 ? 'durable' : isShared(filter) ? 'leaving' : 'stored';
+      args.push(filter, kind, writeSubscription(subscription));
     }
     const filters = subscriptions.map(({ filter }) => filter);
     const places = await this.changeCursors(key, filters, args, sent);
     return filters.map((filter, index) => ({ filter, lastSequence: places[index] }));
   }
 
-  async unsubscribe(key: SessionKey, filters: readonly string[], sent: () => void): Promise<void> {
+  /** `gone`: with the subscriptions; `ended`: those of subscriptions of QoS 0, which stay. */
+  async removeCursors(
+    key: SessionKey,
+    filters: readonly string[],
+    kind: 'gone' | 'ended',
+    sent: () => void,
+  ): Promise<void> {
     const args: Argument[] = [String(key.epoch), String(filters.length)];
-    for (const filter of filters) args.push(filter, 'gone', '');
+    for (const filter of filters) args.push(filter, kind, '');
     await this.changeCursors(key, filters, args, sent);
   }
 
@@ -384,13 +390,4 @@ export class Sessions {
       }),
     );
   }
-}
-
-/** The answer's first word says whether it was done. */
-export function checkedAnswer(key: SessionKey, answer: Answer): Answer {
-  const word = String(answer[0]);
-  if (word === 'unknown') throw new StoreError('unknown-session', 'no session is stored for this client identifier');
-  if (word === 'fenced')
-    throw new StoreError('fenced', `epoch ${key.epoch} is not the claim's, which is ${answer[1] ?? 'another'}`);
-  return answer;
 }

@@ -1,7 +1,8 @@
 import type { EndpointId, SessionKey, StoredWill } from '@dunlin/broker';
+import { checkedAnswer } from './answers.ts';
 import { scripts } from './scripts.ts';
 import { readWill, timeText } from './session-fields.ts';
-import { checkedAnswer, type Sessions } from './sessions.ts';
+import type { Sessions } from './sessions.ts';
 
 /** What was handed out comes again after this, unless it was removed (the port's contract). */
 export const handedOutMilliseconds = 30_000;

@@ -5,7 +5,7 @@ import type { StoreOperation } from './worker-figures.ts';
 /** What each call of the store is counted under. */
 // biome-ignore format: a table
 export const operationOf: Record<Exclude<keyof Store, 'name' | 'open' | 'close'>, StoreOperation> = {
-  claim: 'claim', release: 'release', subscribe: 'subscribe', unsubscribe: 'subscribe', update: 'update',
+  claim: 'claim', release: 'release', subscribe: 'subscribe', unsubscribe: 'subscribe', endCursors: 'subscribe', update: 'update',
   append: 'append', readLog: 'read-log', logEnds: 'read-log', setRetained: 'write-retained', readRetained: 'read-retained',
   deleteSession: 'other', expireSessions: 'other', releaseOwner: 'other', owners: 'other', dueDuties: 'other', countSessions: 'other', countRetained: 'other',
   durableFilters: 'other', durableGroups: 'other', trimLogs: 'other', claimGroup: 'other', updateGroup: 'update', takeFromGroup: 'update', groupTakes: 'other',

@@ -43,6 +43,11 @@ const calls: fc.Arbitrary<{ name: string; call: Call }> = fc.oneof(
     .map(([clientId, filter]) =>
       named('unsubscribe', (store, epochs) => store.unsubscribe(keyOf(epochs, clientId), [filter])),
     ),
+  fc
+    .tuple(clients, filters)
+    .map(([clientId, filter]) =>
+      named('endCursors', (store, epochs) => store.endCursors(keyOf(epochs, clientId), [filter])),
+    ),
   {
     weight: 4,
     arbitrary: fc

@@ -273,6 +273,8 @@ export function sessionContract(opened: StoreUnderTest): void {
       await store.unsubscribe(c, ['a']);
       expect(await filtersOf(store)).toEqual(['a 0']);
       await store.subscribe(d, [subscription('a', 0)]);
+      expect(await filtersOf(store)).toEqual(['a 0']);
+      await store.endCursors(d, ['a']);
       expect(await filtersOf(store)).toEqual([]);
       expect((await look(store, 'd'))?.cursors).toEqual([]);
       expect((await look(store, 'd'))?.subscriptions).toEqual([subscription('a', 0)]);

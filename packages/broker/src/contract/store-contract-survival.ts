@@ -27,7 +27,7 @@ export function survivalContract(opened: StoreUnderTest): void {
       await store.append([m, message(['b'], 'x', { expiresAt: now + 1 }), message(['b'], 'y')], now);
       await store.update(key, {
         outboundSet: [outbound(9, 1), outbound(2, 0)],
-        cursors: [{ filter: 'b', acknowledged: 1, above: [] }],
+        cursors: [{ filter: 'b', acknowledged: 1, above: [], owed: { sequence: 2, qos: 1 } }],
       });
       await store.setRetained('r/1', bytes('kept'), Infinity);
       await store.setRetained(`r/${'l'.repeat(9000)}`, bytes('kept'), Infinity);
@@ -54,7 +54,7 @@ export function survivalContract(opened: StoreUnderTest): void {
         subscriptions: [subscription('a'), subscription('b')],
         cursors: [
           { filter: 'a', acknowledged: 0, above: [] },
-          { filter: 'b', acknowledged: 1, above: [] },
+          { filter: 'b', acknowledged: 1, above: [], owed: { sequence: 2, qos: 1 } },
         ],
         outbound: [outbound(9, 1), outbound(2, 0)],
         inbound: [{ packetId: 3, producerNumber: 1, digest: -3 }],

@@ -8,6 +8,7 @@ import { type StoreOpener, storeUnderTest } from './store-contract-kit.ts';
 import { logEndsContract } from './store-contract-log-ends.ts';
 import { logContract } from './store-contract-logs.ts';
 import { modelContract } from './store-contract-model.ts';
+import { owedContract } from './store-contract-owed.ts';
 import { repeatedAppendContract } from './store-contract-repeated-appends.ts';
 import { retainedContract } from './store-contract-retained.ts';
 import { sessionContract } from './store-contract-sessions.ts';
@@ -28,6 +29,7 @@ export function storeContract(
   describe(`store contract: ${name}`, () => {
     const opened = storeUnderTest(opener);
     sessionContract(opened);
+    owedContract(opened);
     logContract(opened);
     repeatedAppendContract(opened);
     logEndsContract(opened);

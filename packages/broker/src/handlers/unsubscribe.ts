@@ -11,6 +11,8 @@ import {
 } from '@dunlin/protocol';
 import type { Connection } from '../connection.ts';
 import type { HeldPacket } from '../held-packets.ts';
+import type { LogCursor } from '../log-cursor.ts';
+import { keepInflight } from '../resends.ts';
 import type { Session } from '../session.ts';
 import { removeSubscription } from '../session-subscriptions.ts';
 import { filtersAtOnce, inTurn } from './subscribe.ts';
@@ -45,16 +47,19 @@ async function unsubscribe(
   packets: readonly UnsubscribePacket[],
 ): Promise<void> {
   const { broker } = connection;
+  const left = new Set<LogCursor>();
   const answers = packets.map(({ filters }) =>
     filters.map((filter) => {
       const subscription = session.subscriptions.get(filter); // compared to the letter [MQTT-3.10.4-1]
       if (subscription === undefined) return ReasonCode.noSubscriptionExisted;
+      if (subscription.cursor !== null) left.add(subscription.cursor);
       removeSubscription(broker, subscription);
       return ReasonCode.success;
     }),
   );
   if (session.stored) {
     const filters = packets.flatMap((packet) => packet.filters);
+    await keepInflight(broker.store, session, left);
     await broker.store.unsubscribe(session.key, filters);
     broker.durableFilters.markStale();
   }

@@ -33,5 +33,5 @@ export class MemorySession {
 }
 
 export function copyOf(cursor: Cursor): Cursor {
-  return { filter: cursor.filter, acknowledged: cursor.acknowledged, above: [...cursor.above] };
+  return { ...cursor, above: [...cursor.above] };
 }

@@ -105,8 +105,8 @@ export class MemoryStore implements Store {
       const { filter } = subscription;
       session.subscriptions.set(filter, { ...subscription });
       if (subscription.qos === 0) {
-        this.removeCursor(session, filter);
-        return { filter, lastSequence: 0 };
+        this.groups.leave(filter, key.clientId);
+        return { filter, lastSequence: session.cursors.has(filter) ? this.logs.end(filter) : 0 };
       }
       if (isShared(filter)) return { filter, lastSequence: this.groups.join(filter, key.clientId) };
       const { lastSequence, added } = this.logs.addCursor(filter, key.clientId);
@@ -121,6 +121,11 @@ export class MemoryStore implements Store {
       session.subscriptions.delete(filter);
       this.removeCursor(session, filter);
     }
+  }
+
+  async endCursors(key: SessionKey, filters: string[]): Promise<void> {
+    const session = this.require(key);
+    for (const filter of filters) if (session.subscriptions.get(filter)?.qos === 0) this.removeCursor(session, filter);
   }
 
   async update(key: SessionKey, change: SessionChange): Promise<void> {

@@ -49,6 +49,8 @@ export interface Cursor {
   acknowledged: number;
   /** Acknowledged numbers above it, ascending. */
   above: number[];
+  /** Of a subscription that was replaced by one of QoS 0: up to this number the client is owed what was queued, at the QoS that was granted then. Opaque to the store. */
+  owed?: { sequence: number; qos: 1 | 2 };
 }
 
 /** A message sent to the client and not yet through its handshake: kept so that a reconnect resends it with its packet identifier. */
@@ -270,11 +272,13 @@ export interface Store {
   release(key: SessionKey, change: SessionChange, now: number): Promise<void>;
   /** Creates or changes subscriptions of a durable session. A subscription without `$share` and with QoS above 0 makes its filter durable and gets a
    *  cursor at the end of the log, unless it has one. One with `$share` and QoS above 0 makes the session a member of the group, which begins with a cursor
-   *  of its own at the end of the log. With QoS 0 a subscription is stored alone (an existing cursor of the filter, or the membership, goes).
-   *  Returns the logs' ends, in the order of `subscriptions`, each with the subscription's own filter (lastSequence 0 where there is no log). */
+   *  of its own at the end of the log. With QoS 0 a subscription is stored alone: the membership goes, and a cursor stays for what is owed (`endCursors`).
+   *  Returns the logs' ends, in the order of `subscriptions`, each with the subscription's own filter (lastSequence 0 where the session has no cursor). */
   subscribe(key: SessionKey, subscriptions: StoredSubscription[]): Promise<DurableFilter[]>;
   /** Removes subscriptions, cursors and memberships of groups; a filter without cursors is no longer durable. Unknown filters are ignored. */
   unsubscribe(key: SessionKey, filters: string[]): Promise<void>;
+  /** Removes the cursors of subscriptions of QoS 0 to these filters: nothing is owed any more. Others are ignored. */
+  endCursors(key: SessionKey, filters: string[]): Promise<void>;
   update(key: SessionKey, change: SessionChange): Promise<void>;
   /** Removes a session whole, whoever owns it (administration). A scheduled will of it is due at once. */
   deleteSession(clientId: string): Promise<void>;

@@ -119,6 +119,10 @@ export class RemoteStore implements Store {
     return this.#call('unsubscribe', key, filters);
   }
 
+  endCursors(key: SessionKey, filters: string[]): Promise<void> {
+    return this.#call('endCursors', key, filters);
+  }
+
   update(key: SessionKey, change: SessionChange): Promise<void> {
     return this.#call('update', key, change);
   }

@@ -1,7 +1,8 @@
 -- Creates, changes and removes subscriptions of durable sessions, and says what their cursors need in the logs. The need stays written in the
 -- session until cursor-finish.lua is told that it is met, so that a later claim can meet it when the caller cannot.
 --
--- ARGV  for each: epoch, count, then for each filter: filter, kind (durable, stored, gone), subscription
+-- ARGV  for each: epoch, count, then for each filter: filter, kind (durable; stored: with QoS 0, a cursor stays; leaving: of a group, with QoS 0;
+--       gone; ended: the cursor goes if its subscription has QoS 0), subscription
 -- Gives for each: `ok`, `fenced` or `unknown`; the session's id; then per filter what its cursor field holds: A… it stands there, P to
 --       be added, R to be set to the end of the log whatever is there, G to be removed; empty: no cursor
 local results = {}
@@ -21,14 +22,17 @@ for change = 1, changes do
       local state = found or ''
       if kind == 'gone' then
         call('HDEL', session, 's:' .. filter)
-      else
+      elseif kind ~= 'ended' then
         call('HSET', session, 's:' .. filter, subscription)
       end
-      if kind ~= 'durable' then
+      if kind == 'gone' or kind == 'leaving' then
         if found then state = 'G' end
-      elseif not found then
+      elseif kind == 'ended' then
+        local options = call('HGET', session, 's:' .. filter)
+        state = (found and options and string.byte(options) % 4 == 0) and 'G' or ''
+      elseif kind == 'durable' and not found then
         state = 'P'
-      elseif found == 'G' then
+      elseif kind == 'durable' and found == 'G' then
         state = 'R'
       end
       if found ~= state and state ~= '' then call('HSET', session, field, state) end

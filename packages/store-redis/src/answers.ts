@@ -1,0 +1,13 @@
+import { type SessionKey, StoreError } from '@dunlin/broker';
+
+/** Of a script about one session. */
+export type Answer = (Buffer | number | null | Buffer[])[];
+
+/** The answer's first word says whether it was done. */
+export function checkedAnswer(key: SessionKey, answer: Answer): Answer {
+  const word = String(answer[0]);
+  if (word === 'unknown') throw new StoreError('unknown-session', 'no session is stored for this client identifier');
+  if (word === 'fenced')
+    throw new StoreError('fenced', `epoch ${key.epoch} is not the claim's, which is ${answer[1] ?? 'another'}`);
+  return answer;
+}
