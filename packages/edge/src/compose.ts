@@ -53,10 +53,13 @@ export interface StoreParts {
   onStatus: (connected: boolean) => void;
   /** Called when the disk of an embedded store takes no writes any more, and when it takes them again. */
   onWritable?: (isWritable: boolean) => void;
+  /** Called when Redis may evict what is stored, and when it may not any more. */
+  onEviction?: (mayEvict: boolean) => void;
 }
 
 /** The store as one thread sees it, not yet open. LMDB and Redis are loaded only where they are used. */
-export async function composeStore({ configuration, logger, port, onStatus, onWritable }: StoreParts): Promise<Store> {
+export async function composeStore(parts: StoreParts): Promise<Store> {
+  const { configuration, logger, port, onStatus, onWritable, onEviction } = parts;
   if (port !== null) return new RemoteStore('memory', port);
   const { kind, path, durability } = configuration.store;
   if (kind === 'memory') return new MemoryStore();
@@ -67,7 +70,7 @@ export async function composeStore({ configuration, logger, port, onStatus, onWr
       else logger.error('Redis takes no writes: publishes to durable sessions wait', { error: failure.message });
       onWritable?.(failure === null);
     };
-    return new RedisStore({ ...redisOptions(configuration), logger, onStatus, onWrites });
+    return new RedisStore({ ...redisOptions(configuration), logger, onStatus, onWrites, onEviction });
   }
   const { LmdbStore } = await import('@dunlin/store-lmdb');
   return new LmdbStore({

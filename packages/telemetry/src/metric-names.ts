@@ -100,6 +100,7 @@ export const metricRows: readonly MetricRow[] = [
   { name: 'dunlin_dead_letters_total', type: 'counter', merge: 'sum', labels: [], help: 'Messages of shared groups that were delivered in vain too often.', samples: one((m) => m.deadLetters) },
   // Store
   { name: 'dunlin_store_connected', type: 'gauge', merge: 'least', labels: [], help: '1 while every worker reaches the store, else 0.', samples: () => [{ labels: [], suffix: '', read: (figures) => figures.storeConnected }] },
+  { name: 'dunlin_store_noeviction', type: 'gauge', merge: 'least', labels: [], help: '1 while Redis evicts nothing, or there is none, else 0: with its maxmemory-policy a full memory would cost sessions and messages.', samples: () => [{ labels: [], suffix: '', read: (figures) => figures.storeNoeviction }] },
   { name: 'dunlin_store_writable', type: 'gauge', merge: 'least', labels: [], help: '1 while the store takes the writes of every worker, else 0: a full disk, a Redis that is full or refuses. Then publishes to durable sessions wait.', samples: () => [{ labels: [], suffix: '', read: (figures) => figures.storeWritable }] },
   { name: 'dunlin_store_seconds', type: 'histogram', merge: 'sum', labels: ['operation'], help: 'How long calls to the store took, those that failed too.', samples: () => storeOperations.flatMap((operation) => histogram([operation], ({ storeSeconds }) => storeSeconds[operation])) },
   { name: 'dunlin_store_errors_total', type: 'counter', merge: 'sum', labels: [], help: 'Calls to the store that failed.', samples: one((m) => m.storeErrors) },

@@ -30,6 +30,8 @@ export class WorkerFigures {
   storeConnected = 1;
   /** 1: its disk takes writes, or it has none; else 0. */
   storeWritable = 1;
+  /** 0: Redis may evict what is stored. */
+  storeNoeviction = 1;
   backplaneConnected = 1;
 
   /** `listeners`: their names. */

@@ -109,3 +109,21 @@ async function keysOf(redis: RedisServer, ...names: string[]): Promise<string[]>
   const replies = await Promise.all(names.map((name) => redisCall(redis.url, ['KEYS', `dunlin:*:${name}`])));
   return replies.flatMap((reply) => reply.split('\r\n').filter((line) => line.startsWith('dunlin:')));
 }
+
+/** Seen to fail before: the policy was looked at when a node connected for the first time. */
+test('a policy that evicts, set while nodes run, is said and counted, and takes no node out', {
+  timeout: 60_000,
+}, async () => {
+  await using cluster = await Cluster.start({ nodes: 1 });
+  const [node] = cluster.nodes;
+  const metric = async () => (await node.metrics()).get('dunlin_store_noeviction');
+  await configure(cluster.redis, 'maxmemory', '1gb');
+  expect(await metric()).toBe(1);
+  await configure(cluster.redis, 'maxmemory-policy', 'allkeys-lru');
+  await node.says('Redis may evict stored sessions and messages');
+  await expect.poll(metric, { timeout: 10_000 }).toBe(0);
+  expect((await node.readiness()).code).toBe(200);
+  await configure(cluster.redis, 'maxmemory-policy', 'noeviction');
+  await node.says('Redis evicts nothing any more');
+  await expect.poll(metric, { timeout: 10_000 }).toBe(1);
+});

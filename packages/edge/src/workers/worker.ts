@@ -115,7 +115,10 @@ class ServingWorker {
     const logger = this.#adapterLogger;
     const onStatus = (store: boolean): void => this.#tellHealth({ store });
     const onWritable = (writable: boolean): void => this.#tellHealth({ writable });
-    const plain = await composeStore({ configuration, logger, port: storePort, onStatus, onWritable });
+    const onEviction = (mayEvict: boolean): void => {
+      this.#figures.storeNoeviction = mayEvict ? 0 : 1;
+    };
+    const plain = await composeStore({ configuration, logger, port: storePort, onStatus, onWritable, onEviction });
     const store = measuredStore(plain, this.#figures.storeSeconds);
     const leases = await composeLeases(configuration);
     const composed = await composeBackplane({
