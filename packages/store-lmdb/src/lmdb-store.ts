@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type {
   AppendOrigin,
   AppendRequest,
@@ -85,25 +86,19 @@ export class LmdbStore implements Store {
   claim(request: ClaimRequest, now: number): Promise<Claim> {
     const store = this.opened;
     if (store === null) return Promise.reject(closed());
-    if (request.sessionExpirySeconds > 0) {
-      store.presence?.add(request.clientId);
-      return store.write(request.clientId, () => store.claim(request, now));
-    }
-    return store.shortWay(
-      request.clientId,
-      () => store.claimEphemeral(request),
-      () => store.claim(request, now),
-    );
+    const claim = store.beginClaim(request, now);
+    return claim.then((answer) => store.large.finish(answer));
   }
 
   release(key: SessionKey, change: SessionChange, now: number): Promise<void> {
     const store = this.opened;
     if (store === null) return Promise.reject(closed());
-    return store.shortWay(
+    const released = store.shortWay<number | undefined>(
       key.clientId,
       () => store.releaseEphemeral(key),
       () => store.release(key, change, now),
     );
+    return released.then((ended) => (ended === undefined ? undefined : store.large.end(key.clientId, ended, now)));
   }
 
   async subscribe(key: SessionKey, subscriptions: StoredSubscription[]): Promise<DurableFilter[]> {
@@ -128,24 +123,28 @@ export class LmdbStore implements Store {
 
   async deleteSession(clientId: string): Promise<void> {
     const store = this.use();
-    return store.write(clientId, () => {
+    const ended = await store.write(clientId, () => {
       const session = store.sessions.find(clientId);
-      if (session !== null) store.endSession(session, 0);
+      return session === null || store.ends.endSession(session, 0) ? undefined : session.number;
     });
+    if (ended !== undefined) await store.large.end(clientId, ended, 0);
   }
 
   async expireSessions(now: number, limit: number): Promise<string[]> {
     const store = this.use();
-    return store.writeAll(() => {
-      const due = store.sessions.due(now, limit);
-      for (const session of due) store.endSession(session, now);
-      return due.map((session) => session.clientId);
-    });
+    const ended: string[] = [];
+    for (let isLeft = true; isLeft && ended.length < limit; ) {
+      const step = await store.writeAll(() => store.ends.expireStep(now, limit - ended.length));
+      ended.push(...step.ended);
+      isLeft = step.isLeft;
+      if (isLeft) await nextTurn();
+    }
+    return ended;
   }
 
   async releaseOwner(owner: EndpointId, now: number): Promise<void> {
     const store = this.use();
-    while (await store.writeAll(() => store.releaseOwnerStep(owner, now)));
+    while (await store.writeAll(() => store.ends.releaseOwnerStep(owner, now)));
   }
 
   async owners(): Promise<EndpointId[]> {

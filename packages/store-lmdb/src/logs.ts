@@ -160,8 +160,9 @@ export class Logs {
     this.removeProducerNumbers(key(digest(clientId), number), behind(key(digest(clientId), number)));
   }
 
-  forgetProducer(clientId: string): void {
-    this.removeProducerNumbers(digest(clientId), behind(digest(clientId)));
+  /** Up to `limit` of what is known of the producer. Returns how much that was. */
+  forgetProducer(clientId: string, limit: number): number {
+    return this.removeProducerNumbers(digest(clientId), behind(digest(clientId)), limit);
   }
 
   readLog(filter: string, from: number, messagesMax: number, bytesMax: number, now: number): LogPage {
@@ -274,9 +275,10 @@ export class Logs {
     return key(producer, number);
   }
 
-  private removeProducerNumbers(start: Buffer, end: Buffer): void {
-    for (const taken of [...this.tables.producer.getKeys({ start, end })])
-      void this.tables.producer.remove(taken as Buffer);
+  private removeProducerNumbers(start: Buffer, end: Buffer, limit?: number): number {
+    const numbers = [...this.tables.producer.getKeys({ start, end, limit })];
+    for (const taken of numbers) void this.tables.producer.remove(taken as Buffer);
+    return numbers.length;
   }
 }
 

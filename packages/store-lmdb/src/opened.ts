@@ -16,12 +16,14 @@ import { type ClaimBook, Claims } from './claims.ts';
 import { Delayed } from './delayed.ts';
 import { type ClaimTables, type Durability, type Environment, removeMarker, type Tables } from './environment.ts';
 import { Groups } from './groups.ts';
-import { behind, digest, kind } from './keys.ts';
+import { LargeSessions } from './large-sessions.ts';
 import { Logs } from './logs.ts';
 import { type PresenceFilter, presenceOf } from './presence-filter.ts';
 import { PrivateClaims } from './private-claims.ts';
-import { RecordReader, RecordWriter } from './records.ts';
+import { RecordWriter } from './records.ts';
 import { Retained } from './retained.ts';
+import { SessionEnds } from './session-ends.ts';
+import { SessionReading } from './session-reading.ts';
 import type { SessionRecord } from './session-records.ts';
 import { Sessions } from './sessions.ts';
 import { storedWill, Wills } from './wills.ts';
@@ -30,9 +32,6 @@ import { WriteWatch } from './write-watch.ts';
 /** In the table `meta`: written when it is tried whether the disk takes writes. */
 const probeKey = Buffer.from('probe');
 const PROBE_BYTES = 128 * 1024;
-
-/** Owned sessions, wills or claims let go of in one transaction. */
-const RELEASE_STEP_MAX = 1024;
 
 /** What the short way gives when only a transaction of the main environment may decide. */
 export const LONG_WAY = Symbol('long way');
@@ -51,6 +50,8 @@ export class Opened {
   readonly delayed: Delayed;
   readonly retained: Retained;
   private readonly lastBatches: LastBatches;
+  readonly ends: SessionEnds;
+  readonly large: LargeSessions;
   private readonly main: Environment<Tables>;
   /** Set when no other thread shares the claims: told of every client before something is stored for it. */
   readonly presence: PresenceFilter | null;
@@ -75,6 +76,7 @@ export class Opened {
   ) {
     const writer = new RecordWriter();
     this.lastBatches = new LastBatches();
+    this.large = new LargeSessions(this);
     this.main = main;
     this.claimed = claimed;
     this.presence = claimed === null ? presenceOf([main.tables.session, main.tables.will]) : null;
@@ -85,6 +87,7 @@ export class Opened {
     this.sessions = new Sessions(main.tables, writer, this.logs, this.groups);
     this.claims = claimed === null ? new PrivateClaims() : new Claims(claimed.tables, writer);
     this.wills = new Wills(main.tables, writer);
+    this.ends = new SessionEnds(main.tables, this.sessions, this.claims, this.wills);
     this.delayed = new Delayed(main.tables, writer);
     this.retained = new Retained(main.tables, writer);
     this.isClosing = false;
@@ -149,6 +152,20 @@ export class Opened {
     });
   }
 
+  /** What is left to do before it can be answered: `large.finish`. */
+  beginClaim(request: ClaimRequest, now: number): Promise<Claim> {
+    const { clientId } = request;
+    if (request.sessionExpirySeconds > 0) {
+      this.presence?.add(clientId);
+      return this.write(clientId, () => this.claim(request, now));
+    }
+    return this.shortWay(
+      clientId,
+      () => this.claimEphemeral(request),
+      () => this.claim(request, now),
+    );
+  }
+
   claimEphemeral(request: ClaimRequest): Claim | typeof LONG_WAY {
     const found = this.claims.find(request.clientId);
     if (this.mayBeStored(request.clientId, found)) return LONG_WAY;
@@ -171,7 +188,7 @@ export class Opened {
     const ended = session !== null && (cleanStart || (session.expiresAt > 0 && session.expiresAt <= now));
     const will = this.claimWill(clientId, session !== null && !ended, session !== null && cleanStart);
     if (session !== null && ended) {
-      this.sessions.remove(session);
+      if (!this.sessions.removeSome(session)) return this.claimEnded(request, session, previousOwner, will);
       session = null;
     }
     if (session === null && sessionExpirySeconds === 0) {
@@ -183,12 +200,30 @@ export class Opened {
       this.sessions.create(clientId, epoch, owner, sessionExpirySeconds);
       return { epoch, previousOwner, session: null, will };
     }
-    const stored = this.sessions.read(session);
+    const reading = new SessionReading(session);
+    this.sessions.readSome(session, reading);
     this.sessions.claim(session, owner, epoch, sessionExpirySeconds);
-    return { epoch, previousOwner, session: stored, will };
+    const claim = { epoch, previousOwner, session: reading.stored, will };
+    if (!reading.isWhole) this.large.readRest(claim, session, reading);
+    return claim;
   }
 
-  release(key: SessionKey, change: SessionChange, now: number): void {
+  /** The claim ends a session that is too large to be removed at once. */
+  private claimEnded(
+    request: ClaimRequest,
+    session: SessionRecord,
+    previousOwner: EndpointId,
+    will: StoredWill | null,
+  ): Claim {
+    const epoch = this.claims.nextEpoch(session.epoch, null);
+    this.sessions.markEnded(session, request.owner, epoch);
+    const claim = { epoch, previousOwner, session: null, will };
+    this.large.removeRest(claim, request);
+    return claim;
+  }
+
+  /** Returns the number of a session that has ended and is still to be taken apart (`LargeSessions.end`). */
+  release(key: SessionKey, change: SessionChange, now: number): number | undefined {
     const session = this.sessions.find(key.clientId);
     if (session === null) {
       const found = this.claims.find(key.clientId);
@@ -197,7 +232,7 @@ export class Opened {
     }
     if (session.epoch !== key.epoch || session.owner === '') return;
     this.sessions.update(session, change);
-    this.disconnect(session, now);
+    return this.ends.disconnect(session, now) ? undefined : session.number;
   }
 
   /** In a transaction of its own making; as the port says of appends with an origin. */
@@ -244,40 +279,10 @@ export class Opened {
     return results;
   }
 
-  /** The session is over although nobody claimed it: a will that waits for its delay is due [MQTT-3.1.2-8]. */
-  endSession(session: SessionRecord, now: number): void {
-    this.sessions.remove(session);
-    this.claims.forget(session.clientId, this.claims.find(session.clientId), session.epoch);
-    const will = this.wills.find(session.clientId);
-    if (will !== null && will.dueAt !== Infinity && will.dueAt > now) this.wills.schedule(will, now);
-  }
-
   /** Throws `fenced` when the claim has gone to a later epoch. */
   fence(key: SessionKey): void {
     const epoch = this.sessions.find(key.clientId)?.epoch ?? this.claims.find(key.clientId)?.epoch ?? 0;
     if (epoch > key.epoch) throw new StoreError('fenced', `epoch ${key.epoch} is not the claim's, which is ${epoch}`);
-  }
-
-  /** True: there may be more. */
-  releaseOwnerStep(owner: EndpointId, now: number): boolean {
-    const start = digest(owner);
-    const found = [...this.tables.owner.getRange({ start, end: behind(start), limit: RELEASE_STEP_MAX })];
-    for (const { key: ownerKey, value } of found) {
-      const reader = new RecordReader(value);
-      reader.text();
-      const clientId = reader.text();
-      if ((ownerKey as Buffer)[16] === kind.will[0]) {
-        const will = this.wills.find(clientId);
-        // No later than the end of the session [MQTT-3.1.3-9].
-        const delayMaxSeconds = this.sessions.find(clientId)?.sessionExpirySeconds ?? 0;
-        if (will !== null) this.wills.schedule(will, now + Math.min(will.delaySeconds, delayMaxSeconds) * 1000);
-      } else {
-        const session = this.sessions.find(clientId);
-        if (session !== null) this.disconnect(session, now);
-      }
-    }
-    const claims = this.claims.releaseOwner(owner, RELEASE_STEP_MAX);
-    return found.length === RELEASE_STEP_MAX || claims === RELEASE_STEP_MAX;
   }
 
   /** A write that nobody reads, of a size that does not fit into what a transaction leaves free. */
@@ -305,12 +310,6 @@ export class Opened {
     const scheduled = will.dueAt !== Infinity;
     if (scheduled || cleaned) this.wills.remove(will);
     return scheduled && !goesOn ? storedWill(will) : null;
-  }
-
-  private disconnect(session: SessionRecord, now: number): void {
-    this.sessions.disconnect(session, now);
-    if (session.sessionExpirySeconds > 0) return;
-    this.claims.forget(session.clientId, this.claims.find(session.clientId), session.epoch);
   }
 
   private pushLong<T>(

@@ -5,6 +5,7 @@ import { describe } from 'vitest';
 import type { Store } from '../ports/store.ts';
 import { groupContract } from './store-contract-groups.ts';
 import { type StoreOpener, storeUnderTest } from './store-contract-kit.ts';
+import { largeSessionContract } from './store-contract-large-sessions.ts';
 import { logEndsContract } from './store-contract-log-ends.ts';
 import { logContract } from './store-contract-logs.ts';
 import { modelContract } from './store-contract-model.ts';
@@ -30,6 +31,7 @@ export function storeContract(
     const opened = storeUnderTest(opener);
     sessionContract(opened);
     owedContract(opened);
+    largeSessionContract(opened);
     logContract(opened);
     repeatedAppendContract(opened);
     logEndsContract(opened);

@@ -12,6 +12,7 @@
  *   calls, and a read sees the writes that the same store object was given before it.
  * - Keys of one session are updated atomically in one call; so are keys of one log, those of the groups on it among them. What spans a session and logs
  *   (`append` with `inbound`, `subscribe`) need not be atomic: a crash between the parts is repaired by doing the call again.
+ * - A session of thousands of parts may be removed in steps: nobody is given it any more, and its filters may be seen until the call that ends it is answered.
  * - A write to a session carries the claim's epoch. An older epoch is refused with `StoreError` code `fenced` and has no effect. The same holds for groups.
  * - Messages are opaque bytes (see message-record.ts), which the caller leaves unchanged until the promise is settled. Times are milliseconds since 1970 on the clock that the caller passes.
  */

@@ -1,0 +1,96 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Claim, ClaimRequest } from '@dunlin/broker';
+import type { Opened } from './opened.ts';
+import { SessionReading } from './session-reading.ts';
+import type { SessionRecord } from './session-records.ts';
+
+/**
+ * Sessions with more parts than one turn of the event loop has time for: read, and taken apart, a slice at a time with turns between them.
+ *
+ * Read: the claim is committed first, and from then on nobody else writes to the session; a later claim, under which others may, is noticed at the end.
+ *
+ * Taken apart: the session is marked as ended first. Whoever looks for it from then on finds none, whoever claims it goes on with the work, and what a
+ * crash leaves is due when its owner is released, or at once where it has none.
+ */
+export class LargeSessions {
+  private readonly store: Opened;
+  /** What is left to do before a claim can be answered. */
+  private readonly unfinished = new WeakMap<Claim, () => Promise<Claim>>();
+
+  constructor(store: Opened) {
+    this.store = store;
+  }
+
+  /** Resolves when all that the claim needs is done. */
+  finish(claim: Claim): Claim | Promise<Claim> {
+    const rest = this.unfinished.get(claim);
+    return rest === undefined ? claim : rest();
+  }
+
+  /** Within the transaction of the claim. `reading`: what is known of the session so far. */
+  readRest(claim: Claim, session: SessionRecord, reading: SessionReading): void {
+    this.unfinished.set(claim, async () => {
+      const { sessions } = this.store;
+      let isOurs = true;
+      while (!reading.isWhole) {
+        await nextTurn();
+        isOurs = await this.store.read(() => {
+          sessions.readSome(session, reading);
+          return sessions.find(session.clientId)?.epoch === claim.epoch;
+        });
+      }
+      return isOurs ? claim : await this.readAnew(claim, session);
+    });
+  }
+
+  /** The client identifier was claimed again meanwhile: what was read may be partly older, partly newer than that. */
+  private readAnew(claim: Claim, session: SessionRecord): Promise<Claim> {
+    const { sessions } = this.store;
+    return this.store.read(() => {
+      const found = sessions.find(session.clientId);
+      if (found === null || found.number !== session.number) return claim;
+      const reading = new SessionReading(found);
+      while (!reading.isWhole) sessions.readSome(found, reading);
+      return { ...claim, session: reading.stored };
+    });
+  }
+
+  /** Within the transaction of the claim, whose owner the session has now: it is marked as ended and not wholly taken apart. */
+  removeRest(claim: Claim, request: ClaimRequest): void {
+    this.unfinished.set(claim, async () => {
+      for (;;) {
+        await nextTurn();
+        const finished = await this.store.write(request.clientId, () => this.removeMore(claim, request));
+        if (finished !== null) return finished;
+      }
+    });
+  }
+
+  /** Null: there is more. */
+  private removeMore(claim: Claim, request: ClaimRequest): Claim | null {
+    const { sessions, claims } = this.store;
+    const { clientId, owner, sessionExpirySeconds } = request;
+    const session = sessions.find(clientId);
+    // A later claim goes on with it; this one is void.
+    if (session === null || session.epoch !== claim.epoch) return claim;
+    if (!sessions.removeSome(session)) return null;
+    const found = claims.find(clientId);
+    if (sessionExpirySeconds === 0) return { ...claim, epoch: claims.take(request, found, claim.epoch).epoch };
+    claims.mark(clientId, found, claim.epoch);
+    sessions.create(clientId, claim.epoch, owner, sessionExpirySeconds);
+    return claim;
+  }
+
+  /** Resolves when the ended session is taken apart, or somebody else goes on with that. */
+  async end(clientId: string, number: number, now: number): Promise<void> {
+    let isLeft = true;
+    while (isLeft) {
+      await nextTurn();
+      isLeft = await this.store.write(clientId, () => {
+        const session = this.store.sessions.find(clientId);
+        if (session === null || session.number !== number || session.owner !== '') return false;
+        return !this.store.ends.endSession(session, now);
+      });
+    }
+  }
+}
