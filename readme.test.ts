@@ -132,7 +132,8 @@ describe.skipIf(!mayEnclose)('pasted as it stands', { timeout: 90_000 }, () => {
   test('a cluster by hand', async () => {
     const cluster = paste(blockWith('--node-id edge-$n'));
     await cluster.closed;
-    expect(cluster.output()).toBe('{"ready":true,"reasons":[]}\n'.repeat(3) + '21.5\n');
+    // Nodes that are ready before the last one are asked once more.
+    expect(cluster.output()).toMatch(/^(\{"ready":true,"reasons":\[\]\}\n){3,}21\.5\n$/);
   });
 
   test('passwords and rules', async () => {
