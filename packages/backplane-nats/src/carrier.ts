@@ -1,41 +1,29 @@
-import { readFileSync } from 'node:fs';
 import type { Clock, Logger } from '@dunlin/broker';
-import {
-  type ConnectionOptions,
-  connect,
-  credsAuthenticator,
-  errors,
-  type NatsConnection,
-  type Status,
-} from '@nats-io/transport-node';
+import { errors, type NatsConnection, type Status } from '@nats-io/transport-node';
 import { loggedMax, pendingBytesMax, pieceBytesMax, roundTripBytes } from './bounds.ts';
 import { after, within } from './deadline.ts';
-import { NatsConfigurationError, type ServerList } from './server-list.ts';
-import type { Timings } from './timings.ts';
+import { Dialer, type DialerOptions } from './dialer.ts';
 
-export interface TlsFiles {
-  /** Authorities that the server's certificate is checked against, PEM. The system's without it. */
-  ca?: string;
-  /** The certificate and key of this side, PEM. */
-  cert?: string;
-  key?: string;
-}
-
-export interface CarrierOptions {
-  /** The name that the server shows for the connection. */
-  name: string;
-  servers: ServerList;
-  credentialsFile: string | null;
-  tls: TlsFiles | null;
-  timings: Readonly<Timings>;
+export interface CarrierOptions extends DialerOptions {
   logger: Logger;
   clock: Clock;
 }
 
+/** What a connection is for: it is used when NATS allows all of it. */
+export interface CarrierSubjects {
+  listened: readonly string[];
+  /** Where messages are published; what is not known beforehand is represented by one. */
+  published: readonly string[];
+  /** A message that whoever receives it does nothing with: it shows whether one may be published. */
+  probe: Uint8Array;
+}
+
 export interface CarrierReceiver {
-  /** Connected, for the first time or again, and every subscription is in force. `count` is the number of this connection, from 1. */
+  /** Connected, for the first time or again; every subscription is in force, and everything may be published. `count` is the number of this connection, from 1. */
   up(count: number): void;
   down(): void;
+  /** NATS lets this side connect, and not do what it has to: what it refuses. Called when that changes; with none when it is over. */
+  denied(what: readonly string[]): void;
   /** May throw nothing: the connection would end with it. */
   heard(bytes: Uint8Array): void;
 }
@@ -53,7 +41,8 @@ const payloadBytesAtFirst = 1024 * 1024;
 export class Carrier {
   readonly #options: CarrierOptions;
   readonly #receiver: CarrierReceiver;
-  readonly #subjects: readonly string[];
+  readonly #subjects: CarrierSubjects;
+  readonly #dialer: Dialer;
   #connection: NatsConnection | null = null;
   #connections = 0;
   #isUp = false;
@@ -62,15 +51,22 @@ export class Carrier {
   #wake: () => void = () => undefined;
   /** What was logged about the trouble that lasts now: each kind once. */
   readonly #logged = new Set<string>();
-  #refused = false;
+  /** NATS lets nobody in like this, or not do what is needed: only an operator can change that. */
+  #isRefused = false;
+  /** What the server does not allow on this connection: `publish to SUBJECT`, `subscribe to SUBJECT`. */
+  readonly #denials = new Set<string>();
+  /** Subjects that a message was refused for while connected: the next connection tries them as well. */
+  readonly #doubted = new Set<string>();
+  #toldDenials = '';
   #published = 0;
   #confirmed = 0;
   #roundTripUnderWay = false;
   #roundTripAt = 0;
   #payloadBytesMax = payloadBytesAtFirst;
 
-  constructor(options: CarrierOptions, subjects: readonly string[], receiver: CarrierReceiver) {
+  constructor(options: CarrierOptions, subjects: CarrierSubjects, receiver: CarrierReceiver) {
     this.#options = options;
+    this.#dialer = new Dialer(options);
     this.#subjects = subjects;
     this.#receiver = receiver;
   }
@@ -94,12 +90,8 @@ export class Carrier {
     return this.#isUp && now - this.#roundTripAt <= this.#options.timings.roundTripMilliseconds;
   }
 
-  /** Begins to connect and never gives up. Throws NatsConfigurationError when a file that is needed cannot be read. */
+  /** Begins to connect and never gives up. */
   open(): void {
-    const { credentialsFile, tls } = this.#options;
-    for (const file of [credentialsFile, tls?.ca, tls?.cert, tls?.key]) {
-      if (file !== null && file !== undefined) readConfigured(file);
-    }
     this.#finished = this.#run();
   }
 
@@ -169,71 +161,43 @@ export class Carrier {
   async #run(): Promise<void> {
     const { clock, timings } = this.#options;
     while (!this.#closed) {
+      const begun = clock.now();
       const connection = await this.#connect();
-      if (connection !== null) {
-        await this.#serve(connection);
-      } else if (!this.#closed) {
-        const pause = this.#refused ? timings.refusedMilliseconds : this.#waitMilliseconds();
-        await after(clock, pause, (wake) => {
-          this.#wake = wake;
-        });
-      }
+      // A connection that was used for a while is made again at once.
+      const used = connection === null ? 0 : await this.#serve(connection).then(() => clock.now() - begun);
+      if (this.#closed) return;
+      const pause = this.#isRefused ? timings.refusedMilliseconds : this.#waitMilliseconds() - used;
+      if (pause <= 0) continue;
+      await after(clock, pause, (wake) => {
+        this.#wake = wake;
+      });
     }
   }
 
   /** One attempt with every server. */
   async #connect(): Promise<NatsConnection | null> {
     try {
-      return await connect(this.#clientOptions());
+      return await this.#dialer.dial();
     } catch (error) {
-      this.#explain(error, 'NATS cannot be reached; trying again until it can');
+      this.#explain(error);
       return null;
     }
-  }
-
-  #clientOptions(): ConnectionOptions {
-    const { name, servers, credentialsFile, tls, timings } = this.#options;
-    const options: ConnectionOptions = {
-      name,
-      servers: [...servers.hosts],
-      noEcho: true,
-      noAsyncTraces: true,
-      maxReconnectAttempts: -1,
-      ignoreAuthErrorAbort: true,
-      timeout: timings.attemptMilliseconds,
-      pingInterval: timings.pingMilliseconds,
-      maxPingOut: 2,
-      reconnectDelayHandler: () => (this.#refused ? timings.refusedMilliseconds : this.#waitMilliseconds()),
-    };
-    if (servers.user !== '') Object.assign(options, { user: servers.user, pass: servers.password });
-    if (servers.token !== '') options.token = servers.token;
-    // Read at every attempt: the file may be replaced while we run.
-    if (credentialsFile !== null) options.authenticator = credsAuthenticator(() => readConfigured(credentialsFile));
-    if (servers.tls || tls !== null) options.tls = { caFile: tls?.ca, certFile: tls?.cert, keyFile: tls?.key };
-    return options;
   }
 
   #waitMilliseconds(): number {
     return this.#options.timings.connectMilliseconds * (1 + Math.random());
   }
 
-  /** Uses a connection until it is closed for good; the library makes it again when it is lost. */
+  /** Uses a connection until it is lost. */
   async #serve(connection: NatsConnection): Promise<void> {
     if (this.#closed) return void (await connection.close());
     this.#connection = connection;
-    for (const subject of this.#subjects) {
-      connection.subscribe(subject, {
-        callback: (error, message) => {
-          if (error === null) this.#receiver.heard(message.data);
-          else this.#logOnce(`subscribe ${subject}`, 'NATS refuses a subscription', { subject, error: error.message });
-        },
-      });
-    }
+    this.#isRefused = false;
     const ended = this.#follow(connection);
     void this.#ready(connection);
     await ended;
     this.#connection = null;
-    this.#lost();
+    this.#lost((await connection.closed()) ?? null);
   }
 
   async #follow(connection: NatsConnection): Promise<void> {
@@ -242,68 +206,121 @@ export class Carrier {
 
   #changed(connection: NatsConnection, status: Status): void {
     switch (status.type) {
-      case 'disconnect':
-        this.#lost();
-        break;
-      case 'reconnect':
-        void this.#ready(connection);
+      case 'update':
+        this.#dialer.learn(connection);
         break;
       case 'error':
-        this.#reported(status.error);
+        this.#reported(connection, status.error);
         break;
     }
   }
 
-  /** Connected: the subscriptions were sent, and are in force when the server has answered what follows them. */
+  /** Connected: everything that is needed is tried, and is allowed when the server has answered what follows it without an error. */
   async #ready(connection: NatsConnection): Promise<void> {
     const count = ++this.#connections;
+    const { listened, published, probe } = this.#subjects;
+    this.#denials.clear();
     try {
+      for (const subject of listened) {
+        connection.subscribe(subject, {
+          callback: (error, message) => {
+            if (error === null) this.#receiver.heard(message.data);
+          },
+        });
+      }
+      for (const subject of new Set([...published, ...this.#doubted])) connection.publish(subject, probe);
       await connection.flush();
     } catch {
       // Lost again already: the next connection begins anew.
       return;
     }
+    // Errors that came before the answer are told in a turn of their own.
+    await new Promise<void>((resolve) => this.#options.clock.nextTurn(resolve));
     if (this.#closed || count !== this.#connections || this.#connection !== connection) return;
+    if (this.#denials.size > 0) return this.#turnAway(connection);
+    this.#dialer.learn(connection);
     this.#payloadBytesMax = Math.min(connection.info?.max_payload ?? payloadBytesAtFirst, pieceBytesMax);
     this.#published = 0;
     this.#confirmed = 0;
     this.#roundTripUnderWay = false;
     this.#roundTripAt = this.#options.clock.now();
     this.#isUp = true;
-    this.#refused = false;
+    this.#doubted.clear();
     this.#logged.clear();
     this.#options.logger.info('connected to NATS', { server: connection.getServer() });
+    this.#tellDenials();
     this.#receiver.up(count);
   }
 
-  #lost(): void {
+  #lost(error: unknown): void {
     // Makes an attempt to be ready, which is under way, void.
     this.#connections++;
-    if (!this.#isUp) return;
-    this.#isUp = false;
     if (this.#closed) return;
-    this.#options.logger.warn('the connection to NATS is lost; connecting again', { servers: this.#hosts });
-    this.#logged.add('unreachable');
-    this.#receiver.down();
-  }
-
-  /** What the server says about a connection: that it refuses the credentials, or the use of a subject. */
-  #reported(error: Error): void {
-    if (isRefusal(error)) this.#explain(error, '');
-    else if (this.#logged.size < loggedMax) {
-      this.#logOnce(error.message, 'NATS reports an error', { error: error.message });
+    if (this.#isUp) {
+      const why = error === null ? {} : { error: reasonOf(error) };
+      this.#options.logger.warn('the connection to NATS is lost; connecting again', { servers: this.#hosts, ...why });
+      this.#down();
+    } else if (!this.#isRefused) {
+      this.#explain(error);
     }
   }
 
-  #explain(error: unknown, otherwise: string): void {
+  #down(): void {
+    if (!this.#isUp) return;
+    this.#isUp = false;
+    this.#receiver.down();
+  }
+
+  /** What the server says about a connection. That it ends it is heard of by its end. */
+  #reported(connection: NatsConnection, error: Error): void {
+    if (isRefusal(error)) return;
+    const denial = denialOf(error);
+    if (denial === null && this.#isUp) {
+      this.#logOnce(error.message, 'NATS reports an error', { error: error.message });
+      return;
+    }
+    this.#denials.add(denial ?? error.message);
+    if (!this.#isUp || this.#denials.size > 1) return;
+    // It was allowed before. What else is not any more is known after a round trip.
+    if (error instanceof errors.PermissionViolationError && error.operation === 'publish')
+      this.#doubted.add(error.subject);
+    const turnAway = (): void => this.#turnAway(connection);
+    connection.flush().then(turnAway, turnAway);
+  }
+
+  /** Half of what is needed is worse than nothing: others would count on this side. So it is as if NATS were away, until everything is allowed. */
+  #turnAway(connection: NatsConnection): void {
+    if (this.#closed || this.#connection !== connection) return;
+    this.#isRefused = true;
+    this.#tellDenials();
+    this.#down();
+    void connection.close();
+  }
+
+  #tellDenials(): void {
+    const what = [...this.#denials].sort();
+    const text = what.join(', ');
+    if (text === this.#toldDenials) return;
+    this.#toldDenials = text;
+    if (text !== '') {
+      this.#options.logger.error('NATS does not allow what this node needs; trying again slowly', {
+        servers: this.#hosts,
+        ...this.#user,
+        refused: text,
+      });
+    }
+    this.#receiver.denied(what);
+  }
+
+  #explain(error: unknown): void {
     if (this.#closed) return;
-    this.#refused = isRefusal(error);
-    const { servers } = this.#options;
-    if (this.#refused) {
-      const as = servers.user === '' ? {} : { user: servers.user };
-      this.#logOnce('refused', 'NATS refuses the credentials; trying again slowly', { servers: this.#hosts, ...as });
+    this.#isRefused = isRefusal(error);
+    const servers = this.#hosts;
+    if (this.#isRefused) {
+      this.#logOnce('refused', 'NATS refuses the credentials; trying again slowly', { servers, ...this.#user });
     } else {
-      this.#logOnce('unreachable', otherwise, { servers: this.#hosts, error: reasonOf(error) });
+      const reason = reasonOf(error);
+      this.#logOnce(reason, 'NATS cannot be reached; trying again until it can', { servers, error: reason });
     }
   }
 
@@ -311,8 +328,13 @@ export class Carrier {
     return this.#options.servers.hosts.join(',');
   }
 
+  get #user(): { user?: string } {
+    const { user } = this.#options.servers;
+    return user === '' ? {} : { user };
+  }
+
   #logOnce(key: string, message: string, fields: Record<string, unknown>): void {
-    if (this.#logged.has(key)) return;
+    if (this.#logged.has(key) || this.#logged.size >= loggedMax) return;
     this.#logged.add(key);
     this.#options.logger.error(message, fields);
   }
@@ -322,16 +344,14 @@ function isRefusal(error: unknown): boolean {
   return error instanceof errors.AuthorizationError || error instanceof errors.UserAuthenticationExpiredError;
 }
 
+/** Null for an error of another kind. */
+function denialOf(error: Error): string | null {
+  if (!(error instanceof errors.PermissionViolationError)) return null;
+  return `${error.operation === 'publish' ? 'publish' : 'subscribe'} to ${error.subject}`;
+}
+
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'the connection was closed';
   const cause = error.cause instanceof Error ? `: ${error.cause.message}` : '';
   return `${error.message}${cause}`;
-}
-
-function readConfigured(file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (cause) {
-    throw new NatsConfigurationError(`a file for the connection to NATS cannot be read: ${file}`, { cause });
-  }
 }

@@ -1,4 +1,4 @@
-export type { TlsFiles } from './carrier.ts';
+export type { NatsCredentials, ReadCredentials } from './dialer.ts';
 export { NatsBackplane } from './nats-backplane.ts';
 export { NatsBackplaneError, type NatsBackplaneOptions, type NatsCounters } from './options.ts';
 export { NatsConfigurationError, parseServers, redactServers, type ServerList, serverListForm } from './server-list.ts';

@@ -68,8 +68,8 @@ export class NatsBackplane implements Backplane {
 
   /** Throws NatsConfigurationError for servers that cannot be read, and RangeError for a name that is no endpoint's. */
   constructor(options: NatsBackplaneOptions) {
-    const own = parseIncarnation(options.self);
-    if (own === null) throw new RangeError(`"${options.self}" is no endpoint name: nodeId/workerIndex#incarnation`);
+    const name = parseIncarnation(options.self);
+    if (name === null) throw new RangeError(`"${options.self}" is no endpoint name: nodeId/workerIndex#incarnation`);
     this.self = options.self;
     this.#options = options;
     this.#timings = { ...defaultTimings, ...options.timings };
@@ -83,15 +83,19 @@ export class NatsBackplane implements Backplane {
     const carrierOptions = {
       name: options.self,
       servers: parseServers(options.servers),
-      credentialsFile: options.credentialsFile ?? null,
-      tls: options.tls ?? null,
+      credentials: options.credentials ?? (async () => ({})),
       timings,
       logger,
       clock,
     };
-    this.#carrier = new Carrier(carrierOptions, [this.#subjects.to(this.self), all, heartbeat, bye], {
+    const own = this.#subjects.to(this.self);
+    // To be told that somebody unknown is dead costs nobody anything. Nobody else listens to the subject of this endpoint, which stands for those of all others.
+    const probe = this.#writer.bye('nobody');
+    const subjects = { listened: [own, all, heartbeat, bye], published: [own, all, heartbeat, bye], probe };
+    this.#carrier = new Carrier(carrierOptions, subjects, {
       up: (count) => this.#up(count),
       down: () => this.#down(),
+      denied: (what) => options.denied?.(what),
       heard: (bytes) => this.#heard(bytes),
     });
     this.#life = new OwnLife(
@@ -112,7 +116,7 @@ export class NatsBackplane implements Backplane {
       budget: new PieceBudget(),
       now: () => clock.now(),
     };
-    this.#membership = new Membership(own, membershipOptions, {
+    this.#membership = new Membership(name, membershipOptions, {
       joined: (member) => this.#joined(member),
       left: (member) => this.#tell((receiver) => receiver.endpointLeft(member.endpoint)),
       died: (endpoint) => this.#say(this.#subjects.bye, this.#writer.bye(endpoint)),
@@ -122,8 +126,8 @@ export class NatsBackplane implements Backplane {
   }
 
   /**
-   * Connects and joins; without NATS it waits for it. Rejected with NatsConfigurationError when a file cannot be read, and with
-   * NatsBackplaneError when it is stopped or evicted meanwhile.
+   * Connects and joins; without NATS, or the permissions it needs there, it waits for them. Rejected with NatsBackplaneError when it is stopped or evicted
+   * meanwhile.
    */
   async start(receiver: BackplaneReceiver): Promise<void> {
     this.#carrier.open();

@@ -1,5 +1,5 @@
 import type { Clock, EndpointId, Leases, Logger } from '@dunlin/broker';
-import type { TlsFiles } from './carrier.ts';
+import type { ReadCredentials } from './dialer.ts';
 import type { Timings } from './timings.ts';
 
 export interface NatsBackplaneOptions {
@@ -7,9 +7,8 @@ export interface NatsBackplaneOptions {
   self: EndpointId;
   /** `nats://user:password@host:port,nats://host2:port`, `nats://token@host` or `tls://…`. */
   servers: string;
-  /** A file with the JWT and key of a user. */
-  credentialsFile?: string | null;
-  tls?: TlsFiles | null;
+  /** What this side shows and trusts, read for every connection anew. Without it: the password or token in `servers`, and the system's authorities. */
+  credentials?: ReadCredentials;
   /** Clusters of different names on one NATS do not see each other. */
   clusterName?: string;
   /** Who is alive, as the store sees it. Null: there is no store that endpoints share; then silence alone makes an endpoint dead. */
@@ -21,6 +20,8 @@ export interface NatsBackplaneOptions {
   timings?: Partial<Timings>;
   /** Whether NATS can be reached, for readiness. Called at every change; it begins with false. */
   connected?: (isConnected: boolean) => void;
+  /** NATS lets this endpoint connect, and refuses what it needs: `publish to SUBJECT`, `subscribe to SUBJECT`. Called when that changes; with none when it is over. */
+  denied?: (what: readonly string[]) => void;
   /** Nobody could say that this endpoint still lives: neither the store for the time of a lease, nor NATS. Durable sessions are to be given up. */
   leaseLost?: () => void;
   /** After `leaseLost`: it was not buried meanwhile. */

@@ -1,14 +1,13 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { FaultProxy, freePort, type NatsProcess, startNats } from '@dunlin/testkit';
-import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { FaultProxy, freePort, type NatsProcess, startNats, TestAuthority } from '@dunlin/testkit';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { NatsBackplaneOptions } from '../src/index.ts';
-import { Endpoints, fastTimings, text } from './endpoints.ts';
+import { Endpoints, fastTimings, files, text } from './endpoints.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'dunlin-nats-'));
-afterAll(() => rmSync(directory, { recursive: true, force: true }));
+let authority: TestAuthority;
+beforeAll(async () => {
+  authority = await TestAuthority.make();
+});
+afterAll(() => authority.remove());
 
 let endpoints: Endpoints;
 let servers: NatsProcess[];
@@ -47,7 +46,7 @@ describe('who may connect', () => {
 
   test('a credentials file', async () => {
     const nats = await start({ credentials: true });
-    await reaches(nats.url, { credentialsFile: nats.credentialsFile });
+    await reaches(nats.url, { credentials: files({ userFile: nats.credentialsFile ?? '' }) });
     const without = endpoints.make(nats.url);
     const started = without.backplane.start(without.ear).catch((error: unknown) => error);
     await without.log.until(/refuses the credentials/);
@@ -77,9 +76,10 @@ describe('who may connect', () => {
   });
 
   test('TLS, with the authority of the server, and without it not', async () => {
-    const { ca, cert, key } = certificates();
+    const { ca } = authority;
+    const { cert, key } = await authority.issue('nats');
     const nats = await start({ tls: { cert, key } });
-    await reaches(nats.url, { tls: { ca } });
+    await reaches(nats.url, { credentials: files({ ca }) });
     const stranger = endpoints.make(nats.url);
     const stopped = expect(stranger.backplane.start(stranger.ear)).rejects.toMatchObject({ code: 'stopped' });
     await stranger.log.until(/cannot be reached.*certificate/);
@@ -88,17 +88,10 @@ describe('who may connect', () => {
   });
 
   test('TLS with a client certificate', async () => {
-    const { ca, cert, key } = certificates();
+    const { ca } = authority;
+    const { cert, key } = await authority.issue('nats');
     const nats = await start({ tls: { cert, key, ca } });
-    await reaches(nats.url, { tls: { ca, cert, key } });
-  });
-
-  test.each([
-    ['credentials', { credentialsFile: join(directory, 'missing.creds') }, /missing\.creds/],
-    ['an authority', { tls: { ca: join(directory, 'missing.pem') } }, /missing\.pem/],
-  ])('a missing file of %s stops the start and is named', async (_what, options, message) => {
-    const one = endpoints.make('nats://127.0.0.1:4222', options);
-    await expect(one.backplane.start(one.ear)).rejects.toThrow(message);
+    await reaches(nats.url, { credentials: files({ ca, certificate: cert, key }) });
   });
 });
 
@@ -152,7 +145,8 @@ describe('when NATS is not there', () => {
     await proxy.close();
   });
 
-  test('one of several is killed: the others are used', async () => {
+  /** Two servers of one cluster. */
+  async function startTwo(): Promise<[NatsProcess, NatsProcess]> {
     const routes = [await freePort(), await freePort()];
     const cluster = (self: number, other: number) => ({
       args: [
@@ -164,7 +158,23 @@ describe('when NATS is not there', () => {
         `nats://127.0.0.1:${routes[other]}`,
       ],
     });
-    const [first, second] = [await start(cluster(0, 1)), await start(cluster(1, 0))];
+    return [await start(cluster(0, 1)), await start(cluster(1, 0))];
+  }
+
+  test('of several only one is named, and is killed: the others, of which it told, are used', async () => {
+    const [first, second] = await startTwo();
+    const one = await endpoints.start(first.url);
+    const two = await endpoints.start(second.url);
+    // The servers know each other.
+    await one.ear.until('joined', two.backplane.self);
+    await first.kill();
+    await one.ear.until('reconnected');
+    one.backplane.send(two.backplane.self, text('by the other'));
+    await two.ear.untilText('by the other');
+  });
+
+  test('one of several is killed: the others are used', async () => {
+    const [first, second] = await startTwo();
     const both = `${first.url},nats://127.0.0.1:${second.port}`;
     const timings = { ...fastTimings, joinQuietMilliseconds: 200 };
     const all = await Promise.all(Array.from({ length: 4 }, () => endpoints.start(both, { timings })));
@@ -184,28 +194,3 @@ describe('when NATS is not there', () => {
     for (const { ear } of all) expect(ear.count('left')).toBe(0);
   });
 });
-
-/** An authority and a certificate of 127.0.0.1, made by openssl. */
-function certificates(): { ca: string; cert: string; key: string } {
-  const file = (name: string) => join(directory, name);
-  const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'pipe' });
-  const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-  openssl(
-    'req',
-    '-x509',
-    ...newKey,
-    '-keyout',
-    file('ca.key'),
-    '-out',
-    file('ca.pem'),
-    '-subj',
-    '/CN=test authority',
-    '-days',
-    '2',
-  );
-  openssl('req', ...newKey, '-keyout', file('nats.key'), '-out', file('nats.csr'), '-subj', '/CN=nats');
-  writeFileSync(file('extensions'), 'subjectAltName=IP:127.0.0.1,DNS:localhost\n');
-  openssl('x509', '-req', '-in', file('nats.csr'), '-CA', file('ca.pem'), '-CAkey', file('ca.key'), '-CAcreateserial',
-    '-out', file('nats.pem'), '-days', '2', '-extfile', file('extensions')); // biome-ignore format: one command
-  return { ca: file('ca.pem'), cert: file('nats.pem'), key: file('nats.key') };
-}

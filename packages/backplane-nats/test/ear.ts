@@ -30,6 +30,7 @@ export class Events {
 export type Heard =
   | { kind: 'joined' | 'left'; endpoint: EndpointId }
   | { kind: 'bytes'; endpoint: EndpointId; bytes: Uint8Array }
+  | { kind: 'denied'; what: readonly string[] }
   | { kind: 'reconnected' | 'connected' | 'disconnected' | 'evicted' | 'leaseLost' | 'leaseRegained' };
 
 /** Remembers what an endpoint was told, in order, and lets a test wait for it. */

@@ -1,5 +1,6 @@
+import { readFile } from 'node:fs/promises';
 import type { Clock } from '@dunlin/broker';
-import { NatsBackplane, type NatsBackplaneOptions, type Timings } from '../src/index.ts';
+import { NatsBackplane, type NatsBackplaneOptions, type ReadCredentials, type Timings } from '../src/index.ts';
 import { Ear, Log } from './ear.ts';
 import { realClock } from './real-clock.ts';
 import { type LeasesView, SharedLeases } from './shared-leases.ts';
@@ -69,6 +70,7 @@ export class Endpoints {
       clock: realClock,
       timings: fastTimings,
       connected: (isConnected) => ear.add({ kind: isConnected ? 'connected' : 'disconnected' }),
+      denied: (what) => ear.add({ kind: 'denied', what }),
       evicted: () => ear.add({ kind: 'evicted' }),
       leaseLost: () => ear.add({ kind: 'leaseLost' }),
       leaseRegained: () => ear.add({ kind: 'leaseRegained' }),
@@ -90,3 +92,11 @@ export class Endpoints {
 }
 
 export const text = (words: string): Uint8Array => new TextEncoder().encode(words);
+
+/** Credentials as they stand in files when they are asked for. */
+export function files(paths: { userFile?: string; ca?: string; certificate?: string; key?: string }): ReadCredentials {
+  return async () => {
+    const read = Object.entries(paths).map(async ([name, path]) => [name, await readFile(path)] as const);
+    return Object.fromEntries(await Promise.all(read));
+  };
+}

@@ -1,7 +1,9 @@
 import { type Configuration, ConfigurationError, type Problem } from '@dunlin/config';
 import { isInCluster, isStoreRemote, readAccess } from './compose.ts';
-import { withPassword } from './credentials.ts';
+import { natsCredentials, redisCredentials, withPassword } from './credentials.ts';
 import { readTlsMaterial } from './listeners/read-tls-material.ts';
+
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 /**
  * Reads everything that a start reads beyond the configuration itself: users, rules, keys, certificates, and what stands in the URLs of servers. Nothing is opened
@@ -25,6 +27,9 @@ export async function checkFiles(configuration: Configuration): Promise<void> {
     'store.url',
     () => isStoreRemote(configuration) && readRedisUrl(withPassword(store.url, store.passwordFile, 'password')),
   );
+  // The files for the connections themselves: certificates, keys, further passwords.
+  await check('store', () => isStoreRemote(configuration) && redisCredentials(configuration, silent));
+  await check('backplane', () => isInCluster(configuration) && natsCredentials(configuration, silent));
   await check('deviceTokens.redisUrl', () => readRedisUrl(configuration.deviceTokens.redisUrl));
   await check(
     'backplane.url',

@@ -1,5 +1,5 @@
 // The one place where adapters are chosen: which store, which backplane, who may connect.
-import { readFileSync, statfsSync } from 'node:fs';
+import { statfsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { MessagePort } from 'node:worker_threads';
@@ -21,7 +21,7 @@ import type { RedisCommands, RedisStoreOptions } from '@dunlin/store-redis';
 import { NodeLogger, startTracing, tracingSettings } from '@dunlin/telemetry';
 import { MessagePortBackplane } from './backplane/message-port-backplane.ts';
 import { NodeBackplane } from './backplane/node-backplane.ts';
-import { withPassword } from './credentials.ts';
+import { natsCredentials, redisCredentials, withPassword } from './credentials.ts';
 import { RemoteStore } from './store/remote-store.ts';
 import { SystemClock } from './system-clock.ts';
 import type { WorkerSetup } from './workers/worker-message.ts';
@@ -70,7 +70,7 @@ export async function composeStore(parts: StoreParts): Promise<Store> {
       else logger.error('Redis takes no writes: publishes to durable sessions wait', { error: failure.message });
       onWritable?.(failure === null);
     };
-    return new RedisStore({ ...redisOptions(configuration), logger, onStatus, onWrites, onEviction });
+    return new RedisStore({ ...redisOptions(configuration, logger), onStatus, onWrites, onEviction });
   }
   const { LmdbStore } = await import('@dunlin/store-lmdb');
   return new LmdbStore({
@@ -108,6 +108,8 @@ export async function closeStore(
   await (isStoreRemote(configuration) ? Promise.race([closed, delay(storeCloseMilliseconds)]) : closed);
 }
 
+const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} };
+
 /** Leases with a connection that is opened and closed. */
 export interface OpenLeases extends Leases {
   open(): Promise<void>;
@@ -118,33 +120,26 @@ export interface OpenLeases extends Leases {
 export async function composeLeases(configuration: Configuration): Promise<OpenLeases | null> {
   if (!isStoreRemote(configuration)) return null;
   const { RedisLeases } = await import('@dunlin/store-redis');
-  return new RedisLeases(redisOptions(configuration));
+  return new RedisLeases(redisOptions(configuration, silent));
 }
 
-function redisOptions({ store, cluster }: Configuration): RedisStoreOptions {
-  const { sentinelUser, sentinelPasswordFile, replicas } = store;
+function redisOptions(configuration: Configuration, logger: Logger): RedisStoreOptions {
+  const { store, cluster } = configuration;
   return {
     url: withPassword(store.url, store.passwordFile, 'password'),
+    credentials: redisCredentials(configuration, logger),
+    ...(store.sentinelUser === '' ? {} : { sentinelUser: store.sentinelUser }),
     durability: store.durability,
     prefix: cluster.name,
-    ...(replicas > 0 ? { replicas } : {}),
-    tls: {
-      ...(store.tlsCaFile === '' ? {} : { ca: store.tlsCaFile }),
-      ...(store.tlsCertificateFile === '' ? {} : { certificate: store.tlsCertificateFile }),
-      ...(store.tlsKeyFile === '' ? {} : { key: store.tlsKeyFile }),
-    },
-    sentinel: {
-      ...(sentinelUser === '' ? {} : { user: sentinelUser }),
-      ...(sentinelPasswordFile === ''
-        ? {}
-        : { password: readFileSync(sentinelPasswordFile, 'utf8').replace(/\r?\n$/, '') }),
-    },
+    ...(store.replicas > 0 ? { replicas: store.replicas } : {}),
+    logger,
   };
 }
 
 /** What a worker hears of its place in the cluster. */
 export interface ClusterEvents {
   connected(isConnected: boolean): void;
+  denied(what: readonly string[]): void;
   leaseLost(): void;
   leaseRegained(): void;
   evicted(): void;
@@ -178,8 +173,7 @@ export async function composeBackplane({ setup, leases, logger, events }: Backpl
   const remote = new NatsBackplane({
     self: endpoint,
     servers: withPassword(keys.url, keys.passwordFile, 'token'),
-    credentialsFile: keys.credentialsFile === '' ? null : keys.credentialsFile,
-    tls: natsTls(keys),
+    credentials: natsCredentials(configuration, logger),
     clusterName: configuration.cluster.name,
     leases,
     logger,
@@ -191,15 +185,6 @@ export async function composeBackplane({ setup, leases, logger, events }: Backpl
   if (isAlone) return { backplane: remote, local: null };
   const local = new MessagePortBackplane(endpoint, peers);
   return { backplane: new NodeBackplane(local, remote), local };
-}
-
-function natsTls(keys: Configuration['backplane']): { ca?: string; cert?: string; key?: string } | null {
-  if (keys.tlsCaFile === '' && keys.tlsCertificateFile === '') return null;
-  return {
-    ...(keys.tlsCaFile === '' ? {} : { ca: keys.tlsCaFile }),
-    ...(keys.tlsCertificateFile === '' ? {} : { cert: keys.tlsCertificateFile }),
-    ...(keys.tlsKeyFile === '' ? {} : { key: keys.tlsKeyFile }),
-  };
 }
 
 export function composeLogger(configuration: Configuration, workerIndex: number | null): NodeLogger {
@@ -262,8 +247,7 @@ function accessOptions(configuration: Configuration, redis: RedisCommands | null
 async function composeTokenRedis(configuration: Configuration, logger: Logger): Promise<RedisCommands> {
   const { RedisCommands } = await import('@dunlin/store-redis');
   const { redisUrl } = configuration.deviceTokens;
-  const options = redisUrl === '' ? redisOptions(configuration) : { url: redisUrl };
-  return new RedisCommands({ ...options, logger });
+  return new RedisCommands(redisUrl === '' ? redisOptions(configuration, logger) : { url: redisUrl, logger });
 }
 
 /** The device tokens of a cluster, for who administers them. Resolves when Redis is connected. */

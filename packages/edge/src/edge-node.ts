@@ -234,6 +234,8 @@ export class EdgeNode {
     if (this.#stopped !== null) return;
     const health = this.#pool.health;
     const hasWorkers = this.#pool.threads.length > 0;
+    const { denied } = health;
+    this.readiness.explain('backplane', denied === '' ? '' : `NATS does not allow the node to ${denied}`);
     this.readiness.set({
       store: isStoreRemote(this.#configuration) && !(this.#isStoreConnected && health.store),
       'store-writes': !health.writable,

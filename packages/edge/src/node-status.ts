@@ -21,6 +21,7 @@ export type Reason = NotReadyReason;
 export class NodeStatus {
   readonly #logger: Logger;
   readonly #reasons = new Set<Reason>(['starting']);
+  readonly #details = new Map<Reason, string>();
   #logged = '';
 
   constructor(logger: Logger) {
@@ -36,6 +37,17 @@ export class NodeStatus {
     return (Object.keys(reasons) as Reason[]).filter((reason) => this.#reasons.has(reason));
   }
 
+  /** What is known besides about reasons that hold. */
+  get details(): Partial<Record<Reason, string>> {
+    return Object.fromEntries([...this.#details].filter(([reason]) => this.#reasons.has(reason)));
+  }
+
+  /** Says more about a reason, for whoever asks from now on; nothing when empty. */
+  explain(reason: Reason, detail: string): void {
+    if (detail === '') this.#details.delete(reason);
+    else this.#details.set(reason, detail);
+  }
+
   /** Several reasons at once, each with whether it holds now. */
   set(changes: Partial<Record<Reason, boolean>>): void {
     const hadStarted = !this.#reasons.has('starting');
@@ -47,7 +59,7 @@ export class NodeStatus {
   }
 
   #log(): void {
-    const words = this.reasons.map((reason) => reasons[reason]).join(', ');
+    const words = this.reasons.map((reason) => this.#details.get(reason) ?? reasons[reason]).join(', ');
     if (words === this.#logged) return;
     this.#logged = words;
     if (words === '') this.#logger.info('ready again');

@@ -28,7 +28,8 @@ export class ClusterLink implements OwnLink {
   private known: readonly Address[];
   private isConnected: boolean;
   private refreshing: boolean;
-  private complained: boolean;
+  /** What was written to the log since no map can be read. */
+  private readonly complaints: Set<string>;
   private soon: boolean;
   private timer: NodeJS.Timeout | undefined;
   private closed: boolean;
@@ -42,7 +43,7 @@ export class ClusterLink implements OwnLink {
     this.known = settings.target.addresses;
     this.isConnected = false;
     this.refreshing = false;
-    this.complained = false;
+    this.complaints = new Set();
     this.soon = false;
     this.timer = undefined;
     this.closed = false;
@@ -109,8 +110,10 @@ export class ClusterLink implements OwnLink {
   private async readMap(): Promise<SlotRange[] | null> {
     const addresses = [...this.known, ...this.settings.target.addresses];
     let reason: Error | null = null;
+    const connection = await this.settings.connection();
     for (const address of addresses) {
-      const redis = new Redis({ ...this.settings.connection, ...address });
+      if (this.closed) return null;
+      const redis = new Redis({ ...connection, ...address });
       redis.on('error', (error: Error) => {
         reason ??= error;
       });
@@ -122,19 +125,20 @@ export class ClusterLink implements OwnLink {
       } finally {
         redis.disconnect();
       }
-      if (this.closed) return null;
     }
+    if (this.closed) return null;
     this.complain(reason ?? new Error('no address'));
     return null;
   }
 
-  /** Once, until a map was read. */
+  /** Each kind of trouble once, until a map was read. */
   private complain(reason: Error): void {
-    if (this.complained) return;
-    this.complained = true;
+    const refused = refusal(reason, this.settings);
+    const complaint = refused ?? 'unreachable';
+    if (this.complaints.has(complaint)) return;
+    this.complaints.add(complaint);
     const { logger, target } = this.settings;
     const address = target.addresses.map(addressText).join(',');
-    const refused = refusal(reason, this.settings);
     if (refused !== null) {
       logger.error(refused, { address });
     } else {
@@ -144,7 +148,7 @@ export class ClusterLink implements OwnLink {
   }
 
   private use(map: readonly SlotRange[]): void {
-    this.complained = false;
+    this.complaints.clear();
     const used = new Set<string>();
     this.slots.fill(undefined);
     for (const { first, last, master } of map) {
@@ -155,7 +159,7 @@ export class ClusterLink implements OwnLink {
         connection = new ServerConnection({
           address: name,
           settings: this.settings,
-          create: () => new Redis({ ...this.settings.connection, ...master }),
+          create: async () => new Redis({ ...(await this.settings.connection()), ...master }),
           onState: () => {
             this.check();
             if (!this.isConnected) this.refreshSoon();

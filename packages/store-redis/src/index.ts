@@ -1,3 +1,4 @@
+export type { ReadCredentials, RedisCredentials } from './credentials.ts';
 export type { RedisDurability, RedisStoreOptions } from './options.ts';
 export { RedisCommands } from './redis-commands.ts';
 export { RedisLeases } from './redis-leases.ts';

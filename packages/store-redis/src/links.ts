@@ -46,11 +46,13 @@ export class SingleLink implements OwnLink {
   }
 }
 
-function createClient(settings: Settings): Redis {
-  const { target, connection, sentinel } = settings;
+async function createClient(settings: Settings): Promise<Redis> {
+  const { target } = settings;
+  const connection = await settings.connection();
   if (target.kind === 'standalone') return new Redis({ ...connection, ...target.addresses[0] });
   return new Redis({
     ...connection,
+    ...(await settings.sentinel()),
     sentinels: target.addresses.map((address) => ({ ...address })),
     name: target.masterName,
     role: 'master',
@@ -58,8 +60,5 @@ function createClient(settings: Settings): Redis {
     // Sentinels say at once that another server is master now; the old one itself goes on taking writes for some 10 s, and loses them.
     failoverDetector: true,
     enableTLSForSentinelMode: target.tls,
-    ...(target.tls && connection.tls ? { sentinelTLS: connection.tls } : {}),
-    ...(sentinel.user === undefined ? {} : { sentinelUsername: sentinel.user }),
-    ...(sentinel.password === undefined ? {} : { sentinelPassword: sentinel.password }),
   });
 }

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import type { Logger } from '@dunlin/broker';
 import type { RedisOptions } from 'ioredis';
+import { type ReadCredentials, tlsOptions } from './credentials.ts';
 import { Eviction } from './eviction.ts';
 import { parseRedisUrl, type RedisTarget } from './redis-url.ts';
 import { allScripts, type Script } from './scripts.ts';
@@ -23,10 +23,10 @@ export interface RedisStoreOptions {
   replicas?: number;
   /** Begins every key; several brokers may share a server. Default `dunlin`. */
   prefix?: string;
-  /** PEM files; the system's authorities when `ca` is absent. */
-  tls?: { ca?: string; certificate?: string; key?: string };
-  /** For Sentinel itself, when it asks for them; `url` names those of the master. */
-  sentinel?: { user?: string; password?: string };
+  /** What this side shows and trusts, read for every connection anew. Without it: the password of `url`, and the system's authorities. */
+  credentials?: ReadCredentials;
+  /** The user for Sentinel itself; `url` names that of the master. */
+  sentinelUser?: string;
   logger?: Logger;
   /** Called when the store becomes reachable or unreachable: a node is ready while it is reachable. */
   onStatus?: (connected: boolean) => void;
@@ -51,20 +51,24 @@ export interface Settings {
   readonly silenceMilliseconds: number;
   /** What a server is given before it is used, and must let its user do. None: plain commands only. */
   readonly scripts: readonly Script[];
-  /** What every connection to a server has in common. */
-  readonly connection: RedisOptions;
-  readonly sentinel: { user?: string; password?: string };
+  /** What every connection to a server has in common, with the credentials of now. Rejects with nothing. */
+  readonly connection: () => Promise<RedisOptions>;
+  /** … and what one through Sentinel needs besides. */
+  readonly sentinel: () => Promise<SentinelOptions>;
 }
+
+type SentinelOptions = Pick<RedisOptions, 'sentinelUsername' | 'sentinelPassword' | 'sentinelTLS'>;
 
 const silenceMillisecondsDefault = 4000;
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
-/** Throws `RedisUrlError`, or the file system's error for a TLS file that cannot be read. */
+/** Throws `RedisUrlError`. */
 export function readSettings(options: RedisStoreOptions): Settings {
   const target = parseRedisUrl(options.url);
   const durability = options.durability ?? 'memory';
   const silenceMilliseconds = options.silenceMilliseconds ?? silenceMillisecondsDefault;
-  const { ca, certificate, key } = options.tls ?? {};
+  const { sentinelUser } = options;
+  const credentials: ReadCredentials = options.credentials ?? (async () => ({}));
   return {
     target,
     durability,
@@ -76,31 +80,40 @@ export function readSettings(options: RedisStoreOptions): Settings {
     eviction: new Eviction(options.logger ?? silent, options.onEviction ?? (() => {})),
     silenceMilliseconds,
     scripts: allScripts,
-    sentinel: options.sentinel ?? {},
-    connection: {
-      ...(target.user === undefined ? {} : { username: target.user }),
-      ...(target.password === undefined ? {} : { password: target.password }),
-      ...(target.tls
-        ? {
-            tls: {
-              ...(ca === undefined ? {} : { ca: readFileSync(ca) }),
-              ...(certificate === undefined ? {} : { cert: readFileSync(certificate) }),
-              ...(key === undefined ? {} : { key: readFileSync(key) }),
-            },
-          }
-        : {}),
-      db: target.database,
-      protocol: 2,
-      lazyConnect: true,
-      // Waiting, repeating and order are this package's business, not the client's.
-      retryStrategy: () => null,
-      enableOfflineQueue: false,
-      autoResendUnfulfilledCommands: false,
-      maxRetriesPerRequest: null,
-      connectTimeout: silenceMilliseconds,
-      socketTimeout: silenceMilliseconds,
-      connectionName: 'dunlin',
-      disableClientInfo: true,
+    async connection() {
+      const read = await credentials();
+      const password = read.password ?? target.password;
+      return {
+        ...(target.user === undefined ? {} : { username: target.user }),
+        ...(password === undefined ? {} : { password }),
+        ...(target.tls ? { tls: tlsOptions(read) } : {}),
+        ...connectionOptions(target, silenceMilliseconds),
+      };
     },
+    async sentinel() {
+      const read = await credentials();
+      return {
+        ...(sentinelUser === undefined ? {} : { sentinelUsername: sentinelUser }),
+        ...(read.sentinelPassword === undefined ? {} : { sentinelPassword: read.sentinelPassword }),
+        ...(target.tls ? { sentinelTLS: tlsOptions(read) } : {}),
+      };
+    },
+  };
+}
+
+function connectionOptions({ database }: RedisTarget, silenceMilliseconds: number): RedisOptions {
+  return {
+    db: database,
+    protocol: 2,
+    lazyConnect: true,
+    // Waiting, repeating and order are this package's business, not the client's.
+    retryStrategy: () => null,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: null,
+    connectTimeout: silenceMilliseconds,
+    socketTimeout: silenceMilliseconds,
+    connectionName: 'dunlin',
+    disableClientInfo: true,
   };
 }

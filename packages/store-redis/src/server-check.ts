@@ -1,5 +1,6 @@
 /** Whether a server that was connected to can be used, and what is said when it cannot. */
 import type { Redis } from 'ioredis';
+import { isTlsFailure, tlsReason } from './credentials.ts';
 import type { Settings } from './options.ts';
 import { missingPermissions } from './permissions.ts';
 import { isForbidden } from './reply-error.ts';
@@ -67,7 +68,9 @@ export function refusal(error: Error, settings: Settings): string | null {
   const user = userOf(settings);
   if (/WRONGPASS|invalid password/i.test(error.message))
     return `Redis refused the password of the user "${user}", or has no such user`;
-  if (/NOAUTH/.test(error.message)) return 'Redis asks for a password and none is configured: put it into the URL';
+  if (/NOAUTH/.test(error.message))
+    return 'Redis asks for a password and none is configured: store.passwordFile, or one in the URL';
+  if (isTlsFailure(error)) return `TLS with Redis does not succeed: ${tlsReason(error)}`;
   if (isForbidden(error)) return `the Redis user "${user}" lacks a permission: ${error.message}`;
   return null;
 }

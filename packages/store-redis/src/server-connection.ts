@@ -29,8 +29,8 @@ export interface ServerConnectionOptions {
   /** For messages. */
   readonly address: string;
   readonly settings: Settings;
-  /** A client that is not connected yet. */
-  readonly create: () => Redis;
+  /** A client that is not connected yet, with the credentials of now. */
+  readonly create: () => Promise<Redis>;
   readonly onState: (connected: boolean) => void;
 }
 
@@ -38,14 +38,16 @@ export class ServerConnection {
   readonly address: string;
   private readonly settings: Settings;
   private readonly logger: Logger;
-  private readonly create: () => Redis;
+  private readonly create: () => Promise<Redis>;
   private readonly onState: (connected: boolean) => void;
   private redis: Redis | null;
   private silence: Silence | null;
   private closed: boolean;
   private retryMilliseconds: number;
-  /** What was last written to the log about this server being unusable; empty: it is usable. */
+  /** Why this server cannot be used, as far as is known now; empty: it can. */
   private complaint: string;
+  /** What was written to the log about that: each kind of trouble once. */
+  private readonly said: Set<string>;
   private timer: NodeJS.Timeout | undefined;
   private trying: Redis | null;
   private everConnected: boolean;
@@ -62,6 +64,7 @@ export class ServerConnection {
     this.closed = false;
     this.retryMilliseconds = retryFirstMilliseconds;
     this.complaint = '';
+    this.said = new Set();
     this.timer = undefined;
     this.trying = null;
     this.everConnected = false;
@@ -129,7 +132,11 @@ export class ServerConnection {
   }
 
   private async attempt(): Promise<void> {
-    const redis = this.create();
+    const redis = await this.create().catch((error: Error) => {
+      this.failed(error);
+      return null;
+    });
+    if (redis === null || this.closed) return;
     this.trying = redis;
     let reason: Error | null = null;
     redis.on('error', (error: Error) => {
@@ -163,6 +170,7 @@ export class ServerConnection {
     else if (!this.everConnected) this.logger.info('connected to Redis', { address: this.address });
     this.everConnected = true;
     this.complaint = '';
+    this.said.clear();
     this.timer = setInterval(() => this.ask(), pingMilliseconds);
     this.timer.unref();
     this.onState(true);
@@ -210,8 +218,9 @@ export class ServerConnection {
     const refused = refusal(error, this.settings);
     // One line for a kind of trouble, however often it is tried.
     const complaint = refused ?? endOfConnection(error) ?? unreachable;
-    if (complaint !== this.complaint) {
-      this.complaint = complaint;
+    this.complaint = complaint;
+    if (!this.said.has(complaint)) {
+      this.said.add(complaint);
       if (refused === null) {
         this.logger.warn(complaint, {
           address: this.address,

@@ -1,5 +1,6 @@
 /** The contract over every way to reach a Redis, and over Valkey. */
 import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { leasesContract, storeContract } from '@dunlin/broker/contract';
 import {
   type RedisOptions,
@@ -112,7 +113,7 @@ afterAll(() => certificates.remove());
 contracts(
   'redis with TLS and a password',
   () => startRedis({ tls: certificates.server, password: 'se:cr@t/' }),
-  () => ({ tls: { ca: certificates.ca } }),
+  () => ({ credentials: async () => ({ ca: await readFile(certificates.ca) }) }),
 );
 
 if (valkeyServerPath === null) {

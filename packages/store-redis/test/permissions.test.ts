@@ -94,7 +94,8 @@ test('Sentinel: a user that may ask who is master, and hear of another', async (
   cleanups.push(stop);
   await Promise.all([master, replica].map((server) => allowLeast(server.url, 'server')));
   await redisCall(sentinel.url, sentinelAclLine.replace('PASSWORD', 'of-sentinel').split(' '));
-  const { store, logger } = watched({ url: asUser(url), sentinel: { user: 'dunlin', password: 'of-sentinel' } });
+  const credentials = async () => ({ sentinelPassword: 'of-sentinel' });
+  const { store, logger } = watched({ url: asUser(url), sentinelUser: 'dunlin', credentials });
   await store.open();
   await durable(store, 'c', 'a');
   expect(logger.lines.map(({ message }) => message)).toEqual(['connected to Redis']);

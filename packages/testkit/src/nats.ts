@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { DeadlineError } from './deadline.ts';
 import { freePort, retryingPorts } from './free-port.ts';
 import { makeNatsCredentials } from './nats-credentials.ts';
 import { ServerProcess } from './server-process.ts';
@@ -12,6 +14,10 @@ function natsServerPath(): string {
   const installed = join(homedir(), 'go', 'bin', 'nats-server');
   return existsSync(installed) ? installed : 'nats-server';
 }
+
+/** A server says in its output that it has read its configuration again; it is looked at so often, for so long. */
+const pollMilliseconds = 20;
+const reloadMilliseconds = 10_000;
 
 /** Files of certificates and keys in PEM. */
 export interface NatsTlsFiles {
@@ -48,6 +54,8 @@ export interface NatsProcess {
   readonly credentialsFile: string | null;
   stop(): Promise<void>;
   kill(): Promise<void>;
+  /** Gives it other lines than `configuration` had and lets it read them, and the files of `tls`, again (SIGHUP); after a restart they hold as well. */
+  reload(configuration: readonly string[]): Promise<void>;
   /** Starts it again on the same port, after `stop` or `kill`. A server that still runs is stopped first. */
   restart(): Promise<void>;
   output(): string;
@@ -56,90 +64,116 @@ export interface NatsProcess {
 /** Starts a nats-server on a free loopback port. */
 export async function startNats(options: NatsOptions = {}): Promise<NatsProcess> {
   const made = options.credentials === true ? makeNatsCredentials() : null;
-  const configuration = [...(options.configuration ?? []), ...(made?.configuration ?? [])];
+  const fixed = [...tlsLines(options.tls), ...(made?.configuration ?? [])];
+  const configuration = options.configuration ?? [];
   return retryingPorts(options.port === undefined, async () => {
     const port = options.port ?? (await freePort());
-    const server = await spawnNats(configuration, port, options);
-    return RunningNats.of(server, configuration, port, options, made?.credentials ?? null);
+    const files = new NatsFiles(await mkdtemp(join(tmpdir(), 'nats-')), fixed, made?.credentials ?? null);
+    files.configuration = configuration;
+    try {
+      return new RunningNats(await spawnNats(files, port, options), files, port, options);
+    } catch (error) {
+      await files.remove();
+      throw error;
+    }
   });
 }
 
-async function spawnNats(configuration: readonly string[], port: number, options: NatsOptions): Promise<ServerProcess> {
-  const directory = await mkdtemp(join(tmpdir(), 'nats-'));
-  const file = join(directory, 'nats.conf');
-  await writeFile(file, `${configuration.join('\n')}\n`);
-  const { user, password, token, tls } = options;
-  const args = ['--config', file, '--addr', '127.0.0.1', '--port', String(port)];
+/** What a server reads, and the credentials of its user, in a directory of their own. */
+class NatsFiles {
+  readonly configurationFile: string;
+  readonly credentialsFile: string | null;
+  configuration: readonly string[] = [];
+  readonly #fixed: readonly string[];
+  readonly #directory: string;
+  readonly #credentials: string | null;
+
+  /** `fixed`: lines that stay when the configuration is another. */
+  constructor(directory: string, fixed: readonly string[], credentials: string | null) {
+    this.#directory = directory;
+    this.#fixed = fixed;
+    this.#credentials = credentials;
+    this.configurationFile = join(directory, 'nats.conf');
+    this.credentialsFile = credentials === null ? null : join(directory, 'user.creds');
+  }
+
+  async write(): Promise<void> {
+    await mkdir(this.#directory, { recursive: true });
+    await writeFile(this.configurationFile, `${[...this.#fixed, ...this.configuration].join('\n')}\n`);
+    if (this.credentialsFile !== null) await writeFile(this.credentialsFile, this.#credentials ?? '');
+  }
+
+  remove(): Promise<void> {
+    return rm(this.#directory, { recursive: true, force: true });
+  }
+}
+
+/** In the file, not in arguments: so they are read again at SIGHUP. */
+function tlsLines(tls: NatsTlsFiles | undefined): string[] {
+  if (tls === undefined) return [];
+  const verify = tls.ca === undefined ? '' : `, ca_file: "${tls.ca}", verify: true`;
+  return [`tls { cert_file: "${tls.cert}", key_file: "${tls.key}"${verify} }`];
+}
+
+async function spawnNats(files: NatsFiles, port: number, options: NatsOptions): Promise<ServerProcess> {
+  await files.write();
+  const { user, password, token } = options;
+  const args = ['--config', files.configurationFile, '--addr', '127.0.0.1', '--port', String(port)];
   if (user !== undefined) args.push('--user', user, '--pass', password ?? '');
   if (token !== undefined) args.push('--auth', token);
-  if (tls !== undefined) {
-    args.push('--tls', '--tlscert', tls.cert, '--tlskey', tls.key);
-    if (tls.ca !== undefined) args.push('--tlsverify', '--tlscacert', tls.ca);
-  }
   return ServerProcess.start({
     name: 'nats-server',
     command: natsServerPath(),
     args: [...args, ...(options.args ?? [])],
     isReady: (line) => line.includes('Server is ready'),
-  }).finally(() => rm(directory, { recursive: true, force: true })); // It has read the file by then.
+  });
 }
 
 class RunningNats implements NatsProcess {
   readonly url: string;
   readonly port: number;
-  readonly #configuration: readonly string[];
+  readonly #files: NatsFiles;
   readonly #options: NatsOptions;
-  readonly #credentials: string | null;
-  #credentialsDirectory: string | null = null;
   #server: ServerProcess;
   #runs = true;
 
-  private constructor(
-    server: ServerProcess,
-    configuration: readonly string[],
-    port: number,
-    options: NatsOptions,
-    credentials: string | null,
-  ) {
-    this.#configuration = configuration;
+  constructor(server: ServerProcess, files: NatsFiles, port: number, options: NatsOptions) {
+    this.#files = files;
     this.#options = options;
     this.#server = server;
-    this.#credentials = credentials;
     this.port = port;
     const { user, password, token, tls } = options;
     const secret = token ?? (user === undefined ? undefined : `${user}:${encodeURIComponent(password ?? '')}`);
     this.url = `${tls === undefined ? 'nats' : 'tls'}://${secret === undefined ? '' : `${secret}@`}127.0.0.1:${port}`;
   }
 
-  static async of(
-    server: ServerProcess,
-    configuration: readonly string[],
-    port: number,
-    options: NatsOptions,
-    credentials: string | null,
-  ): Promise<RunningNats> {
-    const nats = new RunningNats(server, configuration, port, options, credentials);
-    await nats.#writeCredentials();
-    return nats;
-  }
-
   get credentialsFile(): string | null {
-    return this.#credentialsDirectory === null ? null : join(this.#credentialsDirectory, 'user.creds');
-  }
-
-  async #writeCredentials(): Promise<void> {
-    if (this.#credentials === null || this.#credentialsDirectory !== null) return;
-    this.#credentialsDirectory = await mkdtemp(join(tmpdir(), 'nats-credentials-'));
-    await writeFile(join(this.#credentialsDirectory, 'user.creds'), this.#credentials);
+    return this.#files.credentialsFile;
   }
 
   get pid(): number {
     return this.#server.pid;
   }
 
+  async reload(configuration: readonly string[]): Promise<void> {
+    this.#files.configuration = configuration;
+    await this.#files.write();
+    const reloads = (): number => this.output().match(/Reloaded server configuration/g)?.length ?? 0;
+    const before = reloads();
+    process.kill(this.pid, 'SIGHUP');
+    const end = Date.now() + reloadMilliseconds;
+    while (reloads() === before) {
+      if (Date.now() > end) throw new DeadlineError(`nats-server has not read its configuration:\n${this.output()}`);
+      await setTimeout(pollMilliseconds);
+    }
+  }
+
   async stop(): Promise<void> {
-    if (this.#credentialsDirectory !== null) await rm(this.#credentialsDirectory, { recursive: true, force: true });
-    this.#credentialsDirectory = null;
+    await this.#end();
+    await this.#files.remove();
+  }
+
+  async #end(): Promise<void> {
     if (!this.#runs) return;
     this.#runs = false;
     await this.#server.stop();
@@ -152,9 +186,8 @@ class RunningNats implements NatsProcess {
   }
 
   async restart(): Promise<void> {
-    await this.stop();
-    await this.#writeCredentials();
-    this.#server = await spawnNats(this.#configuration, this.port, this.#options);
+    await this.#end();
+    this.#server = await spawnNats(this.#files, this.port, this.#options);
     this.#runs = true;
   }
 

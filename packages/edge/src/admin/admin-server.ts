@@ -20,7 +20,7 @@ export interface AdminParts {
  * | path | answer |
  * | --- | --- |
  * | `/healthz` | 200 while the event loops of all workers answer, else 503 |
- * | `/readyz` | 200 while the node is ready for clients, else 503; `{"ready":false,"reasons":["store"]}` |
+ * | `/readyz` | 200 while the node is ready for clients, else 503; `{"ready":false,"reasons":["store"]}`, with `details` of reasons of which more is known |
  * | `/metrics` | what the node counts (docs/metrics.md), in the text format of Prometheus |
  */
 export class AdminServer {
@@ -70,8 +70,9 @@ export class AdminServer {
       const alive = await this.#parts.isAlive();
       send(response, alive ? 200 : 503, { alive });
     } else if (path === '/readyz') {
-      const { isReady, reasons } = this.#parts.status;
-      send(response, isReady ? 200 : 503, { ready: isReady, reasons });
+      const { isReady, reasons, details } = this.#parts.status;
+      const more = Object.keys(details).length === 0 ? {} : { details };
+      send(response, isReady ? 200 : 503, { ready: isReady, reasons, ...more });
     } else if (path === '/metrics') {
       const { contentType, text } = await this.#parts.metrics();
       response.writeHead(200, { 'content-type': contentType, 'cache-control': 'no-store' });

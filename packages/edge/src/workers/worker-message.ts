@@ -73,6 +73,8 @@ export interface WorkerHealth {
   /** The store takes writes: its disk does. */
   writable: boolean;
   backplane: boolean;
+  /** What the worker needs of the backplane and is refused; empty: nothing. */
+  denied: string;
 }
 
 export interface WorkerStatus {

@@ -109,6 +109,7 @@ export class WorkerPool {
       store: seats.every((seat) => seat.thread.health?.store !== false),
       writable: seats.every((seat) => seat.thread.health?.writable !== false),
       backplane: seats.every((seat) => seat.thread.health?.backplane !== false),
+      denied: seats.map((seat) => seat.thread.health?.denied ?? '').find((denied) => denied !== '') ?? '',
     };
   }
 

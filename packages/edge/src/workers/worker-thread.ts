@@ -88,7 +88,12 @@ export class WorkerThread {
         this.#isEvicted = true;
         break;
       case 'health':
-        this.health = { store: report.store, writable: report.writable, backplane: report.backplane };
+        this.health = {
+          store: report.store,
+          writable: report.writable,
+          backplane: report.backplane,
+          denied: report.denied,
+        };
         this.#healthChanged();
         break;
       case 'status':

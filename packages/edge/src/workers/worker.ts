@@ -90,7 +90,12 @@ class ServingWorker {
     const names = listenerNames(configuration);
     this.#figures = new WorkerFigures(names);
     this.#region = new WorkerRegion(this.#figures, names, setup.figures);
-    this.#health = { store: !isStoreRemote(configuration), writable: true, backplane: !isInCluster(configuration) };
+    this.#health = {
+      store: !isStoreRemote(configuration),
+      writable: true,
+      backplane: !isInCluster(configuration),
+      denied: '',
+    };
     surviveEscapedErrors(this.#logger, this.#figures.broker);
   }
 
@@ -127,6 +132,7 @@ class ServingWorker {
       logger,
       events: {
         connected: (backplane) => this.#tellHealth({ backplane }),
+        denied: (what) => this.#tellHealth({ denied: what.join(', ') }),
         leaseLost: () => this.#leaseLost(),
         leaseRegained: () => this.#parts.broker.leaseRegained(),
         evicted: () => void this.#evicted(),

@@ -1,0 +1,48 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Logger } from '@dunlin/broker';
+import { afterAll, expect, test } from 'vitest';
+import { SecretFile } from '../src/secret-file.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'dunlin-secret-'));
+const path = join(directory, 'password');
+afterAll(() => rmSync(directory, { recursive: true }));
+
+class Lines implements Logger {
+  readonly said: string[] = [];
+  debug(): void {}
+  warn(): void {}
+  info(message: string): void {
+    this.said.push(message);
+  }
+  error(message: string, fields: Record<string, unknown> = {}): void {
+    this.said.push(`${message}: ${fields.error}`);
+  }
+}
+
+test('is read again each time; what cannot be read, or is empty, stands for what it held before', async () => {
+  const lines = new Lines();
+  writeFileSync(path, 'first\r\n');
+  const file = new SecretFile(path, 'Redis', lines);
+  expect(await file.readText()).toBe('first');
+  writeFileSync(path, 'second\n');
+  expect(await file.readText()).toBe('second');
+  rmSync(path);
+  expect(await file.readText()).toBe('second');
+  expect(String(await file.read())).toBe('second\n');
+  expect(lines.said).toEqual([expect.stringMatching(/^a file for Redis cannot be read; .*: ENOENT.*password/)]);
+  writeFileSync(path, '');
+  expect(await file.readText()).toBe('second');
+  writeFileSync(path, 'third');
+  expect(await file.readText()).toBe('third');
+  expect(lines.said.slice(1)).toEqual(['a file for Redis can be read again']);
+  writeFileSync(path, '');
+  expect(await file.readText()).toBe('third');
+  expect(lines.said[2]).toMatch(/: the file is empty$/);
+});
+
+test('one that is missing at the start is an error; no file is nothing', async () => {
+  expect(() => new SecretFile(join(directory, 'missing'), 'NATS', new Lines())).toThrow(/ENOENT.*missing/);
+  expect(await new SecretFile('', 'NATS', new Lines()).readText()).toBeNull();
+});

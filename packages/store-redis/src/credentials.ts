@@ -1,0 +1,38 @@
+/** What one side of a connection to Redis shows, and what it trusts. */
+export interface RedisCredentials {
+  /** In the place of the one in the URL. */
+  password?: string;
+  /** For Sentinel itself, when it asks for one. */
+  sentinelPassword?: string;
+  /** PEM; the system's authorities when `ca` is absent. */
+  ca?: Buffer;
+  certificate?: Buffer;
+  key?: Buffer;
+}
+
+/** Called before every connection, so that whoever changes a password or a certificate need not start the node again. Rejects with nothing. */
+export type ReadCredentials = () => Promise<RedisCredentials>;
+
+/** Whether the two sides do not agree on certificates or TLS: it does not pass by itself, and the message says why. */
+export function isTlsFailure(error: Error): boolean {
+  // Sentinel's are wrapped in a text. A connection that ends within the handshake, as when a server stops, is no disagreement.
+  return (
+    /certificate|\bSSL\b|key values mismatch/i.test(error.message) && !/ECONNRESET/.test(String(Object(error).code))
+  );
+}
+
+/** Without where in the source of OpenSSL it was found. */
+export function tlsReason(error: Error): string {
+  return error.message
+    .replace(/[0-9A-F]+:error:[0-9A-F]+:/, '')
+    .replace(/:[^:\s]+\.c:\d+:.*/s, '')
+    .trim();
+}
+
+export function tlsOptions({ ca, certificate, key }: RedisCredentials): { ca?: Buffer; cert?: Buffer; key?: Buffer } {
+  return {
+    ...(ca === undefined ? {} : { ca }),
+    ...(certificate === undefined ? {} : { cert: certificate }),
+    ...(key === undefined ? {} : { key }),
+  };
+}
