@@ -313,6 +313,11 @@ export class Broker {
     this.logEnds.wantRound();
   }
 
+  /** The store has less than it had confirmed here; `what`: what is missing. Called before anything is written to it again. */
+  storeSetBack(what: string): void {
+    this.givenUp.storeSetBack(what);
+  }
+
   /** This worker lives after all, and nobody has taken what it owned: sessions that were given up end as for any lost connection, unless they have moved. */
   leaseRegained(): void {
     this.hasLease = true;

@@ -49,6 +49,18 @@ export class GivenUpSessions {
     }
   }
 
+  /** The store has told that it went back. Numbers that logs give from here on are none that were lost: nobody but the sessions here has to start over. */
+  storeSetBack(what: string): void {
+    const { metrics, logger, durableFilters, hasLease } = this.broker;
+    metrics.storeSetbacks++;
+    const sessions = hasLease ? this.giveUpDurable(storeIsOlder) : 0;
+    if (hasLease) this.release();
+    durableFilters.setBack();
+    logger.error('the store has gone back: it came from an older copy, or empty; durable sessions start over', {
+      ...{ what, sessions },
+    });
+  }
+
   /**
    * The store has less than this worker knows of: it came back from an older copy, or empty. What was acknowledged and is not in it is lost; whoever went on with what
    * he remembers would wait for numbers that come again, deaf to what they carry. So every durable session here starts over, from what the store has: its client is

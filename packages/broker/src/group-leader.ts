@@ -21,6 +21,7 @@ import { GroupHands } from './group-hands.ts';
 import type { GroupLeaderParts } from './group-logs.ts';
 import type { GroupMembers } from './group-members.ts';
 import { GroupReader } from './group-reader.ts';
+import { messagesBetween } from './log-numbers.ts';
 import { writeRecord } from './message-record.ts';
 import { type EndpointId, type GroupClaim, type StoredGroupCursor, StoreError } from './ports/store.ts';
 import type { Publication } from './publication.ts';
@@ -358,7 +359,7 @@ export class GroupLeader {
   }
 
   get lag(): number {
-    return Math.max(0, this.log.lastSequence - this.cursor.acknowledged - this.cursor.aboveCount);
+    return messagesBetween(this.cursor.acknowledged + this.cursor.aboveCount, this.log.lastSequence);
   }
 }
 

@@ -13,6 +13,7 @@
 
 import type { DurableLog, LogReader } from './durable-log.ts';
 import type { InflightSource } from './inflight.ts';
+import { messagesBetween } from './log-numbers.ts';
 import { RecordError, readRecord } from './message-record.ts';
 import type { Cursor, LogEntry, OutboundInflight as StoredInflight } from './ports/store.ts';
 import type { Publication } from './publication.ts';
@@ -52,6 +53,8 @@ export class LogCursor implements InflightSource, LogReader {
   private checked: boolean;
   /** Above `acknowledged` and in flight since before the reconnect: sent again by packet identifier, not from here. */
   private readonly resent = new Set<number>();
+  /** Stretches above `acknowledged` of numbers that nobody will be sent, ascending: too long to be noted one by one. */
+  private readonly skipped: { first: number; last: number }[] = [];
   /** The lowest number that the log held when the page was read. */
   private readFirst = 0;
   private page = noEntries;
@@ -185,6 +188,7 @@ export class LogCursor implements InflightSource, LogReader {
     this.acknowledged = setBackTo < 0 ? lastSequence : Math.min(setBackTo, lastSequence);
     this.above.clear();
     if (this.owed !== undefined) this.owed = { ...this.owed, sequence: this.acknowledged };
+    this.skipped.length = 0;
     this.next = this.acknowledged + 1;
     this.delivery.markDirty(this);
   }
@@ -217,7 +221,8 @@ export class LogCursor implements InflightSource, LogReader {
   /** Numbers that the log still counts and does not give have expired [MQTT-3.3.2-5]; the page that is worked off says from where on it counts. */
   private countExpired(end: number): void {
     let count = 0;
-    for (let number = Math.max(this.next, this.readFirst, end - gapNotedMax); number < end; number++)
+    const noted = Math.min(messagesBetween(this.next, end), gapNotedMax);
+    for (let number = Math.max(this.next, this.readFirst, end - noted); number < end; number++)
       if (!this.resent.has(number) && !this.above.has(number)) count++;
     if (count > 0) this.delivery.countExpired(count);
   }
@@ -226,9 +231,7 @@ export class LogCursor implements InflightSource, LogReader {
   private skipTo(sequence: number): void {
     if (sequence <= this.next) return;
     if (sequence - this.next > gapNotedMax) {
-      this.acknowledged = sequence - 1;
-      for (const number of this.above) if (number <= this.acknowledged) this.above.delete(number);
-      this.delivery.markDirty(this);
+      this.skipAll(this.next, sequence - 1);
     } else {
       for (let number = this.next; number < sequence; number++) {
         if (!this.resent.has(number)) this.acknowledge(number);
@@ -237,13 +240,38 @@ export class LogCursor implements InflightSource, LogReader {
     this.next = sequence;
   }
 
+  /** Every number of this stretch, but those that a reconnect sent again. */
+  private skipAll(first: number, last: number): void {
+    let from = first;
+    for (const number of [...this.resent].sort((a, b) => a - b)) {
+      if (number < from || number > last) continue;
+      if (number > from) this.skipped.push({ first: from, last: number - 1 });
+      from = number + 1;
+    }
+    if (from <= last) this.skipped.push({ first: from, last });
+    this.advance();
+    if (!this.detached) this.delivery.markDirty(this);
+  }
+
+  /** Moves `acknowledged` over what is done with behind it. */
+  private advance(): void {
+    for (;;) {
+      while (this.above.size > 0 && this.above.delete(this.acknowledged + 1)) this.acknowledged++;
+      const [stretch] = this.skipped;
+      if (stretch === undefined || stretch.first > this.acknowledged + 1) return;
+      this.skipped.shift();
+      this.acknowledged = Math.max(this.acknowledged, stretch.last);
+      for (const number of this.above) if (number <= this.acknowledged) this.above.delete(number);
+    }
+  }
+
   /** The client has this message. The store hears of it with the session's next update. */
   acknowledge(sequence: number): void {
     if (sequence <= this.acknowledged) return;
     this.resent.delete(sequence);
     if (sequence === this.acknowledged + 1) {
       this.acknowledged = sequence;
-      while (this.above.size > 0 && this.above.delete(this.acknowledged + 1)) this.acknowledged++;
+      this.advance();
     } else {
       this.above.add(sequence);
     }

@@ -1,99 +1,83 @@
-/** One session's way through a log: behind, live, gaps, and what is no longer there. */
+/** A cursor whose log skips numbers that nobody was ever given: the store began another era (ports/store.ts). */
 import { expect, test } from 'vitest';
-import { ack, type Client, publish } from './support/client.ts';
-import { type Worker, World } from './support/world.ts';
+import { DurableLog, FollowedLogs } from '../src/durable-log.ts';
+import { LogCursor } from '../src/log-cursor.ts';
+import { messagesBetween } from '../src/log-numbers.ts';
+import { writeRecord } from '../src/message-record.ts';
+import { numbersPerEra } from '../src/ports/store.ts';
+import { Publication } from '../src/publication.ts';
+import type { Session } from '../src/session.ts';
+import type { SessionDelivery } from '../src/session-delivery.ts';
+import type { Subscription } from '../src/subscription.ts';
 
-const durable = { cleanStart: false, expiry: 1000 } as const;
-
-async function take(client: Client): Promise<string[]> {
-  const got: string[] = [];
-  for (let packets = client.received(); packets.length > 0; packets = client.received()) {
-    for (const packet of packets) {
-      if (packet.type !== 'publish') continue;
-      got.push(packet.payload.toString());
-      await client.send(ack('puback', packet.packetId));
-    }
-  }
-  return got;
+function cursorAt(acknowledged: number) {
+  const sent: number[] = [];
+  let expired = 0;
+  let reads = 0;
+  const delivery = {
+    countGap() {},
+    markDirty() {},
+    countExpired(count: number) {
+      expired += count;
+    },
+    readPage() {
+      reads++;
+    },
+    sendLogged(_cursor: LogCursor, sequence: number, _publication: Publication) {
+      sent.push(sequence);
+    },
+  } as unknown as SessionDelivery;
+  const session = { hasRoom: true, ended: false } as unknown as Session;
+  const log = new DurableLog('log', acknowledged, new FollowedLogs());
+  const cursor = new LogCursor(delivery, session, log, {} as Subscription, { filter: 'log', acknowledged, above: [] }, true);
+  cursor.pump();
+  return { cursor, log, sent, expired: () => expired, reads: () => reads };
 }
 
-function reads(worker: Worker): number {
-  return worker.gate.calls.filter((call) => call === 'readLog').length;
-}
+const publication = new Publication();
+const entry = (sequence: number) => ({ sequence, record: writeRecord(publication), expiresAt: Infinity });
 
-test('live: messages come without reading the log; behind: pages; and live again', async () => {
-  const { worker } = await World.alone({ limits: { logPageMessages: 4 } });
-  const client = await worker.connect('c', { ...durable, properties: { receiveMaximum: 3 } });
-  await client.subscribe('t', 1);
-  const publisher = await worker.connect('p');
-  for (let i = 1; i <= 5; i++) {
-    await publisher.send(publish('t', String(i), 1, i));
-    expect(await take(client)).toEqual([String(i)]);
+test('what is in flight before an era is owed until it is acknowledged', () => {
+  const { cursor, log, sent, expired, reads } = cursorAt(0);
+  for (const sequence of [1, 2, 3]) {
+    log.lastSequence = sequence;
+    cursor.arrived(sequence, publication);
   }
-  expect(reads(worker)).toBe(0);
-  for (let i = 6; i <= 20; i++) await publisher.send(publish('t', String(i), 1, i));
-  expect(await take(client)).toEqual(Array.from({ length: 15 }, (_, i) => String(6 + i)));
-  const before = reads(worker);
-  expect(before).toBeGreaterThanOrEqual(3);
-  expect(before).toBeLessThanOrEqual(6);
-  await publisher.send(publish('t', '21', 1, 21));
-  expect(await take(client)).toEqual(['21']);
-  expect(reads(worker)).toBe(before);
+  const fourth = numbersPerEra + 4;
+  log.lastSequence = fourth;
+  cursor.arrived(fourth, publication);
+  expect(reads()).toBe(1);
+  cursor.pageRead([entry(fourth)], 1, fourth);
+  expect(sent).toEqual([1, 2, 3, fourth]);
+  expect(expired()).toBe(0);
+  expect(cursor.stored()).toMatchObject({ acknowledged: 0, above: [] });
+  cursor.acknowledge(fourth);
+  cursor.acknowledge(1);
+  cursor.acknowledge(3);
+  expect(cursor.stored()).toMatchObject({ acknowledged: 1, above: [3, fourth] });
+  cursor.acknowledge(2);
+  expect(cursor.stored()).toMatchObject({ acknowledged: fourth, above: [] });
 });
 
-test('a frame that was lost shows as a gap, and the log fills it', async () => {
-  const { world, workers } = await World.of(2);
-  const client = await workers[0].connect('c', durable);
-  await client.subscribe('t', 1);
-  const publisher = await workers[1].connect('p');
-  const { cluster } = workers[0].broker;
-  const received = cluster.received.bind(cluster);
-  await publisher.send(publish('t', 'a', 1, 1));
-  cluster.received = () => {};
-  await publisher.send(publish('t', 'lost', 1, 2));
-  cluster.received = received;
-  await publisher.send(publish('t', 'c', 1, 3));
-  await world.clock.settle();
-  expect(await take(client)).toEqual(['a', 'lost', 'c']);
-  expect(workers[0].broker.metrics.logGaps).toBe(1);
+test('what a reconnect sent again is owed as well', () => {
+  const { cursor, log } = cursorAt(10);
+  cursor.markResent({ packetId: 1, state: 'sent', qos: 1, filter: 'log', sequence: 12, record: null });
+  const next = numbersPerEra + 14;
+  log.lastSequence = next;
+  cursor.checkEnd();
+  cursor.pump();
+  cursor.pageRead([entry(next)], 1, next);
+  cursor.acknowledge(next);
+  expect(cursor.stored()).toMatchObject({ acknowledged: 11, above: [next] });
+  cursor.acknowledge(12);
+  expect(cursor.stored()).toMatchObject({ acknowledged: next, above: [] });
 });
 
-test('numbers that were trimmed or have expired are passed over, and the log can be trimmed behind them', async () => {
-  const { world, worker } = await World.alone({ limits: { logMessagesMax: 3 } });
-  const first = await worker.connect('c', durable);
-  await first.subscribe('t', 1);
-  await first.drop();
-  const publisher = await worker.connect('p');
-  for (let i = 1; i <= 10; i++) await publisher.send(publish('t', String(i), 1, i));
-  await publisher.send(publish('t', 'expires', 1, 11, { properties: { messageExpiryInterval: 1 } }));
-  await world.clock.pass(6000);
-  expect(worker.broker.metrics.dropped['log-limit']).toBeGreaterThan(0);
-  const second = await worker.dial('c', durable);
-  expect(second.received()[0].type).toBe('connack');
-  await publisher.send(publish('t', 'after', 1, 12));
-  await world.clock.settle();
-  const again = await worker.dial('c', durable);
-  const got = await take(again);
-  expect(got.at(-1)).toBe('after');
-  expect(got).not.toContain('expires');
-  expect(got).not.toContain('1');
-  await world.clock.pass(200);
-  const { session } = await world.store.claim(
-    { clientId: 'c', owner: 'x', cleanStart: false, sessionExpirySeconds: 10 },
-    world.clock.now(),
-  );
-  expect(session?.cursors).toEqual([{ filter: 't', acknowledged: 12, above: [] }]);
-});
-
-test('acknowledgements out of order are kept as "all up to, and these above", and survive a crash', async () => {
-  const { world, worker } = await World.alone();
-  const first = await worker.connect('c', durable);
-  await first.subscribe('t', 1);
-  const publisher = await worker.connect('p');
-  for (let i = 1; i <= 5; i++) await publisher.send(publish('t', String(i), 1, i));
-  await first.send(ack('puback', 1), ack('puback', 3), ack('puback', 5));
-  await world.clock.pass(200);
-  const next = await world.replace(worker);
-  const second = await next.dial('c', durable);
-  expect(await take(second)).toEqual(['2', '4']);
+test('messages between two numbers', () => {
+  expect(messagesBetween(3, 3)).toBe(0);
+  expect(messagesBetween(3, 8)).toBe(5);
+  expect(messagesBetween(3, 8 + 5 * numbersPerEra)).toBe(5);
+  // The first is one that was lost with what came after 8.
+  expect(messagesBetween(12, 8 + numbersPerEra)).toBe(0);
+  expect(messagesBetween(12, 8)).toBe(0);
 });

@@ -64,7 +64,12 @@ export const limitShape = {
   subscriptionsMax: whole(1, 100_000_000, 100_000, 'Subscriptions one session may hold.'),
   topicLevelsMax: whole(1, 65_535, 128, 'Levels of a topic or filter.'),
   connectionsMax: whole(1, 100_000_000, 1_000_000, 'Connections one worker accepts.'),
-  logMessagesMax: whole(1, 2 ** 40, 1_000_000, 'Messages the log of one durable filter may hold; the oldest go first.'),
+  logMessagesMax: whole(
+    1,
+    1_000_000_000,
+    1_000_000,
+    'Messages the log of one durable filter may hold; the oldest go first.',
+  ),
   logBytesMax: whole(
     kibibyte,
     2 ** 50,

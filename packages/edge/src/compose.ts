@@ -51,6 +51,8 @@ export interface StoreParts {
   port: MessagePort | null;
   /** Called when a store that may be away comes and goes; it begins with being away. */
   onStatus: (connected: boolean) => void;
+  /** Called when a server has less than it had confirmed; `what` says what is missing. */
+  onWentBack?: (what: string) => void;
   /** Called when the disk of an embedded store takes no writes any more, and when it takes them again. */
   onWritable?: (isWritable: boolean) => void;
   /** Called when Redis may evict what is stored, and when it may not any more. */
@@ -59,7 +61,7 @@ export interface StoreParts {
 
 /** The store as one thread sees it, not yet open. LMDB and Redis are loaded only where they are used. */
 export async function composeStore(parts: StoreParts): Promise<Store> {
-  const { configuration, logger, port, onStatus, onWritable, onEviction } = parts;
+  const { configuration, logger, port, onStatus, onWritable, onEviction, onWentBack } = parts;
   if (port !== null) return new RemoteStore('memory', port);
   const { kind, path, durability } = configuration.store;
   if (kind === 'memory') return new MemoryStore();
@@ -70,7 +72,7 @@ export async function composeStore(parts: StoreParts): Promise<Store> {
       else logger.error('Redis takes no writes: publishes to durable sessions wait', { error: failure.message });
       onWritable?.(failure === null);
     };
-    return new RedisStore({ ...redisOptions(configuration, logger), onStatus, onWrites, onEviction });
+    return new RedisStore({ ...redisOptions(configuration, logger), onStatus, onWrites, onEviction, onWentBack });
   }
   const { LmdbStore } = await import('@dunlin/store-lmdb');
   return new LmdbStore({

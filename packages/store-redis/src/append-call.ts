@@ -133,6 +133,9 @@ export function producerName(clientId: string, sessionId: string): string {
   return `${clientId}\0${sessionId}`;
 }
 
+/** The first number of the era of a log's shard (continuity.ts). */
+export type EraOf = (shard: Shard) => number;
+
 export class AppendCall implements Call {
   readonly slot: number;
   readonly writes: boolean;
@@ -141,15 +144,17 @@ export class AppendCall implements Call {
   readonly done: Promise<void>;
   private resolve!: () => void;
   private reject!: (error: Error) => void;
+  private readonly eraOf: EraOf;
   private readonly logs: Map<LogName, Log>;
   private readonly runs: Run[];
   private bytes: number;
   private messages: number;
 
-  constructor(slot: number, part: AppendPart | null) {
+  constructor(slot: number, part: AppendPart | null, eraOf: EraOf) {
     this.slot = slot;
     this.part = part;
     this.writes = true;
+    this.eraOf = eraOf;
     this.logs = new Map();
     this.runs = [];
     this.bytes = 0;
@@ -207,7 +212,7 @@ export class AppendCall implements Call {
       logsOf[number - 1].push(log);
     }
     const args: Argument[] = [scripts.append.sha, '', ...shards.keys];
-    let bytes = 2 + 2 * logsOf.length + 4;
+    let bytes = 2 + 10 * logsOf.length + 4;
     let count = 0;
     for (const logs of logsOf) {
       for (const log of logs) {
@@ -230,6 +235,7 @@ export class AppendCall implements Call {
   private write(blob: Buffer, logsOf: readonly Log[][]): Buffer {
     let at = blob.writeUInt16BE(logsOf.length, 0);
     for (const logs of logsOf) {
+      at = blob.writeDoubleBE(this.eraOf(logs[0].name.shard), at);
       at = blob.writeUInt16BE(logs.length, at);
       for (const { name } of logs) {
         at = blob.writeUInt16BE(name.bytes.length, at);

@@ -6,13 +6,14 @@
  */
 import { StoreError } from '@dunlin/broker';
 import { Redis } from 'ioredis';
+import type { Continuity } from './continuity.ts';
 import type { OwnLink } from './links.ts';
 import type { Settings } from './options.ts';
 import { type Address, addressText } from './redis-url.ts';
 import { isMoved } from './reply-error.ts';
 import { refusal } from './server-check.ts';
 import { ServerConnection } from './server-connection.ts';
-import type { Command, Reply } from './turn.ts';
+import type { Command, Link, Reply } from './turn.ts';
 
 const slotsTotal = 16_384;
 /** The map is read so often although nothing went wrong; and after trouble, until all slots are served. */
@@ -22,6 +23,7 @@ const refreshTroubledMilliseconds = 200;
 export class ClusterLink implements OwnLink {
   readonly hasSlots: boolean;
   private readonly settings: Settings;
+  private readonly continuity: Continuity | null;
   private readonly onState: (connected: boolean) => void;
   private readonly connections: Map<string, ServerConnection>;
   private readonly slots: (ServerConnection | undefined)[];
@@ -34,9 +36,10 @@ export class ClusterLink implements OwnLink {
   private timer: NodeJS.Timeout | undefined;
   private closed: boolean;
 
-  constructor(settings: Settings, onState: (connected: boolean) => void) {
+  constructor(settings: Settings, continuity: Continuity | null, onState: (connected: boolean) => void) {
     this.hasSlots = true;
     this.settings = settings;
+    this.continuity = continuity;
     this.onState = onState;
     this.connections = new Map();
     this.slots = new Array(slotsTotal);
@@ -71,6 +74,23 @@ export class ClusterLink implements OwnLink {
       if (isMoved(error)) this.refreshSoon();
       throw error;
     });
+  }
+
+  mark(slots: ReadonlySet<number>): ReturnType<Link['mark']> {
+    const marked = new Set<ServerConnection>();
+    const marks: NonNullable<ReturnType<Link['mark']>>[] = [];
+    for (const slot of slots) {
+      const connection = this.slots[slot];
+      if (connection === undefined || marked.has(connection)) continue;
+      marked.add(connection);
+      const mark = connection.mark(slot);
+      if (mark !== null) marks.push(mark);
+    }
+    const written = Promise.all(marks.map((mark) => mark.written));
+    const confirmed = (): void => {
+      for (const mark of marks) mark.confirmed();
+    };
+    return { written, confirmed };
   }
 
   confirm(slots: ReadonlySet<number>): Promise<void> | null {
@@ -159,6 +179,7 @@ export class ClusterLink implements OwnLink {
         connection = new ServerConnection({
           address: name,
           settings: this.settings,
+          continuity: this.continuity,
           create: async () => new Redis({ ...(await this.settings.connection()), ...master }),
           onState: () => {
             this.check();

@@ -22,6 +22,7 @@
  * | l     | `filled`           | zset   | filter, of logs with messages, by the time they are to be trimmed           | the log is empty                   |
  * | l     | `taken`            | zset   | by name: producer NUL NUL number NUL filter NUL sequence                    | handshake through, session ended   |
  * | l     | `writer:<writer>`  | string | f64 last batch, of each of its parts u32 length and MessagePack: the numbers it was given | a week after its last append |
+ * | l     | `era`              | string | the server's run, the first number of its era (continuity.ts); the first shard's alone where shards have no slots | never |
  * | l     | `trimmed`          | string | the limits of the last trim: others look at every log again                 | never                              |
  * | l     | `log:<filter>`     | stream | id `n-0`: a chunk whose last message has the number n (log-chunk.ts)        | trimmed, or the last cursor goes   |
  * | l     | `cursors:<filter>` | zset   | session id or group, by what it has acknowledged; the first one is the slowest | unsubscribed, session ended     |
@@ -34,11 +35,12 @@
  * | d     | `due`              | zset   | identifier, by the time a delayed publish is handed out next                | removed                            |
  * | d     | `delayed`          | hash   | identifier: record                                                          | removed                            |
  * | any   | `probe`            | string | nothing: whether Redis takes writes again                                   | after a millisecond                |
+ * | all   | `mark:<process>`   | string | number of the last write of a process, as far as it was one to this server (continuity.ts) | 30 days after it |
  * | lease | `prefix:{lease:<endpoint>}:live` | string | 1; its time to live is the lease                               | it runs out                        |
  * | lease | `prefix:{lease:<endpoint>}:buried` | string | 1                                                            | after 30 days: its name is never used again |
  *
  * `writer:<writer>` lies in the shard that a batch goes to, and in the first one where shards have no slots: `AppendPart`. Nobody need remove it
- * when its writer dies, also when everybody dies. No other key of sessions and messages has a time to live. Eviction must be off (`maxmemory-policy noeviction`).
+ * when its writer dies, also when everybody dies; so of marks, probes and leases. No other key has a time to live. Eviction must be off (`maxmemory-policy noeviction`).
  */
 import { slotOf } from './slot.ts';
 

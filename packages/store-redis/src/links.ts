@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis';
+import type { Continuity } from './continuity.ts';
 import type { Settings } from './options.ts';
 import { addressText } from './redis-url.ts';
 import { ServerConnection } from './server-connection.ts';
@@ -16,7 +17,8 @@ export class SingleLink implements OwnLink {
   private readonly connection: ServerConnection;
   private readonly waits: boolean;
 
-  constructor(settings: Settings, onState: (connected: boolean) => void) {
+  /** `continuity` null: nothing is remembered of what is written. */
+  constructor(settings: Settings, continuity: Continuity | null, onState: (connected: boolean) => void) {
     this.hasSlots = false;
     this.waits = settings.durability !== 'memory';
     const { target } = settings;
@@ -24,6 +26,7 @@ export class SingleLink implements OwnLink {
     this.connection = new ServerConnection({
       address: target.kind === 'sentinel' ? `${target.masterName} of ${address}` : address,
       settings,
+      continuity,
       create: () => createClient(settings),
       onState,
     });
@@ -39,6 +42,11 @@ export class SingleLink implements OwnLink {
 
   send(command: Command): Promise<Reply> {
     return this.connection.send(command);
+  }
+
+  mark(slots: ReadonlySet<number>): ReturnType<Link['mark']> {
+    const [slot] = slots;
+    return this.connection.mark(slot);
   }
 
   confirm(): Promise<void> | null {

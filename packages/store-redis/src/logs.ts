@@ -1,5 +1,5 @@
 import type { AppendOrigin, DurableFilter, LogLimits, LogPage } from '@dunlin/broker';
-import { AppendCall, AppendPart, type LogAppend, type LogName, LogNames } from './append-call.ts';
+import { AppendCall, AppendPart, type EraOf, type LogAppend, type LogName, LogNames } from './append-call.ts';
 import { everyShard } from './every-shard.ts';
 import type { Keys, Shard } from './keys.ts';
 import { readChunk } from './log-chunk.ts';
@@ -40,12 +40,14 @@ export class Logs {
   private readonly turn: Turn;
   private readonly keys: Keys;
   private readonly names: LogNames;
+  private readonly eraOf: EraOf;
   /** The calls that appends of this turn join, by slot group. */
   private readonly appends: Map<number, AppendCall>;
 
-  constructor(turn: Turn, keys: Keys) {
+  constructor(turn: Turn, keys: Keys, eraOf: EraOf) {
     this.turn = turn;
     this.keys = keys;
+    this.eraOf = eraOf;
     this.names = new LogNames(keys);
     this.appends = new Map();
     turn.onFlush = () => this.appends.clear();
@@ -79,7 +81,7 @@ export class Logs {
     if (call === undefined || call.isFull) {
       const number = (call?.part?.number ?? -1) + 1;
       const home = this.turn.hasSlots ? shard : this.keys.l[0];
-      call = new AppendCall(shard.slot, origin === undefined ? null : new AppendPart(origin, home, number));
+      call = new AppendCall(shard.slot, origin === undefined ? null : new AppendPart(origin, home, number), this.eraOf);
       this.appends.set(group, call);
       this.turn.single(call, logsTouched);
     }

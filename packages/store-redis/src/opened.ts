@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { StoreError } from '@dunlin/broker';
 import { Appends } from './appends.ts';
 import { ClusterLink } from './cluster-link.ts';
+import { Continuity } from './continuity.ts';
 import { Delayed } from './delayed.ts';
 import { Groups } from './groups.ts';
 import { Keys } from './keys.ts';
@@ -15,8 +17,13 @@ import { Wills } from './wills.ts';
 import { WriteRefusals } from './write-refusals.ts';
 
 /** The link that a URL asks for. */
-export function createLink(settings: Settings, onState: (connected: boolean) => void): OwnLink {
-  return settings.target.kind === 'cluster' ? new ClusterLink(settings, onState) : new SingleLink(settings, onState);
+export function createLink(
+  settings: Settings,
+  continuity: Continuity | null,
+  onState: (connected: boolean) => void,
+): OwnLink {
+  const Kind = settings.target.kind === 'cluster' ? ClusterLink : SingleLink;
+  return new Kind(settings, continuity, onState);
 }
 
 /** An open store: its link and what works on it. */
@@ -41,18 +48,20 @@ export class Opened {
     this.connected = promise;
     this.connected.catch(() => {}); // Who waits for it hears of it.
     this.giveUp = reject;
-    this.link = createLink(settings, (connected) => {
+    const keys = new Keys(settings.prefix);
+    const isCluster = settings.target.kind === 'cluster';
+    const continuity = new Continuity(keys, isCluster, randomUUID(), settings.onWentBack);
+    this.link = createLink(settings, continuity, (connected) => {
       if (connected) resolve();
       settings.onStatus(connected);
     });
-    const keys = new Keys(settings.prefix);
     this.refusals = new WriteRefusals(settings.onWrites, (slot) => {
       const args = [`${keys.startAt(slot)}probe`, '', 'PX', '1'];
       return this.link.send({ slot, writes: true, name: 'SET', args });
     });
     this.turn = new Turn(this.link, (error, slot) => this.refusals.saw(error, slot));
     this.order = new Order();
-    this.logs = new Logs(this.turn, keys);
+    this.logs = new Logs(this.turn, keys, (shard) => continuity.eraOf(shard));
     this.groups = new Groups(this.turn, keys, this.logs);
     this.sessions = new Sessions(this.turn, keys, this.logs, this.groups);
     this.appends = new Appends(this.logs, this.sessions);

@@ -34,6 +34,8 @@ export interface RedisStoreOptions {
   onWrites?: (failure: Error | null) => void;
   /** Called when Redis may evict what is stored (a `maxmemory-policy` other than `noeviction`), and when it may not any more. */
   onEviction?: (mayEvict: boolean) => void;
+  /** Called when Redis, found again, has less than it had confirmed, before anything else is sent to it; `what` says what is missing. */
+  onWentBack?: (what: string) => void;
   /** How long Redis may be silent while it owes an answer, before the connection is given up. Default 4000. */
   silenceMilliseconds?: number;
 }
@@ -48,6 +50,7 @@ export interface Settings {
   readonly onStatus: (connected: boolean) => void;
   readonly onWrites: (failure: Error | null) => void;
   readonly eviction: Eviction;
+  readonly onWentBack: (what: string) => void;
   readonly silenceMilliseconds: number;
   /** What a server is given before it is used, and must let its user do. None: plain commands only. */
   readonly scripts: readonly Script[];
@@ -78,6 +81,7 @@ export function readSettings(options: RedisStoreOptions): Settings {
     onStatus: options.onStatus ?? (() => {}),
     onWrites: options.onWrites ?? (() => {}),
     eviction: new Eviction(options.logger ?? silent, options.onEviction ?? (() => {})),
+    onWentBack: options.onWentBack ?? (() => {}),
     silenceMilliseconds,
     scripts: allScripts,
     async connection() {

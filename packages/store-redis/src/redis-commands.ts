@@ -16,7 +16,7 @@ export class RedisCommands {
     this.settings = { ...readSettings({ ...options, durability: 'memory' }), scripts: [] };
     const { promise, resolve } = Promise.withResolvers<void>();
     this.connected = promise;
-    this.link = createLink(this.settings, (connected) => {
+    this.link = createLink(this.settings, null, (connected) => {
       if (connected) resolve();
       this.settings.onStatus(connected);
     });

@@ -32,7 +32,7 @@ export class RedisLeases implements Leases {
     if (this.link !== null) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.giveUp = reject;
-    this.link = createLink(this.settings, (connected) => {
+    this.link = createLink(this.settings, null, (connected) => {
       if (connected) resolve();
       this.settings.onStatus(connected);
     });

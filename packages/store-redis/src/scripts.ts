@@ -46,7 +46,7 @@ const allowed = new Set([
     'delayed-take',
     'delayed-remove',
   ],
-  ...['lease-renew', 'lease-bury', 'inbound-set'],
+  ...['lease-renew', 'lease-bury', 'inbound-set', 'era'],
 ]);
 
 function script(name: string, family: Family, shardKeys: string[], writes = true, parts = ''): Script {
@@ -69,6 +69,7 @@ function group(name: string): Script {
 
 export const scripts = {
   append: script('append', 'l', ['heads', 'filled', 'taken']),
+  era: script('era', 'l', []),
   readLog: script('read-log', 'l', ['heads', 'ends'], false),
   cursors: script('cursors', 'l', ['heads', 'filled', 'ends'], true, cursorParts),
   groupMember: group('group-member'),

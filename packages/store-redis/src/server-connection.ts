@@ -8,11 +8,12 @@ import { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { type Logger, StoreError } from '@dunlin/broker';
 import type { Redis } from 'ioredis';
+import type { Continuity } from './continuity.ts';
 import type { Settings } from './options.ts';
 import { endOfConnection, isForbidden } from './reply-error.ts';
-import { checkServer, RefusedError, refusal } from './server-check.ts';
+import { checkServer, infoField, RefusedError, refusal } from './server-check.ts';
 import { Silence } from './silence.ts';
-import type { Command, Reply } from './turn.ts';
+import type { Command, Link, Reply } from './turn.ts';
 
 /** Waiting times between attempts: quick at first, then so that a server coming back is found within two seconds. */
 const retryFirstMilliseconds = 50;
@@ -29,6 +30,7 @@ export interface ServerConnectionOptions {
   /** For messages. */
   readonly address: string;
   readonly settings: Settings;
+  readonly continuity: Continuity | null;
   /** A client that is not connected yet, with the credentials of now. */
   readonly create: () => Promise<Redis>;
   readonly onState: (connected: boolean) => void;
@@ -37,6 +39,7 @@ export interface ServerConnectionOptions {
 export class ServerConnection {
   readonly address: string;
   private readonly settings: Settings;
+  private readonly continuity: Continuity | null;
   private readonly logger: Logger;
   private readonly create: () => Promise<Redis>;
   private readonly onState: (connected: boolean) => void;
@@ -53,9 +56,10 @@ export class ServerConnection {
   private everConnected: boolean;
   private asked: number;
 
-  constructor({ address, settings, create, onState }: ServerConnectionOptions) {
+  constructor({ address, settings, continuity, create, onState }: ServerConnectionOptions) {
     this.address = address;
     this.settings = settings;
+    this.continuity = continuity;
     this.logger = settings.logger;
     this.create = create;
     this.onState = onState;
@@ -110,6 +114,14 @@ export class ServerConnection {
     );
   }
 
+  /** Marks what was written to this slot; null: nothing is. */
+  mark(slot: number): ReturnType<Link['mark']> {
+    const { continuity } = this;
+    if (continuity === null) return null;
+    const mark = continuity.nextMark(slot);
+    return { written: this.send({ name: 'SET', args: mark.args }), confirmed: () => continuity.markConfirmed(mark) };
+  }
+
   /** Resolves when what was sent before is confirmed as configured. */
   async confirm(): Promise<void> {
     const { durability, replicas, silenceMilliseconds } = this.settings;
@@ -145,7 +157,9 @@ export class ServerConnection {
     redis.on('end', () => this.drop(redis, reason));
     try {
       await redis.connect();
-      this.settings.eviction.saw(this.address, await checkServer(redis, this.settings));
+      const info = await checkServer(redis, this.settings);
+      this.settings.eviction.saw(this.address, info);
+      await this.continuity?.check(redis, infoField(info, 'run_id'));
       if (redis.status !== 'ready') throw reason ?? new Error('the connection was closed');
     } catch (error) {
       this.trying = null;

@@ -23,6 +23,8 @@ export interface Link {
   /** True: a command may touch one slot only (Cluster). */
   readonly hasSlots: boolean;
   send(command: Command): Promise<Reply>;
+  /** Sends one more write behind those to these slots; null: nothing is marked. `confirmed` is called when it is as safe as they are. */
+  mark(slots: ReadonlySet<number>): { written: Promise<unknown>; confirmed: () => void } | null;
   /** After a batch: resolves when what was written in it is as safe as configured, on every server that it went to. Null: nothing to wait for. */
   confirm(slots: ReadonlySet<number>): Promise<void> | null;
 }
@@ -267,9 +269,12 @@ export class Turn {
       replies.push(this.link.send({ slot: call.slot, writes: call.writes, name, args }));
       if (call.writes) slots.add(call.slot);
     }
+    const mark = slots.size === 0 ? null : this.link.mark(slots);
     const confirmed = slots.size === 0 ? null : this.link.confirm(slots);
     // Nobody may wait for it, when all calls fail before.
     confirmed?.catch(() => {});
+    // A mark that is refused tells nothing: the next one counts.
+    if (mark !== null) Promise.all([mark.written, confirmed]).then(mark.confirmed, () => {});
     for (let i = 0; i < calls.length; i++) this.answer(calls[i], replies[i], calls[i].writes ? confirmed : null);
   }
 

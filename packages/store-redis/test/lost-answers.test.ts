@@ -106,7 +106,7 @@ describe('an append is given again', () => {
     cleanups.push(async () => client.disconnect());
     const answers: unknown[] = [];
     for (const number of [1, 0, 2, 1]) {
-      const call = new AppendCall(name.shard.slot, new AppendPart(origin, keys.l[0], number));
+      const call = new AppendCall(name.shard.slot, new AppendPart(origin, keys.l[0], number), () => 0);
       call.add(name, { request: message('a', `part ${number}`), producer: null, refused: false, result: [0] }, 0);
       const { name: command, args } = call.build();
       answers.push(await client.call(command, args).catch((error: Error) => error.message.split(' ')[0]));

@@ -1,5 +1,5 @@
 /** Stores of a test, with what they log and say; ended with the test. */
-import type { AppendRequest, SessionKey, Store } from '@dunlin/broker';
+import { type AppendRequest, type AppendResult, numbersPerEra, type SessionKey, type Store } from '@dunlin/broker';
 import { type RedisServer, startRedis } from '@dunlin/testkit';
 import { afterEach } from 'vitest';
 import { RedisStore, type RedisStoreOptions } from '../src/index.ts';
@@ -66,4 +66,9 @@ export function message(filter: string, payload: string, more: Partial<AppendReq
 export async function logOf(store: Store, filter: string): Promise<string[]> {
   const { entries } = await store.readLog(filter, 1, 1e6, 1e9, now);
   return entries.map(({ record }) => Buffer.from(record).toString());
+}
+
+/** The numbers that appends of one log each were given, as counts of messages: a server that has started again begins another era. */
+export function countsOf(results: readonly AppendResult[]): number[] {
+  return results.map(([sequence]) => sequence % numbersPerEra);
 }

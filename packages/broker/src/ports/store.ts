@@ -14,11 +14,16 @@
  *   (`append` with `inbound`, `subscribe`) need not be atomic: a crash between the parts is repaired by doing the call again.
  * - A session of thousands of parts may be removed in steps: nobody is given it any more, and its filters may be seen until the call that ends it is answered.
  * - A write to a session carries the claim's epoch. An older epoch is refused with `StoreError` code `fenced` and has no effect. The same holds for groups.
+ * - Numbers of a log grow by one from message to message. A store that may have lost some which it had given goes on in another era (`numbersPerEra`), so that no number is
+ *   given twice: it skips so many that the count of messages, the number modulo `numbersPerEra`, goes on.
  * - Messages are opaque bytes (see message-record.ts), which the caller leaves unchanged until the promise is settled. Times are milliseconds since 1970 on the clock that the caller passes.
  */
 
 /** `nodeId/workerIndex#incarnation` of the worker that owns something. Empty: nobody. */
 export type EndpointId = string;
+
+/** A number of a log is an era and a count of messages: no log holds so many, and there are eras for 8 million restarts of a store. */
+export const numbersPerEra = 2 ** 30;
 
 export type StoreErrorCode = 'fenced' | 'unavailable' | 'unknown-session' | 'unknown-group' | 'closed' | 'corrupt';
 

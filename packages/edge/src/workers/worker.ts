@@ -123,7 +123,9 @@ class ServingWorker {
     const onEviction = (mayEvict: boolean): void => {
       this.#figures.storeNoeviction = mayEvict ? 0 : 1;
     };
-    const plain = await composeStore({ configuration, logger, port: storePort, onStatus, onWritable, onEviction });
+    const onWentBack = (what: string): void => this.#parts?.broker.storeSetBack(what);
+    const onStore = { onStatus, onWritable, onEviction, onWentBack };
+    const plain = await composeStore({ configuration, logger, port: storePort, ...onStore });
     const store = measuredStore(plain, this.#figures.storeSeconds);
     const leases = await composeLeases(configuration);
     const composed = await composeBackplane({

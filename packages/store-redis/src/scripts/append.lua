@@ -2,7 +2,7 @@
 --
 -- KEYS  for each shard: heads, filled, taken; then for each log its stream; for a part of a batch with an origin the writer's memory (keys.ts)
 -- ARGV  1: bytes, all numbers big-endian:
---         u16 shards; for each: u16 logs; for each log: u16 length, filter
+--         u16 shards; for each: f64 first number of its era, u16 logs; for each log: u16 length, filter
 --         u32 runs; for each: u32 log (counted from 1 over all shards), u32 messages, u32 bytes of their records, u8 kind,
 --         u32 length, chunk; if kind is 1, with a producer: u32 length, producer, f64 number; 2: nothing is appended
 --       2: batch  3: part of it, counted from 0  4: milliseconds for which the batch is remembered
@@ -13,6 +13,12 @@ local unpack, pack, call = struct.unpack, struct.pack, redis.call
 local spread = _G.unpack
 -- So many arguments fit Lua's stack with room to spare; an even number keeps pairs together.
 local argumentsMax = 1000
+
+-- What comes after a number: the next one, or the one of this era with the same count (continuity.ts).
+local function following(number, era)
+  if number + 1 >= era then return number + 1 end
+  return era + (number + 1) % 1073741824
+end
 
 local batch, part, remembered = tonumber(ARGV[2]), tonumber(ARGV[3])
 if batch then
@@ -40,11 +46,11 @@ end
 local blob = ARGV[1]
 local shards, at = unpack('>I2', blob)
 
-local heads, fields, changed, shardOf, filterOf = {}, {}, {}, {}, {}
+local heads, changed, shardOf, filterOf, eras = {}, {}, {}, {}, {}
 local count = 0
 for shard = 1, shards do
   local logs
-  logs, at = unpack('>I2', blob, at)
+  eras[shard], logs, at = unpack('>dI2', blob, at)
   local names = {}
   for i = 1, logs do
     names[i], at = unpack('>I2c0', blob, at)
@@ -84,7 +90,7 @@ for run = 1, runs do
   if kind == 1 then producer, number, at = unpack('>I4c0d', blob, at) end
   local first = 0
   if last[log] and kind ~= 2 then
-    first = last[log] + 1
+    first = following(last[log], eras[shardOf[log]])
     if producer then
       local shard = shardOf[log]
       local prefix, member = taken(shard, producer, number, filterOf[log])
@@ -97,7 +103,7 @@ for run = 1, runs do
       end
     end
     if first > 0 then
-      last[log] = last[log] + messages
+      last[log] = first + messages - 1
       bytes[log] = bytes[log] + size
       changed[log] = true
       call('XADD', KEYS[streams + log], string.format('%.0f-0', last[log]), 'r', chunk)

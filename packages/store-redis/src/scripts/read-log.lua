@@ -20,8 +20,9 @@ while from <= last and messages < messagesMax and bytes < bytesMax do
   for _, entry in ipairs(chunks) do
     local id, chunk = entry[1], entry[2][2]
     page[#page + 1], page[#page + 2] = id, chunk
-    messages = messages + tonumber(string.match(id, '^%d+')) - from + 1
-    from = tonumber(string.match(id, '^%d+')) + 1
+    local chunkLast = tonumber(string.match(id, '^%d+'))
+    messages = messages + math.min(chunkLast - from + 1, struct.unpack('>I4', chunk))
+    from = chunkLast + 1
     bytes = bytes + #chunk
     after = '(' .. id
     if messages >= messagesMax or bytes >= bytesMax then break end

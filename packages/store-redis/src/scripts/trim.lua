@@ -39,9 +39,10 @@ local function trim(heads, filled, filter, stream, cursors)
         length, expiresAt, at = unpack('>I4d', chunk, at)
         at = at + length
         if sequence >= front then
-          local over = last - front + 1 > messagesMax or bytes > bytesMax
+          -- Numbers of two eras differ by the messages between them, and whole eras (continuity.ts).
+          local over = (last - sequence + 1) % 1073741824 > messagesMax or bytes > bytesMax
           local expired = expiresAt <= now
-          if front > passed and not over and not expired then
+          if sequence > passed and not over and not expired then
             due, done = expiresAt, true
             break
           end
@@ -49,9 +50,9 @@ local function trim(heads, filled, filter, stream, cursors)
             due, done, more = 0, true, 1
             break
           end
-          if front > passed and not expired then dropped = dropped + 1 end
+          if sequence > passed and not expired then dropped = dropped + 1 end
           room = room - 1
-          front = front + 1
+          front = sequence + 1
           bytes = bytes - length
         end
         sequence = sequence + 1
