@@ -20,8 +20,10 @@ function cursorAt(acknowledged: number) {
     countExpired(count: number) {
       expired += count;
     },
-    readPage() {
-      reads++;
+    logPages: {
+      read() {
+        reads++;
+      },
     },
     sendLogged(_cursor: LogCursor, sequence: number, _publication: Publication) {
       sent.push(sequence);
@@ -29,7 +31,14 @@ function cursorAt(acknowledged: number) {
   } as unknown as SessionDelivery;
   const session = { hasRoom: true, ended: false } as unknown as Session;
   const log = new DurableLog('log', acknowledged, new FollowedLogs());
-  const cursor = new LogCursor(delivery, session, log, {} as Subscription, { filter: 'log', acknowledged, above: [] }, true);
+  const cursor = new LogCursor(
+    delivery,
+    session,
+    log,
+    {} as Subscription,
+    { filter: 'log', acknowledged, above: [] },
+    true,
+  );
   cursor.pump();
   return { cursor, log, sent, expired: () => expired, reads: () => reads };
 }

@@ -5,6 +5,7 @@
  * `unavailable`: there is no queue that could grow or change the order. A connection that is given up is reset: what it had not sent must not arrive any more.
  */
 import { Socket } from 'node:net';
+import type { Writable } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { type Logger, StoreError } from '@dunlin/broker';
 import type { Redis } from 'ioredis';
@@ -54,6 +55,7 @@ export class ServerConnection {
   private timer: NodeJS.Timeout | undefined;
   private trying: Redis | null;
   private everConnected: boolean;
+  private isGathering: boolean;
   private asked: number;
 
   constructor({ address, settings, continuity, create, onState }: ServerConnectionOptions) {
@@ -72,6 +74,7 @@ export class ServerConnection {
     this.timer = undefined;
     this.trying = null;
     this.everConnected = false;
+    this.isGathering = false;
     this.asked = 0;
   }
 
@@ -99,6 +102,7 @@ export class ServerConnection {
     if (redis === null || silence === null)
       return Promise.reject(new StoreError('unavailable', `no connection to Redis at ${this.address}`));
     silence.asked();
+    this.gather(redis.stream);
     return redis.callBuffer(command.name, command.args).then(
       (reply) => {
         silence.answered();
@@ -112,6 +116,17 @@ export class ServerConnection {
         throw error;
       },
     );
+  }
+
+  /** What is sent in this turn goes out together: it reaches the server, and its answers come, in one piece as far as the system lets it. */
+  private gather(stream: Writable): void {
+    if (this.isGathering) return;
+    this.isGathering = true;
+    stream.cork();
+    process.nextTick(() => {
+      this.isGathering = false;
+      stream.uncork();
+    });
   }
 
   /** Marks what was written to this slot; null: nothing is. */
