@@ -72,13 +72,14 @@ export class DelayedMessages {
     );
   }
 
-  /** Publishes what is due. One worker does this for all. */
-  async publishDue(): Promise<void> {
+  /** Publishes what is due, and returns how many there were. One worker does this for all. */
+  async publishDue(): Promise<number> {
     const due = await this.store.takeDueDelayed(this.clock.now(), batchMax);
     for (const { id, record } of due) {
       await this.publishOne(record);
       await this.store.removeDelayed(id);
     }
+    return due.length;
   }
 
   /** One that can never be published must not come back for ever. */

@@ -4,11 +4,13 @@
 import { ProtocolError } from '@dunlin/protocol';
 import type { Broker } from './broker.ts';
 import { RecordError } from './message-record.ts';
-import { StoreError } from './ports/store.ts';
+import { type StoredWill, StoreError } from './ports/store.ts';
 
 const secondMilliseconds = 1000;
 /** Wills, sessions taken from the store at once. */
 const batchMax = 500;
+/** Asked each second what is due, the store tells what is due until it is asked again, and that is done at its time. */
+const lookAheadMilliseconds = 1250;
 /** Trimming, and looking after groups: every so many seconds. */
 const slowEverySeconds = 5;
 
@@ -17,6 +19,8 @@ export class Duties {
   private stops: (() => void)[] = [];
   private readonly running = new Set<string>();
   private seconds = 0;
+  /** Of the next look before its second. */
+  private stopAlarm: (() => void) | null = null;
 
   constructor(broker: Broker) {
     this.broker = broker;
@@ -33,6 +37,7 @@ export class Duties {
 
   stop(): void {
     for (const stop of this.stops.splice(0)) stop();
+    this.setAlarm(Number.POSITIVE_INFINITY);
   }
 
   private everySecond(): void {
@@ -44,12 +49,13 @@ export class Duties {
     if (broker.backplane !== null) this.run('looking at the ends of logs', () => broker.logEnds.everySecond());
     this.run('releasing what the dead owned', () => broker.burials.everySecond(isLeader));
     if (!isLeader) {
+      this.setAlarm(Number.POSITIVE_INFINITY);
       broker.groupDuties.rest();
       broker.metrics.sessionsStored = 0;
       broker.metrics.messagesRetained = 0;
       return;
     }
-    this.run('looking for what is due', () => this.lookForDue());
+    this.look();
     if (this.seconds % slowEverySeconds === 0) {
       this.run('trimming logs', () => this.trim());
       this.run('looking after groups', () => broker.groupDuties.run());
@@ -71,34 +77,66 @@ export class Duties {
       .finally(() => this.running.delete(what));
   }
 
+  private look(): void {
+    this.run('looking for what is due', () => this.lookForDue());
+  }
+
   private async lookForDue(): Promise<void> {
     const { store, clock, delayed } = this.broker;
-    const due = await store.dueDuties(clock.now());
-    if (due.wills) this.run('publishing due wills', () => this.publishDueWills());
-    if (due.delayed) this.run('publishing delayed messages', () => delayed.publishDue());
-    if (due.sessions) this.run('ending sessions', () => this.expireSessions());
+    const due = await store.dueDuties(clock.now() + lookAheadMilliseconds);
+    const now = clock.now();
+    if (due.wills <= now) this.runAll('publishing due wills', () => this.publishDueWills());
+    if (due.delayed <= now) this.runAll('publishing delayed messages', () => delayed.publishDue());
+    if (due.sessions <= now) this.runAll('ending sessions', () => this.expireSessions());
+    this.setAlarm(Math.min(...Object.values(due).filter((at) => at > now)));
   }
 
-  private async publishDueWills(): Promise<void> {
+  /** Looks again when something was done: there may be more than is taken at once, and a session's end makes its will due. */
+  private runAll(what: string, duty: () => Promise<number>): void {
+    this.run(what, async () => {
+      if ((await duty()) > 0) this.broker.clock.nextTurn(() => this.look());
+    });
+  }
+
+  private setAlarm(at: number): void {
+    this.stopAlarm?.();
+    this.stopAlarm = null;
+    if (at === Number.POSITIVE_INFINITY || this.stops.length === 0) return;
+    const { clock } = this.broker;
+    this.stopAlarm = clock.every(Math.ceil(at - clock.now()), () => {
+      this.setAlarm(Number.POSITIVE_INFINITY);
+      this.look();
+    });
+  }
+
+  private async publishDueWills(): Promise<number> {
     const { broker } = this;
-    for (const will of await broker.store.takeDueWills(broker.clock.now(), batchMax)) {
-      await broker.publishWill(will.record).catch((error: unknown) => {
-        // One that can never be published must not come back for ever.
-        if (!(error instanceof RecordError || error instanceof ProtocolError)) throw error;
-        broker.logger.error('a will cannot be published and is dropped', {
-          client: will.clientId,
-          error: error.message,
-        });
-      });
-      await broker.store.removeWill(will.clientId, will.epoch);
-    }
+    const wills = await broker.store.takeDueWills(broker.clock.now(), batchMax);
+    const published = await Promise.allSettled(wills.map((will) => this.publishDueWill(will)));
+    const failed = published.find((each) => each.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+    return wills.length;
   }
 
-  private async expireSessions(): Promise<void> {
+  private async publishDueWill(will: StoredWill): Promise<void> {
+    const { broker } = this;
+    await broker.publishWill(will.record).catch((error: unknown) => {
+      // One that can never be published must not come back for ever.
+      if (!(error instanceof RecordError || error instanceof ProtocolError)) throw error;
+      broker.logger.error('a will cannot be published and is dropped', {
+        client: will.clientId,
+        error: error.message,
+      });
+    });
+    await broker.store.removeWill(will.clientId, will.epoch);
+  }
+
+  private async expireSessions(): Promise<number> {
     const { broker } = this;
     const ended = await broker.store.expireSessions(broker.clock.now(), batchMax);
     broker.metrics.sessionsExpired += ended.length;
     if (ended.length > 0) broker.durableFilters.markStale();
+    return ended.length;
   }
 
   private async count(): Promise<void> {

@@ -1,6 +1,6 @@
 import { counter } from './counters.ts';
 import type { Tables } from './environment.ts';
-import { key } from './keys.ts';
+import { firstTime, key } from './keys.ts';
 import { RECORD_VERSION, RecordReader, type RecordWriter } from './records.ts';
 import { HANDED_OUT_MILLISECONDS } from './wills.ts';
 
@@ -18,8 +18,8 @@ export class Delayed {
     this.put(counter(this.tables.meta, 'delayed'), dueAt, record);
   }
 
-  isDue(now: number): boolean {
-    return this.due(now, 1).length > 0;
+  nextDue(until: number): number {
+    return firstTime(this.tables.delayedDue, until);
   }
 
   private due(now: number, limit: number): Buffer[] {

@@ -130,6 +130,15 @@ export function behind(prefix: Uint8Array): Buffer {
   return Buffer.concat([prefix, HIGHEST]);
 }
 
+/** The first time up to this one, of a table whose keys begin with times; Infinity: there is none. */
+export function firstTime(
+  table: { getKeys(options: { end: Buffer; limit: number }): Iterable<unknown> },
+  until: number,
+): number {
+  for (const found of table.getKeys({ end: behind(key(until)), limit: 1 })) return (found as Buffer).readDoubleBE(0);
+  return Number.POSITIVE_INFINITY;
+}
+
 const HIGHEST = Buffer.alloc(17, 0xff);
 
 export const kind = {

@@ -157,12 +157,12 @@ export class LmdbStore implements Store {
     });
   }
 
-  async dueDuties(now: number): Promise<DueDuties> {
+  async dueDuties(until: number): Promise<DueDuties> {
     const store = this.use();
     return store.read(() => ({
-      sessions: store.sessions.due(now, 1).length > 0,
-      wills: store.wills.isDue(now),
-      delayed: store.delayed.isDue(now),
+      sessions: store.sessions.nextDue(until),
+      wills: store.wills.nextDue(until),
+      delayed: store.delayed.nextDue(until),
     }));
   }
 

@@ -12,7 +12,7 @@ import { isShared } from '@dunlin/protocol';
 import { counter } from './counters.ts';
 import type { Tables } from './environment.ts';
 import type { Groups } from './groups.ts';
-import { behind, digest, key, kind, textKey } from './keys.ts';
+import { behind, digest, firstTime, key, kind, textKey } from './keys.ts';
 import type { Logs } from './logs.ts';
 import { RecordReader, type RecordWriter } from './records.ts';
 import type { SessionReading } from './session-reading.ts';
@@ -239,6 +239,10 @@ export class Sessions {
       if (session !== null) due.push(session);
     }
     return due;
+  }
+
+  nextDue(until: number): number {
+    return firstTime(this.tables.expiry, until);
   }
 
   count(): number {

@@ -1,6 +1,6 @@
 import type { EndpointId, SessionKey, StoredWill } from '@dunlin/broker';
 import type { Tables } from './environment.ts';
-import { behind, digest, key, kind, textKey } from './keys.ts';
+import { behind, digest, firstTime, key, kind, textKey } from './keys.ts';
 import { RecordReader, type RecordWriter } from './records.ts';
 
 /** A will or delayed message that was handed out comes again after this, unless it was removed (the port's contract). */
@@ -42,8 +42,8 @@ export class Wills {
     this.move(will, dueAt, dueAt);
   }
 
-  isDue(now: number): boolean {
-    return this.due(now, 1).length > 0;
+  nextDue(until: number): number {
+    return firstTime(this.tables.willDue, until);
   }
 
   /** Client identifiers. */

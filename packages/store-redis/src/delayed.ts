@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { everyShard } from './every-shard.ts';
+import { everyShard, firstTime, firstUntil } from './every-shard.ts';
 import type { Keys } from './keys.ts';
 import { scripts } from './scripts.ts';
 import { parseTime, timeText } from './session-fields.ts';
@@ -24,9 +24,9 @@ export class Delayed {
     await this.turn.change(scripts.delayedAdd, this.keys.shardOf('d', id), delayedTouched, [], args, null);
   }
 
-  async isDue(now: number): Promise<boolean> {
+  async nextDue(until: number): Promise<number> {
     const { turn, keys } = this;
-    return (await everyShard(turn, keys.d, 'ZCOUNT', 'due', ['-inf', timeText(now)], delayedTouched)).length > 0;
+    return firstTime(await everyShard(turn, keys.d, 'ZRANGEBYSCORE', 'due', firstUntil(until), delayedTouched));
   }
 
   async takeDue(now: number, limit: number, sent: () => void): Promise<{ id: string; record: Uint8Array }[]> {

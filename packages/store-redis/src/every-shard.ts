@@ -4,6 +4,7 @@
  */
 import type { Shard } from './keys.ts';
 import { scripts } from './scripts.ts';
+import { parseTime, timeText } from './session-fields.ts';
 import { type Reply, SingleCall, type Turn } from './turn.ts';
 
 /** What a shard replied. */
@@ -36,6 +37,16 @@ export async function everyShard(
     }),
   );
   return replies;
+}
+
+/** For ZRANGEBYSCORE: the first of each shard up to this time, with the time. Shards with nothing up to then do not reply. */
+export function firstUntil(until: number): string[] {
+  return ['-inf', timeText(until), 'WITHSCORES', 'LIMIT', '0', '1'];
+}
+
+/** The first of all; Infinity: there is none. */
+export function firstTime(found: readonly ShardReply[]): number {
+  return Math.min(...found.map(({ reply }) => parseTime((reply as Buffer[])[1].toString())));
 }
 
 /** The shards that one script call may touch together. */

@@ -16,7 +16,7 @@ export const dataCommands: readonly string[] = [
   ...['del', 'unlink', 'exists', 'pexpire', 'get', 'set', 'incr'],
   ...['hdel', 'hexists', 'hget', 'hgetall', 'hincrby', 'hkeys', 'hlen', 'hmget', 'hscan', 'hset'],
   ...['sadd', 'srem', 'xadd', 'xrange', 'xtrim'],
-  ...['zadd', 'zcount', 'zrange', 'zrangebylex', 'zrangebyscore', 'zrem', 'zremrangebylex', 'zscan', 'zscore'],
+  ...['zadd', 'zrange', 'zrangebylex', 'zrangebyscore', 'zrem', 'zremrangebylex', 'zscan', 'zscore'],
 ];
 const durabilityCommands = { memory: [], replicated: ['wait'], fsync: ['waitaof'] } as const;
 

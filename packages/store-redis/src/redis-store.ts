@@ -112,10 +112,10 @@ export class RedisStore implements Store {
     return order.single(null, () => sessions.owners());
   }
 
-  async dueDuties(now: number): Promise<DueDuties> {
+  async dueDuties(until: number): Promise<DueDuties> {
     const { order, sessions, wills, delayed } = this.use();
     return order.single(null, async () => {
-      const due = await Promise.all([sessions.isDue(now), wills.isDue(now), delayed.isDue(now)]);
+      const due = await Promise.all([sessions.nextEnd(until), wills.nextDue(until), delayed.nextDue(until)]);
       return { sessions: due[0], wills: due[1], delayed: due[2] };
     });
   }

@@ -16,7 +16,7 @@ import type {
 import { isShared } from '@dunlin/protocol';
 import { type Answer, checkedAnswer } from './answers.ts';
 import { producerName } from './append-call.ts';
-import { everyShard, groupsOf, type ShardReply } from './every-shard.ts';
+import { everyShard, firstTime, firstUntil, groupsOf, type ShardReply } from './every-shard.ts';
 import type { Groups, Reader } from './groups.ts';
 import type { Keys, Shard } from './keys.ts';
 import { type CursorPlace, type CursorStep, countHeader, type Logs } from './logs.ts';
@@ -230,14 +230,14 @@ export class Sessions {
     return ended.filter((each) => each.ended).map(({ clientId }) => clientId);
   }
 
-  /** Whether sessions are to be ended, or what ended ones have left is to be finished. */
-  async isDue(now: number): Promise<boolean> {
-    const found = await Promise.all([this.anyDue('expiry', now), this.everywhere('HLEN', 'jobs', [])]);
-    return found[0] || found[1].length > 0;
+  /** When the next session is to be ended. At once, where something is to be finished that ended ones have left. */
+  async nextEnd(until: number): Promise<number> {
+    const found = await Promise.all([this.nextDue('expiry', until), this.everywhere('HLEN', 'jobs', [])]);
+    return found[1].length > 0 ? 0 : found[0];
   }
 
-  async anyDue(name: 'expiry' | 'willdue', now: number): Promise<boolean> {
-    return (await this.everywhere('ZCOUNT', name, ['-inf', timeText(now)])).length > 0;
+  async nextDue(name: 'expiry' | 'willdue', until: number): Promise<number> {
+    return firstTime(await this.everywhere('ZRANGEBYSCORE', name, firstUntil(until)));
   }
 
   /** What is due by the sorted set of this name, over all shards, earliest first. */

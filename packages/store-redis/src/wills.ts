@@ -30,8 +30,8 @@ export class Wills {
     checkedAnswer(key, await this.sessions.change(scripts.willSchedule, key.clientId, args));
   }
 
-  isDue(now: number): Promise<boolean> {
-    return this.sessions.anyDue('willdue', now);
+  nextDue(until: number): Promise<number> {
+    return this.sessions.nextDue('willdue', until);
   }
 
   async takeDue(now: number, limit: number, sent: () => void): Promise<StoredWill[]> {

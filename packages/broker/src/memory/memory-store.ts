@@ -28,7 +28,7 @@ import { MemoryGroups } from './memory-groups.ts';
 import { MemoryLogs } from './memory-logs.ts';
 import { MemoryRetained } from './memory-retained.ts';
 import { copyOf, MemorySession } from './memory-session.ts';
-import { isDue, takeDue, type Waiting } from './waiting.ts';
+import { nextDue, takeDue, type Waiting } from './waiting.ts';
 
 const NEVER_SECONDS = 0xffffffff;
 
@@ -171,10 +171,10 @@ export class MemoryStore implements Store {
     return [...owners];
   }
 
-  async dueDuties(now: number): Promise<DueDuties> {
+  async dueDuties(until: number): Promise<DueDuties> {
     this.check();
-    const sessions = this.endedSessions(now).length > 0;
-    return { sessions, wills: isDue(this.wills, now), delayed: isDue(this.delayed, now) };
+    const sessions = Math.min(...this.endedSessions(until).map(({ expiresAt }) => expiresAt));
+    return { sessions, wills: nextDue(this.wills, until), delayed: nextDue(this.delayed, until) };
   }
 
   async countSessions(): Promise<number> {

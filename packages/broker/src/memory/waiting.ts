@@ -8,9 +8,11 @@ export interface Waiting<T> {
   nextAt: number;
 }
 
-/** Whether `takeDue` would give something. */
-export function isDue<T>(waiting: Map<string, Waiting<T>>, now: number): boolean {
-  return [...waiting.values()].some(({ nextAt }) => nextAt <= now);
+/** From when on `takeDue` gives something; Infinity: not until then. */
+export function nextDue<T>(waiting: Map<string, Waiting<T>>, until: number): number {
+  let next = Number.POSITIVE_INFINITY;
+  for (const { nextAt } of waiting.values()) if (nextAt <= until && nextAt < next) next = nextAt;
+  return next;
 }
 
 /** Earliest first, so that a limit leaves the later ones. */

@@ -257,11 +257,11 @@ export interface StoredWill {
   dueAt: number;
 }
 
-/** Whether `expireSessions`, `takeDueWills` and `takeDueDelayed` would find something. */
+/** From when on `expireSessions`, `takeDueWills` and `takeDueDelayed` find something; Infinity: not in the time that was asked for. */
 export interface DueDuties {
-  sessions: boolean;
-  wills: boolean;
-  delayed: boolean;
+  sessions: number;
+  wills: number;
+  delayed: number;
 }
 
 export interface Store {
@@ -296,8 +296,8 @@ export interface Store {
   /** Every owner that holds a claim or a will, for finding the dead. */
   owners(): Promise<EndpointId[]>;
   countSessions(): Promise<number>;
-  /** One read for all that a leader does by the clock: asked each second, and nearly always there is nothing. */
-  dueDuties(now: number): Promise<DueDuties>;
+  /** One read for all that a leader does by the clock up to this time: asked each second, and nearly always there is nothing. */
+  dueDuties(until: number): Promise<DueDuties>;
 
   // Logs
   durableFilters(): Promise<DurableFilter[]>;

@@ -143,8 +143,8 @@ export class RemoteStore implements Store {
     return this.#call('owners');
   }
 
-  dueDuties(now: number): Promise<DueDuties> {
-    return this.#call('dueDuties', now);
+  dueDuties(until: number): Promise<DueDuties> {
+    return this.#call('dueDuties', until);
   }
 
   countSessions(): Promise<number> {
