@@ -114,12 +114,12 @@ export class Acknowledgements {
     this.owner.broker.metrics.acknowledgementsWaiting -= this.length;
   }
 
-  /** Whether a PUBREC for this packet identifier is still to be sent. */
-  has(packetId: number): boolean {
+  /** The first PUBREC for this packet identifier that is still to be sent; null: there is none. */
+  pubrecOf(packetId: number): PendingAcknowledgement | null {
     for (let at = this.head; at < this.queue.length; at++) {
-      if (this.queue[at].type === 5 && this.queue[at].packetId === packetId) return true;
+      if (this.queue[at].type === 5 && this.queue[at].packetId === packetId) return this.queue[at];
     }
-    return false;
+    return null;
   }
 
   /** Sends those at the front that are ready. */

@@ -59,6 +59,34 @@ describe('QoS 0, 1, 2 to an ephemeral subscriber', () => {
     expect(client.said()).toEqual(['pubcomp #5', 'publish t another q0', 'pubrec #5']);
   });
 
+  test.each([
+    ['a durable publisher', { cleanStart: false, expiry: 1000 }, ''],
+    ['an ephemeral publisher', {}, ''],
+    ['nobody is subscribed', { cleanStart: false, expiry: 1000 }, ' 0x10'],
+  ])(
+    '%s: equal QoS 2 PUBLISHes before the first PUBREC are answered with one each, in their order [MQTT-4.3.3-10]',
+    async (_who, options, reason) => {
+      const { worker } = await World.alone();
+      const reader = await worker.connect('reader', { cleanStart: false, expiry: 1000 });
+      if (reason === '') await reader.subscribe('t', 2);
+      const publisher = await worker.connect('p', options);
+      worker.gate.block('append');
+      const first = publish('t', 'once', 2, 5);
+      const again = publish('t', 'once', 2, 5, { dup: true });
+      await publisher.send(first, again, publish('t', 'next', 2, 6), first, again, first);
+      expect(publisher.said()).toEqual([]);
+      worker.gate.open('append');
+      await publisher.send({ type: 'pingreq' });
+      const answers = ['pubrec #5', 'pubrec #5', 'pubrec #6', 'pubrec #5', 'pubrec #5', 'pubrec #5'];
+      expect(publisher.said()).toEqual(['pingresp', ...answers.map((answer) => answer + reason)]);
+      await publisher.send(ack('pubrel', 5), first);
+      expect(publisher.said()).toEqual(['pubcomp #5', `pubrec #5${reason}`]);
+      expect(worker.broker.metrics.acknowledgementsWaiting).toBe(0);
+      const wanted = ['publish t once q2 #1', 'publish t next q2 #2', 'publish t once q2 #3'];
+      expect(reader.said()).toEqual(reason === '' ? wanted : []);
+    },
+  );
+
   test('handshake packets nobody waits for are answered as MQTT 5 asks', async () => {
     const { worker } = await World.alone();
     const client = await worker.connect('c');
@@ -144,20 +172,6 @@ describe('acknowledgements wait for what they stand for', () => {
     worker.gate.open('setRetained');
     await world.clock.settle();
     expect(publisher.said()).toEqual(['puback #1']);
-  });
-
-  test('the PUBREC that still waits answers the DUP too', async () => {
-    const { world, worker } = await World.alone();
-    const durable = await worker.connect('durable', { expiry: 1000, cleanStart: false });
-    await durable.subscribe('log', 1);
-    const publisher = await worker.connect('p', { expiry: 1000 });
-    worker.gate.block('append');
-    await publisher.send(publish('log', 'a', 2, 1));
-    await publisher.send(publish('log', 'a', 2, 1, { dup: true }));
-    worker.gate.open('append');
-    await world.clock.settle();
-    expect(publisher.said()).toEqual(['pubrec #1']);
-    expect(durable.said()).toEqual(['publish log a q1 #1']);
   });
 });
 

@@ -163,8 +163,13 @@ function receivedAgain(
   match: TopicMatch,
   packetId: number,
 ): void {
-  // Its first PUBREC may still wait for the store, or for other endpoints: then that one answers.
-  if (connection.acknowledgements?.has(packetId)) return;
+  // Its first PUBREC may still wait for the store, or for other endpoints: this one follows it, as every PUBLISH has its own [MQTT-4.3.3-10].
+  const first = connection.acknowledgements?.pubrecOf(packetId) ?? null;
+  if (first !== null) {
+    acknowledge(connection, 2, packetId, first.reasonCode);
+    connection.acknowledgementPending();
+    return;
+  }
   const number = session.inboundInflight.takeDoubt(packetId);
   if (number === null || match.isRestricted) {
     acknowledge(connection, 2, packetId, 0);
