@@ -8,7 +8,7 @@ const directory = join(dirname(import.meta.dirname), 'drivers');
 /** Where `.ci/install-client-libraries` puts what is installed and built. */
 const built = join(dirname(dirname(dirname(import.meta.dirname))), '.cache', 'clients');
 
-export const languages = ['javascript', 'python', 'c', 'c++', 'go', 'java', 'rust'] as const;
+export const languages = ['javascript', 'python', 'c', 'go', 'java', 'rust'] as const;
 export type Language = (typeof languages)[number];
 
 /** One library: the program that drives it, and where its version stands. */
@@ -41,17 +41,21 @@ function pythonDriver(library: string): Driver {
     name: library === 'paho-mqtt' ? 'paho-py' : library,
     language: 'python',
     library: `PyPI ${library}`,
-    command: { file: interpreter, args: [join(directory, 'python', `${library.replace('-', '_')}_driver.py`)] },
+    command: {
+      file: interpreter,
+      args: [join(directory, 'python', `${library.replace('-', '_')}_driver.py`)],
+      environment: { PYTHONDONTWRITEBYTECODE: '1' },
+    },
     requires: interpreter,
     version: { file: join(directory, 'python', 'requirements.txt'), before: `${library}==` },
   };
 }
 
-function debianDriver(name: string, language: 'c' | 'c++', debianPackage: string): Driver {
+function debianDriver(name: string, debianPackage: string): Driver {
   const program = join(built, 'c', name);
   return {
     name,
-    language,
+    language: 'c',
     library: `Debian ${debianPackage}`,
     command: { file: program, args: [] },
     requires: program,
@@ -59,10 +63,63 @@ function debianDriver(name: string, language: 'c' | 'c++', debianPackage: string
   };
 }
 
+function goDriver(name: string, module: string, program: string): Driver {
+  const file = join(built, 'go', program);
+  return {
+    name,
+    language: 'go',
+    library: `Go ${module}`,
+    command: { file, args: [] },
+    requires: file,
+    version: { file: join(directory, 'go', 'go.mod'), before: `${module} v` },
+  };
+}
+
+function javaDriver(name: string, artifact: string, className: string): Driver {
+  const classes = join(built, 'java', 'classes');
+  const path = `${classes}:${join(built, 'java', 'libraries', '*')}`;
+  return {
+    name,
+    language: 'java',
+    library: `Maven ${artifact}`,
+    // Drivers are short-lived and many: a small heap, and no second compiler.
+    command: { file: 'java', args: ['-Xmx64m', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-cp', path, className] },
+    requires: join(classes, `${className}.class`),
+    version: {
+      file: join(directory, 'java', 'pom.xml'),
+      before: `<artifactId>${artifact}</artifactId>\n      <version>`,
+    },
+  };
+}
+
+function rustDriver(name: string, program: string): Driver {
+  const file = join(built, 'rust', 'debug', program);
+  return {
+    name,
+    language: 'rust',
+    library: 'crates.io rumqttc',
+    command: { file, args: [] },
+    requires: file,
+    version: { file: join(directory, 'rust', 'Cargo.toml'), before: 'rumqttc = { version = "=' },
+  };
+}
+
 export const drivers: readonly Driver[] = [
   nodeDriver('mqtt.js', 'mqtt', 'mqtt-js.js'),
+  nodeDriver('paho-js', 'paho-mqtt', 'paho.js'),
   pythonDriver('paho-mqtt'),
-  debianDriver('libmosquitto', 'c', 'libmosquitto1'),
+  pythonDriver('aiomqtt'),
+  pythonDriver('gmqtt'),
+  pythonDriver('amqtt'),
+  debianDriver('libmosquitto', 'libmosquitto1'),
+  debianDriver('paho-c', 'libpaho-mqtt1.3'),
+  goDriver('paho-go', 'github.com/eclipse/paho.mqtt.golang', 'paho'),
+  goDriver('autopaho', 'github.com/eclipse/paho.golang', 'autopaho'),
+  javaDriver('paho-java', 'org.eclipse.paho.client.mqttv3', 'PahoDriver'),
+  javaDriver('paho-java5', 'org.eclipse.paho.mqttv5.client', 'Paho5Driver'),
+  javaDriver('hivemq', 'hivemq-mqtt-client', 'HiveMqDriver'),
+  rustDriver('rumqttc', 'v4'),
+  rustDriver('rumqttc5', 'v5'),
 ];
 
 /** The version that is installed, as the file that pins it says, or Debian. */
@@ -84,5 +141,5 @@ export function versionOf({ version }: Driver): string {
 /** Why a driver cannot be run, and what to do about it; null: it can. */
 export function whyMissing({ language, requires }: Driver): string | null {
   if (existsSync(requires)) return null;
-  return `not installed: .ci/install-client-libraries ${language === 'c++' ? 'c' : language}`;
+  return `not installed: .ci/install-client-libraries ${language}`;
 }

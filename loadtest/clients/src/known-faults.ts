@@ -12,7 +12,19 @@ export interface KnownFault {
   readonly reason: string;
 }
 
+const amqttGivesUp = 'a publish whose connection is lost ends with an AttributeError, and is not sent again';
+const rumqttcForgets =
+  'forgets what it was receiving when a connection is lost; PUBREL for it ends the next connection, and every one after it';
+
 export const knownFaults: readonly KnownFault[] = [
+  ...(['puback', 'pubrec', 'pubcomp'] as const).map((step) => ({ driver: 'amqtt', step, reason: amqttGivesUp })),
+  ...['rumqttc', 'rumqttc5'].map((driver) => ({ driver, step: 'pubrel' as const, reason: rumqttcForgets })),
+  {
+    driver: 'paho-go',
+    step: 'pubcomp',
+    reason:
+      'PUBREC is not kept: after a lost connection it sends PUBLISH again in place of PUBREL, and the message comes twice',
+  },
   {
     driver: 'mqtt.js',
     step: 'pubcomp',

@@ -136,7 +136,7 @@ async function webSocket(actor: Actor): Promise<void> {
 /** A client that comes back through a proxy that has cut its connection at an acknowledgement. */
 async function overCut(actor: Actor, packet: CutPacket, play: (client: DriverProcess, cut: CutStory) => Promise<void>) {
   const transport = actor.features.transports[0];
-  const proxy = await CuttingProxy.start(actor.stage.first[transport]);
+  const proxy = await CuttingProxy.start({ port: actor.stage.first[transport], transport });
   const connecting = actor.connecting({ tcp: proxy.port, ws: proxy.port }, packet, { isClean: false });
   try {
     const client = await actor.start();
