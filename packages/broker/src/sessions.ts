@@ -52,8 +52,8 @@ export class Sessions {
   constructor(broker: Broker) {
     this.broker = broker;
     this.unclaimed = new UnclaimedSessions(broker);
-    const { clock, logger, pendingWrites } = broker;
-    this.wills = new WillsUnderWay(clock, logger, pendingWrites, (record) => broker.publishWill(record));
+    const { clock, logger, pendingWrites, metrics } = broker;
+    this.wills = new WillsUnderWay(clock, logger, pendingWrites, metrics, (record) => broker.publishWill(record));
     this.written = new WrittenSessions(broker.clock);
   }
 
@@ -291,15 +291,16 @@ export class Sessions {
     this.writeBack(session, handed, served);
   }
 
-  /** `served`: logs that are read no more; they need not take anything in while the client is away. */
+  /** Once its will is safe: who claims it before asks here. `served`: logs that are read no more; they need not take anything in while the client is away. */
   private writeBack(session: Session, handed: HandedSession, served: string[] = []): void {
     const { store, clock, pendingWrites } = this.broker;
     const { clientId, stored, expirySeconds } = session;
     const now = clock.now();
     if (!stored) {
-      pendingWrites.add('releasing a client identifier', () =>
-        store.release(session.key, { sessionExpirySeconds: 0 }, now),
-      );
+      pendingWrites.add('releasing a client identifier', async () => {
+        if (this.wills.has(clientId)) await this.wills.safe(clientId);
+        await store.release(session.key, { sessionExpirySeconds: 0 }, now);
+      });
       return;
     }
     const change = {
@@ -311,6 +312,7 @@ export class Sessions {
     this.written.add(clientId, handed);
     pendingWrites.add('writing a session back', async () => {
       try {
+        if (this.wills.has(clientId)) await this.wills.safe(clientId);
         const ended = served.length === 0 ? null : endCursors(this.broker, session, served);
         await Promise.all([ended, store.release(session.key, change, now)]);
         if (expirySeconds === 0) this.broker.durableFilters.markStale(); // groups and filters may have ended with it

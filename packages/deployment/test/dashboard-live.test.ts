@@ -21,6 +21,7 @@ const quiet = new Map([
   ['Spans of traces: {{result}}', 'nothing is traced'],
   ['Errors that nothing was prepared for: {{instance}}', 'there are none'],
   ['Packets from clients but PUBLISH: given up', 'no client resets its connection over what waits'],
+  ['Wills published: late', 'no client that goes while the store is away has one'],
   ['Store has gone back: {{instance}}', 'Redis keeps what it has'],
 ]);
 

@@ -63,6 +63,7 @@ export const metricRows: readonly MetricRow[] = [
   { name: 'dunlin_sessions_expired_total', type: 'counter', merge: 'sum', labels: [], help: 'Durable sessions that ended since their client did not come back in time.', samples: one((m) => m.sessionsExpired) },
   { name: 'dunlin_takeovers_total', type: 'counter', merge: 'sum', labels: [], help: 'Sessions that were taken over from another worker or node.', samples: one((m) => m.takeovers) },
   { name: 'dunlin_wills_published_total', type: 'counter', merge: 'sum', labels: [], help: 'Wills that were published.', samples: one((m) => m.willsPublished) },
+  { name: 'dunlin_wills_late_total', type: 'counter', merge: 'sum', labels: [], help: 'Wills that were not with everybody three seconds after the end of their connection: their client may be connected again, and say so, before they come.', samples: one((m) => m.willsLate) },
   // Subscriptions and routes
   { name: 'dunlin_subscriptions', type: 'gauge', merge: 'sum', labels: [], help: 'Subscriptions of connected clients.', samples: one((m) => m.subscriptions) },
   { name: 'dunlin_shared_subscriptions', type: 'gauge', merge: 'sum', labels: [], help: 'Those of them that are members of shared groups.', samples: one((m) => m.sharedSubscriptions) },

@@ -102,6 +102,8 @@ export class Metrics {
   groupLag = 0;
   groupLagMax = 0;
   barrierTimeouts = 0;
+  /** Wills that were not safe when those who waited for them went on. */
+  willsLate = 0;
   storeErrors = 0;
   /** Spans of publishes and deliveries that are traced, and those that were not made since there were too many. */
   spansStarted = 0;
