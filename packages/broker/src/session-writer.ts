@@ -12,6 +12,7 @@ import type { Logger } from './ports/logger.ts';
 import type { Metrics } from './ports/metrics.ts';
 import { type OutboundInflight, type SessionChange, type Store, StoreError } from './ports/store.ts';
 import type { Session } from './session.ts';
+import { updateInSlices } from './update-in-slices.ts';
 import { WorkTimer } from './work-timer.ts';
 
 const lazyMilliseconds = 100;
@@ -145,7 +146,7 @@ export class SessionWriter {
     const change = this.takeChange(session, urgent);
     session.cursorsUnderWay = cursors;
     this.busy.add(session);
-    this.store.update(session.key, change).then(
+    updateInSlices(this.store, session.key, change).then(
       () => {
         if (session.ended) return;
         session.cursorsUnderWay = noCursors;

@@ -14,6 +14,7 @@ import { putInForce, takeOutOfForce } from './session-in-force.ts';
 import { endCursors } from './session-subscriptions.ts';
 import { applyHanded, type HandedSession, handOver } from './takeover.ts';
 import { UnclaimedSessions } from './unclaimed-sessions.ts';
+import { releaseInSlices, updateInSlices } from './update-in-slices.ts';
 import { willDelaySeconds } from './will.ts';
 import { WillsUnderWay } from './wills-under-way.ts';
 import { WrittenSessions } from './written-sessions.ts';
@@ -121,7 +122,7 @@ export class Sessions {
     } else {
       try {
         if (stored !== null && opening.handed !== null) {
-          await this.broker.store.update(session.key, applyHanded(stored, opening.handed));
+          await updateInSlices(this.broker.store, session.key, applyHanded(stored, opening.handed));
         }
         await this.keepWill(session, request.will, claim.previousOwner);
       } catch (error) {
@@ -314,7 +315,7 @@ export class Sessions {
       try {
         if (this.wills.has(clientId)) await this.wills.safe(clientId);
         const ended = served.length === 0 ? null : endCursors(this.broker, session, served);
-        await Promise.all([ended, store.release(session.key, change, now)]);
+        await Promise.all([ended, releaseInSlices(store, session.key, change, now)]);
         if (expirySeconds === 0) this.broker.durableFilters.markStale(); // groups and filters may have ended with it
       } finally {
         session.connection.transport.end(); // see Connection.endAfterDisconnect; elsewhere it has ended already

@@ -44,7 +44,8 @@ async function removeForbidden(connection: Connection, session: Session): Promis
   });
   if (!session.stored) return;
   await keepInflight(broker.store, session, leaving);
-  await broker.store.unsubscribe(session.key, removed);
+  for (let from = 0; from < removed.length; from += sliceItems)
+    await broker.store.unsubscribe(session.key, removed.slice(from, from + sliceItems));
   broker.durableFilters.markStale();
 }
 

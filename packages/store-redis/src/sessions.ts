@@ -88,7 +88,7 @@ export class Sessions {
     };
     if (job !== null) await this.finishJobs(this.shardOf(clientId), [job]);
     if (fields === null) return claim;
-    const { session, unfinished, id } = readSession(clientId, fields);
+    const { session, unfinished, id } = await readSession(clientId, fields);
     claim.session = session;
     if (unfinished.length > 0) {
       const places = await this.finishCursors({ clientId, epoch }, id, unfinished, []);

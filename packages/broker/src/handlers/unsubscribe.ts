@@ -9,8 +9,10 @@ import {
   ReasonCode,
   type UnsubscribePacket,
 } from '@dunlin/protocol';
+import type { Broker } from '../broker.ts';
 import type { Connection } from '../connection.ts';
 import type { HeldPacket } from '../held-packets.ts';
+import { nextTurn, sliceItems } from '../in-slices.ts';
 import type { LogCursor } from '../log-cursor.ts';
 import { keepInflight } from '../resends.ts';
 import type { Session } from '../session.ts';
@@ -47,22 +49,37 @@ async function unsubscribe(
   packets: readonly UnsubscribePacket[],
 ): Promise<void> {
   const { broker } = connection;
-  const left = new Set<LogCursor>();
-  const answers = packets.map(({ filters }) =>
-    filters.map((filter) => {
-      const subscription = session.subscriptions.get(filter); // compared to the letter [MQTT-3.10.4-1]
-      if (subscription === undefined) return ReasonCode.noSubscriptionExisted;
-      if (subscription.cursor !== null) left.add(subscription.cursor);
-      removeSubscription(broker, subscription);
-      return ReasonCode.success;
-    }),
-  );
-  if (session.stored) {
-    const filters = packets.flatMap((packet) => packet.filters);
-    await keepInflight(broker.store, session, left);
-    await broker.store.unsubscribe(session.key, filters);
-    broker.durableFilters.markStale();
+  const all = packets.flatMap(({ filters }) => filters);
+  const reasonCodes: number[] = [];
+  for (let from = 0; from < all.length; from += sliceItems) {
+    if (from > 0) await nextTurn(broker.clock);
+    if (session.ended) return;
+    await unsubscribeSome(broker, session, all.slice(from, from + sliceItems), reasonCodes);
   }
-  for (const [i, { packetId }] of packets.entries())
-    connection.send({ type: 'unsuback', packetId, reasonCodes: answers[i], properties: {} }); // [MQTT-3.10.4-4], [MQTT-3.10.4-5]
+  let at = 0;
+  for (const { packetId, filters } of packets) {
+    const codes = reasonCodes.slice(at, at + filters.length);
+    at += filters.length;
+    connection.send({ type: 'unsuback', packetId, reasonCodes: codes, properties: {} }); // [MQTT-3.10.4-4], [MQTT-3.10.4-5]
+  }
+}
+
+async function unsubscribeSome(
+  broker: Broker,
+  session: Session,
+  filters: string[],
+  reasonCodes: number[],
+): Promise<void> {
+  const left = new Set<LogCursor>();
+  for (const filter of filters) {
+    const subscription = session.subscriptions.get(filter); // compared to the letter [MQTT-3.10.4-1]
+    reasonCodes.push(subscription === undefined ? ReasonCode.noSubscriptionExisted : ReasonCode.success);
+    if (subscription === undefined) continue;
+    if (subscription.cursor !== null) left.add(subscription.cursor);
+    removeSubscription(broker, subscription);
+  }
+  if (!session.stored) return;
+  await keepInflight(broker.store, session, left);
+  await broker.store.unsubscribe(session.key, filters);
+  broker.durableFilters.markStale();
 }
