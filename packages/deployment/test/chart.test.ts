@@ -243,8 +243,11 @@ describe('the chart', () => {
       expect(spec.podSelector.matchLabels['app.kubernetes.io/component']).toBe(server);
       expect(spec.ingress[0].from[0].podSelector.matchLabels['app.kubernetes.io/component']).toBe('node');
     }
-    const { args } = only(objects, 'StatefulSet').spec.template.spec.containers[0];
+    const { args, resources } = only(objects, 'StatefulSet').spec.template.spec.containers[0];
     expect(args.join(' ')).toContain('--appendonly yes --appendfsync always');
+    // Redis refuses writes before the kernel ends it.
+    expect(args.join(' ')).toContain('--maxmemory 256mb --maxmemory-policy noeviction');
+    expect(resources.limits.memory).toBe('512Mi');
   });
 
   test('shows Prometheus the metrics, and brings alerts that it takes', async () => {

@@ -123,6 +123,7 @@ describe('what it mounts', () => {
       for (const [name, value] of [
         ['appendonly', 'yes'],
         ['appendfsync', 'always'],
+        ['maxmemory', String(1024 ** 3)],
         ['maxmemory-policy', 'noeviction'],
       ]) {
         expect(JSON.stringify(await redisCall(`redis://127.0.0.1:${port}`, ['CONFIG', 'GET', name]))).toContain(value);

@@ -41,7 +41,7 @@ function raised(alert: string): Promise<unknown> {
 /** Alerts about the state of nodes, none of which may be on its way while all is well. The others look back, or at how busy the machine is. */
 const stateAlerts = [
   ...['DunlinNodeDown', 'DunlinGone', 'DunlinFewNodesReady', 'DunlinNodeNotReady', 'DunlinStoreUnreachable'],
-  ...['DunlinStoreTakesNoWrites', 'DunlinStoreMayEvict'],
+  ...['DunlinStoreTakesNoWrites', 'DunlinStoreMayEvict', 'DunlinStoreCallsFail'],
   ...['DunlinBackplaneUnreachable', 'DunlinNodesApart', 'DunlinCertificateEnds', 'DunlinConnectionsNearLimit'],
   ...['DunlinDrainStuck', 'DunlinVersionSkew'],
 ];

@@ -1,16 +1,9 @@
 import { readFileSync } from 'node:fs';
-import {
-  freePort,
-  type NatsProcess,
-  type RedisServer,
-  redisCall,
-  startNats,
-  startRedis,
-  startRedisCluster,
-} from '@dunlin/testkit';
+import { type RedisServer, redisCall, startRedis, startRedisCluster } from '@dunlin/testkit';
 import { expect, test } from 'vitest';
 import { publish, receiveTexts, sendConnect, subscribe } from '../workers/conversation.ts';
-import { ClusterNode } from './cluster-node.ts';
+import type { ClusterNode } from './cluster-node.ts';
+import { useNodes } from './nodes-at.ts';
 
 const timeout = 60_000;
 const session = { cleanStart: false, sessionExpirySeconds: 3600 };
@@ -24,22 +17,9 @@ async function allow(servers: readonly RedisServer[], line: string, ...more: str
   for (const { url } of servers) await redisCall(url, [...line.split(' '), ...more]);
 }
 
-async function useNodes(redisUrl: string, use: (nodes: ClusterNode[]) => Promise<void>): Promise<void> {
-  const nats: NatsProcess = await startNats();
-  const url = redisUrl.replace('//', '//dunlin:PASSWORD@');
-  const nodes = await Promise.all(
-    ['a', 'b'].map(async (name) => {
-      const [port, adminPort] = [await freePort(), await freePort()];
-      const addresses = { name, port, adminPort, redisUrl: url, natsUrl: `nats://127.0.0.1:${nats.port}`, workers: 1 };
-      return new ClusterNode({ ...addresses, arguments: [], environment: {} });
-    }),
-  );
-  try {
-    await use(nodes);
-  } finally {
-    await Promise.all(nodes.map((node) => node.clear()));
-    await nats.stop();
-  }
+/** The URL for nodes. */
+function asUser(url: string): string {
+  return url.replace('//', '//dunlin:PASSWORD@');
 }
 
 test.each(['server', 'cluster'])(
@@ -50,7 +30,7 @@ test.each(['server', 'cluster'])(
     const servers = 'servers' in redis ? redis.servers : [redis];
     try {
       await allow(servers, kind === 'cluster' ? forCluster : forServer);
-      await useNodes(redis.url, async (nodes) => {
+      await useNodes(asUser(redis.url), ['a', 'b'], async (nodes) => {
         await Promise.all(nodes.map((node) => node.start()));
         await story(nodes[0], nodes[1]);
         // All has been read, and is trimmed.
@@ -118,7 +98,7 @@ test('keys outside the pattern: the node says so and waits; a permission taken a
   const redis = await startRedis();
   try {
     await allow([redis], forServer, 'resetkeys', '~other:*');
-    await useNodes(redis.url, async ([node]) => {
+    await useNodes(asUser(redis.url), ['a'], async ([node]) => {
       node.launch();
       await node.says('the Redis user \\"dunlin\\" lacks permissions: it may not use the keys dunlin:*');
       expect((await node.readiness()).code).toBe(503);
