@@ -63,7 +63,12 @@ export const limitShape = {
   ),
   subscriptionsMax: whole(1, 100_000_000, 100_000, 'Subscriptions one session may hold.'),
   topicLevelsMax: whole(1, 65_535, 128, 'Levels of a topic or filter.'),
-  connectionsMax: whole(1, 100_000_000, 1_000_000, 'Connections one worker accepts.'),
+  connectionsMax: whole(
+    1,
+    100_000_000,
+    1_000_000,
+    'Connections one worker accepts; all workers together accept no more than the limit of open files (`ulimit -n`) leaves room for.',
+  ),
   logMessagesMax: whole(
     1,
     1_000_000_000,

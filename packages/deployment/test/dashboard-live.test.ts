@@ -43,6 +43,7 @@ const stateAlerts = [
   ...['DunlinNodeDown', 'DunlinGone', 'DunlinFewNodesReady', 'DunlinNodeNotReady', 'DunlinStoreUnreachable'],
   ...['DunlinStoreTakesNoWrites', 'DunlinStoreMayEvict', 'DunlinStoreCallsFail'],
   ...['DunlinBackplaneUnreachable', 'DunlinNodesApart', 'DunlinCertificateEnds', 'DunlinConnectionsNearLimit'],
+  'DunlinOpenFilesNearLimit',
   ...['DunlinDrainStuck', 'DunlinVersionSkew'],
 ];
 

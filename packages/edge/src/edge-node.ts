@@ -1,17 +1,10 @@
 import type { AccessTexts } from '@dunlin/auth';
 import type { Store } from '@dunlin/broker';
-import {
-  type Configuration,
-  formatListenerUrl,
-  type Key,
-  keys,
-  type Listener,
-  type ListenerAddress,
-  withoutSecrets,
-} from '@dunlin/config';
+import { type Configuration, formatListenerUrl, type ListenerAddress, withoutSecrets } from '@dunlin/config';
 import { type NodeLogger, NodeMetrics } from '@dunlin/telemetry';
 import { AdminServer } from './admin/admin-server.ts';
 import { Certificates } from './certificates.ts';
+import { changedKeys } from './changed-keys.ts';
 import {
   closeStore,
   composeLeases,
@@ -24,10 +17,12 @@ import {
   type OpenLeases,
   readAccess,
 } from './compose.ts';
+import { newConnectionCounts } from './connection-room.ts';
 import { NodeDrain } from './drain.ts';
 import { refuseSharedPort } from './listeners/socket-listener.ts';
 import { connectionsMax, memoryLimitBytes } from './node-limits.ts';
 import { NodeStatus } from './node-status.ts';
+import { checkOpenFiles, makeRoom, openFiles } from './open-files.ts';
 import { lockData, widerThanNeeded } from './store/data-lock.ts';
 import { StoreThread } from './store/store-thread.ts';
 import type { WorkerStatus } from './workers/worker-message.ts';
@@ -62,6 +57,9 @@ export class EdgeNode {
   /** Of the files that say who may enter and who may do what: the last good ones. */
   #accessTexts: AccessTexts | null = null;
   #unlockData: () => void = () => undefined;
+  readonly #connectionCounts: SharedArrayBuffer;
+  /** Of the configuration, and what the open files leave room for when that is less. */
+  #connectionsMax: number;
   #addresses: ListenerAddress[] = [];
   #adminUrl: string | null = null;
   #started: Promise<void> | null = null;
@@ -92,7 +90,10 @@ export class EdgeNode {
     this.#certificates = new Certificates(configuration.listeners, this.#logger, (listener, material) =>
       this.#pool.renewTls(listener, material),
     );
+    this.#connectionsMax = connectionsMax(configuration);
+    this.#connectionCounts = newConnectionCounts(configuration.workers);
     this.#pool = new WorkerPool({
+      connectionCounts: this.#connectionCounts,
       tls: () => this.#certificates.materials,
       configuration,
       version: options.version,
@@ -140,6 +141,7 @@ export class EdgeNode {
     this.#introduce();
     try {
       const { listeners, workers, admin } = this.#configuration;
+      checkOpenFiles(this.#configuration);
       this.#accessTexts = await readAccess(this.#configuration);
       this.#certificates.open();
       if (workers > 1) for (const listener of listeners) await refuseSharedPort(listener.address);
@@ -149,6 +151,9 @@ export class EdgeNode {
       }
       await Promise.all([this.#openStore(), this.#pool.load()]);
       this.#goOn();
+      await this.#pool.prepare();
+      // Everything that the node opens for itself is open now, and no connection yet.
+      this.#connectionsMax = makeRoom(this.#configuration, this.#connectionCounts, this.#logger);
       this.#addresses = await this.#pool.start();
     } catch (error) {
       if (this.#stopped === null) await this.#pool.terminate();
@@ -256,7 +261,8 @@ export class EdgeNode {
       startedAt: performance.timeOrigin / 1000,
       isReady: this.readiness.isReady,
       notReady: this.readiness.reasons,
-      connectionsMax: connectionsMax(this.#configuration),
+      connectionsMax: this.#connectionsMax,
+      openFiles: openFiles(),
       certificateEnds: this.#certificates.ends,
       memoryLimitBytes: memoryLimitBytes(),
       listening: this.#pool.listening,
@@ -280,7 +286,7 @@ export class EdgeNode {
    * @returns the keys that changed and need a new start
    */
   reload(next: Configuration): string[] {
-    const changed = keys.filter((key) => !isSame(key, this.#configuration, next));
+    const changed = changedKeys(this.#configuration, next);
     const { log } = this.#configuration;
     Object.assign(log, { level: next.log.level, connections: next.log.connections });
     this.#logger.setLevel(log.level);
@@ -363,20 +369,6 @@ export class EdgeNode {
 
 /** Why a start was given up. */
 class StoppedError extends Error {}
-
-function isSame(key: Key, before: Configuration, after: Configuration): boolean {
-  const read = (configuration: Configuration) =>
-    key.path === 'listeners'
-      ? configuration.listeners.map(withoutFiles)
-      : key.path.split('.').reduce((value: unknown, step) => (value as Record<string, unknown>)[step], configuration);
-  return JSON.stringify(read(before)) === JSON.stringify(read(after));
-}
-
-/** Of a listener, what takes effect at a start only: its certificates do at once. */
-function withoutFiles(listener: Listener): unknown {
-  const { tls } = listener;
-  return { ...listener, tls: tls === null ? null : { ...tls, certificates: [], clientCa: '' } };
-}
 
 /** Starts a node; resolves when it accepts connections. */
 export async function startNode(configuration: Configuration, options: NodeOptions): Promise<EdgeNode> {

@@ -13,7 +13,8 @@ export interface Sample<Source> {
 }
 
 interface RowText {
-  name: `dunlin_${string}`;
+  /** `process_`: what every program counts alike has the name that it has everywhere. */
+  name: `dunlin_${string}` | `process_${string}`;
   type: 'counter' | 'gauge' | 'histogram';
   help: string;
   labels: readonly string[];

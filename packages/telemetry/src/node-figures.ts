@@ -32,6 +32,8 @@ export interface NodeFigures {
   listening: number;
   /** Workers that died and were replaced. */
   replaced: number;
+  /** Sockets and files that the process has open, and may have; null where the system does not tell. */
+  openFiles: { open: number; max: number } | null;
   /** Connections that all workers together accept at most. */
   connectionsMax: number;
   /** One for each listener with TLS. */

@@ -11,6 +11,7 @@ import { slotsOf } from '../src/worker-region.ts';
 
 const listeners = ['tcp://127.0.0.1:1883', 'inside'];
 const node: NodeFigures = {
+  openFiles: { open: 40, max: 1024 },
   version: '1.2.3',
   runtime: 'v26.0.0',
   startedAt: 1_000_000,

@@ -55,6 +55,8 @@ export class Metrics {
   proxyHeadersRefused = 0;
   /** Connections over the most that one listener takes. */
   listenerFull = 0;
+  /** Connections over what the open files of the process leave room for. */
+  openFilesFull = 0;
   /** Packets that were read and never took effect, since their connection ended before their turn came. */
   packetsGivenUp = 0;
   publishesReceived = 0;

@@ -2,8 +2,8 @@ import type { ClientLog, Metrics } from '@dunlin/broker';
 
 /** Why a connection ended before its first MQTT byte. */
 export interface Refusal {
-  /** `handshake`: TLS or WebSocket did not come about. `proxy`: the PROXY header. `full`: the listener's own limit of connections. */
-  kind: 'handshake' | 'proxy' | 'full';
+  /** `handshake`: TLS or WebSocket did not come about. `proxy`: the PROXY header. `full`: the listener's own limit of connections. `files`: the limit of open files. */
+  kind: 'handshake' | 'proxy' | 'full' | 'files';
   address: string;
   reason: string;
   /** What the client asked for, and what this listener allows, where they can be named. */
@@ -35,7 +35,8 @@ export class RefusalLog {
       return;
     }
     if (kind === 'proxy') this.#metrics.proxyHeadersRefused++;
-    else this.#metrics.listenerFull++;
+    else if (kind === 'full') this.#metrics.listenerFull++;
+    else this.#metrics.openFilesFull++;
     const now = performance.now();
     const isWarning = now >= this.#quietUntil;
     if (isWarning) this.#quietUntil = now + quietMilliseconds;

@@ -3,6 +3,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import type { TLSSocket } from 'node:tls';
 import type { Broker, Logger } from '@dunlin/broker';
 import type { Listener, ListenerAddress } from '@dunlin/config';
+import type { ConnectionRoom } from '../connection-room.ts';
 import type { Peer } from './peer.ts';
 import { ProxyDoor } from './proxy-door.ts';
 import { type Refusal, RefusalLog } from './refusal.ts';
@@ -32,6 +33,7 @@ export interface SocketListenerOptions {
   logger: Logger;
   /** What `readTlsMaterial` gave for it; null where it has no TLS. */
   material: TlsMaterial | null;
+  room: ConnectionRoom;
 }
 
 /**
@@ -120,6 +122,12 @@ export class SocketListener {
   }
 
   #enter(socket: Socket): void {
+    if (!this.#options.room.enter(socket)) {
+      const reason = 'this process may open no more files: ulimit -n, LimitNOFILE=';
+      this.#refusals.add({ kind: 'files', address: formatPeer(socket), reason });
+      socket.destroy();
+      return;
+    }
     if (this.#proxy !== null) this.#proxy.enter(socket);
     else if (this.#tls !== null) this.#tls.enter(socket);
     else this.#established(socket);

@@ -20,6 +20,8 @@ export interface WorkerSetup {
   figures: SharedArrayBuffer;
   /** Where all workers count the refusals that the log says. */
   refusals: SharedArrayBuffer;
+  /** Connections of all workers, as `newConnectionCounts` made it. */
+  connectionCounts: SharedArrayBuffer;
   /** One for each listener of the configuration; null where it has no TLS. */
   tls: readonly (TlsMaterial | null)[];
 }

@@ -25,6 +25,7 @@ export interface PoolOptions {
   /** The last good texts, for a worker that begins now. */
   accessTexts(): AccessTexts | null;
   metrics: NodeMetrics;
+  connectionCounts: SharedArrayBuffer;
   /** Called when a worker has died, before its successor starts: what it owned is nobody's now. */
   releaseOwner(endpoint: EndpointId): Promise<void>;
   /** Certificates as they are now, one for each listener; null where it has no TLS. */
@@ -67,12 +68,21 @@ export class WorkerPool {
     await Promise.all(this.#seats.map((seat) => seat.thread.composed));
   }
 
-  /** Resolves with the addresses when every worker listens. Rejects, with all threads ended, when one cannot. After `load`. */
-  async start(): Promise<ListenerAddress[]> {
+  /** Resolves when every worker has opened the store and joined the others. Rejects, with all threads ended, when one cannot. After `load`. */
+  async prepare(): Promise<void> {
     try {
       await Promise.all(this.#seats.map((seat) => seat.thread.prepare()));
-      this.#isPrepared = true;
-      this.#options.changed();
+    } catch (error) {
+      await this.terminate();
+      throw error;
+    }
+    this.#isPrepared = true;
+    this.#options.changed();
+  }
+
+  /** Resolves with the addresses when every worker listens. Rejects, with all threads ended, when one cannot. After `prepare`. */
+  async start(): Promise<ListenerAddress[]> {
+    try {
       // The first one picks the ports that the configuration leaves open, and holds them while the others join.
       this.#addresses = await this.#seats[0].thread.listen(this.#addresses);
       await Promise.all(this.#seats.slice(1).map((seat) => seat.thread.listen(this.#addresses)));
@@ -196,6 +206,7 @@ export class WorkerPool {
       accessTexts: accessTexts(),
       figures: this.#options.metrics.attach(index),
       refusals: this.#refusals,
+      connectionCounts: this.#options.connectionCounts,
       tls: tls(),
     };
     const thread = new WorkerThread(setup, () => this.#options.changed());

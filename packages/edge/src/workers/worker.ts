@@ -30,6 +30,7 @@ import {
   listenerNames,
   type OpenLeases,
 } from '../compose.ts';
+import { ConnectionRoom } from '../connection-room.ts';
 import { SocketListener } from '../listeners/socket-listener.ts';
 import type { TlsMaterial } from '../listeners/tls-material.ts';
 import { surviveEscapedErrors } from './escaped-errors.ts';
@@ -69,6 +70,7 @@ class ServingWorker {
   readonly #figures: WorkerFigures;
   readonly #region: WorkerRegion;
   readonly #listeners: SocketListener[] = [];
+  readonly #room: ConnectionRoom;
   /** Resolves when the last connection that came through them is closed; null: they are open. */
   #listenersClosed: Promise<unknown> | null = null;
   /** Certificates by the place of their listener in the configuration, as they were last given. */
@@ -83,6 +85,7 @@ class ServingWorker {
     const { configuration, index } = setup;
     this.#setup = setup;
     this.#tls = [...setup.tls];
+    this.#room = new ConnectionRoom(setup.connectionCounts, index);
     this.#supervisor = supervisor;
     this.#logger = composeLogger(configuration, index);
     this.#adapterLogger = new StartLogger(this.#logger, index > 0);
@@ -282,6 +285,7 @@ class ServingWorker {
           address,
           broker: this.#parts.broker,
           logger: this.#logger,
+          room: this.#room,
           material,
         });
         this.#listenersAt.set(position, open);

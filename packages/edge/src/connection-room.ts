@@ -1,0 +1,44 @@
+import type { Socket } from 'node:net';
+
+/** The most, then what each worker has. */
+const mostAt = 0;
+const firstWorkerAt = 1;
+const noMost = 0x7fffffff;
+
+/** Shared by the threads of a node: how many connections its workers have, and may have together. */
+export function newConnectionCounts(workers: number): SharedArrayBuffer {
+  const memory = new SharedArrayBuffer((firstWorkerAt + workers) * Int32Array.BYTES_PER_ELEMENT);
+  new Int32Array(memory)[mostAt] = noMost;
+  return memory;
+}
+
+export function limitConnections(memory: SharedArrayBuffer, most: number): void {
+  Atomics.store(new Int32Array(memory), mostAt, Math.min(most, noMost));
+}
+
+/**
+ * Room for connections, of which all workers of a process have so much together as it may open files. Without it the system would refuse, and nobody would hear of
+ * it: libuv closes what it cannot take.
+ */
+export class ConnectionRoom {
+  readonly #counts: Int32Array;
+  readonly #own: number;
+  readonly #left: () => void;
+
+  /** `worker`: its place. Who sat there before has ended, with all its connections. */
+  constructor(memory: SharedArrayBuffer, worker: number) {
+    this.#counts = new Int32Array(memory);
+    this.#own = firstWorkerAt + worker;
+    Atomics.store(this.#counts, this.#own, 0);
+    this.#left = () => Atomics.sub(this.#counts, this.#own, 1);
+  }
+
+  /** Whether the connection may stay; it counts until it is closed, either way. */
+  enter(socket: Socket): boolean {
+    Atomics.add(this.#counts, this.#own, 1);
+    socket.once('close', this.#left);
+    let all = 0;
+    for (let at = firstWorkerAt; at < this.#counts.length; at++) all += Atomics.load(this.#counts, at);
+    return all <= Atomics.load(this.#counts, mostAt);
+  }
+}
