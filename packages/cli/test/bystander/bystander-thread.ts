@@ -6,8 +6,9 @@ import { parentPort, workerData } from 'node:worker_threads';
 const { host, port, clientId } = workerData as { host: string; port: number; clientId: string };
 const pingRequest = Buffer.from([0xc0, 0]);
 const connackBytes = 4;
-const waits: number[] = [];
+let waits: number[] = [];
 let running = true;
+let isLooked = false;
 let asked = 0;
 let connacked = 0;
 
@@ -22,22 +23,30 @@ socket.on('data', (bytes: Buffer) => {
   } else {
     waits.push(performance.now() - asked);
   }
-  if (!running) return finish();
+  if (!running) socket.destroy();
+  if (!running || isLooked) tell();
+  if (!running) return;
   asked = performance.now();
   socket.write(pingRequest);
 });
 socket.on('close', () => {
   if (running) throw new Error(`the bystander ${clientId} was disconnected after ${waits.length} answers`);
 });
-parentPort?.on('message', () => {
-  running = false;
+parentPort?.on('message', (word) => {
+  if (word === 'look') isLooked = true;
+  else running = false;
 });
 
-function finish(): void {
-  socket.destroy();
-  waits.sort((a, b) => a - b);
-  const longest = waits.at(-1) ?? 0;
-  parentPort?.postMessage({ longest, p99: waits[Math.floor(waits.length * 0.99)] ?? 0, count: waits.length });
+/** Of the answers since the last look, the one that was on its way at this one among them. */
+function tell(): void {
+  isLooked = false;
+  const sorted = waits.sort((a, b) => a - b);
+  waits = [];
+  parentPort?.postMessage({
+    longest: sorted.at(-1) ?? 0,
+    p99: sorted[Math.floor(sorted.length * 0.99)] ?? 0,
+    count: sorted.length,
+  });
 }
 
 function connectPacket(): Buffer {

@@ -11,31 +11,38 @@ export interface Waits {
 /** A client that wants nothing but to be answered, again and again, and notes how long it waits. On a thread of its own: what the test itself does is no part of it. */
 export class Bystander {
   readonly #thread: Worker;
-  readonly #finished: Promise<Waits>;
+  readonly #failed: Promise<never>;
 
   private constructor(thread: Worker) {
     this.#thread = thread;
-    this.#finished = new Promise((resolve, reject) => {
-      thread.on('message', (message) => typeof message === 'object' && resolve(message));
-      thread.on('error', reject);
-    });
-    this.#finished.catch(() => undefined); // told by `stop`
+    this.#failed = new Promise((_resolve, reject) => thread.once('error', reject));
+    this.#failed.catch(() => undefined); // told by whoever asks next
   }
 
   static async at(url: string, clientId: string): Promise<Bystander> {
     const { hostname, port } = new URL(url);
     const workerData = { host: hostname, port: Number(port), clientId };
-    const thread = new Worker(new URL('./bystander-thread.ts', import.meta.url), { workerData });
-    const bystander = new Bystander(thread);
-    await Promise.race([once(thread, 'message'), bystander.#finished]);
+    const bystander = new Bystander(new Worker(new URL('./bystander-thread.ts', import.meta.url), { workerData }));
+    await bystander.#message();
     return bystander;
   }
 
-  /** Rejects where its connection has ended. */
+  /** What it has waited since the last look. Rejects where its connection has ended, as `stop` does. */
+  look(): Promise<Waits> {
+    this.#thread.postMessage('look');
+    return this.#message();
+  }
+
   async stop(): Promise<Waits> {
     this.#thread.postMessage('stop');
-    const waits = await this.#finished;
+    const waits = await this.#message();
     await this.#thread.terminate();
     return waits;
+  }
+
+  /** What its thread says next. */
+  async #message(): Promise<Waits> {
+    const [waits] = await Promise.race([once(this.#thread, 'message'), this.#failed]);
+    return waits as Waits;
   }
 }

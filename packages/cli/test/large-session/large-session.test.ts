@@ -12,13 +12,18 @@ import { greet, publish, receive } from '../workers/conversation.ts';
 
 const filterCount = 20_000;
 const filtersPerPacket = 500;
-/** What is promised is a second and 20 ms; a machine that is busy with other tests has its own pauses. */
-const openMillisecondsMax = 4000;
-const waitMillisecondsMax = 1500;
+/** Over within a second, and nobody waits longer than 20 ms for it: what is measured here, with the way to and fro, on a machine that runs other tests. */
+const openMillisecondsMax = 3000;
+const waitMillisecondsMax = 100;
+/** Three nodes, Redis and NATS on one machine take the processor from each other. */
+const clusterWaitMillisecondsMax = 600;
+const roundsMax = 8;
 const figures = process.env.LARGE_SESSION_FIGURES !== undefined;
 
 const filter = (index: number): string => `fleet/${index % 100}/device-${index}/state`;
 const durable = { clientId: 'large', cleanStart: false, sessionExpirySeconds: 3600 };
+
+let published = 0;
 
 const directory = mkdtempSync(join(tmpdir(), 'dunlin-large-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -33,7 +38,7 @@ describe.each(stores)('%s', (_name, workers, words) => {
   test('taken over, taken up again and ended: nobody else waits', async () => {
     const node = await DoorNode.start(['tcp://127.0.0.1:0'], [...words, '--workers', String(workers)]);
     try {
-      await conversation([node.url(0)], workers * 3);
+      await conversation([node.url(0)], waitMillisecondsMax);
     } finally {
       await node.stop();
     }
@@ -42,45 +47,66 @@ describe.each(stores)('%s', (_name, workers, words) => {
 
 test('three nodes on Redis and NATS: taken over from node to node, nobody else waits', async () => {
   await using cluster = await Cluster.start({ nodes: 3 });
-  await conversation(
-    cluster.nodes.map(({ url }) => url),
-    3,
-  );
+  const urls = cluster.nodes.map(({ url }) => url);
+  await conversation(urls, clusterWaitMillisecondsMax);
 }, 90_000);
 
-/** The large client goes from one URL to the next. */
-async function conversation(urls: readonly string[], bystanderCount: number): Promise<void> {
-  const first = await WireClient.open(urls[0]);
-  await greet(first, durable);
-  await subscribeAll(first);
+interface Measured {
+  milliseconds: number;
+  /** The longest that anybody else has waited for an answer meanwhile. */
+  longest: number;
+}
+
+/**
+ * The large client goes from one URL to the next: taken over, and taken up again where its connection has ended. The best of a few rounds counts: a machine that
+ * is busy with other tests has pauses of its own.
+ */
+async function conversation(urls: readonly string[], waitMax: number): Promise<void> {
+  const at = (index: number): string => urls[index % urls.length];
+  let wire = await WireClient.open(at(0));
+  await greet(wire, durable);
+  await subscribeAll(wire);
   const bystanders: Bystander[] = [];
-  for (let i = 0; i < bystanderCount; i++) bystanders.push(await Bystander.at(urls[i % urls.length], `bystander-${i}`));
-
-  const second = await WireClient.open(urls[1 % urls.length]);
-  const takeover = await timeOf(() => greetPresent(second));
-  await first.untilClosed();
-  const third = await WireClient.open(urls[2 % urls.length]);
-  const takeoverAgain = await timeOf(() => greetPresent(third));
-  await second.untilClosed();
-  await expectInForce(third, urls[0]);
-
-  await third.drop();
-  const fourth = await WireClient.open(urls[0]);
-  const resume = await timeOf(() => greetPresent(fourth));
-  await expectInForce(fourth, urls[1 % urls.length]);
-
+  for (const url of urls) bystanders.push(await Bystander.at(url, `bystander of ${url}`));
+  const takeovers: Measured[] = [];
+  const resumes: Measured[] = [];
+  for (let round = 0; round < roundsMax && !(isWithin(takeovers, waitMax) && isWithin(resumes, waitMax)); round++) {
+    const before = wire;
+    wire = await WireClient.open(at(round + 1));
+    takeovers.push(await during(bystanders, () => greetPresent(wire)));
+    await before.untilClosed();
+    await expectInForce(wire, at(round));
+    await wire.drop();
+    wire = await WireClient.open(at(round + 1));
+    resumes.push(await during(bystanders, () => greetPresent(wire)));
+    await expectInForce(wire, at(round));
+  }
   // Ended by a clean start, and gone with it.
-  const last = await WireClient.open(urls[0]);
-  const end = await timeOf(() => greet(last, { clientId: 'large' }));
+  const last = await WireClient.open(at(0));
+  const end = await during(bystanders, () => greet(last, { clientId: 'large' }));
   await publish(last, { topic: filter(1), payload: 'to nobody', qos: 1 });
   await last.expectNothing();
-  const waits = await Promise.all(bystanders.map((bystander) => bystander.stop()));
+  for (const bystander of bystanders) await bystander.stop();
   await last.drop();
-  const longest = Math.max(...waits.map((wait) => wait.longest));
-  const p99 = Math.max(...waits.map((wait) => wait.p99));
-  if (figures) console.log(JSON.stringify({ takeover, takeoverAgain, resume, end, longest, p99 }));
-  expect(Math.max(takeover, takeoverAgain, resume, end)).toBeLessThan(openMillisecondsMax);
-  expect(longest).toBeLessThan(waitMillisecondsMax);
+  if (figures) console.log(JSON.stringify({ takeovers, resumes, end }));
+  expect(isWithin(takeovers, waitMax), `taken over: ${JSON.stringify(takeovers)}`).toBe(true);
+  expect(isWithin(resumes, waitMax), `taken up again: ${JSON.stringify(resumes)}`).toBe(true);
+}
+
+function isWithin(measured: readonly Measured[], waitMax: number): boolean {
+  const times = measured.map(({ milliseconds }) => milliseconds);
+  const waits = measured.map(({ longest }) => longest);
+  return Math.min(...times) < openMillisecondsMax && Math.min(...waits) < waitMax;
+}
+
+async function during(bystanders: readonly Bystander[], what: () => Promise<unknown>): Promise<Measured> {
+  for (const bystander of bystanders) await bystander.look();
+  const began = performance.now();
+  await what();
+  const milliseconds = performance.now() - began;
+  const waits: number[] = [];
+  for (const bystander of bystanders) waits.push((await bystander.look()).longest);
+  return { milliseconds: Math.round(milliseconds), longest: Math.round(Math.max(...waits)) };
 }
 
 async function subscribeAll(wire: WireClient): Promise<void> {
@@ -102,19 +128,21 @@ async function greetPresent(wire: WireClient): Promise<void> {
   expect(connack.sessionPresent).toBe(true);
 }
 
-async function timeOf(what: () => Promise<unknown>): Promise<number> {
-  const began = performance.now();
-  await what();
-  return Math.round(performance.now() - began);
-}
-
 /** With CONNACK all filters are in force, the first and the last of them, wherever a message comes from. */
 async function expectInForce(wire: WireClient, url: string): Promise<void> {
   const publisher = await WireClient.open(url);
   await greet(publisher, { clientId: 'publisher' });
+  const payload = `message ${++published}`;
   const topics = [0, filterCount / 2, filterCount - 1].map(filter);
-  for (const topic of topics) await publish(publisher, { topic, payload: 'x', qos: 1 });
-  const messages = await receive(wire, (received) => received.length === topics.length);
-  expect(messages.map(({ topic }) => topic).sort()).toEqual(topics.sort());
+  for (const topic of topics) await publish(publisher, { topic, payload, qos: 1 });
+  // Those of an earlier connection may come again.
+  const isNew = (message: { payload: Buffer }): boolean => message.payload.toString() === payload;
+  const messages = await receive(wire, (received) => received.filter(isNew).length === topics.length);
+  expect(
+    messages
+      .filter(isNew)
+      .map(({ topic }) => topic)
+      .sort(),
+  ).toEqual(topics.sort());
   await publisher.drop();
 }
