@@ -21,7 +21,7 @@ import type { HeldPacket } from '../held-packets.ts';
 import { nextTurn } from '../in-slices.ts';
 import type { Limits } from '../limits.ts';
 import type { LogCursor } from '../log-cursor.ts';
-import { type RetainedPage, type StoredSubscription, StoreError } from '../ports/store.ts';
+import { type Cursor, type RetainedPage, type StoredSubscription, StoreError } from '../ports/store.ts';
 import type { Session } from '../session.ts';
 import { addSubscription } from '../session-subscriptions.ts';
 import type { Subscription } from '../subscription.ts';
@@ -178,14 +178,18 @@ async function subscribeSome(
       )
     : null;
   if (session.ended) return false;
+  const owed: Cursor[] = [];
   for (let i = 0; i < granted.length; i++) {
     const { stored, request } = granted[i];
     const isNew = !session.subscriptions.has(stored.filter);
     const subscription = addSubscription(broker, session, stored, ends === null ? 0 : ends[i].lastSequence);
     if (subscription.cursor !== null) cursors.push(subscription.cursor);
+    if (subscription.cursor !== null && stored.qos === 0) owed.push(subscription.cursor.stored());
     if (wantsRetained(request, isNew)) replays.push(subscription);
   }
-  return true;
+  // Up to where the client is owed what was queued is known before it is told, whatever becomes of this worker.
+  if (owed.length > 0) await broker.store.update(session.key, { cursors: owed });
+  return !session.ended;
 }
 
 function tellRefused(connection: Connection, { filter, qos }: SubscriptionRequest, reasonCode: number): void {
