@@ -30,7 +30,7 @@ export const backplaneShape = {
     isSecret: true,
   }),
   passwordFile: fileKey(
-    'A file with the password of the user that `backplane.url` names, or with the token if it names none.',
+    'A file with the password of the user that `backplane.url` names, or with the token if it names none. This file and those below are read again at every connection.',
   ),
   credentialsFile: fileKey('A file with the JWT and key of a NATS user, as `nsc` makes it.'),
   tlsCaFile: fileKey("Authorities that NATS' certificate is checked against, PEM; the system's without it."),

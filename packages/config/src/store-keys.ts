@@ -37,7 +37,9 @@ export const storeShape = {
     defaultText: 'none',
     isSecret: true,
   }),
-  passwordFile: fileKey('A file with the password for Redis, instead of one in `store.url`.'),
+  passwordFile: fileKey(
+    'A file with the password for Redis, instead of one in `store.url`. This file and those below are read again at every connection.',
+  ),
   tlsCaFile: fileKey("Authorities that Redis' certificate is checked against, PEM; the system's without it."),
   tlsCertificateFile: fileKey('The certificate that is shown to Redis, PEM.'),
   tlsKeyFile: fileKey('The key of that certificate, PEM.'),

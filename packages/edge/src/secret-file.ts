@@ -2,6 +2,9 @@ import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Logger } from '@dunlin/broker';
 
+/** A file on a server that hangs must not keep a connection from being tried. */
+const readMilliseconds = 2000;
+
 /**
  * A file with a password, a certificate or a key, which others replace while the node runs: it is read whenever it is needed. One that cannot be read then, or is
  * empty, as while it is being written, stands for what it held before.
@@ -29,7 +32,7 @@ export class SecretFile {
   async read(): Promise<Buffer | null> {
     if (this.#path === '') return null;
     try {
-      const content = await readFile(this.#path);
+      const content = await readFile(this.#path, { signal: AbortSignal.timeout(readMilliseconds) });
       if (content.length === 0) throw new Error('the file is empty');
       this.#last = content;
       if (this.#isMissed) this.#logger.info(`a file for ${this.#server} can be read again`, { file: this.#path });

@@ -115,6 +115,9 @@ test('the cluster as one would write it: the node is not ready, says why, and is
     reasons: expect.arrayContaining(['backplane']),
     details: { backplane: expect.stringMatching(said) },
   });
+  // What the alert DunlinBackplaneUnreachable asks.
+  const metrics = await (await fetch(`${one.adminUrl}/metrics`)).text();
+  expect(metrics).toContain('dunlin_not_ready{reason="backplane"} 1\n');
   await server.reload(allowing(all, all));
   await started;
   expect(await (await fetch(`${one.adminUrl}/readyz`)).json()).toEqual({ ready: true, reasons: [] });

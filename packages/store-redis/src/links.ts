@@ -2,6 +2,7 @@ import { Redis } from 'ioredis';
 import type { Continuity } from './continuity.ts';
 import type { Settings } from './options.ts';
 import { addressText } from './redis-url.ts';
+import { createSentinelClient } from './sentinel-client.ts';
 import { ServerConnection } from './server-connection.ts';
 import type { Command, Link, Reply } from './turn.ts';
 
@@ -56,17 +57,6 @@ export class SingleLink implements OwnLink {
 
 async function createClient(settings: Settings): Promise<Redis> {
   const { target } = settings;
-  const connection = await settings.connection();
-  if (target.kind === 'standalone') return new Redis({ ...connection, ...target.addresses[0] });
-  return new Redis({
-    ...connection,
-    ...(await settings.sentinel()),
-    sentinels: target.addresses.map((address) => ({ ...address })),
-    name: target.masterName,
-    role: 'master',
-    sentinelRetryStrategy: () => null,
-    // Sentinels say at once that another server is master now; the old one itself goes on taking writes for some 10 s, and loses them.
-    failoverDetector: true,
-    enableTLSForSentinelMode: target.tls,
-  });
+  if (target.kind === 'sentinel') return createSentinelClient(settings);
+  return new Redis({ ...(await settings.connection()), ...target.addresses[0] });
 }
