@@ -4,7 +4,9 @@
 
 static MQTTAsync client = NULL;
 static struct connecting place;
-static int is_connected = 0;
+static int is_connected = 0, tries = 0;
+
+static void try_connection(void);
 
 static void connected(int session) {
   is_connected = 1;
@@ -21,14 +23,20 @@ static void on_connected5(void *context, MQTTAsync_successData5 *data) {
   connected(data->alt.connect.sessionPresent);
 }
 
+/* A connect right behind a lost connection fails at times with -1, before anything was sent: once more, as programs do. */
+static void refused(int code, int reason) {
+  if (code == -1 && tries-- > 0) try_connection();
+  else say("{\"event\":\"refused\",\"reason\":\"%d, 0x%02x\"}", code, reason);
+}
+
 static void on_refused(void *context, MQTTAsync_failureData *data) {
   (void)context;
-  say("{\"event\":\"refused\",\"reason\":\"%d\"}", data->code);
+  refused(data->code, 0);
 }
 
 static void on_refused5(void *context, MQTTAsync_failureData5 *data) {
   (void)context;
-  say("{\"event\":\"refused\",\"reason\":\"%d, 0x%02x\"}", data->code, data->reasonCode);
+  refused(data->code, data->reasonCode);
 }
 
 static void on_lost(void *context, char *cause) {
@@ -88,8 +96,7 @@ static void on_left5(void *context, MQTTAsync_successData5 *data) {
   on_left(NULL, NULL);
 }
 
-static void open_connection(const struct connecting *where) {
-  place = *where;
+static void try_connection(void) {
   char address[64];
   snprintf(address, sizeof address, place.is_websocket ? "ws://127.0.0.1:%d/mqtt" : "tcp://127.0.0.1:%d", place.port);
   if (client == NULL) {
@@ -127,6 +134,12 @@ static void open_connection(const struct connecting *where) {
   int code = MQTTAsync_connect(client, options);
   if (code != MQTTASYNC_SUCCESS) say("{\"event\":\"refused\",\"reason\":\"%d\"}", code);
   MQTTProperties_free(&properties);
+}
+
+static void open_connection(const struct connecting *where) {
+  place = *where;
+  tries = 3;
+  try_connection();
 }
 
 static void subscribe(const char *filter, int qos) {
