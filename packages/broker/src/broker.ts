@@ -127,7 +127,7 @@ export class Broker {
     this.clock = clock;
     this.logger = logger;
     this.warnings = new RareWarnings(clock, logger);
-    this.contested = new ContestedIdentifiers(clock, this.warnings);
+    this.contested = new ContestedIdentifiers(clock, this.warnings, metrics);
     this.metrics = metrics;
     this.limits = limits;
     this.tracer = options.tracer ?? null;
@@ -144,7 +144,7 @@ export class Broker {
     this.pendingWrites = new PendingWrites(clock, logger, metrics);
     this.writer = new SessionWriter(store, clock, logger, metrics);
     this.delivery = new SessionDelivery(store, this.writer, clock, logger, metrics, limits);
-    this.fatalMessages = new FatalMessages(logger, this.delivery);
+    this.fatalMessages = new FatalMessages(logger, metrics, this.delivery);
     this.delivery.tracer = this.tracer;
     this.appends = new AppendQueue(store, writerName(this.self), clock, logger, metrics, this.delivery);
     this.retained = new RetainedMessages(store, this.delivery, clock, logger);

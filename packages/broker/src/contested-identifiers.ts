@@ -3,6 +3,7 @@
  * Nobody is refused, since nobody can tell which of them is right; they are named in the log, and wait before they claim it.
  */
 import type { Clock } from './ports/clock.ts';
+import type { Metrics } from './ports/metrics.ts';
 import type { RareWarnings } from './rare-warnings.ts';
 
 /** Borne in a minute: a client in a bad network leaves connections behind. */
@@ -23,13 +24,15 @@ interface Contest {
 export class ContestedIdentifiers {
   private readonly clock: Clock;
   private readonly warnings: RareWarnings;
+  private readonly metrics: Metrics;
   private readonly contests = new Map<string, Contest>();
   private waiting: { dueAt: number; go: () => void }[] = [];
   private stop: (() => void) | null = null;
 
-  constructor(clock: Clock, warnings: RareWarnings) {
+  constructor(clock: Clock, warnings: RareWarnings, metrics: Metrics) {
     this.clock = clock;
     this.warnings = warnings;
+    this.metrics = metrics;
   }
 
   /** A client took the identifier from a connected one. `formerAddress`: empty if its owner did not say. */
@@ -39,6 +42,7 @@ export class ContestedIdentifiers {
     this.contests.set(clientId, contest);
     if (this.contests.size > identifiersMax) this.contests.delete(this.contests.keys().next().value as string);
     if (contest.takeovers <= borneMax) return;
+    this.metrics.contestedTakeovers++;
     this.warnings.warn('a client identifier is taken over again and again: several clients have it', clientId, {
       takeovers: contest.takeovers,
       address,

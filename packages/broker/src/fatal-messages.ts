@@ -4,6 +4,7 @@
  */
 import type { Connection } from './connection.ts';
 import type { Logger } from './ports/logger.ts';
+import type { Metrics } from './ports/metrics.ts';
 import type { OutboundInflight } from './ports/store.ts';
 import type { Session } from './session.ts';
 import type { SessionDelivery } from './session-delivery.ts';
@@ -22,11 +23,13 @@ interface Suspect {
 
 export class FatalMessages {
   private readonly logger: Logger;
+  private readonly metrics: Metrics;
   private readonly delivery: SessionDelivery;
   private readonly suspects = new Map<string, Suspect>();
 
-  constructor(logger: Logger, delivery: SessionDelivery) {
+  constructor(logger: Logger, metrics: Metrics, delivery: SessionDelivery) {
     this.logger = logger;
+    this.metrics = metrics;
     this.delivery = delivery;
   }
 
@@ -41,7 +44,8 @@ export class FatalMessages {
     }
     const known = this.suspects.get(clientId);
     if (known !== undefined && isOf(known, first)) {
-      if (++known.times === endsMax) void this.name(clientId, first);
+      if (++known.times >= endsMax) this.metrics.fatalMessages++;
+      if (known.times === endsMax) void this.name(clientId, first);
       return;
     }
     const { packetId, filter, sequence } = first;

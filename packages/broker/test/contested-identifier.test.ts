@@ -47,6 +47,7 @@ describe.each([
         expect(next.said()[0]).toMatch(/^connack 0x00/);
       }
       expect(said()).toHaveLength(1);
+      expect(workers.reduce((sum, { broker }) => sum + broker.metrics.contestedTakeovers, 0)).toBeGreaterThan(20);
     },
   );
 });

@@ -40,6 +40,8 @@ describe.each(endings)('a connection that %s', (_how, end) => {
         times: 3,
       })}`,
     ]);
+    // From the third on each is counted: it goes on.
+    expect(worker.broker.metrics.fatalMessages).toBe(4);
   });
 });
 

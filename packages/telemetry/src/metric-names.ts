@@ -62,6 +62,8 @@ export const metricRows: readonly MetricRow[] = [
   { name: 'dunlin_sessions_stored', type: 'gauge', merge: 'sum', labels: [], help: 'Durable sessions in the store, connected or not; told by the one worker of the cluster that looks after them, 0 elsewhere.', samples: one((m) => m.sessionsStored) },
   { name: 'dunlin_sessions_expired_total', type: 'counter', merge: 'sum', labels: [], help: 'Durable sessions that ended since their client did not come back in time.', samples: one((m) => m.sessionsExpired) },
   { name: 'dunlin_takeovers_total', type: 'counter', merge: 'sum', labels: [], help: 'Sessions that were taken over from another worker or node.', samples: one((m) => m.takeovers) },
+  { name: 'dunlin_contested_takeovers_total', type: 'counter', merge: 'sum', labels: [], help: 'Takeovers of client identifiers that had been taken over more than ten times in a minute: several clients have one.', samples: one((m) => m.contestedTakeovers) },
+  { name: 'dunlin_fatal_messages_total', type: 'counter', merge: 'sum', labels: [], help: 'Connections that ended after the same message had been sent, from the third in a row on: a client that may not bear that message, and gets it again each time.', samples: one((m) => m.fatalMessages) },
   { name: 'dunlin_wills_published_total', type: 'counter', merge: 'sum', labels: [], help: 'Wills that were published.', samples: one((m) => m.willsPublished) },
   { name: 'dunlin_wills_late_total', type: 'counter', merge: 'sum', labels: [], help: 'Wills that were not with everybody three seconds after the end of their connection: their client may be connected again, and say so, before they come.', samples: one((m) => m.willsLate) },
   // Subscriptions and routes

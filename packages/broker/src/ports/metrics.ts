@@ -81,6 +81,10 @@ export class Metrics {
   subscriptionsAdded = 0;
   subscriptionsRemoved = 0;
   takeovers = 0;
+  /** Takeovers of identifiers that are taken over again and again (contested-identifiers.ts). */
+  contestedTakeovers = 0;
+  /** Connections that ended over the same message as the two before them (fatal-messages.ts). */
+  fatalMessages = 0;
   willsPublished = 0;
   /** Connections that were sent away because the node ends (drain.ts). */
   drained = 0;
