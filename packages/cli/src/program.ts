@@ -30,16 +30,16 @@ export function buildProgram(): Command {
     .showSuggestionAfterError()
     .addHelpText('after', `\nExit codes:\n${codes.join('\n')}`);
   for (const command of commands) program.addCommand(command);
-  prepare(program);
+  prepare(program, 'dunlin');
   return program;
 }
 
 /** Every level of the tree throws instead of ending the process, and takes `--help`. */
-function prepare(command: Command): void {
-  command.exitOverride().showHelpAfterError('(--help shows what is allowed)');
+function prepare(command: Command, words: string): void {
+  command.exitOverride().showHelpAfterError(`(see ${words} --help)`);
   for (const child of command.commands) {
     child.helpCommand(false);
     if (!['pub', 'sub'].includes(child.name())) child.helpOption('--help', 'show this help');
-    prepare(child);
+    prepare(child, `${words} ${child.name()}`);
   }
 }

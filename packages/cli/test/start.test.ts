@@ -24,8 +24,7 @@ describe('dunlin start', () => {
     const started = await startBroker(['--workers', '2', '--node-id', 'a']);
     broker = started.broker;
     const [first, ready] = broker.log();
-    const listeners = ['tcp://127.0.0.1:0'];
-    expect(first).toMatchObject({ msg: 'dunlin', version: '0.1.0', node: 'a', workers: 2, store: 'memory', listeners });
+    expect(first).toMatchObject({ msg: 'dunlin starts', version: '0.1.0', node: 'a', workers: 2, store: 'memory' });
     expect(ready).toMatchObject({ msg: 'ready', node: 'a', listeners: [`tcp://127.0.0.1:${started.port}`] });
   });
 
@@ -64,7 +63,7 @@ describe('dunlin start', () => {
 
   test('a signal while it starts stops it, too', async () => {
     broker = new Dunlin(['start', '--listener', 'tcp://127.0.0.1:0', '--store', 'memory']);
-    await broker.until('"msg":"dunlin"');
+    await broker.until('"msg":"dunlin starts"');
     broker.child.kill('SIGTERM');
     expect((await broker.finished).code).toBe(0);
   });
@@ -83,12 +82,49 @@ describe('dunlin start', () => {
     expect(broker.child.exitCode).toBeNull();
   });
 
-  test('a port that is taken', async () => {
+  test.each(['1', '2'])('a port that is taken: which listener, and what to do (%s workers)', async (workers) => {
     const started = await startBroker(['--workers', '1']);
     broker = started.broker;
-    const second = await run(['start', '--store', 'memory', '--listener', `tcp://127.0.0.1:${started.port}`]);
+    const url = `tcp://127.0.0.1:${started.port}`;
+    const second = await run(['start', '--store', 'memory', '--workers', workers, '--listener', url]);
     expect(second.code).toBe(1);
-    expect(second.errors).toMatch(/EADDRINUSE/);
+    expect(second.errors).toMatch(
+      new RegExp(
+        `^dunlin: cannot listen at ${url}: .*EADDRINUSE.*; is another broker running\\?.* --listener tcp://127`,
+      ),
+    );
+  });
+
+  test('a wrong option: which help says what there is', async () => {
+    expect((await run(['pub', '--bogus'])).errors).toContain('(see dunlin pub --help)');
+    expect((await run(['config', 'check', '--bogus'])).errors).toContain('(see dunlin config check --help)');
+  });
+
+  test('a collector that is away is named with what is wrong, in a sentence', async () => {
+    const endpoint = ['--set', 'tracing.endpoint=http://127.0.0.1:1', '--set', 'tracing.sampledPerMillion=1000000'];
+    const started = await startBroker(['--workers', '1', ...endpoint]);
+    broker = started.broker;
+    await run(['pub', '-p', started.port, '-t', 'a', '-m', 'x']);
+    await broker.until('traces cannot be sent');
+    const { to, error } = broker.log().find(({ msg }) => msg === 'traces cannot be sent') as Record<string, string>;
+    expect(to).toContain('http://127.0.0.1:1');
+    expect(error).toMatch(/^connection refused/);
+  });
+
+  test('rules that are broken at SIGHUP are one line without a stack: the old ones stay', async () => {
+    const rules = join(directory, 'rules.yaml');
+    writeFileSync(rules, '- {allow: all, topics: "#", anonymous: true}\n');
+    const started = await startBroker(['--workers', '1', '--rules-file', rules]);
+    broker = started.broker;
+    writeFileSync(rules, '- {allow: all, usr: ann, topics: "#"}\n');
+    broker.child.kill('SIGHUP');
+    await broker.until('stay as they were');
+    expect(broker.log().at(-1)).toMatchObject({
+      level: 'error',
+      msg: 'configuration reloaded in part: passwords, keys and rules stay as they were',
+      error: expect.stringMatching(/rules\.yaml:1:16: unknown key usr/),
+    });
+    expect(broker.output).not.toContain('"msg":"configuration reloaded"');
   });
 
   test('through a link, as npm makes it', async () => {

@@ -63,7 +63,7 @@ async function start(file: string, words: readonly string[]): Promise<Started> {
   });
   const closed = once(child, 'close');
   await withDeadline(ready, () => `not ready:\n${text}`, patienceMilliseconds);
-  const first = text.split('\n').find((line) => line.includes('"msg":"dunlin"')) as string;
+  const first = text.split('\n').find((line) => line.includes('"msg":"dunlin starts"')) as string;
   started = { child, brokerPid: JSON.parse(first).pid, output: () => text, closed };
   return started;
 }

@@ -73,8 +73,9 @@ export class Certificates {
     this.#renewed(index, material);
   }
 
-  /** Reads the files again, of the paths that the configuration names now. A listener whose files cannot be used keeps what it has. */
-  reload({ listeners }: Configuration): void {
+  /** Reads the files again, of the paths that the configuration names now. A listener whose files cannot be used keeps what it has: then false. */
+  reload({ listeners }: Configuration): boolean {
+    let isWhole = true;
     for (const [index, listener] of this.#listeners.entries()) {
       const before = this.#materials[index];
       // Several may have the same URL where the system picks the port.
@@ -92,7 +93,9 @@ export class Certificates {
       } catch (error) {
         const reason = (error as Error).message;
         this.#logger.error('certificates were not reloaded', { listener: listener.name, reason });
+        isWhole = false;
       }
     }
+    return isWhole;
   }
 }

@@ -1,3 +1,4 @@
+import type { AccessTexts } from '@dunlin/auth';
 import { type Configuration, ConfigurationError, type Problem } from '@dunlin/config';
 import { isInCluster, isStoreRemote, readAccess } from './compose.ts';
 import { natsCredentials, redisCredentials, withPassword } from './credentials.ts';
@@ -8,9 +9,10 @@ const silent = { debug() {}, info() {}, warn() {}, error() {} };
 /**
  * Reads everything that a start reads beyond the configuration itself: users, rules, keys, certificates, and what stands in the URLs of servers. Nothing is opened
  * and nobody is asked.
+ * @returns what says who may enter and who may do what, for a node that starts with it
  * @throws ConfigurationError with everything that cannot be used
  */
-export async function checkFiles(configuration: Configuration): Promise<void> {
+export async function checkFiles(configuration: Configuration): Promise<AccessTexts | null> {
   const problems: Problem[] = [];
   const check = async (where: string, read: () => unknown): Promise<void> => {
     try {
@@ -19,7 +21,10 @@ export async function checkFiles(configuration: Configuration): Promise<void> {
       problems.push({ where, message: (error as Error).message, suggestion: '' });
     }
   };
-  await check('authentication, authorization and jwt', () => readAccess(configuration));
+  let accessTexts: AccessTexts | null = null;
+  await check('authentication, authorization and jwt', async () => {
+    accessTexts = await readAccess(configuration);
+  });
   for (const [index, listener] of configuration.listeners.entries())
     await check(`listeners[${index}]`, () => readTlsMaterial(listener));
   const { store, backplane } = configuration;
@@ -36,6 +41,7 @@ export async function checkFiles(configuration: Configuration): Promise<void> {
     () => isInCluster(configuration) && readNatsUrl(withPassword(backplane.url, backplane.passwordFile, 'token')),
   );
   if (problems.length > 0) throw new ConfigurationError(problems);
+  return accessTexts;
 }
 
 async function readRedisUrl(url: string): Promise<void> {

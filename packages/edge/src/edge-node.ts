@@ -19,6 +19,7 @@ import {
 } from './compose.ts';
 import { newConnectionCounts } from './connection-room.ts';
 import { NodeDrain } from './drain.ts';
+import { warnOfOpenFiles } from './file-modes.ts';
 import { refuseSharedPort } from './listeners/socket-listener.ts';
 import { connectionsMax, memoryLimitBytes } from './node-limits.ts';
 import { NodeStatus } from './node-status.ts';
@@ -33,6 +34,8 @@ const aliveMilliseconds = 2000;
 
 export interface NodeOptions {
   version: string;
+  /** What stands in the files that say who may enter, if it was read already; null: there are none. */
+  accessTexts?: AccessTexts | null;
 }
 
 /**
@@ -72,6 +75,7 @@ export class EdgeNode {
   constructor(configuration: Configuration, options: NodeOptions) {
     this.#configuration = configuration;
     this.#version = options.version;
+    this.#accessTexts = options.accessTexts ?? null;
     this.#logger = composeLogger(configuration, null);
     this.readiness = new NodeStatus(this.#logger);
     this.#admin =
@@ -142,8 +146,9 @@ export class EdgeNode {
     try {
       const { listeners, workers, admin } = this.#configuration;
       checkOpenFiles(this.#configuration);
-      this.#accessTexts = await readAccess(this.#configuration);
+      this.#accessTexts ??= await readAccess(this.#configuration);
       this.#certificates.open();
+      warnOfOpenFiles(this.#configuration, this.#logger);
       if (workers > 1) for (const listener of listeners) await refuseSharedPort(listener.address);
       if (this.#admin !== null) {
         this.#adminUrl = await this.#admin.listen(admin.address);
@@ -170,17 +175,16 @@ export class EdgeNode {
 
   /** The first line: what this node is. */
   #introduce(): void {
-    const { listeners, store, backplane, cluster, workers } = this.#configuration;
+    const { store, backplane, cluster, workers } = this.#configuration;
     const stores = {
       memory: 'memory',
       lmdb: `lmdb ${store.path} ${store.durability}`,
       redis: `${withoutSecrets(store.url)} ${store.durability}`,
     };
-    this.#logger.info('dunlin', {
+    this.#logger.info('dunlin starts', {
       version: this.#version,
       runtime: process.version,
       pid: process.pid,
-      listeners: listeners.map((listener) => listener.url),
       store: stores[store.kind],
       ...(isInCluster(this.#configuration) ? { backplane: withoutSecrets(backplane.url), cluster: cluster.name } : {}),
       workers,
@@ -292,27 +296,42 @@ export class EdgeNode {
     this.#logger.setLevel(log.level);
     this.#pool.setLog(log);
     Object.assign(this.#configuration.drain, next.drain);
-    this.#certificates.reload(next);
+    const isWhole = this.#certificates.reload(next);
     const applied = changed.filter((key) => key.reloads).map((key) => key.path);
     const needStart = changed.filter((key) => !key.reloads).map((key) => key.path);
-    this.#logger.info('configuration reloaded', { changed: applied });
-    void this.#reloadAccess();
+    void this.#tellReload(applied, isWhole);
     if (needStart.length > 0)
       this.#logger.warn('changed keys that take effect at the next start only', { keys: needStart });
     return needStart;
   }
 
-  /** Passwords, keys and rules are read again, from the same files. What is broken is not taken over, not even the rest of it. */
-  async #reloadAccess(): Promise<void> {
-    if (this.#accessTexts === null) return;
+  /** One line that says whether all is well. What certificates are broken was said already. */
+  async #tellReload(changed: string[], isWhole: boolean): Promise<void> {
+    const fault = await this.#reloadAccess();
+    if (fault !== null)
+      this.#logger.error('configuration reloaded in part: passwords, keys and rules stay as they were', {
+        error: fault,
+        changed,
+      });
+    else if (!isWhole) this.#logger.warn('configuration reloaded in part', { changed });
+    else this.#logger.info('configuration reloaded', { changed });
+  }
+
+  /**
+   * Passwords, keys and rules are read again, from the same files. What is broken is not taken over, not even the rest of it.
+   * @returns what is wrong; null: nothing
+   */
+  async #reloadAccess(): Promise<string | null> {
+    if (this.#accessTexts === null) return null;
     try {
       const texts = await readAccess(this.#configuration);
-      if (texts === null) return;
+      if (texts === null) return null;
       this.#accessTexts = texts;
       this.#pool.replaceAccess(texts);
       this.#logger.info('passwords, keys and rules reloaded');
+      return null;
     } catch (error) {
-      this.#logger.error('passwords, keys and rules stay as they were', { error });
+      return (error as Error).message;
     }
   }
 

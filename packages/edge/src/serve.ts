@@ -1,4 +1,4 @@
-import type { Configuration } from '@dunlin/config';
+import { type Configuration, ConfigurationError } from '@dunlin/config';
 import { EdgeNode, type NodeOptions } from './edge-node.ts';
 import { surviveEscapedErrors } from './workers/escaped-errors.ts';
 
@@ -46,7 +46,9 @@ function reload(node: EdgeNode, options: ServeOptions): void {
   try {
     node.reload(options.reload());
   } catch (error) {
-    node.logger.error('the configuration was not reloaded', { error });
+    // What an operator wrote needs no stack.
+    const isExplained = error instanceof ConfigurationError;
+    node.logger.error('the configuration was not reloaded', { error: isExplained ? error.message : error });
   }
 }
 

@@ -3,6 +3,7 @@ export { measuredStore } from './measured-store.ts';
 export type { CertificateEnd, NodeFigures, NotReadyReason } from './node-figures.ts';
 export { OutageLogger } from './outage-logger.ts';
 export { NodeMetrics } from './prometheus.ts';
+export { SpokenLines, spokenBytes } from './spoken-lines.ts';
 export { observeThread, watchThread } from './thread-watch.ts';
 export type { OtelTracer } from './tracing/otel-tracer.ts';
 export { startTracing } from './tracing/start-tracing.ts';

@@ -1,3 +1,4 @@
+import { isatty } from 'node:tty';
 import type { Logger } from '@dunlin/broker';
 import { destination, type Level, type Logger as Pino, pino, stdSerializers, stdTimeFunctions } from 'pino';
 import { formatPretty } from './pretty.ts';
@@ -12,6 +13,11 @@ export interface LogOptions {
   fields: Record<string, unknown>;
   /** File descriptor; standard output unless given. */
   descriptor?: number;
+}
+
+/** Terminals do, unless somebody has said that they shall not (https://no-color.org). */
+export function showsColours(isTerminal: boolean, { NO_COLOR, TERM }: NodeJS.ProcessEnv): boolean {
+  return isTerminal && (NO_COLOR ?? '') === '' && TERM !== 'dumb';
 }
 
 /** What a client, or a server, may put into one field of a line. */
@@ -44,8 +50,11 @@ export class NodeLogger implements Logger {
   readonly #pino: Pino;
 
   constructor(options: LogOptions) {
-    const out = destination({ fd: options.descriptor ?? 1, sync: true });
-    const target = options.format === 'json' ? out : { write: (line: string) => out.write(formatPretty(line)) };
+    const descriptor = options.descriptor ?? 1;
+    const out = destination({ fd: descriptor, sync: true });
+    const isColoured = showsColours(isatty(descriptor), process.env);
+    const target =
+      options.format === 'json' ? out : { write: (line: string) => out.write(formatPretty(line, isColoured)) };
     this.#pino = pino(
       {
         level: options.level,

@@ -1,31 +1,40 @@
 import type { Logger } from '@dunlin/broker';
+import { SpokenLines } from './spoken-lines.ts';
 
 /** Failures begin a moment before the connection is known to be lost: what was said so recently belongs to the same outage. */
 const recentMilliseconds = 10_000;
 
 /**
  * What the broker says of calls that the store did not take. While the store is away every session and every batch finds out for itself, several times a second: each
- * kind of line is written once in an outage, the others are for debugging, and the end of the outage says how many there were. A store that fails without being away is
- * said so every ten seconds.
+ * kind of line is written once in an outage, by one worker for all of the node; the others are for debugging, and the end of the outage says how many there were in this
+ * worker. A store that fails without being away is said so every ten seconds.
  */
 export class OutageLogger implements Logger {
   readonly #logger: Logger;
+  readonly #spoken: SpokenLines;
+  #awaySince = 0;
   #isAway = false;
   /** Kinds of lines, and when each was written. */
   readonly #saidAt = new Map<string, number>();
   #unsaid = 0;
 
-  constructor(logger: Logger) {
+  constructor(logger: Logger, spoken: SpokenLines = new SpokenLines()) {
     this.#logger = logger;
+    this.#spoken = spoken;
   }
 
   /** Called whenever the store comes or goes. */
   storeConnected(isConnected: boolean): void {
     if (this.#isAway === !isConnected) return;
     this.#isAway = !isConnected;
-    if (!isConnected) return;
-    if (this.#saidAt.size > 0)
-      this.#logger.info('the store is back', { kindsOfFailures: this.#saidAt.size, furtherFailures: this.#unsaid });
+    if (!isConnected) {
+      this.#awaySince = performance.now();
+      return;
+    }
+    const counts = { kindsOfFailures: this.#saidAt.size, furtherFailures: this.#unsaid };
+    const isMine = this.#saidAt.size > 0 && this.#spoken.isMine('the store is back', recentMilliseconds / 1000);
+    if (isMine) this.#logger.info('the store is back', counts);
+    else if (this.#saidAt.size > 0) this.#logger.debug('the store is back', counts);
     this.#saidAt.clear();
     this.#unsaid = 0;
   }
@@ -55,7 +64,8 @@ export class OutageLogger implements Logger {
     const saidAt = this.#saidAt.get(message);
     if (saidAt === undefined || (!this.#isAway && now - saidAt >= recentMilliseconds)) {
       this.#saidAt.set(message, now);
-      return true;
+      const sinceMilliseconds = this.#isAway ? now - this.#awaySince : 0;
+      if (this.#spoken.isMine(message, Math.ceil((sinceMilliseconds + recentMilliseconds) / 1000))) return true;
     }
     this.#unsaid++;
     return false;

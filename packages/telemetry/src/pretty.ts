@@ -1,8 +1,17 @@
-/** Fields that have a place of their own in a line, or are the same in every line of a terminal. */
+/** Fields that have a place of their own in a line. */
 const placed = new Set(['level', 'time', 'msg', 'node', 'worker']);
 
-/** One JSON line as a person reads it: `12:30:05.123 INFO  ready listeners=tcp://127.0.0.1:1883 workers=2`. Other text is left as it is. */
-export function formatPretty(line: string): string {
+/** What a terminal shows levels in; an escape sequence each. */
+const colours: Readonly<Record<string, string>> = {
+  DEBUG: '\x1b[90m',
+  INFO: '\x1b[32m',
+  WARN: '\x1b[33m',
+  ERROR: '\x1b[31m',
+};
+const plain = '\x1b[0m';
+
+/** One JSON line as a person reads it: `12:30:05.123 INFO  [a/1] ready listeners=tcp://127.0.0.1:1883`: node and worker. Other text is left as it is. */
+export function formatPretty(line: string, isColoured = false): string {
   let entry: Record<string, unknown>;
   try {
     entry = JSON.parse(line);
@@ -12,11 +21,13 @@ export function formatPretty(line: string): string {
   }
   const clock = String(entry.time).slice(11, 23);
   const level = String(entry.level).toUpperCase().padEnd(5);
-  const worker = entry.worker === undefined ? '' : ` [${entry.worker}]`;
+  const colour = isColoured ? (colours[level.trimEnd()] ?? '') : '';
+  const shownLevel = colour === '' ? level : `${colour}${level}${plain}`;
+  const speaker = [entry.node, entry.worker].filter((part) => part !== undefined).join('/');
   const fields = Object.entries(entry)
     .filter(([name]) => !placed.has(name))
     .map(([name, value]) => ` ${name}=${showField(value)}`);
-  return `${clock} ${level}${worker} ${entry.msg}${fields.join('')}\n`;
+  return `${clock} ${shownLevel} ${speaker === '' ? '' : `[${speaker}] `}${entry.msg}${fields.join('')}\n`;
 }
 
 function showField(value: unknown): string {

@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type LogFormat, NodeLogger } from '../src/index.ts';
+import { showsColours } from '../src/logger.ts';
+import { formatPretty } from '../src/pretty.ts';
 
 let directory: string;
 let descriptor: number;
@@ -50,7 +52,18 @@ test('lines for people', () => {
   const lines = written('pretty', (logger) =>
     logger.warn('store is slow', { milliseconds: 12, path: 'a b', url: 'tcp://x' }),
   );
-  expect(lines[0]).toMatch(/^[\d:.]{12} WARN {2}\[1\] store is slow milliseconds=12 path="a b" url=tcp:\/\/x$/);
+  expect(lines[0]).toMatch(/^[\d:.]{12} WARN {2}\[a\/1\] store is slow milliseconds=12 path="a b" url=tcp:\/\/x$/);
+});
+
+test('a terminal shows levels in colours, unless NO_COLOR says otherwise', () => {
+  const line = JSON.stringify({ level: 'error', time: '2026-01-01T12:00:00.123Z', node: 'a', msg: 'no' });
+  expect(formatPretty(line, true)).toBe('12:00:00.123 \x1b[31mERROR\x1b[0m [a] no\n');
+  expect(formatPretty(line)).toBe('12:00:00.123 ERROR [a] no\n');
+  expect(showsColours(true, {})).toBe(true);
+  expect(showsColours(false, {})).toBe(false);
+  expect(showsColours(true, { NO_COLOR: '1' })).toBe(false);
+  expect(showsColours(true, { NO_COLOR: '' })).toBe(true);
+  expect(showsColours(true, { TERM: 'dumb' })).toBe(false);
 });
 
 test('what a client may make as long as it likes is cut, whatever the field is called; errors are whole', () => {

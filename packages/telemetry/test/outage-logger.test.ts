@@ -1,6 +1,6 @@
 import type { Logger } from '@dunlin/broker';
 import { expect, test } from 'vitest';
-import { OutageLogger } from '../src/index.ts';
+import { OutageLogger, SpokenLines, spokenBytes } from '../src/index.ts';
 
 /** Lines as `level message`. */
 class Lines implements Logger {
@@ -56,4 +56,33 @@ test('what has nothing to do with the store is always said', () => {
   logger.warn('late');
   logger.warn('late');
   expect(written.lines).toEqual(['warn a packet', 'warn a packet', 'warn late', 'warn late']);
+});
+
+test('one worker speaks for all of its node', () => {
+  const memory = new SharedArrayBuffer(spokenBytes);
+  const workers = [0, 1, 2].map((index) => {
+    const written = new Lines();
+    return { written, logger: new OutageLogger(written, new SpokenLines(index, memory)) };
+  });
+  for (const { logger } of workers) {
+    logger.storeConnected(true);
+    logger.storeConnected(false);
+    logger.error('not stored', failed);
+  }
+  workers[2].logger.warn('not written', failed);
+  for (const { logger } of workers) logger.storeConnected(true);
+  const said = workers.map(({ written }) => written.lines.filter((line) => !line.startsWith('debug')));
+  expect(said).toEqual([['error not stored', 'info the store is back'], [], ['warn not written']]);
+});
+
+test('what another worker said is said again after a while, and by itself at once', () => {
+  const memory = new SharedArrayBuffer(spokenBytes);
+  const [one, other] = [new SpokenLines(0, memory), new SpokenLines(1, memory)];
+  expect([one.isMine('gone', 10, 1000), other.isMine('gone', 10, 1009), one.isMine('gone', 10, 1009)]).toEqual([
+    true,
+    false,
+    true,
+  ]);
+  expect(other.isMine('gone', 10, 1020)).toBe(true);
+  expect(other.isMine('back', 10, 1020)).toBe(true);
 });

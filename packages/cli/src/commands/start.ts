@@ -16,6 +16,6 @@ async function start(values: ConfigurationValues): Promise<void> {
   const reload = () => loadConfiguration(readSources(values)).configuration;
   // The other commands have no need of a broker, and start faster without it.
   const { checkFiles, serve } = await import('@dunlin/edge');
-  await checkFiles(configuration);
-  process.exit(await serve(configuration, { version, reload, starterGone: starterGone() }));
+  const accessTexts = await checkFiles(configuration);
+  process.exit(await serve(configuration, { version, reload, accessTexts, starterGone: starterGone() }));
 }

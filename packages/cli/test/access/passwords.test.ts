@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MosquittoSub, mosquittoPub } from '@dunlin/testkit';
@@ -119,6 +119,25 @@ describe('with a password file, through the front door', () => {
 });
 
 describe('a start', () => {
+  test('warns of secrets that every user can read, and of rules that every user can change; not of others', async () => {
+    const rules = join(directory, 'open-rules.yaml');
+    const open = join(directory, 'open-users');
+    writeFileSync(rules, '- {allow: all, topics: "#"}\n');
+    await run(['passwd', '-c', '-b', open, 'ann', 'secret']);
+    chmodSync(open, 0o644);
+    chmodSync(rules, 0o666);
+    const warned = await startBroker(['--workers', '1', '--password-file', open, '--rules-file', rules]);
+    const warnings = warned.broker.log().filter(({ level }) => level === 'warn');
+    warned.broker.child.kill('SIGKILL');
+    expect(warnings).toMatchObject([{ files: [`${open} (0644)`] }, { files: [`${rules} (0666)`] }]);
+    chmodSync(open, 0o600);
+    chmodSync(rules, 0o644);
+    const quiet = await startBroker(['--workers', '1', '--password-file', open, '--rules-file', rules]);
+    expect(quiet.broker.log().filter(({ level }) => level === 'warn')).toEqual([]);
+    quiet.broker.child.kill('SIGKILL');
+    await Promise.all([warned.broker.finished, quiet.broker.finished]);
+  });
+
   test('with a file that is broken', async () => {
     const file = join(directory, 'broken');
     writeFileSync(file, '# users\nann:plain\n');

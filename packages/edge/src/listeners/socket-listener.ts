@@ -4,6 +4,7 @@ import type { TLSSocket } from 'node:tls';
 import type { Broker, Logger } from '@dunlin/broker';
 import type { Listener, ListenerAddress } from '@dunlin/config';
 import type { ConnectionRoom } from '../connection-room.ts';
+import { listenError } from './listen-failure.ts';
 import type { Peer } from './peer.ts';
 import { ProxyDoor } from './proxy-door.ts';
 import { type Refusal, RefusalLog } from './refusal.ts';
@@ -230,7 +231,7 @@ export async function refuseSharedPort(address: ListenerAddress): Promise<void> 
   if (address.kind === 'unix' || address.port === 0) return;
   const probe = createServer();
   await new Promise<void>((resolve, reject) => {
-    probe.once('error', reject);
+    probe.once('error', (error) => reject(listenError(address, error)));
     probe.listen({ host: address.host, port: address.port }, () => probe.close(() => resolve()));
   });
 }

@@ -1,15 +1,21 @@
 import type { Logger } from '@dunlin/broker';
+import type { SpokenLines } from '@dunlin/telemetry';
+
+/** Workers notice that a server went away, or came back, within some seconds of each other. */
+const togetherSeconds = 10;
 
 /**
  * What the adapters of a worker say. While the node starts, its workers wait for the same servers with the same passwords: one of them speaks for all, and
- * the lines of the others are for debugging. Afterwards each speaks for itself.
+ * the lines of the others are for debugging. Afterwards each speaks for itself, but of what another has just said in the same words.
  */
 export class StartLogger implements Logger {
   readonly #logger: Logger;
+  readonly #spoken: SpokenLines;
   #isQuiet: boolean;
 
-  constructor(logger: Logger, isQuiet: boolean) {
+  constructor(logger: Logger, spoken: SpokenLines, isQuiet: boolean) {
     this.#logger = logger;
+    this.#spoken = spoken;
     this.#isQuiet = isQuiet;
   }
 
@@ -23,17 +29,19 @@ export class StartLogger implements Logger {
   }
 
   info(message: string, fields?: Record<string, unknown>): void {
-    if (this.#isQuiet) this.#logger.debug(message, fields);
-    else this.#logger.info(message, fields);
+    this.#write('info', message, fields);
   }
 
   warn(message: string, fields?: Record<string, unknown>): void {
-    if (this.#isQuiet) this.#logger.debug(message, fields);
-    else this.#logger.warn(message, fields);
+    this.#write('warn', message, fields);
   }
 
   error(message: string, fields?: Record<string, unknown>): void {
-    if (this.#isQuiet) this.#logger.debug(message, fields);
-    else this.#logger.error(message, fields);
+    this.#write('error', message, fields);
+  }
+
+  #write(level: 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown> | undefined): void {
+    const isSaid = this.#isQuiet || !this.#spoken.isMine(`${message} ${JSON.stringify(fields)}`, togetherSeconds);
+    this.#logger[isSaid ? 'debug' : level](message, fields);
   }
 }

@@ -22,6 +22,8 @@ export interface WorkerSetup {
   refusals: SharedArrayBuffer;
   /** Connections of all workers, as `newConnectionCounts` made it. */
   connectionCounts: SharedArrayBuffer;
+  /** … and remember what one of them has said for all. */
+  spoken: SharedArrayBuffer;
   /** One for each listener of the configuration; null where it has no TLS. */
   tls: readonly (TlsMaterial | null)[];
 }

@@ -2,7 +2,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { AccessTexts } from '@dunlin/auth';
 import { type DrainOptions, type EndpointId, type Logger, refusalMemoryBytes } from '@dunlin/broker';
 import type { Configuration, ListenerAddress } from '@dunlin/config';
-import type { NodeMetrics } from '@dunlin/telemetry';
+import { type NodeMetrics, spokenBytes } from '@dunlin/telemetry';
 import { EndpointNames } from '../endpoint-name.ts';
 import type { TlsMaterial } from '../listeners/tls-material.ts';
 import type { WorkerHealth, WorkerStatus } from './worker-message.ts';
@@ -48,6 +48,7 @@ export class WorkerPool {
   readonly #options: PoolOptions;
   readonly #names: EndpointNames;
   readonly #refusals = new SharedArrayBuffer(refusalMemoryBytes);
+  readonly #spoken = new SharedArrayBuffer(spokenBytes);
   #seats: Seat[] = [];
   #addresses: ListenerAddress[];
   #stopping = false;
@@ -207,6 +208,7 @@ export class WorkerPool {
       figures: this.#options.metrics.attach(index),
       refusals: this.#refusals,
       connectionCounts: this.#options.connectionCounts,
+      spoken: this.#spoken,
       tls: tls(),
     };
     const thread = new WorkerThread(setup, () => this.#options.changed());

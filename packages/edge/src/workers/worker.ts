@@ -9,6 +9,7 @@ import {
   type OtelTracer,
   OutageLogger,
   observeThread,
+  SpokenLines,
   WorkerFigures,
   WorkerRegion,
   watchThread,
@@ -31,6 +32,7 @@ import {
   type OpenLeases,
 } from '../compose.ts';
 import { ConnectionRoom } from '../connection-room.ts';
+import { listenError } from '../listeners/listen-failure.ts';
 import { SocketListener } from '../listeners/socket-listener.ts';
 import type { TlsMaterial } from '../listeners/tls-material.ts';
 import { surviveEscapedErrors } from './escaped-errors.ts';
@@ -88,8 +90,9 @@ class ServingWorker {
     this.#room = new ConnectionRoom(setup.connectionCounts, index);
     this.#supervisor = supervisor;
     this.#logger = composeLogger(configuration, index);
-    this.#adapterLogger = new StartLogger(this.#logger, index > 0);
-    this.#brokerLogger = new OutageLogger(this.#logger);
+    const spoken = new SpokenLines(index, setup.spoken);
+    this.#adapterLogger = new StartLogger(this.#logger, spoken, index > 0);
+    this.#brokerLogger = new OutageLogger(this.#logger, spoken);
     const names = listenerNames(configuration);
     this.#figures = new WorkerFigures(names);
     this.#region = new WorkerRegion(this.#figures, names, setup.figures);
@@ -292,7 +295,7 @@ class ServingWorker {
         this.#listeners.push(open);
         taken.push(await open.listen(configuration.workers > 1));
       } catch (error) {
-        this.report({ kind: 'failed', message: `cannot listen at ${listener.url}: ${(error as Error).message}` });
+        this.report({ kind: 'failed', message: listenError(address, error).message });
         return;
       }
     }

@@ -1,5 +1,6 @@
 import type { Logger, Metrics } from '@dunlin/broker';
 import { OtelTracer } from './otel-tracer.ts';
+import { collectorOf, describeFailure } from './trace-failure.ts';
 import type { TracingSettings } from './tracing-settings.ts';
 
 /** A collector that is away fails every few seconds: it is said so often. */
@@ -25,7 +26,10 @@ export async function startTracing(settings: TracingSettings, thread: TracedThre
       ? import('@opentelemetry/exporter-trace-otlp-http')
       : import('@opentelemetry/exporter-trace-otlp-proto'),
   ]);
-  api.diag.setLogger(diagnosticsTo(thread.logger), { logLevel: api.DiagLogLevel.WARN, suppressOverrideMessage: true });
+  api.diag.setLogger(diagnosticsTo(thread.logger, collectorOf(settings)), {
+    logLevel: api.DiagLogLevel.WARN,
+    suppressOverrideMessage: true,
+  });
   const own = resources.resourceFromAttributes({
     'service.name': 'dunlin',
     'service.version': thread.version,
@@ -44,10 +48,10 @@ export async function startTracing(settings: TracingSettings, thread: TracedThre
   return new OtelTracer(api, provider, settings, thread.version, thread.metrics);
 }
 
-function diagnosticsTo(logger: Logger) {
+function diagnosticsTo(logger: Logger, to: string) {
   let saidAt = Number.NEGATIVE_INFINITY;
   const say = (message: string, ...details: unknown[]): void => {
-    const fields = { error: [message, ...details.map(String)].join(' ') };
+    const fields = { to, error: [describeFailure(message), ...details.map(String)].join(' ') };
     const now = performance.now();
     if (now - saidAt < failureSaidEveryMilliseconds) {
       logger.debug('traces cannot be sent', fields);
