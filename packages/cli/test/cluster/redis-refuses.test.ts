@@ -127,3 +127,38 @@ test('a policy that evicts, set while nodes run, is said and counted, and takes 
   await node.says('Redis evicts nothing any more');
   await expect.poll(metric, { timeout: 10_000 }).toBe(1);
 });
+
+/** Renewing a lease is a write, and so is a burial: while all are refused, leases run out and nobody can be held for dead. */
+test('too few replicas: nodes whose leases have run out go on, and one that dies meanwhile is buried afterwards', {
+  timeout: 60_000,
+}, async () => {
+  await using cluster = await Cluster.start({ nodes: 2 });
+  const [a, b] = cluster.nodes;
+  const { redis } = cluster;
+  const will = { topic: 'wills', payload: Buffer.from('gone'), qos: 1, retain: false, properties: {} } as const;
+  await b.connect({ clientId: 'mortal', will });
+  const watcher = await a.connect({ clientId: 'watcher' });
+  await subscribe(watcher, 'wills', 1);
+  const subscriber = await b.connect({ clientId: 'subscriber' });
+  await subscribe(subscriber, 'live', 1);
+  const publisher = await a.connect({ clientId: 'publisher' });
+  const leases = () => redisCall(redis.url, ['KEYS', 'dunlin:{lease:*}:live']);
+  expect(await leases()).toMatch(/^\*2\r\n/);
+  await configure(redis, 'min-replicas-to-write', '1');
+  for (const node of [a, b]) await node.says('the lease could not be renewed');
+  await expect.poll(leases, { timeout: 10_000 }).toBe('*0\r\n');
+  // Each hears the other over NATS; messages between them are acknowledged.
+  await publish(publisher, { topic: 'live', payload: 'x', qos: 1 });
+  expect(await receiveTexts(subscriber, 1)).toEqual(['x']);
+  await b.kill();
+  await publish(publisher, { topic: 'nobody', payload: 'x', qos: 1 });
+  await configure(redis, 'min-replicas-to-write', '0');
+  await a.says('an endpoint is dead');
+  expect(await receiveTexts(watcher, 1)).toEqual(['gone']);
+  await expect.poll(leases, { timeout: 10_000 }).toMatch(/^\*1\r\n/);
+  for (const node of [a, b]) {
+    expect(node.lines('worker replaced')).toEqual([]);
+    expect(node.output).not.toContain('durable sessions are given up');
+  }
+  expect(a.lines('an endpoint is dead')).toHaveLength(1);
+});
