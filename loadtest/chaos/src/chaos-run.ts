@@ -83,7 +83,7 @@ export class ChaosRun {
     const { minutes, plan, say, signal } = this.#options;
     const { publishers, subscribers } = this.#makeClients(cluster);
     const clients: ChaosClient[] = [...publishers, ...subscribers];
-    const faults = new FaultRunner(cluster, clients, this.#chronicle, say);
+    const faults = new FaultRunner(cluster, clients, { chronicle: this.#chronicle, ledger: this.#ledger }, say);
     try {
       await this.#gather(publishers, subscribers);
       say(`${this.#time} ${clients.length} clients are connected`);

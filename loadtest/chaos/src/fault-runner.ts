@@ -1,8 +1,10 @@
+import { cp, rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Cluster, Program } from '@dunlin/cluster';
 import type { ChaosClient } from './chaos-client.ts';
 import type { Chronicle, DoneFault } from './chronicle.ts';
 import { describeFault, type Fault, type FaultKind } from './fault.ts';
+import type { Ledger } from './ledger.ts';
 
 /** Does the faults of a plan at their times, and writes down what was done. */
 export class FaultRunner {
@@ -11,16 +13,23 @@ export class FaultRunner {
   readonly #cluster: Cluster;
   readonly #clients: readonly ChaosClient[];
   readonly #chronicle: Chronicle;
+  readonly #ledger: Ledger;
   readonly #say: (line: string) => void;
   /** Faults that end by themselves, with what ends them. */
   readonly #lasting = new Map<NodeJS.Timeout, () => void>();
   /** Restarts that have not been seen yet. */
   readonly #restarting = new Set<Promise<void>>();
 
-  constructor(cluster: Cluster, clients: readonly ChaosClient[], chronicle: Chronicle, say: (line: string) => void) {
+  constructor(
+    cluster: Cluster,
+    clients: readonly ChaosClient[],
+    { chronicle, ledger }: { readonly chronicle: Chronicle; readonly ledger: Ledger },
+    say: (line: string) => void,
+  ) {
     this.#cluster = cluster;
     this.#clients = clients;
     this.#chronicle = chronicle;
+    this.#ledger = ledger;
     this.#say = say;
   }
 
@@ -62,6 +71,8 @@ export class FaultRunner {
         return this.#end(fault, this.#cluster.nats, fault.signal);
       case 'restart-redis':
         return this.#end(fault, this.#cluster.redis, fault.signal);
+      case 'older-redis':
+        return this.#setBack(fault);
       case 'pause-node':
         return this.#pause(fault, this.#cluster.node(fault.node).program);
       case 'move-clients':
@@ -80,6 +91,35 @@ export class FaultRunner {
     this.#restarting.add(back);
     void back.then(() => this.#restarting.delete(back));
     return true;
+  }
+
+  /** Redis goes on for a while, ends, and comes back with what its file was at the beginning. */
+  #setBack(fault: Extract<Fault, { readonly kind: 'older-redis' }>): boolean {
+    const { redis } = this.#cluster;
+    if (redis.state !== 'running') return false;
+    const done = this.#chronicle.begin(describeFault(fault));
+    const back = this.#comeBackOlder(fault.forMilliseconds).then(() => this.#finish(done));
+    this.#restarting.add(back);
+    void back.then(() => this.#restarting.delete(back));
+    return true;
+  }
+
+  async #comeBackOlder(milliseconds: number): Promise<void> {
+    const { redis, redisDirectory } = this.#cluster;
+    const copy = `${redisDirectory}-before`;
+    const from = this.#chronicle.now();
+    await cp(redisDirectory, copy, { recursive: true });
+    await delay(milliseconds);
+    const restarted = redis.untilRestarted();
+    if (redis.state === 'running' && redis.signal('SIGKILL')) {
+      // It is started again a second after its end.
+      while (redis.state === 'running') await delay(1);
+      await rm(redisDirectory, { recursive: true });
+      await cp(copy, redisDirectory, { recursive: true });
+      await restarted;
+      this.#ledger.wentBack(from, this.#chronicle.now());
+    }
+    await rm(copy, { recursive: true });
   }
 
   #pause(fault: Fault & { readonly forMilliseconds: number }, program: Program): boolean {

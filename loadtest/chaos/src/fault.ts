@@ -21,6 +21,7 @@ export type Fault = { readonly atMilliseconds: number } & (
   | { readonly kind: 'kill-node'; readonly node: string }
   | { readonly kind: 'pause-node'; readonly node: string; readonly forMilliseconds: number }
   | { readonly kind: 'restart-nats' | 'restart-redis'; readonly signal: 'SIGKILL' | 'SIGTERM' }
+  | { readonly kind: 'older-redis'; readonly forMilliseconds: number }
   | { readonly kind: LinkFaultKind; readonly node: string; readonly forMilliseconds: number }
   | { readonly kind: 'move-clients'; readonly moves: readonly Move[] }
 );
@@ -41,6 +42,8 @@ export const faultTable: readonly {
   { kind: 'pause-node', weight: 15, shortestMilliseconds: 1000, longestMilliseconds: 8000 },
   { kind: 'restart-nats', weight: 8, shortestMilliseconds: 3000, longestMilliseconds: 3000 },
   { kind: 'restart-redis', weight: 8, shortestMilliseconds: 3000, longestMilliseconds: 3000 },
+  // A copy of its file is taken, and what it has taken since is lost.
+  { kind: 'older-redis', weight: 20, shortestMilliseconds: 500, longestMilliseconds: 5000 },
   { kind: 'cut-nats', weight: 14, shortestMilliseconds: 200, longestMilliseconds: 8000 },
   { kind: 'cut-redis', weight: 14, shortestMilliseconds: 200, longestMilliseconds: 8000 },
   { kind: 'freeze-nats', weight: 7, shortestMilliseconds: 200, longestMilliseconds: 8000 },
@@ -56,6 +59,8 @@ export function describeFault(fault: Fault): string {
     case 'restart-nats':
     case 'restart-redis':
       return `${fault.kind} (${fault.signal})`;
+    case 'older-redis':
+      return `${fault.kind} (SIGKILL, and back with its file of ${fault.forMilliseconds} ms before)`;
     case 'move-clients':
       return `move-clients ${fault.moves.map(({ client, how, door }) => `${client} ${how} to ${door}`).join(', ')}`;
     default:

@@ -39,6 +39,8 @@ export interface Stream {
   readonly received: Set<number>;
   /** Acknowledged to the publisher, and not here. */
   readonly missing: Set<number>;
+  /** Missing, and acknowledged at a time that the store has lost. */
+  readonly givenUp: Set<number>;
   readonly arrivals: Arrival[];
   highest: number;
   /** Since when an ephemeral subscriber is there; null: it is not. */
@@ -66,6 +68,20 @@ export interface Verdict {
   outOfOrder: number;
 }
 
+/** From the time that the store has come back to, until it was back: what was done meanwhile may be undone. */
+export interface Setback {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What a store that came back older has cost: outside its promises. */
+export interface SetbackCount {
+  /** Acknowledged messages that a durable audience never got. */
+  readonly givenUp: number;
+  /** QoS 2 messages that came again. */
+  readonly duplicatesQos2: number;
+}
+
 /** What a client with a session of the connection's length was told, which is promised nothing beyond that. */
 export interface EphemeralCount {
   delivered: number;
@@ -76,6 +92,8 @@ export interface EphemeralCount {
   readonly gaps: { readonly stream: Stream; readonly message: Message }[];
 }
 
+/** What a client has acknowledged is in the store so much later at most, or a paused node has it still to write. */
+const writtenMilliseconds = 10_000;
 const examplesMax = 20;
 /** More wrong arrivals than this are counted, not kept. */
 const wrongKeptMax = 1000;
@@ -84,6 +102,10 @@ const wrongKeptMax = 1000;
 export class Ledger {
   readonly ephemeral: EphemeralCount = { delivered: 0, missed: 0, outOfOrder: 0, gaps: [] };
   readonly audiences: readonly Audience[];
+  readonly setbacks: Setback[] = [];
+  /** Packet identifiers of QoS 2 that came with another message before they were released. */
+  reusedIdentifiers = 0;
+  #undoneQos2 = 0;
   readonly #records = new Map<string, TopicRecord>();
   readonly #streams = new Map<Audience, Map<string, Stream>>();
   readonly #streamsOfTopic = new Map<string, Stream[]>();
@@ -121,6 +143,7 @@ export class Ledger {
         record,
         received: new Set<number>(),
         missing: new Set<number>(),
+        givenUp: new Set<number>(),
         arrivals: [],
         highest: 0,
         joinedAt: null,
@@ -167,12 +190,35 @@ export class Ledger {
     }
   }
 
+  /** The store has come back as it was at `from`; `to`: now. */
+  wentBack(from: number, to: number): void {
+    this.setbacks.push({ from, to });
+    for (const { missing, givenUp, record } of this.#allStreams())
+      for (const sequence of missing) {
+        if ((record.messages[sequence - 1].acknowledgedAt ?? 0) < from) continue;
+        missing.delete(sequence);
+        givenUp.add(sequence);
+      }
+  }
+
+  /** Whether a store that came back older explains that something which was done at one time was done again at another. */
+  #isUndone(first: number, again: number): boolean {
+    return this.setbacks.some(({ from, to }) => first > from - writtenMilliseconds && first < to && again > from);
+  }
+
+  get setbackCount(): SetbackCount {
+    let givenUp = 0;
+    for (const stream of this.#allStreams()) givenUp += stream.givenUp.size;
+    return { givenUp, duplicatesQos2: this.#undoneQos2 };
+  }
+
   /** A message was handed to an application. False: nobody sent it, or it was not asked for. */
   arrived(audience: Audience, topic: string, arrival: Arrival): boolean {
     const stream = this.#streams.get(audience)?.get(topic);
     if (stream === undefined || arrival.sequence > stream.record.messages.length) return false;
     stream.arrivals.push(arrival);
     stream.missing.delete(arrival.sequence);
+    stream.givenUp.delete(arrival.sequence);
     if (stream.received.has(arrival.sequence)) {
       this.#again(stream, arrival);
       return true;
@@ -190,6 +236,11 @@ export class Ledger {
     if (!stream.audience.isDurable) return;
     if (Math.min(stream.audience.qos, stream.record.qos) < 2) {
       this.#counts.duplicatesQos1++;
+      return;
+    }
+    const first = stream.arrivals.find(({ sequence }) => sequence === arrival.sequence);
+    if (this.#isUndone(first?.at ?? 0, arrival.at)) {
+      this.#undoneQos2++;
       return;
     }
     this.#counts.duplicatesQos2++;
@@ -272,5 +323,17 @@ export function verdictLine(verdict: Verdict, back: number, clients: number): st
     `duplicates qos1 ${duplicatesQos1} qos2 ${duplicatesQos2}`,
     `out of order ${outOfOrder}`,
     `clients back ${back}/${clients}`,
+  ].join(', ');
+}
+
+/** What became of messages while the store was older than it had been. */
+export function setbackLine({ setbacks, setbackCount, reusedIdentifiers }: Ledger): string {
+  const { givenUp, duplicatesQos2 } = setbackCount;
+  const milliseconds = setbacks.reduce((sum, { from, to }) => sum + to - from, 0);
+  return [
+    `Redis came back older ${setbacks.length} times, by ${(milliseconds / 1000).toFixed(1)} s together`,
+    `given up ${givenUp} deliveries of what was acknowledged in that time`,
+    `QoS 2 messages again ${duplicatesQos2}`,
+    `under identifiers not released ${reusedIdentifiers}`,
   ].join(', ');
 }

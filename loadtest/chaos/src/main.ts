@@ -7,7 +7,7 @@ import { MissingProgramError, nodeId, nodesMax } from '@dunlin/cluster';
 import { type ChaosResult, ChaosRun, ChaosStartError } from './chaos-run.ts';
 import { ephemeralGaps, evidence } from './evidence.ts';
 import { describeFault, faultTable } from './fault.ts';
-import { verdictLine } from './ledger.ts';
+import { setbackLine, verdictLine } from './ledger.ts';
 import { makePlan } from './plan.ts';
 import { makeRoster } from './roster.ts';
 
@@ -23,6 +23,8 @@ const usage = `npm run chaos -- [options]
   --every SECONDS    the mean time between two faults (2)
   --groups           with three durable members of a shared subscription to everything
   --freeze           with connections to NATS and Redis that stay open and pass nothing, beside those that are reset
+  --older-store      with Redis coming back with an older file: what it had confirmed since is given up and counted, and everything after its
+                     return has to arrive
   --plan             prints the plan of faults and ends
   --logs DIR         where programs write their logs (a temporary folder, which stays only when something is wrong)
 
@@ -42,6 +44,7 @@ const options = {
   every: { type: 'string', default: '2' },
   groups: { type: 'boolean', default: false },
   freeze: { type: 'boolean', default: false },
+  'older-store': { type: 'boolean', default: false },
   plan: { type: 'boolean', default: false },
   logs: { type: 'string' },
   help: { type: 'boolean', short: 'h', default: false },
@@ -97,7 +100,15 @@ async function run(): Promise<number> {
   const roster = makeRoster(settings);
   const clients = roster.publishers.length + roster.subscribers.length;
   const nodeIds = Array.from({ length: nodes }, (_, index) => nodeId(index));
-  const plan = makePlan({ seed, minutes, nodes: nodeIds, clients, everyMilliseconds, freezes: freeze });
+  const plan = makePlan({
+    seed,
+    minutes,
+    nodes: nodeIds,
+    clients,
+    everyMilliseconds,
+    freezes: freeze,
+    olderStore: settings['older-store'],
+  });
   if (settings.plan) {
     for (const fault of plan) print(`${(fault.atMilliseconds / 1000).toFixed(3)} s ${describeFault(fault)}`);
     return 0;
@@ -160,6 +171,7 @@ async function report(
   print(
     `ephemeral subscribers, promised no more than their connections: delivered ${delivered}, missed ${missed}, out of order ${outOfOrder}`,
   );
+  if (ledger.setbacks.length > 0) print(setbackLine(ledger));
   for (const gap of ephemeralGaps(ledger, chronicle)) print(`  ${gap}`);
   if (unfinished > 0) print(`not acknowledged to the end: ${unfinished} messages`);
   if (away.length > 0) print(`not back: ${away.join(', ')}`);

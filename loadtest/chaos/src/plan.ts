@@ -13,8 +13,12 @@ export interface PlanOptions {
   readonly everyMilliseconds: number;
   /** With connections that stay open and silent, beside those that are reset. */
   readonly freezes: boolean;
+  /** Redis also comes back with an older file. */
+  readonly olderStore: boolean;
 }
 
+/** From the end of a server until it serves again. */
+const restartMilliseconds = 3000;
 /** Clients moved at once. */
 const movesMax = 5;
 const moveKinds: readonly MoveKind[] = ['reconnect', 'takeover', 'drop'];
@@ -39,7 +43,9 @@ function nextGap(random: SeededRandom, meanMilliseconds: number): number {
 
 /** One fault on something that is whole at that time; when all that was drawn is broken already, clients move. */
 function drawFault(random: SeededRandom, at: number, busy: Map<string, number>, options: PlanOptions): Fault {
-  const rows = faultTable.filter(({ kind }) => options.freezes || !kind.startsWith('freeze-'));
+  const rows = faultTable.filter(({ kind }) =>
+    kind === 'older-redis' ? options.olderStore : options.freezes || !kind.startsWith('freeze-'),
+  );
   let ticket = random.between(
     1,
     rows.reduce((sum, { weight }) => sum + weight, 0),
@@ -53,13 +59,16 @@ function drawFault(random: SeededRandom, at: number, busy: Map<string, number>, 
   const kind = row?.kind ?? 'move-clients';
   const target = targetOf(kind, node);
   if (target === null || (busy.get(target) ?? 0) > at) return drawMoves(random, at, options);
-  busy.set(target, at + forMilliseconds);
+  // It is away for as long as after any other end.
+  busy.set(target, at + forMilliseconds + (kind === 'older-redis' ? restartMilliseconds : 0));
   switch (kind) {
     case 'kill-node':
       return { atMilliseconds: at, kind, node };
     case 'restart-nats':
     case 'restart-redis':
       return { atMilliseconds: at, kind, signal: random.pick(['SIGKILL', 'SIGTERM'] as const) };
+    case 'older-redis':
+      return { atMilliseconds: at, kind, forMilliseconds };
     default:
       return { atMilliseconds: at, kind: kind as LinkFaultKind | 'pause-node', node, forMilliseconds };
   }
@@ -71,8 +80,10 @@ function targetOf(kind: FaultKind, node: string): string | null {
     case 'move-clients':
       return null;
     case 'restart-nats':
-    case 'restart-redis':
       return kind;
+    case 'restart-redis':
+    case 'older-redis':
+      return 'restart-redis';
     case 'kill-node':
     case 'pause-node':
       return node;

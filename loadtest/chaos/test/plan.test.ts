@@ -9,6 +9,7 @@ const options: PlanOptions = {
   clients: 40,
   everyMilliseconds: 2000,
   freezes: true,
+  olderStore: true,
 };
 
 test('the same seed gives the same plan, another seed another one', () => {
@@ -36,11 +37,15 @@ test('without freezes no connection is frozen', () => {
   expect([...kinds].filter((kind) => kind.startsWith('freeze-'))).toEqual([]);
 });
 
+test('without older stores Redis keeps what it has', () => {
+  expect(makePlan({ ...options, olderStore: false }).some(({ kind }) => kind === 'older-redis')).toBe(false);
+});
+
 test('durations are within the table, and nothing falls on what is broken already', () => {
   const rows = new Map(faultTable.map((row) => [row.kind, row]));
   const whole = new Map<string, number>();
   for (const fault of makePlan(options)) {
-    if (!('forMilliseconds' in fault)) continue;
+    if (!('forMilliseconds' in fault) || fault.kind === 'older-redis') continue;
     const row = rows.get(fault.kind);
     expect(fault.forMilliseconds).toBeGreaterThanOrEqual(row?.shortestMilliseconds ?? Number.NaN);
     expect(fault.forMilliseconds).toBeLessThanOrEqual(row?.longestMilliseconds ?? Number.NaN);

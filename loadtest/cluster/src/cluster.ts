@@ -50,6 +50,8 @@ export class Cluster {
   readonly nodes: readonly ClusterNode[];
   readonly nats: Program;
   readonly redis: Program;
+  /** Where Redis has its file. */
+  readonly redisDirectory: string;
   readonly haproxy: Program;
   readonly ports: ClusterPorts;
   /** The folder of the logs. */
@@ -57,10 +59,11 @@ export class Cluster {
   readonly #data: string;
   #stopped: Promise<void> | null = null;
 
-  private constructor(parts: Pick<Cluster, 'nodes' | 'nats' | 'redis' | 'haproxy' | 'ports' | 'logs'>, data: string) {
+  private constructor(parts: Parts, data: string) {
     this.nodes = parts.nodes;
     this.nats = parts.nats;
     this.redis = parts.redis;
+    this.redisDirectory = parts.redisDirectory;
     this.haproxy = parts.haproxy;
     this.ports = parts.ports;
     this.logs = parts.logs;
@@ -149,6 +152,9 @@ async function all(starts: readonly Promise<void>[]): Promise<void> {
   if (failed !== undefined) throw failed.reason;
 }
 
+/** What a cluster is made of. */
+type Parts = Pick<Cluster, 'nodes' | 'nats' | 'redis' | 'redisDirectory' | 'haproxy' | 'ports' | 'logs'>;
+
 interface Assembly {
   readonly ports: ClusterPorts;
   readonly ids: readonly string[];
@@ -179,7 +185,7 @@ function redisArguments(port: number, directory: string): string[] {
 async function assemble(
   options: ClusterOptions,
   { ports, ids, data, files }: Assembly,
-  make: (parts: Pick<Cluster, 'nodes' | 'nats' | 'redis' | 'haproxy' | 'ports' | 'logs'>) => Cluster,
+  make: (parts: Parts) => Cluster,
 ): Promise<Cluster> {
   const redisDirectory = join(data, 'redis');
   await mkdir(redisDirectory);
@@ -215,5 +221,5 @@ async function assemble(
     const node = program(id, process.execPath, [...conditions, dunlinCommand, ...args], isReadyLine);
     nodes.push({ id, ...ports.nodes[index], program: node, links });
   }
-  return make({ nodes, nats, redis, haproxy, ports, logs });
+  return make({ nodes, nats, redis, redisDirectory, haproxy, ports, logs });
 }

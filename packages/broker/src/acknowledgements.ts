@@ -13,6 +13,11 @@ export abstract class Awaited {
     if (--this.waits === 0) this.ready();
   }
 
+  /** A client waits, which keeps the message until then and sends it again otherwise. */
+  get isOfClient(): boolean {
+    return false;
+  }
+
   /** The store refused it, since the publisher's session belongs to somebody else now. It never becomes ready. */
   refused(): void {}
 
@@ -45,6 +50,10 @@ export class AwaitedForOthers extends Awaited {
     this.others = others;
   }
 
+  override get isOfClient(): boolean {
+    return this.others.every((other) => other.isOfClient);
+  }
+
   protected override ready(): void {
     for (const other of this.others) other.settle();
   }
@@ -71,6 +80,10 @@ export class PendingAcknowledgement extends Awaited {
     this.connection = connection;
     this.type = type;
     this.packetId = packetId;
+  }
+
+  override get isOfClient(): boolean {
+    return true;
   }
 
   override refused(): void {

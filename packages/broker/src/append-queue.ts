@@ -68,6 +68,21 @@ export class AppendQueue {
     return this.gathered.length + (this.batch?.length ?? 0);
   }
 
+  /**
+   * The store has lost what it had taken before: publishes of clients that wait are not stored, and nobody is told that they are. Their clients have to be sent away, and
+   * send them again, in their order; stored now they would come before those that are lost. What nobody else has stays.
+   */
+  giveUpPublishes(): void {
+    const isKept = ({ acknowledgement }: PendingAppend): boolean => acknowledgement?.isOfClient !== true;
+    this.gathered = this.gathered.filter(isKept);
+    if (this.batch === null || !this.isFailed) return;
+    // Another batch: the store may know this one, as it was.
+    this.gathered = [...this.batch.filter(isKept), ...this.gathered];
+    this.batch = null;
+    this.isFailed = false;
+    this.sendGathered();
+  }
+
   /** Resolves when nothing is under way. */
   idle(): Promise<void> {
     if (this.batch === null && this.gathered.length === 0) return Promise.resolve();

@@ -110,7 +110,7 @@ export class Broker {
   readonly sysTopics: SysTopics;
   readonly pendingWrites: PendingWrites;
   private readonly duties: Duties;
-  private readonly connections = new Set<Connection>();
+  readonly connections = new Set<Connection>();
   private stopping = false;
   private draining: Drain | null = null;
   /** False: this worker does not know whether others hold it for dead; durable sessions are refused. */

@@ -103,6 +103,7 @@ export class DurableFilters {
   /** The store has gone back, and nobody here follows a log any more: loads again what there is. */
   setBack(): void {
     this.isSetBack = true;
+    this.followed.forgetEnds();
     this.stale = true;
     this.missing.clear();
   }

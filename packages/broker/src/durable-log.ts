@@ -16,10 +16,18 @@ export interface LogReader {
 /** Logs with local readers, for looking at their ends in turn (log-ends.ts). */
 export class FollowedLogs {
   readonly list: DurableLog[] = [];
+  /** How often what was known of ends was forgotten. */
+  forgotten = 0;
 
   add(log: DurableLog): void {
     log.followedAt = this.list.length;
     this.list.push(log);
+  }
+
+  /** What was known of the ends of logs, followed ones and others, may be of messages that the store has lost. */
+  forgetEnds(): void {
+    this.forgotten++;
+    for (const log of this.list) log.forgetEnd();
   }
 
   /** In one step; the last one takes its place. */
@@ -44,6 +52,8 @@ export class DurableLog {
   suspectedEnd = 0;
   /** Where the log ended when it was noticed that it had gone back; -1: it never has. */
   setBackTo = -1;
+  /** Of `followed.forgotten`, when its end was known last. */
+  private forgotten: number;
   /** Its place among the followed logs. */
   followedAt = 0;
   private readonly followed: FollowedLogs;
@@ -53,10 +63,14 @@ export class DurableLog {
     this.lastSequence = lastSequence;
     this.heard = lastSequence;
     this.followed = followed;
+    this.forgotten = followed.forgotten;
   }
 
   addReader(reader: LogReader): void {
-    if (this.readers.length === 0) this.followed.add(this);
+    if (this.readers.length === 0) {
+      if (this.forgotten !== this.followed.forgotten) this.forgetEnd();
+      this.followed.add(this);
+    }
     reader.readerAt = this.readers.length;
     this.readers.push(reader);
   }
@@ -88,6 +102,13 @@ export class DurableLog {
     this.heard = sequence;
     this.suspectedEnd = 0;
     this.setBackTo = sequence;
+  }
+
+  forgetEnd(): void {
+    this.forgotten = this.followed.forgotten;
+    this.lastSequence = 0;
+    this.heard = 0;
+    this.suspectedEnd = 0;
   }
 
   /** The log goes further than any frame has told: readers that believed to be at its end read it. */

@@ -27,6 +27,13 @@ export class GivenUpSessions {
     return durable.length;
   }
 
+  /** Whoever waits for an acknowledgement is sent away without it: the store may have had the message, and lost it. */
+  private giveUpPublishes(): void {
+    for (const connection of [...this.broker.connections])
+      if (connection.acknowledgements !== null && connection.acknowledgements.length > 0)
+        connection.disconnect(...storeIsOlder);
+  }
+
   /** Every session ends here without a word to the store. */
   giveUpAll(): void {
     for (const session of [...this.broker.sessions.all()]) this.giveUp(session, withoutLease);
@@ -51,9 +58,11 @@ export class GivenUpSessions {
 
   /** The store has told that it went back. Numbers that logs give from here on are none that were lost: nobody but the sessions here has to start over. */
   storeSetBack(what: string): void {
-    const { metrics, logger, durableFilters, hasLease } = this.broker;
+    const { metrics, logger, durableFilters, hasLease, appends } = this.broker;
     metrics.storeSetbacks++;
     const sessions = hasLease ? this.giveUpDurable(storeIsOlder) : 0;
+    this.giveUpPublishes();
+    appends.giveUpPublishes();
     if (hasLease) this.release();
     durableFilters.setBack();
     logger.error('the store has gone back: it came from an older copy, or empty; durable sessions start over', {

@@ -22,6 +22,7 @@ describe.each([3, 4, 5] as const)('version %i', (version) => {
     ['payload', publish('t', 'second', 2, 1)],
     ['topic', publish('u', 'first', 2, 1)],
     ['length', publish('t', 'firs', 2, 1)],
+    ['payload with DUP', publish('t', 'second', 2, 1, { dup: true })],
     ['end of a long payload', publish('t', `${'x'.repeat(5000)}y`, 2, 1)],
   ])('another %s after a lost connection is a new message, and said in the log', async (_what, second) => {
     const { worker } = await World.alone();

@@ -146,3 +146,23 @@ test('a server of a Cluster starts again with less than it had, the others go on
   expect(new Set(counts)).toEqual(new Set([2, 3]));
   for (const [[sequence]] of results) expect(sequence === 3 || sequence > numbersPerEra).toBe(true);
 });
+
+/** Seen to fail before: the store was asked for its file between the append and what the session was to remember of it, and the message that came next was taken for that one. */
+test('a producer number that is given anew is another message where its content is another', async () => {
+  const server = await redis();
+  const { store } = process(server.url);
+  await store.open();
+  await durable(store, 'subscriber', 'log');
+  await durable(store, 'publisher');
+  const append = async (payload: string, digest: number): Promise<number> => {
+    const producer = { clientId: 'publisher', number: 1, digest };
+    const [[sequence]] = await store.append([message('log', payload, { producer })], now);
+    return sequence;
+  };
+  expect(await append('first', 11)).toBe(1);
+  expect(await append('first', 11)).toBe(-1);
+  expect(await append('second', 22)).toBe(2);
+  expect(await append('second', 22)).toBe(-2);
+  expect(await append('of nobody knows what', 0)).toBe(-2);
+  expect(await logOf(store, 'log')).toEqual(['first', 'second']);
+});

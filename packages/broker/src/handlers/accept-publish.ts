@@ -57,7 +57,8 @@ export function acceptAgain(
 ): void {
   const pending = new PendingAcknowledgement(connection, 5, packetId);
   connection.pendingAcknowledgements().add(pending);
-  connection.broker.router.routeAgain(publication, match, session, pending, { clientId: session.clientId, number });
+  const producer = { clientId: session.clientId, number, digest: contentDigest(publication) };
+  connection.broker.router.routeAgain(publication, match, session, pending, producer);
   connection.acknowledgementPending();
   pending.settle();
 }
@@ -71,7 +72,7 @@ function rememberInbound(session: Session, packetId: number, publication: Public
   }
   const number = ++session.producerNumber;
   session.inboundInflight.add(packetId, number, digest);
-  return { producer: { clientId: session.clientId, number }, inbound: { key: session.key, packetId, digest } };
+  return { producer: { clientId: session.clientId, number, digest }, inbound: { key: session.key, packetId, digest } };
 }
 
 /** Sends PUBACK or PUBREC now, or behind those that still wait [MQTT-4.6.0-2], [MQTT-4.6.0-3]. */

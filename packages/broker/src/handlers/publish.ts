@@ -89,7 +89,8 @@ export function handlePublish(
   }
   const packetId = view.packetId;
   if (publication.qos === 2 && session.inbound?.has(packetId)) {
-    if (!view.dup && session.inbound.isOther(packetId, contentDigest(publication)))
+    // DUP or not: a repetition says the same. With DUP it may be one that a store which came back older has lost.
+    if (session.inbound.isOther(packetId, contentDigest(publication)))
       receivedAnew(connection, session, publication, packetId);
     else receivedAgain(connection, session, publication, match, packetId);
     if (publication.span !== null) endPublish(publication, 0);

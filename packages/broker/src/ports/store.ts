@@ -196,8 +196,11 @@ export interface AppendRequest {
   record: Uint8Array;
   /** Infinity: never. */
   expiresAt: number;
-  /** QoS 2: each log refuses a number of this producer that it has already taken (P2). */
-  producer: { clientId: string; number: number } | null;
+  /**
+   * QoS 2: each log refuses a number of this producer that it has already taken (P2). A store that may go back, and then gives a session numbers again, does so only where the
+   * digest is the same as well; absent, or 0: of any content.
+   */
+  producer: { clientId: string; number: number; digest?: number } | null;
   /** QoS 2 of a durable session: packet identifier, producer number and digest are remembered in the session together with the append. */
   inbound: { key: SessionKey; packetId: number; digest: number } | null;
 }

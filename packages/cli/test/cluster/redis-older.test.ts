@@ -111,11 +111,16 @@ test.each([
   await takeAll(subscriber, b, session, new Set(['lost 49']));
   await cluster.redis.kill();
   await b.says('not ready: store unavailable');
-  // They wait, and are the first to be written.
+  // It is not told that they are stored, and sends them again: they are the first to be written.
   const names = Array.from({ length: 200 }, (_, number) => `after ${number}`);
-  for (const [number, payload] of names.entries())
-    sendPublish(publisher, { topic: 'orders', payload, qos: 1 }, number + 1);
+  const sendAll = (wire: WireClient): void => {
+    for (const [number, payload] of names.entries())
+      sendPublish(wire, { topic: 'orders', payload, qos: 1 }, number + 1);
+  };
+  sendAll(publisher);
   await cluster.redis.restart();
+  await publisher.expectPacket({ type: 'disconnect', reasonCode: 0x8b }, 20_000);
+  sendAll(await a.connect({ clientId: 'publisher' }));
   const came = await takeAll(subscriber, b, session, new Set(names));
   const after = came.filter((text) => text.startsWith('after'));
   expect(qos === 2 ? after : [...new Set(after)]).toEqual(names);

@@ -4,7 +4,7 @@
 -- ARGV  1: bytes, all numbers big-endian:
 --         u16 shards; for each: f64 first number of its era, u16 logs; for each log: u16 length, filter
 --         u32 runs; for each: u32 log (counted from 1 over all shards), u32 messages, u32 bytes of their records, u8 kind,
---         u32 length, chunk; if kind is 1, with a producer: u32 length, producer, f64 number; 2: nothing is appended
+--         u32 length, chunk; if kind is 1, with a producer: u32 length, producer, f64 number, u32 digest; 2: nothing is appended
 --       2: batch  3: part of it, counted from 0  4: milliseconds for which the batch is remembered
 -- Gives one number per run: the log number of its first message; 0: the filter is not durable; negated: the number under which
 --       it stands already, its producer number having been taken, or this part of the batch having come before. A run with a producer has one message.
@@ -85,21 +85,25 @@ local results, streams = {}, 3 * shards
 local runs
 runs, at = unpack('>I4', blob, at)
 for run = 1, runs do
-  local log, messages, size, kind, chunk, producer, number
+  local log, messages, size, kind, chunk, producer, number, digest
   log, messages, size, kind, chunk, at = unpack('>I4I4I4BI4c0', blob, at)
-  if kind == 1 then producer, number, at = unpack('>I4c0d', blob, at) end
+  if kind == 1 then producer, number, digest, at = unpack('>I4c0dI4', blob, at) end
   local first = 0
   if last[log] and kind ~= 2 then
     first = following(last[log], eras[shardOf[log]])
     if producer then
       local shard = shardOf[log]
       local prefix, member = taken(shard, producer, number, filterOf[log])
-      local sequence = member and tonumber(string.sub(member, #prefix + 1))
-      if sequence and sequence > base[log] then
+      local sequence, known
+      if member then sequence, known = string.match(string.sub(member, #prefix + 1), '^(%d+)%z?(%d*)$') end
+      sequence, known = tonumber(sequence), tonumber(known)
+      -- Other content under the number: it was given anew, to a session that had gone back.
+      local isOther = known and known ~= 0 and digest ~= 0 and known ~= digest
+      if sequence and sequence > base[log] and not isOther then
         first = -sequence
       else
         if member then call('ZREM', KEYS[3 * shard], member) end
-        call('ZADD', KEYS[3 * shard], 0, prefix .. string.format('%.0f', first))
+        call('ZADD', KEYS[3 * shard], 0, prefix .. string.format('%.0f', first) .. '\0' .. string.format('%.0f', digest))
       end
     end
     if first > 0 then
