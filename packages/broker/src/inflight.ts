@@ -163,55 +163,56 @@ export class OutboundInflight {
   }
 }
 
-/** QoS 2 packet identifiers that the client has not released, each with the producer number of its message (0: none needed). */
+/** A QoS 2 message that the client has not released. */
+interface Unreleased {
+  /** 0: none needed. */
+  producerNumber: number;
+  /** What it says (content-digest.ts). */
+  digest: number;
+  /** It came on a former connection. */
+  isFormer: boolean;
+  /** A former owner took it in, and may not have handed it on. */
+  isDoubtful: boolean;
+}
+
+/** QoS 2 messages that the client has not released, by packet identifier. One map: four of them cost a message 80 ns more, a tenth of what it costs at all. */
 export class InboundInflight {
-  private readonly numbers = new Map<number, number>();
-  /** Packet identifiers of those that a former owner took in, and may not have handed on. */
-  private readonly doubtful = new Set<number>();
-  /** What each message says (content-digest.ts). */
-  private readonly digests = new Map<number, number>();
-  /** Those that came on a former connection. */
-  private readonly former = new Set<number>();
+  private readonly messages = new Map<number, Unreleased>();
+  private formerCount = 0;
 
   get count(): number {
-    return this.numbers.size;
+    return this.messages.size;
   }
   /** Those that came on this connection. */
   get countHere(): number {
-    return this.numbers.size - this.former.size;
+    return this.messages.size - this.formerCount;
   }
   has(packetId: number): boolean {
-    return this.numbers.has(packetId);
+    return this.messages.has(packetId);
   }
   add(packetId: number, producerNumber: number, digest: number): void {
-    this.numbers.set(packetId, producerNumber);
-    this.digests.set(packetId, digest);
+    this.messages.set(packetId, { producerNumber, digest, isFormer: false, isDoubtful: false });
   }
   delete(packetId: number): boolean {
-    this.doubtful.delete(packetId);
-    this.former.delete(packetId);
-    this.digests.delete(packetId);
-    return this.numbers.delete(packetId);
+    if (this.formerCount > 0 && this.messages.get(packetId)?.isFormer === true) this.formerCount--;
+    return this.messages.delete(packetId);
   }
   /** What the store has. `isDoubtful`: it may not have been handed on to everybody. */
   restore(stored: readonly StoredInbound[], isDoubtful: boolean): void {
-    for (const { packetId, producerNumber, digest } of stored) {
-      this.numbers.set(packetId, producerNumber);
-      this.digests.set(packetId, digest);
-      this.former.add(packetId);
-      if (isDoubtful) this.doubtful.add(packetId);
-    }
+    for (const { packetId, producerNumber, digest } of stored)
+      this.messages.set(packetId, { producerNumber, digest, isFormer: true, isDoubtful });
+    this.formerCount += stored.length;
   }
   /** Whether the message under this identifier is known to be another than one that says this. */
   isOther(packetId: number, digest: number): boolean {
-    const known = this.digests.get(packetId) ?? unknownDigest;
+    const known = this.messages.get(packetId)?.digest ?? unknownDigest;
     return known !== unknownDigest && known !== digest;
   }
   /** The producer number of one that is in doubt, which it is not any more; null: it is not. */
   takeDoubt(packetId: number): number | null {
-    return this.doubtful.delete(packetId) ? (this.numbers.get(packetId) ?? null) : null;
-  }
-  entries(): [number, number][] {
-    return [...this.numbers];
+    const message = this.messages.get(packetId);
+    if (message === undefined || !message.isDoubtful) return null;
+    message.isDoubtful = false;
+    return message.producerNumber;
   }
 }
