@@ -11,6 +11,8 @@ const secondMilliseconds = 1000;
 const batchMax = 500;
 /** Asked each second what is due, the store tells what is due until it is asked again, and that is done at its time. */
 const lookAheadMilliseconds = 1250;
+/** Where much is due at times of its own, what comes in this time is done together. */
+const looksApartMilliseconds = 100;
 /** Trimming, and looking after groups: every so many seconds. */
 const slowEverySeconds = 5;
 
@@ -21,6 +23,9 @@ export class Duties {
   private seconds = 0;
   /** Of the next look before its second. */
   private stopAlarm: (() => void) | null = null;
+  private lookedAt = 0;
+  /** Duties that were found due while they ran. */
+  private readonly missed = new Set<string>();
 
   constructor(broker: Broker) {
     this.broker = broker;
@@ -78,6 +83,7 @@ export class Duties {
   }
 
   private look(): void {
+    this.lookedAt = this.broker.clock.now();
     this.run('looking for what is due', () => this.lookForDue());
   }
 
@@ -91,10 +97,16 @@ export class Duties {
     this.setAlarm(Math.min(...Object.values(due).filter((at) => at > now)));
   }
 
-  /** Looks again when something was done: there may be more than is taken at once, and a session's end makes its will due. */
+  /** Looks again when something was done, for what comes next: at once when there may be more already, than is taken at once or since. */
   private runAll(what: string, duty: () => Promise<number>): void {
+    if (this.running.has(what)) {
+      this.missed.add(what);
+      return;
+    }
     this.run(what, async () => {
-      if ((await duty()) > 0) this.broker.clock.nextTurn(() => this.look());
+      const count = await duty();
+      if (this.missed.delete(what) || count >= batchMax) this.broker.clock.nextTurn(() => this.look());
+      else if (count > 0) this.setAlarm(this.lookedAt);
     });
   }
 
@@ -103,7 +115,8 @@ export class Duties {
     this.stopAlarm = null;
     if (at === Number.POSITIVE_INFINITY || this.stops.length === 0) return;
     const { clock } = this.broker;
-    this.stopAlarm = clock.every(Math.ceil(at - clock.now()), () => {
+    const wait = Math.max(at, this.lookedAt + looksApartMilliseconds) - clock.now();
+    this.stopAlarm = clock.every(Math.max(1, Math.ceil(wait)), () => {
       this.setAlarm(Number.POSITIVE_INFINITY);
       this.look();
     });
@@ -135,7 +148,11 @@ export class Duties {
     const { broker } = this;
     const ended = await broker.store.expireSessions(broker.clock.now(), batchMax);
     broker.metrics.sessionsExpired += ended.length;
-    if (ended.length > 0) broker.durableFilters.markStale();
+    if (ended.length > 0) {
+      broker.durableFilters.markStale();
+      // Of those that had one.
+      this.runAll('publishing due wills', () => this.publishDueWills());
+    }
     return ended.length;
   }
 

@@ -30,7 +30,7 @@ describe.each([0, 1, 137, 499, 750, 999])('something begins %i ms after a look',
     await client.drop();
     await world.clock.pass(delay * 1000 - 1);
     expect(watcher.said()).toEqual([]);
-    await world.clock.pass(2);
+    await world.clock.pass(101);
     expect(watcher.said()).toEqual(['publish will gone q1 #1']);
   });
 
@@ -42,7 +42,7 @@ describe.each([0, 1, 137, 499, 750, 999])('something begins %i ms after a look',
     await world.clock.pass(2999);
     expect(await world.store.countSessions()).toBe(1);
     expect(watcher.said()).toEqual([]);
-    await world.clock.pass(2);
+    await world.clock.pass(101);
     expect(await world.store.countSessions()).toBe(0);
     expect(watcher.said()).toEqual(['publish will gone q1 #1']);
   });
@@ -52,7 +52,7 @@ describe.each([0, 1, 137, 499, 750, 999])('something begins %i ms after a look',
     await workers[0].connect('p').then((publisher) => publisher.send(publish('$delayed/2/t', 'x', 1, 1)));
     await world.clock.pass(1999);
     expect(watcher.said()).toEqual([]);
-    await world.clock.pass(2);
+    await world.clock.pass(101);
     expect(watcher.said()).toEqual(['publish t x q1 #1']);
   });
 });
@@ -65,9 +65,29 @@ test('more than are taken at once', async () => {
   for (let i = 0; i < 1200; i++) await (await withWill(worker, `c${i}`, 2, 2)).drop();
   await world.clock.pass(1999);
   expect(watcher.said()).toEqual([]);
-  await world.clock.pass(2);
+  await world.clock.pass(101);
   expect(watcher.received()).toHaveLength(1200);
   expect(await world.store.countSessions()).toBe(0);
+});
+
+test('what is due at a thousand times of a second is done together, ten times a second at most', async () => {
+  const { world, worker } = await World.alone();
+  const watcher = await watch(worker);
+  await world.clock.pass(5000);
+  for (let i = 0; i < 200; i++) {
+    await (await withWill(worker, `c${i}`, 2, 100)).drop();
+    await world.clock.pass(5);
+  }
+  worker.gate.calls.length = 0;
+  const came: number[] = [];
+  for (let passed = 0; passed < 20; passed++) {
+    await world.clock.pass(100);
+    came.push(watcher.received().length);
+  }
+  expect(came.reduce((sum, count) => sum + count)).toBe(200);
+  expect(Math.max(...came)).toBeLessThanOrEqual(40);
+  const asked = worker.gate.calls.filter((method) => /due/i.test(method));
+  expect(asked.length).toBeLessThanOrEqual(2 * 22);
 });
 
 test('while nothing is due the store is asked once a second, also when much waits for later', async () => {
