@@ -277,10 +277,13 @@ export interface BrokerParts {
   refusals: RefusalAllowance;
 }
 
-/** Null: nothing is traced, and nothing is loaded for it. Throws TracingError for variables that cannot be followed. */
+/** Null: nothing is traced, and nothing is loaded for it. Of variables that are not understood one worker speaks for all. */
 export async function composeTracer(setup: WorkerSetup, logger: Logger, metrics: Metrics) {
   const { configuration, version, endpoint } = setup;
-  const settings = tracingSettings(configuration.tracing, process.env);
+  const settings = tracingSettings(configuration.tracing, process.env, (variable, given, allowed, instead) => {
+    const message = `${variable} is not understood: given "${given}", allowed: ${allowed}; used instead: ${instead}`;
+    if (setup.index === 0) logger.warn(message);
+  });
   if (settings === null) return null;
   return startTracing(settings, { nodeId: configuration.nodeId, endpoint, version, logger, metrics });
 }

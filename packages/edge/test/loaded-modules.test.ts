@@ -27,6 +27,6 @@ test('what is looked for would be found', () => {
   const names = loaded(`const { startTracing, tracingSettings } = await import('@dunlin/telemetry');
     const keys = { endpoint: 'http://127.0.0.1:1', sampledPerMillion: 0, spansPerSecondMax: 1, writeContext: false };
     const thread = { nodeId: 'a', endpoint: 'a/0#1', version: '0', logger: console, metrics: {} };
-    await (await startTracing(tracingSettings(keys, {}), thread)).stop()`);
+    await (await startTracing(tracingSettings(keys, {}, () => undefined), thread)).stop()`);
   expect(names).toContain('@opentelemetry/sdk-trace');
 });

@@ -7,6 +7,6 @@ export { SpokenLines, spokenBytes } from './spoken-lines.ts';
 export { observeThread, watchThread } from './thread-watch.ts';
 export type { OtelTracer } from './tracing/otel-tracer.ts';
 export { startTracing } from './tracing/start-tracing.ts';
-export { TracingError, tracingSettings } from './tracing/tracing-settings.ts';
+export { tracingSettings } from './tracing/tracing-settings.ts';
 export { WorkerFigures } from './worker-figures.ts';
 export { WorkerRegion } from './worker-region.ts';

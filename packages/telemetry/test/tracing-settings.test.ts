@@ -1,7 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { TracingError, tracingSettings } from '../src/index.ts';
+import { tracingSettings } from '../src/index.ts';
 
 const keys = { endpoint: '', sampledPerMillion: 10_000, spansPerSecondMax: 2000, writeContext: false };
+/** Everything is understood. */
+function never(variable: string): never {
+  throw new TypeError(`${variable} was not understood`);
+}
+
 const collector = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318' };
 
 describe('tracing is', () => {
@@ -15,15 +20,15 @@ describe('tracing is', () => {
     ['off when all of it is', { endpoint: 'http://127.0.0.1:4318' }, { OTEL_SDK_DISABLED: 'TRUE' }, false],
     ['off with variables that are empty', {}, { OTEL_EXPORTER_OTLP_ENDPOINT: '', OTEL_TRACES_EXPORTER: ' ' }, false],
   ])('%s', (_name, more, environment, isOn) => {
-    expect(tracingSettings({ ...keys, ...more }, environment) !== null).toBe(isOn);
+    expect(tracingSettings({ ...keys, ...more }, environment, never) !== null).toBe(isOn);
   });
 });
 
 test('an endpoint of the configuration gets the path of traces; the exporter reads its own variables', () => {
-  expect(tracingSettings({ ...keys, endpoint: 'http://127.0.0.1:4318/' }, {})?.url).toBe(
+  expect(tracingSettings({ ...keys, endpoint: 'http://127.0.0.1:4318/' }, {}, never)?.url).toBe(
     'http://127.0.0.1:4318/v1/traces',
   );
-  expect(tracingSettings(keys, collector)?.url).toBeNull();
+  expect(tracingSettings(keys, collector, never)?.url).toBeNull();
 });
 
 test.each([
@@ -37,26 +42,47 @@ test.each([
   ['parentbased_traceidratio', '', 1],
 ])('sampler "%s" with "%s": %d', (sampler, argument, ratio) => {
   const environment = { ...collector, OTEL_TRACES_SAMPLER: sampler, OTEL_TRACES_SAMPLER_ARG: argument };
-  expect(tracingSettings(keys, environment)?.ratio).toBe(ratio);
+  expect(tracingSettings(keys, environment, never)?.ratio).toBe(ratio);
 });
 
 test('the protocol of traces comes before that of all signals', () => {
-  expect(tracingSettings(keys, collector)?.protocol).toBe('http/protobuf');
+  expect(tracingSettings(keys, collector, never)?.protocol).toBe('http/protobuf');
   const both = { OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc', OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'http/json' };
-  expect(tracingSettings(keys, { ...collector, ...both })?.protocol).toBe('http/json');
+  expect(tracingSettings(keys, { ...collector, ...both }, never)?.protocol).toBe('http/json');
 });
 
 test('batches', () => {
   const environment = { ...collector, OTEL_BSP_SCHEDULE_DELAY: '100', OTEL_BSP_MAX_QUEUE_SIZE: '64' };
-  expect(tracingSettings(keys, environment)?.batch).toEqual({ scheduledDelayMillis: 100, maxQueueSize: 64 });
+  expect(tracingSettings(keys, environment, never)?.batch).toEqual({ scheduledDelayMillis: 100, maxQueueSize: 64 });
 });
 
+test.each(['http://c:4318', 'http://c:4318/', 'http://c:4318/v1/traces', 'http://c:4318/v1/traces/'])(
+  'the path of traces is there once: %s',
+  (endpoint) => {
+    expect(tracingSettings({ ...keys, endpoint }, {}, never)?.url).toBe('http://c:4318/v1/traces');
+  },
+);
+
+/** With a collector: what is set, the variable that is told, and what is done. */
 test.each([
-  { OTEL_TRACES_EXPORTER: 'jaeger' },
-  { OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' },
-  { OTEL_TRACES_SAMPLER: 'sometimes' },
-  { OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '2' },
-  { OTEL_BSP_SCHEDULE_DELAY: 'soon' },
-])('what cannot be followed is refused by name: %j', (environment) => {
-  expect(() => tracingSettings(keys, { ...collector, ...environment })).toThrow(TracingError);
+  [{ OTEL_TRACES_EXPORTER: 'otlp,console' }, 'OTEL_TRACES_EXPORTER', { protocol: 'http/protobuf' }],
+  [{ OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' }, 'OTEL_EXPORTER_OTLP_PROTOCOL', { protocol: 'http/protobuf' }],
+  [{ OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'grpc' }, 'OTEL_EXPORTER_OTLP_TRACES_PROTOCOL', { protocol: 'http/protobuf' }],
+  [{ OTEL_TRACES_SAMPLER: 'jaeger_remote' }, 'OTEL_TRACES_SAMPLER', { ratio: 0.01 }],
+  [{ OTEL_TRACES_SAMPLER: 'parentbased_jaeger_remote' }, 'OTEL_TRACES_SAMPLER', { ratio: 0.01 }],
+  [{ OTEL_TRACES_SAMPLER: 'xray' }, 'OTEL_TRACES_SAMPLER', { ratio: 0.01 }],
+  [{ OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '2' }, 'OTEL_TRACES_SAMPLER_ARG', { ratio: 0.01 }],
+  [{ OTEL_BSP_MAX_QUEUE_SIZE: '0' }, 'OTEL_BSP_MAX_QUEUE_SIZE', { batch: { maxQueueSize: 2048 } }],
+  [{ OTEL_BSP_SCHEDULE_DELAY: 'soon' }, 'OTEL_BSP_SCHEDULE_DELAY', { batch: { scheduledDelayMillis: 5000 } }],
+])('what is not understood is told by name, and the default taken: %j', (environment, variable, settings) => {
+  const told: string[] = [];
+  expect(tracingSettings(keys, { ...collector, ...environment }, (name) => told.push(name))).toMatchObject(settings);
+  expect(told).toEqual([variable]);
+});
+
+test('with an exporter alone that is not known nothing is traced, and that is told', () => {
+  const told: string[] = [];
+  const tell = (variable: string, given: string) => told.push(`${variable}=${given}`);
+  expect(tracingSettings(keys, { OTEL_TRACES_EXPORTER: 'console' }, tell)).toBeNull();
+  expect(told).toEqual(['OTEL_TRACES_EXPORTER=console']);
 });

@@ -28,8 +28,10 @@ export interface TracingSettings {
   };
 }
 
-/** What stands in a variable and cannot be followed. */
-export class TracingError extends Error {}
+/** A variable whose value is not understood, and what is done instead. OpenTelemetry asks for a warning, and for going on: such variables come with a machine, and are for many programs. */
+export type Misunderstood = (variable: string, given: string, allowed: string, instead: string) => void;
+
+const pathOfTraces = '/v1/traces';
 
 const protocols = ['http/protobuf', 'http/json'] as const;
 
@@ -40,36 +42,74 @@ const batchVariables = {
   exportTimeoutMillis: 'OTEL_BSP_EXPORT_TIMEOUT',
 } as const;
 
-/** Null: nothing is traced. Throws TracingError. */
-export function tracingSettings(keys: TracingKeys, environment: NodeJS.ProcessEnv): TracingSettings | null {
+/** Those of the specification: the processor would read a variable that is not understood by itself otherwise. */
+const batchDefaults = {
+  scheduledDelayMillis: 5000,
+  maxQueueSize: 2048,
+  maxExportBatchSize: 512,
+  exportTimeoutMillis: 30_000,
+} as const;
+
+/** Null: nothing is traced. */
+export function tracingSettings(
+  keys: TracingKeys,
+  environment: NodeJS.ProcessEnv,
+  misunderstood: Misunderstood,
+): TracingSettings | null {
   const of = (name: string): string => environment[name]?.trim() ?? '';
-  const exporter = of('OTEL_TRACES_EXPORTER');
-  if (of('OTEL_SDK_DISABLED').toLowerCase() === 'true' || exporter === 'none') return null;
+  const exporters = of('OTEL_TRACES_EXPORTER')
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+  if (of('OTEL_SDK_DISABLED').toLowerCase() === 'true' || exporters.join() === 'none') return null;
   const isAsked =
     keys.endpoint !== '' ||
-    exporter !== '' ||
+    exporters.length > 0 ||
     of('OTEL_EXPORTER_OTLP_ENDPOINT') !== '' ||
     of('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT') !== '';
   if (!isAsked) return null;
-  if (exporter !== '' && exporter !== 'otlp') refuse('OTEL_TRACES_EXPORTER', exporter, 'otlp, none');
-  const name = of('OTEL_EXPORTER_OTLP_TRACES_PROTOCOL') || of('OTEL_EXPORTER_OTLP_PROTOCOL') || protocols[0];
-  const protocol = protocols.find((known) => known === name);
-  if (protocol === undefined) return refuse('OTEL_EXPORTER_OTLP_PROTOCOL', name, protocols.join(', '));
+  const unknown = exporters.filter((exporter) => exporter !== 'otlp');
+  if (unknown.length > 0) {
+    const isElsewhere = keys.endpoint !== '' || exporters.includes('otlp');
+    const instead = isElsewhere ? 'the others' : 'none: nothing is traced';
+    misunderstood('OTEL_TRACES_EXPORTER', unknown.join(','), 'otlp, none', instead);
+    if (!isElsewhere) return null;
+  }
   const batch: TracingSettings['batch'] = {};
   for (const [key, variable] of Object.entries(batchVariables) as [keyof typeof batchVariables, string][])
-    if (of(variable) !== '') batch[key] = wholeNumber(variable, of(variable));
+    if (of(variable) !== '') batch[key] = wholeNumber(variable, of(variable), batchDefaults[key], misunderstood);
   return {
-    url: keys.endpoint === '' ? null : `${keys.endpoint.replace(/\/$/, '')}/v1/traces`,
-    protocol,
-    ratio: ratioOf(of('OTEL_TRACES_SAMPLER'), of('OTEL_TRACES_SAMPLER_ARG'), keys.sampledPerMillion / 1e6),
+    url: keys.endpoint === '' ? null : urlOf(keys.endpoint),
+    protocol: protocolOf(of, misunderstood),
+    ratio: ratioOf(
+      of('OTEL_TRACES_SAMPLER'),
+      of('OTEL_TRACES_SAMPLER_ARG'),
+      keys.sampledPerMillion / 1e6,
+      misunderstood,
+    ),
     spansPerSecondMax: keys.spansPerSecondMax,
     writesContext: keys.writeContext,
     batch,
   };
 }
 
+/** Some write the address of the collector, some that of its traces. */
+function urlOf(endpoint: string): string {
+  const base = endpoint.replace(/\/+$/, '');
+  return base.endsWith(pathOfTraces) ? base : `${base}${pathOfTraces}`;
+}
+
+function protocolOf(of: (name: string) => string, misunderstood: Misunderstood): TracingSettings['protocol'] {
+  const variables = ['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL', 'OTEL_EXPORTER_OTLP_PROTOCOL'];
+  const variable = variables.find((name) => of(name) !== '');
+  if (variable === undefined) return protocols[0];
+  const known = protocols.find((name) => name === of(variable));
+  if (known === undefined) misunderstood(variable, of(variable), protocols.join(', '), protocols[0]);
+  return known ?? protocols[0];
+}
+
 /** A publisher that has decided is followed, whatever the sampler: `always_on` is taken as `parentbased_always_on`, and so on. */
-function ratioOf(sampler: string, argument: string, configured: number): number {
+function ratioOf(sampler: string, argument: string, configured: number, misunderstood: Misunderstood): number {
   switch (sampler.replace(/^parentbased_/, '')) {
     case '':
       return configured;
@@ -79,18 +119,29 @@ function ratioOf(sampler: string, argument: string, configured: number): number 
       return 0;
     case 'traceidratio': {
       const ratio = argument === '' ? 1 : Number(argument);
-      return ratio >= 0 && ratio <= 1 ? ratio : refuse('OTEL_TRACES_SAMPLER_ARG', argument, 'a number from 0 to 1');
+      if (ratio >= 0 && ratio <= 1) return ratio;
+      misunderstood(
+        'OTEL_TRACES_SAMPLER_ARG',
+        argument,
+        'a number from 0 to 1',
+        `tracing.sampledPerMillion, ${configured}`,
+      );
+      return configured;
     }
     default:
-      return refuse('OTEL_TRACES_SAMPLER', sampler, '[parentbased_]always_on, always_off, traceidratio');
+      misunderstood(
+        'OTEL_TRACES_SAMPLER',
+        sampler,
+        '[parentbased_]always_on, always_off, traceidratio',
+        `tracing.sampledPerMillion, ${configured}`,
+      );
+      return configured;
   }
 }
 
-function wholeNumber(variable: string, text: string): number {
+function wholeNumber(variable: string, text: string, instead: number, misunderstood: Misunderstood): number {
   const number = Number(text);
-  return Number.isSafeInteger(number) && number > 0 ? number : refuse(variable, text, 'a whole number above 0');
-}
-
-function refuse(variable: string, given: string, allowed: string): never {
-  throw new TracingError(`${variable}: given "${given}", allowed: ${allowed}`);
+  if (Number.isSafeInteger(number) && number > 0) return number;
+  misunderstood(variable, text, 'a whole number above 0', String(instead));
+  return instead;
 }
