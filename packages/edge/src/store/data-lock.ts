@@ -1,5 +1,6 @@
-import { closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeDataDirectory } from './data-directory.ts';
 
 /** SQLite's code for a lock that another has. */
 const busyCode = 5;
@@ -15,7 +16,7 @@ const held = new Set<object>();
  * @throws when another process has it
  */
 export async function lockData(path: string): Promise<() => void> {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
+  makeDataDirectory(path);
   const { DatabaseSync } = await import('node:sqlite');
   const file = join(path, 'node.lock');
   let lock: InstanceType<typeof DatabaseSync> | null = null;

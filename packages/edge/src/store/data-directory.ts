@@ -1,0 +1,30 @@
+import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+
+/**
+ * Makes the directory and those above it, for their owner alone. One by one: where the system says of a directory that it cannot be made since something is not
+ * there, as in /proc, Node's own recursive way tries for ever.
+ * @throws when it cannot be made, with the key that named it
+ */
+export function makeDataDirectory(path: string): void {
+  try {
+    makeMissing(resolve(path));
+  } catch (cause) {
+    throw new Error(`store.path: the directory ${path} cannot be made: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function makeMissing(path: string): void {
+  const missing: string[] = [];
+  let at = path;
+  for (; !existsSync(at); at = dirname(at)) missing.unshift(at);
+  if (!statSync(at).isDirectory()) throw new Error(`${at} is no directory`);
+  for (const directory of missing) {
+    try {
+      mkdirSync(directory, { mode: 0o700 });
+    } catch (error) {
+      // Another process was faster.
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+  }
+}
