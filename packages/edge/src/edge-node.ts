@@ -26,6 +26,7 @@ import { NodeStatus } from './node-status.ts';
 import { checkOpenFiles, makeRoom, openFiles } from './open-files.ts';
 import { lockData, widerThanNeeded } from './store/data-lock.ts';
 import { StoreThread } from './store/store-thread.ts';
+import { threadMemory } from './thread-memory.ts';
 import type { WorkerStatus } from './workers/worker-message.ts';
 import { WorkerPool } from './workers/worker-pool.ts';
 
@@ -257,8 +258,8 @@ export class EdgeNode {
   /** What the whole node counts, now. */
   async #countAll(): Promise<{ contentType: string; text: string }> {
     await this.#pool.count();
-    const { rss: residentBytes, external: externalBytes } = process.memoryUsage();
-    const { user, system } = process.cpuUsage();
+    const { heap, buffers } = threadMemory();
+    const [storeHeap, storeBuffers] = this.#storeThread?.memoryBytes ?? [0, 0];
     return this.#metrics.text({
       version: this.#version,
       runtime: process.version,
@@ -271,9 +272,10 @@ export class EdgeNode {
       memoryLimitBytes: memoryLimitBytes(),
       listening: this.#pool.listening,
       replaced: this.#pool.replaced,
-      ...{ residentBytes, externalBytes },
-      cpuUserSeconds: user / 1e6,
-      cpuSystemSeconds: system / 1e6,
+      residentBytes: process.memoryUsage.rss(),
+      ...{ heapBytes: heap + storeHeap, externalBytes: buffers + storeBuffers },
+      cpuUserSeconds: process.cpuUsage().user / 1e6,
+      cpuSystemSeconds: process.cpuUsage().system / 1e6,
     });
   }
 

@@ -41,6 +41,8 @@ export interface NodeFigures {
   /** What the process may use: the limit of its container, else the memory of the machine. */
   memoryLimitBytes: number;
   residentBytes: number;
+  /** Of its threads that are no workers: heap in use, and buffers outside of it. `NodeMetrics` adds what the workers have. */
+  heapBytes: number;
   externalBytes: number;
   cpuUserSeconds: number;
   cpuSystemSeconds: number;

@@ -73,8 +73,23 @@ export class NodeMetrics {
   async text(node: NodeFigures): Promise<{ contentType: string; text: string }> {
     this.#registry ??= this.#makeRegistry();
     const registry = await this.#registry;
-    this.#node = node;
+    const heapBytes = node.heapBytes + this.#liveSum('dunlin_worker_heap_bytes');
+    const externalBytes = node.externalBytes + this.#liveSum('dunlin_worker_external_bytes');
+    this.#node = { ...node, heapBytes, externalBytes };
     return { contentType: registry.contentType, text: await registry.metrics() };
+  }
+
+  /** The place of a row's first number in the memory of a worker. */
+  #startOf(name: string): number {
+    let start = 0;
+    for (let at = 0; workerRows[at].name !== name; at++) start += this.#slots[at].length;
+    return start;
+  }
+
+  /** Of a gauge with one number: what all workers that live have together. */
+  #liveSum(name: string): number {
+    const at = this.#startOf(name);
+    return [...this.#seats.values()].reduce((sum, { live }) => sum + (live?.[at] ?? 0), 0);
   }
 
   #valuesOf(row: MetricRow): Value[] {
@@ -82,10 +97,8 @@ export class NodeMetrics {
       const node = this.#node as NodeFigures;
       return row.samples(node).map((sample) => value(row, sample, [], sample.read(node)));
     }
-    const index = workerRows.indexOf(row);
-    let start = 0;
-    for (let before = 0; before < index; before++) start += this.#slots[before].length;
-    const samples = this.#slots[index];
+    const start = this.#startOf(row.name);
+    const samples = this.#slots[workerRows.indexOf(row)];
     if (row.merge === 'each')
       return [...this.#seats].flatMap(([worker, seat]) =>
         samples.map((sample, at) => value(row, sample, [String(worker)], readSeat(seat, start + at))),

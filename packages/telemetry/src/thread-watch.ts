@@ -1,5 +1,4 @@
 import { performance } from 'node:perf_hooks';
-import { getHeapStatistics } from 'node:v8';
 import type { WorkerFigures } from './worker-figures.ts';
 
 /** Four looks a second find every stall above a quarter of a second and many below; ten were a tenth of what an idle node costs. */
@@ -24,5 +23,8 @@ export function watchThread(figures: WorkerFigures, write: () => void): () => vo
 /** Renews what is known of this thread. */
 export function observeThread(figures: WorkerFigures): void {
   figures.activeSeconds = performance.eventLoopUtilization().active / 1000;
-  figures.heapBytes = getHeapStatistics().used_heap_size;
+  // Of buffers outside of the heap V8 keeps a count of its own (`external`), which hears of those that are freed at its next collection only: it may be hours behind.
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  figures.heapBytes = heapUsed;
+  figures.externalBytes = arrayBuffers;
 }

@@ -26,6 +26,8 @@ export class WorkerFigures {
   /** Time that the event loop spent at work since the thread began. */
   activeSeconds = 0;
   heapBytes = 0;
+  /** Buffers of this thread that are outside of its heap. */
+  externalBytes = 0;
   /** 1: reachable, or not needed; 0: away. */
   storeConnected = 1;
   /** 1: its disk takes writes, or it has none; else 0. */

@@ -23,6 +23,7 @@ const node: NodeFigures = {
   certificateEnds: [{ listener: 'inside', endsAt: 2_000_000 }],
   memoryLimitBytes: 9,
   residentBytes: 5,
+  heapBytes: 4,
   externalBytes: 3,
   cpuUserSeconds: 1.5,
   cpuSystemSeconds: 0.5,
@@ -95,6 +96,10 @@ describe('the text', () => {
     a.figures.delaySeconds.observe(0.004);
     b.figures.storeSeconds.append.observe(0.3);
     b.figures.storeConnected = 0;
+    a.figures.heapBytes = 100;
+    b.figures.heapBytes = 200;
+    a.figures.externalBytes = 1000;
+    b.figures.externalBytes = 2000;
     a.region.write();
     b.region.write();
     const { text } = await metrics.text(node);
@@ -111,6 +116,9 @@ describe('the text', () => {
     expect(numberOf(text, 'dunlin_store_seconds_sum{operation="append"}')).toBe(0.3);
     expect(numberOf(text, 'dunlin_store_connected')).toBe(0);
     expect(numberOf(text, 'dunlin_memory_bytes{kind="resident"}')).toBe(5);
+    expect(numberOf(text, 'dunlin_memory_bytes{kind="heap"}')).toBe(304);
+    expect(numberOf(text, 'dunlin_memory_bytes{kind="external"}')).toBe(3003);
+    expect(numberOf(text, 'dunlin_worker_external_bytes{worker="1"}')).toBe(2000);
     expect(numberOf(text, 'dunlin_build_info{version="1.2.3",runtime="v26.0.0"}')).toBe(1);
     expect(numberOf(text, 'dunlin_connections_max')).toBe(100);
     expect(numberOf(text, 'dunlin_memory_limit_bytes')).toBe(9);

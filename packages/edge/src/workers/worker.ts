@@ -32,6 +32,7 @@ import {
   type OpenLeases,
 } from '../compose.ts';
 import { ConnectionRoom } from '../connection-room.ts';
+import { collectWhenIdle } from '../idle-collection.ts';
 import { listenError } from '../listeners/listen-failure.ts';
 import { SocketListener } from '../listeners/socket-listener.ts';
 import type { TlsMaterial } from '../listeners/tls-material.ts';
@@ -158,6 +159,10 @@ class ServingWorker {
       refusals: new RefusalAllowance(refusals),
     });
     watchThread(this.#figures, () => this.#count());
+    collectWhenIdle(
+      () => broker.connectionCount === 0,
+      (freedBytes) => this.#logger.debug('memory of clients that have gone is free', { freedBytes }),
+    );
     // What a worker had counted outlives it.
     process.once('exit', () => this.#count());
     return { broker, store, leases, access, tracer, ...composed };

@@ -1,0 +1,57 @@
+import { performance } from 'node:perf_hooks';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { threadMemory } from './thread-memory.ts';
+
+const lookMilliseconds = 5000;
+/** So much, and a quarter more than was left after the last time, is worth a collection: what is really in use is not searched again and again. */
+const worthBytes = 32 * 1024 * 1024;
+const growth = 1.25;
+/** A thread that works more than this share of its time makes garbage, and V8 collects it. */
+const busyShareMax = 0.1;
+/** A collection stands still for about a millisecond for each MiB of heap that is in use, at worst. Of a larger heap V8 takes care by itself, in steps, unless nobody is there to wait. */
+const heapBytesMax = 256 * 1024 * 1024;
+
+function usedBytes(): { heap: number; all: number } {
+  const { heap, buffers } = threadMemory();
+  return { heap, all: heap + buffers };
+}
+
+/** What `--expose-gc` gives, without the flag on the command line: V8 offers no other way to ask. */
+function exposedCollector(): () => void {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  setFlagsFromString('--no-expose-gc');
+  return collect;
+}
+
+/**
+ * Gives back what clients that have gone have left behind. V8 collects as memory is asked for, so a thread that has become quiet keeps its last garbage for ever: after 150 slow
+ * clients that was 170 MiB of heap and 3.5 GiB of buffers.
+ * @param isEmpty nobody is connected
+ */
+export function collectWhenIdle(isEmpty: () => boolean, collected: (freedBytes: number) => void): void {
+  let collector: (() => void) | null = null;
+  let utilization = performance.eventLoopUtilization();
+  let leftBytes = usedBytes().all;
+  /** What the last collection found, until its buffers are freed, which another thread does. */
+  let beforeBytes = 0;
+  const timer = setInterval(() => {
+    const now = performance.eventLoopUtilization();
+    const share = performance.eventLoopUtilization(now, utilization).utilization;
+    utilization = now;
+    const used = usedBytes();
+    if (beforeBytes > 0) {
+      collected(beforeBytes - used.all);
+      beforeBytes = 0;
+      leftBytes = used.all;
+    }
+    leftBytes = Math.min(leftBytes, used.all);
+    if (share > busyShareMax || used.all < Math.max(leftBytes + worthBytes, leftBytes * growth)) return;
+    if (used.heap > heapBytesMax && !isEmpty()) return;
+    beforeBytes = used.all;
+    collector ??= exposedCollector();
+    collector();
+  }, lookMilliseconds);
+  timer.unref();
+}
