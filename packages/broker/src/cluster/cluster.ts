@@ -9,6 +9,7 @@ import { decodeHanded, encodeHanded, type HandedSession } from '../takeover.ts';
 import { isRun, isWord, readEntryKind, readMessage, readRun } from './entries.ts';
 import {
   FrameType,
+  isAboutRoutes,
   readAcknowledgement,
   readFrameType,
   readKeptHead,
@@ -19,6 +20,7 @@ import {
   writeStatistics,
 } from './frames.ts';
 import { readGroupFrame } from './group-frames.ts';
+import { RouteFrames } from './route-frames.ts';
 import { SessionRequests } from './session-requests.ts';
 import { FrameError, FrameReader, FrameWriter } from './wire.ts';
 
@@ -31,11 +33,13 @@ export class Cluster implements BackplaneReceiver {
   /** Those that were there before, too. */
   private readonly known = new Set<EndpointId>();
   private readonly requests: SessionRequests;
+  private readonly routeFrames: RouteFrames;
   /** What other workers count, for `$SYS`. */
   readonly statistics = new Map<EndpointId, number[]>();
 
   constructor(broker: Broker) {
     this.broker = broker;
+    this.routeFrames = new RouteFrames(broker.clock, (from, bytes) => this.handleSafely(from, bytes));
     this.requests = new SessionRequests(
       broker.clock,
       broker.logger,
@@ -79,6 +83,7 @@ export class Cluster implements BackplaneReceiver {
     this.endpoints.delete(endpoint);
     this.statistics.delete(endpoint);
     const lost = this.broker.links.left(endpoint);
+    this.routeFrames.left(endpoint);
     this.broker.routes.left(endpoint);
     for (const messages of lost) this.broker.router.rescue(messages);
     this.broker.groups.endpointLeft(endpoint);
@@ -96,6 +101,11 @@ export class Cluster implements BackplaneReceiver {
   }
 
   received(from: EndpointId, bytes: Uint8Array): void {
+    if (isAboutRoutes(bytes)) this.routeFrames.received(from, bytes);
+    else this.handleSafely(from, bytes);
+  }
+
+  private handleSafely(from: EndpointId, bytes: Uint8Array): void {
     try {
       this.handle(from, new FrameReader(bytes));
     } catch (error) {

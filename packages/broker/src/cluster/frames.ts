@@ -49,7 +49,7 @@ export const FrameType = {
  */
 export const frameBytesMax = 64 * 1024;
 /** A frame of route changes ends when it is this large: another filter of usual length still fits into it. */
-export const routesBytesMax = 60 * 1024;
+export const routesBytesMax = 16 * 1024;
 
 export function beginFrame(writer: FrameWriter, type: number): void {
   writer.u8(frameVersion);
@@ -62,6 +62,12 @@ export function readFrameType(reader: FrameReader): number {
   if (!readableVersions.includes(version))
     throw new FrameError(`a frame of version ${version}; known are ${readableVersions.join(', ')}`);
   return reader.u8();
+}
+
+/** What an endpoint says of its own routes. */
+export function isAboutRoutes(bytes: Uint8Array): boolean {
+  const type = bytes[1];
+  return type === FrameType.routes || type === FrameType.snapshot || type === FrameType.digest;
 }
 
 /**
