@@ -3,6 +3,7 @@ import { AppendCall, AppendPart, type EraOf, type LogAppend, type LogName, LogNa
 import { everyShard } from './every-shard.ts';
 import type { Keys, Shard } from './keys.ts';
 import { readChunk } from './log-chunk.ts';
+import { refusesWrites } from './reply-error.ts';
 import { scripts } from './scripts.ts';
 import { timeText } from './session-fields.ts';
 import { type Argument, type Reply, SingleCall, type Turn } from './turn.ts';
@@ -218,10 +219,13 @@ export class Logs {
           cursor = more.next;
         }
         if (isNew) {
-          await this.turn.single(
-            new SingleCall(shard.slot, true, 'SET', [`${shard.start}trimmed`, limitsText]),
-            logsTouched,
-          ).reply;
+          const args = [`${shard.start}trimmed`, limitsText];
+          // Of a full memory, which trimming has to go on in: then all logs are looked at the next time too.
+          await this.turn
+            .single(new SingleCall(shard.slot, true, 'SET', args), logsTouched)
+            .reply.catch((error: unknown) => {
+              if (!refusesWrites((error as Error).cause)) throw error;
+            });
         }
       }),
     );
