@@ -126,6 +126,7 @@ describe('HAProxy', () => {
     const door = await start([{ url: 'tcp://127.0.0.1:0', ...behindProxy }], debug);
     await balance(door, 'send-proxy-v2');
     await door.broker.until('a proxy speaks for itself');
+    expect(door.broker.output).not.toContain('connection refused');
   });
 });
 
@@ -185,6 +186,24 @@ describe('the header', () => {
     // One warning for those that follow in the next seconds, too: they are information.
     const told = door.broker.log().filter(({ msg }) => msg === 'connection refused');
     expect(told.map(({ level }) => level)).toEqual(['warn', 'info']);
+  });
+
+  test('is owed by nobody who resets or closes before it: health checks are no refusals', async () => {
+    const door = await start([{ url: 'tcp://127.0.0.1:0', ...behindProxy }]);
+    const port = door.port(0);
+    for (let i = 0; i < 60; i++) {
+      const check = connect(port, '127.0.0.1');
+      await once(check, 'connect');
+      if (i % 3 === 0) check.destroy();
+      else if (i % 3 === 1) check.resetAndDestroy();
+      else check.write(headerBytes, () => check.resetAndDestroy());
+      await once(check, 'close');
+    }
+    expect(await answerTo(port, [headerBytes, connectBytes])).toEqual(accepted);
+    expect(door.broker.output).not.toContain('connection refused');
+    // What would be refused is told.
+    expect(await answerTo(port, [connectBytes])).toEqual(ended);
+    await door.broker.until('connection refused');
   });
 
   test('is a malformed packet where none is expected', async () => {

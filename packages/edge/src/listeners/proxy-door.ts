@@ -8,6 +8,8 @@ export interface ProxyDoorOptions {
   /** Addresses and ranges of load balancers. */
   trusted: readonly string[];
   handshakeTimeoutSeconds: number;
+  /** Connections of a Unix socket have no address. */
+  isUnix: boolean;
   accept(socket: Socket, peer: Peer): void;
   refuse(refusal: Refusal): void;
 }
@@ -27,6 +29,12 @@ export class ProxyDoor {
   }
 
   enter(socket: Socket): void {
+    if (socket.remoteAddress === undefined && !this.#options.isUnix) {
+      // Reset before we came to it, as HAProxy's check of a port does: nobody has asked for anything.
+      socket.on('error', ignore);
+      socket.destroy();
+      return;
+    }
     if (!this.#isTrusted(socket)) {
       this.#refuse(socket, 'not from a trusted proxy');
       return;

@@ -83,6 +83,7 @@ export class SocketListener {
     return new ProxyDoor({
       trusted,
       handshakeTimeoutSeconds,
+      isUnix: this.#address.kind === 'unix',
       accept: (socket, peer) => this.#proxied(socket, peer),
       refuse: (refusal) => this.#refusals.add(refusal),
     });
