@@ -66,10 +66,20 @@ export class PasswordFile implements Method {
   }
 }
 
-/** The first user's scheme and cost with another expected result: usually all users of a file have the same. */
+/**
+ * The dearest kind of hash in the file, with another expected result. A file that came from elsewhere has several: a decoy of a cheap one would tell who is there. Of each kind, which
+ * is what stands before salt and hash, one line is read: there may be 100,000.
+ */
 function decoyOf(users: Users): PasswordHash {
-  const text = users.values().next().value;
-  const first = text === undefined ? '' : parsePasswordHash(text);
-  if (typeof first === 'string') return nobody;
-  return { text: '', expected: Buffer.alloc(first.expected.length + 1), derive: first.derive };
+  const kinds = new Set<string>();
+  let dearest: PasswordHash | null = null;
+  for (const text of users.values()) {
+    const kind = text.slice(0, text.lastIndexOf('$', text.lastIndexOf('$') - 1));
+    if (kinds.has(kind)) continue;
+    kinds.add(kind);
+    const hash = parsePasswordHash(text);
+    if (typeof hash === 'string') continue;
+    if (dearest === null || hash.costMilliseconds > dearest.costMilliseconds) dearest = hash;
+  }
+  return dearest === null ? nobody : { ...dearest, text: '', expected: Buffer.alloc(dearest.expected.length + 1) };
 }

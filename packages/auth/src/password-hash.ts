@@ -25,6 +25,8 @@ const newHash = { log2: 15, blocks: 8, lanes: 1, saltBytes: 16, hashBytes: 32 };
 export interface PasswordHash {
   readonly text: string;
   readonly expected: Buffer;
+  /** About how many milliseconds of a core one check takes: good for telling which of two is dearer. */
+  readonly costMilliseconds: number;
   derive(password: Buffer): Promise<Buffer>;
 }
 
@@ -33,7 +35,9 @@ type Derivation = (password: Buffer, length: number) => Promise<Buffer>;
 interface Scheme {
   readonly pattern: RegExp;
   /** Null: a number is out of bounds. */
-  read(match: RegExpExecArray): { salt: string; hash: string; derive: (salt: Buffer) => Derivation } | null;
+  read(
+    match: RegExpExecArray,
+  ): { salt: string; hash: string; costMilliseconds: number; derive: (salt: Buffer) => Derivation } | null;
 }
 
 const base64 = '([A-Za-z0-9+/]+={0,2})';
@@ -50,7 +54,11 @@ const schemes: readonly Scheme[] = [
       if (Number(ln) < 10 || !isWithin(Number(r), 1, 32) || !isWithin(Number(p), 1, laneMax)) return null;
       if (maxmem > 2 * memoryBytesMax) return null;
       const options = { N, r: Number(r), p: Number(p), maxmem };
-      return { salt, hash, derive: (nonce) => (password, length) => scryptAsync(password, nonce, length, options) };
+      const costMilliseconds = N * options.r * options.p * 0.0002;
+      return {
+        ...{ salt, hash, costMilliseconds },
+        derive: (nonce) => (password, length) => scryptAsync(password, nonce, length, options),
+      };
     },
   },
   {
@@ -59,7 +67,8 @@ const schemes: readonly Scheme[] = [
       const [memory, passes, parallelism] = [Number(m), Number(t), Number(p)];
       if (!isWithin(memory, 8 * parallelism, memoryBytesMax / 1024)) return null;
       if (!isWithin(passes, 1, passesMax) || !isWithin(parallelism, 1, laneMax)) return null;
-      return { salt, hash, derive: (nonce) => argon2id({ nonce, memory, passes, parallelism }) };
+      const costMilliseconds = memory * passes * 0.0006;
+      return { salt, hash, costMilliseconds, derive: (nonce) => argon2id({ nonce, memory, passes, parallelism }) };
     },
   },
   {
@@ -70,6 +79,7 @@ const schemes: readonly Scheme[] = [
       return {
         salt,
         hash,
+        costMilliseconds: rounds * 0.001,
         derive: (nonce) => (password, length) => pbkdf2Async(password, nonce, rounds, length, 'sha512'),
       };
     },
@@ -79,6 +89,7 @@ const schemes: readonly Scheme[] = [
     read: ([, salt, hash]) => ({
       salt,
       hash,
+      costMilliseconds: 0,
       derive: (nonce) => (password) => Promise.resolve(createHash('sha512').update(password).update(nonce).digest()),
     }),
   },
@@ -107,7 +118,8 @@ export function parsePasswordHash(text: string): PasswordHash | string {
     const expected = Buffer.from(found.hash, 'base64');
     if (!isWithin(expected.length, hashBytesMin, hashBytesMax)) return 'a hash that is too short or too long';
     const derive = found.derive(Buffer.from(found.salt, 'base64'));
-    return { text, expected, derive: (password) => derive(password, expected.length) };
+    const { costMilliseconds } = found;
+    return { text, expected, costMilliseconds, derive: (password) => derive(password, expected.length) };
   }
   return 'no hash of a known kind ($scrypt$, $argon2id$, $7$, $6$)';
 }

@@ -124,6 +124,22 @@ describe('signing in', () => {
     expect(await kind(file, 'ann', 'new')).toBe('not-mine');
   });
 
+  test('an unknown user costs what the dearest of a file of several kinds does, wherever it stands', async () => {
+    const cheap = `$6$${Buffer.alloc(12).toString('base64')}$${Buffer.alloc(64).toString('base64')}`;
+    const text = `bob:${cheap}\ncarl:$7$1$${cheap.slice(3)}\nann:${await makePasswordHash('pass')}\ndora:${cheap}\n`;
+    const file = new PasswordFile(parsePasswordFile({ name: 'f', text }), new StillClock(), 2);
+    const cost = async (userName: string): Promise<number> => {
+      const took: number[] = [];
+      for (let i = 0; i < 3; i++) {
+        const begun = performance.now();
+        await file.authenticate(credentials({ userName, password: Buffer.from(`wrong ${i}`) }));
+        took.push(performance.now() - begun);
+      }
+      return Math.min(...took);
+    };
+    expect(await cost('nobody')).toBeGreaterThan((await cost('ann')) / 3);
+  });
+
   test('an unknown user costs a hash, as a known one does', async () => {
     const file = await method();
     const cost = async (userName: string): Promise<number> => {
