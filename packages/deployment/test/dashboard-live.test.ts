@@ -23,6 +23,9 @@ const quiet = new Map([
   ['Packets from clients but PUBLISH: given up', 'no client resets its connection over what waits'],
   ['Wills published: late', 'no client that goes while the store is away has one'],
   ['Store has gone back: {{instance}}', 'Redis keeps what it has'],
+  ['Connections that were refused: no open files left', 'a node may open as many as it needs'],
+  ['Contested identifiers and messages that end connections: {{instance}} identifier contested', 'nobody has another client\'s'],
+  ['Contested identifiers and messages that end connections: {{instance}} ended over the same message', 'no client fails'],
 ]);
 
 let busy: BusyCluster;
