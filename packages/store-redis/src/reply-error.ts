@@ -33,8 +33,8 @@ const passing: Readonly<Record<string, Kind>> = {
 const messageLengthMax = 300;
 
 function firstWord(message: string): string {
-  // Within scripts Redis 7.0 has no word for what it calls NOPERM everywhere else, and Redis 7.2 has.
-  if (/^-?ERR The user executing the script can't/.test(message)) return 'NOPERM';
+  // Within scripts Redis 7.0 and Valkey (up to 9.1.2) have no word for what they call NOPERM everywhere else.
+  if (/^-?ERR (The user executing the script can't|ACL failure in script)/.test(message)) return 'NOPERM';
   return /^-?([A-Z]+)\b/.exec(message)?.[1] ?? '';
 }
 
