@@ -13,6 +13,8 @@ conversation(
     const publisher = await connected(level);
     for (const qos of [1, 2, 0] as const) {
       await publish(publisher, { topic, retain: true, qos, payload: `with QoS ${qos}` });
+      // Nothing says when one of QoS 0 is kept, and the subscriber may come to another part of the broker: one behind it that is acknowledged does.
+      if (qos === 0) await publish(publisher, { topic: `${topic} behind`, retain: true, qos: 1, payload: 'behind' });
       const subscriber = await subscribed(level, { filter: `${topic}/#`, qos: 2 });
       await receive(subscriber, { topic, retain: true, qos, payload: `with QoS ${qos}` });
       await expectOnlyMarker(subscriber, publisher, `${topic}/marker`);
@@ -44,6 +46,7 @@ conversation('a retained message of QoS 0 discards the one before', { 4: '[MQTT-
   const publisher = await connected(level);
   await publish(publisher, { topic, retain: true, qos: 1, payload: 'old' });
   await publish(publisher, { topic, retain: true, qos: 0, payload: 'new' });
+  await publish(publisher, { topic: `${topic} behind`, retain: true, qos: 1, payload: 'behind' });
   const subscriber = await subscribed(level, topic);
   // The broker may have chosen not to keep a QoS 0 message; the old one must not come.
   publisher.send(publishPacket({ topic, payload: 'marker' }));
