@@ -14,6 +14,7 @@
 import { numbersPerEra } from '@dunlin/broker';
 import type { Redis } from 'ioredis';
 import type { Keys, Shard } from './keys.ts';
+import { isMoved } from './reply-error.ts';
 import { scripts } from './scripts.ts';
 
 /** Eras are numbered by the clock as well: an old copy of Redis, and nobody who remembers, must not lead to the numbers of an era that was. */
@@ -41,7 +42,7 @@ export class Continuity {
   private readonly known: Known[];
   /** Named anew in each process: nobody else writes its marks. */
   private readonly id: string;
-  private readonly starts = new Map<number, string>();
+  private readonly keys: Keys;
   private readonly home: Shard;
   private lastMark = 0;
   /** By slot: what Redis confirmed last. */
@@ -50,13 +51,13 @@ export class Continuity {
 
   /** `wentBack`: called before anything else is sent to a server that has less than it had confirmed. */
   constructor(keys: Keys, hasSlots: boolean, id: string, wentBack: (what: string) => void) {
+    this.keys = keys;
     this.home = keys.l[0];
     this.shards = hasSlots ? keys.l : [this.home];
     this.hasSlots = hasSlots;
     this.id = id;
     this.wentBack = wentBack;
     this.known = keys.l.map(() => ({ run: '', era: 0 }));
-    for (const { slot, start } of [...keys.s, ...keys.l, ...keys.r, ...keys.d]) this.starts.set(slot, start);
   }
 
   /** The first number of the era in which this log's shard is. */
@@ -77,26 +78,29 @@ export class Continuity {
   }
 
   private markKey(slot: number): string {
-    return `${this.starts.get(slot)}mark:${this.id}`;
+    return `${this.keys.startAt(slot)}mark:${this.id}`;
   }
 
   /** Looks at a server that was just connected to, and is not used yet; `run`: its `run_id`. Its scripts are loaded. */
   async check(redis: Redis, run: string): Promise<void> {
+    const gone: number[] = [];
     const answers = await Promise.all([
-      this.lostMark(redis),
+      this.lostMark(redis, gone),
       ...this.shards.map((shard) => this.enter(redis, shard, run)),
     ]);
     const lost = answers.find((answer) => answer !== null);
     if (lost === undefined) return;
-    // What was confirmed is gone once: it is not missed again.
-    this.confirmed.clear();
+    // Gone once, and not missed again; what other servers of a Cluster confirmed stays.
+    for (const slot of gone) this.confirmed.delete(slot);
     this.wentBack(lost as string);
   }
 
-  private async lostMark(redis: Redis): Promise<string | null> {
+  /** `gone`: takes the slots whose marks are missing. */
+  private async lostMark(redis: Redis, gone: number[]): Promise<string | null> {
     const lost = Array.from(this.confirmed, async ([slot, number]) => {
-      const found = await elsewhereNull(redis.get(this.markKey(slot)));
+      const found = await orElsewhere(redis.get(this.markKey(slot)));
       if (found === elsewhere || Number(found ?? 0) >= number) return null;
+      gone.push(slot);
       return `its last mark of this process is ${found ?? 'missing'}, confirmed was ${number}`;
     });
     return (await Promise.all(lost)).find((answer) => answer !== null) ?? null;
@@ -107,7 +111,7 @@ export class Continuity {
     const known = this.known[shard.index];
     const least = Math.floor((Date.now() - erasSince) / eraMilliseconds) * numbersPerEra;
     const args = [`${shard.start}era`, run, String(Math.max(least, 0)), known.run, String(known.era)];
-    const reply = await elsewhereNull(redis.evalsha(scripts.era.sha, 1, ...args));
+    const reply = await orElsewhere(redis.evalsha(scripts.era.sha, 1, ...args));
     if (reply === elsewhere) return null;
     const [era, stored] = reply as [number, number];
     this.known[shard.index] = { run, era };
@@ -118,11 +122,11 @@ export class Continuity {
 
 const elsewhere = Symbol('served by another server of the Cluster');
 
-async function elsewhereNull<T>(reply: Promise<T>): Promise<T | typeof elsewhere> {
+async function orElsewhere<T>(reply: Promise<T>): Promise<T | typeof elsewhere> {
   try {
     return await reply;
   } catch (error) {
-    if (/^(MOVED|ASK|CLUSTERDOWN)/.test((error as Error).message)) return elsewhere;
+    if (isMoved(error as Error)) return elsewhere;
     throw error;
   }
 }

@@ -64,6 +64,7 @@ export class Keys {
   readonly r: readonly Shard[];
   readonly d: readonly Shard[];
   readonly prefix: string;
+  private readonly starts: ReadonlyMap<number, string>;
 
   constructor(prefix: string) {
     this.prefix = prefix;
@@ -71,6 +72,8 @@ export class Keys {
     this.l = shards(prefix, 'l');
     this.r = shards(prefix, 'r');
     this.d = shards(prefix, 'd');
+    const all = [...this.s, ...this.l, ...this.r, ...this.d];
+    this.starts = new Map(all.map(({ slot, start }) => [slot, start]));
   }
 
   /** The shard that holds what is called so. */
@@ -81,9 +84,9 @@ export class Keys {
 
   /** What keys in this slot, which is one of a shard, begin with. */
   startAt(slot: number): string {
-    for (const shards of [this.s, this.l, this.r, this.d])
-      for (const shard of shards) if (shard.slot === slot) return shard.start;
-    throw new TypeError(`no shard has slot ${slot}`);
+    const start = this.starts.get(slot);
+    if (start === undefined) throw new TypeError(`no shard has slot ${slot}`);
+    return start;
   }
 
   lease(owner: string, what: 'live' | 'buried'): string {
