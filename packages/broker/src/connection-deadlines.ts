@@ -1,4 +1,4 @@
-/** What a connection must have done by when: CONNECT, the rest of a packet that was begun, anything at all within the keep alive (features A6). */
+/** What a connection must have done by when: CONNECT, the rest of a packet that was begun, anything at all within the keep alive. */
 import { ReasonCode } from '@dunlin/protocol';
 import type { Connection } from './connection.ts';
 import { ConnectionState } from './connection-state.ts';
@@ -38,7 +38,7 @@ export function checkDeadlines(connection: Connection, nowSecond: number): numbe
   if (connection.state === ConnectionState.closed) return 0;
   const { limits } = connection.broker;
   if (connection.state !== ConnectionState.connected) {
-    // Nothing is said to a client that sent no CONNECT; one that the store or the authenticator let wait hears of it. [MQTT-3.1.4-1], features A6
+    // Nothing is said to a client that sent no CONNECT; one that the store or the authenticator let wait hears of it. [MQTT-3.1.4-1]
     const late = connection.state === ConnectionState.connecting ? ReasonCode.serverUnavailable : 0;
     refuseConnect(connection, late, 'CONNECT was not through in time');
     return 0;

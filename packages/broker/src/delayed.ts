@@ -1,5 +1,5 @@
 /**
- * Delayed publishes (features D5): `$delayed/{seconds}/{topic}` is kept by the store and published when due, also after a restart.
+ * Delayed publishes: `$delayed/{seconds}/{topic}` is kept by the store and published when due, also after a restart.
  */
 import { ProtocolError, quote, validateTopic } from '@dunlin/protocol';
 import { RecordError, readRecord, writeRecord } from './message-record.ts';

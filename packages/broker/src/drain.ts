@@ -1,5 +1,5 @@
 /**
- * Sends the clients of a worker away at a pace, so that the others of the cluster get them one by one and not all at once (features E3).
+ * Sends the clients of a worker away at a pace, so that the others of the cluster get them one by one and not all at once.
  *
  * ```
  *   begin                                                   begin + spreadMilliseconds

@@ -1,5 +1,5 @@
 /**
- * Dead letters (features D4): a message that members of a shared group left unacknowledged too often (`limits.groupDeliveriesMax`) is published once more as
+ * Dead letters: a message that members of a shared group left unacknowledged too often (`limits.groupDeliveriesMax`) is published once more as
  * `$dead-letter/{group}/{topic}`, an ordinary message that is not retained, for whoever subscribes to that. Where nobody does it is dropped and counted.
  * After a crash it may come twice, also of QoS 2.
  */

@@ -1,5 +1,5 @@
 /**
- * Shared groups with a log: those that have a durable member, connected or not (ARCHITECTURE.md, section 6; features D4).
+ * Shared groups with a log: those that have a durable member, connected or not (ARCHITECTURE.md, section 6).
  *
  * The group has one cursor on the log of its filter. One endpoint with connected members leads it: it claims the group in the store, which fences whoever led
  * before, reads the log and hands each message to one member within what its session takes; local ones at once, others by a word on the link

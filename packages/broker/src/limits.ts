@@ -21,7 +21,7 @@ export interface Limits {
   topicAliasMaximum: number;
   /** Whole packet, fixed header included; a larger one is refused before it is buffered. */
   maximumPacketSizeBytes: number;
-  /** CONNECT must be complete by then (features A6). */
+  /** CONNECT must be complete by then. */
   connectTimeoutSeconds: number;
   /** A packet that has begun must be complete by then, keep alive or not, so that half packets cannot be hoarded. */
   partialPacketTimeoutSeconds: number;
@@ -41,7 +41,7 @@ export interface Limits {
   /** MQTT 3 sessions with clean session 0 are kept this long (MQTT 3 has no word for it); 0xffffffff: for ever. */
   persistentSessionExpirySeconds: number;
   subscriptionsMax: number;
-  /** Levels of a topic or filter (features A7). */
+  /** Levels of a topic or filter. */
   topicLevelsMax: number;
   connectionsMax: number;
   /** What one durable filter's log may hold; the oldest go first. */

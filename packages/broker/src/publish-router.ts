@@ -244,7 +244,7 @@ export class PublishRouter {
     return remote;
   }
 
-  /** A message that a member of a group left unacknowledged goes to another (features D4). False: there is none. */
+  /** A message that a member of a group left unacknowledged goes to another. False: there is none. */
   redispatch(
     group: SharedGroup,
     publication: Publication,

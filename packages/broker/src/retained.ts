@@ -1,5 +1,5 @@
 /**
- * Retained messages: kept by the store, one per topic; sent on subscribe (features D3, MQTT 5 section 3.3.1.3).
+ * Retained messages: kept by the store, one per topic; sent on subscribe (MQTT 5 section 3.3.1.3).
  *
  * A publish that races a subscribe is not lost: the route is made known first, then what is retained is read, and that read waits for every write of a
  * retained message that was begun here before; other endpoints confirm a route only when their own writes are through. The replay is a

@@ -1,4 +1,4 @@
-/** What a member of shared groups without a log leaves when it goes (features D4). Groups with one take back theirs (group-members.ts). */
+/** What a member of shared groups without a log leaves when it goes. Groups with one take back theirs (group-members.ts). */
 import type { Broker } from './broker.ts';
 import { InflightState } from './inflight.ts';
 import type { Session } from './session.ts';

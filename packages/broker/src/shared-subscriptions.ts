@@ -1,5 +1,5 @@
 /**
- * Shared subscriptions: `$share/{name}/{filter}`; each message to one member of each group (features D4, MQTT 5 section 4.8).
+ * Shared subscriptions: `$share/{name}/{filter}`; each message to one member of each group (MQTT 5 section 4.8).
  *
  * A group's members are the local subscriptions and, for each other endpoint, the number it has there. Offline members are not members: they are not in
  * the group while they are away.

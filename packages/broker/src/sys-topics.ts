@@ -1,6 +1,6 @@
 /**
- * `$SYS/broker/…`, with the names Mosquitto uses (its manual, "broker status"): what this node counts, over all its workers; and `$SYS/cluster/…`, the same over all nodes
- * (features F3). Published to local subscribers every few seconds, and to a new subscriber at once; never stored, never taken from clients.
+ * `$SYS/broker/…`, with the names Mosquitto uses (its manual, "broker status"): what this node counts, over all its workers; and `$SYS/cluster/…`, the same over all
+ * nodes. Published to local subscribers every few seconds, and to a new subscriber at once; never stored, never taken from clients.
  *
  * Each worker tells the others what it counts and adds up for its own subscribers what they have told. Memory of the process is not among it: that is `/metrics`.
  */

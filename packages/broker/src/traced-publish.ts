@@ -1,5 +1,5 @@
 /**
- * Traces of publishes (features F2): the context that a publisher sends as the MQTT 5 user property `traceparent` (W3C Trace Context, section 3.2), a root where there is
+ * Traces of publishes: the context that a publisher sends as the MQTT 5 user property `traceparent` (W3C Trace Context, section 3.2), a root where there is
  * none, and what is written into deliveries if that is wanted.
  */
 import type { Connection } from './connection.ts';

@@ -1,5 +1,5 @@
 /**
- * Wills (features D7, MQTT 5 sections 3.1.2.5 and 3.1.3.2.2).
+ * Wills (MQTT 5 sections 3.1.2.5 and 3.1.3.2.2).
  *
  * | the connection ends by | will |
  * | --- | --- |

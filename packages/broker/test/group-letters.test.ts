@@ -1,4 +1,4 @@
-/** Messages of shared groups that are delivered in vain too often (features D4). */
+/** Messages of shared groups that are delivered in vain too often. */
 import { describe, expect, test } from 'vitest';
 import { publish } from './support/client.ts';
 import { durable, feed, member, payloads } from './support/group-clients.ts';

@@ -1,4 +1,4 @@
-/** Shared groups with durable members: their messages wait in a log, and each goes to one member (ARCHITECTURE.md, section 6; features D4). */
+/** Shared groups with durable members: their messages wait in a log, and each goes to one member (ARCHITECTURE.md, section 6). */
 import { describe, expect, test } from 'vitest';
 import { sharedStrategies } from '../src/limits.ts';
 import { ack, type Client, publish } from './support/client.ts';

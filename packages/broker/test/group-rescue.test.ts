@@ -1,4 +1,4 @@
-/** Shared groups without durable members: a message on its way to an endpoint that leaves goes to another member (features D4, P3). */
+/** Shared groups without durable members: a message on its way to an endpoint that leaves goes to another member (P3). */
 import { expect, test } from 'vitest';
 import { FrameType } from '../src/cluster/frames.ts';
 import { publish } from './support/client.ts';

@@ -38,7 +38,7 @@ export function spreadMilliseconds(connections: number, settings: Configuration[
 }
 
 /**
- * The way of a node out of service, up to where it stops (features E3). Readiness is off already.
+ * The way of a node out of service, up to where it stops. Readiness is off already.
  *
  * ```
  *   │ delay: still accepts, load balancers notice │ accepts no more; clients are sent away evenly │ last answers │ stop │

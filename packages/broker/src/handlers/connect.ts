@@ -192,7 +192,7 @@ function decide(connection: Connection, result: AuthenticationResult): Acceptanc
   return null;
 }
 
-/** A will is a publish that comes later: what the client may not publish, it may not leave behind (features C3). False: it is let in without it. */
+/** A will is a publish that comes later: what the client may not publish, it may not leave behind. False: it is let in without it. */
 async function authorizeWill(connection: Connection, packet: ConnectPacket, clientId: string): Promise<boolean> {
   const { broker } = connection;
   const { authorizer } = broker;

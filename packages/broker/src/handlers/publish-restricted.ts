@@ -1,5 +1,5 @@
 /**
- * Publishes that need more than a match: `$` topics that are not ordinary ones (features A7, D5), and what an authorizer must allow (features C3).
+ * Publishes that need more than a match: `$` topics that are not ordinary ones, and what an authorizer must allow.
  */
 import { ProtocolError, ReasonCode } from '@dunlin/protocol';
 import { PendingAcknowledgement } from '../acknowledgements.ts';
@@ -68,7 +68,7 @@ export function publishRestricted(
   }
 }
 
-/** Refused: MQTT 5 hears 0x87 for QoS 1 and 2; QoS 0 and MQTT 3 have no words for it, the message is dropped, or the client, as configured (features C3). */
+/** Refused: MQTT 5 hears 0x87 for QoS 1 and 2; QoS 0 and MQTT 3 have no words for it, the message is dropped, or the client, as configured. */
 function deny(connection: Connection, publication: Publication, packetId: number, reason: string): void {
   const { broker } = connection;
   const { qos } = publication;
@@ -117,7 +117,7 @@ function authorize(
   }
 }
 
-/** `$delayed/{seconds}/{topic}`: stored now, acknowledged when stored, published when due (features D5). */
+/** `$delayed/{seconds}/{topic}`: stored now, acknowledged when stored, published when due. */
 function publishDelayed(
   connection: Connection,
   session: Session,

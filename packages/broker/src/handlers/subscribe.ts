@@ -274,7 +274,7 @@ function check(
   const allowed = authorizer.authorize(client, 'subscribe', share?.filter ?? filter, request.qos, false);
   if (allowed === true) return 0;
   if (allowed === false) return ReasonCode.notAuthorized;
-  // "Cannot tell" means no (features C3).
+  // "Cannot tell" means no.
   return allowed.then(
     (isAllowed) => (isAllowed ? 0 : ReasonCode.notAuthorized),
     () => ReasonCode.notAuthorized,

@@ -334,7 +334,7 @@ export interface Store {
   /** The takes that stand, in no order; none when there is no such group. */
   groupTakes(group: string): Promise<GroupTake[]>;
 
-  // Retained (features D3)
+  // Retained
   /** Null removes. */
   setRetained(topic: string, record: Uint8Array | null, expiresAt: number): Promise<void>;
   /** Retained messages whose topic matches, in a stable order, not expired at `now`. Costs what it matches, not what is stored.
@@ -351,7 +351,7 @@ export interface Store {
   takeDueWills(now: number, limit: number): Promise<StoredWill[]>;
   removeWill(clientId: string, epoch: number): Promise<void>;
 
-  // Delayed publishes (features D5)
+  // Delayed publishes
   addDelayed(record: Uint8Array, dueAt: number): Promise<void>;
   /** Like takeDueWills: handed out again unless removed within 30 seconds. */
   takeDueDelayed(now: number, limit: number): Promise<{ id: string; record: Uint8Array }[]>;
