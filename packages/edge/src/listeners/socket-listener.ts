@@ -90,11 +90,12 @@ export class SocketListener {
   }
 
   #makeTlsDoor(): TlsDoor | null {
-    const { listener, material } = this.#options;
+    const { listener, material, address } = this.#options;
     if (listener.tls === null || material === null) return null;
     return new TlsDoor({
       tls: listener.tls,
       material,
+      protocol: address.kind === 'wss' ? 'http/1.1' : 'mqtt',
       handshakeTimeoutSeconds: listener.handshakeTimeoutSeconds,
       accept: (socket) => this.#established(socket),
       refuse: (refusal) => this.#refuseClient(refusal),

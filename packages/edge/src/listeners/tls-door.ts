@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import {
   createSecureContext,
   createServer,
+  DEFAULT_CIPHERS,
   type SecureContext,
   type Server,
   type TLSSocket,
@@ -17,12 +18,20 @@ import { hostNames, type TlsMaterial } from './tls-material.ts';
 /** A client that was away for longer than this makes a whole handshake again. */
 const sessionTimeoutSeconds = 2 * 3600;
 
+/**
+ * Node's own, or what `--tls-cipher-list` says, without those of TLS 1.2 that have neither forward secrecy nor a hash that is still trusted. Small devices that know no
+ * elliptic curve keep the others of static RSA, `AES128-GCM-SHA256` and `AES128-SHA256`.
+ */
+const ciphers = `${DEFAULT_CIPHERS}:!kRSA+SHA1`;
+
 /** The most that OpenSSL takes. */
 const sessionIdContextLength = 32;
 
 export interface TlsDoorOptions {
   tls: ListenerTls;
   material: TlsMaterial;
+  /** What is spoken behind TLS, as clients name it: `mqtt`, `http/1.1`. */
+  protocol: string;
   handshakeTimeoutSeconds: number;
   accept(socket: TLSSocket): void;
   refuse(refusal: Refusal): void;
@@ -51,7 +60,7 @@ export class TlsDoor {
 
   /** A server that listens nowhere: it is given connections. With one certificate nobody asks which: that question costs each handshake a call. */
   #makeServer(material: TlsMaterial): Server {
-    const { tls, handshakeTimeoutSeconds } = this.#options;
+    const { tls, protocol, handshakeTimeoutSeconds } = this.#options;
     const contexts = this.#contextsByName(material);
     const choose: TlsOptions['SNICallback'] = (name, answer) => answer(null, contextFor(contexts, name));
     const server = createServer({
@@ -62,6 +71,8 @@ export class TlsDoor {
       rejectUnauthorized: tls.clientCertificates === 'require',
       handshakeTimeout: handshakeTimeoutSeconds * 1000,
       ...(contexts.size > 0 ? { SNICallback: choose } : {}),
+      // Asked for clients that name any. To answer with none is to end the handshake, in Node: who names only others (`x-amzn-mqtt-ca`) speaks our protocol all the same.
+      ALPNCallback: ({ protocols }) => (protocols.includes(protocol) ? protocol : protocols[0]),
     });
     server.on('secureConnection', (socket: TLSSocket) => this.#secured(socket));
     server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
@@ -87,6 +98,7 @@ export class TlsDoor {
       cert: certificates[index].cert,
       key: certificates[index].key,
       ...(clientCa === null ? {} : { ca: clientCa }),
+      ciphers,
       minVersion: `TLSv${minimumVersion}`,
       sessionIdContext: createHash('sha256')
         .update(clientCa ?? '')
