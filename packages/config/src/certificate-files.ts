@@ -62,21 +62,41 @@ function keyOf(text: string, file: string): KeyObject {
   }
 }
 
+/** What is wrong with the order of a chain; null: nothing. TLS shows it as it stands in the file, and clients may insist on its order. */
+function disorderOf(chain: readonly X509Certificate[], key: KeyObject, keyFile: string): string | null {
+  const numbered = (at: number): string => `number ${at + 1} (${chain[at].subject.replaceAll('\n', ', ')})`;
+  const ofKey = chain.findIndex((certificate) => certificate.checkPrivateKey(key));
+  if (ofKey > 0) return `${numbered(ofKey)} belongs to the key in ${keyFile}, ${numbered(0)} does not`;
+  for (const [at, certificate] of chain.slice(0, -1).entries()) {
+    const next = chain[at + 1];
+    // Of one authority there may be several certificates, each of another issuer.
+    if (certificate.checkIssued(next) || certificate.subject === next.subject) continue;
+    const issuer = chain.findIndex((candidate, place) => place !== at && certificate.checkIssued(candidate));
+    if (issuer !== -1) return `${numbered(at)} was issued by ${numbered(issuer)}, not by ${numbered(at + 1)}`;
+  }
+  return null;
+}
+
 /**
- * Reads a certificate and its key.
+ * Reads a certificate, with those between it and its authority, and its key.
  * @throws CertificateFileError when a file is missing, holds something else, or the two do not belong together
  */
 export function readCertificate(files: CertificateFiles): CertificateTexts {
   const cert = readText(files.cert, 'cert');
-  const [certificate] = certificatesOf(cert, files.cert);
-  const key = readText(files.key, 'key');
-  if (!certificate.checkPrivateKey(keyOf(key, files.key))) {
-    throw new CertificateFileError(
-      'key',
-      `the key in ${files.key} does not belong to the certificate in ${files.cert}`,
-    );
+  const chain = certificatesOf(cert, files.cert);
+  const keyText = readText(files.key, 'key');
+  const key = keyOf(keyText, files.key);
+  const disorder = disorderOf(chain, key, files.key);
+  if (disorder !== null) {
+    const order = 'the certificate of the key comes first, then the one of its issuer, and so on';
+    const message = `the certificates in ${files.cert} are in the wrong order: ${disorder}; ${order}`;
+    throw new CertificateFileError('cert', message);
   }
-  return { cert, key };
+  if (!chain[0].checkPrivateKey(key)) {
+    const message = `the key in ${files.key} does not belong to the certificate in ${files.cert}`;
+    throw new CertificateFileError('key', message);
+  }
+  return { cert, key: keyText };
 }
 
 /**

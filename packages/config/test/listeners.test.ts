@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TestAuthority } from '@dunlin/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -184,6 +184,31 @@ describe('refused', () => {
       `listeners[0].certificates[1].key: the key in ${other.key} does not belong to the certificate in ${one.cert}`,
       `listeners[0].clientCa: the file ${garbage} holds no certificate in PEM`,
     ]);
+  });
+
+  test('a chain in another order than from the certificate of the key to its authority', async () => {
+    const between = await authority.intermediate('between');
+    const { cert, key } = await between.issue('leaf.example');
+    const chainOf = (...files: string[]) => {
+      const chain = join(between.directory, 'chain.pem');
+      writeFileSync(chain, files.map((file) => readFileSync(file, 'utf8')).join(''));
+      return messages([{ url: 'tls://127.0.0.1', cert: chain, key }]);
+    };
+    const chain = join(between.directory, 'chain.pem');
+    const order = 'the certificate of the key comes first, then the one of its issuer, and so on';
+    expect(chainOf(cert)).toEqual([]);
+    expect(chainOf(cert, between.ca)).toEqual([]);
+    expect(chainOf(cert, between.ca, authority.ca)).toEqual([]);
+    // Of nobody in the file: nothing that has an order.
+    expect(chainOf(cert, other.cert)).toEqual([]);
+    expect(chainOf(between.ca, cert)).toEqual([
+      `listeners[0].cert: the certificates in ${chain} are in the wrong order: number 2 (CN=leaf.example) belongs to the key in ${key}, number 1 (CN=between) does not; ${order}`,
+    ]);
+    expect(chainOf(authority.ca, between.ca, cert)[0]).toContain('number 3 (CN=leaf.example) belongs to the key');
+    expect(chainOf(cert, authority.ca, between.ca)).toEqual([
+      `listeners[0].cert: the certificates in ${chain} are in the wrong order: number 1 (CN=leaf.example) was issued by number 3 (CN=between), not by number 2 (CN=test authority); ${order}`,
+    ]);
+    await between.remove();
   });
 });
 

@@ -40,6 +40,14 @@ export class TestAuthority {
     return authority;
   }
 
+  /** An authority whose own certificate is of this one: what stands between a server's certificate and the one that is trusted. */
+  async intermediate(name: string): Promise<TestAuthority> {
+    const authority = new TestAuthority(await mkdtemp(join(tmpdir(), 'authority-')));
+    const more = ['-CA', this.ca, '-CAkey', join(this.directory, 'ca.key'), '-days', '1'];
+    await this.#request(authority.ca, join(authority.directory, 'ca.key'), name, 'ec', more);
+    return authority;
+  }
+
   /** A certificate for servers and clients alike. */
   async issue(commonName: string, options: CertificateOptions = {}): Promise<IssuedCertificate> {
     const { subjectAltNames = ['DNS:localhost', 'IP:127.0.0.1'], keyType = 'ec', days = 1 } = options;
