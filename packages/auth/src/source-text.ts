@@ -8,6 +8,8 @@ export interface SourceText {
 
 /** A file that says who may enter or who may do what cannot be used. The message begins with `FILE:LINE:COLUMN` where there is such a place. */
 export class AccessFileError extends Error {
+  readonly code = 'access-file';
+
   constructor(message: string, cause?: unknown) {
     super(message, { cause });
     this.name = 'AccessFileError';

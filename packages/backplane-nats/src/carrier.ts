@@ -101,7 +101,7 @@ export class Carrier {
     try {
       this.#connection.publish(subject, bytes);
     } catch (error) {
-      this.#logOnce('publish', 'NATS did not take a message', { error: String(error) });
+      this.#logOnce('publish', 'NATS did not take a message', { error });
       return false;
     }
     this.#published += bytes.length;

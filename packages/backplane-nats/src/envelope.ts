@@ -40,6 +40,7 @@ export const answerAtOnce = 1;
 
 /** Why bytes cannot be used, and by whom they were sent: thrown by `readEnvelope`. `from` is empty or cut when it could not be read. */
 export class EnvelopeError extends Error {
+  readonly code = 'unreadable-envelope';
   readonly from: string;
   constructor(message: string, from: string) {
     super(message);

@@ -279,7 +279,7 @@ export class Membership {
     leases.bury(endpoint, true).then(done, (error: unknown) => {
       logger.warn('a replaced endpoint could not be buried; its lease will end by itself', {
         endpoint,
-        error: String(error),
+        error,
       });
       done();
     });

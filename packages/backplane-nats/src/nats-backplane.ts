@@ -308,7 +308,7 @@ export class NatsBackplane implements Backplane {
       this.#dispatch(readEnvelope(bytes));
     } catch (error) {
       if (error instanceof EnvelopeError) this.#refuse(error);
-      else this.#logger.error('a message of another endpoint could not be handled', { error: String(error) });
+      else this.#logger.error('a message of another endpoint could not be handled', { error });
     }
   }
 
@@ -356,7 +356,7 @@ export class NatsBackplane implements Backplane {
     if (this.#refusedSenders.has(error.from)) return;
     if (this.#refusedSenders.size >= refusedSendersMax) this.#refusedSenders.clear();
     this.#refusedSenders.add(error.from);
-    this.#logger.error('what another endpoint sends cannot be read', { from: error.from, error: error.message });
+    this.#logger.error('what another endpoint sends cannot be read', { from: error.from, error });
   }
 
   #evict(by: string, why: string): void {
@@ -384,7 +384,7 @@ export class NatsBackplane implements Backplane {
     try {
       what(receiver);
     } catch (error) {
-      this.#logger.error('a change among the endpoints could not be handled', { error: String(error) });
+      this.#logger.error('a change among the endpoints could not be handled', { error });
     }
   }
 }

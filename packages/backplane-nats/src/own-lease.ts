@@ -71,7 +71,7 @@ export class OwnLease {
       await this.#leases.end(this.#self);
     } catch (error) {
       // It ends by itself.
-      this.#logger.warn('the lease could not be given up', { error: String(error) });
+      this.#logger.warn('the lease could not be given up', { error });
     }
   }
 
@@ -85,6 +85,6 @@ export class OwnLease {
   #explain(error: unknown): void {
     if (this.#failing) return;
     this.#failing = true;
-    this.#logger.warn('the lease could not be renewed; trying again', { error: String(error) });
+    this.#logger.warn('the lease could not be renewed; trying again', { error });
   }
 }

@@ -6,6 +6,8 @@ export const serverListForm =
 
 /** The configuration of NATS cannot be used. The message holds no password and no token. */
 export class NatsConfigurationError extends Error {
+  readonly code = 'nats-configuration';
+
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = 'NatsConfigurationError';

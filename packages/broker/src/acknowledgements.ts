@@ -5,7 +5,7 @@ import type { Connection } from './connection.ts';
 import type { PublishSpan } from './ports/tracer.ts';
 
 /** Something that waits for the store or other endpoints. Begins with one wait, which whoever made it settles when all waits were added. */
-export abstract class Awaited {
+export abstract class Pending {
   waits = 1;
 
   /** One thing it waited for is there. */
@@ -25,7 +25,7 @@ export abstract class Awaited {
 }
 
 /** Resolves a promise: for wills and delayed messages, which are removed from the store only when they are safe elsewhere. */
-export class AwaitedPromise extends Awaited {
+export class PendingPromise extends Pending {
   readonly promise: Promise<void>;
   private resolve: () => void = () => {};
 
@@ -42,10 +42,10 @@ export class AwaitedPromise extends Awaited {
 }
 
 /** Settles others when all that took their place are there. */
-export class AwaitedForOthers extends Awaited {
-  private readonly others: readonly Awaited[];
+export class PendingForOthers extends Pending {
+  private readonly others: readonly Pending[];
 
-  constructor(others: readonly Awaited[]) {
+  constructor(others: readonly Pending[]) {
     super();
     this.others = others;
   }
@@ -60,7 +60,7 @@ export class AwaitedForOthers extends Awaited {
 }
 
 /** A PUBACK (type 4) or PUBREC (type 5) to be sent. */
-export class PendingAcknowledgement extends Awaited {
+export class PendingAcknowledgement extends Pending {
   readonly connection: Connection;
   readonly type: 4 | 5;
   readonly packetId: number;

@@ -6,7 +6,7 @@
  * sent again until it succeeds, and its publishers wait (ARCHITECTURE.md, section 9, "Redis restarts"). It may have been stored all the same and only
  * the answer was lost, so each batch has an origin by which the store knows it again: a message is stored once, whoever published it (P2).
  */
-import type { Awaited } from './acknowledgements.ts';
+import type { Pending } from './acknowledgements.ts';
 import type { DurableLog } from './durable-log.ts';
 import { readRecord } from './message-record.ts';
 import type { Clock } from './ports/clock.ts';
@@ -22,7 +22,7 @@ export interface PendingAppend {
   request: AppendRequest;
   logs: readonly DurableLog[];
   /** Null: nobody waits (wills, delayed publishes). */
-  acknowledgement: Awaited | null;
+  acknowledgement: Pending | null;
   /** Called with the numbers before the acknowledgement is settled; hands the message to other endpoints. */
   appended: ((sequences: AppendResult, publication: Publication) => void) | null;
 }
@@ -118,7 +118,7 @@ export class AppendQueue {
         this.metrics.storeErrors++;
         this.logger.error('messages could not be stored; their publishers wait', {
           messages: batch.length,
-          error: String(error),
+          error,
         });
         this.isFailed = true;
       },

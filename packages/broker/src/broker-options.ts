@@ -7,6 +7,7 @@ import type { Clock } from './ports/clock.ts';
 import type { Leases } from './ports/leases.ts';
 import type { Logger } from './ports/logger.ts';
 import type { Metrics } from './ports/metrics.ts';
+import type { Random } from './ports/random.ts';
 import type { Store } from './ports/store.ts';
 import type { Tracer } from './ports/tracer.ts';
 import type { RefusalAllowance } from './refusal-allowance.ts';
@@ -20,6 +21,8 @@ export interface BrokerOptions {
   /** Null: there is nobody else. */
   backplane: Backplane | null;
   clock: Clock;
+  /** Absent: that of the system. */
+  random?: Random;
   logger: Logger;
   metrics: Metrics;
   authenticator: Authenticator;

@@ -34,6 +34,7 @@ import type { Backplane } from './ports/backplane.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Logger } from './ports/logger.ts';
 import type { Metrics } from './ports/metrics.ts';
+import { type Random, systemRandom } from './ports/random.ts';
 import type { EndpointId, Store } from './ports/store.ts';
 import type { Tracer } from './ports/tracer.ts';
 import type { Transport } from './ports/transport.ts';
@@ -63,9 +64,8 @@ const sessionsCheckedAtOnce = 200;
  * How the store knows this broker's appends from those of every other, the earlier ones of this endpoint included: an endpoint without a backplane has the
  * same name in each of its lives.
  */
-function writerName(self: EndpointId): string {
-  const random = (): string => Math.random().toString(36).slice(2);
-  return `${self}/${random()}${random()}`;
+function writerName(self: EndpointId, random: Random): string {
+  return `${self}/${random.uuid()}`;
 }
 
 export class Broker {
@@ -74,6 +74,7 @@ export class Broker {
   readonly store: Store;
   readonly backplane: Backplane | null;
   readonly clock: Clock;
+  readonly random: Random;
   readonly logger: Logger;
   readonly clientLog: ClientLog;
   readonly warnings: RareWarnings;
@@ -139,14 +140,15 @@ export class Broker {
     this.keepAlive = new KeepAlive(clock);
     this.clientLog = new ClientLog(options, this.keepAlive);
     this.httpUrl = options.httpUrl ?? '';
-    const seed = options.seed ?? Math.floor(Math.random() * 0x7fffffff);
+    this.random = options.random ?? systemRandom;
+    const seed = options.seed ?? Math.floor(this.random.number() * 0x7fffffff);
     this.matches = new TopicMatches(this.tree, limits.matchCacheMax, limits.topicLevelsMax, seed);
     this.pendingWrites = new PendingWrites(clock, logger, metrics);
     this.writer = new SessionWriter(store, clock, logger, metrics);
     this.delivery = new SessionDelivery(store, this.writer, clock, logger, metrics, limits);
     this.fatalMessages = new FatalMessages(logger, metrics, this.delivery);
     this.delivery.tracer = this.tracer;
-    this.appends = new AppendQueue(store, writerName(this.self), clock, logger, metrics, this.delivery);
+    this.appends = new AppendQueue(store, writerName(this.self, this.random), clock, logger, metrics, this.delivery);
     this.retained = new RetainedMessages(store, this.delivery, clock, logger);
     this.durableFilters = new DurableFilters(store, this.tree);
     this.logEnds = new LogEnds(store, this.durableFilters.followed, metrics);
@@ -237,7 +239,7 @@ export class Broker {
       untilAvailable(
         this.clock,
         () => this.durableFilters.load(),
-        (error) => this.logger.warn('what is durable could not be loaded; it is tried again', { error: String(error) }),
+        (error) => this.logger.warn('what is durable could not be loaded; it is tried again', { error }),
       );
     await Promise.all([load(), this.backplane?.start(this.cluster)]);
     if (this.backplane !== null) {
@@ -334,7 +336,7 @@ export class Broker {
    * Sends all clients away at a pace; new ones are not taken. Everything else goes on until `stop`. Resolves when no client is left, or at `stop`. Done twice, it
    * is done once. `random` is for tests.
    */
-  drain(options: DrainOptions, random: () => number = Math.random): Promise<void> {
+  drain(options: DrainOptions, random: () => number = () => this.random.number()): Promise<void> {
     this.draining ??= new Drain(this, [...this.connections], options, random);
     return this.draining.done;
   }

@@ -147,11 +147,17 @@ export class Connection implements PacketSink, KeepAliveEntry {
         this.protocolError(error);
         return;
       }
-      this.tellEscaped('a packet could not be handled', error);
-      this.disconnect(ReasonCode.unspecifiedError);
+      this.faulty('a packet could not be handled', error);
     } catch (second) {
       this.escaped(second);
     }
+  }
+
+  /** A fault of this broker, and none of the client's or of the store's: the client is told so, and goes. */
+  faulty(message: string, error: unknown): void {
+    this.tellEscaped(message, error);
+    if (this.state === ConnectionState.connecting) sendRefusal(this, ReasonCode.unspecifiedError, '');
+    else this.disconnect(ReasonCode.unspecifiedError);
   }
 
   /** Something was thrown on a way on which nothing may be: the client cannot be told any more, and goes; everybody else stays. */
@@ -165,7 +171,7 @@ export class Connection implements PacketSink, KeepAliveEntry {
     this.broker.logger.error(message, {
       client: this.session?.clientId ?? '',
       address: this.transport.remoteAddress,
-      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      error,
     });
   }
 

@@ -66,7 +66,7 @@ export class DelayedMessages {
           this.metrics.dropped['delayed-too-many']++;
           return;
         }
-        this.logger.warn('a delayed message could not be stored; it will be tried again', { error: String(error) });
+        this.logger.warn('a delayed message could not be stored; it will be tried again', { error });
         this.failed.push(() => this.write(record, dueAt, done));
       },
     );
@@ -89,7 +89,7 @@ export class DelayedMessages {
       if (!publication.isExpired(this.clock.now())) await this.router.publish(publication);
     } catch (error) {
       if (!(error instanceof RecordError || error instanceof ProtocolError)) throw error;
-      this.logger.error('a delayed message cannot be published and is dropped', { error: error.message });
+      this.logger.error('a delayed message cannot be published and is dropped', { error });
     }
   }
 }

@@ -77,7 +77,7 @@ export class Duties {
         // Under way when the worker stopped: there is nothing to try again.
         if (this.stops.length === 0 && error instanceof StoreError && error.code === 'closed') return;
         this.broker.metrics.storeErrors++;
-        this.broker.logger.warn(`${what} failed; it will be tried again`, { error: String(error) });
+        this.broker.logger.warn(`${what} failed; it will be tried again`, { error });
       })
       .finally(() => this.running.delete(what));
   }
@@ -138,7 +138,7 @@ export class Duties {
       if (!(error instanceof RecordError || error instanceof ProtocolError)) throw error;
       broker.logger.error('a will cannot be published and is dropped', {
         client: will.clientId,
-        error: error.message,
+        error,
       });
     });
     await broker.store.removeWill(will.clientId, will.epoch);

@@ -5,7 +5,7 @@
 import type { Connection } from './connection.ts';
 import type { Logger } from './ports/logger.ts';
 import type { Metrics } from './ports/metrics.ts';
-import type { OutboundInflight } from './ports/store.ts';
+import type { StoredOutbound } from './ports/store.ts';
 import type { Session } from './session.ts';
 import type { SessionDelivery } from './session-delivery.ts';
 
@@ -34,7 +34,7 @@ export class FatalMessages {
   }
 
   /** A connection has ended; `outbound`: what its session has in flight, the oldest first. */
-  ended({ clientId, connection, groupsSettled }: Session, outbound: readonly OutboundInflight[]): void {
+  ended({ clientId, connection, groupsSettled }: Session, outbound: readonly StoredOutbound[]): void {
     // Not settled: what was in flight before was not sent on this connection.
     if (!groupsSettled || !failed(connection)) return;
     const first = outbound.find(({ state }) => state === 'sent');
@@ -53,7 +53,7 @@ export class FatalMessages {
     if (this.suspects.size > sessionsMax) this.suspects.delete(this.suspects.keys().next().value as string);
   }
 
-  private async name(clientId: string, message: OutboundInflight): Promise<void> {
+  private async name(clientId: string, message: StoredOutbound): Promise<void> {
     // A store that cannot be read has other lines in the log.
     const publication = await this.delivery.contentOf(message).catch(() => null);
     if (publication === null) return;
@@ -73,6 +73,6 @@ function failed({ closeReason, closeCode }: Connection): boolean {
   return closeReason === 'connection-lost' || closeReason === 'keep-alive-timeout' || closeReason === 'protocol-error';
 }
 
-function isOf({ packetId, filter, sequence }: Suspect, message: OutboundInflight): boolean {
+function isOf({ packetId, filter, sequence }: Suspect, message: StoredOutbound): boolean {
   return packetId === message.packetId && filter === message.filter && sequence === message.sequence;
 }

@@ -330,7 +330,7 @@ export class GroupLeader {
   private storeFailed(what: string, error: unknown): void {
     const { parts } = this;
     parts.metrics.storeErrors++;
-    parts.logger.warn(what, { group: this.group.name, error: String(error) });
+    parts.logger.warn(what, { group: this.group.name, error });
     if (!this.isLeading || !(error instanceof StoreError)) return;
     if (error.code === 'fenced') parts.replaced(this);
     else if (error.code === 'unknown-group') parts.groupMayBeGone();

@@ -28,7 +28,7 @@ export async function buryLetter(
     if (await router.publishIfWanted(letter)) return;
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error; // with the prefix it has too many levels, or is too long
-    logger.warn('a dead letter cannot be published', { group: group.name, error: error.message });
+    logger.warn('a dead letter cannot be published', { group: group.name, error });
   }
   metrics.dropped['dead-letter']++;
 }

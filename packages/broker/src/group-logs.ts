@@ -234,7 +234,7 @@ export class GroupLogs implements GroupsWatcher {
         this.parts.metrics.storeErrors++;
         this.parts.logger.warn('a group could not be claimed; it will be tried again', {
           group: name,
-          error: String(error),
+          error,
         });
       },
     );

@@ -23,7 +23,7 @@ import { isShared } from '@dunlin/protocol';
 import { sendPublish } from './deliver.ts';
 import type { GroupMember, GroupMembers, GroupMembersParts } from './group-members.ts';
 import { InflightState } from './inflight.ts';
-import type { GroupTake, OutboundInflight, Store } from './ports/store.ts';
+import type { GroupTake, Store, StoredOutbound } from './ports/store.ts';
 import type { Publication } from './publication.ts';
 import type { Subscription } from './subscription.ts';
 
@@ -125,7 +125,7 @@ export class GroupTakes {
     this.parts.logger.warn('messages of a group could not be taken; it will be tried again', {
       group: this.members.group.name,
       messages: batch.length,
-      error: String(error),
+      error,
     });
     const stop = this.parts.clock.every(retryMilliseconds, () => {
       stop();
@@ -156,7 +156,7 @@ export class GroupTakes {
     // From here on it goes with the session, wherever that goes.
     member.session.outboundInflight.keepContent(packetId, { publication, filter: member.filter, member: null });
     const { filter } = member;
-    const stored: OutboundInflight = { packetId, state: 'sent', qos: 2, filter, sequence, record: publication.bytes };
+    const stored: StoredOutbound = { packetId, state: 'sent', qos: 2, filter, sequence, record: publication.bytes };
     this.parts.writer.setOutbound(member.session, stored, () => {
       taking.step = 'sealing';
       this.enqueue(taking);
@@ -196,11 +196,7 @@ export class GroupTakes {
  * A durable session has connected: what it has in flight of groups is its own from now on. To be awaited before any of it is sent again. Rejects with
  * StoreError.
  */
-export async function settleTakes(
-  store: Store,
-  clientId: string,
-  outbound: readonly OutboundInflight[],
-): Promise<void> {
+export async function settleTakes(store: Store, clientId: string, outbound: readonly StoredOutbound[]): Promise<void> {
   const byGroup = new Map<string, GroupTake[]>();
   for (const { filter, sequence, state } of outbound) {
     if (sequence === 0 || state !== 'sent' || !isShared(filter)) continue;

@@ -10,7 +10,7 @@
  * So does what was in flight before a reconnect and is in no log.
  */
 import { unknownDigest } from './content-digest.ts';
-import type { InboundInflight as StoredInbound } from './ports/store.ts';
+import type { StoredInbound } from './ports/store.ts';
 import type { Publication } from './publication.ts';
 import type { Subscription } from './subscription.ts';
 

@@ -15,7 +15,7 @@ import type { DurableLog, LogReader } from './durable-log.ts';
 import type { InflightSource } from './inflight.ts';
 import { messagesBetween } from './log-numbers.ts';
 import { RecordError, readRecord } from './message-record.ts';
-import type { Cursor, LogEntry, OutboundInflight as StoredInflight } from './ports/store.ts';
+import type { Cursor, LogEntry, StoredOutbound } from './ports/store.ts';
 import type { Publication } from './publication.ts';
 import type { Session } from './session.ts';
 import type { SessionDelivery } from './session-delivery.ts';
@@ -98,7 +98,7 @@ export class LogCursor implements InflightSource, LogReader {
   }
 
   /** The number belongs to a message that the reconnect resends. */
-  markResent(inflight: StoredInflight): void {
+  markResent(inflight: StoredOutbound): void {
     this.resent.add(inflight.sequence);
   }
 

@@ -62,7 +62,7 @@ export class LogPages {
       },
       (error: unknown) => {
         this.delivery.metrics.storeErrors++;
-        const fields = { filter: cursor.log.filter, error: String(error) };
+        const fields = { filter: cursor.log.filter, error };
         this.logger.warn('a log could not be read; it will be tried again', fields);
         cursor.pageFailed();
         if (!cursor.session.ended) this.failed.add(cursor); // `retry` pumps it again

@@ -15,6 +15,7 @@
  *
  * Layout 2 is written for messages that are traced, layout 1 for all others: a reader that knows layout 1 alone refuses what it would take apart wrongly.
  */
+import { CodedError } from './ports/coded-error.ts';
 import { traceContextBytes } from './ports/tracer.ts';
 import { Publication } from './publication.ts';
 
@@ -25,7 +26,11 @@ const traceFlag = 16;
 const publishedAtOffset = 10;
 
 /** Thrown by `readRecord` for bytes that are no record of a known layout: a store written by a newer version, or damaged. */
-export class RecordError extends Error {}
+export class RecordError extends CodedError {
+  constructor(message: string) {
+    super('unreadable-record', message);
+  }
+}
 
 /**
  * Encodes a publication, wherever its bytes lie, into a buffer of its own. `topic` may replace the topic (for `$delayed`). `publishedAt`: 0 where nobody

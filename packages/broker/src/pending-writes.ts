@@ -45,7 +45,7 @@ export class PendingWrites {
         this.underWay.delete(watched);
         this.metrics.storeErrors++;
         const again = !this.stopping && error instanceof StoreError && error.code === 'unavailable';
-        this.logger.warn(`${pending.what} failed`, { error: String(error), again });
+        this.logger.warn(`${pending.what} failed`, { error, again });
         if (again) this.failed.push(pending);
       },
     );

@@ -5,7 +5,7 @@
  * retained message. Nothing else may acknowledge (P1).
  */
 import { matchedFilter } from '@dunlin/protocol';
-import { type Awaited, AwaitedForOthers, AwaitedPromise } from './acknowledgements.ts';
+import { type Pending, PendingForOthers, PendingPromise } from './acknowledgements.ts';
 import type { AppendQueue } from './append-queue.ts';
 import type { MessageEntry } from './cluster/entries.ts';
 import type { Links, LostMessages } from './cluster/links.ts';
@@ -64,7 +64,7 @@ export class PublishRouter {
   /** Routes a publication that is not a client's PUBLISH packet. Resolves when it is as safe as an acknowledged one. */
   publish(publication: Publication): Promise<void> {
     const match = this.parts.matches.find(publication.bytes, publication.topicStart, publication.topicEnd);
-    const safe = new AwaitedPromise();
+    const safe = new PendingPromise();
     this.route(publication, match, null, safe, noProducer);
     safe.settle();
     return safe.promise;
@@ -75,7 +75,7 @@ export class PublishRouter {
     publication: Publication,
     match: TopicMatch,
     publisher: Session | null,
-    acknowledgement: Awaited | null,
+    acknowledgement: Pending | null,
     producer: Producer,
   ): void {
     const { delivery } = this.parts;
@@ -93,7 +93,7 @@ export class PublishRouter {
     if (match.isEmpty) delivery.metrics.dropped['no-subscriber']++;
   }
 
-  private retain(publication: Publication, match: TopicMatch, acknowledgement: Awaited | null): void {
+  private retain(publication: Publication, match: TopicMatch, acknowledgement: Pending | null): void {
     if (acknowledgement !== null) acknowledgement.waits++;
     const done = acknowledgement === null ? null : (): void => acknowledgement.settle();
     this.parts.retained.set(publication, match.topic, done);
@@ -103,7 +103,7 @@ export class PublishRouter {
     publication: Publication,
     match: TopicMatch,
     remoteGroups: Map<EndpointId, string[]> | null,
-    acknowledgement: Awaited | null,
+    acknowledgement: Pending | null,
     producer: Producer,
   ): void {
     const { logs } = match;
@@ -145,7 +145,7 @@ export class PublishRouter {
     publication: Publication,
     match: TopicMatch,
     publisher: Session,
-    acknowledgement: Awaited,
+    acknowledgement: Pending,
     from: ProducerNumber,
   ): void {
     const { delivery, limits, links } = this.parts;
@@ -163,7 +163,7 @@ export class PublishRouter {
     sequences: readonly number[],
     match: TopicMatch,
     publication: Publication,
-    acknowledgement: Awaited | null,
+    acknowledgement: Pending | null,
   ): void {
     this.parts.durableFilters.markStale();
     for (const group of match.groups) {
@@ -181,7 +181,7 @@ export class PublishRouter {
     match: TopicMatch,
     remoteGroups: Map<EndpointId, string[]> | null,
     logs: MessageEntry['logs'],
-    acknowledgement: Awaited | null,
+    acknowledgement: Pending | null,
     from: ProducerNumber | null,
   ): void {
     if (match.endpoints.length === 0 && remoteGroups === null) return;
@@ -215,7 +215,7 @@ export class PublishRouter {
   }
 
   /** For an endpoint without ephemeral subscribers of QoS above 0, but for members of groups. */
-  private toOne(endpoint: EndpointId, entry: MessageEntry, qos: 0 | 1 | 2, acknowledgement: Awaited | null): void {
+  private toOne(endpoint: EndpointId, entry: MessageEntry, qos: 0 | 1 | 2, acknowledgement: Pending | null): void {
     const { links, delivery } = this.parts;
     if (qos > 0 && entry.groups.length > 0) {
       links.send(endpoint, entry, acknowledgement);
@@ -248,7 +248,7 @@ export class PublishRouter {
   redispatch(
     group: SharedGroup,
     publication: Publication,
-    acknowledgement: Awaited | null = null,
+    acknowledgement: Pending | null = null,
     hops: number | undefined = undefined,
   ): boolean {
     const remote = this.toGroups(publication, [group]);
@@ -266,7 +266,7 @@ export class PublishRouter {
    */
   rescue({ entries, waiting }: LostMessages): void {
     const { tree, delivery } = this.parts;
-    const rescued = new AwaitedForOthers(waiting);
+    const rescued = new PendingForOthers(waiting);
     for (const { record, groups } of entries) {
       const publication = readRecord(record);
       for (const name of groups) {

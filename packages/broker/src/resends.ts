@@ -2,7 +2,7 @@
 import { InflightState } from './inflight.ts';
 import type { LogCursor } from './log-cursor.ts';
 import { RecordError, readRecord } from './message-record.ts';
-import type { OutboundInflight, Store } from './ports/store.ts';
+import type { Store, StoredOutbound } from './ports/store.ts';
 import type { Session } from './session.ts';
 import { outboundOf } from './takeover.ts';
 
@@ -10,12 +10,12 @@ import { outboundOf } from './takeover.ts';
 const readAtOnce = 64;
 
 export class Resends {
-  private readonly messages: readonly OutboundInflight[];
+  private readonly messages: readonly StoredOutbound[];
   private at = 0;
   /** The next of them are being read. */
   isReading = false;
 
-  constructor(stored: readonly OutboundInflight[]) {
+  constructor(stored: readonly StoredOutbound[]) {
     this.messages = inOrder(stored);
   }
 
@@ -25,7 +25,7 @@ export class Resends {
   }
 
   /** The next ones, as many as there is room for. They stay until `sent`. */
-  next(room: number): readonly OutboundInflight[] {
+  next(room: number): readonly StoredOutbound[] {
     return this.messages.slice(this.at, this.at + Math.max(0, Math.min(room, readAtOnce)));
   }
 
@@ -35,8 +35,8 @@ export class Resends {
 }
 
 /** By log in the order of numbers, logs and messages without one in the order of their first identifier. */
-function inOrder(stored: readonly OutboundInflight[]): OutboundInflight[] {
-  const byLog = new Map<string, OutboundInflight[]>();
+function inOrder(stored: readonly StoredOutbound[]): StoredOutbound[] {
+  const byLog = new Map<string, StoredOutbound[]>();
   for (const message of stored) {
     const key = message.sequence > 0 ? message.filter : '';
     const list = byLog.get(key);
@@ -48,7 +48,7 @@ function inOrder(stored: readonly OutboundInflight[]): OutboundInflight[] {
 }
 
 /** After a reconnect: the identifiers that are in use. */
-export function restoreInflight(session: Session, stored: readonly OutboundInflight[]): void {
+export function restoreInflight(session: Session, stored: readonly StoredOutbound[]): void {
   if (stored.length === 0) return;
   session.resends = new Resends(stored);
   const outbound = session.outboundInflight;
@@ -65,7 +65,7 @@ export function restoreInflight(session: Session, stored: readonly OutboundInfli
 }
 
 /** Its content is nowhere but in the session's record: it goes on with it. */
-function restoreContent(session: Session, { packetId, filter, record }: OutboundInflight): void {
+function restoreContent(session: Session, { packetId, filter, record }: StoredOutbound): void {
   if (record === null) return;
   try {
     session.outboundInflight.keepContent(packetId, { publication: readRecord(record), filter, member: null });
@@ -98,7 +98,7 @@ export async function keepInflight(store: Store, session: Session, left: Readonl
 }
 
 /** False: it was acknowledged meanwhile. */
-function goesOnAlone(session: Session, message: OutboundInflight): boolean {
+function goesOnAlone(session: Session, message: StoredOutbound): boolean {
   const { packetId, sequence } = message;
   const { outboundInflight: outbound } = session;
   const state = outbound.stateOf(packetId);
@@ -110,7 +110,7 @@ function goesOnAlone(session: Session, message: OutboundInflight): boolean {
 }
 
 /** The record of a message in flight; null: it is not there any more. */
-export async function recordOf(store: Store, message: OutboundInflight): Promise<Uint8Array | null> {
+export async function recordOf(store: Store, message: StoredOutbound): Promise<Uint8Array | null> {
   if (message.record !== null) return message.record;
   // At time 0 nothing has expired: what was sent once is sent again all the same [MQTT-4.3.3-7].
   const page = await store.readLog(message.filter, message.sequence, 1, 1, 0);

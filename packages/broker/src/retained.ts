@@ -108,7 +108,7 @@ export class RetainedMessages {
     } else {
       this.logger.warn('a retained message could not be stored; it will be tried again', {
         topic: write.topic,
-        error: String(error),
+        error,
       });
       write.failed = true;
       this.failedBytes += sizeOf(write.record);
@@ -193,7 +193,7 @@ export class RetainedMessages {
       if (!(error instanceof RecordError)) throw error;
       this.logger.error('a retained message cannot be read and is passed over', {
         topic: entry.topic,
-        error: error.message,
+        error,
       });
     }
   }

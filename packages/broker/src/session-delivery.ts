@@ -15,7 +15,7 @@ import { RecordError, readRecord, writeRecord } from './message-record.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Logger } from './ports/logger.ts';
 import type { Metrics } from './ports/metrics.ts';
-import type { OutboundInflight, Store } from './ports/store.ts';
+import type { Store, StoredOutbound } from './ports/store.ts';
 import type { Tracer } from './ports/tracer.ts';
 import type { Publication } from './publication.ts';
 import { recordOf } from './resends.ts';
@@ -118,7 +118,7 @@ export class SessionDelivery {
     subscription: Subscription,
     firstByte: number,
   ): void {
-    const stored: OutboundInflight = {
+    const stored: StoredOutbound = {
       packetId,
       state: 'sent',
       qos,
@@ -186,7 +186,7 @@ export class SessionDelivery {
       return;
     }
     const record = expires ? publication.bytes : null;
-    const stored: OutboundInflight = { packetId, state: 'sent', qos, filter, sequence, record };
+    const stored: StoredOutbound = { packetId, state: 'sent', qos, filter, sequence, record };
     this.writer.setOutbound(session, stored, () => {
       if (!this.sendOrPass(session, cursor, sequence, publication, firstByte, packetId)) this.roomCame(session);
     });
@@ -267,7 +267,7 @@ export class SessionDelivery {
       },
       (error: unknown) => {
         this.metrics.storeErrors++;
-        const fields = { client: session.clientId, error: String(error) };
+        const fields = { client: session.clientId, error };
         this.logger.warn('messages in flight could not be read; it will be tried again', fields);
         this.failedResends.add(session);
       },
@@ -276,7 +276,7 @@ export class SessionDelivery {
 
   private resendPublish(
     session: Session,
-    message: OutboundInflight,
+    message: StoredOutbound,
     cursor: LogCursor | null,
     publication: Publication | null,
   ): void {
@@ -295,14 +295,14 @@ export class SessionDelivery {
     if (!fits) this.finish(session, message, cursor); // the client takes less than it did before [MQTT-3.1.2-25]
   }
 
-  private finish(session: Session, message: OutboundInflight, cursor: LogCursor | null): void {
+  private finish(session: Session, message: StoredOutbound, cursor: LogCursor | null): void {
     this.writer.completed(session, message.packetId);
     session.outboundInflight.release(message.packetId);
     cursor?.acknowledge(message.sequence);
   }
 
   /** Of a message in flight; null: it is not there any more. */
-  async contentOf(message: OutboundInflight): Promise<Publication | null> {
+  async contentOf(message: StoredOutbound): Promise<Publication | null> {
     const record = await recordOf(this.store, message);
     if (record === null) return null;
     try {
@@ -311,7 +311,7 @@ export class SessionDelivery {
       if (!(error instanceof RecordError)) throw error;
       this.logger.error('a message in flight cannot be read and is passed over', {
         filter: message.filter,
-        error: error.message,
+        error,
       });
       return null;
     }
@@ -340,7 +340,7 @@ export class SessionDelivery {
     this.logger.error('a stored message cannot be read and is passed over', {
       filter: cursor.log.filter,
       sequence,
-      error: error.message,
+      error,
     });
   }
 

@@ -10,7 +10,7 @@ import type { LogCursor } from './log-cursor.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Logger } from './ports/logger.ts';
 import type { Metrics } from './ports/metrics.ts';
-import { type OutboundInflight, type SessionChange, type Store, StoreError } from './ports/store.ts';
+import { type SessionChange, type Store, type StoredOutbound, StoreError } from './ports/store.ts';
 import type { Session } from './session.ts';
 import { updateInSlices } from './update-in-slices.ts';
 import { WorkTimer } from './work-timer.ts';
@@ -22,7 +22,7 @@ const retryMilliseconds = 250;
 const noCursors: readonly LogCursor[] = [];
 
 class Urgent {
-  set: OutboundInflight[] = [];
+  set: StoredOutbound[] = [];
   inboundDelete: number[] = [];
   callbacks: (() => void)[] = [];
 }
@@ -69,7 +69,7 @@ export class SessionWriter {
   }
 
   /** Writes a packet identifier's state, then calls `then`, unless the session has ended by then. */
-  setOutbound(session: Session, outbound: OutboundInflight, then: () => void): void {
+  setOutbound(session: Session, outbound: StoredOutbound, then: () => void): void {
     const urgent = this.urgentOf(session);
     urgent.set.push(outbound);
     urgent.callbacks.push(then);
@@ -167,7 +167,7 @@ export class SessionWriter {
     this.metrics.storeErrors++;
     this.logger.warn('the state of a session could not be written; it will be tried again', {
       client: session.clientId,
-      error: String(error),
+      error,
     });
     session.cursorsUnderWay = noCursors;
     for (const cursor of cursors) if (!cursor.detached) session.dirtyCursors.add(cursor);

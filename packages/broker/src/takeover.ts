@@ -8,21 +8,21 @@
 
 import { FrameError } from './cluster/wire.ts';
 import { InflightState } from './inflight.ts';
-import type { Cursor, OutboundInflight, SessionChange, StoredSession } from './ports/store.ts';
+import type { Cursor, SessionChange, StoredOutbound, StoredSession } from './ports/store.ts';
 import type { Session } from './session.ts';
 
 export interface HandedSession {
   cursors: Cursor[];
-  outbound: OutboundInflight[];
+  outbound: StoredOutbound[];
   /** Of the client that had it, for the log. */
   address: string;
 }
 
 /** Everything in flight to the client, as the store keeps it. */
-export function outboundOf(session: Session): OutboundInflight[] {
+export function outboundOf(session: Session): StoredOutbound[] {
   const { outbound } = session;
   if (outbound === null) return [];
-  const found: OutboundInflight[] = [];
+  const found: StoredOutbound[] = [];
   for (const packetId of outbound.packetIdsInUse()) {
     const source = outbound.sourceOf(packetId);
     const content = outbound.contentOf(packetId);
@@ -107,7 +107,7 @@ function cursorOf(value: unknown): Cursor {
   return { ...cursor, owed: { sequence: numberOf(sequence), qos } };
 }
 
-function inflightOf(value: unknown): OutboundInflight {
+function inflightOf(value: unknown): StoredOutbound {
   const { packetId, state, qos, filter, sequence, record } = objectOf(value);
   const id = numberOf(packetId);
   if (id < 1 || id > 65_535) throw new FrameError(`${id} is no packet identifier`);

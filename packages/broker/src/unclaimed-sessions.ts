@@ -46,7 +46,7 @@ export class UnclaimedSessions {
   private failed(error: unknown): void {
     this.broker.metrics.storeErrors++;
     if (error instanceof StoreError && error.code === 'unavailable') return; // said by those who wait for the store
-    this.broker.logger.warn('a session could not be claimed late', { error: String(error) });
+    this.broker.logger.warn('a session could not be claimed late', { error });
   }
 
   private async claim(session: Session): Promise<void> {

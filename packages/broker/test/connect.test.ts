@@ -268,3 +268,19 @@ test('handshake packets with wrong lengths end the connection', async () => {
   await fine.send(ack('puback', 1));
   expect(fine.isClosed).toBe(false);
 });
+
+test('a fault of the broker in CONNECT is told as one, and not as an outage of the store', async () => {
+  const authenticator: Authenticator = {
+    authenticate: () => Promise.reject(new Error('a fault')),
+    exchange: () => null,
+  };
+  const { worker } = await World.alone({ authenticator });
+  const { metrics } = worker.broker;
+  const client = await worker.dial('c');
+  expect(client.said()).toEqual(['connack 0x80']);
+  expect(client.isClosed).toBe(true);
+  expect(worker.log.filter((line) => line.includes('a fault'))).toEqual([
+    'CONNECT could not be handled {"client":"","address":"192.0.2.1:1883","error":"Error: a fault"}',
+  ]);
+  expect([metrics.errorsEscaped, metrics.storeErrors]).toEqual([1, 0]);
+});

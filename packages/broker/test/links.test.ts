@@ -1,6 +1,6 @@
 /** Frames that must arrive over a carrier that loses them, and frames that may be lost (ARCHITECTURE.md, section 8). */
 import { describe, expect, test } from 'vitest';
-import { AwaitedPromise } from '../src/acknowledgements.ts';
+import { PendingPromise } from '../src/acknowledgements.ts';
 import { type MessageEntry, readEntryKind, readMessage } from '../src/cluster/entries.ts';
 import { FrameType, readAcknowledgement, readFrameType, readKeptHead } from '../src/cluster/frames.ts';
 import { Links } from '../src/cluster/links.ts';
@@ -23,8 +23,8 @@ class End {
     this.links.joined('other');
   }
 
-  keep(text: string): AwaitedPromise & { done: boolean } {
-    const awaited = Object.assign(new AwaitedPromise(), { done: false });
+  keep(text: string): PendingPromise & { done: boolean } {
+    const awaited = Object.assign(new PendingPromise(), { done: false });
     void awaited.promise.then(() => {
       awaited.done = true;
     });

@@ -15,6 +15,7 @@ export interface CertificateTexts {
 
 /** A file of a certificate or key that cannot be used; the message names it and says why. */
 export class CertificateFileError extends Error {
+  readonly code = 'certificate-file';
   /** Which of the two files it is about. */
   readonly part: 'cert' | 'key';
 

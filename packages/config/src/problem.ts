@@ -14,6 +14,7 @@ export function formatProblem(problem: Problem): string {
 
 /** Everything that is wrong with a configuration, at once. The message has one line for each problem. */
 export class ConfigurationError extends Error {
+  readonly code = 'configuration';
   readonly problems: readonly Problem[];
   constructor(problems: readonly Problem[], cause?: unknown) {
     super(problems.map(formatProblem).join('\n'), { cause });

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { defaultLimits, type Logger } from '@dunlin/broker';
+import { CodedError, defaultLimits, type Logger } from '@dunlin/broker';
 import type { Configuration } from '@dunlin/config';
 import { limitConnections } from './connection-room.ts';
 import { connectionsMax } from './node-limits.ts';
@@ -66,7 +66,11 @@ export function checkOpenFiles(configuration: Configuration): void {
 }
 
 /** The system lets the process open too little. */
-export class TooFewFilesError extends Error {}
+export class TooFewFilesError extends CodedError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('too-few-files', message, options);
+  }
+}
 
 /** Connections that the limit of open files leaves room for, when all that the node needs for itself is open. */
 function connectionsForFiles(configuration: Configuration, files: OpenFiles | null): number {

@@ -1,4 +1,4 @@
-import type { OutboundInflight, StoredSession } from '@dunlin/broker';
+import type { StoredOutbound, StoredSession } from '@dunlin/broker';
 import { kind } from './keys.ts';
 import { readCursor, readInbound, readOutbound, readSubscription, type SessionRecord } from './session-records.ts';
 
@@ -8,7 +8,7 @@ export class SessionReading {
   /** The key of the part that was read last; null: none was. */
   last: Buffer | null = null;
   isWhole = false;
-  private readonly outbound: { order: number; message: OutboundInflight }[] = [];
+  private readonly outbound: { order: number; message: StoredOutbound }[] = [];
 
   constructor(session: SessionRecord) {
     const { clientId, sessionExpirySeconds, expiresAt, producerNumber } = session;

@@ -1,4 +1,4 @@
-import type { Cursor, EndpointId, InboundInflight, OutboundInflight, StoredSubscription } from '@dunlin/broker';
+import type { Cursor, EndpointId, StoredInbound, StoredOutbound, StoredSubscription } from '@dunlin/broker';
 import { RecordReader } from './records.ts';
 
 /** The session itself; its subscriptions, cursors and handshakes are keys of their own, so that a change costs what it changes. */
@@ -59,7 +59,7 @@ export function readCursor(record: Uint8Array): CursorRecord {
   return cursor;
 }
 
-export function readOutbound(packetId: number, record: Uint8Array): { order: number; message: OutboundInflight } {
+export function readOutbound(packetId: number, record: Uint8Array): { order: number; message: StoredOutbound } {
   const reader = new RecordReader(record);
   const order = reader.f64();
   const state = reader.u8() === 0 ? 'sent' : 'released';
@@ -71,7 +71,7 @@ export function readOutbound(packetId: number, record: Uint8Array): { order: num
 }
 
 /** Of an earlier release: without a digest. */
-export function readInbound(packetId: number, record: Uint8Array): InboundInflight {
+export function readInbound(packetId: number, record: Uint8Array): StoredInbound {
   const reader = new RecordReader(record);
   const producerNumber = reader.f64();
   return { packetId, producerNumber, digest: reader.rest().length === 0 ? 0 : reader.u32() | 0 };

@@ -2,9 +2,9 @@ import {
   type Cursor,
   type DurableFilter,
   type EndpointId,
-  type OutboundInflight,
   type SessionChange,
   type SessionKey,
+  type StoredOutbound,
   type StoredSubscription,
   StoreError,
 } from '@dunlin/broker';
@@ -317,7 +317,7 @@ export class Sessions {
   }
 
   /** True if the session's count of outbound messages grew. */
-  private putOutbound(session: SessionRecord, message: OutboundInflight): boolean {
+  private putOutbound(session: SessionRecord, message: StoredOutbound): boolean {
     const partKey = packetKey(session, kind.outbound, message.packetId);
     const before = this.tables.part.get(partKey);
     const order = before === undefined ? ++session.outboundOrder : new RecordReader(before).f64();

@@ -5,6 +5,7 @@
  *     redis+sentinel://host:port,host:port/masterName        rediss+sentinel://
  *     redis+cluster://host:port,host:port                    rediss+cluster://
  */
+import { CodedError } from '@dunlin/broker';
 export interface Address {
   readonly host: string;
   readonly port: number;
@@ -24,10 +25,9 @@ export interface RedisTarget {
 }
 
 /** The URL cannot be used. The message says what was given, without the password, and what is allowed. */
-export class RedisUrlError extends Error {
+export class RedisUrlError extends CodedError {
   constructor(message: string) {
-    super(message);
-    this.name = 'RedisUrlError';
+    super('redis-url', message);
   }
 }
 

@@ -1,4 +1,5 @@
 /** Whether a server that was connected to can be used, and what is said when it cannot. */
+import { CodedError } from '@dunlin/broker';
 import type { Redis } from 'ioredis';
 import { isTlsFailure, tlsReason } from './credentials.ts';
 import type { Settings } from './options.ts';
@@ -8,7 +9,11 @@ import { isForbidden } from './reply-error.ts';
 const versionMin = [7, 0];
 
 /** The server answered, but cannot be used as it is. */
-export class RefusedError extends Error {}
+export class RefusedError extends CodedError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('server-refused', message, options);
+  }
+}
 
 /** One line of what `INFO` answers; empty when there is none. */
 export function infoField(info: string, name: string): string {

@@ -16,8 +16,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   type Cursor,
-  type OutboundInflight,
   type SessionChange,
+  type StoredOutbound,
   type StoredSession,
   type StoredSubscription,
   type StoredWill,
@@ -70,7 +70,7 @@ export function readCursor(filter: string, text: string): Cursor {
 }
 
 /** u8 state, u8 QoS, f64 log number, u8 1 with a record, u16 length, filter, record. */
-export function writeOutbound(message: OutboundInflight): Buffer {
+export function writeOutbound(message: StoredOutbound): Buffer {
   const filterBytes = Buffer.byteLength(message.filter);
   const bytes = Buffer.allocUnsafe(13 + filterBytes + (message.record?.length ?? 0));
   bytes[0] = message.state === 'sent' ? 0 : 1;
@@ -83,7 +83,7 @@ export function writeOutbound(message: OutboundInflight): Buffer {
   return bytes;
 }
 
-function readOutbound(packetId: number, stored: Buffer): { order: number; message: OutboundInflight } {
+function readOutbound(packetId: number, stored: Buffer): { order: number; message: StoredOutbound } {
   const bytes = stored.subarray(8);
   const filterEnd = 13 + bytes.readUInt16BE(11);
   return {
@@ -143,7 +143,7 @@ const readAtOnce = 2000;
 /** From field, value, field, value … */
 export async function readSession(clientId: string, fields: readonly Buffer[]): Promise<ReadSession> {
   const read: ReadSession = { id: '', session: emptySession(clientId), unfinished: [] };
-  const outbound: { order: number; message: OutboundInflight }[] = [];
+  const outbound: { order: number; message: StoredOutbound }[] = [];
   for (let i = 0; i < fields.length; i += 2) {
     if (i > 0 && i % readAtOnce === 0) await nextTurn();
     readField(read, outbound, fields[i].toString(), fields[i + 1]);
@@ -168,7 +168,7 @@ function emptySession(clientId: string): StoredSession {
 
 function readField(
   read: ReadSession,
-  outbound: { order: number; message: OutboundInflight }[],
+  outbound: { order: number; message: StoredOutbound }[],
   name: string,
   value: Buffer,
 ): void {

@@ -1,4 +1,4 @@
-import type { Logger } from '@dunlin/broker';
+import { type Logger, StoreError } from '@dunlin/broker';
 import { SpokenLines } from './spoken-lines.ts';
 
 /** Failures begin a moment before the connection is known to be lost: what was said so recently belongs to the same outage. */
@@ -59,7 +59,7 @@ export class OutageLogger implements Logger {
 
   /** Whether the line says something that was not said in this outage. */
   #isNew(message: string, fields: Record<string, unknown> | undefined): boolean {
-    if (!String(fields?.error ?? '').startsWith('StoreError')) return true;
+    if (!(fields?.error instanceof StoreError)) return true;
     const now = performance.now();
     const saidAt = this.#saidAt.get(message);
     if (saidAt === undefined || (!this.#isAway && now - saidAt >= recentMilliseconds)) {

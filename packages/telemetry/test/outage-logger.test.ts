@@ -1,4 +1,4 @@
-import type { Logger } from '@dunlin/broker';
+import { type Logger, StoreError } from '@dunlin/broker';
 import { expect, test } from 'vitest';
 import { OutageLogger, SpokenLines, spokenBytes } from '../src/index.ts';
 
@@ -21,7 +21,7 @@ class Lines implements Logger {
   }
 }
 
-const failed = { error: 'StoreError: the server is away' };
+const failed = { error: new StoreError('unavailable', 'the server is away') };
 
 test('each kind of failure is said once in an outage, and counted', () => {
   const written = new Lines();

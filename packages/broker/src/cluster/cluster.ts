@@ -110,7 +110,7 @@ export class Cluster implements BackplaneReceiver {
       this.handle(from, new FrameReader(bytes));
     } catch (error) {
       // One bad frame must not take the worker with it. A kept one counts as taken in: sent again it would not become readable.
-      this.broker.logger.error('a frame of another worker cannot be read', { from, error: String(error) });
+      this.broker.logger.error('a frame of another worker cannot be read', { from, error });
     }
   }
 
@@ -177,7 +177,7 @@ export class Cluster implements BackplaneReceiver {
         else if (word !== null) broker.groups.received(from, readGroupFrame(new FrameReader(word)));
       } catch (error) {
         // The rest of the frame has nothing to do with it.
-        broker.logger.error('what another worker has sent cannot be handled', { from, error: String(error) });
+        broker.logger.error('what another worker has sent cannot be handled', { from, error });
       }
     }
   }
@@ -227,7 +227,7 @@ export class Cluster implements BackplaneReceiver {
     try {
       return decodeHanded(body);
     } catch (error) {
-      this.broker.logger.error('what another worker handed over cannot be read', { owner, error: String(error) });
+      this.broker.logger.error('what another worker handed over cannot be read', { owner, error });
       return null;
     }
   }

@@ -11,7 +11,7 @@
  * Messages of a turn go into one frame, sent at the end of the turn or at 64 KiB. A publish of QoS above 0 is acknowledged to its client only when the
  * frame that carries it was acknowledged here. A link belongs to one stay of the other endpoint: its `id` is new when that one comes back.
  */
-import type { Awaited } from '../acknowledgements.ts';
+import type { Pending } from '../acknowledgements.ts';
 import { type MessageEntry, type RunEntry, writeMessage, writeRun, writeWord } from './entries.ts';
 import { type Acknowledgement, beginFrame, FrameType, frameBytesMax, repeatKept, writeKeptHead } from './frames.ts';
 import { FrameWriter } from './wire.ts';
@@ -27,7 +27,7 @@ const passingMilliseconds = 2000;
 /** What the other side had not acknowledged when it left. */
 export interface LostFrame {
   bytes: Uint8Array;
-  waiting: readonly Awaited[];
+  waiting: readonly Pending[];
 }
 
 /** A publisher that is not read while a link it feeds is full. */
@@ -39,7 +39,7 @@ export interface HeldPublisher {
 interface KeptFrame {
   sequence: number;
   bytes: Uint8Array;
-  waiting: Awaited[];
+  waiting: Pending[];
   sentAt: number;
 }
 
@@ -51,7 +51,7 @@ export class Link {
 
   private readonly keptWriter = new FrameWriter();
   private sequence = 0;
-  private waiting: Awaited[] = [];
+  private waiting: Pending[] = [];
   /** Sent and not acknowledged; from `head` on. */
   private kept: KeptFrame[] = [];
   private head = 0;
@@ -93,14 +93,14 @@ export class Link {
   }
 
   /** Adds a publish that must arrive to the frame being filled. */
-  keep(entry: MessageEntry, acknowledgement: Awaited | null, now: number): void {
+  keep(entry: MessageEntry, acknowledgement: Pending | null, now: number): void {
     this.beginKept(entry.record.length, now);
     writeMessage(this.keptWriter, entry);
     this.endKept(acknowledgement, now);
   }
 
   /** The same of a run of QoS 1 packets, which wait for the frame as one. */
-  keepRun(run: RunEntry, acknowledgement: Awaited, now: number): void {
+  keepRun(run: RunEntry, acknowledgement: Pending, now: number): void {
     this.beginKept(run.end - run.start, now);
     writeRun(this.keptWriter, run);
     this.endKept(acknowledgement, now);
@@ -115,7 +115,7 @@ export class Link {
     writeKeptHead(writer, { link: this.id, sequence, first: this.firstKept(), round: this.round });
   }
 
-  private endKept(acknowledgement: Awaited | null, now: number): void {
+  private endKept(acknowledgement: Pending | null, now: number): void {
     if (acknowledgement !== null) {
       acknowledgement.waits++;
       this.waiting.push(acknowledgement);

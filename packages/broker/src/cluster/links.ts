@@ -2,7 +2,7 @@
  * The links of this endpoint to all others: frames being filled for each, and one for all; flushed at the end of the turn, with the acknowledgements of
  * what came.
  */
-import { type Awaited, PendingAcknowledgement } from '../acknowledgements.ts';
+import { type Pending, PendingAcknowledgement } from '../acknowledgements.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { EndpointId } from '../ports/store.ts';
@@ -34,7 +34,7 @@ import { FrameReader, FrameWriter } from './wire.ts';
 /** Publishes for shared groups that an endpoint had not acknowledged when it left, and who waits for them. */
 export interface LostMessages {
   entries: MessageEntry[];
-  waiting: readonly Awaited[];
+  waiting: readonly Pending[];
 }
 
 const tickMilliseconds = 100;
@@ -126,7 +126,7 @@ export class Links {
   }
 
   /** A publish that must arrive there as long as the endpoint lives. A publisher that feeds a full link is not read until it has drained. */
-  send(to: EndpointId, entry: MessageEntry, acknowledgement: Awaited | null): void {
+  send(to: EndpointId, entry: MessageEntry, acknowledgement: Pending | null): void {
     const link = this.links.get(to);
     if (link === undefined) return;
     link.keep(entry, acknowledgement, this.clock.now());
@@ -354,7 +354,7 @@ export class Links {
   }
 }
 
-function settleAll(waiting: readonly Awaited[]): void {
+function settleAll(waiting: readonly Pending[]): void {
   for (const acknowledgement of waiting) acknowledgement.settle();
 }
 

@@ -89,7 +89,7 @@ export class SessionRequests {
         this.send(from, answer.bytes);
       },
       (error: unknown) => {
-        this.logger.error('a session could not be handed over', { client: request.clientId, error: String(error) });
+        this.logger.error('a session could not be handed over', { client: request.clientId, error });
         this.answers.delete(key);
       },
     );

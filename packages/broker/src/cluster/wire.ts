@@ -1,7 +1,12 @@
 /** Bytes of frames: a writer that grows and a reader that checks bounds. All numbers are big-endian. */
+import { CodedError } from '../ports/coded-error.ts';
 
 /** Thrown for bytes that are no frame: they end too early, or say what cannot be. */
-export class FrameError extends Error {}
+export class FrameError extends CodedError {
+  constructor(message: string) {
+    super('unreadable-frame', message);
+  }
+}
 
 const firstBytes = 1024;
 

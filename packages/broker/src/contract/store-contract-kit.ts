@@ -2,10 +2,10 @@ import { afterEach, beforeEach } from 'vitest';
 import type {
   AppendRequest,
   Claim,
-  OutboundInflight,
   RetainedEntry,
   SessionKey,
   Store,
+  StoredOutbound,
   StoredSession,
   StoredSubscription,
 } from '../ports/store.ts';
@@ -48,7 +48,7 @@ export function subscription(filter: string, qos: 0 | 1 | 2 = 1): StoredSubscrip
   return { filter, qos, noLocal: false, retainAsPublished: false, retainHandling: 0, subscriptionIdentifier: 0 };
 }
 
-export function outbound(packetId: number, sequence: number, state: 'sent' | 'released' = 'sent'): OutboundInflight {
+export function outbound(packetId: number, sequence: number, state: 'sent' | 'released' = 'sent'): StoredOutbound {
   return {
     packetId,
     state,

@@ -30,7 +30,7 @@ export function handleAuth(connection: Connection, bytes: Buffer, bodyStart: num
     reAuthenticate(connection, data).catch((error: unknown) => {
       connection.broker.logger.error('re-authentication failed', {
         client: connection.session?.clientId ?? '',
-        error: String(error),
+        error,
       });
       connection.disconnect(ReasonCode.notAuthorized, '');
     });

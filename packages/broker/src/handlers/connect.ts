@@ -3,7 +3,6 @@
  *
  * Order: check, authenticate, claim the client identifier, load the session, keep the will, CONNACK, send again what was in flight, go on with the logs.
  */
-import { randomUUID } from 'node:crypto';
 import {
   type ConnectPacket,
   decodeConnect,
@@ -45,8 +44,11 @@ function establishFailed(connection: Connection, error: unknown): void {
     connection.protocolError(error);
     return;
   }
+  if (!(error instanceof StoreError)) {
+    connection.faulty('CONNECT could not be handled', error);
+    return;
+  }
   // The store cannot be reached: MQTT 3 has code 3, MQTT 5 has 0x88 (ARCHITECTURE.md, section 7).
-  if (!(error instanceof StoreError)) connection.broker.logger.error('CONNECT failed', { error: String(error) });
   connection.broker.metrics.storeErrors++;
   const reason = 'the session store is not available';
   // After CONNACK, while what was in flight was being sent again, it is a DISCONNECT.
@@ -66,7 +68,7 @@ async function establish(connection: Connection, packet: ConnectPacket): Promise
   const { broker } = connection;
   checkSupported(connection, packet);
   takeClientLimits(connection, packet);
-  const clientId = packet.clientId === '' ? `dunlin-${randomUUID()}` : packet.clientId; // [MQTT-3.1.3-6], [MQTT-3.1.3-7]
+  const clientId = packet.clientId === '' ? `dunlin-${broker.random.uuid()}` : packet.clientId; // [MQTT-3.1.3-6], [MQTT-3.1.3-7]
   connection.clientId = clientId;
   const accepted = await authenticate(connection, packet, clientId);
   if (accepted === null) return;

@@ -86,10 +86,14 @@ function subscribeFailed(connection: Connection, error: unknown): void {
     connection.fenced();
     return;
   }
+  if (!(error instanceof StoreError)) {
+    connection.faulty('a subscription could not be handled', error);
+    return;
+  }
   connection.broker.metrics.storeErrors++;
   connection.broker.logger.warn('a subscription could not be stored', {
     client: connection.session?.clientId,
-    error: String(error),
+    error,
   });
   connection.disconnect(ReasonCode.serverBusy, 'the session store is not available');
 }
@@ -235,11 +239,15 @@ async function replayRetained(
       await broker.retained.replay(subscriptions[i], first);
     }
   } catch (error) {
+    if (!(error instanceof StoreError)) {
+      connection.faulty('retained messages could not be handled', error);
+      return;
+    }
     // Without them the client would believe that there are none: it shall ask again.
     broker.metrics.storeErrors++;
     broker.logger.warn('retained messages could not be read', {
       client: connection.session?.clientId,
-      error: String(error),
+      error,
     });
     connection.disconnect(ReasonCode.serverBusy, 'retained messages cannot be read');
   }

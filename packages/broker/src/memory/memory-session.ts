@@ -1,4 +1,4 @@
-import type { Cursor, InboundInflight, OutboundInflight, StoredSession, StoredSubscription } from '../ports/store.ts';
+import type { Cursor, StoredInbound, StoredOutbound, StoredSession, StoredSubscription } from '../ports/store.ts';
 
 /** A durable session as the memory store keeps it: whatever it has many of is found by its name. */
 export class MemorySession {
@@ -9,8 +9,8 @@ export class MemorySession {
   readonly subscriptions = new Map<string, StoredSubscription>();
   readonly cursors = new Map<string, Cursor>();
   /** In the order in which their packet identifiers were added. */
-  readonly outbound = new Map<number, OutboundInflight>();
-  readonly inbound = new Map<number, InboundInflight>();
+  readonly outbound = new Map<number, StoredOutbound>();
+  readonly inbound = new Map<number, StoredInbound>();
 
   constructor(clientId: string) {
     this.clientId = clientId;

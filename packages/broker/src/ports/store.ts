@@ -18,6 +18,7 @@
  *   given twice: it skips so many that the count of messages, the number modulo `numbersPerEra`, goes on.
  * - Messages are opaque bytes (see message-record.ts), which the caller leaves unchanged until the promise is settled. Times are milliseconds since 1970 on the clock that the caller passes.
  */
+import { CodedError } from './coded-error.ts';
 
 /** `nodeId/workerIndex#incarnation` of the worker that owns something. Empty: nobody. */
 export type EndpointId = string;
@@ -28,12 +29,11 @@ export const numbersPerEra = 2 ** 30;
 export type StoreErrorCode = 'fenced' | 'unavailable' | 'unknown-session' | 'unknown-group' | 'closed' | 'corrupt';
 
 /** An operating failure of the store. `fenced`: the claim moved; `unavailable`: try again later. */
-export class StoreError extends Error {
-  readonly code: StoreErrorCode;
+export class StoreError extends CodedError {
+  declare readonly code: StoreErrorCode;
+
   constructor(code: StoreErrorCode, message: string, cause?: unknown) {
-    super(message, { cause });
-    this.name = 'StoreError';
-    this.code = code;
+    super(code, message, { cause });
   }
 }
 
@@ -60,7 +60,7 @@ export interface Cursor {
 }
 
 /** A message sent to the client and not yet through its handshake: kept so that a reconnect resends it with its packet identifier. */
-export interface OutboundInflight {
+export interface StoredOutbound {
   packetId: number;
   /** `sent`: PUBLISH went out; `released`: PUBREC came, PUBREL went out (QoS 2). */
   state: 'sent' | 'released';
@@ -72,7 +72,7 @@ export interface OutboundInflight {
 }
 
 /** A QoS 2 PUBLISH received and not yet released by PUBREL. */
-export interface InboundInflight {
+export interface StoredInbound {
   packetId: number;
   /** The producer number it was appended under. */
   producerNumber: number;
@@ -89,8 +89,8 @@ export interface StoredSession {
   subscriptions: StoredSubscription[];
   cursors: Cursor[];
   /** In the order in which their packet identifiers were added. The other lists are in no order. */
-  outbound: OutboundInflight[];
-  inbound: InboundInflight[];
+  outbound: StoredOutbound[];
+  inbound: StoredInbound[];
   /** The last producer number given to a QoS 2 message of this session. */
   producerNumber: number;
 }
@@ -129,7 +129,7 @@ export interface SessionChange {
   /** Replaces cursors of these filters (only existing ones; others are ignored). */
   cursors?: Cursor[];
   /** Added or replaced by packet identifier. */
-  outboundSet?: OutboundInflight[];
+  outboundSet?: StoredOutbound[];
   outboundDelete?: number[];
   inboundDelete?: number[];
 }

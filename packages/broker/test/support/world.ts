@@ -44,7 +44,9 @@ export class Worker {
     this.gate = new StoreGate(world.store);
     this.backplane = alone ? null : world.hub.endpoint(`test/${name}`);
     const write = (message: string, fields?: Record<string, unknown>): void => {
-      this.log.push(`${message} ${JSON.stringify(fields ?? {})}`);
+      this.log.push(
+        `${message} ${JSON.stringify(fields ?? {}, (_name, value) => (value instanceof Error ? String(value) : value))}`,
+      );
     };
     const logger: Logger = { debug: write, info: write, warn: write, error: write };
     this.broker = new Broker({

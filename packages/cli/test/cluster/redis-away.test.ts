@@ -47,7 +47,9 @@ describe.each([1, 2])('Redis is away, nodes of %s workers', (workers) => {
 
 /** Failures of the store that a worker has written more than once in the one outage. */
 function saidAgain(node: ClusterNode): string[] {
-  const failures = node.process.log().filter(({ error }) => String(error).startsWith('StoreError'));
+  const failures = node.process
+    .log()
+    .filter(({ error }) => (error as { type?: string } | undefined)?.type === 'StoreError');
   const said = failures.map(({ worker, msg }) => `worker ${worker}: ${msg}`);
   return said.filter((line, at) => said.indexOf(line) !== at);
 }

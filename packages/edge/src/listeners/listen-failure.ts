@@ -1,8 +1,13 @@
 import { isIPv6 } from 'node:net';
+import { CodedError } from '@dunlin/broker';
 import type { ListenerAddress } from '@dunlin/config';
 
 /** The system cannot give a listener its address. The message says which listener, and what to do. */
-export class ListenError extends Error {}
+export class ListenError extends CodedError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('cannot-listen', message, options);
+  }
+}
 
 /** `cannot listen at tcp://127.0.0.1:1883: …` */
 export function listenError(address: ListenerAddress, cause: unknown): ListenError {

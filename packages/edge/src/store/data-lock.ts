@@ -1,5 +1,6 @@
 import { closeSync, existsSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { CodedError } from '@dunlin/broker';
 import { makeDataDirectory } from './data-directory.ts';
 
 /** SQLite's code for a lock that another has. */
@@ -56,7 +57,11 @@ function ignore(): void {
 }
 
 /** The data directory belongs to a process that runs. */
-export class DataInUseError extends Error {}
+export class DataInUseError extends CodedError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('data-in-use', message, options);
+  }
+}
 
 /** What others than the owner of this process may do, as an operator reads it. */
 function modeOf(mode: number): string {

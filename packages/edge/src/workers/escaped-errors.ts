@@ -15,7 +15,7 @@ export function surviveEscapedErrors(logger: Logger, metrics: Pick<Metrics, 'err
   const survive = (message: string) => (error: unknown) => {
     if (isToldElsewhere(error)) return;
     metrics.errorsEscaped++;
-    logger.error(message, { error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    logger.error(message, { error });
     const now = performance.now();
     if (now - begun > periodMilliseconds) {
       begun = now;
