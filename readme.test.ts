@@ -16,6 +16,7 @@ const blocks = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/```sh
 
 /** Blocks that other checks run: of each, what it begins with and where. */
 const elsewhere: Readonly<Record<string, string>> = {
+  'npm install ./dunlin-': 'packages/deployment/test/package.test.ts',
   'npm ci && npm start': '.ci/run in a fresh clone, and packages/cli/test/starters.test.ts',
   'npm run cluster': 'loadtest/cluster/test/command.test.ts',
 };
