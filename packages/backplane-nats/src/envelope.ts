@@ -12,7 +12,7 @@
  * | --- | --- | --- |
  * | frame | bytes | what the caller of `send` or `broadcast` gave |
  * | piece | number u32, index u32, count u32, bytes | one of `count` pieces of what was larger than the server takes at once |
- * | heartbeat | flags u8, newest version u8 | the sender lives, and reads versions up to that one; flag 1: answer at once, I am new here |
+ * | heartbeat | flags u8, newest version u8, release length u8, release | the sender lives, reads versions up to that one, and is of that release (0.1 says none); flag 1: answer at once, I am new here |
  * | bye | name length u8, name | that endpoint stops (the sender itself) or is dead (another) |
  * | evicted | – | to the receiver: it was found dead and has to come back under a new name |
  *
@@ -57,6 +57,8 @@ export class Envelope {
   /** Of a heartbeat. */
   flags = 0;
   newestVersion = 0;
+  /** Of a heartbeat: the release of Dunlin that the sender runs; empty where it does not say. */
+  release = '';
   /** Of a piece. */
   number = 0;
   index = 0;
@@ -123,6 +125,7 @@ function readHeartbeat(envelope: Envelope): Envelope {
   if (bytes.length < 2) throw new EnvelopeError(`a heartbeat of ${bytes.length} bytes is too short`, from);
   envelope.flags = bytes[0];
   envelope.newestVersion = bytes[1];
+  if (bytes.length > 2 && bytes.length >= 3 + bytes[2]) envelope.release = bytes.toString('utf8', 3, 3 + bytes[2]);
   return envelope;
 }
 
@@ -136,12 +139,15 @@ function readBye(envelope: Envelope): Envelope {
 /** Writes the messages of one endpoint. */
 export class EnvelopeWriter {
   readonly #name: Buffer;
+  readonly #release: Buffer;
   #connection = 0;
   #frameHeader: Buffer;
 
-  /** Throws RangeError for a name that is too long. */
-  constructor(self: EndpointId) {
+  /** `release`: what heartbeats say of this program; empty: nothing. Throws RangeError for a name that is too long. */
+  constructor(self: EndpointId, release = '') {
     this.#name = Buffer.from(self);
+    const text = Buffer.from(release).subarray(0, 255);
+    this.#release = text.length === 0 ? text : Buffer.concat([Buffer.of(text.length), text]);
     if (this.#name.length > nameBytesMax) {
       throw new RangeError(
         `the endpoint name "${self}" has ${this.#name.length} bytes; at most ${nameBytesMax} are allowed`,
@@ -182,7 +188,7 @@ export class EnvelopeWriter {
   }
 
   heartbeat(flags: number): Uint8Array {
-    return Buffer.concat([this.#header(Kind.heartbeat), Buffer.from([flags, newestVersion])]);
+    return Buffer.concat([this.#header(Kind.heartbeat), Buffer.from([flags, newestVersion]), this.#release]);
   }
 
   bye(about: EndpointId): Uint8Array {

@@ -14,6 +14,8 @@ export class Member {
   readonly joiner: PieceJoiner;
   /** The highest connection number of its frames. */
   connection = 0;
+  /** What its heartbeats say that it runs; null: none was heard yet. */
+  release: string | null = null;
   /** How long nothing was heard of it, while it could have been. */
   silentMilliseconds = 0;
   /** When the store was last asked whether it is dead; 0: not since it was heard. */

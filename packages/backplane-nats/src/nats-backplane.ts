@@ -51,6 +51,7 @@ export class NatsBackplane implements Backplane {
   readonly #membership: Membership;
   readonly #life: OwnLife;
   readonly #refusedSenders = new Set<string>();
+  readonly #otherReleases = new Set<string>();
   #receiver: BackplaneReceiver | null = null;
   #state: State = 'new';
   #cancelTimer: () => void = () => undefined;
@@ -76,7 +77,7 @@ export class NatsBackplane implements Backplane {
     this.#logger = options.logger;
     this.#clock = options.clock;
     this.#subjects = new Subjects(options.clusterName ?? 'dunlin');
-    this.#writer = new EnvelopeWriter(options.self);
+    this.#writer = new EnvelopeWriter(options.self, options.release);
     const { leases, logger, clock } = options;
     const timings = this.#timings;
     const { all, heartbeat, bye } = this.#subjects;
@@ -328,7 +329,24 @@ export class NatsBackplane implements Backplane {
     const member = this.#membership.heard(from);
     if (member === null) return;
     if (kind === Kind.frame || kind === Kind.piece) this.#deliver(member, envelope);
-    else if ((envelope.flags & answerAtOnce) !== 0) this.#say(member.subject, this.#writer.heartbeat(0));
+    else this.#heartbeat(member, envelope);
+  }
+
+  #heartbeat(member: Member, { flags, release }: Envelope): void {
+    if ((flags & answerAtOnce) !== 0) this.#say(member.subject, this.#writer.heartbeat(0));
+    if (member.release !== null) return;
+    member.release = release;
+    const { release: own } = this.#options;
+    if (own !== undefined && release !== own) this.#otherRelease(member.endpoint, release, own);
+  }
+
+  /** While a cluster is upgraded, and where a node was forgotten: one line for each node. */
+  #otherRelease(endpoint: EndpointId, release: string, own: string): void {
+    const key = `${endpoint.slice(0, endpoint.indexOf('/'))} ${release}`;
+    if (this.#otherReleases.has(key)) return;
+    if (this.#otherReleases.size >= refusedSendersMax) this.#otherReleases.clear();
+    this.#otherReleases.add(key);
+    this.#logger.info('another node runs another release', { endpoint, release: release || 'before 0.2', own });
   }
 
   #deliver(member: Member, envelope: Envelope): void {

@@ -9,6 +9,8 @@ export interface NatsBackplaneOptions {
   servers: string;
   /** What this side shows and trusts, read for every connection anew. Without it: the password or token in `servers`, and the system's authorities. */
   credentials?: ReadCredentials;
+  /** The release of Dunlin that this is: others are told, and log it where theirs is another. */
+  release?: string;
   /** Clusters of different names on one NATS do not see each other. */
   clusterName?: string;
   /** Who is alive, as the store sees it. Null: there is no store that endpoints share; then silence alone makes an endpoint dead. */

@@ -17,9 +17,9 @@ const u32 = fc.integer({ min: 0, max: 0xffffffff });
 
 /** Every kind of message, with what is to be read from it. */
 const messages = fc
-  .record({ self: names, about: names, connection: u32, body: bytes, number: u32, flags: fc.nat(255) })
+  .record({ self: names, about: names, connection: u32, body: bytes, number: u32, flags: fc.nat(255), release: names })
   .map((given) => {
-    const writer = new EnvelopeWriter(given.self);
+    const writer = new EnvelopeWriter(given.self, given.release);
     writer.connection = given.connection;
     const piece = Uint8Array.from([1, ...given.body]);
     return {
@@ -31,7 +31,11 @@ const messages = fc
           message: writer.piece(given.number, 2, 3, piece),
           read: { bytes: Buffer.from(piece), number: given.number, index: 2, count: 3 },
         },
-        { kind: Kind.heartbeat, message: writer.heartbeat(given.flags), read: { flags: given.flags, newestVersion } },
+        {
+          kind: Kind.heartbeat,
+          message: writer.heartbeat(given.flags),
+          read: { flags: given.flags, newestVersion, release: given.release },
+        },
         { kind: Kind.bye, message: writer.bye(given.about), read: { about: given.about } },
         { kind: Kind.evicted, message: writer.evicted(), read: {} },
       ],

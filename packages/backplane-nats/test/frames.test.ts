@@ -129,6 +129,27 @@ describe('an endpoint that does not behave', () => {
     await one.ear.until('joined', 'next/0#1');
   });
 
+  test('of another release is a member like any other, and its node is named once', async () => {
+    const one = await endpoints.start(nats.url, { release: '2.0.0' });
+    // A second worker of the same node, and a release that does not say which it is.
+    for (const [name, release] of [
+      ['old/0#1', '1.9.9'],
+      ['old/1#1', '1.9.9'],
+      ['older/0#1', ''],
+      ['same/0#1', '2.0.0'],
+    ]) {
+      stranger.publish(subjects.heartbeat, new EnvelopeWriter(name, release).heartbeat(0));
+      await one.ear.until('joined', name);
+    }
+    expect(one.log.matching(/another node runs another release/)).toEqual([
+      expect.stringMatching(/"endpoint":"old\/0#1","release":"1.9.9","own":"2.0.0"/),
+      expect.stringMatching(/"endpoint":"older\/0#1","release":"before 0.2","own":"2.0.0"/),
+    ]);
+    const two = await endpoints.start(nats.url, { release: '2.0.1' });
+    await one.log.until(new RegExp(`"endpoint":"${two.backplane.self}","release":"2.0.1"`));
+    await two.log.until(/"release":"2.0.0","own":"2.0.1"/);
+  });
+
   test('whose first words are a frame joins by it, and bytes of its earlier connection come too late', async () => {
     const one = await endpoints.start(nats.url);
     const writer = new EnvelopeWriter('other/0#1');

@@ -177,6 +177,7 @@ export async function composeBackplane({ setup, leases, logger, events }: Backpl
     servers: withPassword(keys.url, keys.passwordFile, 'token'),
     credentials: natsCredentials(configuration, logger),
     clusterName: configuration.cluster.name,
+    release: setup.version,
     leases,
     logger,
     clock: new SystemClock(),
