@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { version } from '../src/version.ts';
 import { Dunlin, run, startBroker } from './command.ts';
 
 let directory: string;
@@ -24,7 +25,7 @@ describe('dunlin start', () => {
     const started = await startBroker(['--workers', '2', '--node-id', 'a']);
     broker = started.broker;
     const [first, ready] = broker.log();
-    expect(first).toMatchObject({ msg: 'dunlin starts', version: '0.1.0', node: 'a', workers: 2, store: 'memory' });
+    expect(first).toMatchObject({ msg: 'dunlin starts', version, node: 'a', workers: 2, store: 'memory' });
     expect(ready).toMatchObject({ msg: 'ready', node: 'a', listeners: [`tcp://127.0.0.1:${started.port}`] });
   });
 
@@ -134,7 +135,7 @@ describe('dunlin start', () => {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const [output] = await once(child.stdout, 'data');
-    expect(String(output)).toBe('0.1.0\n');
+    expect(String(output)).toBe(`${version}\n`);
   });
 });
 
