@@ -14,6 +14,7 @@ import {
 import { parseIncarnation } from './incarnation.ts';
 import { type Member, Membership } from './membership.ts';
 import { NatsBackplaneError, type NatsBackplaneOptions, type NatsCounters, newCounters } from './options.ts';
+import { OtherReleases } from './other-releases.ts';
 import { OwnLife } from './own-life.ts';
 import { PieceBudget } from './pieces.ts';
 import { parseServers } from './server-list.ts';
@@ -51,7 +52,7 @@ export class NatsBackplane implements Backplane {
   readonly #membership: Membership;
   readonly #life: OwnLife;
   readonly #refusedSenders = new Set<string>();
-  readonly #otherReleases = new Set<string>();
+  readonly #otherReleases: OtherReleases;
   #receiver: BackplaneReceiver | null = null;
   #state: State = 'new';
   #cancelTimer: () => void = () => undefined;
@@ -78,6 +79,7 @@ export class NatsBackplane implements Backplane {
     this.#clock = options.clock;
     this.#subjects = new Subjects(options.clusterName ?? 'dunlin');
     this.#writer = new EnvelopeWriter(options.self, options.release);
+    this.#otherReleases = new OtherReleases(options.release, options.logger);
     const { leases, logger, clock } = options;
     const timings = this.#timings;
     const { all, heartbeat, bye } = this.#subjects;
@@ -329,24 +331,10 @@ export class NatsBackplane implements Backplane {
     const member = this.#membership.heard(from);
     if (member === null) return;
     if (kind === Kind.frame || kind === Kind.piece) this.#deliver(member, envelope);
-    else this.#heartbeat(member, envelope);
-  }
-
-  #heartbeat(member: Member, { flags, release }: Envelope): void {
-    if ((flags & answerAtOnce) !== 0) this.#say(member.subject, this.#writer.heartbeat(0));
-    if (member.release !== null) return;
-    member.release = release;
-    const { release: own } = this.#options;
-    if (own !== undefined && release !== own) this.#otherRelease(member.endpoint, release, own);
-  }
-
-  /** While a cluster is upgraded, and where a node was forgotten: one line for each node. */
-  #otherRelease(endpoint: EndpointId, release: string, own: string): void {
-    const key = `${endpoint.slice(0, endpoint.indexOf('/'))} ${release}`;
-    if (this.#otherReleases.has(key)) return;
-    if (this.#otherReleases.size >= refusedSendersMax) this.#otherReleases.clear();
-    this.#otherReleases.add(key);
-    this.#logger.info('another node runs another release', { endpoint, release: release || 'before 0.2', own });
+    else {
+      this.#otherReleases.heard(member, envelope.release);
+      if ((envelope.flags & answerAtOnce) !== 0) this.#say(member.subject, this.#writer.heartbeat(0));
+    }
   }
 
   #deliver(member: Member, envelope: Envelope): void {

@@ -1,0 +1,39 @@
+import type { EndpointId, Logger } from '@dunlin/broker';
+import type { Member } from './membership.ts';
+
+/** Nodes remembered as named; a cluster has about a hundred. */
+const namedMax = 1000;
+
+/** Names nodes that run another release than this one in the log: while a cluster is upgraded, and where a node was forgotten. One line for each. */
+export class OtherReleases {
+  readonly #own: string | undefined;
+  readonly #logger: Logger;
+  readonly #named = new Set<string>();
+
+  /** `own`: undefined when this endpoint does not know its release; then nothing is named. */
+  constructor(own: string | undefined, logger: Logger) {
+    this.#own = own;
+    this.#logger = logger;
+  }
+
+  /** A heartbeat of this member said so; empty: it did not say. */
+  heard(member: Member, release: string): void {
+    if (member.release !== null) return;
+    member.release = release;
+    if (this.#own === undefined || release === this.#own) return;
+    const key = `${nodeOf(member.endpoint)} ${release}`;
+    if (this.#named.has(key)) return;
+    if (this.#named.size >= namedMax) this.#named.clear();
+    this.#named.add(key);
+    const { endpoint } = member;
+    this.#logger.info('another node runs another release', {
+      endpoint,
+      release: release || 'before 0.2',
+      own: this.#own,
+    });
+  }
+}
+
+function nodeOf(endpoint: EndpointId): string {
+  return endpoint.slice(0, endpoint.indexOf('/'));
+}
