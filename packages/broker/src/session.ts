@@ -4,7 +4,8 @@
  */
 import type { Connection } from './connection.ts';
 import type { GroupMember } from './group-members.ts';
-import { InboundInflight, OutboundInflight } from './inflight.ts';
+import { InboundInflight } from './inbound-inflight.ts';
+import { OutboundInflight } from './inflight.ts';
 import type { LogCursor } from './log-cursor.ts';
 import type { SessionKey } from './ports/store.ts';
 import type { Resends } from './resends.ts';
