@@ -81,29 +81,34 @@ export class Continuity {
     return `${this.keys.startAt(slot)}mark:${this.id}`;
   }
 
-  /** Looks at a server that was just connected to, and is not used yet; `run`: its `run_id`. Its scripts are loaded. */
+  /**
+   * Looks at a server that was just connected to, and is not used yet; `run`: its `run_id`. Its scripts are loaded. Rejects when it could not be looked at. What was found
+   * missing by then is told all the same: the next look would not find it, since the server's era has begun.
+   */
   async check(redis: Redis, run: string): Promise<void> {
     const gone: number[] = [];
-    const answers = await Promise.all([
-      this.lostMark(redis, gone),
+    const looks = await Promise.allSettled([
+      ...Array.from(this.confirmed, ([slot, number]) => this.lostMark(redis, slot, number, gone)),
       ...this.shards.map((shard) => this.enter(redis, shard, run)),
     ]);
-    const lost = answers.find((answer) => answer !== null);
-    if (lost === undefined) return;
     // Gone once, and not missed again; what other servers of a Cluster confirmed stays.
     for (const slot of gone) this.confirmed.delete(slot);
-    this.wentBack(lost as string);
+    let lost: string | null = null;
+    let failure: PromiseRejectedResult | null = null;
+    for (const look of looks) {
+      if (look.status === 'rejected') failure ??= look;
+      else lost ??= look.value;
+    }
+    if (lost !== null) this.wentBack(lost);
+    if (failure !== null) throw failure.reason;
   }
 
-  /** `gone`: takes the slots whose marks are missing. */
-  private async lostMark(redis: Redis, gone: number[]): Promise<string | null> {
-    const lost = Array.from(this.confirmed, async ([slot, number]) => {
-      const found = await orElsewhere(redis.get(this.markKey(slot)));
-      if (found === elsewhere || Number(found ?? 0) >= number) return null;
-      gone.push(slot);
-      return `its last mark of this process is ${found ?? 'missing'}, confirmed was ${number}`;
-    });
-    return (await Promise.all(lost)).find((answer) => answer !== null) ?? null;
+  /** `gone`: takes the slot if its mark is missing. */
+  private async lostMark(redis: Redis, slot: number, number: number, gone: number[]): Promise<string | null> {
+    const found = await orElsewhere(redis.get(this.markKey(slot)));
+    if (found === elsewhere || Number(found ?? 0) >= number) return null;
+    gone.push(slot);
+    return `its last mark of this process is ${found ?? 'missing'}, confirmed was ${number}`;
   }
 
   /** Where the era of a run begins, or began. */

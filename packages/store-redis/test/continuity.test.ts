@@ -4,7 +4,10 @@
  */
 import { numbersPerEra, type Store } from '@dunlin/broker';
 import { type RedisServer, redisCall, startRedisCluster } from '@dunlin/testkit';
+import type { Redis } from 'ioredis';
 import { describe, expect, test } from 'vitest';
+import { Continuity } from '../src/continuity.ts';
+import { Keys } from '../src/keys.ts';
 import { cleanups, countsOf, durable, logOf, message, now, redis, type Watched, watched } from './watched-store.ts';
 
 /** Processes of one server, with what each was told. */
@@ -145,6 +148,34 @@ test('a server of a Cluster starts again with less than it had, the others go on
   // Those of the server that went back come again, in another era.
   expect(new Set(counts)).toEqual(new Set([2, 3]));
   for (const [[sequence]] of results) expect(sequence === 3 || sequence > numbersPerEra).toBe(true);
+});
+
+/** A server that answers as its test says. */
+function answering(get: () => Promise<string | null>, era: () => Promise<[number, number]>): Redis {
+  return { get, evalsha: era } as unknown as Redis;
+}
+
+/** Seen to fail before: the era of its new run had been entered by then, so the next look found nothing. */
+test('what a look finds is told although another part of the look fails', async () => {
+  const told: string[] = [];
+  const continuity = new Continuity(new Keys('p'), false, 'id', (what) => told.push(what));
+  const nobody = async (): Promise<null> => null;
+  await continuity.check(
+    answering(nobody, async () => [numbersPerEra, numbersPerEra]),
+    'first run',
+  );
+  continuity.markConfirmed(continuity.nextMark(0));
+  const fails = continuity.check(
+    answering(
+      async () => {
+        throw new Error('the connection was closed');
+      },
+      async () => [2 * numbersPerEra, -1],
+    ),
+    'second run',
+  );
+  await expect(fails).rejects.toThrow('the connection was closed');
+  expect(told).toEqual(['it is empty']);
 });
 
 /** Seen to fail before: the store was asked for its file between the append and what the session was to remember of it, and the message that came next was taken for that one. */
