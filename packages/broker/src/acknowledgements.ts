@@ -3,10 +3,18 @@
  */
 import type { Connection } from './connection.ts';
 import type { PublishSpan } from './ports/tracer.ts';
+import { notStored, type StoreTrust } from './store-trust.ts';
 
 /** Something that waits for the store or other endpoints. Begins with one wait, which whoever made it settles when all waits were added. */
 export abstract class Pending {
   waits = 1;
+  /** When the first of what it needs in the store was given to it (store-trust.ts). */
+  storedAt = notStored;
+
+  /** It needs something that is given to the store at this moment. */
+  needsStored(moment: number): void {
+    if (moment < this.storedAt) this.storedAt = moment;
+  }
 
   /** One thing it waited for is there. */
   settle(): void {
@@ -24,20 +32,27 @@ export abstract class Pending {
   protected abstract ready(): void;
 }
 
-/** Resolves a promise: for wills and delayed messages, which are removed from the store only when they are safe elsewhere. */
+/**
+ * Resolves a promise: for wills and delayed messages, which are removed from the store only when they are safe elsewhere. False: the store has gone back since it took
+ * them, and may have lost them.
+ */
 export class PendingPromise extends Pending {
-  readonly promise: Promise<void>;
-  private resolve: () => void = () => {};
+  readonly promise: Promise<boolean>;
+  private readonly trust: StoreTrust;
+  private resolve: (isSafe: boolean) => void = () => {};
 
-  constructor() {
+  constructor(trust: StoreTrust) {
     super();
+    this.trust = trust;
     this.promise = new Promise((resolve) => {
       this.resolve = resolve;
     });
   }
 
   protected override ready(): void {
-    this.resolve();
+    const { trust, storedAt } = this;
+    if (trust.isDoubtful(storedAt)) trust.whenReturned(() => this.ready());
+    else this.resolve(!trust.isGone(storedAt));
   }
 }
 
@@ -135,13 +150,18 @@ export class Acknowledgements {
     return null;
   }
 
+  private mayLeave(pending: PendingAcknowledgement): boolean {
+    const { trust } = this.owner.broker;
+    return pending.waits === 0 && !trust.isDoubtful(pending.storedAt);
+  }
+
   /** Sends those at the front that are ready. */
   flush(): void {
     const { queue } = this;
-    if (this.abandoned || this.length === 0 || queue[this.head].waits > 0) return;
+    if (this.abandoned || this.length === 0 || !this.mayLeave(queue[this.head])) return;
     const { clock, metrics } = this.owner.broker;
     const now = clock.now();
-    while (this.head < queue.length && queue[this.head].waits === 0) {
+    while (this.head < queue.length && this.mayLeave(queue[this.head])) {
       const pending = queue[this.head++];
       this.length -= pending.count;
       if (pending.type === 5) this.pubrecs--;

@@ -14,6 +14,7 @@ import type { Logger } from './ports/logger.ts';
 import type { Metrics } from './ports/metrics.ts';
 import type { AppendRequest, AppendResult, Store } from './ports/store.ts';
 import type { Publication } from './publication.ts';
+import type { StoreTrust } from './store-trust.ts';
 
 const retryMilliseconds = 250;
 
@@ -34,6 +35,7 @@ export class AppendQueue {
   private readonly clock: Clock;
   private readonly logger: Logger;
   private readonly metrics: Metrics;
+  private readonly trust: StoreTrust;
   private gathered: PendingAppend[] = [];
   /** The one batch that is on its way to the store, or failed and waits for its repetition: no later one may overtake it (P4). */
   private batch: PendingAppend[] | null = null;
@@ -46,13 +48,19 @@ export class AppendQueue {
    * `writer`: as in AppendOrigin, a name that no other queue has or had. `time.now` is renewed before messages are handed on: the rest of their expiry is
    * counted from it.
    */
-  constructor(store: Store, writer: string, clock: Clock, logger: Logger, metrics: Metrics, time: { now: number }) {
+  constructor(
+    store: Store,
+    writer: string,
+    { clock, logger, metrics, trust }: { clock: Clock; logger: Logger; metrics: Metrics; trust: StoreTrust },
+    time: { now: number },
+  ) {
     this.store = store;
     this.writer = writer;
     this.time = time;
     this.clock = clock;
     this.logger = logger;
     this.metrics = metrics;
+    this.trust = trust;
     clock.every(retryMilliseconds, () => this.retry());
   }
 
@@ -106,11 +114,12 @@ export class AppendQueue {
     this.isFailed = false;
     const requests = batch.map((append) => append.request);
     const origin = { writer: this.writer, batch: this.batchNumber };
+    const moment = this.trust.losses;
     this.store.append(requests, this.clock.now(), origin).then(
       (results) => {
         this.time.now = this.clock.now();
         this.metrics.logAppends += batch.length;
-        for (let i = 0; i < batch.length; i++) this.confirm(batch[i], results[i]);
+        for (let i = 0; i < batch.length; i++) this.confirm(batch[i], results[i], moment);
         this.batch = null;
         this.sendGathered(); // what came meanwhile is the next batch: the store commits groups
       },
@@ -125,8 +134,9 @@ export class AppendQueue {
     );
   }
 
-  private confirm(append: PendingAppend, sequences: AppendResult): void {
+  private confirm(append: PendingAppend, sequences: AppendResult, moment: number): void {
     const { logs, acknowledgement } = append;
+    if (acknowledgement !== null) acknowledgement.needsStored(moment);
     // Empty: the publisher's session has moved, nothing was stored, nothing is acknowledged here.
     if (sequences.length === 0 && append.request.filters.length > 0) {
       if (acknowledgement !== null) acknowledgement.refused();

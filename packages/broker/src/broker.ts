@@ -46,6 +46,7 @@ import { RetainedMessages } from './retained.ts';
 import { SessionDelivery } from './session-delivery.ts';
 import { SessionWriter } from './session-writer.ts';
 import { Sessions } from './sessions.ts';
+import { StoreTrust } from './store-trust.ts';
 import type { Subscription } from './subscription.ts';
 import { checkSubscriptions } from './subscription-rights.ts';
 import { SubscriptionTree } from './subscription-tree.ts';
@@ -89,6 +90,7 @@ export class Broker {
   readonly httpUrl: string;
   readonly tracer: Tracer | null;
   readonly tree = new SubscriptionTree();
+  readonly trust = new StoreTrust();
   readonly flusher: OutboxFlusher;
   readonly keepAlive: KeepAlive;
   readonly matches: TopicMatches;
@@ -148,7 +150,7 @@ export class Broker {
     this.delivery = new SessionDelivery(store, this.writer, clock, logger, metrics, limits);
     this.fatalMessages = new FatalMessages(logger, metrics, this.delivery);
     this.delivery.tracer = this.tracer;
-    this.appends = new AppendQueue(store, writerName(this.self, this.random), clock, logger, metrics, this.delivery);
+    this.appends = new AppendQueue(store, writerName(this.self, this.random), this, this.delivery);
     this.retained = new RetainedMessages(store, this.delivery, clock, logger);
     this.durableFilters = new DurableFilters(store, this.tree);
     this.logEnds = new LogEnds(store, this.durableFilters.followed, metrics);
@@ -309,8 +311,15 @@ export class Broker {
     return this.givenUp.giveUpDurable();
   }
 
-  /** The store can be reached again: it may be another one, or an older one. */
+  /** A connection to the store is lost: it may come back with less. What was stored before is acknowledged when it is known to be there (store-trust.ts). */
+  storeLost(): void {
+    this.trust.lost();
+  }
+
+  /** The store can be reached again: it may be another one, or an older one, of which `storeSetBack` has told. */
   storeReturned(): void {
+    this.trust.returned();
+    for (const connection of this.connections) connection.acknowledgements?.flush();
     this.durableFilters.markStale();
     this.logEnds.wantRound();
   }

@@ -58,8 +58,9 @@ export class GivenUpSessions {
 
   /** The store has told that it went back. Numbers that logs give from here on are none that were lost: nobody but the sessions here has to start over. */
   storeSetBack(what: string): void {
-    const { metrics, logger, durableFilters, hasLease, appends } = this.broker;
+    const { metrics, logger, durableFilters, hasLease, appends, trust } = this.broker;
     metrics.storeSetbacks++;
+    trust.wentBack();
     const sessions = hasLease ? this.giveUpDurable(storeIsOlder) : 0;
     this.giveUpPublishes();
     appends.giveUpPublishes();

@@ -20,6 +20,7 @@ import type { RetainedMessages } from './retained.ts';
 import type { Session } from './session.ts';
 import type { SessionDelivery } from './session-delivery.ts';
 import { chooseLocal, chooseMember, type SharedGroup } from './shared-subscriptions.ts';
+import type { StoreTrust } from './store-trust.ts';
 import type { SubscriptionTree } from './subscription-tree.ts';
 import type { TopicMatch, TopicMatches } from './topic-match.ts';
 
@@ -32,6 +33,7 @@ export interface PublishRouterParts {
   matches: TopicMatches;
   tree: SubscriptionTree;
   limits: Limits;
+  trust: StoreTrust;
   self: EndpointId;
 }
 
@@ -61,13 +63,18 @@ export class PublishRouter {
     return true;
   }
 
-  /** Routes a publication that is not a client's PUBLISH packet. Resolves when it is as safe as an acknowledged one. */
-  publish(publication: Publication): Promise<void> {
-    const match = this.parts.matches.find(publication.bytes, publication.topicStart, publication.topicEnd);
-    const safe = new PendingPromise();
-    this.route(publication, match, null, safe, noProducer);
-    safe.settle();
-    return safe.promise;
+  /**
+   * Routes a publication that is not a client's PUBLISH packet. Resolves when it is as safe as an acknowledged one. Nobody sends it again but this: what a store that
+   * went back may have lost is routed anew.
+   */
+  async publish(publication: Publication): Promise<void> {
+    for (let isSafe = false; !isSafe; ) {
+      const match = this.parts.matches.find(publication.bytes, publication.topicStart, publication.topicEnd);
+      const safe = new PendingPromise(this.parts.trust);
+      this.route(publication, match, null, safe, noProducer);
+      safe.settle();
+      isSafe = await safe.promise;
+    }
   }
 
   /** `publisher`: for No Local. */
@@ -94,7 +101,10 @@ export class PublishRouter {
   }
 
   private retain(publication: Publication, match: TopicMatch, acknowledgement: Pending | null): void {
-    if (acknowledgement !== null) acknowledgement.waits++;
+    if (acknowledgement !== null) {
+      acknowledgement.waits++;
+      acknowledgement.needsStored(this.parts.trust.losses);
+    }
     const done = acknowledgement === null ? null : (): void => acknowledgement.settle();
     this.parts.retained.set(publication, match.topic, done);
   }

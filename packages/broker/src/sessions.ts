@@ -112,6 +112,8 @@ export class Sessions {
     welcome: (opened: OpenedSession) => void,
   ): Promise<OpenedSession | null> {
     const { clientId, expirySeconds, inflightMax } = request;
+    const { trust } = this.broker;
+    const { losses } = trust;
     const claim = await this.claim(request, opening);
     const session = new Session(connection, { clientId, epoch: claim?.epoch ?? 0 }, expirySeconds, inflightMax);
     const stored = claim?.session ?? null;
@@ -141,6 +143,11 @@ export class Sessions {
     if (connection.state === ConnectionState.closed) {
       this.releaseUnused(session);
       return null;
+    }
+    if (session.stored && trust.isGone(losses)) {
+      // Sessions that were in force then have started over.
+      this.releaseUnused(session);
+      throw new StoreError('unavailable', 'the store has gone back behind the claim');
     }
     this.byClient.set(clientId, session);
     connection.session = session;

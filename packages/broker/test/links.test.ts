@@ -6,6 +6,7 @@ import { FrameType, readAcknowledgement, readFrameType, readKeptHead } from '../
 import { Links } from '../src/cluster/links.ts';
 import { FrameReader } from '../src/cluster/wire.ts';
 import { Metrics } from '../src/ports/metrics.ts';
+import { StoreTrust } from '../src/store-trust.ts';
 import { publish } from './support/client.ts';
 import { FakeClock } from './support/fake-clock.ts';
 import { frameType } from './support/lossy-backplane.ts';
@@ -24,7 +25,7 @@ class End {
   }
 
   keep(text: string): PendingPromise & { done: boolean } {
-    const awaited = Object.assign(new PendingPromise(), { done: false });
+    const awaited = Object.assign(new PendingPromise(new StoreTrust()), { done: false });
     void awaited.promise.then(() => {
       awaited.done = true;
     });

@@ -181,8 +181,10 @@ export class ClusterLink implements OwnLink {
           settings: this.settings,
           continuity: this.continuity,
           create: async () => new Redis({ ...(await this.settings.connection()), ...master }),
-          onState: () => {
+          onState: (connected) => {
+            const wasConnected = this.isConnected;
             this.check();
+            if (!connected && !wasConnected) this.onState(false);
             if (!this.isConnected) this.refreshSoon();
           },
         });

@@ -28,7 +28,7 @@ export interface RedisStoreOptions {
   /** The user for Sentinel itself; `url` names that of the master. */
   sentinelUser?: string;
   logger?: Logger;
-  /** Called when the store becomes reachable or unreachable: a node is ready while it is reachable. */
+  /** Called when the store becomes reachable or unreachable: a node is ready while it is reachable. Of several servers: unreachable again with each that is lost meanwhile. */
   onStatus?: (connected: boolean) => void;
   /** Called when Redis refuses to write (its memory or disk is full, it lacks replicas, it became a replica), and with null when it does not any more. Calls that it refuses are `unavailable`. */
   onWrites?: (failure: Error | null) => void;

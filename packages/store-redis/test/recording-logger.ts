@@ -56,6 +56,13 @@ export class Status {
     this.#waiting = this.#waiting.filter(({ wanted }) => wanted !== connected);
   };
 
+  /** What it says next. */
+  next(): Promise<boolean> {
+    return new Promise((resolve) => {
+      for (const wanted of [true, false]) this.#waiting.push({ wanted, resolve: () => resolve(wanted) });
+    });
+  }
+
   /** Resolves when it is so, or at once if it is. */
   is(wanted: boolean): Promise<void> {
     if (this.history.at(-1) === wanted) return Promise.resolve();

@@ -6,6 +6,7 @@ import { contentDigest } from '../content-digest.ts';
 import type { Publication } from '../publication.ts';
 import type { Producer } from '../publish-router.ts';
 import type { Session } from '../session.ts';
+import { storedBefore } from '../store-trust.ts';
 import type { TopicMatch } from '../topic-match.ts';
 import { endPublish } from '../traced-publish.ts';
 
@@ -57,6 +58,7 @@ export function acceptAgain(
 ): void {
   const pending = new PendingAcknowledgement(connection, 5, packetId);
   connection.pendingAcknowledgements().add(pending);
+  pending.needsStored(storedBefore);
   const producer = { clientId: session.clientId, number, digest: contentDigest(publication) };
   connection.broker.router.routeAgain(publication, match, session, pending, producer);
   connection.acknowledgementPending();
@@ -73,6 +75,19 @@ function rememberInbound(session: Session, packetId: number, publication: Public
   const number = ++session.producerNumber;
   session.inboundInflight.add(packetId, number, digest);
   return { producer: { clientId: session.clientId, number, digest }, inbound: { key: session.key, packetId, digest } };
+}
+
+/** Sends the PUBREC of a message that was taken in before, by whatever owner of the session, and is not released. */
+export function acknowledgeAgain(connection: Connection, session: Session, packetId: number): void {
+  if (!session.stored || !connection.broker.trust.isAway) {
+    acknowledge(connection, 2, packetId, 0);
+    return;
+  }
+  const pending = new PendingAcknowledgement(connection, 5, packetId);
+  connection.pendingAcknowledgements().add(pending);
+  pending.needsStored(storedBefore);
+  connection.acknowledgementPending();
+  pending.settle();
 }
 
 /** Sends PUBACK or PUBREC now, or behind those that still wait [MQTT-4.6.0-2], [MQTT-4.6.0-3]. */

@@ -134,6 +134,7 @@ function publishDelayed(
   const pending = new PendingAcknowledgement(connection, publication.qos === 1 ? 4 : 5, packetId);
   connection.pendingAcknowledgements().add(pending);
   pending.waits++;
+  pending.needsStored(broker.trust.losses);
   broker.delayed.add(publication, delay, () => pending.settle());
   connection.acknowledgementPending();
   pending.settle();

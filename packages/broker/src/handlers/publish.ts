@@ -18,7 +18,7 @@ import type { Session } from '../session.ts';
 import { keep } from '../session-delivery.ts';
 import type { TopicMatch } from '../topic-match.ts';
 import { beginPublish, endPublish, mayBeTraced, takeTraced } from '../traced-publish.ts';
-import { acceptAgain, acceptPublish, acknowledge } from './accept-publish.ts';
+import { acceptAgain, acceptPublish, acknowledge, acknowledgeAgain } from './accept-publish.ts';
 import { type Answer, ask, askForMatch, publishRestricted } from './publish-restricted.ts';
 
 /** One of each serves all connections of a worker: a publish is through with them before the next begins. */
@@ -173,12 +173,12 @@ function receivedAgain(
   }
   const number = session.inboundInflight.takeDoubt(packetId);
   if (number === null || match.isRestricted) {
-    acknowledge(connection, 2, packetId, 0);
+    acknowledgeAgain(connection, session, packetId);
     return;
   }
   const settle = (allowed: boolean, kept: Publication, current: TopicMatch): void => {
     if (allowed) acceptAgain(connection, session, kept, current, packetId, number);
-    else acknowledge(connection, 2, packetId, 0); // it was accepted, and is in the logs
+    else acknowledgeAgain(connection, session, packetId); // it was accepted, and is in the logs
   };
   // The rules are asked again: topic and RETAIN are what the packet says now.
   const answer = ask(connection, session, publication, match.topic);

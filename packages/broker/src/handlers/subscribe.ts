@@ -124,6 +124,7 @@ async function subscribe(connection: Connection, session: Session, packets: Subs
   const { broker } = connection;
   const outcome = new Outcome();
   const { replays, cursors } = outcome;
+  const { losses } = broker.trust;
   const all = packets.flatMap(({ subscriptions, subscriptionIdentifier }) =>
     subscriptions.map((request) => ({ request, subscriptionIdentifier })),
   );
@@ -142,6 +143,11 @@ async function subscribe(connection: Connection, session: Session, packets: Subs
   const pages = await Promise.all(
     replays.slice(0, filtersAtOnce).map((subscription) => broker.retained.firstPage(subscription)),
   );
+  if (session.stored && broker.trust.isDoubtful(losses)) {
+    // A store that comes back without them ends the session, and its client asks again.
+    await broker.trust.known(losses);
+    if (session.ended) return;
+  }
   let at = 0;
   for (const { packetId, subscriptions } of packets) {
     const reasonCodes = outcome.reasonCodes.slice(at, at + subscriptions.length);

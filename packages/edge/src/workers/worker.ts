@@ -248,6 +248,7 @@ class ServingWorker {
 
   #tellHealth(change: Partial<WorkerHealth>): void {
     if (this.#health.store && change.store === false) this.#figures.broker.storeOutages++;
+    if (change.store === false) this.#parts?.broker.storeLost();
     // Not the first time: then the broker is not there yet, and knows nothing that could be older.
     if (!this.#health.store && change.store === true) this.#parts?.broker.storeReturned();
     Object.assign(this.#health, change);
