@@ -102,7 +102,7 @@ function againstDirection(file: File): string[] {
     );
 }
 
-/** Packages meet at their index. Contract suites are test code and are named by their path. */
+/** Packages meet at their index; tests also at the contract suites, which a package exports for them. */
 function pastTheIndex(file: File): string[] {
   const name = packageOf(file);
   if (name === undefined) return [];
@@ -111,7 +111,7 @@ function pastTheIndex(file: File): string[] {
       if (/^@dunlin\/[^/]+\//.test(module)) return !(isTest(file) && module.endsWith('/contract'));
       if (!module.startsWith('.')) return false;
       const target = relative(root, resolve(root, dirname(file.path), module));
-      return !target.startsWith(`packages/${name}/`) && !(isTest(file) && target.includes('/contract/'));
+      return !target.startsWith(`packages/${name}/`);
     })
     .map((module) => `${file.path} imports ${module}`);
 }

@@ -1,7 +1,6 @@
+import { backplaneContract } from '@dunlin/broker/contract';
 import { FaultProxy, startNats } from '@dunlin/testkit';
 import { afterAll } from 'vitest';
-// @boundaries-ignore a contract suite is test code, so it is no part of its package's index
-import { backplaneContract } from '../../broker/src/contract/backplane-contract.ts';
 import { NatsBackplane } from '../src/index.ts';
 import { Log } from './ear.ts';
 import { fastTimings, MortalClock } from './endpoints.ts';

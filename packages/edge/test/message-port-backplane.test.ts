@@ -1,6 +1,5 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
-// @boundaries-ignore a contract suite is test code, so it is no part of its package's index
-import { backplaneContract } from '../../broker/src/contract/backplane-contract.ts';
+import { backplaneContract } from '@dunlin/broker/contract';
 import { MessagePortBackplane } from '../src/backplane/message-port-backplane.ts';
 import { EndpointNames } from '../src/endpoint-name.ts';
 

@@ -1,10 +1,9 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { NatsBackplane } from '@dunlin/backplane-nats';
 import { type Clock, type Logger, MemoryLeases } from '@dunlin/broker';
+import { backplaneContract } from '@dunlin/broker/contract';
 import { FaultProxy, startNats } from '@dunlin/testkit';
 import { afterAll } from 'vitest';
-// @boundaries-ignore a contract suite is test code, so it is no part of its package's index
-import { backplaneContract } from '../../broker/src/contract/backplane-contract.ts';
 import { MessagePortBackplane } from '../src/backplane/message-port-backplane.ts';
 import { NodeBackplane } from '../src/backplane/node-backplane.ts';
 import { EndpointNames } from '../src/endpoint-name.ts';

@@ -16,8 +16,6 @@ import { sessionContract } from './store-contract-sessions.ts';
 import { survivalContract } from './store-contract-survival.ts';
 import { willContract } from './store-contract-wills.ts';
 
-export { type LeasesUnderTest, leasesContract } from './leases-contract.ts';
-
 /**
  * Registers the suite. `open` gives a fresh, empty, open store; `reopen` closes it and opens what it left behind, and is left out where
  * nothing is left behind; `dispose` closes and removes everything.

@@ -1,0 +1,4 @@
+/** A suite for each port that has more than one implementation: its doc comment as tests. For test code. */
+export { type BackplaneMesh, backplaneContract } from './backplane-contract.ts';
+export { type LeasesUnderTest, leasesContract } from './leases-contract.ts';
+export { storeContract } from './store-contract.ts';
