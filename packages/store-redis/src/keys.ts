@@ -17,6 +17,7 @@
  * | s     | `willdue`          | zset   | client, by the time its will is handed out next                             | with the will                      |
  * | s     | `jobs`             | hash   | session id: what an ended session left in logs, as JSON                     | somebody has done it               |
  * | s     | `session:<client>` | hash   | see session-fields.ts                                                       | the session ends; ephemeral: the claim |
+ * | s     | `ended:<name>`     | hash   | a session of thousands of fields that has ended, until logs have heard of it | with its job                       |
  * | l     | `heads`            | hash   | filter: f64 base, first, last, bytes of records, u8 dirty; durable filters  | the last cursor goes               |
  * | l     | `ends`             | hash   | filter: last number, of filters that are not durable now                    | durable again                      |
  * | l     | `filled`           | zset   | filter, of logs with messages, by the time they are to be trimmed           | the log is empty                   |

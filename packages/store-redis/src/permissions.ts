@@ -13,7 +13,7 @@ export const serverCommands: readonly string[] = ['ping', 'info', 'client|setnam
 export const clusterCommands: readonly string[] = ['cluster|slots', 'cluster|info'];
 /** On keys that begin with the cluster's name, by themselves or within scripts. */
 export const dataCommands: readonly string[] = [
-  ...['del', 'unlink', 'exists', 'pexpire', 'get', 'set', 'incr'],
+  ...['del', 'unlink', 'rename', 'exists', 'pexpire', 'get', 'set', 'incr'],
   ...['hdel', 'hexists', 'hget', 'hgetall', 'hincrby', 'hkeys', 'hlen', 'hmget', 'hscan', 'hset'],
   ...['sadd', 'srem', 'xadd', 'xrange', 'xtrim'],
   ...['zadd', 'zrange', 'zrangebylex', 'zrangebyscore', 'zrem', 'zremrangebylex', 'zscan', 'zscore'],

@@ -57,7 +57,7 @@ export class RedisStore implements Store {
 
   async claim(request: ClaimRequest, now: number): Promise<Claim> {
     const { order, sessions } = this.use();
-    return order.multiple([`s${request.clientId}`, endsSessions], () => sessions.claim(request, now));
+    return order.multiple([`s${request.clientId}`, endsSessions], (sent) => sessions.claim(request, now, sent));
   }
 
   async release(key: SessionKey, change: SessionChange, now: number): Promise<void> {
@@ -94,7 +94,7 @@ export class RedisStore implements Store {
 
   async deleteSession(clientId: string): Promise<void> {
     const { order, sessions } = this.use();
-    return order.multiple(null, () => sessions.delete(clientId));
+    return order.multiple(null, (sent) => sessions.delete(clientId, sent));
   }
 
   async expireSessions(now: number, limit: number): Promise<string[]> {

@@ -59,8 +59,15 @@ const cursorParts = read('cursor-parts');
 const groupParts = cursorParts + read('group-parts');
 const sessionParts = read('session-parts');
 
-function session(name: string): Script {
-  return script(name, 's', ['counters', 'owned', 'expiry', 'wills', 'willdue', 'jobs'], true, sessionParts);
+/** `keysEach`: keys of each change. */
+function session(name: string, keysEach: 1 | 2 = 1): Script {
+  const keys = ['counters', 'owned', 'expiry', 'wills', 'willdue', 'jobs'];
+  return script(name, 's', keys, true, `local keysEach = ${keysEach}\n${sessionParts}`);
+}
+
+/** May end a session: takes the key that a large one goes to beside its own. */
+function ending(name: string): Script {
+  return session(name, 2);
 }
 
 function group(name: string): Script {
@@ -78,13 +85,13 @@ export const scripts = {
   groupTake: group('group-take'),
   producersForget: script('producers-forget', 'l', ['taken']),
   trim: script('trim', 'l', ['heads', 'filled']),
-  claim: session('claim'),
-  release: session('release'),
+  claim: ending('claim'),
+  release: ending('release'),
   update: session('update'),
   subscribe: session('subscribe'),
   cursorFinish: session('cursor-finish'),
-  endSession: session('end-session'),
-  releaseOwner: session('release-owner'),
+  endSession: ending('end-session'),
+  releaseOwner: ending('release-owner'),
   willSet: session('will-set'),
   willSchedule: session('will-schedule'),
   willTake: session('will-take'),

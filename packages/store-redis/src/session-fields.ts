@@ -13,7 +13,6 @@
  * | `i:` packet id    | inbound message: producer number `;` shards of the logs that took it, by commas `;` digest           |
  */
 
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   type Cursor,
   type SessionChange,
@@ -137,16 +136,25 @@ export interface ReadSession {
   unfinished: UnfinishedCursor[];
 }
 
-/** Fields and values read in one turn of the event loop: about 3 ms. */
-const readAtOnce = 2000;
-
-/** From field, value, field, value … */
-export async function readSession(clientId: string, fields: readonly Buffer[]): Promise<ReadSession> {
+/** From field, value, field, value … `pages`: those that a large session has beside them; what stands in the first ones holds. */
+export async function readSession(
+  clientId: string,
+  fields: readonly Buffer[],
+  pages: AsyncIterable<readonly Buffer[]> | null,
+): Promise<ReadSession> {
   const read: ReadSession = { id: '', session: emptySession(clientId), unfinished: [] };
   const outbound: { order: number; message: StoredOutbound }[] = [];
-  for (let i = 0; i < fields.length; i += 2) {
-    if (i > 0 && i % readAtOnce === 0) await nextTurn();
-    readField(read, outbound, fields[i].toString(), fields[i + 1]);
+  for (let i = 0; i < fields.length; i += 2) readField(read, outbound, fields[i].toString(), fields[i + 1]);
+  if (pages !== null) {
+    const seen = new Set<string>();
+    for await (const page of pages) {
+      for (let i = 0; i < page.length; i += 2) {
+        const name = page[i].toString();
+        if (name.length === 1 || seen.has(name)) continue;
+        seen.add(name);
+        readField(read, outbound, name, page[i + 1]);
+      }
+    }
   }
   outbound.sort((a, b) => a.order - b.order);
   for (const { message } of outbound) read.session.outbound.push(message);

@@ -4,6 +4,7 @@
  * process dies in between: by the next claim (unfinished cursors), or by whoever ends sessions next (jobs).
  */
 
+import { randomUUID } from 'node:crypto';
 import type {
   Claim,
   ClaimRequest,
@@ -18,6 +19,7 @@ import { type Answer, checkedAnswer } from './answers.ts';
 import { producerName } from './append-call.ts';
 import { everyShard, firstTime, firstUntil, groupsOf, type ShardReply } from './every-shard.ts';
 import type { Groups, Reader } from './groups.ts';
+import { Jobs, type Left, readerName } from './jobs.ts';
 import type { Keys, Shard } from './keys.ts';
 import { type CursorPlace, type CursorStep, countHeader, type Logs } from './logs.ts';
 import { type Script, scripts } from './scripts.ts';
@@ -32,18 +34,9 @@ import {
   type UnfinishedCursor,
   writeSubscription,
 } from './session-fields.ts';
+import { pagesOf } from './session-pages.ts';
 import { type Argument, SingleCall, type Turn } from './turn.ts';
 
-/** What an ended session left in logs, as written by session-parts.lua. An empty list is an object in Lua's JSON. */
-interface Job {
-  id: string;
-  client: string;
-  producer: 0 | 1;
-  filters: string[] | Record<string, never>;
-}
-
-/** Leftovers of processes that died, taken up in one round. */
-const jobsMax = 100;
 /** Of an owner's clients, released in one round per shard. */
 const ownedMax = 250;
 
@@ -56,39 +49,53 @@ interface Effects {
   removed: readonly Buffer[];
 }
 
+function sessionKey(shard: Shard, clientId: string): string {
+  return `${shard.start}session:${clientId}`;
+}
+
 export class Sessions {
   private readonly turn: Turn;
   private readonly keys: Keys;
   private readonly logs: Logs;
   private readonly groups: Groups;
+  private readonly jobs: Jobs;
+  /** Of this process, and how many it has given: no two large sessions are put aside under the same name. */
+  private readonly endedName = `ended:${randomUUID()}:`;
+  private endedCount = 0;
 
   constructor(turn: Turn, keys: Keys, logs: Logs, groups: Groups) {
     this.turn = turn;
     this.keys = keys;
     this.logs = logs;
     this.groups = groups;
+    this.jobs = new Jobs(turn, keys, logs, groups);
   }
 
-  async claim(request: ClaimRequest, now: number): Promise<Claim> {
+  /** `sent` is called when all that must not be overtaken is on its way: a large session is read, or taken out of its logs, while others go on. */
+  async claim(request: ClaimRequest, now: number, sent: () => void): Promise<Claim> {
     const { clientId, owner, cleanStart, sessionExpirySeconds } = request;
     const args = [owner, cleanStart ? '1' : '0', String(sessionExpirySeconds), timeText(now)];
-    const answer = await this.change(scripts.claim, clientId, args);
-    const [epoch, previousOwner, fields, will, job] = answer as [
+    const answer = await this.ending(scripts.claim, clientId, args);
+    const [epoch, previousOwner, fields, will, job, large] = answer as [
       number,
       Buffer,
       Buffer[] | null,
       Buffer | null,
       Buffer | null,
+      number,
     ];
+    const shard = this.shardOf(clientId);
     const claim: Claim = {
       epoch,
       previousOwner: previousOwner.toString(),
       session: null,
       will: will === null ? null : readWill(clientId, will),
     };
-    if (job !== null) await this.finishJobs(this.shardOf(clientId), [job]);
+    if (job !== null) await this.jobs.finish([{ shard, text: job }], sent);
     if (fields === null) return claim;
-    const { session, unfinished, id } = await readSession(clientId, fields);
+    if (large === 1) sent();
+    const pages = large === 1 ? pagesOf(this.turn, shard, sessionKey(shard, clientId)) : null;
+    const { session, unfinished, id } = await readSession(clientId, fields, pages);
     claim.session = session;
     if (unfinished.length > 0) {
       const places = await this.finishCursors({ clientId, epoch }, id, unfinished, []);
@@ -103,14 +110,14 @@ export class Sessions {
 
   async release(key: SessionKey, change: SessionChange, now: number, sent: () => void): Promise<void> {
     const args = [String(key.epoch), timeText(now), ...changeArguments(change)];
-    const answer = await this.change(scripts.release, key.clientId, args);
+    const answer = await this.ending(scripts.release, key.clientId, args);
     const [done, id, moved, removed, job] = answer as [number, Buffer, Buffer[], Buffer[], Buffer | null];
     if (done === 0) return;
     const shard = this.shardOf(key.clientId);
     const told =
       job === null
         ? this.tellLogs({ client: key.clientId, shard, id: id.toString(), moved, removed })
-        : this.finishJobs(shard, [job]);
+        : this.jobs.finish([{ shard, text: job }], () => {});
     sent();
     await told;
   }
@@ -208,13 +215,13 @@ export class Sessions {
 
   /** Whoever owns it; `due`: only if it is past its expiry. True if it ended. */
   private async end(clientId: string, now: number, due: boolean): Promise<{ ended: boolean; job: Buffer | null }> {
-    const answer = await this.change(scripts.endSession, clientId, [timeText(now), due ? '1' : '0']);
+    const answer = await this.ending(scripts.endSession, clientId, [timeText(now), due ? '1' : '0']);
     return { ended: answer[0] === 1, job: answer[1] as Buffer | null };
   }
 
-  async delete(clientId: string): Promise<void> {
+  async delete(clientId: string, sent: () => void): Promise<void> {
     const { job } = await this.end(clientId, 0, false);
-    if (job !== null) await this.finishJobs(this.shardOf(clientId), [job]);
+    if (job !== null) await this.jobs.finish([{ shard: this.shardOf(clientId), text: job }], sent);
   }
 
   async expire(now: number, limit: number, sent: () => void): Promise<string[]> {
@@ -222,11 +229,10 @@ export class Sessions {
     const ended = await Promise.all(
       due.map(async (clientId) => ({ clientId, ...(await this.end(clientId, now, true)) })),
     );
-    await Promise.all(
-      ended.map(({ clientId, job }) => (job === null ? undefined : this.finishJobs(this.shardOf(clientId), [job]))),
-    );
-    sent();
-    await this.finishLeftJobs();
+    const left: Left[] = [];
+    for (const { clientId, job } of ended) if (job !== null) left.push({ shard: this.shardOf(clientId), text: job });
+    await this.jobs.finish(left, sent);
+    await this.jobs.finishLeft();
     return ended.filter((each) => each.ended).map(({ clientId }) => clientId);
   }
 
@@ -266,13 +272,14 @@ export class Sessions {
       for (const { reply } of found) {
         for (const member of reply as Buffer[]) clients.add(member.toString().slice(owner.length + 2));
       }
+      const left: Left[] = [];
       await Promise.all(
         Array.from(clients, async (clientId) => {
-          const [job] = await this.change(scripts.releaseOwner, clientId, [owner, timeText(now)]);
-          if (job !== null) await this.finishJobs(this.shardOf(clientId), [job as Buffer]);
+          const [job] = await this.ending(scripts.releaseOwner, clientId, [owner, timeText(now)]);
+          if (job !== null) left.push({ shard: this.shardOf(clientId), text: job as Buffer });
         }),
       );
-      sent();
+      await this.jobs.finish(left, sent);
     }
   }
 
@@ -317,9 +324,25 @@ export class Sessions {
   }
 
   /** One change of one session, as its script says. */
-  async change(script: Script, clientId: string, args: readonly Argument[]): Promise<Answer> {
+  change(script: Script, clientId: string, args: readonly Argument[]): Promise<Answer> {
     const shard = this.shardOf(clientId);
-    const keys = [`${shard.start}session:${clientId}`];
+    return this.changeKeys(script, shard, clientId, [sessionKey(shard, clientId)], args);
+  }
+
+  /** One that may end it. */
+  private ending(script: Script, clientId: string, args: readonly Argument[]): Promise<Answer> {
+    const shard = this.shardOf(clientId);
+    const ended = `${shard.start}${this.endedName}${++this.endedCount}`;
+    return this.changeKeys(script, shard, clientId, [sessionKey(shard, clientId), ended], args);
+  }
+
+  private async changeKeys(
+    script: Script,
+    shard: Shard,
+    clientId: string,
+    keys: readonly string[],
+    args: readonly Argument[],
+  ): Promise<Answer> {
     return (await this.turn.change(script, shard, clientId, keys, [clientId, ...args], countHeader)) as Answer;
   }
 
@@ -332,12 +355,7 @@ export class Sessions {
   }
 
   private reader(clientId: string, id: string): Reader {
-    return { name: this.sessionName(clientId, id), clientId };
-  }
-
-  /** How logs call a session. */
-  private sessionName(clientId: string, id: string): string {
-    return `${this.shardOf(clientId).index}.${id}`;
+    return { name: readerName(this.shardOf(clientId), id), clientId };
   }
 
   private async tellLogs({ client, id, moved, removed }: Effects): Promise<void> {
@@ -347,7 +365,7 @@ export class Sessions {
       for (let i = 0; i < moved.length; i += 2) {
         steps.push({ kind: 'move', filter: moved[i].toString(), number: Number(moved[i + 1].toString()) });
       }
-      told.push(this.logs.cursors(this.sessionName(client, id), steps));
+      told.push(this.logs.cursors(this.reader(client, id).name, steps));
     }
     for (const inbound of removed) {
       const { producerNumber, shards } = readInbound(inbound.toString());
@@ -355,39 +373,5 @@ export class Sessions {
       told.push(this.logs.forgetProducer(producerName(client, id), producerNumber, logShards));
     }
     if (told.length > 0) await Promise.all(told);
-  }
-
-  /** Does what ended sessions have left to do in logs, then crosses it out. Doing it twice is the same as once. */
-  private async finishJobs(shard: Shard, jobs: readonly Buffer[]): Promise<void> {
-    const done = await Promise.all(
-      jobs.map(async (text) => {
-        const job = JSON.parse(text.toString()) as Job;
-        const steps: CursorStep[] = Array.isArray(job.filters)
-          ? job.filters.map((filter) => ({ kind: 'remove', filter }))
-          : [];
-        const reader = this.reader(job.client, job.id);
-        await Promise.all([
-          steps.length === 0 ? undefined : this.groups.cursors(reader, steps),
-          job.producer === 0
-            ? undefined
-            : this.logs.forgetProducer(producerName(job.client, job.id), null, this.logs.shards),
-        ]);
-        return job.id;
-      }),
-    );
-    const call = new SingleCall(shard.slot, true, 'HDEL', [`${shard.start}jobs`, ...done]);
-    await this.turn.single(call, 'jobs').reply;
-  }
-
-  /** What processes that died have left. */
-  private async finishLeftJobs(): Promise<void> {
-    const found = await this.everywhere('HSCAN', 'jobs', ['0', 'COUNT', String(jobsMax)]);
-    await Promise.all(
-      found.map(({ shard, reply }) => {
-        const [, fields] = reply as [Buffer, Buffer[]];
-        const jobs = fields.filter((_, place) => place % 2 === 1);
-        return jobs.length === 0 ? undefined : this.finishJobs(shard, jobs);
-      }),
-    );
   }
 }

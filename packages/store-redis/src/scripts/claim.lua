@@ -2,7 +2,7 @@
 --
 -- ARGV  for each: owner, 1 for a clean start, session expiry in seconds, now
 -- Gives for each: epoch, previous owner, fields of the stored session or false, will that the caller publishes or false,
---       job of a session that ended by this or false
+--       job of a session that ended by this or false, 1 if the session is large: then its other fields are still to be read
 local results = {}
 for change = 1, changes do
   local keys, session, client = nextChange(change)
@@ -20,12 +20,18 @@ for change = 1, changes do
     if scheduled and (ended or not id) then published = will end
   end
 
-  local fields, job = false, false
+  local fields, job, large = false, false, 0
   if ended then
     job = endSession(keys, session, client, id, previousOwner)
     id = false
   elseif id then
-    fields = call('HGETALL', session)
+    if call('HLEN', session) > fieldsMax then
+      large = 1
+      local known = call('HMGET', session, 'x', 'n')
+      fields = { 'i', id, 'x', known[1], 'a', head[3], 'n', known[2] or '0' }
+    else
+      fields = call('HGETALL', session)
+    end
     if expiresAt > 0 then call('ZREM', keys.expiry, client) end
   end
   -- Not below the time: then epochs grow also when a failover or a restart has lost the last ones.
@@ -44,6 +50,6 @@ for change = 1, changes do
   else
     call('HSET', session, 'e', epochText, 'o', owner)
   end
-  results[change] = { epoch, previousOwner, fields, published, job }
+  results[change] = { epoch, previousOwner, fields, published, job, large }
 end
 return results

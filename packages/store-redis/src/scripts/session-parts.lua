@@ -1,11 +1,14 @@
 -- Parts of the scripts about sessions, put in front of them.
 --
--- KEYS of all of them   for each shard: counters, owned, expiry, wills, willdue, jobs; then for each change: the session
+-- KEYS of all of them   for each shard: counters, owned, expiry, wills, willdue, jobs; then for each change: the session; of those that may end one
+--                       (`keysEach` is 2) also where a large one goes when it ends
 -- ARGV of all of them   1: shards; then for each change: shard (counted from 1), client identifier, and what the script says
 local call, pack, unpack = redis.call, struct.pack, struct.unpack
 local shards = tonumber(ARGV[1])
-local at, changes = 2, #KEYS - 6 * shards
+local at, changes = 2, (#KEYS - 6 * shards) / keysEach
 local neverSeconds = 4294967295
+-- Fields of a session that one script walks through: about 2 ms, in which Redis serves nobody else. Of a larger one its caller does it, some at a time.
+local fieldsMax = 1000
 
 local function take()
   at = at + 1
@@ -14,12 +17,12 @@ end
 
 -- The keys of the next change's shard, its session's key and its client identifier.
 local function nextChange(change)
-  local shard = 6 * (tonumber(take()) - 1)
+  local shard, place = 6 * (tonumber(take()) - 1), 6 * shards + keysEach * (change - 1)
   local keys = {
     counters = KEYS[shard + 1], owned = KEYS[shard + 2], expiry = KEYS[shard + 3], wills = KEYS[shard + 4],
-    willdue = KEYS[shard + 5], jobs = KEYS[shard + 6],
+    willdue = KEYS[shard + 5], jobs = KEYS[shard + 6], ended = keysEach == 2 and KEYS[place + 2],
   }
-  return keys, KEYS[6 * shards + change], take()
+  return keys, KEYS[place + 1], take()
 end
 
 -- What an owner holds in this shard: kind `s`, claims, and `w`, wills of connected clients.
@@ -31,19 +34,25 @@ local function whole(number)
   return string.format('%.0f', number)
 end
 
--- Ends a stored session. What it leaves in logs becomes a job, kept until somebody has done it; gives the job, or false.
+-- Ends a stored session. What it leaves in logs becomes a job, kept until somebody has done it; gives the job, or false. A large one is put aside whole, for who
+-- does the job to walk through.
 local function endSession(keys, session, client, id, owner)
-  local filters = {}
-  for _, field in ipairs(call('HKEYS', session)) do
-    if string.sub(field, 1, 2) == 'k:' then filters[#filters + 1] = string.sub(field, 3) end
-  end
+  local filters, ended = {}, nil
   local producer = call('HEXISTS', session, 't')
-  call('UNLINK', session)
+  if call('HLEN', session) > fieldsMax then
+    ended = keys.ended
+    call('RENAME', session, ended)
+  else
+    for _, field in ipairs(call('HKEYS', session)) do
+      if string.sub(field, 1, 2) == 'k:' then filters[#filters + 1] = string.sub(field, 3) end
+    end
+    call('UNLINK', session)
+  end
   call('ZREM', keys.expiry, client)
   call('HINCRBY', keys.counters, 'sessions', -1)
   if owner ~= '' then call('ZREM', keys.owned, ownedMember(owner, 's', client)) end
-  if #filters == 0 and producer == 0 then return false end
-  local job = cjson.encode({ id = id, client = client, producer = producer, filters = filters })
+  if #filters == 0 and producer == 0 and not ended then return false end
+  local job = cjson.encode({ id = id, client = client, producer = producer, filters = filters, ended = ended })
   call('HSET', keys.jobs, id, job)
   return job
 end
