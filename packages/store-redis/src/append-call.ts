@@ -95,6 +95,8 @@ class Run {
   readonly kind: number;
   readonly producer: Buffer | null;
   readonly producerNumber: number;
+  /** Of the owner of its session; 0: of nobody known. */
+  readonly epoch: number;
   readonly digest: number;
 
   constructor(log: Log, isSingle: boolean, { request, producer, refused }: LogAppend) {
@@ -108,6 +110,7 @@ class Run {
     this.kind = refused ? kinds.refused : producer === null ? kinds.plain : kinds.produced;
     this.producer = producer;
     this.producerNumber = request.producer?.number ?? 0;
+    this.epoch = request.inbound?.key.epoch ?? 0;
     this.digest = (request.producer?.digest ?? 0) >>> 0;
   }
 
@@ -226,7 +229,7 @@ export class AppendCall implements Call {
     if (this.part !== null) args.push(this.part.key);
     args[1] = String(args.length - 2);
     for (const run of this.runs) {
-      bytes += 17 + run.chunkBytes + (run.producer === null ? 0 : 16 + run.producer.length);
+      bytes += 17 + run.chunkBytes + (run.producer === null ? 0 : 24 + run.producer.length);
     }
     args.push(this.write(Buffer.allocUnsafe(bytes), logsOf));
     if (this.part !== null) args.push(...this.part.args);
@@ -259,6 +262,7 @@ export class AppendCall implements Call {
         blob.set(run.producer, at);
         at = blob.writeDoubleBE(run.producerNumber, at + run.producer.length);
         at = blob.writeUInt32BE(run.digest, at);
+        at = blob.writeDoubleBE(run.epoch, at);
       }
     }
     return blob;

@@ -4,10 +4,12 @@
 -- ARGV  1: bytes, all numbers big-endian:
 --         u16 shards; for each: f64 first number of its era, u16 logs; for each log: u16 length, filter
 --         u32 runs; for each: u32 log (counted from 1 over all shards), u32 messages, u32 bytes of their records, u8 kind,
---         u32 length, chunk; if kind is 1, with a producer: u32 length, producer, f64 number, u32 digest; 2: nothing is appended
+--         u32 length, chunk; if kind is 1, with a producer: u32 length, producer, f64 number, u32 digest, f64 epoch of its
+--         session's owner, 0: none; 2: nothing is appended
 --       2: batch  3: part of it, counted from 0  4: milliseconds for which the batch is remembered
 -- Gives one number per run: the log number of its first message; 0: the filter is not durable; negated: the number under which
 --       it stands already, its producer number having been taken, or this part of the batch having come before. A run with a producer has one message.
+--       0 too: a later owner of the producer's session has appended to the log.
 --       Error FENCED: a later batch of the writer has come; GAP: the part before this one has not.
 local unpack, pack, call = struct.unpack, struct.pack, redis.call
 local spread = _G.unpack
@@ -81,15 +83,29 @@ local function taken(shard, producer, number, filter)
   return prefix, call('ZRANGEBYLEX', key, '[' .. prefix, '(' .. prefix .. '\255', 'LIMIT', 0, 1)[1]
 end
 
+-- Whether a later owner of the producer's session has appended here. The session is looked at before, and its owner may stand still in between: by the time that this
+-- comes the message may have been sent again, to another owner, and its number be forgotten with the end of its handshake.
+local function isPassed(shard, producer, epoch, filter)
+  local key, prefix = KEYS[3 * shard], producer .. '\0\1' .. filter .. '\0'
+  local member = call('ZRANGEBYLEX', key, '[' .. prefix, '(' .. prefix .. '\255', 'LIMIT', 0, 1)[1]
+  local known = member and tonumber(string.sub(member, #prefix + 1)) or 0
+  if known > epoch then return true end
+  if known < epoch then
+    if member then call('ZREM', key, member) end
+    call('ZADD', key, 0, prefix .. string.format('%.0f', epoch))
+  end
+  return false
+end
+
 local results, streams = {}, 3 * shards
 local runs
 runs, at = unpack('>I4', blob, at)
 for run = 1, runs do
-  local log, messages, size, kind, chunk, producer, number, digest
+  local log, messages, size, kind, chunk, producer, number, digest, epoch
   log, messages, size, kind, chunk, at = unpack('>I4I4I4BI4c0', blob, at)
-  if kind == 1 then producer, number, digest, at = unpack('>I4c0dI4', blob, at) end
+  if kind == 1 then producer, number, digest, epoch, at = unpack('>I4c0dI4d', blob, at) end
   local first = 0
-  if last[log] and kind ~= 2 then
+  if last[log] and kind ~= 2 and not (producer and epoch > 0 and isPassed(shardOf[log], producer, epoch, filterOf[log])) then
     first = following(last[log], eras[shardOf[log]])
     if producer then
       local shard = shardOf[log]
