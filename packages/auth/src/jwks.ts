@@ -11,6 +11,9 @@ const bytesMax = 256 * 1024;
 
 export class Jwks {
   readonly #url: string;
+  readonly #headers: Record<string, string>;
+  /** As the log has it: without a password, and without a query, which may hold a key. */
+  readonly #address: string;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #fetch: typeof fetch;
@@ -21,7 +24,11 @@ export class Jwks {
   #fetching: Promise<void> | null = null;
 
   constructor(url: string, clock: Clock, logger: Logger, fetcher: typeof fetch = fetch) {
-    this.#url = url;
+    const parsed = new URL(url);
+    const { origin, pathname } = parsed;
+    this.#address = `${origin}${pathname}`;
+    this.#headers = { accept: 'application/jwk-set+json, application/json', ...authorizationOf(parsed) };
+    this.#url = parsed.href;
     this.#clock = clock;
     this.#logger = logger;
     this.#fetch = fetcher;
@@ -58,12 +65,12 @@ export class Jwks {
       if (keys.length === 0)
         throw new TypeError(`no key that can be used: ${leftOut.join('; ') || 'the set is empty'}`);
       this.#keys = keys;
-      if (this.#failed) this.#logger.info('keys for tokens are reachable again', { url: this.#url });
+      if (this.#failed) this.#logger.info('keys for tokens are reachable again', { url: this.#address });
       this.#failed = false;
     } catch (error) {
       if (!this.#failed)
         this.#logger.warn('keys for tokens cannot be fetched; those that are known go on', {
-          url: this.#url,
+          url: this.#address,
           error: (error as Error).message,
           cause: String((error as Error).cause ?? ''),
         });
@@ -73,7 +80,7 @@ export class Jwks {
 
   async #read(): Promise<unknown> {
     const response = await this.#fetch(this.#url, {
-      headers: { accept: 'application/jwk-set+json, application/json' },
+      headers: this.#headers,
       redirect: 'error',
       signal: AbortSignal.timeout(fetchMilliseconds),
     });
@@ -85,5 +92,23 @@ export class Jwks {
       if (text.length > bytesMax) throw new TypeError(`more than ${bytesMax} bytes`);
     }
     return JSON.parse(text);
+  }
+}
+
+/** `fetch` takes no URL with a user and a password in it: they are taken out of it, and said in a header. */
+function authorizationOf(url: URL): { authorization?: string } {
+  const { username, password } = url;
+  url.username = '';
+  url.password = '';
+  if (username === '' && password === '') return {};
+  const words = [username, password].map(decoded).join(':');
+  return { authorization: `Basic ${Buffer.from(words).toString('base64')}` };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // a % that stands for itself
   }
 }

@@ -184,6 +184,7 @@ describe('keys at an address', () => {
   let server: Server;
   let answer: { status: number; body: string };
   let asked = 0;
+  let authorization: string | undefined;
   let url = '';
   const set = (...kids: string[]): string =>
     JSON.stringify({ keys: kids.map((kid) => ({ ...rsa.publicKey.export({ format: 'jwk' }), kid, use: 'sig' })) });
@@ -191,8 +192,9 @@ describe('keys at an address', () => {
   beforeEach(async () => {
     asked = 0;
     answer = { status: 200, body: set('one') };
-    server = createServer((_request, response) => {
+    server = createServer((request, response) => {
       asked++;
+      authorization = request.headers.authorization;
       response.writeHead(answer.status).end(answer.body);
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -244,6 +246,26 @@ describe('keys at an address', () => {
     expect(await enter(method, await token('two'))).toMatchObject({ kind: 'cannot-tell' });
     expect(await enter(method, await token('one'))).toMatchObject({ kind: 'accept' });
     expect(notebook.lines.filter((line) => line.startsWith('keys for tokens cannot be fetched')).length).toBe(2);
+  });
+
+  /** Seen to fail before: `fetch` takes no address with a password in it, and the log had all of it, twice. */
+  test('a user and a password in the address let in, and neither they nor its query are in the log', async () => {
+    const notebook = new Notebook();
+    const address = `${url.replace('//', '//user:hunter2%21@')}?token=hunter2`;
+    const method = jwt({}, [], new Jwks(address, clock, notebook));
+    expect(await enter(method, await token('one'))).toMatchObject({ kind: 'accept' });
+    expect(authorization).toBe(`Basic ${Buffer.from('user:hunter2!').toString('base64')}`);
+    answer.status = 503;
+    clock.milliseconds += 31_000;
+    await enter(method, await token('two'));
+    answer.status = 200;
+    clock.milliseconds += 31_000;
+    await enter(method, await token('two'));
+    expect(notebook.lines).toEqual([
+      expect.stringContaining(`cannot be fetched; those that are known go on {"url":"${url}"`),
+      `keys for tokens are reachable again {"url":"${url}"}`,
+    ]);
+    expect(notebook.lines.join()).not.toContain('hunter2');
   });
 
   test('secrets and keys for other uses at an address are not taken', async () => {

@@ -9,6 +9,7 @@ export type AuthenticationMethod = (typeof authenticationMethods)[number];
 export const methodList = z.array(z.enum(authenticationMethods)).max(authenticationMethods.length);
 const claimPattern = /^[^=\s]+=.+$/s;
 const jwksUrlPattern = /^(https?:\/\/\S+)?$/;
+const isUrlOrNone = (text: string): boolean => text === '' || URL.canParse(text);
 
 /** Keys under `authentication`. */
 export const authenticationShape = {
@@ -33,7 +34,7 @@ export const jwtShape = {
     'Public keys that tokens are checked with: PEM, a JWK or a JWK set (RSA, P-256, P-384, P-521, Ed25519). Read again at SIGHUP.',
   ),
   secretFile: fileKey('The secret of tokens signed with HMAC, at least 32 bytes. Read again at SIGHUP.'),
-  jwksUrl: z.string().regex(jwksUrlPattern).default('').meta({
+  jwksUrl: z.string().regex(jwksUrlPattern).refine(isUrlOrNone).default('').meta({
     description:
       'Where a JWK set is fetched: at the start, when a token names a key that is not known (at most twice a minute), and every ten minutes. The last good one is kept.',
     allowed: 'an https or http URL',

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { configurationTemplate } from '../src/describe.ts';
+import { configurationTemplate, printConfiguration } from '../src/describe.ts';
 import { generatedDocuments } from '../src/documents.ts';
 import { keys } from '../src/keys.ts';
 import { loadConfiguration } from '../src/load.ts';
@@ -56,5 +56,34 @@ describe('the template of config init', () => {
 
   test('every line of it can be uncommented at once', () => {
     expect(load(uncommented(() => true)).configuration).toEqual(loadConfiguration().configuration);
+  });
+});
+
+/** Seen to fail with `tracing.endpoint`: its password was printed. */
+describe('a password in a URL is not shown', () => {
+  const urls = ['https://user:hunter2@host:1', 'redis://user:hunter2@host:1', 'nats://user:hunter2@host:1'];
+  const withUrls = keys.filter(
+    ({ path, allowed }) => path !== 'listeners' && /url/i.test(`${path} ${allowed}`.replace('://', 'url')),
+  );
+  test.each(withUrls.map(({ path }) => path))('%s', (path) => {
+    const key = keys.find((each) => each.path === path) as (typeof keys)[number];
+    const taken = urls.find((url) => key.type.safeParse(url).success) as string;
+    const configuration = structuredClone(loadConfiguration().configuration) as unknown as Record<string, unknown>;
+    const steps = path.split('.');
+    const section = steps.slice(0, -1).reduce((at, step) => at[step] as Record<string, unknown>, configuration);
+    section[steps.at(-1) as string] = `${taken}/path?token=hunter2`;
+    const printed = printConfiguration(configuration as never, new Map());
+    expect(printed).toContain('user:***@host:1/path');
+    expect(printed).not.toContain('hunter2');
+    const refused = { flag: `--set ${path}`, path, value: 'wrong://user:hunter2@host:1?token=hunter2' };
+    expect(() => loadConfiguration({ flags: [refused] })).toThrow(
+      expect.objectContaining({ message: expect.not.stringContaining('hunter2') }),
+    );
+  });
+
+  test('of every kind of server', () => {
+    const paths = withUrls.map(({ path }) => path);
+    for (const path of ['store.url', 'backplane.url', 'jwt.jwksUrl', 'deviceTokens.redisUrl', 'tracing.endpoint'])
+      expect(paths).toContain(path);
   });
 });

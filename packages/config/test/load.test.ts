@@ -58,6 +58,11 @@ const refused: [title: string, given: Given, lines: string[]][] = [
   ],
   ['a key near to nothing', { yaml: 'zebra: 1\n' }, ['dunlin.yaml:1:1: unknown key zebra']],
   [
+    'an address that is no URL',
+    { yaml: 'jwt: { jwksUrl: "http://[" }\n' },
+    ['dunlin.yaml:1:17: jwt.jwksUrl: given "http://[", allowed: an https or http URL'],
+  ],
+  [
     'text for a number',
     { yaml: 'limits:\n  receiveMaximum: ten\n' },
     ['dunlin.yaml:2:19: limits.receiveMaximum: given "ten", allowed: a whole number from 1 to 65535'],
