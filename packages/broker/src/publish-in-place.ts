@@ -6,7 +6,15 @@ import { Publication } from './publication.ts';
 import type { InboundTopicAliases } from './topic-alias.ts';
 
 /**
- * Fills `publication` from the packet in bytes[start, view.end). Message expiry is counted from `now`. Throws ProtocolError for properties that a
+ * The time of this turn. Not the number itself, which is no small integer: where V8 did not make this function part of its caller, as in one process of four, the call
+ * made an object of it for each packet, and a QoS 1 message of 64 bytes cost 0.55 instead of 0.48 µs.
+ */
+interface TurnClock {
+  readonly now: number;
+}
+
+/**
+ * Fills `publication` from the packet in bytes[start, view.end). Message expiry is counted from `clock.now`. Throws ProtocolError for properties that a
  * client may not send and for topic aliases that it may not use.
  */
 export function placeInPacket(
@@ -15,7 +23,7 @@ export function placeInPacket(
   bytes: Buffer,
   start: number,
   version5: boolean,
-  now: number,
+  clock: TurnClock,
   aliases: InboundTopicAliases | null,
 ): void {
   publication.bytes = bytes;
@@ -30,7 +38,7 @@ export function placeInPacket(
   publication.propertiesEnd = view.propertiesEnd;
   publication.expiresAt = 0;
   publication.forgetVariants();
-  if (view.propertiesEnd > view.propertiesStart && placeProperties(publication, view, now, aliases)) return;
+  if (view.propertiesEnd > view.propertiesStart && placeProperties(publication, view, clock.now, aliases)) return;
   const variant = version5
     ? view.qos === 0
       ? publication.new0

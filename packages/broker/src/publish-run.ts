@@ -278,7 +278,7 @@ export class PublishRun implements RunEntry {
     const bodyStart = lengthEnd(bytes, at + 1);
     const end = packetEnd(bytes, at);
     readPublish(this.view, bytes[at], bytes, bodyStart, end, version5 ? 5 : 4);
-    placeInPacket(this.publication, this.view, bytes, at, version5, this.delivery.now, null);
+    placeInPacket(this.publication, this.view, bytes, at, version5, this.delivery, null);
     return end;
   }
 }

@@ -42,7 +42,7 @@ export function willOf(packet: ConnectPacket, clientId: string): SessionWill | n
   const view = new PublishView();
   const publication = new Publication();
   readPublish(view, bytes[0], bytes, lengthEnd(bytes, 1), bytes.length, 5);
-  placeInPacket(publication, view, bytes, 0, true, 0, null);
+  placeInPacket(publication, view, bytes, 0, true, { now: 0 }, null);
   publication.publisher = clientId;
   return { record: writeRecord(publication), delaySeconds: willDelayInterval ?? 0 };
 }

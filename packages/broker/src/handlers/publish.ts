@@ -40,7 +40,7 @@ export function handlePublish(
   const session = connection.session as Session;
   readPublish(view, header, bytes, bodyStart, end, connection.version);
   const publication = scratch;
-  placeInPacket(publication, view, bytes, start, version5, broker.delivery.now, connection.inboundAliases);
+  placeInPacket(publication, view, bytes, start, version5, broker.delivery, connection.inboundAliases);
   const match = matchTopic(connection, publication);
   broker.metrics.publishesReceived++;
   broker.metrics.publishBytesReceived += end - start;
