@@ -19,6 +19,9 @@ const idlePerSecondMax = 2000;
 /** In a round that is made because something may be lost. */
 const wantedPerSecondMax = 5000;
 
+/** Looks, a second apart, after which a log that the store does not have is lost. */
+const missingLooksMin = 4;
+
 export class LogEnds {
   private readonly store: Store;
   private readonly followed: FollowedLogs;
@@ -29,6 +32,8 @@ export class LogEnds {
   /** Logs that the round under way has not come to; 0: there is none. */
   private roundLeft = 0;
   private suspected: DurableLog[] = [];
+  /** Logs with readers here that the store did not have, and in how many looks in a row. */
+  private readonly missing = new Map<DurableLog, number>();
   /** Told of a log that has less than was heard of it: the store has gone back. */
   wentBack: ((log: DurableLog, end: number) => void) | null = null;
 
@@ -52,7 +57,8 @@ export class LogEnds {
       this.roundWanted = false;
       this.roundLeft = this.followed.list.length;
     }
-    const logs = this.roundLeft > 0 ? this.nextOfRound() : this.nextIdle();
+    const chosen = this.roundLeft > 0 ? this.nextOfRound() : this.nextIdle();
+    const logs = this.missing.size === 0 ? chosen : [...new Set([...this.missing.keys(), ...chosen])];
     if (logs.length === 0) return;
     try {
       for (let at = 0; at < logs.length; at += batchMax) await this.look(logs.slice(at, at + batchMax));
@@ -89,11 +95,23 @@ export class LogEnds {
     const heard = logs.map((log) => log.heard);
     const ends = await this.store.logEnds(logs.map((log) => log.filter));
     for (let i = 0; i < logs.length; i++) {
-      if (ends[i] < heard[i] && logs[i].readers.length > 0) this.wentBack?.(logs[i], ends[i]);
+      if (ends[i] < heard[i] && logs[i].readers.length > 0) {
+        if (ends[i] > 0 || this.stayedAway(logs[i])) this.wentBack?.(logs[i], ends[i]);
+      } else {
+        this.missing.delete(logs[i]);
+      }
       if (ends[i] <= logs[i].heard) continue;
       logs[i].suspectedEnd = ends[i];
       this.suspected.push(logs[i]);
     }
+  }
+
+  /** Whether the log has been missing for long enough to be lost: it may go with a session that is being ended elsewhere, by a clean start, at this moment. */
+  private stayedAway(log: DurableLog): boolean {
+    const looks = (this.missing.get(log) ?? 0) + 1;
+    if (looks < missingLooksMin) this.missing.set(log, looks);
+    else this.missing.delete(log);
+    return looks >= missingLooksMin;
   }
 
   private decide(log: DurableLog): void {

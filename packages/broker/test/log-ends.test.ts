@@ -146,3 +146,27 @@ test('durable filters that differ are loaded again, and less often when that doe
   expect(loads).toBeGreaterThan(2);
   expect(loads).toBeLessThan(9);
 });
+
+/** Seen to fail before: every durable session of the worker was sent away (0x8B). */
+test('a session that a clean start at another worker ends is no store that has gone back', async () => {
+  const { world, workers, hub } = await lossy(2);
+  const [bystander, client] = [await workers[0].connect('b', durable), await workers[0].connect('c', durable)];
+  await bystander.subscribe('other', 1);
+  await client.subscribe('t', 1);
+  const publisher = await workers[1].connect('p');
+  await publisher.send(publish('t', 'heard of', 1, 1));
+  expect(await drain(client)).toEqual(['heard of']);
+  await world.clock.pass(1000);
+  hub.loses = (_from, _to, bytes) => frameType(bytes) === FrameType.request;
+  await workers[1].dial('c', { cleanStart: true });
+  // As Redis tells it of a log that has gone: no store needs to remember where it ended.
+  workers[0].gate.intercept = (method, run) =>
+    method === 'logEnds' ? run().then((ends) => (ends as number[]).map(() => 0)) : null;
+  workers[0].broker.logEnds.wantRound();
+  await world.clock.pass(1500);
+  hub.loses = () => false;
+  await world.clock.pass(5000);
+  expect(client.said()).toContain('disconnect 0x8e');
+  expect(bystander.isClosed).toBe(false);
+  expect(workers[0].broker.metrics.storeSetbacks).toBe(0);
+});
