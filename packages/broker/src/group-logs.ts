@@ -24,7 +24,7 @@ import type { GroupFrame } from './cluster/group-frames.ts';
 import type { DurableFilters, GroupsWatcher } from './durable-filters.ts';
 import { GroupLeader } from './group-leader.ts';
 import { buryLetter } from './group-letters.ts';
-import { GroupMembers, type GroupMembersParts } from './group-members.ts';
+import { GroupMember, GroupMembers, type GroupMembersParts } from './group-members.ts';
 import { readRecord } from './message-record.ts';
 import { type EndpointId, type GroupClaim, StoreError } from './ports/store.ts';
 import type { Publication } from './publication.ts';
@@ -320,8 +320,15 @@ export class GroupLogs implements GroupsWatcher {
 
   /** The session ends here, or goes elsewhere. */
   sessionEnded(session: Session): void {
-    if (session.groupMembers === null) return;
-    for (const member of session.groupMembers.values()) member.members.sessionEnded(member);
+    const { groupMembers, outbound } = session;
+    if (groupMembers === null) return;
+    if (outbound !== null) {
+      for (const packetId of outbound.packetIdsInUse()) {
+        const source = outbound.sourceOf(packetId);
+        if (source instanceof GroupMember) source.members.leftInFlight(source, packetId);
+      }
+    }
+    for (const member of groupMembers.values()) member.members.sessionEnded(member);
   }
 
   /** A session has room again. */

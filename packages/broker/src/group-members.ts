@@ -184,19 +184,19 @@ export class GroupMembers {
   }
 
   /** Its connection is gone, or has moved: QoS 1 goes to another member, QoS 2 stays with it [MQTT-4.8.2-4], [MQTT-4.8.2-5]. */
-  sessionEnded(member: GroupMember): void {
-    const { outbound } = member.session;
-    if (outbound === null) return;
-    for (const packetId of outbound.packetIdsInUse()) {
-      if (outbound.sourceOf(packetId) !== member) continue;
-      const sequence = outbound.sequenceOf(packetId);
-      if (outbound.stateOf(packetId) === InflightState.sent1 && this.given.delete(sequence)) {
-        this.finish('failed', sequence);
-        this.parts.metrics.groupGiveBacks++;
-      } else if (!member.session.stored && !this.takes.has(sequence)) {
-        this.parts.metrics.dropped['session-ended']++;
-      }
+  leftInFlight({ session }: GroupMember, packetId: number): void {
+    const { outboundInflight: outbound, stored } = session;
+    const sequence = outbound.sequenceOf(packetId);
+    if (outbound.stateOf(packetId) === InflightState.sent1 && this.given.delete(sequence)) {
+      this.finish('failed', sequence);
+      this.parts.metrics.groupGiveBacks++;
+    } else if (!stored && !this.takes.has(sequence)) {
+      this.parts.metrics.dropped['session-ended']++;
     }
+  }
+
+  /** What it had in flight has left it. */
+  sessionEnded(member: GroupMember): void {
     this.takes.sessionEnded(member);
   }
 

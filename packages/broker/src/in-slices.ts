@@ -12,9 +12,10 @@ export function inSlices<T>(
   items: readonly T[],
   isOver: () => boolean,
   work: (item: T) => void,
+  perTurn = sliceItems,
 ): Promise<boolean> | null {
-  for (let i = 0; i < items.length && i < sliceItems; i++) work(items[i]);
-  return items.length <= sliceItems ? null : rest(clock, items, isOver, work);
+  for (let i = 0; i < items.length && i < perTurn; i++) work(items[i]);
+  return items.length <= perTurn ? null : rest(clock, items, isOver, work, perTurn);
 }
 
 async function rest<T>(
@@ -22,11 +23,12 @@ async function rest<T>(
   items: readonly T[],
   isOver: () => boolean,
   work: (item: T) => void,
+  perTurn: number,
 ): Promise<boolean> {
-  for (let at = sliceItems; at < items.length; ) {
+  for (let at = perTurn; at < items.length; ) {
     await nextTurn(clock);
     if (isOver()) return false;
-    for (const end = Math.min(at + sliceItems, items.length); at < end; at++) work(items[at]);
+    for (const end = Math.min(at + perTurn, items.length); at < end; at++) work(items[at]);
   }
   return true;
 }

@@ -106,6 +106,11 @@ export class LogCursor implements InflightSource, LogReader {
     return this.resent.size > 0 && this.resent.has(sequence);
   }
 
+  /** Whether this is the log's end, as far as is known, is all that its page would tell. */
+  get mayBeAtEnd(): boolean {
+    return !this.checked && this.next === this.acknowledged + 1 && this.next > this.log.lastSequence;
+  }
+
   /** The log's end must be looked up in the store before the cursor is live. */
   checkEnd(): void {
     this.checked = false;
@@ -121,7 +126,7 @@ export class LogCursor implements InflightSource, LogReader {
 
   /** Called for each message appended while connected, in the order of their numbers unless frames overtook each other. */
   arrived(sequence: number, publication: Publication): void {
-    if (!this.live || sequence < this.next) return;
+    if (!this.live || sequence < this.next || this.session.ended) return;
     if (sequence > this.next) {
       this.delivery.countGap();
       this.live = false;

@@ -11,6 +11,8 @@ import type { SessionDelivery } from './session-delivery.ts';
 
 /** Cursors that ask for a page in one turn: LMDB answers in about 10 µs each. */
 const pumpsPerTurn = 250;
+/** Cursors of a session, from which on the ends of its logs are asked for together: of few, the pages are there sooner. */
+const manyCursors = 64;
 
 export class LogPages {
   private readonly delivery: SessionDelivery;
@@ -19,6 +21,8 @@ export class LogPages {
   private readonly logger: Logger;
   private readonly limits: Limits;
   private readonly failed = new Set<LogCursor>();
+  /** Whose log's end is asked for when this turn ends. */
+  private asking: LogCursor[] = [];
 
   constructor(delivery: SessionDelivery, store: Store, clock: Clock, logger: Logger, limits: Limits) {
     this.delivery = delivery;
@@ -53,6 +57,39 @@ export class LogPages {
   }
 
   read(cursor: LogCursor): void {
+    if (!cursor.mayBeAtEnd || cursor.session.cursors.length < manyCursors) {
+      this.readPage(cursor);
+      return;
+    }
+    this.asking.push(cursor);
+    if (this.asking.length === 1) this.clock.nextTurn(() => this.askEnds());
+  }
+
+  /** Most logs of a session with thousands end where its cursors stand: one question tells that of many. */
+  private askEnds(): void {
+    const { asking } = this;
+    this.asking = [];
+    for (let from = 0; from < asking.length; from += pumpsPerTurn)
+      this.askSome(asking.slice(from, from + pumpsPerTurn));
+  }
+
+  private askSome(cursors: readonly LogCursor[]): void {
+    this.store.logEnds(cursors.map((cursor) => cursor.log.filter)).then(
+      (ends) => {
+        for (let i = 0; i < cursors.length; i++) {
+          const cursor = cursors[i];
+          const end = ends[i];
+          if (cursor.session.ended || cursor.detached) continue;
+          // What is not simply the end, the page says better: a log that has more, or less than was heard of.
+          if (cursor.mayBeAtEnd && cursor.acknowledged === end) cursor.pageRead([], end + 1, end);
+          else this.readPage(cursor);
+        }
+      },
+      (error: unknown) => this.readFailed(cursors, error),
+    );
+  }
+
+  private readPage(cursor: LogCursor): void {
     const { logPageMessages, logPageBytes } = this.limits;
     this.store.readLog(cursor.log.filter, cursor.next, logPageMessages, logPageBytes, this.clock.now()).then(
       (page) => {
@@ -60,14 +97,18 @@ export class LogPages {
         if (!cursor.session.ended && !cursor.detached)
           cursor.pageRead(page.entries, page.firstSequence, page.lastSequence);
       },
-      (error: unknown) => {
-        this.delivery.metrics.storeErrors++;
-        const fields = { filter: cursor.log.filter, error };
-        this.logger.warn('a log could not be read; it will be tried again', fields);
-        cursor.pageFailed();
-        if (!cursor.session.ended) this.failed.add(cursor); // `retry` pumps it again
-      },
+      (error: unknown) => this.readFailed([cursor], error),
     );
+  }
+
+  private readFailed(cursors: readonly LogCursor[], error: unknown): void {
+    this.delivery.metrics.storeErrors++;
+    const fields = { filter: cursors[0].log.filter, error };
+    this.logger.warn('a log could not be read; it will be tried again', fields);
+    for (const cursor of cursors) {
+      cursor.pageFailed();
+      if (!cursor.session.ended) this.failed.add(cursor); // `retry` pumps it again
+    }
   }
 
   /** What the store failed to give is asked for again. */

@@ -3,12 +3,14 @@
  */
 import type { Broker } from './broker.ts';
 import { inSlices } from './in-slices.ts';
-import type { StoredSession, StoredSubscription } from './ports/store.ts';
+import type { Cursor, StoredSession, StoredSubscription } from './ports/store.ts';
 import { restoreInflight } from './resends.ts';
 import type { Session } from './session.ts';
 import { removeSubscription, restoreSubscription } from './session-subscriptions.ts';
 import { giveToOthers } from './shared-leavings.ts';
-import type { Subscription } from './subscription.ts';
+
+/** Cursors that are noted by their filter in one turn: about 1 µs each. */
+const knownPerTurn = 2500;
 
 /**
  * Null: all of it is in force. A session that ends meanwhile is left as it is: what is not in force yet is as the store has it. Messages may come before the
@@ -24,42 +26,50 @@ export function putInForce(
   // Its former owner may have died over them; where this endpoint was not there then, nobody had subscribed.
   const mayMiss = previousOwner === '' || previousOwner === broker.self || broker.cluster.hasKnown(previousOwner);
   if (stored.inbound.length > 0) session.inboundInflight.restore(stored.inbound, mayMiss && broker.backplane !== null);
-  const cursors = new Map(stored.cursors.map((cursor) => [cursor.filter, cursor]));
+  // Those with messages in flight first, in one turn: a live message must not take an identifier that is in use.
+  const others = stored.outbound.length === 0 ? stored.subscriptions : putInFlight(broker, session, stored);
+  const cursors = new Map<string, Cursor>();
+  const isOver = (): boolean => session.ended;
+  const known = inSlices(
+    broker.clock,
+    stored.cursors,
+    isOver,
+    (cursor) => cursors.set(cursor.filter, cursor),
+    knownPerTurn,
+  );
   const put = (subscription: StoredSubscription): void =>
     restoreSubscription(broker, session, subscription, cursors.get(subscription.filter) ?? null);
-  // Those with messages in flight first, in one turn: a live message must not take an identifier that is in use.
+  if (known === null) return inSlices(broker.clock, others, isOver, put);
+  return known.then((isWhole) => isWhole && (inSlices(broker.clock, others, isOver, put) ?? true));
+}
+
+/** Returns the subscriptions that have nothing in flight. */
+function putInFlight(broker: Broker, session: Session, stored: StoredSession): StoredSubscription[] {
   const inFlight = new Set(stored.outbound.map((message) => message.filter));
+  const cursors = new Map<string, Cursor>();
+  for (const cursor of stored.cursors) if (inFlight.has(cursor.filter)) cursors.set(cursor.filter, cursor);
   const others: StoredSubscription[] = [];
   for (const subscription of stored.subscriptions) {
-    if (inFlight.has(subscription.filter)) put(subscription);
+    const { filter } = subscription;
+    if (inFlight.has(filter)) restoreSubscription(broker, session, subscription, cursors.get(filter) ?? null);
     else others.push(subscription);
   }
   restoreInflight(session, stored.outbound);
-  return inSlices(broker.clock, others, () => session.ended, put);
+  return others;
 }
 
-/** The session has ended. `redispatchInflight`: what it had in flight of groups goes to other members. */
+/**
+ * The session has ended. `redispatchInflight`: what it had in flight of groups goes to other members. Nothing reaches it from now on: a subscription whose turn has
+ * not come hands its messages to a connection that is closed, a cursor takes none, and a group chooses another member.
+ */
 export function takeOutOfForce(broker: Broker, session: Session, redispatchInflight: boolean): void {
-  const plain = leaveGroups(broker, session);
   broker.groups.sessionEnded(session);
   giveToOthers(broker, session, redispatchInflight);
-  // It follows no log from now on; until its turn comes, a subscription hands its messages to a connection that is closed.
-  for (const cursor of session.cursors) cursor.log.removeReader(cursor);
+  if (!session.hasSubscriptions) return;
   void inSlices(
     broker.clock,
-    plain,
+    [...session.subscriptions.values()],
     () => false,
     (subscription) => removeSubscription(broker, subscription),
   );
-}
-
-/** At once: a message of a group goes to one member, who must be there. Returns the other subscriptions. */
-function leaveGroups(broker: Broker, session: Session): Subscription[] {
-  const plain: Subscription[] = [];
-  if (!session.hasSubscriptions) return plain;
-  for (const subscription of session.subscriptions.values()) {
-    if (subscription.isShared) removeSubscription(broker, subscription);
-    else plain.push(subscription);
-  }
-  return plain;
 }

@@ -117,8 +117,24 @@ export function dropEmptyGroup(entry: FilterEntry, group: SharedGroup): void {
   if (entry.groups.size === 0) entry.groups = null;
 }
 
-/** The member that gets this message, another endpoint that shall choose, or null when there is nobody. */
+/**
+ * The member that gets this message, another endpoint that shall choose, or null when there is nobody. A session that has ended leaves its groups some a turn
+ * (session-in-force.ts): chosen before its turn has come, it leaves that one at once.
+ */
 export function chooseMember(
+  group: SharedMembers,
+  strategy: SharedStrategy,
+  publication: Publication,
+  self: EndpointId,
+): Subscription | EndpointId | null {
+  for (;;) {
+    const chosen = chooseAny(group, strategy, publication, self);
+    if (chosen === null || typeof chosen === 'string' || !chosen.session.ended) return chosen;
+    group.remove(chosen);
+  }
+}
+
+function chooseAny(
   group: SharedMembers,
   strategy: SharedStrategy,
   publication: Publication,
@@ -152,6 +168,14 @@ export function chooseLocal(
   strategy: SharedStrategy,
   publication: Publication,
 ): Subscription | null {
+  for (;;) {
+    const chosen = chooseAnyLocal(group, strategy, publication);
+    if (chosen === null || !chosen.session.ended) return chosen;
+    group.remove(chosen);
+  }
+}
+
+function chooseAnyLocal(group: SharedMembers, strategy: SharedStrategy, publication: Publication): Subscription | null {
   const { members } = group;
   if (members.length === 0) return null;
   if (strategy === 'least-inflight') return leastLoaded(members);

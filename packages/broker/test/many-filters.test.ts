@@ -1,0 +1,83 @@
+/** What a session of many filters has others do: some a turn, and as few questions to the store as go. */
+import { expect, test } from 'vitest';
+import { sliceItems } from '../src/in-slices.ts';
+import { publish, subscribe } from './support/client.ts';
+import { type Worker, World } from './support/world.ts';
+
+const filterCount = 2 * sliceItems + 100;
+const durable = { cleanStart: false, expiry: 1000 } as const;
+
+function calls(worker: Worker, method: string): number {
+  return worker.gate.calls.filter((call) => call === method).length;
+}
+
+function payloads(client: { received(): { type: string; payload?: Buffer }[] }): string[] {
+  return client.received().flatMap(({ payload }) => payload?.toString() ?? []);
+}
+
+/** Fails when `chooseMember` gives a message to a member whose session has ended. */
+test.each([0, 1] as const)(
+  'a session leaves its shared groups some a turn, and what is published meanwhile at QoS %i goes to other members',
+  async (qos) => {
+    const { world, worker } = await World.alone();
+    const [leaving, staying, publisher] = [
+      await worker.connect('leaving'),
+      await worker.connect('staying'),
+      await worker.connect('publisher'),
+    ];
+    for (const client of [leaving, staying])
+      for (let i = 0; i < filterCount; i++) await client.subscribe(`$share/g/f/${i}`, qos);
+    const { metrics } = worker.broker;
+    const before = metrics.subscriptionsRemoved;
+    leaving.connection.closed();
+    expect(metrics.subscriptionsRemoved - before).toBe(sliceItems);
+    const expected: string[] = [];
+    for (let i = filterCount - 20; i < filterCount; i++) {
+      for (let n = 0; n < 2; n++) {
+        expected.push(`${i} ${n}`);
+        publisher.put(publish(`f/${i}`, `${i} ${n}`, qos, 1 + expected.length));
+      }
+    }
+    await world.clock.settle();
+    expect(payloads(staying)).toEqual(expected);
+    expect(metrics.subscriptionsRemoved - before).toBe(filterCount);
+  },
+);
+
+/** Seen to fail before: a question for each filter. */
+test('where the logs of many filters end is asked together; pages are read of those that have more', async () => {
+  const { world, worker } = await World.alone();
+  const publisher = await worker.connect('publisher');
+  const client = await worker.connect('d', durable);
+  for (let i = 0; i < filterCount; i++) await client.subscribe(`f/${i}`, 1);
+  for (const i of [0, 7]) await publisher.send(publish(`f/${i}`, `had ${i}`, 1, 1));
+  for (const packet of client.received())
+    if (packet.type === 'publish')
+      await client.send({ type: 'puback', packetId: packet.packetId, reasonCode: 0, properties: null });
+  await world.clock.pass(1000);
+  await client.drop();
+  for (const i of [7, sliceItems, filterCount - 1]) await publisher.send(publish(`f/${i}`, `waits ${i}`, 1, 1));
+  const [reads, questions] = [calls(worker, 'readLog'), calls(worker, 'logEnds')];
+  const again = await worker.dial('d', durable);
+  expect(payloads(again).sort()).toEqual([7, sliceItems, filterCount - 1].map((i) => `waits ${i}`).sort());
+  expect(calls(worker, 'readLog') - reads).toBe(3);
+  expect(calls(worker, 'logEnds') - questions).toBeLessThanOrEqual(Math.ceil(filterCount / sliceItems));
+  // All are live, with or without a page.
+  for (const i of [0, 7, 8]) await publisher.send(publish(`f/${i}`, `then ${i}`, 1, 1));
+  expect(payloads(again)).toEqual(['then 0', 'then 7', 'then 8']);
+});
+
+test('the ends of many logs that cannot be asked for are asked for again', async () => {
+  const { world, worker } = await World.alone();
+  const client = await worker.connect('d', durable);
+  const publisher = await worker.connect('publisher');
+  await client.send(...Array.from({ length: 100 }, (_, i) => subscribe(`f/${i}`, 1)));
+  await client.drop();
+  worker.gate.refused = ['logEnds'];
+  const again = await worker.dial('d', durable);
+  worker.gate.refused = 'none';
+  await world.clock.pass(2000);
+  again.received();
+  await publisher.send(publish('f/50', 'live', 1, 1));
+  expect(payloads(again)).toEqual(['live']);
+});
