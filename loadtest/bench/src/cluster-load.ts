@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Cluster } from '@dunlin/cluster';
-import { freePort, WireClient } from '@dunlin/testkit';
+import { connectPacket, disconnectPacket, freePort, subscribePacket, WireClient } from '@dunlin/testkit';
 import { DUNLIN } from './checkout.ts';
 
 /** Ticks of /proc/PID/stat; Linux has used 100 a second for user space since long ago. */
@@ -24,17 +24,7 @@ export function cpuMicroseconds(pid: number): number {
 /** A client that has connected; `clean` false: with a session that stays when it leaves. */
 export async function connected(port: number, clientId: string, clean: boolean): Promise<WireClient> {
   const client = await WireClient.open(`mqtt://127.0.0.1:${port}`, 4);
-  client.send({
-    type: 'connect',
-    version: 4,
-    clientId,
-    cleanStart: clean,
-    keepAliveSeconds: 0,
-    userName: null,
-    password: null,
-    will: null,
-    properties: {},
-  });
+  client.send(connectPacket({ version: 4, clientId, cleanStart: clean }));
   await client.expect('connack');
   return client;
 }
@@ -42,10 +32,8 @@ export async function connected(port: number, clientId: string, clean: boolean):
 /** Subscribes to all of them at this QoS. */
 export async function subscribe(client: WireClient, filters: readonly string[], qos: 0 | 1): Promise<void> {
   for (let at = 0, packetId = 1; at < filters.length; at += FILTERS_AT_ONCE, packetId++) {
-    const subscriptions = filters
-      .slice(at, at + FILTERS_AT_ONCE)
-      .map((filter) => ({ filter, qos, noLocal: false, retainAsPublished: false, retainHandling: 0 as const }));
-    client.send({ type: 'subscribe', packetId, subscriptionIdentifier: 0, subscriptions, properties: {} });
+    const subscriptions = filters.slice(at, at + FILTERS_AT_ONCE).map((filter) => ({ filter, qos }));
+    client.send(subscribePacket(subscriptions, packetId));
     await client.expect('suback', 60_000);
   }
 }
@@ -58,7 +46,7 @@ export async function offlineSessions(port: number, from: number, to: number, fi
       names.map(async (name) => {
         const client = await connected(port, name, false);
         await subscribe(client, [filter], 1);
-        client.send({ type: 'disconnect', reasonCode: 0, properties: {} });
+        client.send(disconnectPacket());
         await client.expectClosed();
       }),
     );

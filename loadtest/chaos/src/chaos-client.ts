@@ -1,5 +1,5 @@
 import type { Packet } from '@dunlin/protocol';
-import { SeededRandom } from '@dunlin/testkit';
+import { connectPacket, SeededRandom } from '@dunlin/testkit';
 import type { Chronicle } from './chronicle.ts';
 import { Connection, undecodable } from './connection.ts';
 import type { MoveKind } from './fault.ts';
@@ -125,20 +125,9 @@ export abstract class ChaosClient {
 
   #connectPacket(): Packet {
     const { version, isDurable } = this.identity;
-    return {
-      type: 'connect',
-      version,
-      cleanStart: !isDurable,
-      keepAliveSeconds,
-      clientId: this.clientId,
-      will: null,
-      userName: null,
-      password: null,
-      properties:
-        version === 5
-          ? { ...this.connectProperties(), sessionExpiryInterval: isDurable ? sessionExpirySeconds : 0 }
-          : {},
-    };
+    const further = { ...this.connectProperties(), sessionExpiryInterval: isDurable ? sessionExpirySeconds : 0 };
+    const properties = version === 5 ? further : {};
+    return connectPacket({ version, cleanStart: !isDurable, keepAliveSeconds, clientId: this.clientId, properties });
   }
 
   /** Further properties of CONNECT (MQTT 5). */

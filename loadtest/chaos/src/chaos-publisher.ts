@@ -1,4 +1,5 @@
 import type { Packet } from '@dunlin/protocol';
+import { ackPacket, publishPacket } from '@dunlin/testkit';
 import { ChaosClient, type World } from './chaos-client.ts';
 import type { Connection } from './connection.ts';
 import type { Message } from './message.ts';
@@ -124,21 +125,11 @@ export class ChaosPublisher extends ChaosClient {
 
   #send(connection: Connection, packetId: number, { message, isReleased }: Inflight, dup: boolean): void {
     if (isReleased) {
-      connection.send({ type: 'pubrel', packetId, reasonCode: 0, properties: null });
+      connection.send(ackPacket('pubrel', packetId));
       return;
     }
     const { qos } = this.identity;
-    const payload = writeMessage(message);
-    connection.send({
-      type: 'publish',
-      dup,
-      qos,
-      retain: false,
-      topic: message.topic,
-      packetId,
-      properties: {},
-      payload,
-    });
+    connection.send(publishPacket({ topic: message.topic, payload: writeMessage(message), qos, packetId, dup }));
   }
 
   /** The session is gone, and with it what was under way: nobody knows what became of that. */

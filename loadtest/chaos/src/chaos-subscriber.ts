@@ -1,4 +1,5 @@
 import type { Packet, PublishPacket } from '@dunlin/protocol';
+import { subscribePacket } from '@dunlin/testkit';
 import { ChaosClient, type World } from './chaos-client.ts';
 import type { Connection } from './connection.ts';
 import type { Audience } from './ledger.ts';
@@ -40,9 +41,8 @@ export class ChaosSubscriber extends ChaosClient {
       this.#isSubscribed = false;
     }
     if (this.#isSubscribed) return;
-    const options = { qos: this.identity.qos, noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
-    const subscriptions = this.identity.filters.map((filter) => ({ filter, ...options }));
-    connection.send({ type: 'subscribe', packetId: 1, subscriptionIdentifier: 0, properties: {}, subscriptions });
+    const { qos, filters } = this.identity;
+    connection.send(subscribePacket(filters.map((filter) => ({ filter, qos }))));
   }
 
   protected override disconnected(): void {

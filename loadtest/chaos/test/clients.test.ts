@@ -1,4 +1,5 @@
 import type { Packet } from '@dunlin/protocol';
+import { ackPacket, publishPacket } from '@dunlin/testkit';
 import { expect, onTestFinished, test } from 'vitest';
 import type { World } from '../src/chaos-client.ts';
 import { ChaosPublisher } from '../src/chaos-publisher.ts';
@@ -64,13 +65,8 @@ async function beginSubscriber(changes: Partial<SubscriberIdentity> = {}) {
   return { ...scene, client, connection, connect };
 }
 
-function acknowledgement(type: 'puback' | 'pubrec' | 'pubrel' | 'pubcomp', packetId: number, reasonCode = 0): Packet {
-  return { type, packetId, reasonCode, properties: null };
-}
-
 function message(sequence: number, packetId: number, dup = false): Packet {
-  const payload = Buffer.from(`p ${sequence} 0`);
-  return { type: 'publish', dup, qos: 2, retain: false, topic, packetId, properties: {}, payload };
+  return publishPacket({ topic, payload: `p ${sequence} 0`, qos: 2, packetId, dup });
 }
 
 test('a QoS 2 publisher carries its handshakes on after a reconnect: PUBLISH with DUP and the same identifier, PUBREL', async () => {
@@ -79,7 +75,7 @@ test('a QoS 2 publisher carries its handshakes on after a reconnect: PUBLISH wit
   const second = await connection.expect('publish');
   expect([first.dup, second.dup]).toEqual([false, false]);
   client.stopPublishing();
-  connection.send(acknowledgement('pubrec', second.packetId));
+  connection.send(ackPacket('pubrec', second.packetId));
   expect(await connection.skipTo('pubrel')).toMatchObject({ packetId: second.packetId });
   expect(ledger.verdict.acknowledged).toBe(1);
   connection.drop();
@@ -95,7 +91,7 @@ test('an acknowledgement with an error is none', async () => {
   const { ledger, client, connection } = await beginPublisher({ qos: 1 });
   const { packetId } = await connection.expect('publish');
   const next = await connection.expect('publish');
-  connection.send(acknowledgement('puback', packetId, 0x97), acknowledgement('puback', next.packetId, 0x10));
+  connection.send(ackPacket('puback', packetId, 0x97), ackPacket('puback', next.packetId, 0x10));
   while (ledger.verdict.acknowledged === 0) await connection.expect('publish');
   expect(ledger.verdict.acknowledged).toBe(1);
   client.stopPublishing();
@@ -136,7 +132,7 @@ test('a QoS 2 subscriber takes a message that comes again under an unreleased id
   await again.welcome(true);
   again.send(message(1, 11, true));
   expect(await again.expect('pubrec')).toMatchObject({ packetId: 11 });
-  again.send(acknowledgement('pubrel', 11));
+  again.send(ackPacket('pubrel', 11));
   expect(await again.expect('pubcomp')).toMatchObject({ packetId: 11 });
   expect(ledger.verdict).toMatchObject({ delivered: 1, duplicatesQos2: 0 });
 

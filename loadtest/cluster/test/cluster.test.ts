@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Cluster } from '../src/cluster.ts';
 import { startMilliseconds } from './cluster-command.ts';
-import { publishThrough } from './conversation.ts';
+import { publishThrough } from './patient-client.ts';
 
 const timeoutMilliseconds = 5 * startMilliseconds;
 

@@ -4,9 +4,10 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { subscribePacket } from '@dunlin/testkit';
 import { expect, onTestFinished, test } from 'vitest';
 import { ClusterCommand, freeBasePort, isAlive, startMilliseconds } from './cluster-command.ts';
-import { connectThrough, publishThrough } from './conversation.ts';
+import { connectThrough, publishThrough } from './patient-client.ts';
 
 const timeoutMilliseconds = 5 * startMilliseconds;
 
@@ -27,20 +28,7 @@ test('--json: every program killed is back with its port and data, and SIGTERM l
     ],
   });
   const subscriber = await connectThrough(places.nodes[0].mqtt, 'subscriber');
-  const subscription = {
-    filter: 'after/+',
-    qos: 1,
-    noLocal: false,
-    retainAsPublished: false,
-    retainHandling: 0,
-  } as const;
-  subscriber.send({
-    type: 'subscribe',
-    packetId: 1,
-    subscriptionIdentifier: 0,
-    properties: {},
-    subscriptions: [subscription],
-  });
+  subscriber.send(subscribePacket({ filter: 'after/+', qos: 1 }));
   await subscriber.expect('suback');
   await subscriber.drop();
 

@@ -1,4 +1,11 @@
-import { type BrokerProcess, type PacketOf, startMosquitto, WireClient } from '@dunlin/testkit';
+import {
+  type BrokerProcess,
+  connectPacket,
+  type PacketOf,
+  startMosquitto,
+  subscribePacket,
+  WireClient,
+} from '@dunlin/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { countOf, reportOf, runLoad, startLoad } from './load-command.ts';
 
@@ -20,18 +27,14 @@ afterAll(() => broker.stop());
 /** A client in between, which hears everything below the prefix and not what it publishes itself. */
 async function eavesdropper(prefix: string): Promise<WireClient> {
   const wire = await WireClient.open(broker.url, 5);
-  const connect = { type: 'connect', version: 5, cleanStart: true, keepAliveSeconds: 0, clientId: prefix } as const;
-  wire.send({ ...connect, will: null, userName: null, password: null, properties: {} });
+  wire.send(connectPacket({ clientId: prefix }));
   await wire.expect('connack');
   await subscribe(wire, `${prefix}/#`, 1);
   return wire;
 }
 
 async function subscribe(wire: WireClient, filter: string, packetId: number): Promise<void> {
-  const subscription = { filter, qos: 0, retainAsPublished: false, retainHandling: 0 } as const;
-  const noLocal = !filter.startsWith('$share/');
-  const subscriptions = [{ ...subscription, noLocal }];
-  wire.send({ type: 'subscribe', packetId, subscriptionIdentifier: 0, properties: {}, subscriptions });
+  wire.send(subscribePacket({ filter, noLocal: !filter.startsWith('$share/') }, packetId));
   await wire.expect('suback');
 }
 

@@ -2,7 +2,7 @@
 import type { Packet } from '@dunlin/protocol';
 import { expect, test } from 'vitest';
 import type { Authorizer } from '../src/ports/authorizer.ts';
-import { type Client, publish, subscribe } from './support/client.ts';
+import { type Client, connect, publish, subscribe } from './support/client.ts';
 import { type Worker, World } from './support/world.ts';
 
 const durable = { cleanStart: false, expiry: 1000 } as const;
@@ -170,7 +170,7 @@ test('before CONNACK they wait as long as CONNECT may take, behind it as long ag
   });
   const say = (clientId: string): void => {
     const client = worker.socket();
-    client.put(connectPacket(clientId), publish('t', 'one'), publish('t', 'two'), goodbye);
+    client.put(connect(clientId), publish('t', 'one'), publish('t', 'two'), goodbye);
     client.connection.transportClosed();
   };
   worker.gate.block('claim');
@@ -190,20 +190,6 @@ test('before CONNACK they wait as long as CONNECT may take, behind it as long ag
   expect(worker.broker.connectionCount).toBe(0);
   expect(worker.broker.metrics.packetsGivenUp).toBe(5);
 });
-
-function connectPacket(clientId: string): Packet {
-  return {
-    type: 'connect',
-    version: 5,
-    cleanStart: true,
-    keepAliveSeconds: 0,
-    clientId,
-    will: null,
-    userName: null,
-    password: null,
-    properties: {},
-  };
-}
 
 test('a client that is not read is not silent: keep alive and half packets count from when it is read again', async () => {
   const { world, worker } = await World.alone({ limits: { receiveMaximum: 10, partialPacketTimeoutSeconds: 2 } });
@@ -263,6 +249,6 @@ test('what was in flight is sent again before what the client sent behind CONNEC
   expect(client.said()).toEqual(['publish t old q1 #1']);
   await client.drop();
   client = worker.socket();
-  await client.send({ ...connectPacket('c'), cleanStart: false } as Packet, ping);
+  await client.send({ ...connect('c'), cleanStart: false } as Packet, ping);
   expect(client.said()).toEqual(['connack 0x00 present', 'publish t old q1 #1 dup', 'pingresp']);
 });

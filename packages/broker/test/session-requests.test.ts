@@ -1,7 +1,7 @@
 /** Takeover over a carrier that loses: questions are asked again, and answered alike each time. */
 import { expect, test } from 'vitest';
 import { FrameType } from '../src/cluster/frames.ts';
-import { ack, publish } from './support/client.ts';
+import { ack, connect, publish } from './support/client.ts';
 import { frameType } from './support/lossy-backplane.ts';
 import { lossy } from './support/lossy-world.ts';
 
@@ -27,17 +27,7 @@ test.each([
   let lost = 0;
   hub.loses = (_from, _to, bytes) => frameType(bytes) === type && ++lost <= times;
   const next = workers[1].socket();
-  await next.send({
-    type: 'connect',
-    version: 5,
-    cleanStart: false,
-    keepAliveSeconds: 0,
-    clientId: 'c',
-    will: null,
-    userName: null,
-    password: null,
-    properties: { sessionExpiryInterval: 1000 },
-  });
+  await next.send(connect('c', { cleanStart: false, expiry: 1000 }));
   expect(next.said()).toEqual([]);
   await world.clock.pass(times * 750);
   expect(first.said()).toEqual(['disconnect 0x8e']);

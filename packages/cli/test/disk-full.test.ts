@@ -6,10 +6,9 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { WireClient, withDeadline } from '@dunlin/testkit';
+import { ackPacket, Conversation, withDeadline } from '@dunlin/testkit';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Dunlin, startBroker } from './command.ts';
-import { greet, publish, receiveTexts, sendPublish, subscribe } from './workers/conversation.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'dunlin-full-'));
 const mayMount = mount('-t', 'tmpfs', '-o', 'size=8m', 'none', directory);
@@ -26,21 +25,21 @@ function mount(...words: string[]): boolean {
 
 let broker: Dunlin;
 let url: string;
-const wires: WireClient[] = [];
+const wires: Conversation[] = [];
 
 afterAll(() => {
   if (mayMount) execFileSync('umount', ['--lazy', directory]);
   rmSync(directory, { recursive: true, force: true });
 });
 
-async function meet(clientId: string, kept = false): Promise<WireClient> {
-  const wire = await WireClient.open(url, 5);
+async function meet(clientId: string, kept = false): Promise<Conversation> {
+  const wire = await Conversation.open(url, 5);
   wires.push(wire);
-  await greet(wire, { clientId, ...(kept ? { cleanStart: false, sessionExpirySeconds: 3600 } : {}) });
+  await wire.connect({ clientId, ...(kept ? { cleanStart: false, sessionExpirySeconds: 3600 } : {}) });
   return wire;
 }
 
-async function ping(wire: WireClient): Promise<void> {
+async function ping(wire: Conversation): Promise<void> {
   wire.send({ type: 'pingreq' });
   await wire.expectPacket({ type: 'pingresp' });
 }
@@ -73,11 +72,11 @@ describe.skipIf(!mayMount).each([1, 2])('a full disk, with %i workers', (workers
 
   test('holds what it would have to store, serves everything else, and goes on by itself when there is room', async () => {
     const away = await meet('away', true);
-    await subscribe(away, 'kept/#', 1);
+    await away.subscribe('kept/#', 1);
     away.send({ type: 'disconnect', reasonCode: 0, properties: {} });
     await away.expectClosed();
     const listener = await meet('listener');
-    await subscribe(listener, 'passing', 1);
+    await listener.subscribe('passing', 1);
     const bystander = await meet('bystander', true);
 
     const publisher = await meet('publisher');
@@ -92,7 +91,7 @@ describe.skipIf(!mayMount).each([1, 2])('a full disk, with %i workers', (workers
       }
     })();
     for (; sent < 300; sent++)
-      sendPublish(publisher, { topic: 'kept/x', payload: `${sent} ${padding}`, qos: 1 }, sent + 1);
+      publisher.sendPublish({ topic: 'kept/x', payload: `${sent} ${padding}`, qos: 1 }, sent + 1);
     await says('the disk takes no writes');
     const line = broker.log().find(({ msg }) => String(msg).startsWith('the disk takes no writes'));
     expect(line).toMatchObject({ level: 'error', directory: join(directory, `data-${workers}`) });
@@ -102,8 +101,8 @@ describe.skipIf(!mayMount).each([1, 2])('a full disk, with %i workers', (workers
     await ping(bystander);
     const other = await meet('other');
     for (const [at, qos] of ([0, 1, 1] as const).entries()) {
-      await publish(other, { topic: 'passing', payload: `passing ${at}`, qos });
-      expect(await receiveTexts(listener, 1)).toEqual([`passing ${at}`]);
+      await other.publish({ topic: 'passing', payload: `passing ${at}`, qos });
+      expect(await listener.receiveTexts(1)).toEqual([`passing ${at}`]);
     }
     const { status, text } = await ask('/readyz');
     expect([status, JSON.parse(text)]).toEqual([503, { ready: false, reasons: ['store-writes'] }]);
@@ -121,24 +120,24 @@ describe.skipIf(!mayMount).each([1, 2])('a full disk, with %i workers', (workers
     expect((await ask('/readyz')).status).toBe(200);
     expect(broker.output).not.toMatch(/worker died|by nobody/);
     const back = await meet('away', true);
-    const texts = await receiveTexts(back, 300);
+    const texts = await back.receiveTexts(300);
     expect(texts.map((payload) => payload.split(' ')[0])).toEqual(Array.from({ length: 300 }, (_, at) => String(at)));
   });
 
   test('brings a message of QoS 2 once, whatever part of its handshake the full disk held up', async () => {
     const messages = 150;
     const reader = await meet('reader', true);
-    await subscribe(reader, 'once/#', 2);
+    await reader.subscribe('once/#', 2);
     const read = (async () => {
       const texts: string[] = [];
       for (let completed = 0; completed < messages; ) {
         const packet = await reader.next(60_000);
         if (packet.type === 'publish') {
           texts.push(String(packet.payload).split(' ')[0]);
-          reader.send({ type: 'pubrec', packetId: packet.packetId, reasonCode: 0, properties: {} });
+          reader.send(ackPacket('pubrec', packet.packetId));
         } else if (packet.type === 'pubrel') {
           completed++;
-          reader.send({ type: 'pubcomp', packetId: packet.packetId, reasonCode: 0, properties: {} });
+          reader.send(ackPacket('pubcomp', packet.packetId));
         }
       }
       return texts;
@@ -148,13 +147,12 @@ describe.skipIf(!mayMount).each([1, 2])('a full disk, with %i workers', (workers
       for (let completed = 0; completed < messages; ) {
         const packet = await sender.next(60_000);
         if (packet.type === 'pubcomp') completed++;
-        else if (packet.type === 'pubrec')
-          sender.send({ type: 'pubrel', packetId: packet.packetId, reasonCode: 0, properties: {} });
+        else if (packet.type === 'pubrec') sender.send(ackPacket('pubrel', packet.packetId));
       }
     })();
     const padding = 'x'.repeat(60_000);
     for (let at = 0; at < messages; at++)
-      sendPublish(sender, { topic: 'once/x', payload: `${at} ${padding}`, qos: 2 }, at + 1);
+      sender.sendPublish({ topic: 'once/x', payload: `${at} ${padding}`, qos: 2 }, at + 1);
     await says('the disk takes no writes');
     mount('-o', 'remount,size=128m', directory);
     await Promise.all([says('the disk takes writes again'), sent]);

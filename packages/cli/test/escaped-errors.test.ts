@@ -1,12 +1,11 @@
 /** Errors that nothing was prepared for end one connection at most. */
-import { prefixed, properties, rawPacket, uint16, WireClient } from '@dunlin/testkit';
+import { Conversation, prefixed, properties, rawPacket, uint16 } from '@dunlin/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Dunlin, startBroker } from './command.ts';
-import { greet } from './workers/conversation.ts';
 
 let broker: Dunlin;
 let url: string;
-let bystander: WireClient;
+let bystander: Conversation;
 beforeAll(async () => {
   const started = await startBroker(['--workers', '1']);
   broker = started.broker;
@@ -19,9 +18,9 @@ afterAll(async () => {
   expect((await broker.finished).code).toBe(0);
 });
 
-async function open(clientId: string): Promise<WireClient> {
-  const wire = await WireClient.open(url, 5);
-  await greet(wire, { clientId });
+async function open(clientId: string): Promise<Conversation> {
+  const wire = await Conversation.open(url, 5);
+  await wire.connect({ clientId });
   return wire;
 }
 
@@ -54,7 +53,7 @@ describe('a text as long as a field may be, in a packet that is refused with it'
   });
 
   test('CONNECT with a will', async () => {
-    const wire = await WireClient.open(url, 5);
+    const wire = await Conversation.open(url, 5);
     const will = [properties(), prefixed(`$SYS/${long}`), prefixed('gone')];
     wire.send(rawPacket(0x10, prefixed('MQTT'), Buffer.from([5, 6]), uint16(0), properties(), prefixed('c'), ...will));
     const packet = await wire.expectPacket({ type: 'connack' });
@@ -73,7 +72,7 @@ describe('Response Information', () => {
     ['a#', undefined],
     [long, undefined],
   ])('of %s', async (clientId, information) => {
-    const wire = await WireClient.open(url, 5);
+    const wire = await Conversation.open(url, 5);
     wire.send(rawPacket(0x10, prefixed('MQTT'), Buffer.from([5, 2]), uint16(0), properties(asked), prefixed(clientId)));
     const packet = await wire.expectPacket({ type: 'connack', reasonCode: 0 });
     expect(packet.properties.responseInformation).toBe(information);

@@ -1,7 +1,6 @@
-import { WireClient } from '@dunlin/testkit';
+import { connectPacket, publishPacket, subscribePacket, WireClient } from '@dunlin/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Dunlin, startBroker } from './command.ts';
-import { connectPacketOf, publishPacketOf, subscribePacketOf } from './doors/mqtt-packets.ts';
 
 const mebibyte = 1024 * 1024;
 /** Clients that subscribe and never read. */
@@ -42,7 +41,7 @@ async function workerBytes(): Promise<number> {
 /** Subscribes, and reads no further than the acknowledgement. MQTT 3.1.1 names no window. */
 async function slowClient(clientId: string): Promise<WireClient> {
   const client = await WireClient.open(`mqtt://127.0.0.1:${port}`, 4);
-  client.send(connectPacketOf(clientId), subscribePacketOf('t'));
+  client.send(connectPacket({ version: 4, clientId }), subscribePacket({ filter: 't', qos: 1 }));
   await client.expect('connack');
   await client.expect('suback');
   client.pauseReading();
@@ -54,10 +53,10 @@ test('what slow clients left behind is free soon after they have gone, and all o
   const slow: WireClient[] = [];
   for (let i = 0; i < slowClients; i++) slow.push(await slowClient(`slow-${i}`));
   const publisher = await WireClient.open(`mqtt://127.0.0.1:${port}`, 4);
-  publisher.send(connectPacketOf('publisher'));
+  publisher.send(connectPacket({ version: 4, clientId: 'publisher' }));
   await publisher.expect('connack');
   for (let i = 0; i < messages; i++) {
-    publisher.send(publishPacketOf('t', payload));
+    publisher.send(publishPacket({ topic: 't', payload, qos: 1 }));
     await publisher.expect('puback');
   }
   expect(await bytesOf('dunlin_memory_bytes{kind="external"}')).toBeGreaterThan(waitingBytes);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Cluster, type ClusterNode } from '@dunlin/cluster';
-import { TestAuthority, WireClient } from '@dunlin/testkit';
+import { connectPacket, subscribePacket, TestAuthority, WireClient } from '@dunlin/testkit';
 import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt';
 import { repositoryRoot } from '../src/repository-root.ts';
 
@@ -128,17 +128,10 @@ export class BusyCluster {
   ): Promise<WireClient> {
     const wire = await this.wire(url);
     wire.version = version;
-    wire.send({
-      ...{ type: 'connect', version, cleanStart: true, keepAliveSeconds: 0, clientId, will: null },
-      ...{ userName: user.username, password: Buffer.from(user.password) },
-      properties: version === 5 ? { receiveMaximum: 1 } : {},
-    });
+    const properties = version === 5 ? { receiveMaximum: 1 } : {};
+    wire.send(connectPacket({ version, clientId, userName: user.username, password: user.password, properties }));
     await wire.expect('connack', connectMilliseconds);
-    const subscription = { filter, qos, noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
-    wire.send({
-      ...{ type: 'subscribe', packetId: 1, subscriptionIdentifier: 0, properties: {} },
-      subscriptions: [subscription],
-    });
+    wire.send(subscribePacket({ filter, qos }));
     await wire.expectAmong('suback');
     return wire;
   }

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type BuiltImage, buildImage } from '../src/image-build.ts';
 import { repositoryRoot } from '../src/repository-root.ts';
 import { imageUser, isRoot, unprivileged } from '../src/unprivileged.ts';
-import { publishAndReceive } from './conversation.ts';
+import { publishAndReceive } from './delivered-message.ts';
 
 const buildMilliseconds = 330_000;
 

@@ -18,7 +18,7 @@ import { assignments, execForm, parseDockerfile } from '../src/dockerfile.ts';
 import { type KubernetesObject, only, render, type ValuesName, valuesFile, valuesNames } from '../src/helm.ts';
 import { type Contents, placePod } from '../src/pod.ts';
 import { repositoryRoot } from '../src/repository-root.ts';
-import { publishAndReceive } from './conversation.ts';
+import { publishAndReceive } from './delivered-message.ts';
 
 const redisPassword = 'of redis, "quoted" and with #';
 const natsPassword = 'of-nats';

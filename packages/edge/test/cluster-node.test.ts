@@ -1,9 +1,8 @@
 import { loadConfiguration } from '@dunlin/config';
-import { type NatsProcess, type RedisServer, redisCall, startNats, startRedis } from '@dunlin/testkit';
+import { Conversation, type NatsProcess, type RedisServer, redisCall, startNats, startRedis } from '@dunlin/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { EdgeNode } from '../src/edge-node.ts';
 import type { WorkerStatus } from '../src/workers/worker-message.ts';
-import { MqttSocket } from './mqtt-socket.ts';
 
 let redis: RedisServer;
 let nats: NatsProcess;
@@ -13,9 +12,9 @@ beforeAll(async () => {
 afterAll(() => Promise.all([redis.stop(), nats.stop()]));
 
 let nodes: EdgeNode[] = [];
-let clients: MqttSocket[] = [];
+let clients: Conversation[] = [];
 afterEach(async () => {
-  for (const client of clients) client.destroy();
+  for (const client of clients) void client.drop();
   await Promise.all(nodes.map((node) => node.stop()));
   nodes = [];
   clients = [];
@@ -40,9 +39,10 @@ async function start(settings: Record<string, string>): Promise<EdgeNode> {
   return node;
 }
 
-async function client(node: EdgeNode, clientId?: string): Promise<MqttSocket> {
+async function client(node: EdgeNode, clientId = ''): Promise<Conversation> {
   const tcp = node.addresses.find((address) => address.kind === 'tcp');
-  const made = await MqttSocket.connect({ port: tcp?.port ?? 0 }, clientId);
+  const made = await Conversation.open(`mqtt://127.0.0.1:${tcp?.port ?? 0}`);
+  await made.connect({ clientId });
   clients.push(made);
   return made;
 }
@@ -64,21 +64,21 @@ describe.each(['1', '2'])('a node of %s workers', (workers) => {
     await until(one, (status) => status.some((worker) => worker.index === index && worker.endpoint !== endpoint));
     expect(one.readiness.isReady).toBe(true);
     const subscribers = await Promise.all(Array.from({ length: 4 * Number(workers) }, () => client(one)));
-    await Promise.all(subscribers.map((subscriber) => subscriber.subscribe('a/+')));
-    await (await client(two)).publish('a/b', 'hello');
-    for (const subscriber of subscribers) expect(String((await subscriber.next('publish')).payload)).toBe('hello');
+    await Promise.all(subscribers.map((subscriber) => subscriber.subscribe('a/+', 1)));
+    await (await client(two)).publish({ topic: 'a/b', payload: 'hello', qos: 1 });
+    for (const subscriber of subscribers) expect(String((await subscriber.answer('publish')).payload)).toBe('hello');
     expect(await redisCall(redis.url, ['KEYS', `*${endpoint}*`])).not.toMatch(/live/);
   });
 
   test('alone on Redis, which is allowed: sessions and retained messages outlive it', async () => {
     const settings = { workers, 'cluster.name': `alone-${workers}`, nodeId: 'alone' };
     const first = await start(settings);
-    await (await client(first)).publish('kept', 'in Redis', true);
+    await (await client(first)).publish({ topic: 'kept', payload: 'in Redis', qos: 1, retain: true });
     await first.stop();
     const second = await start(settings);
     const reader = await client(second);
-    await reader.subscribe('kept');
-    expect(String((await reader.next('publish')).payload)).toBe('in Redis');
+    await reader.subscribe('kept', 1);
+    expect(String((await reader.answer('publish')).payload)).toBe('in Redis');
   });
 });
 

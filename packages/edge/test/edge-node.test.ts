@@ -3,19 +3,19 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Configuration, loadConfiguration } from '@dunlin/config';
+import { Conversation } from '@dunlin/testkit';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type EdgeNode, startNode } from '../src/edge-node.ts';
 import type { WorkerStatus } from '../src/workers/worker-message.ts';
-import { MqttSocket } from './mqtt-socket.ts';
 
 let directory: string;
 let node: EdgeNode | null = null;
-let clients: MqttSocket[] = [];
+let clients: Conversation[] = [];
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'dunlin-edge-'));
 });
 afterEach(async () => {
-  for (const client of clients) client.destroy();
+  for (const client of clients) void client.drop();
   clients = [];
   await node?.stop();
   node = null;
@@ -40,8 +40,9 @@ async function start(settings: Record<string, string>): Promise<{ node: EdgeNode
   return { node, port: tcp?.port ?? 0 };
 }
 
-async function client(where: number | string, clientId?: string): Promise<MqttSocket> {
-  const made = await MqttSocket.connect(typeof where === 'number' ? { port: where } : { path: where }, clientId);
+async function client(where: number | string, clientId = ''): Promise<Conversation> {
+  const made = await Conversation.open(typeof where === 'number' ? `mqtt://127.0.0.1:${where}` : `unix:${where}`);
+  await made.connect({ clientId });
   clients.push(made);
   return made;
 }
@@ -68,9 +69,9 @@ describe('workers', () => {
   test('a message reaches subscribers of all workers', async () => {
     const { port } = await start({ workers: '3' });
     const subscribers = await Promise.all(Array.from({ length: 24 }, () => client(port)));
-    await Promise.all(subscribers.map((subscriber) => subscriber.subscribe('a/+')));
-    await (await client(port)).publish('a/b', 'hello');
-    for (const subscriber of subscribers) expect(String((await subscriber.next('publish')).payload)).toBe('hello');
+    await Promise.all(subscribers.map((subscriber) => subscriber.subscribe('a/+', 1)));
+    await (await client(port)).publish({ topic: 'a/b', payload: 'hello', qos: 1 });
+    for (const subscriber of subscribers) expect(String((await subscriber.answer('publish')).payload)).toBe('hello');
   });
 
   test.each(['1', '4'])(
@@ -91,20 +92,21 @@ describe('workers', () => {
       );
       expect(closed).toBe(lost);
       const again = await Promise.all(Array.from({ length: 40 }, () => client(port)));
-      await Promise.all(again.map((one) => one.subscribe('back')));
-      await again[0].publish('back', 'here');
-      for (const one of again) expect(String((await one.next('publish')).payload)).toBe('here');
+      await Promise.all(again.map((one) => one.subscribe('back', 1)));
+      again[0].sendPublish({ topic: 'back', payload: 'here', qos: 1 });
+      await again[0].answer('puback');
+      for (const one of again) expect(String((await one.answer('publish')).payload)).toBe('here');
       expect((await node.status())[0].connections).toBeGreaterThan(0);
     },
   );
 
   test('the store in memory is one for all of them', async () => {
     const { port } = await start({ workers: '4' });
-    await (await client(port)).publish('kept', 'retained', true);
+    await (await client(port)).publish({ topic: 'kept', payload: 'retained', qos: 1, retain: true });
     for (let one = 0; one < 16; one++) {
       const reader = await client(port);
-      await reader.subscribe('kept');
-      expect(String((await reader.next('publish')).payload)).toBe('retained');
+      await reader.subscribe('kept', 1);
+      expect(String((await reader.answer('publish')).payload)).toBe('retained');
     }
   });
 
@@ -112,7 +114,7 @@ describe('workers', () => {
     const { port } = await start({ workers: '4' });
     const first = await client(port, 'twin');
     for (let one = 0; one < 8; one++) await client(port, 'twin');
-    expect((await first.next('disconnect')).reasonCode).toBe(0x8e);
+    expect((await first.answer('disconnect')).reasonCode).toBe(0x8e);
     await until((status) => status.reduce((sum, worker) => sum + worker.connections, 0) === 1);
   });
 });
@@ -136,9 +138,9 @@ describe('doors', () => {
     expect(existsSync(path)).toBe(true);
     const { port } = await start({ workers: '2', listeners: `tcp://127.0.0.1:0,unix:${path}` });
     const subscriber = await client(path);
-    await subscriber.subscribe('x');
-    await (await client(port)).publish('x', 'through the wall');
-    expect(String((await subscriber.next('publish')).payload)).toBe('through the wall');
+    await subscriber.subscribe('x', 1);
+    await (await client(port)).publish({ topic: 'x', payload: 'through the wall', qos: 1 });
+    expect(String((await subscriber.answer('publish')).payload)).toBe('through the wall');
   });
 
   test('a Unix socket that lives is not taken away', async () => {
@@ -166,7 +168,7 @@ describe('stop', () => {
     const connected = await Promise.all(Array.from({ length: 12 }, () => client(port)));
     await Promise.all([node.stop(), node.stop()]);
     for (const one of connected) {
-      expect((await one.next('disconnect')).reasonCode).toBe(0x8b);
+      expect((await one.answer('disconnect')).reasonCode).toBe(0x8b);
       await one.closed;
     }
     const refused = connect({ port, host: '127.0.0.1' });
@@ -193,12 +195,12 @@ test('a data directory in use is refused, and free again afterwards', async () =
 test.each(['1', '2'])('what is on disk outlives the node, with %s workers', async (workers) => {
   const settings = { 'store.kind': 'lmdb', 'store.path': join(directory, 'data'), workers };
   const first = await start(settings);
-  await (await client(first.port)).publish('kept', 'on disk', true);
+  await (await client(first.port)).publish({ topic: 'kept', payload: 'on disk', qos: 1, retain: true });
   await first.node.stop();
   const second = await start(settings);
   const reader = await client(second.port);
-  await reader.subscribe('kept');
-  expect(String((await reader.next('publish')).payload)).toBe('on disk');
+  await reader.subscribe('kept', 1);
+  expect(String((await reader.answer('publish')).payload)).toBe('on disk');
 });
 
 test.each(['memory', 'lmdb'])(

@@ -3,15 +3,14 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { loadConfiguration } from '@dunlin/config';
-import { TestAuthority } from '@dunlin/testkit';
+import { Conversation, TestAuthority } from '@dunlin/testkit';
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { type EdgeNode, startNode } from '../src/edge-node.ts';
-import { MqttSocket } from './mqtt-socket.ts';
 
 let node: EdgeNode;
-let clients: MqttSocket[] = [];
+let clients: Conversation[] = [];
 afterEach(async () => {
-  for (const client of clients) client.destroy();
+  for (const client of clients) void client.drop();
   clients = [];
   await node.stop();
 });
@@ -33,8 +32,9 @@ async function start(workers: number): Promise<number> {
   return address.kind === 'tcp' ? address.port : 0;
 }
 
-async function connect(port: number): Promise<MqttSocket> {
-  const client = await MqttSocket.connect({ port });
+async function connect(port: number): Promise<Conversation> {
+  const client = await Conversation.open(`mqtt://127.0.0.1:${port}`);
+  await client.connect();
   clients.push(client);
   return client;
 }
@@ -58,11 +58,7 @@ describe('/metrics', () => {
     const port = await start(2);
     for (let i = 0; i < 5; i++) {
       const client = await connect(port);
-      client.send({
-        ...{ type: 'publish', dup: false, qos: 1, retain: false, topic: 'x', packetId: 1, properties: {} },
-        payload: Buffer.from('1'),
-      });
-      await client.next('puback');
+      await client.publish({ topic: 'x', payload: '1', qos: 1 });
     }
     const text = await scrape();
     expect(numberOf(text, `dunlin_connections{listener="${listener}",version="5"}`)).toBe(5);

@@ -1,10 +1,9 @@
 /** What a node needs to be allowed at NATS, and what it says when it is not. The block of permissions is the one of docs/security.md. */
 import { readFileSync } from 'node:fs';
 import { loadConfiguration } from '@dunlin/config';
-import { type NatsProcess, type RedisServer, startNats, startRedis } from '@dunlin/testkit';
+import { Conversation, type NatsProcess, type RedisServer, startNats, startRedis } from '@dunlin/testkit';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { EdgeNode } from '../src/edge-node.ts';
-import { MqttSocket } from './mqtt-socket.ts';
 
 let redis: RedisServer;
 beforeAll(async () => {
@@ -60,10 +59,11 @@ function node(nodeId: string, { port }: NatsProcess): EdgeNode {
   return made;
 }
 
-async function client(of: EdgeNode): Promise<MqttSocket> {
+async function client(of: EdgeNode): Promise<Conversation> {
   const tcp = of.addresses.find((address) => address.kind === 'tcp');
-  const made = await MqttSocket.connect({ port: tcp?.port ?? 0 });
-  closing.push(() => made.destroy());
+  const made = await Conversation.open(`mqtt://127.0.0.1:${tcp?.port ?? 0}`);
+  await made.connect();
+  closing.push(() => made.drop());
   return made;
 }
 
@@ -75,9 +75,9 @@ async function until(isSo: () => boolean): Promise<void> {
 async function meet(nodes: readonly EdgeNode[]): Promise<void> {
   for (const [from, to] of [nodes, [...nodes].reverse()]) {
     const subscriber = await client(to);
-    await subscriber.subscribe('news');
-    await (await client(from)).publish('news', 'hello');
-    expect(String((await subscriber.next('publish')).payload)).toBe('hello');
+    await subscriber.subscribe('news', 1);
+    await (await client(from)).publish({ topic: 'news', payload: 'hello', qos: 1 });
+    expect(String((await subscriber.answer('publish')).payload)).toBe('hello');
   }
 }
 
@@ -88,14 +88,14 @@ test('what the documents say is enough', async () => {
   await meet(nodes);
   // What waits for a link to be made again comes, and leaves of subscribers are told.
   const subscriber = await client(nodes[1]);
-  await subscriber.subscribe('news');
+  await subscriber.subscribe('news', 1);
   const publisher = await client(nodes[0]);
   await server.kill();
   for (const { readiness } of nodes) await until(() => !readiness.isReady);
-  const acknowledged = publisher.publish('news', 'meanwhile');
+  const acknowledged = publisher.publish({ topic: 'news', payload: 'meanwhile', qos: 1 });
   await server.restart();
   await acknowledged;
-  expect(String((await subscriber.next('publish')).payload)).toBe('meanwhile');
+  expect(String((await subscriber.answer('publish')).payload)).toBe('meanwhile');
   for (const { readiness } of nodes) await until(() => readiness.isReady);
   await meet(nodes);
   for (const each of nodes) await each.stop();

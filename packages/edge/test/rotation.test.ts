@@ -3,10 +3,9 @@ import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfiguration } from '@dunlin/config';
-import { startNats, startRedis, TestAuthority } from '@dunlin/testkit';
+import { Conversation, startNats, startRedis, TestAuthority } from '@dunlin/testkit';
 import { afterEach, expect, test } from 'vitest';
 import { EdgeNode } from '../src/edge-node.ts';
-import { MqttSocket } from './mqtt-socket.ts';
 
 const closing: (() => unknown)[] = [];
 afterEach(async () => {
@@ -49,10 +48,11 @@ async function startNode(settings: Record<string, string>): Promise<EdgeNode> {
   return node;
 }
 
-async function client(node: EdgeNode): Promise<MqttSocket> {
+async function client(node: EdgeNode): Promise<Conversation> {
   const tcp = node.addresses.find((address) => address.kind === 'tcp');
-  const made = await MqttSocket.connect({ port: tcp?.port ?? 0 });
-  closing.push(() => made.destroy());
+  const made = await Conversation.open(`mqtt://127.0.0.1:${tcp?.port ?? 0}`);
+  await made.connect();
+  closing.push(() => made.drop());
   return made;
 }
 
@@ -96,9 +96,9 @@ test('nodes of two workers follow by themselves, and deliver', { timeout: 60_000
   };
   const nodes = await Promise.all(['one', 'two'].map((nodeId) => startNode({ ...settings, nodeId })));
   const [publisher, subscriber] = await Promise.all(nodes.map(client));
-  await subscriber.subscribe('news');
-  await publisher.publish('news', 'before');
-  expect(String((await subscriber.next('publish')).payload)).toBe('before');
+  await subscriber.subscribe('news', 1);
+  await publisher.publish({ topic: 'news', payload: 'before', qos: 1 });
+  expect(String((await subscriber.answer('publish')).payload)).toBe('before');
 
   // The servers first, which cuts every connection.
   await server.show(young);
@@ -113,10 +113,10 @@ test('nodes of two workers follow by themselves, and deliver', { timeout: 60_000
   own.write('nats-password', 'second-of-nats\n');
   for (const { readiness } of nodes) await until(() => readiness.isReady);
 
-  await publisher.publish('news', 'after');
-  expect(String((await subscriber.next('publish')).payload)).toBe('after');
-  await publisher.publish('kept', 'in Redis', true);
+  await publisher.publish({ topic: 'news', payload: 'after', qos: 1 });
+  expect(String((await subscriber.answer('publish')).payload)).toBe('after');
+  await publisher.publish({ topic: 'kept', payload: 'in Redis', qos: 1, retain: true });
   const reader = await client(nodes[1]);
-  await reader.subscribe('kept');
-  expect(String((await reader.next('publish')).payload)).toBe('in Redis');
+  await reader.subscribe('kept', 1);
+  expect(String((await reader.answer('publish')).payload)).toBe('in Redis');
 });

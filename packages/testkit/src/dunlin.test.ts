@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Packet } from '@dunlin/protocol';
 import { expect, onTestFinished, test } from 'vitest';
 import { dunlinArguments, startDunlin } from './dunlin.ts';
+import { connectPacket } from './packets.ts';
 import { WireClient } from './wire-client.ts';
 
 test('options become flags', () => {
@@ -30,17 +31,7 @@ test('options become flags', () => {
 
 /** A CONNECT of MQTT 3.1.1 with clean session 0. */
 function connectKeeping(clientId: string): Packet {
-  return {
-    type: 'connect',
-    version: 4,
-    cleanStart: false,
-    keepAliveSeconds: 0,
-    clientId,
-    will: null,
-    userName: null,
-    password: null,
-    properties: {},
-  };
+  return connectPacket({ version: 4, cleanStart: false, clientId });
 }
 
 test('a node starts, is killed, and starts again on the same port and data', async () => {

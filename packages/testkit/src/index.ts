@@ -1,5 +1,6 @@
 export type { BrokerProcess } from './broker-process.ts';
 export { type ClientResult, MosquittoSub, mosquittoPub } from './clients.ts';
+export { Conversation, type Introduction, textsOf } from './conversation.ts';
 export { DeadlineError, defaultDeadlineMilliseconds, withDeadline } from './deadline.ts';
 export { type DunlinOptions, dunlinArguments, startDunlin } from './dunlin.ts';
 export { FaultProxy, type FaultProxyTarget } from './fault-proxy.ts';
@@ -8,6 +9,18 @@ export { type HaproxyOptions, type HaproxyProcess, startHaproxy } from './haprox
 export { type MosquittoOptions, startMosquitto } from './mosquitto.ts';
 export { type NatsOptions, type NatsProcess, type NatsTlsFiles, startNats } from './nats.ts';
 export { type Frame, PacketFramer } from './packet-framer.ts';
+export {
+  ackPacket,
+  type ConnectOptions,
+  connectPacket,
+  disconnectPacket,
+  type FilterOptions,
+  type PacketOf,
+  type PublishOptions,
+  publishPacket,
+  subscribePacket,
+  unsubscribePacket,
+} from './packets.ts';
 export {
   hex,
   prefixed,
@@ -35,4 +48,4 @@ export { type ServerCommand, ServerProcess } from './server-process.ts';
 export { type CertificateOptions, type IssuedCertificate, TestAuthority } from './test-authority.ts';
 export { valkeyServerPath } from './valkey.ts';
 export { WebSocketClient, webSocketOpcode } from './web-socket-client.ts';
-export { type PacketOf, WireClient } from './wire-client.ts';
+export { WireClient } from './wire-client.ts';

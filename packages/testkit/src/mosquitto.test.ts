@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { MosquittoSub, mosquittoPub } from './clients.ts';
 import { startMosquitto } from './mosquitto.ts';
+import { connectPacket } from './packets.ts';
 import { WireClient } from './wire-client.ts';
 
 test('Mosquitto starts on a free port, serves, and stops', async () => {
@@ -12,17 +13,7 @@ test('Mosquitto starts on a free port, serves, and stops', async () => {
   expect(broker.url).toBe(`mqtt://127.0.0.1:${broker.port}`);
   process.kill(broker.pid, 0);
   const client = await WireClient.open(broker.url, 4);
-  client.send({
-    type: 'connect',
-    version: 4,
-    cleanStart: true,
-    keepAliveSeconds: 0,
-    clientId: 'a',
-    will: null,
-    userName: null,
-    password: null,
-    properties: {},
-  });
+  client.send(connectPacket({ version: 4, clientId: 'a' }));
   await client.expectPacket({ type: 'connack', reasonCode: 0, sessionPresent: false });
   await client.expectNothing();
   expect(await broker.stop()).toBe(0);

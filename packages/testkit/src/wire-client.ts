@@ -3,9 +3,7 @@ import { decodePacket, encodePacket, type Packet, PacketType, type ProtocolVersi
 import { openStream } from './client-stream.ts';
 import { DeadlineError, defaultDeadlineMilliseconds, withDeadline } from './deadline.ts';
 import { type Frame, PacketFramer } from './packet-framer.ts';
-
-/** The packets with this type. */
-export type PacketOf<T extends Packet['type']> = Extract<Packet, { type: T }>;
+import type { PacketOf } from './packets.ts';
 
 /** Longest line of the transcript, in bytes: enough to see a packet, short enough for a message. */
 const transcriptBytesMax = 96;
@@ -26,10 +24,11 @@ export class WireClient {
   readonly #framer = new PacketFramer();
   readonly #frames: Frame[] = [];
   readonly #transcript: string[] = [];
+  readonly #closed = Promise.withResolvers<void>();
   #isClosed = false;
   #wake = Promise.withResolvers<void>();
 
-  private constructor(socket: Duplex, version: ProtocolVersion) {
+  protected constructor(socket: Duplex, version: ProtocolVersion) {
     this.#socket = socket;
     this.version = version;
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
@@ -109,13 +108,13 @@ export class WireClient {
    * The first packet of this type, which may be behind others; those stay in the queue. For SUBACK, which messages of the
    * new subscription may overtake (MQTT 5.0, 3.8.4).
    */
-  async expectAmong<T extends Packet['type']>(type: T): Promise<PacketOf<T>> {
+  async expectAmong<T extends Packet['type']>(type: T, milliseconds?: number): Promise<PacketOf<T>> {
     const firstBits = PacketType[type];
     for (;;) {
       const index = this.#frames.findIndex((frame) => frame.firstByte >> 4 === firstBits);
       if (index >= 0) return this.#decode(this.#frames.splice(index, 1)[0]) as PacketOf<T>;
       if (this.#isClosed) throw new DeadlineError(`expected ${type}, got the end${this.transcript()}`);
-      await withDeadline(this.#wake.promise, () => `no ${type} came${this.transcript()}`);
+      await withDeadline(this.#wake.promise, () => `no ${type} came${this.transcript()}`, milliseconds);
     }
   }
 
@@ -158,6 +157,11 @@ export class WireClient {
       await withDeadline(this.#wake.promise, () => `the connection is still open${this.transcript()}`, milliseconds);
     }
     return this.#frames.splice(0).map((frame) => this.#decode(frame));
+  }
+
+  /** Resolves once the broker, or the test, has ended the connection. */
+  get closed(): Promise<void> {
+    return this.#closed.promise;
   }
 
   /** True once the broker, or the test, has ended the connection. */
@@ -215,6 +219,7 @@ export class WireClient {
   #close(how: string): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#closed.resolve();
     this.#note('<', how);
     this.#wakeUp();
   }

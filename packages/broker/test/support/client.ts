@@ -9,6 +9,7 @@ import {
   type PublishPacket,
   type SubscriptionRequest,
 } from '@dunlin/protocol';
+import { ackPacket, connectPacket, type PacketOf, publishPacket, subscribePacket } from '@dunlin/testkit';
 import type { Connection } from '../../src/connection.ts';
 import type { Transport } from '../../src/ports/transport.ts';
 
@@ -44,7 +45,7 @@ export class FakeTransport implements Transport {
   }
 }
 
-export type PacketOf<T extends Packet['type']> = Extract<Packet, { type: T }>;
+export type { PacketOf } from '@dunlin/testkit';
 
 export interface ConnectOptions {
   version?: ProtocolVersion;
@@ -151,37 +152,14 @@ export function subscribe(
   options: Partial<SubscriptionRequest> = {},
   subscriptionIdentifier = 0,
 ): Packet {
-  const subscription = {
-    filter,
-    qos,
-    noLocal: false,
-    retainAsPublished: false,
-    retainHandling: 0 as const,
-    ...options,
-  };
-  return {
-    type: 'subscribe',
-    packetId: 10,
-    subscriptionIdentifier,
-    subscriptions: [subscription],
-    properties: {},
-  } as Packet;
+  return subscribePacket({ filter, qos, ...options }, 10, subscriptionIdentifier);
 }
 
 export function connect(clientId: string, options: ConnectOptions = {}): Packet {
   const properties = { ...options.properties };
   if (options.expiry !== undefined) properties.sessionExpiryInterval = options.expiry;
-  return {
-    type: 'connect',
-    version: options.version ?? 5,
-    cleanStart: options.cleanStart ?? true,
-    keepAliveSeconds: options.keepAliveSeconds ?? 0,
-    clientId,
-    will: options.will ?? null,
-    userName: options.userName ?? null,
-    password: null,
-    properties,
-  };
+  const { expiry, ...rest } = options;
+  return connectPacket({ clientId, ...rest, properties });
 }
 
 /** A PUBLISH; `packetId` 0 for QoS 0. */
@@ -192,21 +170,11 @@ export function publish(
   packetId = 0,
   more: Partial<PublishPacket> = {},
 ): Packet {
-  return {
-    type: 'publish',
-    dup: false,
-    retain: false,
-    topic,
-    qos,
-    packetId,
-    payload: Buffer.from(payload),
-    properties: {},
-    ...more,
-  };
+  return publishPacket({ topic, payload, qos, packetId, ...more });
 }
 
 export function ack(type: 'puback' | 'pubrec' | 'pubrel' | 'pubcomp', packetId: number, reasonCode = 0): Packet {
-  return { type, packetId, reasonCode, properties: {} };
+  return ackPacket(type, packetId, reasonCode);
 }
 
 /** A packet in a few words, for comparing conversations. */

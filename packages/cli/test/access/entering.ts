@@ -1,5 +1,5 @@
 import type { ProtocolVersion, PublishPacket } from '@dunlin/protocol';
-import { type PacketOf, WireClient } from '@dunlin/testkit';
+import { connectPacket, type PacketOf, publishPacket, subscribePacket, WireClient } from '@dunlin/testkit';
 
 export interface Entering {
   clientId?: string;
@@ -20,18 +20,9 @@ export async function knock(
   const { clientId = 'c', userName = null, password = null, version = 5, will } = entering;
   const wire = await WireClient.open(url, version);
   opened.push(wire);
-  wire.send({
-    type: 'connect',
-    version,
-    cleanStart: true,
-    keepAliveSeconds: 0,
-    clientId,
-    will:
-      will === undefined ? null : { topic: will, qos: 0, retain: false, payload: Buffer.from('gone'), properties: {} },
-    userName,
-    password: password === null ? null : Buffer.from(password),
-    properties: {},
-  });
+  const testament = { qos: 0, retain: false, payload: Buffer.from('gone'), properties: {} } as const;
+  const named = will === undefined ? null : { topic: will, ...testament };
+  wire.send(connectPacket({ version, clientId, will: named, userName, password }));
   return { wire, connack: await wire.expect('connack', 15_000) };
 }
 
@@ -48,21 +39,13 @@ export async function enter(url: string, entering: Entering): Promise<WireClient
 }
 
 export async function subscribe(wire: WireClient, filter: string, qos: 0 | 1 | 2 = 0): Promise<number> {
-  const subscription = { filter, qos, noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
-  wire.send({
-    type: 'subscribe',
-    packetId: 1,
-    subscriptionIdentifier: 0,
-    properties: {},
-    subscriptions: [subscription],
-  });
+  wire.send(subscribePacket({ filter, qos }));
   return (await wire.expectAmong('suback')).reasonCodes[0];
 }
 
 /** A PUBLISH with QoS 0. */
 export function message(topic: string, payload = 'x'): PublishPacket {
-  const fields = { dup: false, retain: false, topic, qos: 0, packetId: 0, properties: {} } as const;
-  return { type: 'publish', ...fields, payload: Buffer.from(payload) };
+  return publishPacket({ topic, payload });
 }
 
 /** Publishes with QoS 1 and returns the reason code of PUBACK. */

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { subscribePacket } from '@dunlin/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Dunlin, run, startBroker } from '../command.ts';
 import { answerTo, enter, leave, message, publish, subscribe } from './entering.ts';
@@ -72,9 +73,7 @@ describe('rules, through the front door', () => {
 
   test('a filter is told apart from its neighbours in one SUBSCRIBE, and MQTT 3 hears 0x80', async () => {
     const wire = await enter(url, { ...ann, version: 4 });
-    const options = { qos: 1, noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
-    const subscriptions = ['a', 'secret', 'b'].map((filter) => ({ filter, ...options }));
-    wire.send({ type: 'subscribe', packetId: 1, subscriptionIdentifier: 0, properties: {}, subscriptions });
+    wire.send(subscribePacket(['a', 'secret', 'b'].map((filter) => ({ filter, qos: 1 }))));
     expect((await wire.expect('suback')).reasonCodes).toEqual([1, 0x80, 1]);
   });
 

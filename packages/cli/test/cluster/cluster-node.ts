@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { DeadlineError, WireClient, withDeadline } from '@dunlin/testkit';
+import { Conversation, DeadlineError, type Introduction, withDeadline } from '@dunlin/testkit';
 import { Dunlin } from '../command.ts';
-import { type Greeting, greet } from '../workers/conversation.ts';
 
 /** A node compiles its sources as it goes; several start at once, on a busy machine. */
 const startMilliseconds = 25_000;
@@ -27,7 +26,7 @@ export class ClusterNode {
   readonly port: number;
   readonly adminPort: number;
   readonly #addresses: NodeAddresses;
-  readonly #wires: WireClient[] = [];
+  readonly #wires: Conversation[] = [];
   #process: Dunlin | null = null;
 
   constructor(addresses: NodeAddresses) {
@@ -77,15 +76,15 @@ export class ClusterNode {
   }
 
   /** A connected client. */
-  async connect(greeting: Greeting): Promise<WireClient> {
+  async connect(greeting: Introduction): Promise<Conversation> {
     const wire = await this.open();
-    await greet(wire, greeting);
+    await wire.connect(greeting);
     return wire;
   }
 
   /** A connection that has not said anything yet. */
-  async open(): Promise<WireClient> {
-    const wire = await WireClient.open(this.url, 5);
+  async open(): Promise<Conversation> {
+    const wire = await Conversation.open(this.url, 5);
     this.#wires.push(wire);
     return wire;
   }

@@ -1,6 +1,5 @@
-import type { WireClient } from '@dunlin/testkit';
+import { ackPacket, type Conversation, connectPacket } from '@dunlin/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { subscribe } from '../workers/conversation.ts';
 import { Cluster } from './cluster.ts';
 import type { ClusterNode } from './cluster-node.ts';
 import { Tally } from './tally.ts';
@@ -16,7 +15,7 @@ describe('three nodes of two workers', () => {
   const tally = new Tally();
   /** How messages ended otherwise than by arriving. */
   const dropped: Record<string, number> = {};
-  let publisher: WireClient;
+  let publisher: Conversation;
 
   beforeAll(async () => {
     const more = ['--set', `limits.queuedMessagesMax=${queuedMessagesMax}`];
@@ -50,7 +49,7 @@ describe('three nodes of two workers', () => {
   /** Resolves when two seconds have passed by the broker's clock. */
   async function twoSeconds(): Promise<void> {
     const waiting = await nodes[1].connect({ clientId: 'waits' });
-    await subscribe(waiting, 'passed', 0);
+    await waiting.subscribe('passed', 0);
     await tally.publish(waiting, { topic: '$delayed/2/passed', payload: '', qos: 0 });
     await tally.take(waiting, 1);
     await waiting.drop();
@@ -68,7 +67,7 @@ describe('three nodes of two workers', () => {
       const subscribers = await Promise.all(
         nodes.map((node) => node.connect({ clientId: `live-${qos}-${node.name}` })),
       );
-      for (const subscriber of subscribers) await subscribe(subscriber, `live/${qos}/#`, qos);
+      for (const subscriber of subscribers) await subscriber.subscribe(`live/${qos}/#`, qos);
       await tally.publishMany(publisher, `live/${qos}/x`, qos, 50);
       for (const subscriber of subscribers) expect(await tally.take(subscriber, 50)).toHaveLength(50);
     }
@@ -83,7 +82,7 @@ describe('three nodes of two workers', () => {
     await tally.publish(publisher, { topic: 'kept/c', payload: 'c', qos: 1, retain: true });
     drop('no-subscriber', 1);
     const late = await nodes[2].connect({ clientId: 'late' });
-    await subscribe(late, 'kept/#', 1);
+    await late.subscribe('kept/#', 1);
     expect((await tally.take(late, 3)).sort()).toEqual(['a', 'b', 'c']);
     await late.expectNothing();
     await agrees();
@@ -92,8 +91,8 @@ describe('three nodes of two workers', () => {
   test.each([0, 1] as const)('a shared group with a member at each node, QoS %s', { timeout }, async (qos) => {
     const members = await Promise.all(nodes.map((node) => node.connect({ clientId: `member-${qos}-${node.name}` })));
     for (const member of members) {
-      await subscribe(member, `$share/group/jobs/${qos}`, qos);
-      await subscribe(member, `end/${qos}`, qos);
+      await member.subscribe(`$share/group/jobs/${qos}`, qos);
+      await member.subscribe(`end/${qos}`, qos);
     }
     await tally.publishMany(publisher, `jobs/${qos}`, qos, 30);
     await tally.publish(publisher, { topic: `end/${qos}`, payload: 'end', qos });
@@ -119,12 +118,9 @@ describe('three nodes of two workers', () => {
 
   test('larger than a subscriber takes', { timeout }, async () => {
     const small = await nodes[1].open();
-    small.send({
-      ...{ type: 'connect', version: 5, cleanStart: true, keepAliveSeconds: 0, clientId: 'small', will: null },
-      ...{ userName: null, password: null, properties: { maximumPacketSize: 100 } },
-    });
+    small.send(connectPacket({ clientId: 'small', properties: { maximumPacketSize: 100 } }));
     await small.expect('connack');
-    await subscribe(small, 'large/#', 1);
+    await small.subscribe('large/#', 1);
     for (const qos of [0, 1] as const) {
       await tally.publish(publisher, { topic: 'large/x', payload: 'x'.repeat(200), qos });
       await tally.publish(publisher, { topic: 'large/x', payload: 'fits', qos });
@@ -138,7 +134,7 @@ describe('three nodes of two workers', () => {
     timeout,
   }, async () => {
     const slow = await nodes[2].connect({ clientId: 'slow', receiveMaximum: 1 });
-    await subscribe(slow, 'slow', 1);
+    await slow.subscribe('slow', 1);
     await tally.publishMany(publisher, 'slow', 1, 1 + queuedMessagesMax + 3);
     drop('queue-full', 3);
     await tally.take(slow, 2);
@@ -160,16 +156,16 @@ describe('three nodes of two workers', () => {
     const expiring = { messageExpiryInterval: 1 };
     const session = { clientId: 'durable', cleanStart: false, sessionExpirySeconds: 3600 };
     const durable = await nodes[1].connect(session);
-    await subscribe(durable, 'orders', 1);
+    await durable.subscribe('orders', 1);
     await durable.drop();
     const slow = await nodes[2].connect({ clientId: 'slow-again', receiveMaximum: 1 });
-    await subscribe(slow, 'orders', 1);
+    await slow.subscribe('orders', 1);
     await tally.publish(publisher, { topic: 'orders', payload: '1', qos: 1 });
     await tally.publish(publisher, { topic: 'orders', payload: '2', qos: 1, properties: expiring });
     await tally.publish(publisher, { topic: 'orders', payload: '3', qos: 1 });
     const { packetId } = await tally.takeOpen(slow);
     await twoSeconds();
-    slow.send({ type: 'puback', packetId, reasonCode: 0, properties: null });
+    slow.send(ackPacket('puback', packetId));
     expect(await tally.take(slow, 1)).toEqual(['3']);
     drop('expired', 1);
     const back = await nodes[0].connect(session);

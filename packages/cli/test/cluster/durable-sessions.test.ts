@@ -1,6 +1,5 @@
-import { withDeadline } from '@dunlin/testkit';
+import { ackPacket, withDeadline } from '@dunlin/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { greet, publish, receiveTexts, sendConnect, subscribe } from '../workers/conversation.ts';
 import { Cluster } from './cluster.ts';
 import type { ClusterNode } from './cluster-node.ts';
 
@@ -24,18 +23,18 @@ describe.each([1, 2])('durable sessions among nodes of %s workers', (workers) =>
   test.each([1, 2] as const)('subscribed at one, published at another, received at a third, QoS %s', async (qos) => {
     const greeting = durable(`traveller-${qos}`);
     const first = await a.connect(greeting);
-    await subscribe(first, `letters/${qos}/#`, qos);
+    await first.subscribe(`letters/${qos}/#`, qos);
     first.send({ type: 'disconnect', reasonCode: 0, properties: {} });
     await first.expectClosed();
     const publisher = await b.connect({ clientId: `writer-${qos}` });
     const texts = Array.from({ length: 50 }, (_, number) => `${number}`);
-    for (const payload of texts) await publish(publisher, { topic: `letters/${qos}/x`, payload, qos });
+    for (const payload of texts) await publisher.publish({ topic: `letters/${qos}/x`, payload, qos });
     const again = await c.open();
-    expect(await greet(again, greeting)).toMatchObject({ sessionPresent: true });
-    expect(await receiveTexts(again, texts.length)).toEqual(texts);
+    expect(await again.connect(greeting)).toMatchObject({ sessionPresent: true });
+    expect(await again.receiveTexts(texts.length)).toEqual(texts);
     // Live from here on, and where it left it at the next node.
-    await publish(publisher, { topic: `letters/${qos}/x`, payload: 'live', qos });
-    expect(await receiveTexts(again, 1)).toEqual(['live']);
+    await publisher.publish({ topic: `letters/${qos}/x`, payload: 'live', qos });
+    expect(await again.receiveTexts(1)).toEqual(['live']);
     again.send({ type: 'disconnect', reasonCode: 0, properties: {} });
     await again.expectClosed();
     const home = await b.connect(greeting);
@@ -46,22 +45,22 @@ describe.each([1, 2])('durable sessions among nodes of %s workers', (workers) =>
     const greeting = durable('twin');
     const publisher = await c.connect({ clientId: 'twin-publisher' });
     let owner = await a.connect(greeting);
-    await subscribe(owner, 'orders/#', 2);
+    await owner.subscribe('orders/#', 2);
     for (const node of [b, c, a]) {
-      for (const payload of ['1', '2', '3']) await publish(publisher, { topic: 'orders/x', payload, qos: 2 });
+      for (const payload of ['1', '2', '3']) await publisher.publish({ topic: 'orders/x', payload, qos: 2 });
       const before = [];
       while (before.length < 3) before.push(await owner.expect('publish'));
       const next = await node.open();
-      expect(await greet(next, greeting)).toMatchObject({ sessionPresent: true });
+      expect(await next.connect(greeting)).toMatchObject({ sessionPresent: true });
       await owner.expectPacket({ type: 'disconnect', reasonCode: sessionTakenOver });
       await owner.expectClosed();
       for (const { packetId, payload } of before) {
         await next.expectPacket({ type: 'publish', dup: true, qos: 2, packetId, payload }); // [MQTT-4.4.0-1]
-        next.send({ type: 'pubrec', packetId, reasonCode: 0, properties: null });
+        next.send(ackPacket('pubrec', packetId));
       }
       for (const { packetId } of before) {
         await next.expectPacket({ type: 'pubrel', packetId });
-        next.send({ type: 'pubcomp', packetId, reasonCode: 0, properties: null });
+        next.send(ackPacket('pubcomp', packetId));
       }
       await next.expectNothing();
       owner = next;
@@ -70,7 +69,7 @@ describe.each([1, 2])('durable sessions among nodes of %s workers', (workers) =>
 
   test('one client identifier at three nodes at once: one of them has it in the end', async () => {
     const wires = await Promise.all([a, b, c, a, b, c].map((node) => node.open()));
-    for (const wire of wires) sendConnect(wire, durable('everywhere'));
+    for (const wire of wires) wire.sendConnect(durable('everywhere'));
     const left = new Set(wires);
     const oneLeft = Promise.withResolvers<void>();
     for (const wire of wires) {
@@ -85,8 +84,8 @@ describe.each([1, 2])('durable sessions among nodes of %s workers', (workers) =>
     await withDeadline(oneLeft.promise, () => `${left.size} are left`, 15_000);
     const [owner] = left;
     await owner.expectPacket({ type: 'connack', reasonCode: 0 });
-    await subscribe(owner, 'everywhere', 1);
-    await publish(await b.connect({ clientId: 'finder' }), { topic: 'everywhere', payload: 'found', qos: 1 });
-    expect(await receiveTexts(owner, 1)).toEqual(['found']);
+    await owner.subscribe('everywhere', 1);
+    await (await b.connect({ clientId: 'finder' })).publish({ topic: 'everywhere', payload: 'found', qos: 1 });
+    expect(await owner.receiveTexts(1)).toEqual(['found']);
   });
 });

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { publish, receiveTexts, sendPublish, subscribe } from '../workers/conversation.ts';
 import { Cluster } from './cluster.ts';
 import { ClusterLoad, nothingWrong } from './cluster-load.ts';
 
@@ -11,24 +10,24 @@ describe.each([1, 2])('NATS is away, nodes of %s workers', (workers) => {
     await using cluster = await Cluster.start({ nodes: 2, workers });
     const [a, b] = cluster.nodes;
     const subscriber = await b.connect({ clientId: 'subscriber' });
-    await subscribe(subscriber, 'orders', 1);
+    await subscriber.subscribe('orders', 1);
     const publisher = await a.connect({ clientId: 'publisher' });
-    await publish(publisher, { topic: 'orders', payload: 'before', qos: 1 });
+    await publisher.publish({ topic: 'orders', payload: 'before', qos: 1 });
     await cluster.nats.kill();
     await a.says('not ready: backplane unavailable');
-    sendPublish(publisher, { topic: 'orders', payload: 'meanwhile', qos: 1 }, 7);
+    publisher.sendPublish({ topic: 'orders', payload: 'meanwhile', qos: 1 }, 7);
     expect(await a.readiness()).toEqual({ code: 503, reasons: ['backplane'] });
     // Its own clients are served.
     const neighbour = await a.connect({ clientId: 'neighbour' });
-    await subscribe(neighbour, 'local', 1);
-    await publish(neighbour, { topic: 'local', payload: 'x', qos: 0 });
-    expect(await receiveTexts(neighbour, 1)).toEqual(['x']);
+    await neighbour.subscribe('local', 1);
+    await neighbour.publish({ topic: 'local', payload: 'x', qos: 0 });
+    expect(await neighbour.receiveTexts(1)).toEqual(['x']);
     await cluster.nats.restart();
     await publisher.expectPacket({ type: 'puback', packetId: 7 }, 15_000);
-    expect(await receiveTexts(subscriber, 2)).toEqual(['before', 'meanwhile']);
+    expect(await subscriber.receiveTexts(2)).toEqual(['before', 'meanwhile']);
     await a.says('ready again');
-    await publish(publisher, { topic: 'orders', payload: 'after', qos: 1 });
-    expect(await receiveTexts(subscriber, 1)).toEqual(['after']);
+    await publisher.publish({ topic: 'orders', payload: 'after', qos: 1 });
+    expect(await subscriber.receiveTexts(1)).toEqual(['after']);
   });
 
   test('for one node alone: durable sessions get everything, and its lease keeps it', { timeout }, async () => {
@@ -36,17 +35,17 @@ describe.each([1, 2])('NATS is away, nodes of %s workers', (workers) => {
     const [a, b] = cluster.nodes;
     const session = { cleanStart: false, sessionExpirySeconds: 3600 };
     const subscriber = await a.connect({ clientId: 'subscriber', ...session });
-    await subscribe(subscriber, 'orders', 1);
+    await subscriber.subscribe('orders', 1);
     const publisher = await b.connect({ clientId: 'publisher' });
     cluster.ways(a).nats.cut();
     await a.says('not ready: backplane unavailable');
     const texts = Array.from({ length: 20 }, (_, number) => `${number}`);
-    for (const payload of texts) await publish(publisher, { topic: 'orders', payload, qos: 1 });
-    expect(await receiveTexts(subscriber, texts.length)).toEqual(texts);
+    for (const payload of texts) await publisher.publish({ topic: 'orders', payload, qos: 1 });
+    expect(await subscriber.receiveTexts(texts.length)).toEqual(texts);
     cluster.ways(a).nats.heal();
     await a.says('ready again');
-    await publish(publisher, { topic: 'orders', payload: 'healed', qos: 1 });
-    expect(await receiveTexts(subscriber, 1)).toEqual(['healed']);
+    await publisher.publish({ topic: 'orders', payload: 'healed', qos: 1 });
+    expect(await subscriber.receiveTexts(1)).toEqual(['healed']);
     expect(a.output).not.toMatch(/held for dead|given up/);
   });
 });

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { publish, receive, sendPublish, subscribe } from '../workers/conversation.ts';
 import { Cluster } from './cluster.ts';
 import { ClusterLoad, nothingWrong } from './cluster-load.ts';
 
@@ -16,18 +15,18 @@ describe.each([1, 2])('a node of %s workers is killed', (workers) => {
     await using cluster = await Cluster.start({ nodes: 3, workers });
     const [a, b, c] = cluster.nodes;
     const watcher = await b.connect({ clientId: 'watcher' });
-    await subscribe(watcher, 'wills/#', 1);
+    await watcher.subscribe('wills/#', 1);
     const will = { topic: 'wills/now', payload: Buffer.from('gone'), qos: 1, retain: false, properties: {} } as const;
     const mortal = await a.connect({ clientId: 'mortal', will });
     const delayed = { ...will, topic: 'wills/later', properties: { willDelayInterval: 3600 } };
     await a.connect({ clientId: 'patient', sessionExpirySeconds: 7200, will: delayed });
     const doomed = await a.connect({ clientId: 'doomed' });
-    await subscribe(doomed, 'dead/end', 1);
+    await doomed.subscribe('dead/end', 1);
     const publisher = await c.connect({ clientId: 'publisher' });
-    await publish(publisher, { topic: 'dead/end', payload: 'alive', qos: 1 });
+    await publisher.publish({ topic: 'dead/end', payload: 'alive', qos: 1 });
     const died = performance.now();
     await a.kill();
-    sendPublish(publisher, { topic: 'dead/end', payload: 'into the void', qos: 1 }, 2);
+    publisher.sendPublish({ topic: 'dead/end', payload: 'into the void', qos: 1 }, 2);
     await publisher.expectPacket({ type: 'puback', packetId: 2 }, routesGoneMilliseconds);
     expect(performance.now() - died).toBeLessThan(routesGoneMilliseconds);
     const message = await watcher.expectPacket({ type: 'publish', topic: 'wills/now', qos: 1 }, willMilliseconds);
@@ -37,8 +36,8 @@ describe.each([1, 2])('a node of %s workers is killed', (workers) => {
     // Back before its time: the delayed will is not published.
     const patient = await b.connect({ clientId: 'patient', cleanStart: false, sessionExpirySeconds: 0 });
     patient.send({ type: 'disconnect', reasonCode: 0, properties: {} });
-    await publish(publisher, { topic: 'wills/end', payload: '', qos: 1 }, 3);
-    const rest = await receive(watcher, (received) => received.some(({ topic }) => topic === 'wills/end'));
+    await publisher.publish({ topic: 'wills/end', payload: '', qos: 1 }, 3);
+    const rest = await watcher.receive((received) => received.some(({ topic }) => topic === 'wills/end'));
     expect(rest.map(({ topic }) => topic)).toEqual(['wills/end']);
   });
 });

@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { greet, publish, receiveTexts, sendPublish, subscribe } from '../workers/conversation.ts';
 import { Cluster } from './cluster.ts';
 
 /** Nodes are started from their sources, on a machine that other tests want too; alone each takes a fraction of it. */
@@ -18,10 +17,10 @@ describe.concurrent.each([1, 2])('a node of %s workers stands still', (workers) 
     const [a, b, c] = cluster.nodes;
     const session = { clientId: 'sleeper', cleanStart: false, sessionExpirySeconds: 3600 };
     const old = await a.connect(session);
-    await subscribe(old, 'orders/#', 2);
+    await old.subscribe('orders/#', 2);
     const publisher = await c.connect({ clientId: 'publisher' });
     const texts = Array.from({ length: 10 }, (_, number) => `${number}`);
-    for (const payload of texts) await publish(publisher, { topic: 'orders/x', payload, qos: 2 });
+    for (const payload of texts) await publisher.publish({ topic: 'orders/x', payload, qos: 2 });
     // In flight at the node that is about to stand still.
     const inFlight = [];
     while (inFlight.length < texts.length) inFlight.push(await old.expect('publish'));
@@ -29,25 +28,25 @@ describe.concurrent.each([1, 2])('a node of %s workers stands still', (workers) 
     const begun = performance.now();
     // What the old connection still says waits in the sockets of the sleeping node.
     for (const { packetId } of inFlight) old.send({ type: 'pubrec', packetId, reasonCode: 0, properties: null });
-    sendPublish(old, { topic: 'orders/late', payload: 'late', qos: 2 }, 1);
+    old.sendPublish({ topic: 'orders/late', payload: 'late', qos: 2 }, 1);
     const next = await b.open();
-    expect(await greet(next, session)).toMatchObject({ sessionPresent: true });
-    expect(await receiveTexts(next, texts.length)).toEqual(texts);
-    await publish(publisher, { topic: 'orders/x', payload: 'meanwhile', qos: 2 });
-    expect(await receiveTexts(next, 1)).toEqual(['meanwhile']);
+    expect(await next.connect(session)).toMatchObject({ sessionPresent: true });
+    expect(await next.receiveTexts(texts.length)).toEqual(texts);
+    await publisher.publish({ topic: 'orders/x', payload: 'meanwhile', qos: 2 });
+    expect(await next.receiveTexts(1)).toEqual(['meanwhile']);
     await delay(Math.max(0, pauseMilliseconds - (performance.now() - begun)));
     a.resume();
     for (let worker = 0; worker < workers; worker++) await a.says(`"worker":${worker},"endpoint":"a/${worker}#`);
     await a.says('"msg":"worker replaced"');
     // Told to go, or simply closed: but not served.
     expect((await old.untilClosed(10_000)).filter(({ type }) => type === 'pubrec' || type === 'pubcomp')).toEqual([]);
-    await publish(publisher, { topic: 'orders/x', payload: 'after', qos: 2 });
-    expect(await receiveTexts(next, 1)).toEqual(['after']);
+    await publisher.publish({ topic: 'orders/x', payload: 'after', qos: 2 });
+    expect(await next.receiveTexts(1)).toEqual(['after']);
     await next.expectNothing();
     // It serves again, under a new name.
     const back = await a.open();
-    expect(await greet(back, session)).toMatchObject({ sessionPresent: true });
-    await publish(publisher, { topic: 'orders/x', payload: 'home', qos: 2 });
-    expect(await receiveTexts(back, 1)).toEqual(['home']);
+    expect(await back.connect(session)).toMatchObject({ sessionPresent: true });
+    await publisher.publish({ topic: 'orders/x', payload: 'home', qos: 2 });
+    expect(await back.receiveTexts(1)).toEqual(['home']);
   });
 });

@@ -1,6 +1,5 @@
 import { redisCall } from '@dunlin/testkit';
 import { expect, test } from 'vitest';
-import { publish, receiveTexts, sendPublish, subscribe } from '../workers/conversation.ts';
 import { Cluster } from './cluster.ts';
 
 /** Seen to fail before: every CONNECT was refused, the nodes said that they were ready, and reading freed nothing. */
@@ -11,13 +10,13 @@ test('Redis is full: ephemeral clients are served, publishes to durable sessions
   const [a, b] = cluster.nodes;
   const session = { cleanStart: false, sessionExpirySeconds: 3600 };
   const reader = await b.connect({ clientId: 'reader', ...session });
-  await subscribe(reader, 'orders', 1);
+  await reader.subscribe('orders', 1);
   await reader.drop();
   const publisher = await a.connect({ clientId: 'publisher' });
   const padding = 'x'.repeat(10_000);
   const count = 1000;
   for (let number = 0; number < count; number++) {
-    sendPublish(publisher, { topic: 'orders', payload: `${number} ${padding}`, qos: 1 }, number + 1);
+    publisher.sendPublish({ topic: 'orders', payload: `${number} ${padding}`, qos: 1 }, number + 1);
     if (number % 100 === 99) for (let at = 0; at < 100; at++) await publisher.expectPacket({ type: 'puback' });
   }
   const { url } = cluster.redis;
@@ -25,20 +24,20 @@ test('Redis is full: ephemeral clients are served, publishes to durable sessions
   // Less than it has: what connections use is counted, and comes and goes.
   await redisCall(url, ['CONFIG', 'SET', 'maxmemory', String(Number(used) - 1_000_000)]);
 
-  sendPublish(publisher, { topic: 'orders', payload: 'waits', qos: 1 }, 2000);
+  publisher.sendPublish({ topic: 'orders', payload: 'waits', qos: 1 }, 2000);
   await a.says('Redis takes no writes');
   await a.says('not ready: the store takes no writes');
   expect(await a.readiness()).toEqual({ code: 503, reasons: ['store-writes'] });
   const ephemeral = await b.connect({ clientId: 'ephemeral' });
-  await subscribe(ephemeral, 'live', 1);
-  await publish(await a.connect({ clientId: 'live' }), { topic: 'live', payload: 'x', qos: 1 });
-  expect(await receiveTexts(ephemeral, 1)).toEqual(['x']);
+  await ephemeral.subscribe('live', 1);
+  await (await a.connect({ clientId: 'live' })).publish({ topic: 'live', payload: 'x', qos: 1 });
+  expect(await ephemeral.receiveTexts(1)).toEqual(['x']);
 
   const back = await b.connect({ clientId: 'reader', ...session });
-  const texts = await receiveTexts(back, count);
+  const texts = await back.receiveTexts(count);
   expect(texts.map((text) => text.split(' ')[0])).toEqual(Array.from({ length: count }, (_, number) => String(number)));
   await publisher.expectPacket({ type: 'puback', packetId: 2000 }, 40_000);
-  expect(await receiveTexts(back, 1)).toEqual(['waits']);
+  expect(await back.receiveTexts(1)).toEqual(['waits']);
   await a.says('Redis takes writes again');
   await a.says('ready again');
 });

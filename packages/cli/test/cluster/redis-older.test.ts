@@ -1,7 +1,6 @@
 import type { Packet } from '@dunlin/protocol';
-import { redisCall, type WireClient } from '@dunlin/testkit';
+import { type Conversation, type Introduction, redisCall } from '@dunlin/testkit';
 import { expect, test } from 'vitest';
-import { type Greeting, greet, publish, receiveTexts, sendPublish, subscribe } from '../workers/conversation.ts';
 import { Cluster } from './cluster.ts';
 import type { ClusterNode } from './cluster-node.ts';
 
@@ -20,17 +19,17 @@ test.each(['an older file', 'nothing'])(
     const [a, b] = cluster.nodes;
     const session = { clientId: 'subscriber', cleanStart: false, sessionExpirySeconds: 3600 };
     const subscriber = await b.connect(session);
-    await subscribe(subscriber, 'orders', 1);
+    await subscriber.subscribe('orders', 1);
     const publisher = await a.connect({ clientId: 'publisher' });
     const quiet = await b.connect({ clientId: 'quiet', cleanStart: false, sessionExpirySeconds: 3600 });
-    await subscribe(quiet, 'unheard', 1);
+    await quiet.subscribe('unheard', 1);
     for (let number = 0; number < 50; number++)
-      await publish(publisher, { topic: 'orders', payload: `${number}`, qos: 1 });
-    await receiveTexts(subscriber, 50);
+      await publisher.publish({ topic: 'orders', payload: `${number}`, qos: 1 });
+    await subscriber.receiveTexts(50);
     if (from === 'an older file') await redisCall(cluster.redis.url, ['SAVE']);
     for (let number = 50; number < 150; number++)
-      await publish(publisher, { topic: 'orders', payload: `${number}`, qos: 1 });
-    await receiveTexts(subscriber, 100);
+      await publisher.publish({ topic: 'orders', payload: `${number}`, qos: 1 });
+    await subscriber.receiveTexts(100);
 
     await cluster.redis.kill();
     await b.says('not ready: store unavailable');
@@ -42,13 +41,13 @@ test.each(['an older file', 'nothing'])(
     else await quiet.drop();
     await b.says('ready again');
     const back = await b.open();
-    const { sessionPresent } = await greet(back, session);
+    const { sessionPresent } = await back.connect(session);
     expect(sessionPresent).toBe(from === 'an older file');
-    if (!sessionPresent) await subscribe(back, 'orders', 1);
+    if (!sessionPresent) await back.subscribe('orders', 1);
     const texts = Array.from({ length: 30 }, (_, number) => `after ${number}`);
-    for (const payload of texts) await publish(publisher, { topic: 'orders', payload, qos: 1 });
+    for (const payload of texts) await publisher.publish({ topic: 'orders', payload, qos: 1 });
     const received: string[] = [];
-    while (received.at(-1) !== 'after 29') received.push(...(await receiveTexts(back, 1)));
+    while (received.at(-1) !== 'after 29') received.push(...(await back.receiveTexts(1)));
     expect(received.filter((text) => text.startsWith('after'))).toEqual(texts);
     const metrics = await b.metrics();
     expect(metrics.get('dunlin_store_setbacks_total')).toBeGreaterThan(0);
@@ -57,9 +56,9 @@ test.each(['an older file', 'nothing'])(
 
 /** Takes messages, and comes back whenever the connection ends, until it has all of these. Gives all that came. */
 async function takeAll(
-  first: WireClient,
+  first: Conversation,
   node: ClusterNode,
-  session: Greeting,
+  session: Introduction,
   wanted: ReadonlySet<string>,
 ): Promise<string[]> {
   const left = new Set(wanted);
@@ -69,7 +68,7 @@ async function takeAll(
     const packet = await wire.next(20_000);
     if (packet.type === 'disconnect') {
       wire = await node.open();
-      expect((await greet(wire, session)).sessionPresent).toBe(true);
+      expect((await wire.connect(session)).sessionPresent).toBe(true);
     }
     const { packetId } = packet as { packetId: number };
     const answer = (type: 'puback' | 'pubrec' | 'pubcomp'): Packet => ({
@@ -98,11 +97,11 @@ test.each([
   const [a, b] = cluster.nodes;
   const session = { clientId: 'subscriber', cleanStart: false, sessionExpirySeconds: 3600 };
   const subscriber = await b.connect(session);
-  await subscribe(subscriber, filter, qos);
+  await subscriber.subscribe(filter, qos);
   const publisher = await a.connect({ clientId: 'publisher' });
   const send = async (count: number, name: string): Promise<void> => {
     for (let number = 0; number < count; number++)
-      await publish(publisher, { topic: 'orders', payload: `${name} ${number}`, qos: 1 });
+      await publisher.publish({ topic: 'orders', payload: `${name} ${number}`, qos: 1 });
   };
   await send(10, 'kept');
   await takeAll(subscriber, b, session, new Set(['kept 9']));
@@ -113,9 +112,8 @@ test.each([
   await b.says('not ready: store unavailable');
   // It is not told that they are stored, and sends them again: they are the first to be written.
   const names = Array.from({ length: 200 }, (_, number) => `after ${number}`);
-  const sendAll = (wire: WireClient): void => {
-    for (const [number, payload] of names.entries())
-      sendPublish(wire, { topic: 'orders', payload, qos: 1 }, number + 1);
+  const sendAll = (wire: Conversation): void => {
+    for (const [number, payload] of names.entries()) wire.sendPublish({ topic: 'orders', payload, qos: 1 }, number + 1);
   };
   sendAll(publisher);
   await cluster.redis.restart();
@@ -139,17 +137,17 @@ test.each(['an older file', 'all it had'])(
     await using cluster = await Cluster.start({ nodes: 2, workers: 1, appendOnly: from === 'all it had' });
     const [a, b] = cluster.nodes;
     const durable = await a.connect({ clientId: 'durable', cleanStart: false, sessionExpirySeconds: 3600 });
-    await subscribe(durable, 'orders', 1);
+    await durable.subscribe('orders', 1);
     const remote = await b.connect({ clientId: 'remote' });
-    await subscribe(remote, 'orders', 1);
-    await subscribe(remote, 'live', 1);
+    await remote.subscribe('orders', 1);
+    await remote.subscribe('live', 1);
     const publisher = await a.connect({ clientId: 'publisher' });
     const control = await a.connect({ clientId: 'control' });
     if (from === 'an older file') await redisCall(cluster.redis.url, ['SAVE']);
     cluster.ways(b).nats.cut();
-    sendPublish(publisher, { topic: 'orders', payload: 'x', qos: 1 }, 1);
-    sendPublish(control, { topic: 'live', payload: 'y', qos: 1 }, 1);
-    expect(await receiveTexts(durable, 1)).toEqual(['x']); // it is in the log
+    publisher.sendPublish({ topic: 'orders', payload: 'x', qos: 1 }, 1);
+    control.sendPublish({ topic: 'live', payload: 'y', qos: 1 }, 1);
+    expect(await durable.receiveTexts(1)).toEqual(['x']); // it is in the log
     await cluster.redis.kill();
     await a.says('not ready: store unavailable');
     cluster.ways(b).nats.heal();

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { type RedisServer, redisCall, startRedis, startRedisCluster } from '@dunlin/testkit';
 import { expect, test } from 'vitest';
-import { publish, receiveTexts, sendConnect, subscribe } from '../workers/conversation.ts';
 import type { ClusterNode } from './cluster-node.ts';
 import { useNodes } from './nodes-at.ts';
 
@@ -54,36 +53,36 @@ async function keysLike(servers: readonly RedisServer[], name: string): Promise<
 async function story(a: ClusterNode, b: ClusterNode): Promise<void> {
   const publisher = await a.connect({ clientId: 'publisher', ...session });
   const reader = await b.connect({ clientId: 'reader', ...session });
-  await subscribe(reader, 'orders', 2);
+  await reader.subscribe('orders', 2);
   await reader.drop();
-  await publish(publisher, { topic: 'orders', payload: 'once', qos: 1 });
-  await publish(publisher, { topic: 'orders', payload: 'exactly once', qos: 2 });
-  await publish(publisher, { topic: 'state', payload: 'kept', qos: 1, retain: true });
+  await publisher.publish({ topic: 'orders', payload: 'once', qos: 1 });
+  await publisher.publish({ topic: 'orders', payload: 'exactly once', qos: 2 });
+  await publisher.publish({ topic: 'state', payload: 'kept', qos: 1, retain: true });
   const back = await a.connect({ clientId: 'reader', ...session });
-  expect(await receiveTexts(back, 2)).toEqual(['once', 'exactly once']);
-  await subscribe(back, 'state', 1);
-  expect(await receiveTexts(back, 1)).toEqual(['kept']);
-  await publish(publisher, { topic: 'state', payload: '', qos: 1, retain: true });
+  expect(await back.receiveTexts(2)).toEqual(['once', 'exactly once']);
+  await back.subscribe('state', 1);
+  expect(await back.receiveTexts(1)).toEqual(['kept']);
+  await publisher.publish({ topic: 'state', payload: '', qos: 1, retain: true });
   const taken = await b.connect({ clientId: 'reader', ...session });
   await back.expectPacket({ type: 'publish', topic: 'state' });
   await back.expectPacket({ type: 'disconnect', reasonCode: 0x8e });
-  expect(await receiveTexts(taken, 1)).toEqual(['']);
+  expect(await taken.receiveTexts(1)).toEqual(['']);
 
   const mortal = { topic: 'wills', payload: Buffer.from('gone'), qos: 1, retain: false, properties: {} } as const;
-  await subscribe(taken, 'wills', 1);
-  await subscribe(taken, 'later', 1);
+  await taken.subscribe('wills', 1);
+  await taken.subscribe('later', 1);
   await (await a.connect({ clientId: 'mortal', will: mortal })).drop();
-  expect(await receiveTexts(taken, 1)).toEqual(['gone']);
+  expect(await taken.receiveTexts(1)).toEqual(['gone']);
   const waits = { ...mortal, payload: Buffer.from('later'), properties: { willDelayInterval: 1 } };
   await (await a.connect({ clientId: 'waits', ...session, will: waits })).drop();
-  expect(await receiveTexts(taken, 1)).toEqual(['later']);
-  await publish(publisher, { topic: '$delayed/1/later', payload: 'delayed', qos: 1 });
-  expect(await receiveTexts(taken, 1)).toEqual(['delayed']);
+  expect(await taken.receiveTexts(1)).toEqual(['later']);
+  await publisher.publish({ topic: '$delayed/1/later', payload: 'delayed', qos: 1 });
+  expect(await taken.receiveTexts(1)).toEqual(['delayed']);
 
   const member = await b.connect({ clientId: 'member', ...session });
-  await subscribe(member, '$share/g/jobs', 1);
-  for (const payload of ['1', '2', '3']) await publish(publisher, { topic: 'jobs', payload, qos: 1 });
-  expect(await receiveTexts(member, 3)).toEqual(['1', '2', '3']);
+  await member.subscribe('$share/g/jobs', 1);
+  for (const payload of ['1', '2', '3']) await publisher.publish({ topic: 'jobs', payload, qos: 1 });
+  expect(await member.receiveTexts(3)).toEqual(['1', '2', '3']);
   // Sessions end: by a CONNECT with clean start, by their expiry.
   await member.drop();
   await (await a.connect({ clientId: 'member', cleanStart: true })).drop();
@@ -106,7 +105,7 @@ test('keys outside the pattern: the node says so and waits; a permission taken a
       await node.says('"msg":"ready"');
       await allow([redis], forServer, '-hset');
       const client = await node.open();
-      sendConnect(client, { clientId: 'c', ...session });
+      client.sendConnect({ clientId: 'c', ...session });
       await client.expectPacket({ type: 'connack', reasonCode: 0x88 });
       await node.says('it may not run hset on the keys dunlin:*');
       await node.says('not ready: store unavailable');

@@ -2,7 +2,6 @@
 import { mkdir, rmdir } from 'node:fs/promises';
 import { freePort, type RedisServer, redisCall } from '@dunlin/testkit';
 import { expect, test } from 'vitest';
-import { publish, receiveTexts, subscribe } from '../workers/conversation.ts';
 import { Cluster } from './cluster.ts';
 
 interface Refusal {
@@ -72,9 +71,9 @@ test.each(refusals)(
     const [node] = cluster.nodes;
     const { redis } = cluster;
     const leaver = await node.connect({ clientId: 'leaver', cleanStart: false, sessionExpirySeconds: 2 });
-    await subscribe(leaver, 'a', 1);
+    await leaver.subscribe('a', 1);
     const stayer = await node.connect({ clientId: 'stayer', cleanStart: false, sessionExpirySeconds: 3600 });
-    await subscribe(stayer, 'b', 1);
+    await stayer.subscribe('b', 1);
     const publisher = await node.connect({ clientId: 'publisher' });
     await begin(redis);
     await leaver.drop();
@@ -85,9 +84,9 @@ test.each(refusals)(
     await node.says(says);
     await expect.poll(async () => (await node.readiness()).reasons, { timeout: 10_000 }).toEqual(reasons);
     const ephemeral = await node.connect({ clientId: 'ephemeral' });
-    await subscribe(ephemeral, 'live', 1);
-    await publish(publisher, { topic: 'live', payload: 'x', qos: 1 });
-    expect(await receiveTexts(ephemeral, 1)).toEqual(['x']);
+    await ephemeral.subscribe('live', 1);
+    await publisher.publish({ topic: 'live', payload: 'x', qos: 1 });
+    expect(await ephemeral.receiveTexts(1)).toEqual(['x']);
 
     await end(redis);
     await node.says('ready again');
@@ -99,9 +98,9 @@ test.each(refusals)(
     const [, , owner, , until] = stored.split('\r\n');
     expect(owner).toBe('');
     expect(Math.abs(Number(until) - expiresAt)).toBeLessThan(60_000);
-    await publish(publisher, { topic: 'b', payload: 'kept', qos: 1 });
+    await publisher.publish({ topic: 'b', payload: 'kept', qos: 1 });
     const back = await node.connect({ clientId: 'stayer', cleanStart: false, sessionExpirySeconds: 3600 });
-    expect(await receiveTexts(back, 1)).toEqual(['kept']);
+    expect(await back.receiveTexts(1)).toEqual(['kept']);
   },
 );
 
@@ -138,9 +137,9 @@ test('too few replicas: nodes whose leases have run out go on, and one that dies
   const will = { topic: 'wills', payload: Buffer.from('gone'), qos: 1, retain: false, properties: {} } as const;
   await b.connect({ clientId: 'mortal', will });
   const watcher = await a.connect({ clientId: 'watcher' });
-  await subscribe(watcher, 'wills', 1);
+  await watcher.subscribe('wills', 1);
   const subscriber = await b.connect({ clientId: 'subscriber' });
-  await subscribe(subscriber, 'live', 1);
+  await subscriber.subscribe('live', 1);
   const publisher = await a.connect({ clientId: 'publisher' });
   const leases = () => redisCall(redis.url, ['KEYS', 'dunlin:{lease:*}:live']);
   expect(await leases()).toMatch(/^\*2\r\n/);
@@ -148,13 +147,13 @@ test('too few replicas: nodes whose leases have run out go on, and one that dies
   for (const node of [a, b]) await node.says('the lease could not be renewed');
   await expect.poll(leases, { timeout: 10_000 }).toBe('*0\r\n');
   // Each hears the other over NATS; messages between them are acknowledged.
-  await publish(publisher, { topic: 'live', payload: 'x', qos: 1 });
-  expect(await receiveTexts(subscriber, 1)).toEqual(['x']);
+  await publisher.publish({ topic: 'live', payload: 'x', qos: 1 });
+  expect(await subscriber.receiveTexts(1)).toEqual(['x']);
   await b.kill();
-  await publish(publisher, { topic: 'nobody', payload: 'x', qos: 1 });
+  await publisher.publish({ topic: 'nobody', payload: 'x', qos: 1 });
   await configure(redis, 'min-replicas-to-write', '0');
   await a.says('an endpoint is dead');
-  expect(await receiveTexts(watcher, 1)).toEqual(['gone']);
+  expect(await watcher.receiveTexts(1)).toEqual(['gone']);
   await expect.poll(leases, { timeout: 10_000 }).toMatch(/^\*1\r\n/);
   for (const node of [a, b]) {
     expect(node.lines('worker replaced')).toEqual([]);

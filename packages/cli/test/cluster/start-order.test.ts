@@ -1,7 +1,6 @@
 import { startNats, startRedis } from '@dunlin/testkit';
 import { expect, test } from 'vitest';
 import { Dunlin } from '../command.ts';
-import { publish, receiveTexts, subscribe } from '../workers/conversation.ts';
 import { Cluster } from './cluster.ts';
 
 test.each([
@@ -28,9 +27,9 @@ test.each([
   expect(node.process.log().filter((line) => String(line.msg).startsWith(message))).toHaveLength(1);
   expect(await node.readiness()).toEqual({ code: 200, reasons: [] });
   const client = await node.connect({ clientId: 'c', cleanStart: false, sessionExpirySeconds: 60 });
-  await subscribe(client, 'a', 1);
-  await publish(await node.connect({ clientId: 'p' }), { topic: 'a', payload: 'x', qos: 1 });
-  expect(await receiveTexts(client, 1)).toEqual(['x']);
+  await client.subscribe('a', 1);
+  await (await node.connect({ clientId: 'p' })).publish({ topic: 'a', payload: 'x', qos: 1 });
+  expect(await client.receiveTexts(1)).toEqual(['x']);
 });
 
 test.each(['redis', 'nats'] as const)('SIGTERM while it waits for %s ends it at once, as asked', async (what) => {

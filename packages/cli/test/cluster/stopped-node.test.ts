@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { greet, publish, receiveTexts, sendPublish, subscribe } from '../workers/conversation.ts';
 import { Cluster } from './cluster.ts';
 import { ClusterLoad, nothingWrong } from './cluster-load.ts';
 
@@ -14,21 +13,21 @@ describe.each([1, 2])('a node of %s workers is stopped (SIGTERM)', (workers) => 
     const [a, b] = cluster.nodes;
     const session = { clientId: 'mover', cleanStart: false, sessionExpirySeconds: 3600 };
     const mover = await a.connect(session);
-    await subscribe(mover, 'orders', 1);
+    await mover.subscribe('orders', 1);
     const ephemeral = await a.connect({ clientId: 'ephemeral' });
-    await subscribe(ephemeral, 'live', 1);
+    await ephemeral.subscribe('live', 1);
     const stopped = a.stop();
     await mover.expectPacket({ type: 'disconnect', reasonCode: serverShuttingDown });
     const next = await b.open();
-    expect(await greet(next, session)).toMatchObject({ sessionPresent: true });
+    expect(await next.connect(session)).toMatchObject({ sessionPresent: true });
     expect(await stopped).toBe(0);
     const publisher = await b.connect({ clientId: 'publisher' });
     const begun = performance.now();
-    await publish(publisher, { topic: 'live', payload: 'nobody', qos: 1 });
+    await publisher.publish({ topic: 'live', payload: 'nobody', qos: 1 });
     // Well below the silence after which a node is suspected.
     expect(performance.now() - begun).toBeLessThan(1000);
-    await publish(publisher, { topic: 'orders', payload: 'x', qos: 1 });
-    expect(await receiveTexts(next, 1)).toEqual(['x']);
+    await publisher.publish({ topic: 'orders', payload: 'x', qos: 1 });
+    expect(await next.receiveTexts(1)).toEqual(['x']);
   });
 
   test('without its store and NATS it ends in time, too', { timeout }, async () => {
@@ -37,10 +36,10 @@ describe.each([1, 2])('a node of %s workers is stopped (SIGTERM)', (workers) => 
     const [a] = cluster.nodes;
     const session = { cleanStart: false, sessionExpirySeconds: 3600 };
     const subscriber = await a.connect({ clientId: 'subscriber', ...session });
-    await subscribe(subscriber, 'orders', 1);
+    await subscriber.subscribe('orders', 1);
     cluster.ways(a).redis.freeze();
     cluster.ways(a).nats.freeze();
-    sendPublish(subscriber, { topic: 'orders', payload: 'never safe', qos: 1 }, 7);
+    subscriber.sendPublish({ topic: 'orders', payload: 'never safe', qos: 1 }, 7);
     const begun = performance.now();
     expect(await a.stop()).toBe(0);
     // Not acknowledged: its publisher knows.

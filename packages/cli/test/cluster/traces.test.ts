@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { PacketOf, WireClient } from '@dunlin/testkit';
+import { ackPacket, type Conversation, publishPacket } from '@dunlin/testkit';
 import { describe, expect, test } from 'vitest';
-import { receive, subscribe } from '../workers/conversation.ts';
 import { Cluster } from './cluster.ts';
 import { type CollectedSpan, SpanCollector } from './span-collector.ts';
 
@@ -22,16 +21,11 @@ function newTrace(): { traceId: string; userProperties: [string, string][] } {
   };
 }
 
-async function publishTraced(wire: WireClient, qos: 1 | 2, userProperties: [string, string][]): Promise<void> {
-  const packet: PacketOf<'publish'> = {
-    ...{ type: 'publish', dup: false, topic: 'orders/7', qos, retain: false, packetId: qos },
-    properties: { userProperties },
-    payload: Buffer.from('hello'),
-  };
-  wire.send(packet);
+async function publishTraced(wire: Conversation, qos: 1 | 2, userProperties: [string, string][]): Promise<void> {
+  wire.send(publishPacket({ topic: 'orders/7', payload: 'hello', qos, packetId: qos, properties: { userProperties } }));
   await wire.expect(qos === 1 ? 'puback' : 'pubrec', 15_000);
   if (qos === 1) return;
-  wire.send({ type: 'pubrel', packetId: qos, reasonCode: 0, properties: null });
+  wire.send(ackPacket('pubrel', qos));
   await wire.expect('pubcomp', 15_000);
 }
 
@@ -60,20 +54,20 @@ describe('a publish on node a', () => {
     const [a, b] = cluster.nodes;
     const session = { clientId: 'durable', cleanStart: false, sessionExpirySeconds: 3600 };
     const durable = await a.connect(session);
-    await subscribe(durable, 'orders/#', 2);
+    await durable.subscribe('orders/#', 2);
     await durable.drop();
     const live = await b.connect({ clientId: 'live' });
-    await subscribe(live, 'orders/+', 2);
+    await live.subscribe('orders/+', 2);
     const publisher = await a.connect({ clientId: 'publisher' });
     for (const qos of [1, 2] as const) {
       const { traceId, userProperties } = newTrace();
       await publishTraced(publisher, qos, userProperties);
-      const [message] = await receive(live, (received) => received.length === 1);
+      const [message] = await live.receive((received) => received.length === 1);
       expect(message.properties).toEqual({ userProperties });
       const early = await collector.trace(traceId, 2);
       expect(tree(early, parentSpanId)).toEqual(['publish at a publisher', '  deliver at b live']);
       const back = await b.connect(session);
-      const [late] = await receive(back, (received) => received.length === 1);
+      const [late] = await back.receive((received) => received.length === 1);
       expect(late.properties).toEqual({ userProperties });
       await back.drop();
       const whole = await collector.trace(traceId, 3);
@@ -111,9 +105,9 @@ describe('a publish on node a', () => {
     });
     const [a, b] = cluster.nodes;
     const subscriber = await b.connect({ clientId: 'subscriber' });
-    await subscribe(subscriber, 'orders/#', 1);
+    await subscriber.subscribe('orders/#', 1);
     await publishTraced(await a.connect({ clientId: 'publisher' }), 1, []);
-    const [message] = await receive(subscriber, (received) => received.length === 1);
+    const [message] = await subscriber.receive((received) => received.length === 1);
     const [[name, context]] = message.properties.userProperties ?? [];
     expect(name).toBe('traceparent');
     const [, traceId, spanId] = context.split('-');

@@ -1,5 +1,5 @@
 import type { Packet, ProtocolVersion } from '@dunlin/protocol';
-import { DeadlineError, WireClient } from '@dunlin/testkit';
+import { connectPacket, DeadlineError, WireClient } from '@dunlin/testkit';
 
 /** Sessions that never expire (MQTT 5). */
 const neverExpires = 0xffffffff;
@@ -104,16 +104,7 @@ export abstract class DurableClient {
 
   #connect(): Packet {
     const { version } = this.crew;
-    return {
-      type: 'connect',
-      version,
-      cleanStart: false,
-      keepAliveSeconds: 0,
-      clientId: this.clientId,
-      will: null,
-      userName: null,
-      password: null,
-      properties: version === 5 ? { sessionExpiryInterval: neverExpires } : {},
-    };
+    const properties = version === 5 ? { sessionExpiryInterval: neverExpires } : {};
+    return connectPacket({ version, cleanStart: false, clientId: this.clientId, properties });
   }
 }

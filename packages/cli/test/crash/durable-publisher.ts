@@ -1,5 +1,5 @@
 import type { Packet } from '@dunlin/protocol';
-import type { WireClient } from '@dunlin/testkit';
+import { ackPacket, publishPacket, type WireClient } from '@dunlin/testkit';
 import { type Crew, DurableClient } from './durable-client.ts';
 
 /** Messages one publisher has under way at once. */
@@ -104,12 +104,11 @@ export class DurablePublisher extends DurableClient {
   }
 
   #sendPublish(wire: WireClient, packetId: number, { topic, sequence }: Sent, dup: boolean): void {
-    const payload = Buffer.from(`${this.clientId} ${sequence}`);
-    wire.send({ type: 'publish', dup, qos: this.qos, retain: false, topic, packetId, properties: {}, payload });
+    wire.send(publishPacket({ topic, payload: `${this.clientId} ${sequence}`, qos: this.qos, packetId, dup }));
   }
 
   #sendPubrel(wire: WireClient, packetId: number): void {
-    wire.send({ type: 'pubrel', packetId, reasonCode: 0, properties: null });
+    wire.send(ackPacket('pubrel', packetId));
   }
 
   #tellIfIdle(): void {

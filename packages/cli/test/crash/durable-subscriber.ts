@@ -1,5 +1,5 @@
 import type { Packet } from '@dunlin/protocol';
-import type { PacketOf, WireClient } from '@dunlin/testkit';
+import { ackPacket, type PacketOf, subscribePacket, type WireClient } from '@dunlin/testkit';
 import { type Crew, DurableClient } from './durable-client.ts';
 
 /**
@@ -38,9 +38,7 @@ export class DurableSubscriber extends DurableClient {
     this.#isPinging = false;
     if (!isPresent) this.#unreleased.clear();
     if (this.#isSubscribed) return;
-    const options = { qos: this.qos, noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
-    const subscriptions = this.filters.map((filter) => ({ filter, ...options }));
-    wire.send({ type: 'subscribe', packetId: 1, subscriptionIdentifier: 0, properties: {}, subscriptions });
+    wire.send(subscribePacket(this.filters.map((filter) => ({ filter, qos: this.qos }))));
   }
 
   protected override received(wire: WireClient, packet: Packet): void {
@@ -55,7 +53,7 @@ export class DurableSubscriber extends DurableClient {
         break;
       case 'pubrel':
         this.#unreleased.delete(packet.packetId);
-        this.#late.push({ type: 'pubcomp', packetId: packet.packetId, reasonCode: 0, properties: null });
+        this.#late.push(ackPacket('pubcomp', packet.packetId));
         this.#ping(wire);
         break;
       case 'pingresp':

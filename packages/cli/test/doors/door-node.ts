@@ -1,9 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { WireClient } from '@dunlin/testkit';
+import { connectPacket, WireClient } from '@dunlin/testkit';
 import { Dunlin } from '../command.ts';
-import { connectPacketOf } from './mqtt-packets.ts';
 
 /** A broker with the listeners of a test. Each is on a port that the system picks. */
 export class DoorNode {
@@ -40,7 +39,7 @@ export class DoorNode {
   /** A client of a listener that was accepted. */
   async connect(index: number, clientId = ''): Promise<WireClient> {
     const client = await WireClient.open(this.url(index), 4);
-    client.send(connectPacketOf(clientId));
+    client.send(connectPacket({ version: 4, clientId }));
     await client.expectPacket({ type: 'connack', reasonCode: 0 });
     return client;
   }

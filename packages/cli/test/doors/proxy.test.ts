@@ -4,6 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { encodePacket } from '@dunlin/protocol';
 import {
+  connectPacket,
   type HaproxyProcess,
   type IssuedCertificate,
   startHaproxy,
@@ -13,10 +14,9 @@ import {
 } from '@dunlin/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { DoorNode } from './door-node.ts';
-import { connectPacketOf } from './mqtt-packets.ts';
 import { fateOf } from './tls-client.ts';
 
-const connectBytes = encodePacket(connectPacketOf('someone'), 4);
+const connectBytes = encodePacket(connectPacket({ version: 4, clientId: 'someone' }), 4);
 const headerBytes = Buffer.from('PROXY TCP4 203.0.113.7 192.0.2.1 51034 1883\r\n');
 const behindProxy = { proxy: 'required', trustedProxies: ['127.0.0.1'] };
 const debug = ['--log-level', 'debug'];
@@ -92,7 +92,7 @@ describe('HAProxy', () => {
     const door = await start([{ url: 'tls://127.0.0.1:0', ...server, ...behindProxy }]);
     const { port } = await balance(door, 'send-proxy-v2');
     const client = await WireClient.open(`mqtts://127.0.0.1:${port}`, 4);
-    client.send(connectPacketOf('behind'));
+    client.send(connectPacket({ version: 4, clientId: 'behind' }));
     await client.expect('connack');
     const address = await addressOfWrongdoer(door, client);
     expect(address).toMatch(/^127\.0\.0\.1:\d+$/);
@@ -103,7 +103,7 @@ describe('HAProxy', () => {
     const door = await start([{ url: `${scheme}://127.0.0.1:0/mqtt`, ...tls, ...behindProxy }]);
     const { port } = await balance(door, 'send-proxy');
     const client = await WireClient.open(`${scheme}://127.0.0.1:${port}/mqtt`, 4);
-    client.send(connectPacketOf('behind'));
+    client.send(connectPacket({ version: 4, clientId: 'behind' }));
     await client.expect('connack');
     await client.drop();
   });

@@ -1,10 +1,9 @@
 /** What a client and a TLS listener agree on before the first MQTT byte: ciphers, and the protocol by its name (ALPN). */
 import type { TLSSocket } from 'node:tls';
 import { encodePacket } from '@dunlin/protocol';
-import { TestAuthority } from '@dunlin/testkit';
+import { connectPacket, TestAuthority } from '@dunlin/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DoorNode } from './door-node.ts';
-import { connectPacketOf } from './mqtt-packets.ts';
 import { fateOf, openTls } from './tls-client.ts';
 
 let authority: TestAuthority;
@@ -74,7 +73,7 @@ describe('the name of the protocol (ALPN)', () => {
   });
 
   test('who asks for nothing, or for a name of its own, is served as well', async () => {
-    const hello = encodePacket(connectPacketOf('someone'), 4);
+    const hello = encodePacket(connectPacket({ version: 4, clientId: 'someone' }), 4);
     expect(await agreed(0, [])).toBe(false);
     expect(await fateOf(door.port(0), {}, hello)).toBe('accepted');
     expect(await fateOf(door.port(0), { ALPNProtocols: ['x-amzn-mqtt-ca'] }, hello)).toBe('accepted');

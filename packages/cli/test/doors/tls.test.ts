@@ -4,14 +4,23 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { encodePacket } from '@dunlin/protocol';
-import { type IssuedCertificate, MosquittoSub, mosquittoPub, TestAuthority, withDeadline } from '@dunlin/testkit';
+import {
+  ackPacket,
+  connectPacket,
+  type IssuedCertificate,
+  MosquittoSub,
+  mosquittoPub,
+  publishPacket,
+  subscribePacket,
+  TestAuthority,
+  withDeadline,
+} from '@dunlin/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { run } from '../command.ts';
 import { DoorNode } from './door-node.ts';
-import { connectPacketOf, publishPacketOf, subscribePacketOf } from './mqtt-packets.ts';
 import { fateOf, openTls, shownCertificate } from './tls-client.ts';
 
-const connectBytes = encodePacket(connectPacketOf('someone'), 4);
+const connectBytes = encodePacket(connectPacket({ version: 4, clientId: 'someone' }), 4);
 const url = 'tls://127.0.0.1:0';
 
 let authority: TestAuthority;
@@ -55,18 +64,18 @@ test('mosquitto_pub and mosquitto_sub, who check the certificate', async () => {
 test('messages of every size arrive whole, also where many bytes wait', async () => {
   const door = await start([{ url, ...server }]);
   const [one, two] = [await door.connect(0, 'one'), await door.connect(0, 'two')];
-  one.send(subscribePacketOf('size/#'));
+  one.send(subscribePacket({ filter: 'size/#', qos: 1 }));
   await one.expect('suback');
   const sizes = [0, 1, 100, 16_000, 16_384, 70_000, 900_000, 900_000];
   for (const [index, size] of sizes.entries()) {
     const payload = Buffer.alloc(size, `${index}`);
-    two.send(publishPacketOf(`size/${index}`, payload));
+    two.send(publishPacket({ topic: `size/${index}`, payload, qos: 1 }));
     await two.expect('puback');
   }
   for (const [index, size] of sizes.entries()) {
     const message = await one.expectPacket({ type: 'publish', topic: `size/${index}` });
     expect(Buffer.compare(message.payload, Buffer.alloc(size, `${index}`))).toBe(0);
-    one.send({ type: 'puback', packetId: message.packetId, reasonCode: 0, properties: {} });
+    one.send(ackPacket('puback', message.packetId));
   }
 });
 

@@ -4,8 +4,11 @@ import { type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { encodePacket } from '@dunlin/protocol';
 import {
+  connectPacket,
   hex,
   type IssuedCertificate,
+  publishPacket,
+  subscribePacket,
   TestAuthority,
   WebSocketClient,
   webSocketOpcode,
@@ -15,12 +18,11 @@ import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createWebSocketStream, WebSocket } from 'ws';
 import { DoorNode } from './door-node.ts';
-import { connectPacketOf, publishPacketOf, subscribePacketOf } from './mqtt-packets.ts';
 
 // Under the conditions of these tests MQTT.js, which is CommonJS, gets the ES module of `ws`, whose class has no function of its own for this.
 Object.assign(WebSocket, { createWebSocketStream });
 
-const connectBytes = encodePacket(connectPacketOf('someone'), 4);
+const connectBytes = encodePacket(connectPacket({ version: 4, clientId: 'someone' }), 4);
 const pingreq = hex('c0 00');
 const { binary, continuation, text, ping } = webSocketOpcode;
 
@@ -114,9 +116,9 @@ describe('frames', () => {
     const client = await WebSocketClient.open(door.url(0));
     for (const byte of connectBytes) client.sendFrame(binary, Buffer.from([byte]));
     expect((await client.nextPacket()).firstByte).toBe(0x20);
-    client.sendFrame(binary, encodePacket(subscribePacketOf('split'), 4));
+    client.sendFrame(binary, encodePacket(subscribePacket({ filter: 'split', qos: 1 }), 4));
     expect((await client.nextPacket()).firstByte).toBe(0x90);
-    const publish = encodePacket(publishPacketOf('split', Buffer.from('payload')), 4);
+    const publish = encodePacket(publishPacket({ topic: 'split', payload: 'payload', qos: 1 }), 4);
     // Two and a half packets in one frame; the rest in a message of several frames, a ping between them.
     client.sendFrame(binary, Buffer.concat([pingreq, publish, publish.subarray(0, 5)]));
     client.sendFrame(binary, publish.subarray(5, 6), false);
@@ -192,11 +194,11 @@ describe('frames', () => {
   test('a will is published when the WebSocket is lost', async () => {
     const door = await start(['ws://127.0.0.1:0/mqtt']);
     const watcher = await connected(door.url(0));
-    watcher.sendFrame(binary, encodePacket(subscribePacketOf('will'), 4));
+    watcher.sendFrame(binary, encodePacket(subscribePacket({ filter: 'will', qos: 1 }), 4));
     await watcher.nextPacket();
     const lost = await WebSocketClient.open(door.url(0));
     const will = { topic: 'will', payload: Buffer.from('lost'), qos: 0, retain: false, properties: {} } as const;
-    lost.sendFrame(binary, encodePacket({ ...connectPacketOf('lost'), will }, 4));
+    lost.sendFrame(binary, encodePacket({ ...connectPacket({ version: 4, clientId: 'lost' }), will }, 4));
     await lost.nextPacket();
     lost.drop();
     expect(String((await watcher.nextPacket()).body)).toContain('lost');

@@ -2,12 +2,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { WireClient, withDeadline } from '@dunlin/testkit';
+import { Conversation, withDeadline } from '@dunlin/testkit';
 import { connect, type IDisconnectPacket, type MqttClient } from 'mqtt';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Dunlin, startBroker } from '../command.ts';
 import { connected } from '../real-clients/mqtt-js-client.ts';
-import { greet, publish, receive, subscribe } from '../workers/conversation.ts';
 import { FloodingPublisher } from './flooding-publisher.ts';
 
 const serverShuttingDown = 0x8b;
@@ -18,7 +17,7 @@ const patienceMilliseconds = 20_000;
 let directory: string;
 let broker: Dunlin;
 let url: string;
-const wires: WireClient[] = [];
+const wires: Conversation[] = [];
 const clients: MqttClient[] = [];
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'dunlin-drain-'));
@@ -38,15 +37,15 @@ async function start(words: readonly string[], settings: Record<string, string |
   url = `mqtt://127.0.0.1:${started.port}`;
 }
 
-async function open(): Promise<WireClient> {
-  const wire = await WireClient.open(url, 5);
+async function open(): Promise<Conversation> {
+  const wire = await Conversation.open(url, 5);
   wires.push(wire);
   return wire;
 }
 
-async function meet(clientId: string): Promise<WireClient> {
+async function meet(clientId: string): Promise<Conversation> {
   const wire = await open();
-  await greet(wire, { clientId });
+  await wire.connect({ clientId });
   return wire;
 }
 
@@ -182,8 +181,8 @@ test('everything that was read is acknowledged before the connection is closed, 
   const session = { clientId: 'reader', cleanStart: false, sessionExpirySeconds: 3600 };
   await start(store);
   const reader = await open();
-  await greet(reader, session);
-  await subscribe(reader, 'flood/#', 1);
+  await reader.connect(session);
+  await reader.subscribe('flood/#', 1);
   reader.send({ type: 'disconnect', reasonCode: 0, properties: {} });
   await reader.expectClosed();
   const publishers = await Promise.all(
@@ -201,9 +200,9 @@ test('everything that was read is acknowledged before the connection is closed, 
   expect(await ended()).toBe(0);
   await start(store);
   const again = await open();
-  expect(await greet(again, session)).toMatchObject({ sessionPresent: true });
-  await publish(await meet('last'), { topic: 'flood/end', payload: 'end', qos: 1 });
-  const stored = await receive(again, (received) => received.at(-1)?.topic === 'flood/end');
+  expect(await again.connect(session)).toMatchObject({ sessionPresent: true });
+  await (await meet('last')).publish({ topic: 'flood/end', payload: 'end', qos: 1 });
+  const stored = await again.receive((received) => received.at(-1)?.topic === 'flood/end');
   for (const { topic, acknowledged } of publishers) {
     const arrived = stored.filter((message) => message.topic === topic).map(({ payload }) => Number(payload));
     expect(arrived).toEqual(acknowledged);

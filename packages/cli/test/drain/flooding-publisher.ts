@@ -1,5 +1,4 @@
-import type { WireClient } from '@dunlin/testkit';
-import { sendPublish } from '../workers/conversation.ts';
+import type { Conversation } from '@dunlin/testkit';
 
 /** Messages under way at once: enough that some always wait for the store. */
 const windowMessages = 200;
@@ -9,11 +8,11 @@ export class FloodingPublisher {
   readonly topic: string;
   /** Numbers of the messages that were acknowledged, in that order. */
   readonly acknowledged: number[] = [];
-  readonly #wire: WireClient;
+  readonly #wire: Conversation;
   #sent = 0;
   #came = Promise.withResolvers<void>();
 
-  constructor(wire: WireClient, topic: string) {
+  constructor(wire: Conversation, topic: string) {
     this.#wire = wire;
     this.topic = topic;
   }
@@ -40,7 +39,7 @@ export class FloodingPublisher {
 
   #publish(): void {
     const number = ++this.#sent;
-    sendPublish(this.#wire, { topic: this.topic, payload: String(number), qos: 1 }, packetIdOf(number));
+    this.#wire.sendPublish({ topic: this.topic, payload: String(number), qos: 1 }, packetIdOf(number));
   }
 }
 

@@ -6,10 +6,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SeededRandom, WireClient } from '@dunlin/testkit';
+import { Conversation, SeededRandom } from '@dunlin/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Dunlin, startBroker } from '../command.ts';
-import { greet } from '../workers/conversation.ts';
 import { RandomConversation } from './random-conversation.ts';
 
 const conversations = Number(process.env.CONVERSATIONS ?? 2000);
@@ -56,7 +55,7 @@ function converse(port: number, bytes: Buffer, resets: boolean): Promise<void> {
   });
 }
 
-async function ping(bystander: WireClient): Promise<void> {
+async function ping(bystander: Conversation): Promise<void> {
   bystander.send({ type: 'pingreq' });
   await bystander.expectPacket({ type: 'pingresp' });
 }
@@ -64,8 +63,8 @@ async function ping(bystander: WireClient): Promise<void> {
 async function run(broker: Dunlin, port: number, random: SeededRandom, count: number): Promise<void> {
   const bystanders = await Promise.all(
     Array.from({ length: bystandersEach }, async (_, at) => {
-      const wire = await WireClient.open(`mqtt://127.0.0.1:${port}`, 5);
-      await greet(wire, { clientId: `bystander-${at}` });
+      const wire = await Conversation.open(`mqtt://127.0.0.1:${port}`, 5);
+      await wire.connect({ clientId: `bystander-${at}` });
       return wire;
     }),
   );

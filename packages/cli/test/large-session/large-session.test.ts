@@ -3,12 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { WireClient } from '@dunlin/testkit';
+import { Conversation, subscribePacket } from '@dunlin/testkit';
 import { afterAll, describe, expect, test } from 'vitest';
 import { Bystander } from '../bystander/bystander.ts';
 import { Cluster } from '../cluster/cluster.ts';
 import { DoorNode } from '../doors/door-node.ts';
-import { greet, publish, receive } from '../workers/conversation.ts';
 
 const filterCount = 20_000;
 const filtersPerPacket = 500;
@@ -63,8 +62,8 @@ interface Measured {
  */
 async function conversation(urls: readonly string[], waitMax: number): Promise<void> {
   const at = (index: number): string => urls[index % urls.length];
-  let wire = await WireClient.open(at(0));
-  await greet(wire, durable);
+  let wire = await Conversation.open(at(0));
+  await wire.connect(durable);
   await subscribeAll(wire);
   const bystanders: Bystander[] = [];
   for (const url of urls) bystanders.push(await Bystander.at(url, `bystander of ${url}`));
@@ -72,19 +71,19 @@ async function conversation(urls: readonly string[], waitMax: number): Promise<v
   const resumes: Measured[] = [];
   for (let round = 0; round < roundsMax && !(isWithin(takeovers, waitMax) && isWithin(resumes, waitMax)); round++) {
     const before = wire;
-    wire = await WireClient.open(at(round + 1));
+    wire = await Conversation.open(at(round + 1));
     takeovers.push(await during(bystanders, () => greetPresent(wire)));
     await before.untilClosed();
     await expectInForce(wire, at(round));
     await wire.drop();
-    wire = await WireClient.open(at(round + 1));
+    wire = await Conversation.open(at(round + 1));
     resumes.push(await during(bystanders, () => greetPresent(wire)));
     await expectInForce(wire, at(round));
   }
   // Ended by a clean start, and gone with it.
-  const last = await WireClient.open(at(0));
-  const end = await during(bystanders, () => greet(last, { clientId: 'large' }));
-  await publish(last, { topic: filter(1), payload: 'to nobody', qos: 1 });
+  const last = await Conversation.open(at(0));
+  const end = await during(bystanders, () => last.connect({ clientId: 'large' }));
+  await last.publish({ topic: filter(1), payload: 'to nobody', qos: 1 });
   await last.expectNothing();
   for (const bystander of bystanders) await bystander.stop();
   await last.drop();
@@ -109,35 +108,33 @@ async function during(bystanders: readonly Bystander[], what: () => Promise<unkn
   return { milliseconds: Math.round(milliseconds), longest: Math.round(Math.max(...waits)) };
 }
 
-async function subscribeAll(wire: WireClient): Promise<void> {
+async function subscribeAll(wire: Conversation): Promise<void> {
   for (let from = 0; from < filterCount; from += filtersPerPacket) {
     const subscriptions = Array.from({ length: filtersPerPacket }, (_, i) => ({
       filter: filter(from + i),
       qos: 1 as const,
-      noLocal: false,
-      retainAsPublished: false,
       retainHandling: 2 as const,
     }));
-    wire.send({ type: 'subscribe', packetId: 1, subscriptionIdentifier: 0, subscriptions, properties: {} });
+    wire.send(subscribePacket(subscriptions));
     await wire.expect('suback', 15_000);
   }
 }
 
-async function greetPresent(wire: WireClient): Promise<void> {
-  const connack = await greet(wire, durable);
+async function greetPresent(wire: Conversation): Promise<void> {
+  const connack = await wire.connect(durable);
   expect(connack.sessionPresent).toBe(true);
 }
 
 /** With CONNACK all filters are in force, the first and the last of them, wherever a message comes from. */
-async function expectInForce(wire: WireClient, url: string): Promise<void> {
-  const publisher = await WireClient.open(url);
-  await greet(publisher, { clientId: 'publisher' });
+async function expectInForce(wire: Conversation, url: string): Promise<void> {
+  const publisher = await Conversation.open(url);
+  await publisher.connect({ clientId: 'publisher' });
   const payload = `message ${++published}`;
   const topics = [0, filterCount / 2, filterCount - 1].map(filter);
-  for (const topic of topics) await publish(publisher, { topic, payload, qos: 1 });
+  for (const topic of topics) await publisher.publish({ topic, payload, qos: 1 });
   // Those of an earlier connection may come again.
   const isNew = (message: { payload: Buffer }): boolean => message.payload.toString() === payload;
-  const messages = await receive(wire, (received) => received.filter(isNew).length === topics.length);
+  const messages = await wire.receive((received) => received.filter(isNew).length === topics.length);
   expect(
     messages
       .filter(isNew)

@@ -1,20 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { TestAuthority, WireClient } from '@dunlin/testkit';
+import { Conversation, disconnectPacket, TestAuthority } from '@dunlin/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Cluster } from '../cluster/cluster.ts';
 import { Dunlin, run } from '../command.ts';
-import { receiveTexts } from '../workers/conversation.ts';
-import {
-  connectOf,
-  disconnectPacket,
-  publishOf,
-  type Speaker,
-  sayAndLeave,
-  sayAndListen,
-  subscribeOf,
-} from './said-and-gone.ts';
+import { connectOf, publishOf, type Speaker, sayAndLeave, sayAndListen, subscribeOf } from './said-and-gone.ts';
 
 const speakers = 10;
 /** A password is remembered once it was checked: each of these is checked when its first client comes. */
@@ -78,10 +69,10 @@ const places: [string, () => Promise<Place>, string[]][] = [
 
 describe.each(places)('%s', (_, start, kinds) => {
   let place: Place;
-  let watcher: WireClient;
+  let watcher: Conversation;
   beforeAll(async () => {
     place = await start();
-    watcher = await WireClient.open(place.urls.tcp, 4);
+    watcher = await Conversation.open(place.urls.tcp, 4);
     const speaker = { url: place.urls.tcp, clientId: 'watcher', ...(place.hasUsers ? { userName: 'ann' } : {}) };
     watcher.send(connectOf(speaker), subscribeOf('said/#'));
     await watcher.expect('connack', 15_000);
@@ -112,11 +103,11 @@ describe.each(places)('%s', (_, start, kinds) => {
               const publish = publishOf(`said/${kind}`, clientId, qos);
               return say[way](
                 speakerOf(kind, clientId, index, clean),
-                ...(last === 'DISCONNECT' ? [publish, disconnectPacket] : [publish]),
+                ...(last === 'DISCONNECT' ? [publish, disconnectPacket()] : [publish]),
               );
             });
             await Promise.all(speaking);
-            expect((await receiveTexts(watcher, speakers)).sort()).toEqual(expected.sort());
+            expect((await watcher.receiveTexts(speakers)).sort()).toEqual(expected.sort());
           },
         );
       }
@@ -125,17 +116,17 @@ describe.each(places)('%s', (_, start, kinds) => {
     // A WebSocket's close frame is answered at once: its client may be back before what it sent has taken effect.
     if (kind === 'ws' || kind === 'wss') return;
     test.each(['DISCONNECT', 'nothing'])('CONNECT, SUBSCRIBE and %s: the subscription is there', async (end) => {
-      const last = end === 'DISCONNECT' ? [disconnectPacket] : [];
+      const last = end === 'DISCONNECT' ? [disconnectPacket()] : [];
       const names = Array.from({ length: speakers }, (_each, index) => `${kind}-subscriber-${end}-${index}`);
       const speakerAt = (index: number): Speaker => speakerOf(kind, names[index], index, false);
       await Promise.all(
         names.map((name, index) => sayAndListen(speakerAt(index), subscribeOf(`for/${name}`), ...last)),
       );
       for (const [index, name] of names.entries()) {
-        const wire = await WireClient.open(place.urls[kind], 4);
+        const wire = await Conversation.open(place.urls[kind], 4);
         wire.send(connectOf(speakerAt(index)), publishOf(`for/${name}`, name, 1));
         await wire.expectPacket({ type: 'connack', sessionPresent: true }, 15_000);
-        expect(await receiveTexts(wire, 1)).toEqual([name]);
+        expect(await wire.receiveTexts(1)).toEqual([name]);
         await wire.drop();
       }
     });

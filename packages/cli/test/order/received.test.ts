@@ -6,10 +6,17 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Packet, ProtocolVersion } from '@dunlin/protocol';
-import { TestAuthority, WireClient } from '@dunlin/testkit';
+import {
+  ackPacket,
+  Conversation,
+  connectPacket,
+  disconnectPacket,
+  publishPacket,
+  subscribePacket,
+  TestAuthority,
+} from '@dunlin/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Dunlin, run, startBroker } from '../command.ts';
-import { greet, publish, receiveTexts, subscribe } from '../workers/conversation.ts';
 import { sayAndGo, together } from './one-shot.ts';
 
 const count = 20;
@@ -57,26 +64,14 @@ interface Sign {
 
 function hello(version: ProtocolVersion, clientId: string, cleanStart: boolean, sign: Sign | null = null): Packet {
   const properties = version === 5 && !cleanStart ? { sessionExpiryInterval: 3600 } : {};
-  const { userName, password } = sign ?? { userName: null, password: null };
-  return {
-    type: 'connect',
-    version,
-    cleanStart,
-    keepAliveSeconds: 60,
-    clientId,
-    will: null,
-    userName,
-    password,
-    properties,
-  };
+  return connectPacket({ version, cleanStart, keepAliveSeconds: 60, clientId, ...sign, properties });
 }
 
 function message(topic: string, payload: string, qos: 0 | 1 | 2): Packet {
-  const base = { type: 'publish', dup: false, retain: false, properties: {} } as const;
-  return { ...base, qos, topic, packetId: qos === 0 ? 0 : 7, payload: Buffer.from(payload) };
+  return publishPacket({ topic, payload, qos, packetId: qos === 0 ? 0 : 7 });
 }
 
-const goodbye: Packet = { type: 'disconnect', reasonCode: 0, properties: {} };
+const goodbye = disconnectPacket();
 
 /** Twenty clients say everything at once, three of four versions and all QoS among them; each message arrives. */
 async function allArrive(
@@ -85,11 +80,11 @@ async function allArrive(
   cleanStart: boolean,
   sign: (at: number) => Sign | null = () => null,
 ) {
-  const watcher = await WireClient.open(watched, 5);
+  const watcher = await Conversation.open(watched, 5);
   const first = sign(0);
   watcher.send(hello(5, 'watcher', true, first));
   await watcher.expectPacket({ type: 'connack', reasonCode: 0 });
-  await subscribe(watcher, 'shot/#', 1);
+  await watcher.subscribe('shot/#', 1);
   await Promise.all(
     Array.from({ length: count }, (_, at) => {
       const version = ([3, 4, 5] as const)[at % 3];
@@ -105,7 +100,7 @@ async function allArrive(
   while (texts.length < count) {
     const packet = await watcher.expectPacket({ type: 'publish' }, 10_000);
     texts.push(packet.payload.toString());
-    if (packet.qos === 1) watcher.send({ type: 'puback', packetId: packet.packetId, reasonCode: 0, properties: null });
+    if (packet.qos === 1) watcher.send(ackPacket('puback', packet.packetId));
   }
   expect(texts.sort()).toEqual(Array.from({ length: count }, (_, at) => String(at)).sort());
   await watcher.drop();
@@ -160,19 +155,14 @@ describe.each([
   ['LMDB, 1 worker', ['--workers', '1', '--store', 'lmdb']],
   ['LMDB, 2 workers', ['--workers', '2', '--store', 'lmdb']],
 ])('SUBSCRIBE and what comes right behind it: %s', (_title, words) => {
-  const filter = (text: string) =>
-    ({ filter: text, qos: 1, noLocal: false, retainAsPublished: false, retainHandling: 0 }) as const;
-  const ask = (packetId: number, text: string): Packet => ({
-    ...{ type: 'subscribe', packetId, subscriptionIdentifier: 0, properties: {} },
-    subscriptions: [filter(text)],
-  });
+  const ask = (packetId: number, text: string): Packet => subscribePacket({ filter: text, qos: 1 }, packetId);
 
   test('a client gets its own message, PINGRESP comes after SUBACK, UNSUBACK before the next message is gone', async () => {
     const urlOf = await start(words);
     for (const kept of [true, false]) {
       for (let round = 0; round < 10; round++) {
-        const wire = await WireClient.open(urlOf('tcp'), 5);
-        await greet(wire, {
+        const wire = await Conversation.open(urlOf('tcp'), 5);
+        await wire.connect({
           clientId: `own-${round}`,
           ...(kept ? { cleanStart: false, sessionExpirySeconds: 60 } : {}),
         });
@@ -210,15 +200,15 @@ describe.each([
         ),
       ),
     );
-    const publisher = await WireClient.open(urlOf('tcp'), 5);
-    await greet(publisher, { clientId: 'publisher' });
+    const publisher = await Conversation.open(urlOf('tcp'), 5);
+    await publisher.connect({ clientId: 'publisher' });
     for (const name of names) {
       // Its session is claimed here behind everything that it has said: once back, it knows its subscription.
-      const wire = await WireClient.open(urlOf('tcp'), 5);
-      const { sessionPresent } = await greet(wire, { clientId: name, cleanStart: false, sessionExpirySeconds: 60 });
+      const wire = await Conversation.open(urlOf('tcp'), 5);
+      const { sessionPresent } = await wire.connect({ clientId: name, cleanStart: false, sessionExpirySeconds: 60 });
       expect([name, sessionPresent]).toEqual([name, true]);
-      await publish(publisher, { topic: `left/${name}`, payload: name, qos: 1 });
-      expect(await receiveTexts(wire, 1)).toEqual([name]);
+      await publisher.publish({ topic: `left/${name}`, payload: name, qos: 1 });
+      expect(await wire.receiveTexts(1)).toEqual([name]);
       await wire.drop();
     }
     await publisher.drop();
@@ -228,18 +218,11 @@ describe.each([
 /** 14,000 packets with one filter each: before, 2.3 ms each, half a minute. */
 test('SUBSCRIBE packets that are there travel to the store together', async () => {
   const urlOf = await start(['--workers', '1', '--store', 'lmdb']);
-  const wire = await WireClient.open(urlOf('tcp'), 5);
-  await greet(wire, { clientId: 'many', cleanStart: false, sessionExpirySeconds: 60 });
+  const wire = await Conversation.open(urlOf('tcp'), 5);
+  await wire.connect({ clientId: 'many', cleanStart: false, sessionExpirySeconds: 60 });
   const filters = Array.from({ length: 14_000 }, (_, at) => `many/${at}`);
   const begun = performance.now();
-  wire.send(
-    ...filters.map(
-      (filter, at): Packet => ({
-        ...{ type: 'subscribe', packetId: at + 1, subscriptionIdentifier: 0, properties: {} },
-        subscriptions: [{ filter, qos: 1, noLocal: false, retainAsPublished: false, retainHandling: 0 }],
-      }),
-    ),
-  );
+  wire.send(...filters.map((filter, at) => subscribePacket({ filter, qos: 1 }, at + 1)));
   for (let at = 0; at < filters.length; at++) {
     const { packetId, reasonCodes } = await wire.expectPacket({ type: 'suback' });
     if (packetId !== at + 1 || reasonCodes[0] !== 1) expect([packetId, reasonCodes]).toEqual([at + 1, [1]]);

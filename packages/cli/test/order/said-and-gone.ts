@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { encodePacket, type Packet } from '@dunlin/protocol';
-import { type PacketOf, WireClient } from '@dunlin/testkit';
+import { connectPacket, type PacketOf, publishPacket, subscribePacket, WireClient } from '@dunlin/testkit';
 
 export interface Speaker {
   readonly url: string;
@@ -12,30 +12,17 @@ export interface Speaker {
 
 /** Of MQTT 3.1.1, as most devices speak. */
 export function connectOf({ clientId, cleanStart = true, userName }: Speaker): PacketOf<'connect'> {
-  return {
-    type: 'connect',
-    version: 4,
-    clientId,
-    cleanStart,
-    keepAliveSeconds: 0,
-    will: null,
-    userName: userName ?? null,
-    password: userName === undefined ? null : Buffer.from(`of ${userName}`),
-    properties: {},
-  };
+  const signIn = userName === undefined ? {} : { userName, password: `of ${userName}` };
+  return connectPacket({ version: 4, clientId, cleanStart, ...signIn });
 }
 
 export function publishOf(topic: string, payload: string, qos: 0 | 1 | 2): PacketOf<'publish'> {
-  const fields = { dup: false, retain: false, topic, qos, packetId: qos === 0 ? 0 : 7, properties: {} };
-  return { type: 'publish', ...fields, payload: Buffer.from(payload) };
+  return publishPacket({ topic, payload, qos, packetId: qos === 0 ? 0 : 7 });
 }
 
 export function subscribeOf(filter: string, qos: 0 | 1 | 2 = 1, packetId = 1): PacketOf<'subscribe'> {
-  const subscription = { filter, qos, noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
-  return { type: 'subscribe', packetId, subscriptionIdentifier: 0, properties: {}, subscriptions: [subscription] };
+  return subscribePacket({ filter, qos }, packetId);
 }
-
-export const disconnectPacket: PacketOf<'disconnect'> = { type: 'disconnect', reasonCode: 0, properties: {} };
 
 /** Says all in one write with the end of the stream behind it, and reads what comes until the broker closes too. */
 export async function sayAndListen(speaker: Speaker, ...packets: Packet[]): Promise<void> {

@@ -2,8 +2,16 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Packet } from '@dunlin/protocol';
-import { type BrokerProcess, startDunlin, startMosquitto, WireClient } from '@dunlin/testkit';
+import {
+  ackPacket,
+  type BrokerProcess,
+  connectPacket,
+  publishPacket,
+  startDunlin,
+  startMosquitto,
+  subscribePacket,
+  WireClient,
+} from '@dunlin/testkit';
 import { describe, expect, onTestFailed, onTestFinished, test } from 'vitest';
 
 const state = '$SYS/broker/connection/home.bridge/state';
@@ -60,17 +68,7 @@ async function client(url: string, clientId: string, expirySeconds = 0): Promise
   const wire = await WireClient.open(url, 5);
   onTestFinished(() => wire.drop());
   const properties = expirySeconds > 0 ? { sessionExpiryInterval: expirySeconds } : {};
-  wire.send({
-    type: 'connect',
-    version: 5,
-    cleanStart: false,
-    keepAliveSeconds: 0,
-    clientId,
-    will: null,
-    userName: null,
-    password: null,
-    properties,
-  });
+  wire.send(connectPacket({ cleanStart: false, clientId, properties }));
   await wire.expectPacket({ type: 'connack', reasonCode: 0 });
   return wire;
 }
@@ -78,9 +76,7 @@ async function client(url: string, clientId: string, expirySeconds = 0): Promise
 /** Subscribed as published: RETAIN tells live retained messages from others. */
 async function watching(url: string, clientId: string, filters: string[], expirySeconds = 0): Promise<WireClient> {
   const wire = await client(url, clientId, expirySeconds);
-  const options = { qos: 2, noLocal: false, retainAsPublished: true, retainHandling: 0 } as const;
-  const subscriptions = filters.map((filter) => ({ filter, ...options }));
-  wire.send({ type: 'subscribe', packetId: 1, subscriptionIdentifier: 0, subscriptions, properties: {} });
+  wire.send(subscribePacket(filters.map((filter) => ({ filter, qos: 2, retainAsPublished: true }))));
   await wire.expectAmong('suback');
   return wire;
 }
@@ -95,12 +91,11 @@ interface Shown {
 /** The next message, through its handshake. */
 async function take(wire: WireClient): Promise<Shown> {
   const { topic, payload, qos, retain, packetId } = await wire.expectAmong('publish');
-  const done = (type: 'puback' | 'pubrec' | 'pubcomp'): Packet => ({ type, packetId, reasonCode: 0, properties: {} });
-  if (qos === 1) wire.send(done('puback'));
+  if (qos === 1) wire.send(ackPacket('puback', packetId));
   if (qos === 2) {
-    wire.send(done('pubrec'));
+    wire.send(ackPacket('pubrec', packetId));
     await wire.expectAmong('pubrel');
-    wire.send(done('pubcomp'));
+    wire.send(ackPacket('pubcomp', packetId));
   }
   return { topic, payload: payload.toString(), qos, retain };
 }
@@ -115,12 +110,11 @@ async function takeUntil(wire: WireClient, payload: string): Promise<Shown[]> {
 /** Published and acknowledged. */
 async function give(wire: WireClient, { topic, payload, qos, retain }: Shown): Promise<void> {
   const packetId = qos > 0 ? 1 : 0;
-  const whole = { topic, payload: Buffer.from(payload), qos: qos as 0 | 1 | 2, retain };
-  wire.send({ type: 'publish', dup: false, packetId, properties: {}, ...whole });
+  wire.send(publishPacket({ topic, payload, qos: qos as 0 | 1 | 2, retain, packetId }));
   if (qos === 1) await wire.expectAmong('puback');
   if (qos < 2) return;
   await wire.expectAmong('pubrec');
-  wire.send({ type: 'pubrel', packetId, reasonCode: 0, properties: {} });
+  wire.send(ackPacket('pubrel', packetId));
   await wire.expectAmong('pubcomp');
 }
 

@@ -3,11 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { WireClient } from '@dunlin/testkit';
+import { Conversation, publishPacket, subscribePacket } from '@dunlin/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Bystander } from '../bystander/bystander.ts';
 import { DoorNode } from '../doors/door-node.ts';
-import { greet, publish } from '../workers/conversation.ts';
 
 const messages = 60_000;
 /** Retained behind all others. */
@@ -54,18 +53,11 @@ describe.each(stores)('%s', (_name, words) => {
 /** Returns how long others wait for their answers, at worst but for one of a hundred. */
 async function walk(url: string, filter: string, count: number): Promise<number> {
   const bystander = await Bystander.at(url, 'bystander');
-  const subscriber = await WireClient.open(url);
-  await greet(subscriber, { clientId: 'subscriber' });
+  const subscriber = await Conversation.open(url);
+  await subscriber.connect({ clientId: 'subscriber' });
   const began = performance.now();
   // One filter after the other: what the second finds comes when the first has been through.
-  const subscriptions = [filter, last].map((each) => ({
-    filter: each,
-    qos: 0 as const,
-    noLocal: false,
-    retainAsPublished: false,
-    retainHandling: 0 as const,
-  }));
-  subscriber.send({ type: 'subscribe', packetId: 1, subscriptionIdentifier: 0, subscriptions, properties: {} });
+  subscriber.send(subscribePacket([{ filter }, { filter: last }]));
   await subscriber.expect('suback', answerMilliseconds);
   const suback = performance.now() - began;
   for (let i = 0; i < count; i++) await subscriber.expect('publish');
@@ -78,16 +70,15 @@ async function walk(url: string, filter: string, count: number): Promise<number>
 }
 
 async function retainAll(url: string): Promise<void> {
-  const publisher = await WireClient.open(url);
-  await greet(publisher, { clientId: 'publisher' });
+  const publisher = await Conversation.open(url);
+  await publisher.connect({ clientId: 'publisher' });
   for (let i = 0; i < messages; i++) {
     const topic = `fleet-${i % 50}/device-${i}/state`;
     const packetId = (i % publishesAtOnce) + 1;
-    const payload = Buffer.from(`state of ${i}`);
-    publisher.send({ type: 'publish', dup: false, retain: true, topic, qos: 1, packetId, payload, properties: {} });
+    publisher.send(publishPacket({ topic, payload: `state of ${i}`, qos: 1, packetId, retain: true }));
     if (packetId === publishesAtOnce)
       for (let answers = 0; answers < publishesAtOnce; answers++) await publisher.expect('puback');
   }
-  await publish(publisher, { topic: last, payload: 'the last one', qos: 1, retain: true });
+  await publisher.publish({ topic: last, payload: 'the last one', qos: 1, retain: true });
   await publisher.drop();
 }

@@ -2,10 +2,16 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type RedisServer, startRedis, TestAuthority, WireClient } from '@dunlin/testkit';
+import {
+  Conversation,
+  publishPacket,
+  type RedisServer,
+  startRedis,
+  subscribePacket,
+  TestAuthority,
+} from '@dunlin/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DoorNode } from '../doors/door-node.ts';
-import { greet } from '../workers/conversation.ts';
 
 /** More than the sockets of loopback take in at once, and many times what the broker has on its way to a client. */
 const messagesPerFilter = 500;
@@ -57,8 +63,8 @@ describe.each(Object.keys(stores))('%s', (store) => {
     test('all of it comes to a client that reads in small pieces', async () => {
       const client = await subscriber(node, door, (wire) => wire.pauseReading());
       // The broker has come to where it waits for the socket.
-      const other = await WireClient.open(node.url(0));
-      await greet(other, { clientId: 'other' });
+      const other = await Conversation.open(node.url(0));
+      await other.connect({ clientId: 'other' });
       for (let i = 0; i < 50; i++) await other.expectNothing();
       expect(await topicsUntilAll(client, true)).toEqual(allTopics);
       await Promise.all([client.drop(), other.drop()]);
@@ -71,12 +77,12 @@ const allTopics = filters
   .sort();
 
 async function retainAll(node: DoorNode): Promise<void> {
-  const publisher = await WireClient.open(node.url(0));
-  await greet(publisher, { clientId: 'publisher' });
+  const publisher = await Conversation.open(node.url(0));
+  await publisher.connect({ clientId: 'publisher' });
   let packetId = 0;
   for (const topic of allTopics) {
     packetId++;
-    publisher.send({ type: 'publish', dup: false, retain: true, topic, qos: 1, packetId, payload, properties: {} });
+    publisher.send(publishPacket({ topic, payload, qos: 1, packetId, retain: true }));
     if (packetId % 50 === 0) for (let i = 0; i < 50; i++) await publisher.expect('puback');
   }
   await publisher.drop();
@@ -85,24 +91,17 @@ async function retainAll(node: DoorNode): Promise<void> {
 async function subscriber(
   node: DoorNode,
   door: number,
-  before: (wire: WireClient) => void = () => undefined,
-): Promise<WireClient> {
-  const wire = await WireClient.open(node.url(door));
-  await greet(wire, { clientId: 'subscriber' });
+  before: (wire: Conversation) => void = () => undefined,
+): Promise<Conversation> {
+  const wire = await Conversation.open(node.url(door));
+  await wire.connect({ clientId: 'subscriber' });
   before(wire);
-  const subscriptions = filters.map((filter) => ({
-    filter,
-    qos: 0 as const,
-    noLocal: false,
-    retainAsPublished: false,
-    retainHandling: 0 as const,
-  }));
-  wire.send({ type: 'subscribe', packetId: 1, subscriptionIdentifier: 0, subscriptions, properties: {} });
+  wire.send(subscribePacket(filters.map((filter) => ({ filter }))));
   return wire;
 }
 
 /** `slowly`: nothing is read while a packet is looked at. */
-async function topicsUntilAll(wire: WireClient, slowly = false): Promise<string[]> {
+async function topicsUntilAll(wire: Conversation, slowly = false): Promise<string[]> {
   const topics: string[] = [];
   while (topics.length < allTopics.length) {
     if (slowly) wire.resumeReading();

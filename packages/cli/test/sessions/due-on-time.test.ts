@@ -1,6 +1,5 @@
 /** Seen to fail with a store that is looked at once a second and at no other time: the median of three was 0.8 s late, the end of a session and a will alike. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { greet, subscribe } from '../workers/conversation.ts';
 import { type Place, startPlace, stores } from './place.ts';
 
 const will = { topic: 'gone', qos: 0, retain: false } as const;
@@ -17,13 +16,13 @@ describe.each(stores)('%s', (store) => {
     ['a will at the end of its session', 60, 1],
   ])('%s comes at its second', async (name, delay, expiry) => {
     const watcher = await place.open();
-    await greet(watcher, { clientId: `watcher of ${name}` });
-    await subscribe(watcher, 'gone', 0);
+    await watcher.connect({ clientId: `watcher of ${name}` });
+    await watcher.subscribe('gone', 0);
     const tookMilliseconds: number[] = [];
     // Spread over the second in which somebody looks; an odd one may wait for a busy machine.
     for (let at = 0; at < 3; at++) {
       const client = await place.open();
-      await greet(client, {
+      await client.connect({
         clientId: `${name} ${at}`,
         sessionExpirySeconds: expiry,
         will: { ...will, payload: Buffer.from(String(at)), properties: { willDelayInterval: delay } },

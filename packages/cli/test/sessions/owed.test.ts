@@ -2,9 +2,8 @@
  * What a subscription owed a durable session, also over the death of a node: after SUBSCRIBE with QoS 0 in its place, and after UNSUBSCRIBE. Seen to fail where a
  * cursor went with its subscription: nothing came.
  */
-import type { WireClient } from '@dunlin/testkit';
+import { type Conversation, subscribePacket } from '@dunlin/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { greet, publish, receive, subscribe } from '../workers/conversation.ts';
 import { type Place, startPlace } from './place.ts';
 
 const count = 12;
@@ -19,39 +18,39 @@ describe.each(['lmdb', 'redis'] as const)('%s', (store) => {
   }, 60_000);
   afterAll(() => place[Symbol.asyncDispose]());
 
-  async function connect(clientId: string): Promise<WireClient> {
+  async function connect(clientId: string): Promise<Conversation> {
     const wire = await place.open();
-    await greet(wire, { clientId, cleanStart: false, sessionExpirySeconds: 3600, receiveMaximum: window });
+    await wire.connect({ clientId, cleanStart: false, sessionExpirySeconds: 3600, receiveMaximum: window });
     return wire;
   }
 
   async function feed(topic: string, qos: 1 | 2, payloads: readonly string[]): Promise<void> {
     const publisher = await place.open();
-    await greet(publisher, { clientId: `publisher of ${topic}` });
-    for (const payload of payloads) await publish(publisher, { topic, payload, qos });
+    await publisher.connect({ clientId: `publisher of ${topic}` });
+    for (const payload of payloads) await publisher.publish({ topic, payload, qos });
     await publisher.drop();
   }
 
   /** One client's subscription was replaced, the other's removed; both were sent what their window takes, and have acknowledged nothing. */
-  async function begin(topic: string, qos: 1 | 2): Promise<WireClient[]> {
+  async function begin(topic: string, qos: 1 | 2): Promise<Conversation[]> {
     const wires = await Promise.all([connect(`replaced ${topic}`), connect(`removed ${topic}`)]);
     const [replaced, removed] = wires;
-    for (const wire of wires) await subscribe(wire, topic, qos);
+    for (const wire of wires) await wire.subscribe(topic, qos);
     await feed(
       topic,
       qos,
       Array.from({ length: count }, (_, number) => `${number}`),
     );
     for (const wire of wires) for (let at = 0; at < window; at++) await wire.expect('publish');
-    await subscribe(replaced, topic, 0);
+    await replaced.subscribe(topic, 0);
     removed.send({ type: 'unsubscribe', packetId: 9, filters: [topic], properties: {} });
     await removed.expect('unsuback');
     return wires;
   }
 
   /** Acknowledges what comes up to this payload; each is told once, whatever came again. */
-  async function takeUntil(wire: WireClient, last: string): Promise<string[]> {
-    const taken = await receive(wire, (received) => received.some(({ payload }) => payload.toString() === last));
+  async function takeUntil(wire: Conversation, last: string): Promise<string[]> {
+    const taken = await wire.receive((received) => received.some(({ payload }) => payload.toString() === last));
     return [...new Set(taken.map(({ payload, qos }) => `${payload} q${qos}`))];
   }
 
@@ -60,13 +59,7 @@ describe.each(['lmdb', 'redis'] as const)('%s', (store) => {
     const [replaced, removed] = await Promise.all([connect(`replaced ${topic}`), connect(`removed ${topic}`)]);
     await feed(topic, qos, ['live']);
     expect(await takeUntil(replaced, 'live')).toEqual([...numbers, 'live q0']);
-    removed.send({
-      type: 'subscribe',
-      packetId: 3,
-      subscriptionIdentifier: 0,
-      properties: {},
-      subscriptions: [{ filter: `end/${topic}`, qos: 1, noLocal: false, retainAsPublished: false, retainHandling: 0 }],
-    });
+    removed.send(subscribePacket({ filter: `end/${topic}`, qos: 1 }, 3));
     await removed.expectAmong('suback');
     await feed(`end/${topic}`, 1, ['end']);
     expect(await takeUntil(removed, 'end')).toEqual([...numbers.slice(0, window), 'end q1']);

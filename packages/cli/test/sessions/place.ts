@@ -1,14 +1,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { WireClient } from '@dunlin/testkit';
+import { Conversation } from '@dunlin/testkit';
 import { Cluster } from '../cluster/cluster.ts';
 import { startBroker } from '../command.ts';
 
 /** Where clients connect: one node with a store of its own, or two nodes on NATS and Redis. */
 export interface Place extends AsyncDisposable {
   /** A connection to a node, another one than the last time where there are several. */
-  open(): Promise<WireClient>;
+  open(): Promise<Conversation>;
   /** A node that clients are on is gone at once, and clients can connect again. */
   kill(): Promise<void>;
 }
@@ -24,7 +24,7 @@ async function startNode(store: 'memory' | 'lmdb'): Promise<Place> {
   const words = ['--workers', '2', '--store', store, ...(store === 'lmdb' ? ['--data', directory] : [])];
   let { broker, port } = await startBroker(words);
   return {
-    open: () => WireClient.open(`mqtt://127.0.0.1:${port}`),
+    open: () => Conversation.open(`mqtt://127.0.0.1:${port}`),
     kill: async () => {
       broker.child.kill('SIGKILL');
       await broker.finished;

@@ -1,5 +1,4 @@
-import { DeadlineError, type WireClient, withDeadline } from '@dunlin/testkit';
-import { type Greeting, sendConnect } from './conversation.ts';
+import { ackPacket, type Conversation, DeadlineError, type Introduction, withDeadline } from '@dunlin/testkit';
 
 const sessionTakenOver = 0x8e;
 /** All connects are worked off, and all messages come, within this. */
@@ -9,14 +8,14 @@ const patienceMilliseconds = 20_000;
 export class ConnectedTwins {
   /** Texts of all messages, whichever connection they came on. */
   readonly delivered: string[] = [];
-  readonly #left: Set<WireClient>;
+  readonly #left: Set<Conversation>;
   readonly #faults: string[] = [];
   #happened = Promise.withResolvers<void>();
 
-  constructor(wires: readonly WireClient[], greeting: Greeting) {
+  constructor(wires: readonly Conversation[], greeting: Introduction) {
     this.#left = new Set(wires);
     for (const wire of wires) {
-      sendConnect(wire, greeting);
+      wire.sendConnect(greeting);
       void this.#live(wire);
     }
   }
@@ -39,13 +38,13 @@ export class ConnectedTwins {
     }
   }
 
-  async #live(wire: WireClient): Promise<void> {
+  async #live(wire: Conversation): Promise<void> {
     try {
       for (;;) {
         const packet = await wire.next(patienceMilliseconds);
         if (packet.type === 'publish') {
           this.delivered.push(packet.payload.toString());
-          wire.send({ type: 'puback', packetId: packet.packetId, reasonCode: 0, properties: null });
+          wire.send(ackPacket('puback', packet.packetId));
         } else if (packet.type === 'disconnect') {
           if (packet.reasonCode !== sessionTakenOver) this.#faults.push(`sent away with ${packet.reasonCode}`);
           this.#left.delete(wire);

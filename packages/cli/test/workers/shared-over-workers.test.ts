@@ -1,19 +1,18 @@
-import type { PacketOf, WireClient } from '@dunlin/testkit';
+import { type Conversation, type PacketOf, textsOf } from '@dunlin/testkit';
 import { expect, test } from 'vitest';
-import { publish, receive, subscribe, textsOf } from './conversation.ts';
 import { WorkerNode, workerCount } from './worker-node.ts';
 
 const messagesPerPublisher = 100;
 const membersPerWorker = 2;
 
 /** Members at every worker; each is subscribed to `end` too, which tells it that nothing more comes from a publisher. */
-async function joinGroup(node: WorkerNode, qos: 0 | 1 | 2): Promise<WireClient[]> {
-  const members: WireClient[] = [];
+async function joinGroup(node: WorkerNode, qos: 0 | 1 | 2): Promise<Conversation[]> {
+  const members: Conversation[] = [];
   for (let index = 0; index < membersPerWorker; index++) {
     const joined = await node.connectEverywhere((worker) => ({ clientId: `member-${index}-${worker}` }));
     for (const member of joined) {
-      await subscribe(member, '$share/group/work/#', qos);
-      await subscribe(member, 'end', qos);
+      await member.subscribe('$share/group/work/#', qos);
+      await member.subscribe('end', qos);
     }
     members.push(...joined);
   }
@@ -33,11 +32,11 @@ test.each([0, 1, 2] as const)('a shared group over all workers at QoS %s: each m
     for (let number = 0; number < messagesPerPublisher; number++) {
       const payload = `${worker} ${number}`;
       sent.push(payload);
-      await publish(publisher, { topic: `work/${worker}`, payload, qos });
+      await publisher.publish({ topic: `work/${worker}`, payload, qos });
     }
-    await publish(publisher, { topic: 'end', payload: 'end', qos });
+    await publisher.publish({ topic: 'end', payload: 'end', qos });
   });
-  const [shares] = await Promise.all([Promise.all(members.map((member) => receive(member, isOver))), ...publishing]);
+  const [shares] = await Promise.all([Promise.all(members.map((member) => member.receive(isOver))), ...publishing]);
   const work = shares.map((share) => textsOf(share.filter(({ topic }) => topic !== 'end')));
   expect(work.flat().sort()).toEqual(sent.sort());
   // Round-robin: publishers take turns of their own, so the shares are close to equal, not exactly.
@@ -50,13 +49,13 @@ test('what a member leaves unacknowledged goes to a member at another worker', a
     await node.connectAt(0, { clientId: 'leaving' }),
     await node.connectAt(1, { clientId: 'staying' }),
   ];
-  await subscribe(leaving, '$share/group/work', 1);
+  await leaving.subscribe('$share/group/work', 1);
   const publisher = await node.connectAt(2, { clientId: 'publisher' });
   const texts = ['one', 'two', 'three'];
-  for (const payload of texts) await publish(publisher, { topic: 'work', payload, qos: 1 });
+  for (const payload of texts) await publisher.publish({ topic: 'work', payload, qos: 1 });
   for (const text of texts) await leaving.expectPacket({ type: 'publish', payload: Buffer.from(text) });
-  await subscribe(staying, '$share/group/work', 1);
+  await staying.subscribe('$share/group/work', 1);
   await leaving.drop();
-  const received = await receive(staying, ({ length }) => length === texts.length);
+  const received = await staying.receive(({ length }) => length === texts.length);
   expect(textsOf(received)).toEqual(texts);
 });

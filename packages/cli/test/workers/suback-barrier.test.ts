@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest';
-import { publish, sendPublish, subscribe } from './conversation.ts';
 import { WorkerNode, workerCount } from './worker-node.ts';
 
 const rounds = 1000;
@@ -15,9 +14,9 @@ test(`a publish anywhere after SUBACK arrives, ${rounds} fresh filters`, { timeo
     const qos = (round % 3) as 0 | 1 | 2;
     const wildcard = round % 2 === 0;
     const topic = `fresh/${round}/x`;
-    await subscribe(subscribers[home], wildcard ? `fresh/${round}/+` : topic, qos);
+    await subscribers[home].subscribe(wildcard ? `fresh/${round}/+` : topic, qos);
     // QoS 0: nothing is sent again, so it arrives only if the route was known at once.
-    sendPublish(publishers[away], { topic, payload: `${round}`, qos: 0 }, 0);
+    publishers[away].sendPublish({ topic, payload: `${round}`, qos: 0 }, 0);
     const message = await subscribers[home].expectPacket({ type: 'publish', topic }, 10_000);
     expect(message.payload.toString()).toBe(`${round}`);
   }
@@ -32,8 +31,8 @@ test('also for durable sessions, whose filter has a log from then on', { timeout
     const home = round % workerCount;
     const away = (home + 1 + (Math.floor(round / workerCount) % (workerCount - 1))) % workerCount;
     const topic = `durable/${round}`;
-    await subscribe(subscribers[home], topic, 1);
-    await publish(publishers[away], { topic, payload: `${round}`, qos: 1 });
+    await subscribers[home].subscribe(topic, 1);
+    await publishers[away].publish({ topic, payload: `${round}`, qos: 1 });
     const { packetId } = await subscribers[home].expectPacket({ type: 'publish', topic, qos: 1 }, 10_000);
     subscribers[home].send({ type: 'puback', packetId, reasonCode: 0, properties: null });
   }

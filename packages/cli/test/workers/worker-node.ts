@@ -3,8 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfiguration } from '@dunlin/config';
 import { type EdgeNode, startNode, type WorkerStatus } from '@dunlin/edge';
-import { WireClient } from '@dunlin/testkit';
-import { type Greeting, greet } from './conversation.ts';
+import { Conversation, type Introduction } from '@dunlin/testkit';
 
 export const workerCount = 4;
 /** The kernel spreads connections by chance: so many tries miss one of four workers once in a billion times. */
@@ -17,7 +16,7 @@ const triesMax = 72;
 export class WorkerNode implements AsyncDisposable {
   readonly #node: EdgeNode;
   readonly #directory: string;
-  readonly #wires: WireClient[] = [];
+  readonly #wires: Conversation[] = [];
   readonly #url: string;
 
   private constructor(node: EdgeNode, directory: string) {
@@ -47,10 +46,10 @@ export class WorkerNode implements AsyncDisposable {
    * A connection, opened again and again until it comes to this worker, that has not said anything yet. One call at a time: the connection is
    * found by counting.
    */
-  async openAt(worker: number): Promise<WireClient> {
+  async openAt(worker: number): Promise<Conversation> {
     for (let tries = 0; tries < triesMax; tries++) {
       const before = await this.#node.status();
-      const wire = await WireClient.open(this.#url, 5);
+      const wire = await Conversation.open(this.#url, 5);
       const after = await this.#until((status) => total(status) > total(before));
       if (countAt(after, worker) > countAt(before, worker)) {
         this.#wires.push(wire);
@@ -63,22 +62,22 @@ export class WorkerNode implements AsyncDisposable {
   }
 
   /** A connected client at this worker. */
-  async connectAt(worker: number, greeting: Greeting): Promise<WireClient> {
+  async connectAt(worker: number, greeting: Introduction): Promise<Conversation> {
     const wire = await this.openAt(worker);
-    await greet(wire, greeting);
+    await wire.connect(greeting);
     return wire;
   }
 
   /** A connected client at each worker, in the order of the workers. */
-  async connectEverywhere(greetingOf: (worker: number) => Greeting): Promise<WireClient[]> {
-    const wires: WireClient[] = [];
+  async connectEverywhere(greetingOf: (worker: number) => Introduction): Promise<Conversation[]> {
+    const wires: Conversation[] = [];
     for (let worker = 0; worker < workerCount; worker++) wires.push(await this.connectAt(worker, greetingOf(worker)));
     return wires;
   }
 
   /** Any connection, wherever it comes to. */
-  async openAnywhere(): Promise<WireClient> {
-    const wire = await WireClient.open(this.#url, 5);
+  async openAnywhere(): Promise<Conversation> {
+    const wire = await Conversation.open(this.#url, 5);
     this.#wires.push(wire);
     return wire;
   }

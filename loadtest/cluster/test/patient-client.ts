@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import { DeadlineError, WireClient } from '@dunlin/testkit';
+import { connectPacket, DeadlineError, publishPacket, WireClient } from '@dunlin/testkit';
 
 const neverExpires = 0xffffffff;
 /** A node that lost its servers a moment ago may turn clients away; they come again, as clients do, no longer than this. */
@@ -21,17 +21,7 @@ export async function connectThrough(port: number, clientId: string, mustBePrese
 
 async function connectOnce(port: number, clientId: string, mustBePresent: boolean): Promise<WireClient> {
   const wire = await WireClient.open(`mqtt://127.0.0.1:${port}`, 5);
-  wire.send({
-    type: 'connect',
-    version: 5,
-    cleanStart: false,
-    keepAliveSeconds: 0,
-    clientId,
-    will: null,
-    userName: null,
-    password: null,
-    properties: { sessionExpiryInterval: neverExpires },
-  });
+  wire.send(connectPacket({ cleanStart: false, clientId, properties: { sessionExpiryInterval: neverExpires } }));
   try {
     const { reasonCode, sessionPresent } = await wire.expect('connack');
     if (reasonCode === 0 && (sessionPresent || !mustBePresent)) return wire;
@@ -45,8 +35,7 @@ async function connectOnce(port: number, clientId: string, mustBePresent: boolea
 /** Publishes one message with QoS 1 and waits until it is acknowledged. */
 export async function publishThrough(port: number, topic: string): Promise<void> {
   const wire = await connectThrough(port, `publisher of ${topic}`);
-  const payload = Buffer.from('here');
-  wire.send({ type: 'publish', dup: false, qos: 1, retain: false, topic, packetId: 1, properties: {}, payload });
+  wire.send(publishPacket({ topic, payload: 'here', qos: 1 }));
   const { reasonCode } = await wire.expect('puback', patienceMilliseconds);
   if (reasonCode >= 0x80) throw new DeadlineError(`PUBACK with ${reasonCode}`);
   await wire.drop();
