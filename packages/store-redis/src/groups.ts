@@ -14,18 +14,20 @@ import {
 import { isShared, matchedFilter } from '@dunlin/protocol';
 import { everyShard } from './every-shard.ts';
 import type { Keys, Shard } from './keys.ts';
-import { type CursorPlace, type CursorStep, countHeader, type Logs, logsTouched } from './logs.ts';
+import {
+  type CursorPlace,
+  type CursorStep,
+  countHeader,
+  type Logs,
+  logsTouched,
+  ownerArguments,
+  type Reader,
+} from './logs.ts';
 import { type Script, scripts } from './scripts.ts';
 import { type Argument, SingleCall, type Turn } from './turn.ts';
 
 /** Fields asked for at once when all groups are listed. */
 const scanCount = 1000;
-
-/** Who reads a log: a session, as logs call it, of this client. */
-export interface Reader {
-  name: string;
-  clientId: string;
-}
 
 export class Groups {
   private readonly turn: Turn;
@@ -40,20 +42,20 @@ export class Groups {
 
   /** What becomes of a session's cursors; where the filter is that of a group, of its membership. */
   async cursors(reader: Reader, steps: readonly CursorStep[]): Promise<CursorPlace[]> {
-    if (!steps.some(({ filter }) => isShared(filter))) return this.logs.cursors(reader.name, steps);
+    if (!steps.some(({ filter }) => isShared(filter))) return this.logs.cursors(reader, steps);
     const places = steps.map((step) =>
-      isShared(step.filter)
-        ? this.member(reader, step)
-        : this.logs.cursors(reader.name, [step]).then(([place]) => place),
+      isShared(step.filter) ? this.member(reader, step) : this.logs.cursors(reader, [step]).then(([place]) => place),
     );
     return Promise.all(places);
   }
 
-  private async member({ name, clientId }: Reader, { kind, filter }: CursorStep): Promise<CursorPlace> {
+  private async member({ name, clientId, owner }: Reader, { kind, filter }: CursorStep): Promise<CursorPlace> {
     // `reset`: it was on its way out, so it leaves first.
     const changes = kind === 'remove' ? ['leave'] : kind === 'reset' ? ['leave', 'join'] : ['join'];
     const answers = await Promise.all(
-      changes.map((change) => this.change(scripts.groupMember, filter, [change, name, clientId])),
+      changes.map((change) =>
+        this.change(scripts.groupMember, filter, [change, name, clientId, ...ownerArguments(owner)]),
+      ),
     );
     const lastSequence = answers[answers.length - 1][0] as number;
     return { lastSequence, stands: lastSequence };

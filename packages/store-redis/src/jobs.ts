@@ -57,7 +57,7 @@ export class Jobs {
 
   private async work(shard: Shard, job: Job): Promise<void> {
     const { id, client, producer, filters, ended } = job;
-    const reader = { name: readerName(shard, id), clientId: client };
+    const reader = { name: readerName(shard, id), clientId: client, owner: null };
     const remove = async (some: readonly string[]): Promise<void> => {
       const steps: CursorStep[] = some.map((filter) => ({ kind: 'remove', filter }));
       if (steps.length > 0) await this.groups.cursors(reader, steps);

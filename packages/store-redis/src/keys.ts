@@ -22,7 +22,7 @@
  * | l     | `ends`             | hash   | filter: last number, of filters that are not durable now                    | durable again                      |
  * | l     | `filled`           | zset   | filter, of logs with messages, by the time they are to be trimmed           | the log is empty                   |
  * | l     | `taken`            | zset   | by name: producer NUL NUL number NUL filter NUL sequence NUL digest                 | handshake through, session ended   |
- * |       |                    |        | and producer NUL SOH filter NUL epoch: of the last owner of its session that appended | session ended                    |
+ * |       |                    |        | and producer NUL SOH filter NUL epoch: its session's latest owner that is known at the log | session ended |
  * | l     | `writer:<writer>`  | string | f64 last batch, of each of its parts u32 length and MessagePack: the numbers it was given | a week after its last append |
  * | l     | `era`              | string | the server's run, the first number of its era (continuity.ts); the first shard's alone where shards have no slots | never |
  * | l     | `trimmed`          | string | the limits of the last trim: others look at every log again                 | never                              |

@@ -24,6 +24,28 @@ export interface CursorStep {
   number?: number;
 }
 
+/** Who reads a log: a session, as logs call it, of this client. */
+export interface Reader {
+  readonly name: string;
+  readonly clientId: string;
+  /** On whose behalf it is changed. Null: whoever owns it. */
+  readonly owner: ReaderOwner | null;
+}
+
+/** An owner of a session. */
+export interface ReaderOwner {
+  /** The session as a producer. */
+  readonly producer: Buffer;
+  readonly epoch: number;
+  /** It finishes what an owner before it has begun, which may come late. */
+  readonly takesOver: boolean;
+}
+
+/** As scripts take it. */
+export function ownerArguments(owner: ReaderOwner | null): Argument[] {
+  return owner === null ? ['', '0', '0'] : [owner.producer, String(owner.epoch), owner.takesOver ? '1' : '0'];
+}
+
 /** Where the log ends and where the cursor stands; 0: none. */
 export interface CursorPlace {
   lastSequence: number;
@@ -94,13 +116,14 @@ export class Logs {
     this.appends.clear();
   }
 
-  cursors(sessionName: string, steps: readonly CursorStep[]): Promise<CursorPlace[]> {
+  cursors({ name, owner }: Reader, steps: readonly CursorStep[]): Promise<CursorPlace[]> {
     this.behindAppends();
+    const by = ownerArguments(owner);
     return Promise.all(
       steps.map(async ({ kind, filter, number }) => {
         const { shard, stream } = this.names.get(filter);
         const keys = [stream, `${shard.start}cursors:${filter}`];
-        const args = [kind, filter, sessionName, number === undefined ? '' : String(number)];
+        const args = [kind, filter, name, number === undefined ? '' : String(number), ...by];
         const reply = await this.turn.change(scripts.cursors, shard, logsTouched, keys, args, countHeader);
         const [lastSequence, stands] = reply as [number, number];
         return { lastSequence, stands };

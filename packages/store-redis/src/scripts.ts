@@ -55,7 +55,8 @@ function script(name: string, family: Family, shardKeys: string[], writes = true
   return { name, family, shardKeys, writes, source, sha: createHash('sha1').update(source).digest('hex') };
 }
 
-const cursorParts = read('cursor-parts');
+const ownerParts = read('owner-parts');
+const cursorParts = ownerParts + read('cursor-parts');
 const groupParts = cursorParts + read('group-parts');
 const sessionParts = read('session-parts');
 
@@ -71,14 +72,14 @@ function ending(name: string): Script {
 }
 
 function group(name: string): Script {
-  return script(name, 'l', ['heads', 'filled', 'ends', 'groups', 'groupepoch'], true, groupParts);
+  return script(name, 'l', ['heads', 'filled', 'ends', 'groups', 'groupepoch', 'taken'], true, groupParts);
 }
 
 export const scripts = {
-  append: script('append', 'l', ['heads', 'filled', 'taken']),
+  append: script('append', 'l', ['heads', 'filled', 'taken'], true, ownerParts),
   era: script('era', 'l', []),
   readLog: script('read-log', 'l', ['heads', 'ends'], false),
-  cursors: script('cursors', 'l', ['heads', 'filled', 'ends'], true, cursorParts),
+  cursors: script('cursors', 'l', ['heads', 'filled', 'ends', 'taken'], true, cursorParts),
   groupMember: group('group-member'),
   groupClaim: group('group-claim'),
   groupUpdate: group('group-update'),

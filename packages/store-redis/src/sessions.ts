@@ -18,10 +18,10 @@ import { isShared } from '@dunlin/protocol';
 import { type Answer, checkedAnswer } from './answers.ts';
 import { producerName } from './append-call.ts';
 import { everyShard, firstTime, firstUntil, groupsOf, type ShardReply } from './every-shard.ts';
-import type { Groups, Reader } from './groups.ts';
+import type { Groups } from './groups.ts';
 import { Jobs, type Left, readerName } from './jobs.ts';
 import type { Keys, Shard } from './keys.ts';
-import { type CursorPlace, type CursorStep, countHeader, type Logs } from './logs.ts';
+import { type CursorPlace, type CursorStep, countHeader, type Logs, type Reader, type ReaderOwner } from './logs.ts';
 import { type Script, scripts } from './scripts.ts';
 import {
   changeArguments,
@@ -98,7 +98,7 @@ export class Sessions {
     const { session, unfinished, id } = await readSession(clientId, fields, pages);
     claim.session = session;
     if (unfinished.length > 0) {
-      const places = await this.finishCursors({ clientId, epoch }, id, unfinished, []);
+      const places = await this.finishCursors({ clientId, epoch }, id, unfinished, [], true);
       for (let i = 0; i < unfinished.length; i++) {
         const { filter, state } = unfinished[i];
         if (state !== 'G' && !isShared(filter))
@@ -176,7 +176,7 @@ export class Sessions {
       if (state.startsWith('A')) standing.push({ filter, number: readCursor(filter, state).acknowledged });
       else if (state !== '') unfinished.push({ filter, state: state as UnfinishedCursor['state'] });
     }
-    const places = await this.finishCursors(key, id.toString(), unfinished, standing, sent);
+    const places = await this.finishCursors(key, id.toString(), unfinished, standing, false, sent);
     const ends = new Map<string, number>();
     unfinished.forEach(({ filter, state }, index) => {
       ends.set(filter, state === 'G' ? 0 : places[index].lastSequence);
@@ -187,23 +187,25 @@ export class Sessions {
     return filters.map((filter) => ends.get(filter) ?? 0);
   }
 
-  /** Brings the logs to what the session says, then notes in the session that they are. Places of the unfinished, then of the standing. */
+  /** Brings the logs to what the session says, then notes in the session that they are. `takesOver`: what an owner before has begun. Places of the unfinished, then of the standing. */
   private async finishCursors(
     key: SessionKey,
     id: string,
     unfinished: readonly UnfinishedCursor[],
     standing: readonly { filter: string; number: number }[],
+    takesOver: boolean,
     sent?: () => void,
   ): Promise<CursorPlace[]> {
     const kinds = { P: 'add', R: 'reset', G: 'remove' } as const;
     const steps: CursorStep[] = unfinished.map(({ filter, state }) => ({ kind: kinds[state], filter }));
     // A cursor that stands is found as it is; a log that lost it gets it again.
     for (const { filter, number } of standing) steps.push({ kind: 'add', filter, number });
-    const placing = steps.length === 0 ? [] : this.groups.cursors(this.reader(key.clientId, id), steps);
+    const placing =
+      steps.length === 0 ? [] : this.groups.cursors(this.reader(key.clientId, id, { ...key, takesOver }), steps);
     if (unfinished.length === 0) sent?.();
     const places = await placing;
     if (unfinished.length === 0) return places;
-    const args = [String(key.epoch), String(unfinished.length)];
+    const args = [String(key.epoch), takesOver ? '1' : '0', String(unfinished.length)];
     for (let i = 0; i < unfinished.length; i++) {
       args.push(unfinished[i].filter, unfinished[i].state, String(places[i].stands));
     }
@@ -354,8 +356,10 @@ export class Sessions {
     return everyShard(this.turn, this.keys.s, command, name, args, null);
   }
 
-  private reader(clientId: string, id: string): Reader {
-    return { name: readerName(this.shardOf(clientId), id), clientId };
+  /** `by`: the owner on whose behalf its logs are changed; null: whoever it is. */
+  private reader(clientId: string, id: string, by: Pick<ReaderOwner, 'epoch' | 'takesOver'> | null): Reader {
+    const owner = by === null ? null : { ...by, producer: Buffer.from(producerName(clientId, id)) };
+    return { name: readerName(this.shardOf(clientId), id), clientId, owner };
   }
 
   private async tellLogs({ client, id, moved, removed }: Effects): Promise<void> {
@@ -365,7 +369,7 @@ export class Sessions {
       for (let i = 0; i < moved.length; i += 2) {
         steps.push({ kind: 'move', filter: moved[i].toString(), number: Number(moved[i + 1].toString()) });
       }
-      told.push(this.logs.cursors(this.reader(client, id).name, steps));
+      told.push(this.logs.cursors(this.reader(client, id, null), steps));
     }
     for (const inbound of removed) {
       const { producerNumber, shards } = readInbound(inbound.toString());

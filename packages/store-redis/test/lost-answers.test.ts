@@ -73,6 +73,39 @@ test('an append of an owner before comes late, after the message was sent again 
   await expect.poll(() => redisCall(url, ['EXISTS', taken])).toBe(':0\r\n');
 });
 
+/**
+ * An owner stands still between the session, which has no subscription any more, and its log. Seen to fail before: what it did late took the new subscription out of the log,
+ * and with the last one the log ended.
+ */
+test.each([
+  ['a', scripts.cursors],
+  ['$share/g/a', scripts.groupMember],
+])(
+  'an unsubscription of an owner before from %s comes late, after the client has subscribed elsewhere',
+  async (filter, script) => {
+    const { store, proxy, second, status, url, prefix } = await behindProxy();
+    const before = await durable(store, 'c', filter);
+    const kept = proxy.keepBack(script.sha);
+    await expect(store.unsubscribe(before, [filter])).rejects.toMatchObject(unavailable);
+    const deliver = await kept;
+    const after = await durable(second, 'c');
+    await subscribe(second, after, filter);
+    const append = () => second.append([message('a', 'm')], now);
+    expect(await append()).toEqual([[1]]);
+    await deliver();
+    expect(await append()).toEqual([[2]]);
+    await status.is(true);
+    await expect(store.unsubscribe(before, [filter])).rejects.toMatchObject({ code: 'fenced' });
+    await second.unsubscribe(after, [filter]);
+    expect(await append()).toEqual([[0]]);
+    // What is remembered of owners ends with the session.
+    const taken = `${new Keys(prefix).shardOf('l', 'a').start}taken`;
+    expect(await redisCall(url, ['ZCARD', taken])).toBe(':1\r\n');
+    await second.claim({ clientId: 'c', owner, cleanStart: true, sessionExpirySeconds: 0 }, now);
+    await expect.poll(() => redisCall(url, ['EXISTS', taken])).toBe(':0\r\n');
+  },
+);
+
 /** Seen to fail with `parts == part` taken out of scripts/append.lua, so that it ignores what it remembers. */
 describe('an append is given again', () => {
   const origin = { writer: 'node/0#1/x', batch: 1 };

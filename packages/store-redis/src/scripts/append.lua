@@ -9,7 +9,7 @@
 --       2: batch  3: part of it, counted from 0  4: milliseconds for which the batch is remembered
 -- Gives one number per run: the log number of its first message; 0: the filter is not durable; negated: the number under which
 --       it stands already, its producer number having been taken, or this part of the batch having come before. A run with a producer has one message.
---       0 too: a later owner of the producer's session has appended to the log.
+--       0 too: a later owner of the producer's session is known at the log.
 --       Error FENCED: a later batch of the writer has come; GAP: the part before this one has not.
 local unpack, pack, call = struct.unpack, struct.pack, redis.call
 local spread = _G.unpack
@@ -83,20 +83,6 @@ local function taken(shard, producer, number, filter)
   return prefix, call('ZRANGEBYLEX', key, '[' .. prefix, '(' .. prefix .. '\255', 'LIMIT', 0, 1)[1]
 end
 
--- Whether a later owner of the producer's session has appended here. The session is looked at before, and its owner may stand still in between: by the time that this
--- comes the message may have been sent again, to another owner, and its number be forgotten with the end of its handshake.
-local function isPassed(shard, producer, epoch, filter)
-  local key, prefix = KEYS[3 * shard], producer .. '\0\1' .. filter .. '\0'
-  local member = call('ZRANGEBYLEX', key, '[' .. prefix, '(' .. prefix .. '\255', 'LIMIT', 0, 1)[1]
-  local known = member and tonumber(string.sub(member, #prefix + 1)) or 0
-  if known > epoch then return true end
-  if known < epoch then
-    if member then call('ZREM', key, member) end
-    call('ZADD', key, 0, prefix .. string.format('%.0f', epoch))
-  end
-  return false
-end
-
 local results, streams = {}, 3 * shards
 local runs
 runs, at = unpack('>I4', blob, at)
@@ -105,7 +91,7 @@ for run = 1, runs do
   log, messages, size, kind, chunk, at = unpack('>I4I4I4BI4c0', blob, at)
   if kind == 1 then producer, number, digest, epoch, at = unpack('>I4c0dI4d', blob, at) end
   local first = 0
-  if last[log] and kind ~= 2 and not (producer and epoch > 0 and isPassed(shardOf[log], producer, epoch, filterOf[log])) then
+  if last[log] and kind ~= 2 and not (producer and epoch > 0 and isPassed(KEYS[3 * shardOf[log]], producer, filterOf[log], epoch, true)) then
     first = following(last[log], eras[shardOf[log]])
     if producer then
       local shard = shardOf[log]

@@ -1,12 +1,13 @@
 -- The logs have the cursors that subscribe.lua asked for.
 --
--- ARGV  for each: epoch, count, then for each filter: filter, what was asked for (P, R, G), where the cursor stands
+-- ARGV  for each: epoch, 1 where it finishes what an owner before has begun (the session's end forgets that it did), count, then for each filter: filter, what was asked for (P, R, G), where the cursor stands
 -- Gives for each: `ok`, or `fenced` when the claim has moved: its new owner finishes
 local results = {}
 for change = 1, changes do
   local _, session = nextChange(change)
-  local epoch, count = take(), tonumber(take())
+  local epoch, takesOver, count = take(), take() == '1', tonumber(take())
   local valid = call('HGET', session, 'e') == epoch
+  if valid and takesOver then call('HSET', session, 't', '1') end
   for _ = 1, count do
     local filter, state, stands = take(), take(), take()
     local field = 'k:' .. filter

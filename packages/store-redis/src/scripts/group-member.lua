@@ -1,16 +1,19 @@
 -- Durable members of groups come and go. The first begins the group, at the end of the log; the last ends it. The takes of a client that goes are for good.
 --
--- ARGV  for each: kind (join, leave), session, client identifier
+-- ARGV  for each: kind (join, leave), session, client identifier, and of the session's owner as in cursors.lua: producer, epoch, 1 where it finishes
 -- Gives for each: last number of the log
 local results = {}
 for change = 1, changes do
   local log, group = nextChange(change)
-  local kind, session, client = take(), take(), take()
+  local kind, session, client, producer, epoch, takesOver = take(), take(), take(), take(), tonumber(take()), take() == '1'
+  if epoch > 0 and isPassed(group.taken, producer, group.name, epoch, takesOver) then
+    kind = 'none'
+  end
   if kind == 'join' then
     local stands = addCursor(log, group.name, '')
     if not group.epoch then putGroup(group, nextEpoch(group), string.format('%.0f', stands) .. ';;') end
     call('SADD', group.members, session)
-  elseif call('SREM', group.members, session) == 1 then
+  elseif kind == 'leave' and call('SREM', group.members, session) == 1 then
     if call('EXISTS', group.members) == 0 then
       call('HDEL', group.groups, group.name)
       call('UNLINK', group.takes)
