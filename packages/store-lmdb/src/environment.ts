@@ -3,6 +3,7 @@ import {
   closeSync,
   constants,
   existsSync,
+  linkSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -11,6 +12,7 @@ import {
   rmSync,
   statfsSync,
   statSync,
+  truncateSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -141,8 +143,8 @@ function openTables<T>(
 ): Environment<T> {
   checkFile(file);
   checkLimits(file, options.mapSize);
+  makeLockFile(`${file}-lock`);
   makePrivate(file);
-  makePrivate(`${file}-lock`);
   const root = open<Uint8Array, Uint8Array>(file, {
     ...options,
     noSubdir: true,
@@ -186,6 +188,31 @@ function makePrivate(file: string): void {
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
   }
+}
+
+/** LMDB needs 33 KB for the slots of `READERS_MAX` readers. */
+const LOCK_FILE_BYTES = 64 * 1024;
+/** What a new file needs for its first pages. */
+const FIRST_PAGES_BYTES = 64 * 1024;
+
+/**
+ * LMDB maps the file of its locks and writes behind its end: where the disk is full that is a bus error, without a word. So a new file gets its room before, and
+ * the first pages are tried with it. It is made whole under another name: another thread may open the store at the same time.
+ */
+function makeLockFile(file: string): void {
+  if (existsSync(file)) return;
+  const whole = `${file}-${process.pid}-${threadId}`;
+  try {
+    writeFileSync(whole, new Uint8Array(LOCK_FILE_BYTES + FIRST_PAGES_BYTES), { mode: 0o600 });
+    truncateSync(whole, LOCK_FILE_BYTES);
+    linkSync(whole, file);
+  } catch (cause) {
+    // Another thread was faster, or this file system has no links.
+    if (!['EEXIST', 'EPERM', 'ENOSYS', 'ENOTSUP'].includes((cause as NodeJS.ErrnoException).code ?? '')) throw cause;
+  } finally {
+    rmSync(whole, { force: true });
+  }
+  makePrivate(file);
 }
 
 /** lmdb 3.5 ends the process without a word when it may not map its file. Threads of one process share the map. */

@@ -1,6 +1,6 @@
 /** What the directory and the disk under the store do to it: modes, a full disk, a limit of the process, the end while it works. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -93,18 +93,44 @@ it('a store that is closed while it trims says so, and not that LMDB is closed',
   await ended;
 });
 
-it('a limit of the address space is said, instead of an end without a word', () => {
+/** Opens the store at `path` in a process of its own, behind these words of a shell; says `open`, or why not. */
+function opened(path: string, words = ''): string {
   const program = `const { LmdbStore } = await import(${JSON.stringify(fileURLToPath(new URL('../src/lmdb-store.ts', import.meta.url)))});
-    await new LmdbStore({ path: ${JSON.stringify(directory)}, durability: 'fsync' }).open().then(() => console.log('open'), (error) => console.log(error.message));
+    await new LmdbStore({ path: ${JSON.stringify(path)}, durability: 'fsync' }).open().then(() => console.log('open'), (error) => console.log(error.message));
     process.exit();`;
-  const run = (limit: string): string =>
-    execFileSync(
-      'sh',
-      ['-c', `${limit} exec "$0" --conditions=source --input-type=module -e "$1"`, process.execPath, program],
-      { encoding: 'utf8' },
-    );
-  expect(run('ulimit -v 12000000;')).toContain('bytes of address space (ulimit -v, RLIMIT_AS)');
-  expect(run('')).toBe('open\n');
+  return execFileSync(
+    'sh',
+    ['-c', `${words} exec "$0" --conditions=source --input-type=module -e "$1"`, process.execPath, program],
+    { encoding: 'utf8' },
+  );
+}
+
+/** Seen to fail before: the process ended by a bus error, without a word. */
+it('a store that is made on a full disk says that there is no room, and opens where there is enough', ({ skip }) => {
+  if (!mount('-t', 'tmpfs', '-o', 'size=2m', 'none', directory)) skip('mounting a file system is not allowed here');
+  isMounted = true;
+  const fill = join(directory, 'fill');
+  try {
+    writeFileSync(fill, Buffer.alloc(2 ** 21));
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'ENOSPC' });
+  }
+  const { size } = statSync(fill);
+  const said = [0, 4, 8, 16, 32, 64, 128].map((room) => {
+    truncateSync(fill, size - room * 1024);
+    const line = opened(join(directory, `data-${room}`));
+    rmSync(join(directory, `data-${room}`), { recursive: true, force: true });
+    return line;
+  });
+  for (const line of said) expect(line).toMatch(/^(open|cannot open the .* no space left on device.*)\n$/);
+  expect(said[0]).toContain('no space left');
+  truncateSync(fill, 0);
+  expect(opened(join(directory, 'data'))).toBe('open\n');
+});
+
+it('a limit of the address space is said, instead of an end without a word', () => {
+  expect(opened(directory, 'ulimit -v 12000000;')).toContain('bytes of address space (ulimit -v, RLIMIT_AS)');
+  expect(opened(directory)).toBe('open\n');
 });
 
 describe.each(['fsync', 'memory'] as const)('a full disk, durability %s', (durability) => {
