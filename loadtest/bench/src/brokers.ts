@@ -3,11 +3,12 @@ import { execFileSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { BENCH_DIRECTORY, CHECKOUT, DUNLIN } from './checkout.ts';
+import { BENCH_DIRECTORY, CHECKOUT } from './checkout.ts';
 import { nativeProgram } from './native-build.ts';
 import type { Need } from './rows.ts';
 
-export type BrokerName = 'dunlin' | 'mosquitto' | 'nats' | 'rumqttd' | 'aedes' | 'forwarder' | 'limit';
+/** `before`: another checkout of Dunlin (against.ts). */
+export type BrokerName = 'dunlin' | 'before' | 'mosquitto' | 'nats' | 'rumqttd' | 'aedes' | 'forwarder' | 'limit';
 
 /** What a start needs to know. A broker with one port for all versions ignores `port5`. */
 export interface StartContext {
@@ -87,18 +88,22 @@ const MEMORY_ONLY = 'keeps sessions in memory alone';
 const NOT_A_BROKER = 'a yardstick, not a broker';
 const COPIES_BYTES = 'copies the bytes of a PUBLISH, so both sides must speak one version';
 
-const dunlin: Broker = {
-  name: 'dunlin',
-  kind: 'dunlin',
-  howToGet: 'npm install && npm run build',
-  lacks: {},
-  find: () => (existsSync(DUNLIN) ? DUNLIN : undefined),
-  version: () => `${packageVersion(join(CHECKOUT, 'packages', 'cli', 'package.json'))} on Node ${process.version}`,
-  command: (program, { port, directory, durable }) => [
-    ...[process.execPath, program, 'start', '--workers', '1', '--listener', `tcp://127.0.0.1:${port}`],
-    ...(durable ? ['--store', 'lmdb', '--data', directory] : ['--store', 'memory']),
-  ],
-};
+/** Dunlin as it is built in this checkout, or in another one. */
+export function dunlinOf(name: 'dunlin' | 'before', checkout: string): Broker {
+  const bin = join(checkout, 'packages', 'cli', 'bin', 'dunlin.js');
+  return {
+    name,
+    kind: 'dunlin',
+    howToGet: 'npm install && npm run build',
+    lacks: {},
+    find: () => (existsSync(bin) ? bin : undefined),
+    version: () => `${packageVersion(join(checkout, 'packages', 'cli', 'package.json'))} on Node ${process.version}`,
+    command: (program, { port, directory, durable }) => [
+      ...[process.execPath, program, 'start', '--workers', '1', '--listener', `tcp://127.0.0.1:${port}`],
+      ...(durable ? ['--store', 'lmdb', '--data', directory] : ['--store', 'memory']),
+    ],
+  };
+}
 
 const mosquitto: Broker = {
   name: 'mosquitto',
@@ -226,7 +231,15 @@ const limit: Broker = {
   command: (program, { port }) => [program, String(port)],
 };
 
-export const BROKERS: readonly Broker[] = [dunlin, mosquitto, nats, rumqttd, aedes, forwarder, limit];
+export const BROKERS: readonly Broker[] = [
+  dunlinOf('dunlin', CHECKOUT),
+  mosquitto,
+  nats,
+  rumqttd,
+  aedes,
+  forwarder,
+  limit,
+];
 
 /** @throws RangeError for a name that is not in the table. */
 export function selectBrokers(list: string): Broker[] {

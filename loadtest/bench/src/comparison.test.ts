@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
+import { checkoutBefore, figuresAgainst, measureAgainst } from './against.ts';
 import { BROKERS, selectBrokers } from './brokers.ts';
+import { CHECKOUT } from './checkout.ts';
 import { compare } from './compare.ts';
 import { parseCommands } from './generic-table.ts';
 import { renderReport } from './report.ts';
@@ -113,6 +115,55 @@ test.skipIf(process.platform !== 'linux')(
     const page = renderReport(results, 'benchmarks/raw.jsonl');
     expect(page).toContain('| `20pairs-w100` | QoS 0, 20 pairs, window 100 | broker CPU µs per delivery |');
     expect(page).not.toContain(process.cwd());
+  },
+);
+
+test('a change may cost five hundredths, in messages a second as in CPU', () => {
+  const rows = selectRows('pair-w1000,20pairs-w100,durable-qos1,ping');
+  const line = (broker: string, row: string, field: string, value: number): SampleLine => ({
+    kind: 'sample',
+    round: 1,
+    row,
+    broker,
+    sample: { [field]: value },
+  });
+  const cpu = 'broker_cpu_us_per_delivery';
+  const figures = figuresAgainst(rows, [
+    ...[0.15, 0.2, 0.9].map((value) => line('before', 'pair-w1000', cpu, value)),
+    ...[0.21, 0.1, 0.9].map((value) => line('dunlin', 'pair-w1000', cpu, value)),
+    line('before', '20pairs-w100', cpu, 0.2),
+    line('dunlin', '20pairs-w100', cpu, 0.211),
+    line('before', 'durable-qos1', 'delivered_per_second', 100_000),
+    line('dunlin', 'durable-qos1', 'delivered_per_second', 95_000),
+    line('dunlin', 'ping', 'p50_us', 30),
+  ]);
+  expect(figures.map(({ row, before, here, ratio, outcome }) => [row, before, here, ratio, outcome])).toEqual([
+    ['pair-w1000', 0.2, 0.21, 1.05, 'met'],
+    ['20pairs-w100', 0.2, 0.211, 1.055, 'missed'],
+    ['ping', null, 30, null, 'not measured'],
+    ['durable-qos1', 100_000, 95_000, 1.053, 'missed'],
+  ]);
+});
+
+test('a checkout to compare with must be there, and built', () => {
+  expect(() => checkoutBefore('/nowhere')).toThrow(
+    "must be a checkout of Dunlin that is built, not '/nowhere': no /nowhere/packages/cli/bin/dunlin.js",
+  );
+});
+
+test.skipIf(process.platform !== 'linux')(
+  'two checkouts are measured in turn, on Linux, which mqload needs',
+  async () => {
+    const lines: string[] = [];
+    const figures = await measureAgainst(checkoutBefore(CHECKOUT), {
+      rows: selectRows('20pairs-w100'),
+      rounds: 2,
+      seconds: 1,
+      onProgress: (line) => lines.push(line),
+    });
+    expect(lines.map((line) => line.split(' ').slice(0, 2).join(' '))).toEqual(['1 before', '1 dunlin']);
+    expect(figures[0].before).toBeGreaterThan(0);
+    expect(figures[0].here).toBeGreaterThan(0);
   },
 );
 

@@ -1,7 +1,8 @@
 /** The benchmark's command line: `npm run bench -- COMMAND [options]`. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { AGAINST_ROUNDS, AGAINST_ROWS, checkoutBefore, measureAgainst, renderAgainst } from './against.ts';
 import { BROKERS, selectBrokers } from './brokers.ts';
 import { CHECKOUT } from './checkout.ts';
 import { compare } from './compare.ts';
@@ -17,6 +18,9 @@ const USAGE = `npm run bench -- COMMAND
       Measures Dunlin beside other brokers and writes OUTPUT/benchmarks.md and OUTPUT/benchmarks/raw.jsonl.
       --rows     row names, or the groups all, v4, v5, v5-to-v4
       --brokers  ${BROKERS.map(({ name }) => name).join(',')}
+  compare --against DIR [--rows LIST] [--rounds ${AGAINST_ROUNDS}] [--seconds 3] [--json]
+      Measures this checkout beside another one of Dunlin that is built, from before a change, and writes no file.
+       --rows     ${AGAINST_ROWS}
   report [--output docs]
       Writes benchmarks.md again from raw.jsonl.
   table [--rows v4] [--rounds 1] [--seconds 3] [--json] NAME=COMMAND ...
@@ -39,6 +43,7 @@ const USAGE = `npm run bench -- COMMAND
 const OPTIONS = {
   rows: { type: 'string' },
   brokers: { type: 'string', default: BROKERS.map(({ name }) => name).join(',') },
+  against: { type: 'string' },
   rounds: { type: 'string' },
   seconds: { type: 'string', default: '3' },
   output: { type: 'string', default: join(CHECKOUT, 'docs') },
@@ -59,6 +64,16 @@ function writeReport(results: Results, output: string): string {
   const page = join(output, 'benchmarks.md');
   writeFileSync(page, renderReport(results, 'benchmarks/raw.jsonl'));
   return relative(process.cwd(), page);
+}
+
+async function runAgainst(values: Values, directory: string): Promise<void> {
+  const figures = await measureAgainst(checkoutBefore(resolve(directory)), {
+    rows: selectRows(values.rows ?? AGAINST_ROWS),
+    rounds: positive('rounds', values.rounds ?? String(AGAINST_ROUNDS)),
+    seconds: positive('seconds', values.seconds),
+    onProgress: (line) => console.error(line),
+  });
+  console.log(values.json ? JSON.stringify(figures) : renderAgainst(figures));
 }
 
 async function runCompare(values: Values): Promise<void> {
@@ -162,6 +177,7 @@ async function main(): Promise<void> {
   const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
   const [command, ...rest] = positionals;
   if (values.help || command === undefined) console.log(USAGE);
+  else if (command === 'compare' && values.against !== undefined) await runAgainst(values, values.against);
   else if (command === 'compare') await runCompare(values);
   else if (command === 'report') runReport(values);
   else if (command === 'table') await runTable(values, rest);
