@@ -1,6 +1,6 @@
 /**
  * Every block of commands in README.md is pasted into a shell as it stands, in a network of its own, where each port is free, and in a folder that has what a
- * checkout has. What the comments behind the commands say is what they print.
+ * checkout has. What the comments behind the commands say is what they print. So are those of docs/features, where the text behind a block is what it prints.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -159,6 +159,33 @@ describe.skipIf(!mayEnclose)('pasted as it stands', { timeout: 90_000 }, () => {
   test('a configuration file', async () => {
     const broker = paste(blockWith('config init'));
     await broker.until('"msg":"ready"');
+    await end(broker);
+  });
+});
+
+/** The first block of a page starts the broker for the others. */
+describe.skipIf(!mayEnclose)('pages of docs/features', { timeout: 90_000 }, () => {
+  const pages = readdirSync(join(root, 'docs/features')).filter((name) => name.endsWith('.md'));
+
+  test.each(pages)('%s', async (name) => {
+    const text = readFileSync(join(root, 'docs/features', name), 'utf8');
+    const [[, , start], ...others] = [...text.matchAll(/```(sh|text)\n([\s\S]*?)```/g)];
+    const broker = paste(start);
+    await broker.until('"msg":"ready"');
+    let printed = '';
+    let texts = 0;
+    for (const [, language, content] of others) {
+      if (language === 'text') {
+        expect(printed).toBe(content);
+        printed = '';
+        texts++;
+        continue;
+      }
+      const shell = paste(content);
+      expect([content, await shell.closed, shell.output()]).toEqual([content, 0, expect.anything()]);
+      printed += shell.output();
+    }
+    expect([texts > 0, printed]).toEqual([true, '']);
     await end(broker);
   });
 });
