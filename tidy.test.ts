@@ -153,6 +153,14 @@ describe('tidy', () => {
     expect(readdirSync(join(root, 'packages')).sort()).toEqual(Object.keys(mayImport).sort());
   });
 
+  test('every package says in at most 15 lines what it is', () => {
+    const lengths = readdirSync(join(root, 'packages')).map((name): [string, number] => {
+      const readme = files.find(({ path }) => path === `packages/${name}/README.md`);
+      return [name, readme?.lines.length ?? 0];
+    });
+    expect(lengths.filter(([, length]) => length === 0 || length > 15)).toEqual([]);
+  });
+
   test('packages meet at their index', () => {
     expect(typeScript.flatMap(pastTheIndex)).toEqual([]);
   });
