@@ -45,6 +45,49 @@ test('the comparison in README.md is quoted from docs/benchmarks.md', () => {
   expect(rows.filter((line) => !measured.includes(line))).toEqual([]);
 });
 
+/** Of each row of docs/benchmarks.md, its cells. */
+function measuredRows(): Map<string, string[]> {
+  const rows = new Map<string, string[]>();
+  for (const line of readFileSync(join(root, 'docs/benchmarks.md'), 'utf8').split('\n')) {
+    const [, name, cells] = /^\| `([\w-]+)` \|(.*)\|$/.exec(line) ?? [];
+    if (name !== undefined) rows.set(name, [...(rows.get(name) ?? []), ...cells.split('|').map((cell) => cell.trim())]);
+  }
+  return rows;
+}
+
+test('figures that are quoted with the name of their row are those of docs/benchmarks.md', () => {
+  const rows = measuredRows();
+  const quotes = ['ARCHITECTURE.md', 'docs/operations.md'].flatMap((path) =>
+    [
+      ...readFileSync(join(root, path), 'utf8').matchAll(/(\d[\d.]*) (?:µs|bytes|messages a second) \(`([\w-]+)`\)/g),
+    ].map(([quote, figure, row]) => ({ path, quote, figure, row })),
+  );
+  expect(quotes.length).toBeGreaterThan(14);
+  expect(quotes.filter(({ figure, row }) => !rows.get(row)?.includes(figure))).toEqual([]);
+});
+
+test('the versions of Node that documents name are those that package.json and the package ask for', () => {
+  const text = (path: string): string => readFileSync(join(root, path), 'utf8');
+  const oldest = (source: string): string => /"?node(?:Range|")\s*[:=] ["']>=(\d+)["']/.exec(source)?.[1] ?? 'none';
+  const inCheckout = oldest(text('package.json'));
+  const installed = oldest(text('packages/deployment/src/release/npm-package.ts'));
+  for (const path of ['README.md', 'docs/operations.md']) {
+    const named = [...text(path).matchAll(/Node (\d+) or newer/g)].map(([, version]) => version);
+    expect([path, ...named]).toEqual([path, installed, inCheckout]);
+  }
+});
+
+test('docs/operations.md names all that Compose starts', () => {
+  const compose = readFileSync(join(root, 'docker-compose.yml'), 'utf8');
+  const [services] = /^services:\n[\s\S]*?(?=^\w)/m.exec(compose) ?? [''];
+  const names = [...services.matchAll(/^ {2}([a-z]+):$/gm)].map(([, name]) => name);
+  expect(names).toContain('redis');
+  const row = readFileSync(join(root, 'docs/operations.md'), 'utf8')
+    .split('\n')
+    .find((line) => line.startsWith('| Compose |'));
+  expect(names.filter((name) => !row?.toLowerCase().includes(name))).toEqual([]);
+});
+
 /** Of "[name] "title", "title"" in docs/guarantees.md: where the file called so is, and the titles. */
 function proofs(text: string): { name: string; path: string | undefined; titles: string[] }[] {
   const paths = new Map([...text.matchAll(/^\[([\w-]+)\]: (\S+)$/gm)].map((match) => [match[1], match[2]]));

@@ -58,7 +58,8 @@ export const listenerOptions = {
     defaultText: 'the URL',
   }),
   allowAnonymous: z.boolean().optional().meta({
-    description: 'Clients need not say who they are. Must be said out loud where other machines can connect.',
+    description:
+      'Clients need not authenticate. Must be set explicitly where other machines can connect and no authentication is configured.',
     allowed: 'true, false',
     defaultText: '`true` on loopback without authentication',
   }),

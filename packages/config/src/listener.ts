@@ -34,7 +34,7 @@ export interface Listener {
   /** For logs and limits; the URL unless a name was given. */
   name: string;
   address: ListenerAddress;
-  /** Clients need not say who they are. */
+  /** Clients need not authenticate. */
   allowAnonymous: boolean;
   /** As written; absent: as for all listeners. */
   authentication?: AuthenticationMethod[];

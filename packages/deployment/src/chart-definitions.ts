@@ -18,7 +18,7 @@ export const listenerProperties: Readonly<Record<string, { readonly description:
   allowAnonymous: {
     type: 'boolean',
     description:
-      'Clients need not say who they are. Without it, `config` must say how they do, or nodes refuse to start.',
+      'Clients need not authenticate. Without it, `config` must have an authentication method, or nodes do not start.',
   } as never,
   trustedProxies: {
     type: 'array',
