@@ -90,7 +90,7 @@ export const authorizationShape = {
   }),
   deniedWill: z.enum(['drop', 'refuse']).default('refuse').meta({
     description:
-      'What a will that is not allowed does to its CONNECT: the client is refused, or let in without it, as by other brokers. What is dropped is logged.',
+      'What a will that is not allowed does to its CONNECT: the client is refused, or accepted without it, as by other brokers. A dropped will is logged.',
   }),
 };
 

@@ -6,14 +6,14 @@ const oneOf = (values: readonly string[], description: string) => ({ enum: value
 
 /** The keys of a listener, in the order of the documents. */
 export const listenerProperties: Readonly<Record<string, { readonly description: string }>> = {
-  enabled: { type: 'boolean', description: '`false`: the listener is left out; `true` unless said.' } as never,
+  enabled: { type: 'boolean', description: '`false`: the listener is left out; `true` by default.' } as never,
   protocol: oneOf(['tcp', 'tls', 'ws', 'wss'], 'MQTT, MQTT over TLS, over WebSocket, over WebSocket with TLS.'),
   port: port('Port of the pod.'),
-  servicePort: port('Port of the Service; that of the pod unless said.'),
+  servicePort: port('Port of the Service; that of the pod by default.'),
   nodePort: port(
-    'Port of the machines, for a Service of type NodePort or LoadBalancer; Kubernetes chooses unless said.',
+    'Port of the machines, for a Service of type NodePort or LoadBalancer; Kubernetes chooses by default.',
   ),
-  host: text('Address it is bound to; 0.0.0.0 unless said.'),
+  host: text('Address it is bound to; 0.0.0.0 by default.'),
   path: text('Path of a WebSocket; the default of the node is /mqtt.'),
   allowAnonymous: {
     type: 'boolean',
@@ -28,11 +28,11 @@ export const listenerProperties: Readonly<Record<string, { readonly description:
       'Ranges of addresses of the load balancers that put a PROXY header before each connection; then it is required.',
   } as never,
   'tls.existingSecret': text('A Secret with certificate and key; needed for `tls` and `wss`.'),
-  'tls.certificateKey': text('Its key with the certificate; `tls.crt` unless said.'),
-  'tls.keyKey': text('Its key with the private key; `tls.key` unless said.'),
+  'tls.certificateKey': text('Its key with the certificate; `tls.crt` by default.'),
+  'tls.keyKey': text('Its key with the private key; `tls.key` by default.'),
   'tls.clientCaSecret': text('A Secret with the authorities that certificates of clients are checked against.'),
-  'tls.clientCaKey': text('Its key; `ca.crt` unless said.'),
-  'tls.clientCertificates': oneOf(['request', 'require'], 'Whether clients must have one; `require` unless said.'),
+  'tls.clientCaKey': text('Its key; `ca.crt` by default.'),
+  'tls.clientCertificates': oneOf(['request', 'require'], 'Whether clients must have one; `require` by default.'),
   options: {
     type: 'object',
     description: 'Further options of the listener, as in docs/configuration.md; they win.',
