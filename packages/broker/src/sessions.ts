@@ -8,7 +8,7 @@ import { ConnectionState } from './connection-state.ts';
 import { InflightState } from './inflight.ts';
 import { isServed } from './log-cursor.ts';
 import { Opening } from './opening.ts';
-import { type Claim, type StoredSession, StoreError } from './ports/store.ts';
+import { type Claim, type StoredSession, type StoredWill, StoreError } from './ports/store.ts';
 import { Session, type SessionWill } from './session.ts';
 import { putInForce, takeOutOfForce } from './session-in-force.ts';
 import { endCursors } from './session-subscriptions.ts';
@@ -126,7 +126,7 @@ export class Sessions {
         if (stored !== null && opening.handed !== null) {
           await updateInSlices(this.broker.store, session.key, applyHanded(stored, opening.handed));
         }
-        await this.keepWill(session, request.will, claim.previousOwner);
+        await this.keepWill(session, request.will, claim.will);
       } catch (error) {
         if (!(error instanceof StoreError) || error.code !== 'fenced') {
           this.releaseUnused(session);
@@ -197,9 +197,18 @@ export class Sessions {
     if (local !== undefined || (claim.previousOwner !== '' && claim.previousOwner !== broker.self))
       broker.contested.taken(clientId, request.address, handed?.address ?? '');
     const { will } = claim;
-    if (will !== null) void this.wills.publish(clientId, will.record).catch(() => {}); // said by the pending write
+    if (will !== null && this.isToPublish(will, claim, cleanStart))
+      void this.wills.publish(clientId, will.record).catch(() => {}); // said by the pending write
     await this.wills.safe(clientId);
     return claim;
+  }
+
+  /** A will that was scheduled, or that of a connection whose owner has died and cannot publish it any more, unless it is delayed and the session goes on. */
+  private isToPublish(will: StoredWill, { session }: Claim, cleanStart: boolean): boolean {
+    if (will.dueAt !== Infinity) return true;
+    const { self, cluster } = this.broker;
+    if (will.owner === self || cluster.has(will.owner)) return false;
+    return cleanStart || session === null || will.delaySeconds === 0;
   }
 
   private async takeFromOther(claim: Claim, clientId: string, cleanStart: boolean): Promise<HandedSession | null> {
@@ -217,12 +226,11 @@ export class Sessions {
     pendingWrites.add('releasing a session', () => store.release(session.key, change, clock.now()));
   }
 
-  /** Keeps the will. The one of the connection before is published by its owner if it is to be; in the store it must not outlive that connection. */
-  private async keepWill(session: Session, will: SessionWill | null, previousOwner: string): Promise<void> {
-    const { store, self, cluster } = this.broker;
+  /** Keeps the will. In the store the one of the connection before must not outlive that connection. */
+  private async keepWill(session: Session, will: SessionWill | null, before: StoredWill | null): Promise<void> {
+    const { store, self } = this.broker;
     session.will = will;
-    const mayHaveOne = previousOwner !== '' && (previousOwner === self || cluster.has(previousOwner));
-    if (will !== null || mayHaveOne) await store.setWill(session.key, self, will);
+    if (will !== null || before?.dueAt === Infinity) await store.setWill(session.key, self, will);
   }
 
   /** Another endpoint has claimed the client identifier with this epoch: lets go of it here and returns what was held, null if nothing. */

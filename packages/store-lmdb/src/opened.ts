@@ -303,13 +303,13 @@ export class Opened {
     if (this.marker !== null) removeMarker(this.marker);
   }
 
-  /** A scheduled will goes: to the caller if its session has ended. One of a connection that lasts stays, but with a session cleaned away. */
+  /** A scheduled will goes: to the caller if its session has ended. One of a connection that lasts is told, and stays, but with a session cleaned away. */
   private claimWill(clientId: string, goesOn: boolean, cleaned: boolean): StoredWill | null {
     const will = this.wills.find(clientId);
     if (will === null) return null;
     const scheduled = will.dueAt !== Infinity;
     if (scheduled || cleaned) this.wills.remove(will);
-    return scheduled && !goesOn ? storedWill(will) : null;
+    return scheduled && goesOn ? null : storedWill(will);
   }
 
   private pushLong<T>(

@@ -66,6 +66,24 @@ export function willContract(opened: StoreUnderTest): void {
       expect(await dueWills(Number.MAX_SAFE_INTEGER)).toEqual([]);
     });
 
+    for (const [expiry, clean] of [
+      [0, false],
+      [3600, false],
+      [3600, true],
+    ] as const) {
+      it(`tells whoever claims of the will of a connection, session expiry ${expiry}, clean start ${clean}`, async () => {
+        const { store } = opened;
+        const key = { clientId: 'c', epoch: (await connect(store, 'c', { expiry })).epoch };
+        await store.setWill(key, owner, will);
+        const claim = await connect(store, 'c', { expiry, clean, owner: otherOwner });
+        expect(claim.will).toMatchObject({ owner, epoch: key.epoch, delaySeconds: 5, dueAt: Infinity });
+        expect(text(claim.will?.record ?? bytes(''))).toBe('gone');
+        // It is still the former owner's, as long as it is there.
+        await store.releaseOwner(owner, now);
+        expect(await dueWills(Number.MAX_SAFE_INTEGER)).toEqual(clean ? [] : ['c']);
+      });
+    }
+
     it('makes the wills of a dead owner due after their delay, or at the end of the session', async () => {
       const { store } = opened;
       for (const [name, expiry, by] of [

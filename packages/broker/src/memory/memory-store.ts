@@ -334,7 +334,7 @@ export class MemoryStore implements Store {
     if (will === undefined) return null;
     const scheduled = will.dueAt !== Infinity;
     if (scheduled || cleaned) this.wills.delete(clientId);
-    return scheduled && !goesOn ? { ...will } : null;
+    return scheduled && goesOn ? null : { ...will };
   }
 
   private disconnect(clientId: string, held: Held, now: number): void {

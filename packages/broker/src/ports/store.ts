@@ -113,7 +113,8 @@ export interface Claim {
   /** The stored session as it was found, or null. With cleanStart always null. */
   session: StoredSession | null;
   /** A scheduled will whose session ended by this claim (cleanStart, or a session past its expiry): it is removed here and the caller publishes it
-   *  [MQTT-3.1.3-9]. A scheduled will of a session that goes on is removed and null is returned. */
+   *  [MQTT-3.1.3-9]. A scheduled will of a session that goes on is removed and null is returned. Or, with an infinite `dueAt`, that of a connection that has
+   *  not ended as far as is known: its owner publishes it, unless that one is gone. */
   will: StoredWill | null;
 }
 

@@ -1,7 +1,7 @@
 -- Claims client identifiers.
 --
 -- ARGV  for each: owner, 1 for a clean start, session expiry in seconds, now
--- Gives for each: epoch, previous owner, fields of the stored session or false, will that the caller publishes or false,
+-- Gives for each: epoch, previous owner, fields of the stored session or false, will that the caller publishes, or that of a connection, or false,
 --       job of a session that ended by this or false, 1 if the session is large: then its other fields are still to be read
 local results = {}
 for change = 1, changes do
@@ -17,7 +17,7 @@ for change = 1, changes do
     local _, _, dueAt = readWill(will)
     local scheduled = dueAt < math.huge
     if scheduled or (id and clean) then removeWill(keys, client, will) end
-    if scheduled and (ended or not id) then published = will end
+    if ended or not id or not scheduled then published = will end
   end
 
   local fields, job, large = false, false, 0
