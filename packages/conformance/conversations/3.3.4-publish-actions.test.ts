@@ -10,7 +10,7 @@ import {
   subscribe,
   subscribed,
 } from '../src/connected-client.ts';
-import { conversation } from '../src/conversation.ts';
+import { brokerUnderTest, conversation } from '../src/conversation.ts';
 import { ackPacket, publishPacket, subscribePacket, uniqueName, unsubscribePacket } from '../src/packets-to-send.ts';
 
 conversation(
@@ -33,7 +33,7 @@ conversation(
       if (packet.payload.toString() === 'marker') break;
       qualities.push(packet.qos);
     }
-    expect([[2], [0, 1, 2]]).toContainEqual(qualities.sort());
+    expect(brokerUnderTest().name === 'dunlin' ? [[2]] : [[2], [0, 1, 2]]).toContainEqual(qualities.sort());
   },
 );
 
@@ -60,7 +60,8 @@ conversation(
       copies.push(identifiers);
     }
     copies.sort((left, right) => (left[0] ?? 0) - (right[0] ?? 0));
-    expect([[[1, 268_435_455]], [[], [1], [268_435_455]]]).toContainEqual(copies);
+    const one = [[1, 268_435_455]];
+    expect(brokerUnderTest().name === 'dunlin' ? [one] : [one, [[], [1], [268_435_455]]]).toContainEqual(copies);
   },
 );
 

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import { connected, expectOnlyMarker, leave, publish, receive, subscribed } from '../src/connected-client.ts';
-import { conversation } from '../src/conversation.ts';
+import { brokerUnderTest, conversation } from '../src/conversation.ts';
 import { ackPacket, durable, publishPacket, uniqueName } from '../src/packets-to-send.ts';
 
 conversation('QoS 0 goes out once, with DUP 0', { 4: '[MQTT-4.3.1-1]', 5: '[MQTT-4.3.1-1]' }, async (level) => {
@@ -108,10 +108,10 @@ conversation(
     const subscriber = await subscribed(level, { filter: topic, qos: 2 });
     const publisher = await connected(level);
     publisher.send(publishPacket({ topic: `$SYS/${topic}`, qos: 2, packetId: 3 }));
-    const answer = await publisher.next();
-    if (answer.type === 'disconnect') return;
-    expect(answer.type).toBe('pubrec');
-    if (answer.type === 'pubrec' && answer.reasonCode < 0x80) {
+    const { reasonCode } = await publisher.expect('pubrec');
+    // The text lets a broker take it; the conversation then shows less.
+    if (brokerUnderTest().name === 'dunlin') expect(reasonCode).toBe(0x87);
+    if (reasonCode < 0x80) {
       publisher.send(ackPacket('pubrel', 3));
       await publisher.expectPacket({ type: 'pubcomp', packetId: 3 });
     }

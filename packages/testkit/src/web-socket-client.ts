@@ -19,6 +19,7 @@ export class WebSocketClient {
   readonly #packets: Frame[] = [];
   #bytes: Buffer = Buffer.alloc(0);
   #isClosed = false;
+  #closeCode: number | null = null;
   #wake = Promise.withResolvers<void>();
 
   private constructor(socket: Duplex, subprotocol: string, head: Buffer) {
@@ -66,6 +67,11 @@ export class WebSocketClient {
     this.#socket.write(Buffer.concat([header, mask, masked]));
   }
 
+  /** Sends bytes as they are: a frame that no client should send, or a part of one. */
+  sendBytes(bytes: Uint8Array): void {
+    this.#socket.write(bytes);
+  }
+
   /** The next MQTT packet, out of however many frames. */
   async nextPacket(): Promise<Frame> {
     while (this.#packets.length === 0) {
@@ -75,11 +81,12 @@ export class WebSocketClient {
     return this.#packets.shift() as Frame;
   }
 
-  /** The server ends the connection, with or without a closing frame. */
-  async expectClosed(): Promise<void> {
+  /** The server ends the connection; resolves with the code of its closing frame, or null when it sent none. */
+  async expectClosed(): Promise<number | null> {
     while (!this.#isClosed) {
       await withDeadline(this.#wake.promise, () => 'the WebSocket is still open');
     }
+    return this.#closeCode;
   }
 
   /** Drops the connection. */
@@ -103,7 +110,10 @@ export class WebSocketClient {
     if (bytes.length < end) return false;
     this.#bytes = bytes.subarray(end);
     const opcode = bytes[0] & 15;
-    if (opcode === webSocketOpcode.close) this.#close();
+    if (opcode === webSocketOpcode.close) {
+      if (end - start >= 2) this.#closeCode = bytes.readUInt16BE(start);
+      this.#close();
+    }
     if (opcode <= webSocketOpcode.binary) {
       this.opcodes.push(opcode);
       this.#packets.push(...this.#framer.push(bytes.subarray(start, end)));

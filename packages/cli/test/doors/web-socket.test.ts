@@ -172,23 +172,18 @@ describe('frames', () => {
     ['a continuation of nothing', continuation, Buffer.from('x'), 1002],
   ])('%s closes the connection', async (_what, opcode, payload, code) => {
     const door = await start(['ws://127.0.0.1:0/mqtt']);
-    const socket = new WebSocket(door.url(0), 'mqtt');
-    await once(socket, 'open');
-    const closed = once(socket, 'close');
-    // Below `ws`, which would not send such a frame. No mask is a mask of zeros.
-    const frame = Buffer.concat([Buffer.from([0x80 | opcode, 0x80 | payload.length, 0, 0, 0, 0]), payload]);
-    (socket as unknown as { _socket: { write(bytes: Buffer): void } })._socket.write(frame);
-    expect((await withDeadline(closed, () => 'not closed'))[0]).toBe(code);
+    const client = await WebSocketClient.open(door.url(0));
+    client.sendFrame(opcode, payload);
+    expect(await client.expectClosed()).toBe(code);
+    client.drop();
   });
 
   test('a frame over the limit closes the connection before it has come', async () => {
     const door = await start(['ws://127.0.0.1:0/mqtt'], ['--set', 'limits.maximumPacketSizeBytes=1000']);
-    const socket = new WebSocket(door.url(0), 'mqtt');
-    await once(socket, 'open');
-    const closed = once(socket, 'close');
-    const header = Buffer.from([0x82, 0x80 | 127, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0]); // 65,537 bytes
-    (socket as unknown as { _socket: { write(bytes: Buffer): void } })._socket.write(header);
-    expect((await withDeadline(closed, () => 'not closed'))[0]).toBe(1009);
+    const client = await WebSocketClient.open(door.url(0));
+    client.sendBytes(Buffer.from([0x82, 0x80 | 127, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0])); // a header: 65,537 bytes
+    expect(await client.expectClosed()).toBe(1009);
+    client.drop();
   });
 
   test('a will is published when the WebSocket is lost', async () => {
