@@ -145,6 +145,12 @@ describe('tidy', () => {
     expect(long.map(({ path, lines }) => `${path} has ${lines.length} lines`)).toEqual([]);
   });
 
+  test('tests lie in the folder test of their package, conversations of the specifications in conversations', () => {
+    const places = /^((packages|loadtest)\/[^/]+\/test\/|packages\/conformance\/conversations\/|examples\/|[^/]+$)/;
+    const elsewhere = typeScript.filter(({ path }) => path.endsWith('.test.ts') && !places.test(path));
+    expect(elsewhere.map(({ path }) => path)).toEqual([]);
+  });
+
   test('imports follow the direction of the architecture', () => {
     expect(typeScript.flatMap(againstDirection)).toEqual([]);
   });

@@ -15,8 +15,8 @@ export default defineConfig({
         test: {
           name: 'packages',
           include: [
-            'packages/*/{src,test}/**/*.test.ts',
-            'loadtest/*/{src,test}/**/*.test.ts',
+            'packages/*/test/**/*.test.ts',
+            'loadtest/*/test/**/*.test.ts',
             'examples/**/*.test.ts',
             '*.test.ts',
           ],

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { freePort } from './free-port.ts';
+import { freePort } from '../src/free-port.ts';
 
 test('a hundred ports are a hundred ports', async () => {
   const ports = await Promise.all(Array.from({ length: 100 }, () => freePort()));

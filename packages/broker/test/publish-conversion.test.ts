@@ -1,7 +1,12 @@
 import { encodePublish } from '@dunlin/protocol';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { ConversionSpace, convertedBytesMax, withEmptyProperties, withoutProperties } from './publish-conversion.ts';
+import {
+  ConversionSpace,
+  convertedBytesMax,
+  withEmptyProperties,
+  withoutProperties,
+} from '../src/publish-conversion.ts';
 
 const message = fc.record({
   topic: fc.string({ minLength: 1, maxLength: 200 }).filter((topic) => !/[+#\0]/.test(topic) && topic.isWellFormed()),

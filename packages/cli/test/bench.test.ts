@@ -7,14 +7,14 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { benchCommand } from '../commands/bench.ts';
-import { BenchFailure } from './bench-failure.ts';
-import { type BenchRow, standardRows } from './bench-row.ts';
-import { benchTableHeader, benchTableLine } from './bench-table.ts';
-import { parseTarget } from './bench-target.ts';
-import { Latencies } from './latencies.ts';
-import { payloadBytesMin } from './message-publisher.ts';
-import { type BenchResult, runBenchRow } from './run-bench.ts';
+import { BenchFailure } from '../src/bench/bench-failure.ts';
+import { type BenchRow, standardRows } from '../src/bench/bench-row.ts';
+import { benchTableHeader, benchTableLine } from '../src/bench/bench-table.ts';
+import { parseTarget } from '../src/bench/bench-target.ts';
+import { Latencies } from '../src/bench/latencies.ts';
+import { payloadBytesMin } from '../src/bench/message-publisher.ts';
+import { type BenchResult, runBenchRow } from '../src/bench/run-bench.ts';
+import { benchCommand } from '../src/commands/bench.ts';
 
 const mosquittoPath = ['/usr/sbin/mosquitto', '/usr/local/sbin/mosquitto', '/usr/bin/mosquitto'].find(existsSync);
 

@@ -2,10 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { MosquittoSub, mosquittoPub } from './clients.ts';
-import { startMosquitto } from './mosquitto.ts';
-import { connectPacket } from './packets.ts';
-import { WireClient } from './wire-client.ts';
+import { MosquittoSub, mosquittoPub } from '../src/clients.ts';
+import { startMosquitto } from '../src/mosquitto.ts';
+import { connectPacket } from '../src/packets.ts';
+import { WireClient } from '../src/wire-client.ts';
 
 test('Mosquitto starts on a free port, serves, and stops', async () => {
   const broker = await startMosquitto();

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { storeContract } from '@dunlin/broker/contract';
-import { LmdbStore } from './index.ts';
+import { LmdbStore } from '../src/index.ts';
 
 const kinds = [
   { durability: 'fsync', exclusive: false },

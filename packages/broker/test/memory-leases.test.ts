@@ -1,5 +1,5 @@
-import { leasesContract } from '../contract/leases-contract.ts';
-import { MemoryLeases } from './memory-leases.ts';
+import { leasesContract } from '../src/contract/leases-contract.ts';
+import { MemoryLeases } from '../src/memory/memory-leases.ts';
 
 leasesContract('memory', async () => {
   let now = 1_700_000_000_000;

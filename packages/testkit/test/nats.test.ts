@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import { withDeadline } from './deadline.ts';
-import { FaultProxy } from './fault-proxy.ts';
-import { startHaproxy } from './haproxy.ts';
-import { startNats } from './nats.ts';
+import { withDeadline } from '../src/deadline.ts';
+import { FaultProxy } from '../src/fault-proxy.ts';
+import { startHaproxy } from '../src/haproxy.ts';
+import { startNats } from '../src/nats.ts';
 
 const closing: (() => unknown)[] = [];
 afterEach(async () => {

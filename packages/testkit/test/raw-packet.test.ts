@@ -1,7 +1,16 @@
 import { encodePacket, variableByteIntegerSize } from '@dunlin/protocol';
 import { expect, test } from 'vitest';
-import { PacketFramer } from './packet-framer.ts';
-import { hex, prefixed, properties, rawConnect, rawPacket, uint16, uint32, variableByteInteger } from './raw-packet.ts';
+import { PacketFramer } from '../src/packet-framer.ts';
+import {
+  hex,
+  prefixed,
+  properties,
+  rawConnect,
+  rawPacket,
+  uint16,
+  uint32,
+  variableByteInteger,
+} from '../src/raw-packet.ts';
 
 test('fields have the bytes of the text', () => {
   expect(hex('00 ff\n1A')).toEqual(Buffer.from([0, 255, 26]));

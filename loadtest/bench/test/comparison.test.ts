@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
-import { checkoutBefore, figuresAgainst, measureAgainst } from './against.ts';
-import { BROKERS, selectBrokers } from './brokers.ts';
-import { CHECKOUT } from './checkout.ts';
-import { compare } from './compare.ts';
-import { parseCommands } from './generic-table.ts';
-import { renderReport } from './report.ts';
-import { fromLines, medians, type Results, type SampleLine, toLines } from './results.ts';
-import { ROWS, selectRows, startGroups } from './rows.ts';
-import { judge, TARGETS } from './targets.ts';
+import { checkoutBefore, figuresAgainst, measureAgainst } from '../src/against.ts';
+import { BROKERS, selectBrokers } from '../src/brokers.ts';
+import { CHECKOUT } from '../src/checkout.ts';
+import { compare } from '../src/compare.ts';
+import { parseCommands } from '../src/generic-table.ts';
+import { renderReport } from '../src/report.ts';
+import { fromLines, medians, type Results, type SampleLine, toLines } from '../src/results.ts';
+import { ROWS, selectRows, startGroups } from '../src/rows.ts';
+import { judge, TARGETS } from '../src/targets.ts';
 
 function verdictsOf(figures: Record<string, Record<string, number>>): Map<string, string> {
   const rows = new Map(Object.entries(figures).map(([row, values]) => [row, new Map(Object.entries(values))]));

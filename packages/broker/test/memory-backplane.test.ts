@@ -1,6 +1,6 @@
-import { backplaneContract } from '../contract/backplane-contract.ts';
-import type { Clock } from '../ports/clock.ts';
-import { type MemoryBackplane, MemoryBackplaneHub } from './memory-backplane.ts';
+import { backplaneContract } from '../src/contract/backplane-contract.ts';
+import { type MemoryBackplane, MemoryBackplaneHub } from '../src/memory/memory-backplane.ts';
+import type { Clock } from '../src/ports/clock.ts';
 
 const clock: Clock = {
   now: Date.now,

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { type LocatedConversation, locateConversations } from './collect.ts';
-import { conformanceDocument, documentPath } from './document.ts';
-import { knownDifferences } from './known-differences.ts';
-import { levelNames } from './statement.ts';
-import { statementCounts, statementsByLevel } from './statements.ts';
+import { type LocatedConversation, locateConversations } from '../src/collect.ts';
+import { conformanceDocument, documentPath } from '../src/document.ts';
+import { knownDifferences } from '../src/known-differences.ts';
+import { levelNames } from '../src/statement.ts';
+import { statementCounts, statementsByLevel } from '../src/statements.ts';
 
 let conversations: LocatedConversation[] = [];
 

@@ -1,7 +1,7 @@
 import { topicMatchesFilter } from '@dunlin/protocol';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { SubscriptionTree } from './subscription-tree.ts';
+import { SubscriptionTree } from '../src/subscription-tree.ts';
 
 const level = fc.constantFrom('a', 'b', '', 'c');
 const filterLevel = fc.constantFrom('a', 'b', '', '+', '+');

@@ -4,9 +4,9 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { freePort } from './free-port.ts';
-import { hex } from './raw-packet.ts';
-import { WireClient } from './wire-client.ts';
+import { freePort } from '../src/free-port.ts';
+import { hex } from '../src/raw-packet.ts';
+import { WireClient } from '../src/wire-client.ts';
 
 let server: Server;
 let port: number;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { startRedis, startRedisCluster, startSentinel } from './redis.ts';
-import { redisCall } from './redis-call.ts';
+import { startRedis, startRedisCluster, startSentinel } from '../src/redis.ts';
+import { redisCall } from '../src/redis-call.ts';
 
 test('Redis keeps what it acknowledged over kill and restart, at the same port', async () => {
   const server = await startRedis({ appendOnly: true, password: 'a b' });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { OrderedTopics } from './ordered-topics.ts';
+import { OrderedTopics } from '../src/memory/ordered-topics.ts';
 
 test('whatever is added and removed, the rest is there in its order, from any topic on', () => {
   const topics = new OrderedTopics();

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Packet } from '@dunlin/protocol';
 import { expect, onTestFinished, test } from 'vitest';
-import { dunlinArguments, startDunlin } from './dunlin.ts';
-import { connectPacket } from './packets.ts';
-import { WireClient } from './wire-client.ts';
+import { dunlinArguments, startDunlin } from '../src/dunlin.ts';
+import { connectPacket } from '../src/packets.ts';
+import { WireClient } from '../src/wire-client.ts';
 
 test('options become flags', () => {
   expect(dunlinArguments({}, 1883)).toEqual(['start', '--listener', 'tcp://127.0.0.1:1883']);
