@@ -63,7 +63,13 @@ describe('the package', () => {
 
   test('holds what runs, with the licences of what is copied into it, and nothing that only development needs', async () => {
     const files = await readdir(join(dunlin.directory, 'node_modules/dunlin'), { recursive: true });
-    for (const file of ['LICENSE', 'README.md', 'dunlin.schema.json', 'monitoring/grafana-dashboard.json'])
+    for (const file of [
+      'LICENSE',
+      'README.md',
+      'CHANGELOG.md',
+      'dunlin.schema.json',
+      'monitoring/grafana-dashboard.json',
+    ])
       expect(files).toContain(file);
     expect(files.filter((file) => file.endsWith('.ts') || file.includes('test'))).toEqual([]);
     const licences = await readFile(join(dunlin.directory, 'node_modules/dunlin/THIRD-PARTY-LICENCES.txt'), 'utf8');

@@ -84,7 +84,31 @@ describe('a release', () => {
   });
 });
 
+describe('npm run release', () => {
+  const command = (...words: string[]) =>
+    promisify(execFile)(
+      process.execPath,
+      ['--conditions=source', join(repositoryRoot, 'packages/deployment/src/release/main.ts'), ...words],
+      { cwd: directory },
+    ).catch((error) => error);
+
+  test('publishes nothing without being told where to, and explains itself', async () => {
+    const told = 'release: --dry-run, or both of --image and --charts are needed\n\nusage: npm run release';
+    expect(await command()).toMatchObject({ code: 1, stderr: expect.stringContaining(told) });
+    expect(await command('--dry')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("Unknown option '--dry'"),
+    });
+    expect((await command('--help')).stdout).toContain('CycloneDX');
+  });
+});
+
 describe('the notes of a version', () => {
+  test('are there for the version of the repository', async () => {
+    const changelog = await readFile(join(repositoryRoot, 'CHANGELOG.md'), 'utf8');
+    expect(releaseNotes(changelog, version)).toMatch(/^### /m);
+  });
+
   const changelog =
     '# Changelog\n\n## [Unreleased]\n\n## [0.2.0] - 2026-12-01\n\n- new\n\n## 0.1.0 - 2026-01-01\n\n- first\n\n[0.2.0]: a\n';
 

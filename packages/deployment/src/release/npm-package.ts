@@ -17,6 +17,7 @@ const copied: Readonly<Record<string, string>> = {
   'charts/dunlin/dashboards/dunlin.json': 'monitoring/grafana-dashboard.json',
   'charts/dunlin/rules/dunlin.yaml': 'monitoring/prometheus-rules.yaml',
   'README.md': 'README.md',
+  'CHANGELOG.md': 'CHANGELOG.md',
   LICENSE: 'LICENSE',
 };
 
