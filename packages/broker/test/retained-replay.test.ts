@@ -1,5 +1,7 @@
 /** SUBSCRIBE and the retained messages that it asks for: what they wait for, and what waits for them (handlers/subscribe.ts). */
+
 import type { Packet } from '@dunlin/protocol';
+import { subscribePacket } from '@dunlin/testkit';
 import { expect, test } from 'vitest';
 import { type Client, publish, subscribe } from './support/client.ts';
 import { type Worker, World } from './support/world.ts';
@@ -52,14 +54,10 @@ test('SUBACK comes when what is retained has been read: what is retained after i
 
 /** One packet with many filters. */
 function subscribeAll(filters: string[]): Packet {
-  const subscriptions = filters.map((filter) => ({
-    filter,
-    qos: 0 as const,
-    noLocal: false,
-    retainAsPublished: false,
-    retainHandling: 0 as const,
-  }));
-  return { type: 'subscribe', packetId: 10, subscriptionIdentifier: 0, subscriptions, properties: {} };
+  return subscribePacket(
+    filters.map((filter) => ({ filter })),
+    10,
+  );
 }
 
 /** Has the store answer reads of retained messages a turn later; returns a look at the most that were under way at once. */
