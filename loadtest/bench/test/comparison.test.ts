@@ -157,7 +157,7 @@ test.skipIf(process.platform !== 'linux')(
     const lines: string[] = [];
     const figures = await measureAgainst(checkoutBefore(CHECKOUT), {
       rows: selectRows('20pairs-w100'),
-      rounds: 2,
+      rounds: 1,
       seconds: 1,
       onProgress: (line) => lines.push(line),
     });
