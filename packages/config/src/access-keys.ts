@@ -45,9 +45,9 @@ export const jwtShape = {
     description: 'Where in CONNECT the token is.',
   }),
   issuer: textKey('What the claim `iss` must be.', 'anyone'),
-  audience: textKey('What the claim `aud` must be or hold.', 'any, also tokens that were made for somebody else'),
+  audience: textKey('What the claim `aud` must be or contain.', 'any, also tokens issued for other services'),
   leewaySeconds: z.int().min(0).max(300).default(5).meta({
-    description: 'By how much the clocks of the broker and of who signs may differ.',
+    description: 'Allowed difference between the clocks of the broker and of the issuer of tokens.',
   }),
   userNameClaim: z.string().min(1).default('sub').meta({
     description: 'The claim with the name that the client is known by.',
@@ -82,11 +82,11 @@ export const deviceTokensShape = {
 /** Keys under `authorization`. */
 export const authorizationShape = {
   rulesFile: fileKey(
-    'Who may publish and subscribe to what (docs/security.md); without it, everybody who may enter may do everything. Read again at SIGHUP.',
+    'Who may publish and subscribe to what (docs/security.md); without it, every accepted client may do everything. Read again at SIGHUP.',
   ),
   deniedPublish: z.enum(['drop', 'disconnect']).default('drop').meta({
     description:
-      'What happens to a publish that is not allowed and that the client cannot be told of (QoS 0, MQTT 3). MQTT 5 hears 0x87 in PUBACK and PUBREC.',
+      'What happens to a publish that is not allowed where the protocol has no answer for it (QoS 0, MQTT 3). MQTT 5 clients receive 0x87 in PUBACK and PUBREC.',
   }),
   deniedWill: z.enum(['drop', 'refuse']).default('refuse').meta({
     description:

@@ -49,13 +49,13 @@ One YAML file, named by \`--config FILE\` or by the variable \`${configFileVaria
 be given on the command line as \`--set KEY=VALUE\`. Flags come before the environment, the environment before the file, the file
 before the defaults. A list in a variable or a flag is written with commas, or as YAML: \`[a, b]\`.
 
-Whatever is unknown or wrong is refused at the start, everything at once, each with its place, what is allowed and what was probably meant;
-so is a file that is not there, and a variable that begins with \`DUNLIN_\` and belongs to no key. \`dunlin config check\` does only that.
-\`dunlin config init\` writes a file to begin with, \`dunlin config print\` shows what holds and where it comes from. The JSON schema of the
-file is \`docs/dunlin.schema.json\`.
+Unknown keys, invalid values, a missing file, and variables that begin with \`DUNLIN_\` and belong to no key are errors: the broker does not start.
+All errors are reported at once, each with its place, what is allowed, and a suggestion. \`dunlin config check\` only validates,
+\`dunlin config init\` writes a template, \`dunlin config print\` shows the effective configuration and where each value comes from. The JSON schema
+of the file is \`docs/dunlin.schema.json\`.
 
-Without any configuration the broker listens on the loopback address only. A listener that other machines can reach is refused unless clients
-must prove who they are, or it says \`allowAnonymous: true\` (docs/security.md).
+Without configuration the broker listens on the loopback address only. A listener that other machines can reach is an error unless its clients
+must authenticate, or it has \`allowAnonymous: true\` (docs/security.md).
 
 | key | what it is | allowed | default | takes effect at | variable |
 | --- | --- | --- | --- | --- | --- |
@@ -63,9 +63,9 @@ ${keys.map(row).join('\n')}
 
 ## Options of a listener
 
-In the file each listener is a map with \`url\` and any of these; behind a URL they are written \`?cert=a.pem&key=a.key\`, and what is a list
-(\`trustedProxies\`, \`origins\`) is named once for each entry. A port left out is 1883 for tcp, 8883 for tls, 8083 for ws and 8084 for wss; without a
-path, WebSocket is spoken at \`/mqtt\` and at \`/\`; with one, there alone.
+In the file each listener is a map with \`url\` and any of these; in a URL they are written as \`?cert=a.pem&key=a.key\`, and lists
+(\`trustedProxies\`, \`origins\`) repeat the name for each entry. The default port is 1883 for tcp, 8883 for tls, 8083 for ws and 8084 for wss; without a
+path, WebSocket is served at \`/mqtt\` and at \`/\`; with a path, only there.
 
 \`\`\`yaml
 listeners:
@@ -84,8 +84,8 @@ listeners:
     allowAnonymous: true
 \`\`\`
 
-Certificates, keys and authorities are read again at SIGHUP: new connections get them, connections that stand keep theirs. A file that is broken
-then changes nothing and is one line in the log. Everything else about listeners takes effect at a start.
+Certificates, keys and authorities are reloaded at SIGHUP and used for new connections. An invalid file
+is logged and changes nothing. All other options of listeners take effect at a start.
 
 A WebSocket message, in one frame or several, may have twice \`limits.maximumPacketSizeBytes\`, at least 64 KiB. A request for a WebSocket that is not
 answered with 101 gets 404 for another path, 403 for an origin that may not connect, 400 without one of the subprotocols \`mqtt\` and \`mqttv3.1\`.

@@ -13,23 +13,23 @@ const referencePattern = /^(\S+( \S+)*)?$/;
 export const drainShape = {
   graceSeconds: z.int().min(drainEndSeconds).max(86_400).default(25).meta({
     description:
-      'After SIGTERM the process has ended within this; at least 5. Below what the supervisor of processes waits before it kills (Kubernetes: 30 s unless said otherwise).',
+      'The process ends within this time after SIGTERM; at least 5. Set it below the time that the process supervisor waits before it kills (Kubernetes: 30 s by default).',
     reloads: true,
   }),
   delaySeconds: z.int().min(0).max(3600).default(0).meta({
     description:
       'How long `/readyz` says `draining` while the node still accepts connections, so that load balancers notice first. At most `drain.graceSeconds` less 5.',
-    defaultText: '1 in a cluster, 0 for a node alone',
+    defaultText: '1 in a cluster, 0 for a standalone node',
     reloads: true,
   }),
   ratePerSecond: z.int().min(0).max(10_000_000).default(0).meta({
     description:
-      'How many clients of the node are sent away a second, evenly with jitter; faster when the grace would not do. 0: in a cluster 500, or as many as the grace needs; all at once for a node alone.',
+      'Clients of the node that are disconnected per second, evenly with jitter; more if `drain.graceSeconds` would not suffice. 0: in a cluster 500, or as many as necessary; all at once for a standalone node.',
     reloads: true,
   }),
   serverReference: z.string().max(1024).regex(referencePattern).default('').meta({
     description:
-      'Where MQTT 5 clients are sent (DISCONNECT 0x9C, "use another server", with this Server Reference); without it they are told 0x8B, "server shutting down".',
+      'Where MQTT 5 clients are sent (DISCONNECT 0x9C, "use another server", with this Server Reference); without it they receive 0x8B, "server shutting down".',
     allowed: 'HOST or HOST:PORT, several with spaces',
     defaultText: 'none',
     reloads: true,

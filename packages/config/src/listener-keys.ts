@@ -64,7 +64,7 @@ export const listenerOptions = {
     defaultText: '`true` on loopback without authentication',
   }),
   authentication: methodList.optional().meta({
-    description: 'How clients of this listener prove who they are, tried in this order.',
+    description: 'Authentication methods of this listener, tried in this order.',
     allowed: `a list of ${authenticationMethods.join(', ')}`,
     defaultText: '`authentication.methods`',
   }),
@@ -111,20 +111,19 @@ export const listenerOptions = {
     .optional()
     .meta({
       description:
-        '`request`: clients are asked for a certificate and may have none; `require`: they must have one. One that `clientCa` does not vouch for is refused in both.',
+        '`request`: clients are asked for a certificate and may have none; `require`: they must have one. A certificate that `clientCa` has not signed is refused in both.',
       allowed: clientCertificateModes.join(', '),
       defaultText: '`require` with `clientCa`, else `off`',
       schemes: secure,
     }),
   minimumTlsVersion: tlsVersion.optional().meta({
-    description: 'The oldest version of TLS that is spoken.',
+    description: 'The oldest accepted version of TLS.',
     allowed: tlsVersions.join(', '),
     defaultText: '`1.2`',
     schemes: secure,
   }),
   sessionResumption: z.boolean().optional().meta({
-    description:
-      'Clients that come back may shorten the handshake with a ticket, on whichever worker of the node they land.',
+    description: 'Reconnecting clients may shorten the handshake with a session ticket, on any worker of the node.',
     allowed: 'true, false',
     defaultText: '`true`',
     schemes: secure,
@@ -140,14 +139,14 @@ export const listenerOptions = {
       schemes: network,
     }),
   trustedProxies: z.array(z.string().refine(isAddressRange)).min(1).optional().meta({
-    description: 'The addresses of the load balancers whose PROXY header is believed.',
+    description: 'The addresses of the load balancers whose PROXY header is trusted.',
     allowed: 'a list of IP addresses or ranges (10.0.0.0/8)',
     defaultText: 'none',
     schemes: network,
   }),
   origins: z.array(z.string().refine(isOrigin)).min(1).optional().meta({
     description:
-      'Web pages that may connect, by their origin. `*`: all; `null`: pages from files. Clients that are no browser send no origin and are not asked.',
+      'Web pages that may connect, by their origin. `*`: all; `null`: pages from files. Clients that send no origin, as all but browsers, are not checked.',
     allowed: 'a list of origins (https://example.com, http://localhost:8080), null or *',
     defaultText: 'the host that the client asked for, any port',
     schemes: webSocket,

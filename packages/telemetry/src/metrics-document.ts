@@ -16,11 +16,11 @@ export function metricsReference(): string {
 
 Generated from the table of metrics by \`npm run docs\`; do not edit.
 
-A node answers \`GET /metrics\` at the address of \`admin.address\` (\`dunlin start --admin 127.0.0.1:9883\`) in the text format of Prometheus, never at a port
-for clients. Each worker counts in memory of its own that the supervisor reads: numbers are exact when traffic has stopped, and a worker that hangs is told with
-what it had counted a second before. Counters go on when a worker dies and another takes its place. Nothing is labelled by client or topic.
+A node answers \`GET /metrics\` at the address of \`admin.address\` (\`dunlin start --admin 127.0.0.1:9883\`) in the text format of Prometheus, never on a port
+for clients. Each worker counts in its own memory, which the supervisor reads: numbers are exact when traffic has stopped, and a worker that hangs is reported with
+what it had counted a second before. Counters continue when a worker is replaced. No label contains a client or a topic.
 
-Units are seconds and bytes. Gauges of the store as a whole are told by one worker of the cluster, so their sum over all nodes is right.
+Units are seconds and bytes. Gauges of the store as a whole are reported by one worker of the cluster, so their sum over all nodes is correct.
 
 | name | type | labels | what it is | of workers |
 | --- | --- | --- | --- | --- |
