@@ -16,8 +16,8 @@ const acknowledgeMillisecondsMax = 20;
 export class ChaosSubscriber extends ChaosClient {
   declare readonly identity: SubscriberIdentity;
   readonly #audience: Audience;
-  /** Packet identifiers whose PUBREL has not come, with the message each came with. */
-  readonly #unreleased = new Map<number, string>();
+  /** Packet identifiers whose PUBREL has not come, with the message each came with, and on which connection first. */
+  readonly #unreleased = new Map<number, { readonly name: string; readonly connection: Connection }>();
   #isSubscribed = false;
   #acknowledgements: Packet[] = [];
   #timer: NodeJS.Timeout | undefined;
@@ -62,7 +62,7 @@ export class ChaosSubscriber extends ChaosClient {
         if (!this.identity.isDurable) ledger.joined(this.#audience, chronicle.now());
         break;
       case 'publish':
-        this.#take(packet);
+        this.#take(connection, packet);
         if (packet.qos > 0) this.#acknowledge(connection, packet.qos === 1 ? 'puback' : 'pubrec', packet.packetId);
         break;
       case 'pubrel':
@@ -74,20 +74,21 @@ export class ChaosSubscriber extends ChaosClient {
     }
   }
 
-  #take(packet: PublishPacket): void {
+  #take(connection: Connection, packet: PublishPacket): void {
     const { ledger, chronicle } = this.world;
     if (packet.qos === 2) {
       const name = `${packet.topic} ${packet.payload}`;
       const before = this.#unreleased.get(packet.packetId);
-      if (before === name) return;
+      if (before?.name === name) return;
       if (before !== undefined) {
-        const what = `packet identifier ${packet.packetId} of ${before}, not released, came with ${name}`;
-        // A store that came back older does not know of the handshake. It is a new message: DUP is not set.
-        if (ledger.setbacks.length === 0 || packet.dup) chronicle.fail(this.clientId, what);
+        const what = `packet identifier ${packet.packetId} of ${before.name}, not released, came with ${name}`;
+        // A store that came back older does not know of the handshake. It is a new message, with DUP only where its first delivery was lost with a connection since.
+        const isNew = !packet.dup || before.connection !== connection;
+        if (ledger.setbacks.length === 0 || !isNew) chronicle.fail(this.clientId, what);
         else chronicle.note(this.clientId, what);
         ledger.reusedIdentifiers++;
       }
-      this.#unreleased.set(packet.packetId, name);
+      this.#unreleased.set(packet.packetId, { name, connection });
     }
     const message = readMessage(packet.payload);
     if (message === null) {
