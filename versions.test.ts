@@ -1,6 +1,9 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { envelopeVersions } from './packages/backplane-nats/src/envelope.ts';
+import { frameVersion } from './packages/broker/src/cluster/frames.ts';
+import { RECORD_VERSION } from './packages/store-lmdb/src/records.ts';
 
 // One version in every place that says one: packages, what they depend on of each other, the lock file, the chart, the changelog, the documents.
 
@@ -53,4 +56,17 @@ test('README.md, SECURITY.md and the compatibility policy name it', () => {
     const [, named] = /version (\d+\.\d+)\b/i.exec(read(path)) ?? [];
     expect([path, named]).toEqual([path, series]);
   }
+});
+
+test('docs/compatibility.md has the versions of what nodes send each other, and of records', () => {
+  const text = read('docs/compatibility.md');
+  const stated = [...text.matchAll(/^\| (envelope|frame) \|.*\| (\d+) since [\d.]+ \|$/gm)].map(([, of, number]) => [
+    of,
+    number,
+  ]);
+  expect(stated).toEqual([
+    ['envelope', String(envelopeVersions[0].version)],
+    ['frame', String(frameVersion)],
+  ]);
+  expect(text).toContain(`one in every record (both ${RECORD_VERSION})`);
 });
