@@ -12,6 +12,8 @@ import { productionPackages } from '../src/release/production-lock.ts';
 import { InstalledPackage } from './installed-package.ts';
 
 const installMilliseconds = 120_000;
+/** Each test starts about ten processes, which a busy machine takes its time for; alone the longest takes ten seconds. */
+const commandsMilliseconds = 90_000;
 /** What an installed package may take on disk, with everything that it depends on. */
 const installedMebibytesMax = 60;
 
@@ -87,7 +89,7 @@ describe('the package', () => {
   });
 });
 
-describe('installed', () => {
+describe('installed', { timeout: commandsMilliseconds }, () => {
   test('keeps messages on disk over a kill, with worker threads; pub, sub and bench reach it', async () => {
     const words = ['--workers', '2', '--data', 'kept'];
     const first = await dunlin.start(words);
