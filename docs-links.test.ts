@@ -1,6 +1,8 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
+import { keys } from './packages/config/src/keys.ts';
+import { metricRows } from './packages/telemetry/src/metric-names.ts';
 
 // What the documents point at is there: files, the tests that are said to prove something, and figures that are quoted.
 
@@ -75,6 +77,30 @@ test('the versions of Node that documents name are those that package.json and t
     const named = [...text(path).matchAll(/Node (\d+) or newer/g)].map(([, version]) => version);
     expect([path, ...named]).toEqual([path, installed, inCheckout]);
   }
+});
+
+/** Texts in backquotes that match, with the document that has them. */
+function quoted(pattern: RegExp): { path: string; name: string }[] {
+  return documents
+    .filter((path) => !path.startsWith('charts/') && path !== 'docs/metrics.md')
+    .flatMap((path) =>
+      [...readFileSync(join(root, path), 'utf8').matchAll(pattern)].map(([, name]) => ({ path, name })),
+    );
+}
+
+test('configuration keys that documents name exist', () => {
+  const groups = new Set(keys.map((key) => key.path.split('.')[0]));
+  const named = quoted(/`([a-z]\w+\.[a-z]\w+)`/g).filter(({ name }) => groups.has(name.split('.')[0]));
+  expect(named.length).toBeGreaterThan(100);
+  const known = new Set(keys.map((key) => key.path));
+  expect(named.filter(({ name }) => !known.has(name))).toEqual([]);
+});
+
+test('metrics that documents name exist', () => {
+  const known = new Set<string>(metricRows.map(({ name }) => name));
+  const named = quoted(/`(dunlin_[a-z_]+)/g);
+  expect(named.length).toBeGreaterThan(20);
+  expect(named.filter(({ name }) => !known.has(name.replace(/_(bucket|sum|count)$/, '')))).toEqual([]);
 });
 
 test('docs/operations.md names all that Compose starts', () => {
