@@ -28,17 +28,37 @@ Everything else is said by variables of the environment; README.md beside this h
     .replace(/(.{1,100})( |$)/g, '$1\n  ')
     .trim()}
 
-Options are those of \`k6 run\`, for example --out json=FILE or --quiet; not --vus and --duration, which VUS and DURATION_SECONDS replace.
+Options are those of \`k6 run\`, for example --out json=FILE or --quiet; not --vus and --duration, which VUS and DURATION_SECONDS replace,
+and not those that leave no report: --no-summary, --summary-mode=disabled, --new-machine-readable-summary.
 Exit code 99: a threshold was not met.
 `;
 
 /** What k6 does without being asked, and must not: it tells its makers of the run, and looks for extensions. */
 const quietEnvironment = { K6_NO_USAGE_REPORT: 'true', K6_AUTO_EXTENSION_RESOLUTION: 'false' };
+/** What would keep k6 from giving us what reports are made of; its variables of the same names count for nothing. */
+const reportEnvironment = {
+  K6_NO_SUMMARY: 'false',
+  K6_SUMMARY_MODE: 'compact',
+  K6_NEW_MACHINE_READABLE_SUMMARY: 'false',
+};
 /** Exit codes of programs ended by a signal begin here. */
 const signalExitBase = 128;
 
 /** A command line that cannot be understood. */
 class UsageError extends Error {}
+
+/** @throws UsageError for options of k6 that would replace the scenario, or leave no report of it */
+function checkOptions(options: readonly string[]): void {
+  const replaced = options.find((option) => /^(-u|--vus|-d|--duration|-i|--iterations|-s|--stage)(=|$)/.test(option));
+  if (replaced !== undefined)
+    throw new UsageError(`${replaced} would replace the scenario; use VUS and DURATION_SECONDS`);
+  const silent = /(?:^| )(--no-summary|--summary-mode[= ]disabled)(?= |$)/.exec(options.join(' '))?.[1];
+  if (silent !== undefined)
+    throw new UsageError(`${silent} would leave nothing of the run; --quiet leaves out the progress bar`);
+  const other = options.find((option) => /^--new-machine-readable-summary(=true)?$/.test(option));
+  if (other !== undefined)
+    throw new UsageError(`${other} knows neither thresholds nor p(99); REPORT_DIRECTORY has a report in JSON`);
+}
 
 /** Runs k6. Resolves with its exit code. */
 async function run([scenario, ...options]: readonly string[]): Promise<number> {
@@ -48,9 +68,7 @@ async function run([scenario, ...options]: readonly string[]): Promise<number> {
   }
   if (scenario === undefined) throw new UsageError('a scenario must be named');
   if (!isScenario(scenario)) throw new UsageError(`there is no scenario '${scenario}'`);
-  const replaced = options.find((option) => /^(-u|--vus|-d|--duration|-i|--iterations|-s|--stage)(=|$)/.test(option));
-  if (replaced !== undefined)
-    throw new UsageError(`${replaced} would replace the scenario; use VUS and DURATION_SECONDS`);
+  checkOptions(options);
   const { reportDirectory } = readSettings(scenario, process.env);
   const k6 = findK6();
   await mkdir(reportDirectory, { recursive: true });
@@ -58,7 +76,7 @@ async function run([scenario, ...options]: readonly string[]): Promise<number> {
   // Without k6's own HTTP server, which would want port 6565; an --address that is given comes later and wins.
   const child = spawn(k6, ['run', '--address', '', ...options, script], {
     stdio: 'inherit',
-    env: { ...quietEnvironment, ...process.env },
+    env: { ...quietEnvironment, ...process.env, ...reportEnvironment },
   });
   // Ctrl-C reaches k6 as well, which then writes its summary: that is waited for.
   process.on('SIGINT', () => {});

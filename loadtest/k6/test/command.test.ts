@@ -17,6 +17,22 @@ test.each([
   { args: ['fan-up'], variables: anywhere, says: "there is no scenario 'fan-up'" },
   { args: ['fan-out', '--vus', '3'], variables: anywhere, says: '--vus would replace the scenario; use VUS' },
   { args: ['fan-out', '--duration=3s'], variables: anywhere, says: '--duration=3s would replace the scenario' },
+  { args: ['fan-out', '--no-summary'], variables: anywhere, says: '--no-summary would leave nothing of the run' },
+  {
+    args: ['fan-out', '--quiet', '--summary-mode', 'disabled'],
+    variables: anywhere,
+    says: '--summary-mode disabled would leave nothing of the run',
+  },
+  {
+    args: ['fan-out', '--summary-mode=disabled'],
+    variables: anywhere,
+    says: '--summary-mode=disabled would leave nothing of the run',
+  },
+  {
+    args: ['fan-out', '--new-machine-readable-summary'],
+    variables: anywhere,
+    says: '--new-machine-readable-summary knows neither thresholds nor p(99)',
+  },
   { args: ['fan-out'], variables: {}, says: 'BROKER_URL must be set: ws://HOST:PORT/PATH' },
   { args: ['fan-out'], variables: { ...anywhere, QOS: '3' }, says: "QOS must be a whole number from 0 to 2, not '3'" },
 ])('a wrong call is exit code 2: $says', async ({ args, variables, says }) => {
@@ -35,7 +51,9 @@ test('without k6 it says how to get it', async () => {
 
 test('a broker that is not there: exit code 99, every connection is counted as failed, and why is said', async () => {
   const url = `ws://127.0.0.1:${await freePort()}/mqtt`;
-  const result = await runLoad(['fan-out'], { BROKER_URL: url, SUBSCRIBERS: '3', CONNECT_RATE: '1000' });
+  // Variables of k6 that would keep it from making a report count for nothing.
+  const ofK6 = { K6_NEW_MACHINE_READABLE_SUMMARY: 'true', K6_NO_SUMMARY: 'true', K6_SUMMARY_MODE: 'disabled' };
+  const result = await runLoad(['fan-out'], { BROKER_URL: url, SUBSCRIBERS: '3', CONNECT_RATE: '1000', ...ofK6 });
   expect(result.code).toBe(99);
   expect(result.errors).toContain('connection refused');
   const report = reportOf(result, 'fan-out');
