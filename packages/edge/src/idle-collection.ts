@@ -7,6 +7,8 @@ const lookMilliseconds = 5000;
 /** So much, and a quarter more than was left after the last time, is worth a collection: what is really in use is not searched again and again. */
 const worthBytes = 32 * 1024 * 1024;
 const growth = 1.25;
+/** After clients have gone it may be worth one without growth: what was in use at the last is garbage now. One that finds nothing is followed by a wait, each by one twice as long. */
+const waitMilliseconds = { first: 10_000, longest: 3600_000 };
 /** A thread that works more than this share of its time makes garbage, and V8 collects it. */
 const busyShareMax = 0.1;
 /** A collection stands still for about a millisecond for each MiB of heap that is in use, at worst. Of a larger heap V8 takes care by itself, in steps, unless nobody is there to wait. */
@@ -25,30 +27,59 @@ function exposedCollector(): () => void {
   return collect;
 }
 
+/** What a thread is asked when it has become quiet. */
+export interface IdleThread {
+  /** Nobody is connected. */
+  isEmpty(): boolean;
+  /** Connections that have ended so far. */
+  connectionsEnded(): number;
+  collected(freedBytes: number): void;
+}
+
 /**
  * Gives back what clients that have gone have left behind. V8 collects as memory is asked for, so a thread that has become quiet keeps its last garbage for ever: after 150 slow
  * clients that was 170 MiB of heap and 3.5 GiB of buffers.
- * @param isEmpty nobody is connected
  */
-export function collectWhenIdle(isEmpty: () => boolean, collected: (freedBytes: number) => void): void {
+export function collectWhenIdle(thread: IdleThread): void {
   let collector: (() => void) | null = null;
   let utilization = performance.eventLoopUtilization();
+  /** What the last collection left, and the least that there ever was. */
   let leftBytes = usedBytes().all;
+  let leastBytes = leftBytes;
+  let endedBefore = thread.connectionsEnded();
+  let wait = waitMilliseconds.first;
+  let waitsUntil = 0;
   /** What the last collection found, until its buffers are freed, which another thread does. */
   let beforeBytes = 0;
+
+  function lookAtLast(usedAll: number): void {
+    const freedBytes = beforeBytes - usedAll;
+    beforeBytes = 0;
+    leftBytes = usedAll;
+    thread.collected(freedBytes);
+    if (freedBytes >= worthBytes) {
+      wait = waitMilliseconds.first;
+      return;
+    }
+    waitsUntil = performance.now() + wait;
+    wait = Math.min(wait * 2, waitMilliseconds.longest);
+  }
+
   const timer = setInterval(() => {
     const now = performance.eventLoopUtilization();
     const share = performance.eventLoopUtilization(now, utilization).utilization;
     utilization = now;
     const used = usedBytes();
-    if (beforeBytes > 0) {
-      collected(beforeBytes - used.all);
-      beforeBytes = 0;
-      leftBytes = used.all;
-    }
+    if (beforeBytes > 0) lookAtLast(used.all);
     leftBytes = Math.min(leftBytes, used.all);
-    if (share > busyShareMax || used.all < Math.max(leftBytes + worthBytes, leftBytes * growth)) return;
-    if (used.heap > heapBytesMax && !isEmpty()) return;
+    leastBytes = Math.min(leastBytes, used.all);
+    if (share > busyShareMax) return;
+    const ended = thread.connectionsEnded();
+    const hasGrown = used.all >= Math.max(leftBytes + worthBytes, leftBytes * growth);
+    const haveGone = ended !== endedBefore && used.all >= leastBytes + worthBytes && performance.now() >= waitsUntil;
+    if (!hasGrown && !haveGone) return;
+    if (used.heap > heapBytesMax && !thread.isEmpty()) return;
+    endedBefore = ended;
     beforeBytes = used.all;
     collector ??= exposedCollector();
     collector();

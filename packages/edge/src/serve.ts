@@ -1,5 +1,6 @@
 import { type Configuration, ConfigurationError } from '@dunlin/config';
 import { EdgeNode, type NodeOptions } from './edge-node.ts';
+import { giveBackFreedMemory } from './freed-memory.ts';
 import { surviveEscapedErrors } from './workers/escaped-errors.ts';
 
 /** A stop takes no longer than this; supervisors of processes commonly wait 5 or 10 s before they kill. */
@@ -27,6 +28,7 @@ export async function serve(configuration: Configuration, options: ServeOptions)
   void options.starterGone.then(() => ask('SIGTERM'));
   const node = new EdgeNode(configuration, options);
   surviveEscapedErrors(node.logger, { errorsEscaped: 0 });
+  giveBackFreedMemory(configuration.workers, node.logger);
   const started = node.start();
   // Before it says that it is ready: one that comes a moment later must not kill it. One that comes during the start is done after it.
   process.on('SIGHUP', () => void started.then(() => reload(node, options)).catch(() => undefined));

@@ -159,10 +159,11 @@ class ServingWorker {
       refusals: new RefusalAllowance(refusals),
     });
     watchThread(this.#figures, () => this.#count());
-    collectWhenIdle(
-      () => broker.connectionCount === 0,
-      (freedBytes) => this.#logger.debug('memory of clients that have gone is free', { freedBytes }),
-    );
+    collectWhenIdle({
+      isEmpty: () => broker.connectionCount === 0,
+      connectionsEnded: () => broker.metrics.connectionsOpened - broker.connectionCount,
+      collected: (freedBytes) => this.#logger.debug('memory of clients that have gone is free', { freedBytes }),
+    });
     // What a worker had counted outlives it.
     process.once('exit', () => this.#count());
     return { broker, store, leases, access, tracer, ...composed };
