@@ -38,6 +38,7 @@ export function deliverQos0(
       putVariant(connection.outbox, variant, firstByte, 0);
       delivery.metrics.publishesSent++;
       delivery.metrics.publishBytesSent += variant.end - variant.start;
+      delivery.metrics.payloadBytesSent += publication.payloadEnd - publication.payloadStart;
     } else {
       sendPublish(delivery, connection, publication, firstByte, 0, subscription.identifiers);
     }
@@ -77,7 +78,7 @@ export function sendPublish(
   if (identifiers === null && !connection.individual) {
     const variant = publication.variant(connection.version5, withPacketId, delivery.now);
     putVariant(connection.outbox, variant, firstByte, packetId);
-    countSent(delivery.metrics, firstByte, variant.end - variant.start);
+    countSent(delivery.metrics, firstByte, variant.end - variant.start, publication);
     return true;
   }
   return sendIndividually(delivery, connection, publication, firstByte, packetId, identifiers, nothing);
@@ -120,8 +121,9 @@ function sendIndividually(
   return true;
 }
 
-function countSent(metrics: Metrics, firstByte: number, bytes: number): void {
+function countSent(metrics: Metrics, firstByte: number, bytes: number, publication: Publication): void {
   metrics.publishesSent++;
+  metrics.payloadBytesSent += publication.payloadEnd - publication.payloadStart;
   metrics.publishBytesSent += bytes;
   const qos = (firstByte >> 1) & 3;
   if (qos === 1) {
@@ -151,7 +153,7 @@ function write(
   const out = connection.outbox.buffer;
   writePublish(publication, out, at, version5, withPacketId, extra, withTopic, delivery.now);
   out[at] = firstByte;
-  countSent(delivery.metrics, firstByte, size);
+  countSent(delivery.metrics, firstByte, size, publication);
   if (withPacketId) out.writeUInt16BE(packetId, at + size - packetIdFromEnd(publication, version5, extra));
 }
 

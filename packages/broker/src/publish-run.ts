@@ -32,7 +32,7 @@ import {
   withoutProperties,
 } from './publish-conversion.ts';
 import { placeInPacket } from './publish-in-place.ts';
-import { countPackets, endOf, packetEnd, stampPacketIds } from './run-packets.ts';
+import { countPackets, endOf, packetEnd, payloadBytesOf, stampPacketIds } from './run-packets.ts';
 import type { Session } from './session.ts';
 import type { SessionDelivery } from './session-delivery.ts';
 import type { Subscription } from './subscription.ts';
@@ -62,6 +62,7 @@ export class PublishRun implements RunEntry {
   version5 = false;
   qos: 0 | 1 = 0;
   count = 0;
+  private payloadBytes = 0;
   /** What acknowledges the packets of a run of QoS 1. */
   private pubacks: Buffer = Buffer.allocUnsafeSlow(pubacksAtFirst * pubackBytes);
   /** The run in the encoding of the other protocol versions, made when the first such subscriber comes. */
@@ -81,12 +82,15 @@ export class PublishRun implements RunEntry {
    * Adds the packet in bytes[start, end), without RETAIN, DUP, alias and expiry: of QoS 0 (`packetId` 0) for local subscribers and other endpoints alone
    * (`takesRuns`), of QoS 1 where other endpoints must take it in (`takesKeptRuns`).
    */
-  add(bytes: Buffer, start: number, end: number, match: TopicMatch, publisher: Session, packetId: number): void {
+  add(bytes: Buffer, start: number, end: number, match: TopicMatch, publisher: Session, view: PublishView): void {
+    const { packetId } = view;
+    const payloadBytes = end - view.payloadStart;
     const qos = packetId === 0 ? 0 : 1;
     if (this.count > 0) {
       if (this.end === start && this.match === match && this.bytes === bytes && this.qos === qos) {
         this.end = end;
         this.count++;
+        this.payloadBytes += payloadBytes;
         if (packetId !== 0) this.acknowledgeLater(packetId);
         return;
       }
@@ -100,6 +104,7 @@ export class PublishRun implements RunEntry {
     this.version5 = publisher.connection.version5;
     this.qos = qos;
     this.count = 1;
+    this.payloadBytes = payloadBytes;
     if (packetId !== 0) this.acknowledgeLater(packetId);
   }
 
@@ -129,6 +134,7 @@ export class PublishRun implements RunEntry {
     this.end = end;
     this.version5 = version5;
     this.qos = qos;
+    this.payloadBytes = payloadBytesOf(bytes, start, end, qos, version5);
     const topicAt = lengthEnd(bytes, start + 1) + 2;
     try {
       const match = matches.find(bytes, topicAt, topicAt + ((bytes[topicAt - 2] << 8) | bytes[topicAt - 1]));
@@ -196,6 +202,7 @@ export class PublishRun implements RunEntry {
         if (connection.version5 === version5) this.sendAsIs(connection.outbox);
         else this.sendConverted(subscription, version5);
         delivery.metrics.publishesSent += count;
+        delivery.metrics.payloadBytesSent += this.payloadBytes;
       }
       if (this.traced.length > 0 && delivery.tracer !== null)
         traceDeliveries(delivery.tracer, this.traced, subscription.session.clientId);
@@ -255,6 +262,10 @@ export class PublishRun implements RunEntry {
     const copyEnd = copyInto(outbox.buffer, at, bytes, start, end);
     stampPacketIds(outbox.buffer, at, copyEnd, session.outboundInflight);
     const { metrics } = this.delivery;
+    const isAll = count === this.count;
+    metrics.payloadBytesSent += isAll
+      ? this.payloadBytes
+      : payloadBytesOf(outbox.buffer, at, copyEnd, 1, connection.version5);
     metrics.publishesSent += count;
     metrics.publishesSent1 += count;
     metrics.publishBytesSent += copyEnd - at;

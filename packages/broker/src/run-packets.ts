@@ -40,6 +40,18 @@ function propertiesEnd(bytes: Buffer, at: number): number {
   return end - at <= lengthBytesMax ? end + lengthAt(bytes, at) : Number.POSITIVE_INFINITY;
 }
 
+/** What the packets in bytes[start, end) carry. They were looked at before. */
+export function payloadBytesOf(bytes: Buffer, start: number, end: number, qos: 0 | 1, version5: boolean): number {
+  let payloadBytes = 0;
+  for (let at = start; at < end; ) {
+    const bodyStart = lengthEnd(bytes, at + 1);
+    const idEnd = bodyStart + 2 + ((bytes[bodyStart] << 8) | bytes[bodyStart + 1]) + 2 * qos;
+    at = bodyStart + lengthAt(bytes, at + 1);
+    payloadBytes += at - (version5 ? propertiesEnd(bytes, idEnd) : idEnd);
+  }
+  return payloadBytes;
+}
+
 /** Where the packet at `at` ends. */
 export function packetEnd(bytes: Buffer, at: number): number {
   return lengthEnd(bytes, at + 1) + lengthAt(bytes, at + 1);

@@ -69,6 +69,30 @@ describe('$SYS', () => {
     expect(cluster.has('uptime')).toBe(false);
   });
 
+  /** Seen to fail with whole packets counted. */
+  test('bytes of messages are those of their payloads, as in Mosquitto, however they travel', async () => {
+    const { world, workers } = await World.of(2, { limits });
+    const [a, b] = workers;
+    const publisher = await a.connect('publisher');
+    const subscribers = [
+      await a.connect('here'),
+      await a.connect('older', { version: 4 }),
+      await b.connect('there'),
+      await b.connect('few', { properties: { receiveMaximum: 2 } }),
+    ];
+    for (const subscriber of subscribers) await subscriber.subscribe('x', 1);
+    // A run of QoS 0 in one chunk, and one of QoS 1, of which one subscriber's window takes two.
+    await publisher.send(...Array.from({ length: 3 }, () => publish('x', 'four')));
+    await publisher.send(...Array.from({ length: 3 }, (_, i) => publish('x', 'seventh', 1, i + 1)));
+    await publisher.send(publish('x', 'z', 0, 0, { properties: { userProperties: [['a', 'b']] } }));
+    await publisher.send(publish('nobody', '12345678'));
+    await world.clock.pass(10_000);
+    // Before this subscription is answered, in which these are sent as well.
+    const told = await values(await a.connect('observer'));
+    expect(told.get('publish/bytes/received')).toBe(String(3 * 4 + 3 * 7 + 1 + 8));
+    expect(told.get('publish/bytes/sent')).toBe(String(4 * (3 * 4 + 1) + (3 * 3 + 2) * 7));
+  });
+
   test('loads are averages a minute, of which the newest counts most', async () => {
     const { world, worker } = await World.alone({ limits });
     const publisher = await worker.connect('publisher');

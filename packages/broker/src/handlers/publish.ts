@@ -44,6 +44,7 @@ export function handlePublish(
   const match = matchTopic(connection, publication);
   broker.metrics.publishesReceived++;
   broker.metrics.publishBytesReceived += end - start;
+  broker.metrics.payloadBytesReceived += end - view.payloadStart;
   const { tracer } = broker;
   if (tracer !== null) {
     publication.trace = null;
@@ -59,7 +60,7 @@ export function handlePublish(
       if (view.packetId !== 0) {
         countReceived(broker.metrics, 1, end - start);
       }
-      broker.run.add(bytes, start, end, match, session, view.packetId);
+      broker.run.add(bytes, start, end, match, session, view);
       if (publication.trace !== null) {
         const traced = takeTraced(publication);
         if (traced !== null) broker.run.trace(traced);

@@ -66,6 +66,9 @@ export class Metrics {
   publishesReceived2 = 0;
   publishesSent1 = 0;
   publishesSent2 = 0;
+  /** What is in them, without packet, topic and properties. */
+  payloadBytesReceived = 0;
+  payloadBytesSent = 0;
   publishBytesReceived = 0;
   publishBytesReceived1 = 0;
   publishBytesReceived2 = 0;
