@@ -6,19 +6,24 @@ export class Eviction {
   private readonly logger: Logger;
   private readonly changed: (mayEvict: boolean) => void;
   private readonly servers: Map<string, string>;
+  /** Those that take memory until there is none: the system ends one of them, or something else, where it would refuse writes with a bound. */
+  private readonly boundless: Set<string>;
 
   /** `changed`: called when the first server may evict, and when none may any more. */
   constructor(logger: Logger, changed: (mayEvict: boolean) => void) {
     this.logger = logger;
     this.changed = changed;
     this.servers = new Map();
+    this.boundless = new Set();
   }
 
   /** Looks at what `INFO memory` of a server says. */
   saw(address: string, info: string): void {
     const policy = infoField(info, 'maxmemory_policy');
     const known = this.servers.get(address);
-    if (infoField(info, 'maxmemory') === '0' || policy === 'noeviction') {
+    const isBoundless = infoField(info, 'maxmemory') === '0';
+    this.sawBound(address, isBoundless, info);
+    if (isBoundless || policy === 'noeviction') {
       if (known !== undefined) this.logger.info('Redis evicts nothing any more', { address });
       this.forget(address);
       return;
@@ -32,7 +37,22 @@ export class Eviction {
     if (this.servers.size === 1 && known === undefined) this.changed(true);
   }
 
-  /** The server is not ours any more. */
+  private sawBound(address: string, isBoundless: boolean, info: string): void {
+    if (isBoundless === this.boundless.has(address)) return;
+    if (!isBoundless) {
+      this.boundless.delete(address);
+      this.logger.info('the memory of Redis has a bound now', { address });
+      return;
+    }
+    this.boundless.add(address);
+    const machineBytes = Number(infoField(info, 'total_system_memory'));
+    this.logger.warn(
+      'Redis takes as much memory as there is, and is killed when there is no more: set maxmemory, so that it refuses writes before',
+      { address, machineBytes },
+    );
+  }
+
+  /** The server evicts nothing any more, or is not ours any more. */
   forget(address: string): void {
     if (this.servers.delete(address) && this.servers.size === 0) this.changed(false);
   }

@@ -230,6 +230,19 @@ describe('Redis goes away', () => {
     ]);
   });
 
+  /** Seen to fail before: nothing was said of it. */
+  test('a memory without a bound is warned of once, and that it has one now', async () => {
+    const server = await redis();
+    const { store, logger } = watched({ url: server.url });
+    await store.open();
+    const line = await logger.line(/as much memory as there is/);
+    expect(line).toMatchObject({ level: 'warn', fields: { address: new URL(server.url).host } });
+    expect(Number(line.fields?.machineBytes)).toBeGreaterThan(1e6);
+    await redisCall(server.url, ['CONFIG', 'SET', 'maxmemory', '100mb']);
+    await logger.line(/the memory of Redis has a bound/);
+    expect(logger.count(/as much memory as there is/)).toBe(1);
+  });
+
   /** Seen to fail before: it was looked at when a node connected for the first time, and never again. */
   test('a policy that evicts, set while the store is in use', async () => {
     const server = await redis();
