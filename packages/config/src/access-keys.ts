@@ -77,6 +77,9 @@ export const deviceTokensShape = {
       defaultText: 'the Redis of the store, with its passwords and certificates',
       isSecret: true,
     }),
+  passwordFile: fileKey(
+    'A file with the password for that Redis, instead of one in `deviceTokens.redisUrl`. Read again at every connection.',
+  ),
 };
 
 /** Keys under `authorization`. */

@@ -22,7 +22,7 @@ export function fillIn(configuration: Configuration, origins: ReadonlyMap<string
 
 /** What is wrong with keys that are right each for itself. */
 export function checkWhole(configuration: Configuration, origins: ReadonlyMap<string, string>): Problem[] {
-  const { store, backplane, drain } = configuration;
+  const { store, backplane, drain, deviceTokens } = configuration;
   const problems: Problem[] = [];
   const refuse = (path: string, rest: string, suggestion = ''): void => {
     problems.push({ where: origins.get(path) ?? path, message: `${path}: ${rest}`, suggestion });
@@ -37,6 +37,12 @@ export function checkWhole(configuration: Configuration, origins: ReadonlyMap<st
       'give --store redis://HOST:PORT, or leave the backplane out for a node alone',
     );
   }
+  if (deviceTokens.passwordFile !== '' && deviceTokens.redisUrl === '')
+    refuse(
+      'deviceTokens.passwordFile',
+      'given without deviceTokens.redisUrl',
+      'the Redis of the store has store.passwordFile',
+    );
   problems.push(...checkDoors(configuration, origins));
   if (drain.delaySeconds + drainEndSeconds > drain.graceSeconds) {
     const allowed = `0 to ${drain.graceSeconds - drainEndSeconds} with drain.graceSeconds ${drain.graceSeconds}`;

@@ -201,6 +201,13 @@ const refused: [title: string, given: Given, lines: string[]][] = [
     ],
   ],
   [
+    'a password for a Redis that is the one of the store',
+    { yaml: `deviceTokens: { passwordFile: ${import.meta.filename} }\n` },
+    [
+      'dunlin.yaml:1:31: deviceTokens.passwordFile: given without deviceTokens.redisUrl; the Redis of the store has store.passwordFile',
+    ],
+  ],
+  [
     'replicas of an embedded store',
     { yaml: 'store: { durability: replicated }\n' },
     ['dunlin.yaml:1:22: store.durability: given "replicated", allowed with store.kind lmdb: fsync, memory'],

@@ -27,7 +27,7 @@ export async function checkFiles(configuration: Configuration): Promise<AccessTe
   });
   for (const [index, listener] of configuration.listeners.entries())
     await check(`listeners[${index}]`, () => readTlsMaterial(listener));
-  const { store, backplane } = configuration;
+  const { store, backplane, deviceTokens } = configuration;
   await check(
     'store.url',
     () => isStoreRemote(configuration) && readRedisUrl(withPassword(store.url, store.passwordFile, 'password')),
@@ -35,7 +35,9 @@ export async function checkFiles(configuration: Configuration): Promise<AccessTe
   // The files for the connections themselves: certificates, keys, further passwords.
   await check('store', () => isStoreRemote(configuration) && redisCredentials(configuration, silent));
   await check('backplane', () => isInCluster(configuration) && natsCredentials(configuration, silent));
-  await check('deviceTokens.redisUrl', () => readRedisUrl(configuration.deviceTokens.redisUrl));
+  await check('deviceTokens.redisUrl', () =>
+    readRedisUrl(withPassword(deviceTokens.redisUrl, deviceTokens.passwordFile, 'password')),
+  );
   await check(
     'backplane.url',
     () => isInCluster(configuration) && readNatsUrl(withPassword(backplane.url, backplane.passwordFile, 'token')),

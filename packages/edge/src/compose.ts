@@ -21,7 +21,7 @@ import type { RedisCommands, RedisStoreOptions } from '@dunlin/store-redis';
 import { NodeLogger, startTracing, tracingSettings } from '@dunlin/telemetry';
 import { MessagePortBackplane } from './backplane/message-port-backplane.ts';
 import { NodeBackplane } from './backplane/node-backplane.ts';
-import { natsCredentials, redisCredentials, withPassword } from './credentials.ts';
+import { natsCredentials, redisCredentials, tokenCredentials, withPassword } from './credentials.ts';
 import { RemoteStore } from './store/remote-store.ts';
 import { SystemClock } from './system-clock.ts';
 import type { WorkerSetup } from './workers/worker-message.ts';
@@ -249,8 +249,10 @@ function accessOptions(configuration: Configuration, redis: RedisCommands | null
 
 async function composeTokenRedis(configuration: Configuration, logger: Logger): Promise<RedisCommands> {
   const { RedisCommands } = await import('@dunlin/store-redis');
-  const { redisUrl } = configuration.deviceTokens;
-  return new RedisCommands(redisUrl === '' ? redisOptions(configuration, logger) : { url: redisUrl, logger });
+  const { redisUrl, passwordFile } = configuration.deviceTokens;
+  if (redisUrl === '') return new RedisCommands(redisOptions(configuration, logger));
+  const url = withPassword(redisUrl, passwordFile, 'password');
+  return new RedisCommands({ url, credentials: tokenCredentials(configuration, logger), logger });
 }
 
 /** The device tokens of a cluster, for who administers them. Resolves when Redis is connected. */

@@ -36,6 +36,12 @@ export function redisCredentials({ store }: Configuration, logger: Logger): () =
   });
 }
 
+/** The same for a Redis that has nothing but tokens of devices. */
+export function tokenCredentials({ deviceTokens }: Configuration, logger: Logger): () => Promise<RedisCredentials> {
+  const password = new SecretFile(deviceTokens.passwordFile, 'Redis', logger);
+  return async () => named('password', await password.readText());
+}
+
 /** The same for NATS. */
 export function natsCredentials({ backplane }: Configuration, logger: Logger): () => Promise<NatsCredentials> {
   const open = (path: string): SecretFile => new SecretFile(path, 'NATS', logger);

@@ -1,4 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { redisCall, startRedis } from '@dunlin/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Cluster } from '../cluster/cluster.ts';
@@ -117,4 +120,33 @@ test('a token that ends by itself ends its connection; while Redis is away, nobo
   broker.child.kill('SIGKILL');
   await broker.finished;
   await redis.stop();
+});
+
+/** Seen to fail before: the password of a Redis for tokens alone could stand in its URL only, and was read once. */
+test('a Redis of their own has its password in a file, which is read again when the connection is made again', async () => {
+  const redis = await startRedis({ password: 'first' });
+  const directory = await mkdtemp(join(tmpdir(), 'dunlin-tokens-'));
+  const passwordFile = join(directory, 'password');
+  await writeFile(passwordFile, 'first\n', { mode: 0o600 });
+  const { hostname, port: redisPort } = new URL(redis.url);
+  const tokens = [
+    ...['--set', `deviceTokens.redisUrl=redis://${hostname}:${redisPort}`],
+    ...['--set', `deviceTokens.passwordFile=${passwordFile}`],
+  ];
+  const { broker, port } = await startBroker([
+    ...['--workers', '1', '--set', 'authentication.methods=redis-token', ...tokens],
+  ]);
+  const [userName, password] = (await run(['token', 'add', ...tokens])).output.trim().split(' ');
+  const url = `mqtt://127.0.0.1:${port}`;
+  expect(await answerTo(url, { userName, password })).toBe(0);
+  const withPassword = (word: string) => `redis://:${word}@${hostname}:${redisPort}`;
+  await redisCall(withPassword('first'), ['CONFIG', 'SET', 'requirepass', 'second']);
+  await writeFile(passwordFile, 'second\n');
+  await redisCall(withPassword('second'), ['CLIENT', 'KILL', 'TYPE', 'normal']);
+  // Unavailable until it is connected again: a device tries again, too.
+  while ((await answerTo(url, { userName, password })) !== 0) await new Promise((resolve) => setTimeout(resolve, 100));
+  broker.child.kill();
+  await broker.finished;
+  await redis.stop();
+  await rm(directory, { recursive: true });
 });
