@@ -152,7 +152,7 @@ export class Broker {
     this.delivery.tracer = this.tracer;
     this.appends = new AppendQueue(store, writerName(this.self, this.random), this, this.delivery);
     this.retained = new RetainedMessages(store, this.delivery, clock, logger);
-    this.durableFilters = new DurableFilters(store, this.tree);
+    this.durableFilters = new DurableFilters(store, this.tree, clock);
     this.logEnds = new LogEnds(store, this.durableFilters.followed, metrics);
     this.hearOfSetbacks();
     const send = (to: EndpointId | null, bytes: Uint8Array): void =>

@@ -10,6 +10,8 @@ import { matchedFilter } from '@dunlin/protocol';
 import type { Digest } from './cluster/frames.ts';
 import { SetDigest } from './cluster/set-digest.ts';
 import { DurableLog, FollowedLogs } from './durable-log.ts';
+import { inSlices } from './in-slices.ts';
+import type { Clock } from './ports/clock.ts';
 import type { EndpointId, Store } from './ports/store.ts';
 import { dropEmptyGroup, groupOf, type SharedGroup } from './shared-subscriptions.ts';
 import type { SubscriptionTree } from './subscription-tree.ts';
@@ -34,6 +36,7 @@ export class DurableFilters {
   /** Logs that somebody here follows. */
   readonly followed = new FollowedLogs();
   private readonly store: Store;
+  private readonly clock: Clock;
   private readonly tree: SubscriptionTree;
   private readonly announcedAt = new Map<string, number>();
   private readonly groupsAnnouncedAt = new Map<string, number>();
@@ -49,8 +52,9 @@ export class DurableFilters {
   /** The store has gone back: what the next load says holds, also where it is less. */
   private isSetBack = false;
 
-  constructor(store: Store, tree: SubscriptionTree) {
+  constructor(store: Store, tree: SubscriptionTree, clock: Clock) {
     this.store = store;
+    this.clock = clock;
     this.tree = tree;
   }
 
@@ -67,29 +71,35 @@ export class DurableFilters {
         throw error;
       },
     );
+    const { isSetBack } = this;
+    this.isSetBack = false;
     const presentGroups = new Set<string>();
-    for (const { group } of groups) {
+    await this.some(groups, ({ group }) => {
       presentGroups.add(group);
       this.putGroup(group, since - 1);
-    }
-    for (const [name, announced] of this.groupsAnnouncedAt) {
-      if (announced < since && !presentGroups.has(name)) this.removeGroup(name);
-    }
+    });
+    await this.some([...this.groupsAnnouncedAt], ([name]) => {
+      if ((this.groupsAnnouncedAt.get(name) ?? since) < since && !presentGroups.has(name)) this.removeGroup(name);
+    });
     const present = new Set<string>();
-    for (const { filter, lastSequence } of filters) {
+    await this.some(filters, ({ filter, lastSequence }) => {
       present.add(filter);
       const log = this.put(filter, lastSequence, since - 1);
-      if (this.isSetBack) log.setBack(lastSequence);
-    }
-    this.isSetBack = false;
+      if (isSetBack) log.setBack(lastSequence);
+    });
     const missing = new Set<DurableLog>();
-    for (const [filter, announced] of this.announcedAt) {
-      if (announced >= since || present.has(filter)) continue;
+    await this.some([...this.announcedAt.keys()], (filter) => {
+      if ((this.announcedAt.get(filter) ?? since) >= since || present.has(filter)) return;
       const log = this.tree.find(filter)?.log;
       if (log && log.readers.length > 0) missing.add(log);
       else this.remove(filter);
-    }
+    });
     this.lookAtMissing(missing);
+  }
+
+  /** Some a turn: of a hundred thousand nobody notices. What is announced between two turns is younger than the answer, and stays. */
+  private async some<T>(items: readonly T[], work: (item: T) => void): Promise<void> {
+    await inSlices(this.clock, items, () => false, work);
   }
 
   private lookAtMissing(missing: Set<DurableLog>): void {

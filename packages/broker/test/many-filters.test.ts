@@ -6,6 +6,9 @@ import { type Worker, World } from './support/world.ts';
 
 const filterCount = 2 * sliceItems + 100;
 const durable = { cleanStart: false, expiry: 1000 } as const;
+const elsewhere = { clientId: 'elsewhere', owner: 'test/other', cleanStart: false, sessionExpirySeconds: 1000 };
+const options = { noLocal: false, retainAsPublished: false, retainHandling: 0, subscriptionIdentifier: 0 } as const;
+const stored = (filter: string) => ({ filter, qos: 1, ...options }) as const;
 
 function calls(worker: Worker, method: string): number {
   return worker.gate.calls.filter((call) => call === method).length;
@@ -80,4 +83,34 @@ test('the ends of many logs that cannot be asked for are asked for again', async
   again.received();
   await publisher.send(publish('f/50', 'live', 1, 1));
   expect(payloads(again)).toEqual(['live']);
+});
+
+/** Seen to fail before: all in one turn. */
+test('durable filters are loaded, and go, some a turn', async () => {
+  const { world, worker } = await World.alone();
+  const { clientId, epoch } = { clientId: 'elsewhere', ...(await world.store.claim(elsewhere, world.clock.now())) };
+  await world.store.subscribe(
+    { clientId, epoch },
+    Array.from({ length: filterCount }, (_, i) => stored(`f/${i}`)),
+  );
+  const { durableFilters } = worker.broker;
+  const steps = async (): Promise<number[]> => {
+    const sizes = [durableFilters.size];
+    const loading = durableFilters.load().then(() => true);
+    do {
+      await world.clock.turnOnce();
+      sizes.push(durableFilters.size);
+    } while (!(await Promise.race([loading, false])));
+    return sizes.slice(1).map((size, i) => Math.abs(size - sizes[i]));
+  };
+  const coming = await steps();
+  expect(durableFilters.size).toBe(filterCount);
+  expect(Math.max(...coming)).toBeLessThanOrEqual(2 * sliceItems); // what begins in a turn, and what it goes on with in the same
+  await world.store.deleteSession(clientId);
+  // One that is announced meanwhile stays.
+  durableFilters.load().catch(() => {});
+  await world.clock.turnOnce();
+  durableFilters.add('announced', 0);
+  await world.clock.settle();
+  expect(durableFilters.size).toBe(1);
 });

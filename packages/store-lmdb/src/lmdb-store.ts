@@ -173,7 +173,13 @@ export class LmdbStore implements Store {
 
   async durableFilters(): Promise<DurableFilter[]> {
     const store = this.use();
-    return store.read(() => store.logs.durableFilters());
+    const filters: DurableFilter[] = [];
+    for (let from: Buffer | undefined; ; await nextTurn()) {
+      const page = await store.read(() => store.logs.durableFilters(from));
+      filters.push(...page.filters);
+      if (page.next === null) return filters;
+      from = page.next;
+    }
   }
 
   async logEnds(filters: readonly string[]): Promise<number[]> {

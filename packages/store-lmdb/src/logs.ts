@@ -23,6 +23,8 @@ const PRODUCER_NUMBERS_KEPT = 65_535;
 export const TRIM_MESSAGES_MAX = 4096;
 /** Looked at in one step. */
 export const TRIM_LOGS_MAX = 1024;
+/** Filters looked at in one turn when all that are durable are listed: about 3 ms. */
+const FILTERS_PER_PAGE = 1000;
 const LOG_HEADER_BYTES = 9;
 
 /** What trimming one step brought, and where to go on; `after` null: all logs were seen. */
@@ -81,14 +83,17 @@ export class Logs {
     return head;
   }
 
-  durableFilters(): DurableFilter[] {
+  /** A page of them from here on, and where the next begins. */
+  durableFilters(from: Buffer | undefined): { filters: DurableFilter[]; next: Buffer | null } {
     const filters: DurableFilter[] = [];
-    for (const { value } of this.tables.filter.getRange()) {
+    let looked = 0;
+    for (const { key: place, value } of this.tables.filter.getRange({ start: from })) {
+      if (looked++ === FILTERS_PER_PAGE) return { filters, next: Buffer.from(place as Buffer) };
       const stored = readHead(value);
       const head = this.heads.get(stored.filter) ?? stored;
       if (head.cursors > 0) filters.push({ filter: head.filter, lastSequence: head.lastSequence });
     }
-    return filters;
+    return { filters, next: null };
   }
 
   /** Gives the session a cursor at the end of the log, which is created when there is none. */
