@@ -21,8 +21,9 @@ export class LogPages {
   private readonly logger: Logger;
   private readonly limits: Limits;
   private readonly failed = new Set<LogCursor>();
-  /** Whose log's end is asked for when this turn ends. */
-  private asking: LogCursor[] = [];
+  /** Whose log's end is to be asked for. */
+  private readonly asking: LogCursor[] = [];
+  private isAsking = false;
 
   constructor(delivery: SessionDelivery, store: Store, clock: Clock, logger: Logger, limits: Limits) {
     this.delivery = delivery;
@@ -62,24 +63,30 @@ export class LogPages {
       return;
     }
     this.asking.push(cursor);
-    if (this.asking.length === 1) this.clock.nextTurn(() => this.askEnds());
+    if (this.isAsking) return;
+    this.isAsking = true;
+    this.clock.nextTurn(() => void this.askEnds());
   }
 
-  /** Most logs of a session with thousands end where its cursors stand: one question tells that of many. */
-  private askEnds(): void {
-    const { asking } = this;
-    this.asking = [];
-    for (let from = 0; from < asking.length; from += pumpsPerTurn)
-      this.askSome(asking.slice(from, from + pumpsPerTurn));
+  /** Most logs of a session with thousands end where its cursors stand: one question tells that of many. One at a time: answers must not come all together. */
+  private async askEnds(): Promise<void> {
+    try {
+      while (this.asking.length > 0) await this.askSome(this.asking.splice(0, pumpsPerTurn));
+    } finally {
+      this.isAsking = false;
+    }
   }
 
-  private askSome(cursors: readonly LogCursor[]): void {
-    this.store.logEnds(cursors.map((cursor) => cursor.log.filter)).then(
+  private async askSome(all: readonly LogCursor[]): Promise<void> {
+    const cursors = all.filter(isInForce);
+    if (cursors.length === 0) return;
+    await this.store.logEnds(cursors.map((cursor) => cursor.log.filter)).then(
       (ends) => {
+        this.delivery.now = this.clock.now();
         for (let i = 0; i < cursors.length; i++) {
           const cursor = cursors[i];
           const end = ends[i];
-          if (cursor.session.ended || cursor.detached) continue;
+          if (!isInForce(cursor)) continue;
           // What is not simply the end, the page says better: a log that has more, or less than was heard of.
           if (cursor.mayBeAtEnd && cursor.acknowledged === end) cursor.pageRead([], end + 1, end);
           else this.readPage(cursor);
@@ -94,8 +101,7 @@ export class LogPages {
     this.store.readLog(cursor.log.filter, cursor.next, logPageMessages, logPageBytes, this.clock.now()).then(
       (page) => {
         this.delivery.now = this.clock.now();
-        if (!cursor.session.ended && !cursor.detached)
-          cursor.pageRead(page.entries, page.firstSequence, page.lastSequence);
+        if (isInForce(cursor)) cursor.pageRead(page.entries, page.firstSequence, page.lastSequence);
       },
       (error: unknown) => this.readFailed([cursor], error),
     );
@@ -122,4 +128,8 @@ export class LogPages {
     this.failed.clear();
     for (const session of sessions) if (!session.pumping) this.pumpBehind(session);
   }
+}
+
+function isInForce({ session, detached }: LogCursor): boolean {
+  return !session.ended && !detached;
 }
