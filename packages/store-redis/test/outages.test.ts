@@ -232,7 +232,7 @@ describe('Redis goes away', () => {
 
   /** Seen to fail before: nothing was said of it. */
   test('a memory without a bound is warned of once, and that it has one now', async () => {
-    const server = await redis();
+    const server = await redis({ args: ['--maxmemory', '0'] });
     const { store, logger } = watched({ url: server.url });
     await store.open();
     const line = await logger.line(/as much memory as there is/);

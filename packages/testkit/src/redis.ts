@@ -72,6 +72,8 @@ async function startIn(directory: string, port: number, options: RedisOptions): 
       : ['--tls-ca-cert-file', tls.ca, '--tls-cert-file', tls.certificate, '--tls-key-file', tls.key]),
     ...['--appendonly', appendOnly ? 'yes' : 'no', '--appendfsync', 'always'],
     ...(password === undefined ? [] : ['--requirepass', password]),
+    // With a bound, as it should have; more than any test fills.
+    ...['--maxmemory', '8gb'],
     ...args,
   ];
   const credentials = password === undefined ? '' : `default:${encodeURIComponent(password)}@`;
