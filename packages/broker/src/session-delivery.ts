@@ -237,7 +237,6 @@ export class SessionDelivery {
   async resend(session: Session): Promise<void> {
     const { resends } = session;
     if (resends === null || resends.isReading) return;
-    const byFilter = new Map(session.cursors.map((cursor) => [cursor.log.filter, cursor]));
     resends.isReading = true;
     try {
       for (let batch = resends.next(session.resendRoom); batch.length > 0; batch = resends.next(session.resendRoom)) {
@@ -249,7 +248,7 @@ export class SessionDelivery {
           const message = batch[i];
           resends.sent();
           if (message.state === 'released') session.connection.sendAcknowledgement(6, message.packetId, 0);
-          else this.resendPublish(session, message, byFilter.get(message.filter) ?? null, contents[i]);
+          else this.resendPublish(session, message, contents[i]);
           if (session.ended) return;
         }
       }
@@ -274,15 +273,11 @@ export class SessionDelivery {
     );
   }
 
-  private resendPublish(
-    session: Session,
-    message: StoredOutbound,
-    cursor: LogCursor | null,
-    publication: Publication | null,
-  ): void {
+  private resendPublish(session: Session, message: StoredOutbound, publication: Publication | null): void {
     // Acknowledged since, by a client that was quick.
     if (session.outbound?.stateOf(message.packetId) === InflightState.none) return;
-    const subscription = cursor?.subscription ?? session.subscriptions.get(message.filter);
+    const subscription = session.subscriptions.get(message.filter);
+    const cursor = subscription?.cursor ?? null;
     if (publication === null) {
       // Dropped from the log since: the handshake ends here.
       this.finish(session, message, cursor);

@@ -1,6 +1,7 @@
 /** What a session of many filters has others do: some a turn, and as few questions to the store as go. */
 import { expect, test } from 'vitest';
 import { sliceItems } from '../src/in-slices.ts';
+import type { Session } from '../src/session.ts';
 import { publish, subscribe } from './support/client.ts';
 import { type Worker, World } from './support/world.ts';
 
@@ -113,4 +114,36 @@ test('durable filters are loaded, and go, some a turn', async () => {
   durableFilters.add('announced', 0);
   await world.clock.settle();
   expect(durableFilters.size).toBe(1);
+});
+
+/** Seen to fail before: all cursors of the session were looked at with each acknowledgement. */
+test('what is sent again after a reconnect, one by one, looks at its own cursor alone', async () => {
+  const { worker } = await World.alone();
+  const client = await worker.connect('d', durable);
+  for (let i = 0; i < filterCount; i++) await client.subscribe(`f/${i}`, 1);
+  const publisher = await worker.connect('publisher');
+  const sent = Array.from({ length: 40 }, (_, i) => `sent ${i}`);
+  for (const [i, payload] of sent.entries()) await publisher.send(publish(`f/${i}`, payload, 1, 1));
+  expect(payloads(client)).toEqual(sent);
+  await client.drop();
+  const again = await worker.dial('d', { ...durable, properties: { receiveMaximum: 1 } });
+  const session = worker.broker.sessions.get('d') as Session;
+  let looks = 0;
+  const counted = new Proxy(session.cursors, {
+    get(cursors, key) {
+      if (typeof key === 'string' && /^\d+$/.test(key)) looks++;
+      return Reflect.get(cursors, key);
+    },
+  });
+  Object.defineProperty(session, 'cursors', { value: counted });
+  const got: string[] = [];
+  for (let packets = again.received(); packets.length > 0; packets = again.received()) {
+    for (const packet of packets) {
+      if (packet.type !== 'publish') continue;
+      got.push(packet.payload.toString());
+      await again.send({ type: 'puback', packetId: packet.packetId, reasonCode: 0, properties: null });
+    }
+  }
+  expect(got).toEqual(sent);
+  expect(looks).toBeLessThan(filterCount);
 });
