@@ -105,6 +105,15 @@ async function end({ child, closed }: Shell): Promise<void> {
   await closed;
 }
 
+/** Seen to fail without the `loglevel` of .npmrc, where an older Node runs npm. */
+test('the first command of a checkout warns of nothing', () => {
+  const environment = { ...process.env };
+  for (const name of Object.keys(environment)) if (name.startsWith('npm_')) delete environment[name];
+  const words = ['ci', '--dry-run', '--ignore-scripts'];
+  const { status, stdout, stderr } = spawnSync('npm', words, { cwd: directory, env: environment, encoding: 'utf8' });
+  expect([status, `${stdout}${stderr}`]).toEqual([0, expect.not.stringMatching(/warn/i)]);
+});
+
 test('every block is pasted here, or run elsewhere', () => {
   const own = readFileSync(import.meta.filename, 'utf8');
   for (const block of blocks) {

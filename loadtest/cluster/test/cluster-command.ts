@@ -100,9 +100,9 @@ export class ClusterCommand {
     return JSON.parse(await this.line(() => true));
   }
 
-  /** Sends a signal and waits for the end. Gives the exit code. */
-  async end(signal: NodeJS.Signals): Promise<number | null> {
-    this.#child.kill(signal);
+  /** Sends signals, all at once, and waits for the end. Gives the exit code. */
+  async end(...signals: readonly NodeJS.Signals[]): Promise<number | null> {
+    for (const signal of signals) this.#child.kill(signal);
     return this.exitCode();
   }
 

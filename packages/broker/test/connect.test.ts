@@ -191,6 +191,10 @@ describe('an authorizer that answers later', () => {
     const client = await worker.connect('c');
     await client.send(publish('t', 'x', 1, 1));
     expect(client.said()).toEqual(['disconnect 0x80']);
+    // It is in the log, as an error with its stack, and counted.
+    const told = worker.log.filter((line) => line.startsWith('a packet could not be handled'));
+    expect(told).toEqual([expect.stringMatching(/"client":"c".*Error: a fault/)]);
+    expect(worker.broker.metrics.errorsEscaped).toBe(1);
   });
 });
 

@@ -226,6 +226,12 @@ describe('the chart', () => {
     expect(await refusal('drain.seconds=1')).toContain('drain');
   });
 
+  test('lets nodes that are not ready be evicted only where enough others are: with Redis away all of them are, and serve whom they have', () => {
+    const budgets = valuesNames.flatMap((name) => objectsOf(name).filter(({ kind }) => kind === 'PodDisruptionBudget'));
+    expect(budgets.length).toBeGreaterThan(0);
+    expect(new Set(budgets.map(({ spec }) => spec.unhealthyPodEvictionPolicy))).toEqual(new Set(['IfHealthyBudget']));
+  });
+
   test('has a replica count or an autoscaler, not both', () => {
     expect(only(objectsOf('minimal'), 'Deployment').spec.replicas).toBe(3);
     expect(objectsOf('minimal').filter(({ kind }) => kind === 'HorizontalPodAutoscaler')).toEqual([]);
