@@ -102,6 +102,11 @@ export class Ear implements BackplaneReceiver {
   }
 }
 
+/** Errors as the text that the log has of them. */
+function told(_: string, value: unknown): unknown {
+  return value instanceof Error ? value.message : value;
+}
+
 /** A logger that remembers. */
 export class Log implements Logger {
   readonly events = new Events();
@@ -130,7 +135,7 @@ export class Log implements Logger {
 
   matching(pattern: RegExp): string[] {
     return this.lines
-      .map((line) => `${line.message} ${JSON.stringify(line.fields)}`)
+      .map((line) => `${line.message} ${JSON.stringify(line.fields, told)}`)
       .filter((line) => pattern.test(line));
   }
 
