@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { keys } from './packages/config/src/keys.ts';
@@ -29,6 +29,14 @@ const mayImport: Record<string, readonly string[]> = {
   // Dashboard and alerts are tried on a whole cluster.
   deployment: ['cluster', 'config', 'testkit'],
 };
+
+/** The rooms of packages/broker/src from low to high: a file imports its own room and those before it, types included. The top has no folder. */
+const rooms = [
+  ...['ports', 'work', 'message', 'output', 'session', 'subscriptions', 'logs', 'cluster', 'delivery', 'groups'],
+  ...['takeover', 'connection', 'handlers', 'top'],
+];
+/** Rooms that only tests and whoever puts a node together look into. */
+const asideRooms = ['memory', 'contract'];
 
 const skipped = new Set(['node_modules', 'dist', 'data', '.git', '.turbo', '.cache', 'LICENSE', 'package-lock.json']);
 
@@ -116,6 +124,25 @@ function pastTheIndex(file: File): string[] {
     .map((module) => `${file.path} imports ${module}`);
 }
 
+const roomOf = (path: string) => (path.includes('/') ? path.slice(0, path.indexOf('/')) : 'top');
+
+/** Imports of packages/broker/src that run from a room to one above it. */
+function upwardImports(): string[] {
+  const source = 'packages/broker/src';
+  const own = typeScript.filter((file) => file.path.startsWith(`${source}/`) && !isTest(file));
+  return own.flatMap((file) => {
+    const path = relative(source, file.path);
+    const from = roomOf(path);
+    if (asideRooms.includes(from)) return [];
+    return imports(file)
+      .filter((module) => module.startsWith('.'))
+      .map((module) => relative(resolve(root, source), resolve(root, dirname(file.path), module)))
+      .filter((to) => !(from === 'top' && asideRooms.includes(roomOf(to))))
+      .filter((to) => rooms.indexOf(from) < rooms.indexOf(roomOf(to)) || !rooms.includes(roomOf(to)))
+      .map((to) => `${path} -> ${to}`);
+  });
+}
+
 /** Words that have no place here; put together so that this file does not contain them. */
 const leftovers = ['TO' + 'DO', 'FIX' + 'ME', 'X' + 'XX'].map((word) => new RegExp(`\\b${word}\\b`));
 const foreign = [
@@ -169,6 +196,20 @@ describe('tidy', () => {
 
   test('packages meet at their index', () => {
     expect(typeScript.flatMap(pastTheIndex)).toEqual([]);
+  });
+
+  test('no import between the rooms of the broker runs upward', () => {
+    expect(upwardImports()).toEqual([]);
+  });
+
+  test('every room of the broker says what is in it, and has its place', () => {
+    const found = readdirSync(join(root, 'packages/broker/src'), { withFileTypes: true }).filter((entry) =>
+      entry.isDirectory(),
+    );
+    const placed = [...rooms.filter((room) => room !== 'top'), ...asideRooms];
+    expect(found.map(({ name }) => name).sort()).toEqual(placed.sort());
+    const silent = found.filter(({ name }) => !existsSync(join(root, 'packages/broker/src', name, 'README.md')));
+    expect(silent.map(({ name }) => name)).toEqual([]);
   });
 
   test('names say what a file is about', () => {

@@ -1,16 +1,17 @@
 /** What a broker is made of: the ports, and what is configured. */
-import type { Limits } from './limits.ts';
+
+import type { RefusalAllowance } from './connection/refusal-allowance.ts';
 import type { Authenticator } from './ports/authenticator.ts';
 import type { Authorizer } from './ports/authorizer.ts';
 import type { Backplane } from './ports/backplane.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Leases } from './ports/leases.ts';
+import type { Limits } from './ports/limits.ts';
 import type { Logger } from './ports/logger.ts';
 import type { Metrics } from './ports/metrics.ts';
 import type { Random } from './ports/random.ts';
 import type { Store } from './ports/store.ts';
 import type { Tracer } from './ports/tracer.ts';
-import type { RefusalAllowance } from './refusal-allowance.ts';
 
 export interface BrokerOptions {
   nodeId: string;

@@ -11,10 +11,11 @@
  * Its will goes the way of any lost connection (will.ts).
  */
 import { ReasonCode } from '@dunlin/protocol';
-import type { Broker } from './broker.ts';
-import type { Connection } from './connection.ts';
-import { ConnectionState } from './connection-state.ts';
-import { refuseConnect } from './handlers/refuse-connect.ts';
+import type { Connection } from './connection/connection.ts';
+import { refuseConnect } from './connection/refuse-connect.ts';
+import { ConnectionState } from './output/connection-state.ts';
+import type { Clock } from './ports/clock.ts';
+import type { Metrics } from './ports/metrics.ts';
 
 /** What a drain is told. It travels to worker threads. */
 export interface DrainOptions {
@@ -33,12 +34,18 @@ const tickMilliseconds = 10;
  */
 export const drainAnswerMilliseconds = 1000;
 
+export interface DrainParts {
+  clock: Clock;
+  metrics: Metrics;
+  /** From 0 up to 1, for the jitter. */
+  random: () => number;
+}
+
 export class Drain {
   /** Resolves when no client is left, or at `stop`. */
   readonly done: Promise<void>;
-  private readonly broker: Broker;
+  private readonly parts: DrainParts;
   private readonly options: DrainOptions;
-  private readonly random: () => number;
   private readonly beganAt: number;
   private readonly queue: readonly Connection[];
   private next = 0;
@@ -48,18 +55,16 @@ export class Drain {
   private readonly cancel: () => void;
   private finish: () => void = () => {};
 
-  /** `random`: from 0 up to 1, for the jitter. */
-  constructor(broker: Broker, connections: readonly Connection[], options: DrainOptions, random: () => number) {
-    this.broker = broker;
+  constructor(parts: DrainParts, connections: readonly Connection[], options: DrainOptions) {
+    this.parts = parts;
     this.options = options;
-    this.random = random;
     this.queue = connections;
-    this.beganAt = broker.clock.now();
+    this.beganAt = parts.clock.now();
     this.nextAt = this.turnOf(0);
     this.done = new Promise((resolve) => {
       this.finish = resolve;
     });
-    this.cancel = broker.clock.every(tickMilliseconds, () => this.tick());
+    this.cancel = parts.clock.every(tickMilliseconds, () => this.tick());
     this.tick();
   }
 
@@ -70,11 +75,11 @@ export class Drain {
   }
 
   private turnOf(position: number): number {
-    return this.beganAt + (this.options.spreadMilliseconds * (position + this.random())) / this.queue.length;
+    return this.beganAt + (this.options.spreadMilliseconds * (position + this.parts.random())) / this.queue.length;
   }
 
   private tick(): void {
-    const now = this.broker.clock.now();
+    const now = this.parts.clock.now();
     while (this.next < this.queue.length && this.nextAt <= now) {
       this.begin(this.queue[this.next], now);
       this.nextAt = this.turnOf(++this.next);
@@ -109,6 +114,6 @@ export class Drain {
         if (serverReference === '') connection.disconnect(ReasonCode.serverShuttingDown);
         else connection.disconnect(ReasonCode.useAnotherServer, '', serverReference);
     }
-    this.broker.metrics.drained++;
+    this.parts.metrics.drained++;
   }
 }

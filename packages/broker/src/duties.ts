@@ -2,9 +2,17 @@
  * What a worker does by the clock rather than for a packet. What must be done once for all workers is done by the leader.
  */
 import { ProtocolError } from '@dunlin/protocol';
-import type { Broker } from './broker.ts';
-import { RecordError } from './message-record.ts';
-import { type StoredWill, StoreError } from './ports/store.ts';
+import type { Burials } from './cluster/burials.ts';
+import type { DelayedMessages } from './delivery/delayed.ts';
+import type { GroupDuties } from './groups/group-duties.ts';
+import type { DurableFilters } from './logs/durable-filters.ts';
+import type { LogEnds } from './logs/log-ends.ts';
+import { RecordError } from './message/message-record.ts';
+import type { Clock } from './ports/clock.ts';
+import type { Limits } from './ports/limits.ts';
+import type { Logger } from './ports/logger.ts';
+import type { Metrics } from './ports/metrics.ts';
+import { type Store, type StoredWill, StoreError } from './ports/store.ts';
 
 const secondMilliseconds = 1000;
 /** Wills, sessions taken from the store at once. */
@@ -16,8 +24,26 @@ const looksApartMilliseconds = 100;
 /** Trimming, and looking after groups: every so many seconds. */
 const slowEverySeconds = 5;
 
+export interface DutiesParts {
+  store: Store;
+  clock: Clock;
+  logger: Logger;
+  metrics: Metrics;
+  limits: Limits;
+  /** There may be other endpoints. */
+  isClustered: boolean;
+  cluster: { readonly isLeader: boolean };
+  sysTopics: { publish(): void };
+  durableFilters: DurableFilters;
+  logEnds: LogEnds;
+  burials: Burials;
+  groupDuties: GroupDuties;
+  delayed: DelayedMessages;
+  publishWill: (record: Uint8Array) => Promise<void>;
+}
+
 export class Duties {
-  private readonly broker: Broker;
+  private readonly parts: DutiesParts;
   private stops: (() => void)[] = [];
   private readonly running = new Set<string>();
   private seconds = 0;
@@ -27,16 +53,16 @@ export class Duties {
   /** Duties that were found due while they ran. */
   private readonly missed = new Set<string>();
 
-  constructor(broker: Broker) {
-    this.broker = broker;
+  constructor(parts: DutiesParts) {
+    this.parts = parts;
   }
 
   start(): void {
-    const { broker } = this;
-    const { clock, limits } = broker;
+    const { parts } = this;
+    const { clock, limits } = parts;
     this.stops.push(clock.every(secondMilliseconds, () => this.everySecond()));
     if (limits.sysIntervalSeconds > 0) {
-      this.stops.push(clock.every(limits.sysIntervalSeconds * 1000, () => broker.sysTopics.publish()));
+      this.stops.push(clock.every(limits.sysIntervalSeconds * 1000, () => parts.sysTopics.publish()));
     }
   }
 
@@ -46,24 +72,24 @@ export class Duties {
   }
 
   private everySecond(): void {
-    const { broker } = this;
+    const { parts } = this;
     this.seconds++;
-    const { isLeader } = broker.cluster;
-    this.run('refreshing durable filters', () => broker.durableFilters.refresh());
+    const { isLeader } = parts.cluster;
+    this.run('refreshing durable filters', () => parts.durableFilters.refresh());
     // Alone nobody else appends. With a backplane others may, also while none of them is heard of.
-    if (broker.backplane !== null) this.run('looking at the ends of logs', () => broker.logEnds.everySecond());
-    this.run('releasing what the dead owned', () => broker.burials.everySecond(isLeader));
+    if (parts.isClustered) this.run('looking at the ends of logs', () => parts.logEnds.everySecond());
+    this.run('releasing what the dead owned', () => parts.burials.everySecond(isLeader));
     if (!isLeader) {
       this.setAlarm(Number.POSITIVE_INFINITY);
-      broker.groupDuties.rest();
-      broker.metrics.sessionsStored = 0;
-      broker.metrics.messagesRetained = 0;
+      parts.groupDuties.rest();
+      parts.metrics.sessionsStored = 0;
+      parts.metrics.messagesRetained = 0;
       return;
     }
     this.look();
     if (this.seconds % slowEverySeconds === 0) {
       this.run('trimming logs', () => this.trim());
-      this.run('looking after groups', () => broker.groupDuties.run());
+      this.run('looking after groups', () => parts.groupDuties.run());
       this.run('counting what is stored', () => this.count());
     }
   }
@@ -76,19 +102,19 @@ export class Duties {
       .catch((error: unknown) => {
         // Under way when the worker stopped: there is nothing to try again.
         if (this.stops.length === 0 && error instanceof StoreError && error.code === 'closed') return;
-        this.broker.metrics.storeErrors++;
-        this.broker.logger.warn(`${what} failed; it will be tried again`, { error });
+        this.parts.metrics.storeErrors++;
+        this.parts.logger.warn(`${what} failed; it will be tried again`, { error });
       })
       .finally(() => this.running.delete(what));
   }
 
   private look(): void {
-    this.lookedAt = this.broker.clock.now();
+    this.lookedAt = this.parts.clock.now();
     this.run('looking for what is due', () => this.lookForDue());
   }
 
   private async lookForDue(): Promise<void> {
-    const { store, clock, delayed } = this.broker;
+    const { store, clock, delayed } = this.parts;
     const due = await store.dueDuties(clock.now() + lookAheadMilliseconds);
     const now = clock.now();
     if (due.wills <= now) this.runAll('publishing due wills', () => this.publishDueWills());
@@ -105,7 +131,7 @@ export class Duties {
     }
     this.run(what, async () => {
       const count = await duty();
-      if (this.missed.delete(what) || count >= batchMax) this.broker.clock.nextTurn(() => this.look());
+      if (this.missed.delete(what) || count >= batchMax) this.parts.clock.nextTurn(() => this.look());
       else if (count > 0) this.setAlarm(this.lookedAt);
     });
   }
@@ -114,7 +140,7 @@ export class Duties {
     this.stopAlarm?.();
     this.stopAlarm = null;
     if (at === Number.POSITIVE_INFINITY || this.stops.length === 0) return;
-    const { clock } = this.broker;
+    const { clock } = this.parts;
     const wait = Math.max(at, this.lookedAt + looksApartMilliseconds) - clock.now();
     this.stopAlarm = clock.every(Math.max(1, Math.ceil(wait)), () => {
       this.setAlarm(Number.POSITIVE_INFINITY);
@@ -123,8 +149,8 @@ export class Duties {
   }
 
   private async publishDueWills(): Promise<number> {
-    const { broker } = this;
-    const wills = await broker.store.takeDueWills(broker.clock.now(), batchMax);
+    const { parts } = this;
+    const wills = await parts.store.takeDueWills(parts.clock.now(), batchMax);
     const published = await Promise.allSettled(wills.map((will) => this.publishDueWill(will)));
     const failed = published.find((each) => each.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
@@ -132,24 +158,24 @@ export class Duties {
   }
 
   private async publishDueWill(will: StoredWill): Promise<void> {
-    const { broker } = this;
-    await broker.publishWill(will.record).catch((error: unknown) => {
+    const { parts } = this;
+    await parts.publishWill(will.record).catch((error: unknown) => {
       // One that can never be published must not come back for ever.
       if (!(error instanceof RecordError || error instanceof ProtocolError)) throw error;
-      broker.logger.error('a will cannot be published and is dropped', {
+      parts.logger.error('a will cannot be published and is dropped', {
         client: will.clientId,
         error,
       });
     });
-    await broker.store.removeWill(will.clientId, will.epoch);
+    await parts.store.removeWill(will.clientId, will.epoch);
   }
 
   private async expireSessions(): Promise<number> {
-    const { broker } = this;
-    const ended = await broker.store.expireSessions(broker.clock.now(), batchMax);
-    broker.metrics.sessionsExpired += ended.length;
+    const { parts } = this;
+    const ended = await parts.store.expireSessions(parts.clock.now(), batchMax);
+    parts.metrics.sessionsExpired += ended.length;
     if (ended.length > 0) {
-      broker.durableFilters.markStale();
+      parts.durableFilters.markStale();
       // Of those that had one.
       this.runAll('publishing due wills', () => this.publishDueWills());
     }
@@ -157,19 +183,19 @@ export class Duties {
   }
 
   private async count(): Promise<void> {
-    const { metrics, store } = this.broker;
+    const { metrics, store } = this.parts;
     const [sessions, retained] = await Promise.all([store.countSessions(), store.countRetained()]);
     metrics.sessionsStored = sessions;
     metrics.messagesRetained = retained;
   }
 
   private async trim(): Promise<void> {
-    const { broker } = this;
-    const { logMessagesMax, logBytesMax } = broker.limits;
-    const dropped = await broker.store.trimLogs(
+    const { parts } = this;
+    const { logMessagesMax, logBytesMax } = parts.limits;
+    const dropped = await parts.store.trimLogs(
       { messagesMax: logMessagesMax, bytesMax: logBytesMax },
-      broker.clock.now(),
+      parts.clock.now(),
     );
-    broker.metrics.dropped['log-limit'] += dropped;
+    parts.metrics.dropped['log-limit'] += dropped;
   }
 }

@@ -5,15 +5,32 @@
  * Each worker tells the others what it counts and adds up for its own subscribers what they have told. Memory of the process is not among it: that is `/metrics`.
  */
 import { topicMatchesFilter } from '@dunlin/protocol';
-import type { Broker } from './broker.ts';
-import { deliverQos0 } from './deliver.ts';
+import type { Cluster } from './cluster/cluster.ts';
+import { deliverQos0 } from './delivery/deliver.ts';
+import type { SessionDelivery } from './delivery/session-delivery.ts';
+import { publicationOf } from './message/publish-in-place.ts';
+import type { Clock } from './ports/clock.ts';
+import type { Metrics } from './ports/metrics.ts';
 import type { EndpointId } from './ports/store.ts';
-import { publicationOf } from './publish-in-place.ts';
-import type { Subscription } from './subscription.ts';
+import type { Subscription } from './session/subscription.ts';
+import type { TopicMatches } from './subscriptions/topic-match.ts';
+
+export interface SysTopicsParts {
+  self: EndpointId;
+  version: string;
+  clock: Clock;
+  metrics: Metrics;
+  sessions: { readonly count: number; all(): Iterable<{ stored: boolean }> };
+  cluster: Cluster;
+  matches: TopicMatches;
+  delivery: SessionDelivery;
+}
+
+type Counted = Pick<SysTopicsParts, 'metrics' | 'sessions'>;
 
 interface Counter {
   name: string;
-  value: (broker: Broker) => number;
+  value: (counted: Counted) => number;
   /** Told by one worker of the cluster for all: a node has no part of its own. */
   ofCluster?: boolean;
   /** Told as averages a minute under `load/`, too. */
@@ -33,7 +50,7 @@ const counters: readonly Counter[] = [
   { name: 'messages/sent', value: ({ metrics }) => metrics.publishesSent + sum(metrics.packetsSent), load: 'messages/sent' },
   { name: 'publish/messages/received', value: ({ metrics }) => metrics.publishesReceived, load: 'publish/received' },
   { name: 'publish/messages/sent', value: ({ metrics }) => metrics.publishesSent, load: 'publish/sent' },
-  { name: 'publish/messages/dropped', value: (broker) => droppedMessages(broker), load: 'publish/dropped' },
+  { name: 'publish/messages/dropped', value: ({ metrics }) => droppedMessages(metrics), load: 'publish/dropped' },
   { name: 'publish/bytes/received', value: ({ metrics }) => metrics.payloadBytesReceived },
   { name: 'publish/bytes/sent', value: ({ metrics }) => metrics.payloadBytesSent },
   { name: 'bytes/received', value: ({ metrics }) => metrics.bytesReceived, load: 'bytes/received' },
@@ -59,8 +76,8 @@ function storedCount(sessions: Iterable<{ stored: boolean }>): number {
 }
 
 /** A publish that nobody subscribed to is no loss, and not counted here. */
-function droppedMessages(broker: Broker): number {
-  return sum(Object.values(broker.metrics.dropped)) - broker.metrics.dropped['no-subscriber'];
+function droppedMessages({ dropped }: Metrics): number {
+  return sum(Object.values(dropped)) - dropped['no-subscriber'];
 }
 
 /** Totals that grow, and their averages a minute over the last 1, 5 and 15 minutes: the newest counts most, as in the load of a Unix system. */
@@ -88,12 +105,12 @@ class Totals {
   readonly prefix: string;
   /** Null: all. */
   private readonly nodeId: string | null;
-  private readonly broker: Broker;
+  private readonly statistics: ReadonlyMap<EndpointId, number[]>;
   private readonly load = new LoadAverages();
   private connectedMaximum = 0;
 
-  constructor(broker: Broker, prefix: string, nodeId: string | null) {
-    this.broker = broker;
+  constructor(statistics: ReadonlyMap<EndpointId, number[]>, prefix: string, nodeId: string | null) {
+    this.statistics = statistics;
     this.prefix = prefix;
     this.nodeId = nodeId;
   }
@@ -106,9 +123,9 @@ class Totals {
   }
 
   private totals(own: readonly number[]): number[] {
-    const { broker, nodeId } = this;
+    const { nodeId, statistics } = this;
     const totals = [...own];
-    for (const [endpoint, others] of broker.cluster.statistics) {
+    for (const [endpoint, others] of statistics) {
       // Of another release, that counts other things.
       if (others.length !== counters.length) continue;
       const isHere = nodeId === null || nodeOf(endpoint) === nodeId;
@@ -147,44 +164,48 @@ function nodeOf(endpoint: EndpointId): string {
 }
 
 export class SysTopics {
-  private readonly broker: Broker;
+  private readonly parts: SysTopicsParts;
   private readonly startedAt: number;
   private readonly totals: readonly Totals[];
   private lastAt: number;
 
-  constructor(broker: Broker) {
-    this.broker = broker;
-    this.startedAt = broker.clock.now();
+  constructor(parts: SysTopicsParts) {
+    this.parts = parts;
+    const { statistics } = parts.cluster;
+    this.startedAt = parts.clock.now();
     this.lastAt = this.startedAt;
-    this.totals = [new Totals(broker, '$SYS/broker/', nodeOf(broker.self)), new Totals(broker, '$SYS/cluster/', null)];
+    this.totals = [
+      new Totals(statistics, '$SYS/broker/', nodeOf(parts.self)),
+      new Totals(statistics, '$SYS/cluster/', null),
+    ];
   }
 
   private own(): number[] {
-    return counters.map((counter) => counter.value(this.broker));
+    return counters.map((counter) => counter.value(this.parts));
   }
 
   private values(own: readonly number[]): Map<string, string> {
-    const { broker } = this;
+    const { parts } = this;
     const values = new Map<string, string>();
-    values.set('$SYS/broker/version', `dunlin version ${broker.version}`);
-    values.set('$SYS/broker/uptime', `${Math.floor((broker.clock.now() - this.startedAt) / 1000)} seconds`);
+    values.set('$SYS/broker/version', `dunlin version ${parts.version}`);
+    values.set('$SYS/broker/uptime', `${Math.floor((parts.clock.now() - this.startedAt) / 1000)} seconds`);
     for (const totals of this.totals) totals.addTo(values, own);
     return values;
   }
 
   /** Called every `sysIntervalSeconds`. */
   publish(): void {
-    const { broker } = this;
+    const { parts } = this;
     const own = this.own();
-    broker.cluster.broadcastStatistics(own);
-    const now = broker.clock.now();
+    parts.cluster.broadcastStatistics(own);
+    const now = parts.clock.now();
     for (const totals of this.totals) totals.tick(own, (now - this.lastAt) / 1000);
     this.lastAt = now;
     for (const [topic, value] of this.values(own)) {
       const bytes = Buffer.from(topic);
-      const match = broker.matches.find(bytes, 0, bytes.length);
+      const match = parts.matches.find(bytes, 0, bytes.length);
       if (match.all.length > 0)
-        deliverQos0(broker.delivery, publicationOf(topic, Buffer.from(value), 0, true), match.all, null);
+        deliverQos0(parts.delivery, publicationOf(topic, Buffer.from(value), 0, true), match.all, null);
     }
   }
 
@@ -193,7 +214,7 @@ export class SysTopics {
     if (!subscription.filter.startsWith('$SYS/')) return; // leading wildcards do not match $ [MQTT-4.7.2-1]
     for (const [topic, value] of this.values(this.own())) {
       if (!topicMatchesFilter(topic, subscription.filter)) continue;
-      this.broker.delivery.send(publicationOf(topic, Buffer.from(value), 0, true), subscription, true);
+      this.parts.delivery.send(publicationOf(topic, Buffer.from(value), 0, true), subscription, true);
     }
   }
 }

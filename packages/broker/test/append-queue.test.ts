@@ -1,6 +1,6 @@
 /** A message is stored once although its batch is given to the store again (P2, P4). */
 import { expect, test } from 'vitest';
-import { readRecord } from '../src/message-record.ts';
+import { readRecord } from '../src/message/message-record.ts';
 import { StoreError } from '../src/ports/store.ts';
 import { ack, publish } from './support/client.ts';
 import { type Worker, World } from './support/world.ts';

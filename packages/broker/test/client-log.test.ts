@@ -1,7 +1,7 @@
 /** What the log says of refusals, and what it leaves out when there are many. */
 import { describe, expect, test } from 'vitest';
-import { networkOf } from '../src/network-of.ts';
-import { RefusalAllowance, refusalMemoryBytes } from '../src/refusal-allowance.ts';
+import { networkOf } from '../src/connection/network-of.ts';
+import { RefusalAllowance, refusalMemoryBytes } from '../src/connection/refusal-allowance.ts';
 import { type Worker, World } from './support/world.ts';
 
 /** One refusal from this address. */

@@ -1,6 +1,6 @@
 /** Windows, queues and sizes: what bounds a client's share of memory (P7), and the order that stays in all of it (P4). */
 import { describe, expect, test } from 'vitest';
-import type { Limits } from '../src/limits.ts';
+import type { Limits } from '../src/ports/limits.ts';
 import { ack, type Client, publish } from './support/client.ts';
 import { type Worker, World } from './support/world.ts';
 

@@ -31,10 +31,10 @@ import {
   writeWanted,
 } from '../src/cluster/frames.ts';
 import { readGroupFrame, writeGroupFrame } from '../src/cluster/group-frames.ts';
-import { FrameError, FrameReader, FrameWriter } from '../src/cluster/wire.ts';
-import { RecordError, readRecord, writeRecord } from '../src/message-record.ts';
-import { publicationOf } from '../src/publish-in-place.ts';
-import { decodeHanded, encodeHanded } from '../src/takeover.ts';
+import { RecordError, readRecord, writeRecord } from '../src/message/message-record.ts';
+import { publicationOf } from '../src/message/publish-in-place.ts';
+import { FrameError, FrameReader, FrameWriter } from '../src/message/wire.ts';
+import { decodeHanded, encodeHanded } from '../src/session/takeover.ts';
 import { publish } from './support/client.ts';
 import { World } from './support/world.ts';
 

@@ -1,6 +1,6 @@
 /** Shared groups with durable members: their messages wait in a log, and each goes to one member (ARCHITECTURE.md, section 6). */
 import { describe, expect, test } from 'vitest';
-import { sharedStrategies } from '../src/limits.ts';
+import { sharedStrategies } from '../src/ports/limits.ts';
 import { ack, type Client, publish } from './support/client.ts';
 import { collect, cursorOf, durable, feed, inOrder, member, name, payloads } from './support/group-clients.ts';
 import { drain } from './support/lossy-world.ts';

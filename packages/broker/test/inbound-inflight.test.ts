@@ -2,7 +2,7 @@ import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { InboundInflight } from '../src/inbound-inflight.ts';
+import { InboundInflight } from '../src/session/inbound-inflight.ts';
 
 interface Message {
   number: number;

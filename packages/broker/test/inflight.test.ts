@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { InflightState, OutboundInflight } from '../src/inflight.ts';
-import type { LogCursor } from '../src/log-cursor.ts';
+import { InflightState, OutboundInflight } from '../src/session/inflight.ts';
+import type { LogCursor } from '../src/session/log-cursor.ts';
 
 const cursor = { name: 'a cursor' } as unknown as LogCursor;
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { KeepAlive, type KeepAliveEntry } from '../src/keep-alive.ts';
+import { KeepAlive, type KeepAliveEntry } from '../src/connection/keep-alive.ts';
 
 /** A clock whose only timer is fired by hand. */
 class HandClock {

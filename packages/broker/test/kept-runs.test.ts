@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { isRun, readEntryKind, readRun } from '../src/cluster/entries.ts';
 import { FrameType, readFrameType, readKeptHead } from '../src/cluster/frames.ts';
-import { FrameReader } from '../src/cluster/wire.ts';
+import { FrameReader } from '../src/message/wire.ts';
 import { ack, type Client, publish } from './support/client.ts';
 import { frameType, type LossyHub } from './support/lossy-backplane.ts';
 import { lossy } from './support/lossy-world.ts';

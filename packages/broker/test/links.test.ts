@@ -1,12 +1,12 @@
 /** Frames that must arrive over a carrier that loses them, and frames that may be lost (ARCHITECTURE.md, section 8). */
 import { describe, expect, test } from 'vitest';
-import { PendingPromise } from '../src/acknowledgements.ts';
 import { type MessageEntry, readEntryKind, readMessage } from '../src/cluster/entries.ts';
 import { FrameType, readAcknowledgement, readFrameType, readKeptHead } from '../src/cluster/frames.ts';
 import { Links } from '../src/cluster/links.ts';
-import { FrameReader } from '../src/cluster/wire.ts';
+import { PendingPromise } from '../src/message/pending.ts';
+import { FrameReader } from '../src/message/wire.ts';
 import { Metrics } from '../src/ports/metrics.ts';
-import { StoreTrust } from '../src/store-trust.ts';
+import { StoreTrust } from '../src/work/store-trust.ts';
 import { publish } from './support/client.ts';
 import { FakeClock } from './support/fake-clock.ts';
 import { frameType } from './support/lossy-backplane.ts';

@@ -1,14 +1,14 @@
 /** A cursor whose log skips numbers that nobody was ever given: the store began another era (ports/store.ts). */
 import { expect, test } from 'vitest';
-import { DurableLog, FollowedLogs } from '../src/durable-log.ts';
-import { LogCursor } from '../src/log-cursor.ts';
-import { messagesBetween } from '../src/log-numbers.ts';
-import { writeRecord } from '../src/message-record.ts';
+import type { SessionDelivery } from '../src/delivery/session-delivery.ts';
+import { writeRecord } from '../src/message/message-record.ts';
+import { Publication } from '../src/message/publication.ts';
+import { messagesBetween } from '../src/ports/log-numbers.ts';
 import { numbersPerEra } from '../src/ports/store.ts';
-import { Publication } from '../src/publication.ts';
-import type { Session } from '../src/session.ts';
-import type { SessionDelivery } from '../src/session-delivery.ts';
-import type { Subscription } from '../src/subscription.ts';
+import { DurableLog, FollowedLogs } from '../src/session/durable-log.ts';
+import { LogCursor } from '../src/session/log-cursor.ts';
+import type { Session } from '../src/session/session.ts';
+import type { Subscription } from '../src/session/subscription.ts';
 
 function cursorAt(acknowledged: number) {
   const sent: number[] = [];

@@ -1,7 +1,7 @@
 /** What a session of many filters has others do: some a turn, and as few questions to the store as go. */
 import { expect, test } from 'vitest';
-import { sliceItems } from '../src/in-slices.ts';
-import type { Session } from '../src/session.ts';
+import type { Session } from '../src/session/session.ts';
+import { sliceItems } from '../src/work/in-slices.ts';
 import { publish, subscribe } from './support/client.ts';
 import { type Worker, World } from './support/world.ts';
 

@@ -1,3 +1,4 @@
+// Before the rooms: src/publish-conversion.test.ts
 import { encodePublish } from '@dunlin/protocol';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -6,7 +7,7 @@ import {
   convertedBytesMax,
   withEmptyProperties,
   withoutProperties,
-} from '../src/publish-conversion.ts';
+} from '../src/message/publish-conversion.ts';
 
 const message = fc.record({
   topic: fc.string({ minLength: 1, maxLength: 200 }).filter((topic) => !/[+#\0]/.test(topic) && topic.isWellFormed()),

@@ -1,7 +1,7 @@
 /** Routes over a carrier that loses frames, and sets that are too large for one frame (ARCHITECTURE.md, section 5). */
 import { describe, expect, test } from 'vitest';
 import { FrameType, readFrameType, writeRoutes } from '../src/cluster/frames.ts';
-import { FrameReader, FrameWriter } from '../src/cluster/wire.ts';
+import { FrameReader, FrameWriter } from '../src/message/wire.ts';
 import { FakeClock } from './support/fake-clock.ts';
 import { frameType } from './support/lossy-backplane.ts';
 import { Endpoint, isDone, joined, known, talk } from './support/routes-endpoint.ts';

@@ -13,16 +13,16 @@ import {
   writeMessage,
   writeRun,
 } from '../src/cluster/entries.ts';
-import { FrameError, FrameReader, FrameWriter } from '../src/cluster/wire.ts';
-import { OutboundInflight } from '../src/inflight.ts';
+import { countPackets, endOf, packetEnd, stampPacketIds } from '../src/delivery/run-packets.ts';
 import {
   ConversionSpace,
   convertedBytesMax,
   lengthEnd,
   withEmptyProperties,
   withoutProperties,
-} from '../src/publish-conversion.ts';
-import { countPackets, endOf, packetEnd, stampPacketIds } from '../src/run-packets.ts';
+} from '../src/message/publish-conversion.ts';
+import { FrameError, FrameReader, FrameWriter } from '../src/message/wire.ts';
+import { OutboundInflight } from '../src/session/inflight.ts';
 
 const message: MessageEntry = { record: Buffer.from('a record'), toSubscriptions: true, groups: ['g'], logs: [] };
 

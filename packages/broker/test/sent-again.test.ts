@@ -3,7 +3,7 @@
  * live on, get it if they do not have it (P3), and only then.
  */
 import { expect, test } from 'vitest';
-import { GivenMessages } from '../src/given-messages.ts';
+import { GivenMessages } from '../src/delivery/given-messages.ts';
 import type { Authorizer } from '../src/ports/authorizer.ts';
 import { ack, type Client, connect, publish } from './support/client.ts';
 import { lossy } from './support/lossy-world.ts';

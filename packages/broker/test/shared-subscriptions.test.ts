@@ -1,10 +1,10 @@
 /** Who of a group gets a message, by strategy. */
 import { describe, expect, test } from 'vitest';
-import { sharedStrategies } from '../src/limits.ts';
-import type { Publication } from '../src/publication.ts';
-import { publicationOf } from '../src/publish-in-place.ts';
-import { chooseLocal, chooseMember, SharedGroup } from '../src/shared-subscriptions.ts';
-import type { Subscription } from '../src/subscription.ts';
+import type { Publication } from '../src/message/publication.ts';
+import { publicationOf } from '../src/message/publish-in-place.ts';
+import { sharedStrategies } from '../src/ports/limits.ts';
+import type { Subscription } from '../src/session/subscription.ts';
+import { chooseLocal, chooseMember, SharedGroup } from '../src/subscriptions/shared-subscriptions.ts';
 
 const self = 'n/1#1';
 

@@ -6,7 +6,7 @@
  * that the store has not heard of, or those that are on their way to it.
  */
 import { expect, test } from 'vitest';
-import { sliceItems } from '../src/in-slices.ts';
+import { sliceItems } from '../src/work/in-slices.ts';
 import { PatientClient } from './support/patient-client.ts';
 import { type Worker, World } from './support/world.ts';
 

@@ -4,7 +4,7 @@
  * came to nobody.
  */
 import { expect, test } from 'vitest';
-import { readRecord } from '../src/message-record.ts';
+import { readRecord } from '../src/message/message-record.ts';
 import { ack, type Client, connect, publish } from './support/client.ts';
 import { lossy } from './support/lossy-world.ts';
 import type { World } from './support/world.ts';

@@ -1,7 +1,8 @@
+// Before the rooms: src/subscription-tree.test.ts
 import { topicMatchesFilter } from '@dunlin/protocol';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { SubscriptionTree } from '../src/subscription-tree.ts';
+import { SubscriptionTree } from '../src/subscriptions/subscription-tree.ts';
 
 const level = fc.constantFrom('a', 'b', '', 'c');
 const filterLevel = fc.constantFrom('a', 'b', '', '+', '+');

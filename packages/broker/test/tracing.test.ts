@@ -1,8 +1,8 @@
 /** Traces: which publishes begin one, what travels with the message, what subscribers see of it. */
 import { describe, expect, test } from 'vitest';
-import { RecordError, readRecord, writeRecord } from '../src/message-record.ts';
+import { RecordError, readRecord, writeRecord } from '../src/message/message-record.ts';
+import { publicationOf } from '../src/message/publish-in-place.ts';
 import type { PublishSpan, TraceContext, TracedMessage, Tracer } from '../src/ports/tracer.ts';
-import { publicationOf } from '../src/publish-in-place.ts';
 import { ack, type Client, publish } from './support/client.ts';
 import { World } from './support/world.ts';
 

@@ -1,12 +1,18 @@
 /**
  * This endpoint among the others: who is there, and which part of the broker each frame is for (ARCHITECTURE.md, sections 5, 7 and 8).
  */
-import type { Broker } from '../broker.ts';
-import { readRecord } from '../message-record.ts';
-import type { BackplaneReceiver } from '../ports/backplane.ts';
+import type { DurableFilters } from '../logs/durable-filters.ts';
+import type { LogEnds } from '../logs/log-ends.ts';
+import { readRecord } from '../message/message-record.ts';
+import type { Publication } from '../message/publication.ts';
+import { FrameError, FrameReader, FrameWriter } from '../message/wire.ts';
+import type { Backplane, BackplaneReceiver } from '../ports/backplane.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Logger } from '../ports/logger.ts';
 import type { EndpointId } from '../ports/store.ts';
-import { decodeHanded, encodeHanded, type HandedSession } from '../takeover.ts';
-import { isRun, isWord, readEntryKind, readMessage, readRun } from './entries.ts';
+import { decodeHanded, encodeHanded, type HandedSession } from '../session/takeover.ts';
+import type { Burials } from './burials.ts';
+import { isRun, isWord, type MessageEntry, type RunEntry, readEntryKind, readMessage, readRun } from './entries.ts';
 import {
   FrameType,
   isAboutRoutes,
@@ -19,16 +25,45 @@ import {
   writeConfirm,
   writeStatistics,
 } from './frames.ts';
-import { readGroupFrame } from './group-frames.ts';
+import { type GroupFrame, readGroupFrame } from './group-frames.ts';
+import type { Links, LostMessages } from './links.ts';
 import { RouteFrames } from './route-frames.ts';
+import type { Routes } from './routes.ts';
 import { SessionRequests } from './session-requests.ts';
-import { FrameError, FrameReader, FrameWriter } from './wire.ts';
 
 /** Endpoints that are remembered: each start of a worker is another one. */
 const knownMax = 10_000;
 
+/** What other endpoints send for sessions and groups here, and what they are asked for. */
+export interface ClusterUpcalls {
+  /** Messages of a frame follow. */
+  messagesBegin(): void;
+  run(run: RunEntry): void;
+  message(entry: MessageEntry, publication: Publication): void;
+  /** Publishes for shared groups that an endpoint had not acknowledged when it left. */
+  lost(messages: LostMessages): void;
+  group(from: EndpointId, frame: GroupFrame): void;
+  groupEndpointLeft(endpoint: EndpointId): void;
+  /** Resolves when what was retained here before can be read. */
+  retainedIdle(): Promise<void>;
+  handTo(clientId: string, cleanStart: boolean, epoch: number): Promise<HandedSession | null>;
+}
+
+export interface ClusterParts {
+  self: EndpointId;
+  backplane: Backplane | null;
+  clock: Clock;
+  logger: Logger;
+  links: Links;
+  routes: Routes;
+  durableFilters: DurableFilters;
+  logEnds: LogEnds;
+  burials: Burials;
+  upcalls: ClusterUpcalls;
+}
+
 export class Cluster implements BackplaneReceiver {
-  private readonly broker: Broker;
+  private readonly parts: ClusterParts;
   private readonly endpoints = new Set<EndpointId>();
   /** Those that were there before, too. */
   private readonly known = new Set<EndpointId>();
@@ -37,15 +72,14 @@ export class Cluster implements BackplaneReceiver {
   /** What other workers count, for `$SYS`. */
   readonly statistics = new Map<EndpointId, number[]>();
 
-  constructor(broker: Broker) {
-    this.broker = broker;
-    this.routeFrames = new RouteFrames(broker.clock, (from, bytes) => this.handleSafely(from, bytes));
+  constructor(parts: ClusterParts) {
+    this.parts = parts;
+    this.routeFrames = new RouteFrames(parts.clock, (from, bytes) => this.handleSafely(from, bytes));
     this.requests = new SessionRequests(
-      broker.clock,
-      broker.logger,
-      (to, bytes) => broker.backplane?.send(to, bytes),
-      async ({ clientId, cleanStart, epoch }) =>
-        encodeHanded(await broker.sessions.handTo(clientId, cleanStart, epoch)),
+      parts.clock,
+      parts.logger,
+      (to, bytes) => parts.backplane?.send(to, bytes),
+      async ({ clientId, cleanStart, epoch }) => encodeHanded(await parts.upcalls.handTo(clientId, cleanStart, epoch)),
     );
   }
 
@@ -54,7 +88,7 @@ export class Cluster implements BackplaneReceiver {
    * of any more, it is the next one. Two that each believe to lead do no harm: what they take from the store is handed out once.
    */
   get isLeader(): boolean {
-    for (const endpoint of this.endpoints) if (endpoint < this.broker.self) return false;
+    for (const endpoint of this.endpoints) if (endpoint < this.parts.self) return false;
     return true;
   }
 
@@ -75,29 +109,29 @@ export class Cluster implements BackplaneReceiver {
     this.endpoints.add(endpoint);
     this.known.add(endpoint);
     if (this.known.size > knownMax) this.known.delete(this.known.values().next().value as EndpointId);
-    this.broker.links.joined(endpoint);
-    this.broker.routes.joined(endpoint);
+    this.parts.links.joined(endpoint);
+    this.parts.routes.joined(endpoint);
   }
 
   endpointLeft(endpoint: EndpointId): void {
     this.endpoints.delete(endpoint);
     this.statistics.delete(endpoint);
-    const lost = this.broker.links.left(endpoint);
+    const lost = this.parts.links.left(endpoint);
     this.routeFrames.left(endpoint);
-    this.broker.routes.left(endpoint);
-    for (const messages of lost) this.broker.router.rescue(messages);
-    this.broker.groups.endpointLeft(endpoint);
-    this.broker.durableFilters.endpointLeft(endpoint);
-    this.broker.burials.endpointLeft(endpoint);
+    this.parts.routes.left(endpoint);
+    for (const messages of lost) this.parts.upcalls.lost(messages);
+    this.parts.upcalls.groupEndpointLeft(endpoint);
+    this.parts.durableFilters.endpointLeft(endpoint);
+    this.parts.burials.endpointLeft(endpoint);
     this.requests.endpointLeft(endpoint);
-    this.broker.logEnds.wantRound();
+    this.parts.logEnds.wantRound();
   }
 
   reconnected(): void {
-    this.broker.routes.reconnected();
-    this.broker.links.reconnected();
+    this.parts.routes.reconnected();
+    this.parts.links.reconnected();
     this.requests.askAgain();
-    this.broker.logEnds.wantRound();
+    this.parts.logEnds.wantRound();
   }
 
   received(from: EndpointId, bytes: Uint8Array): void {
@@ -110,12 +144,12 @@ export class Cluster implements BackplaneReceiver {
       this.handle(from, new FrameReader(bytes));
     } catch (error) {
       // One bad frame must not take the worker with it. A kept one counts as taken in: sent again it would not become readable.
-      this.broker.logger.error('a frame of another worker cannot be read', { from, error });
+      this.parts.logger.error('a frame of another worker cannot be read', { from, error });
     }
   }
 
   private handle(from: EndpointId, reader: FrameReader): void {
-    const { routes, links } = this.broker;
+    const { routes, links } = this.parts;
     switch (readFrameType(reader)) {
       case FrameType.kept:
         if (links.takeKept(from, readKeptHead(reader))) this.messages(from, reader);
@@ -159,25 +193,25 @@ export class Cluster implements BackplaneReceiver {
   }
 
   private passing(from: EndpointId, isLost: boolean, reader: FrameReader): void {
-    if (isLost) this.broker.logEnds.wantRound();
+    if (isLost) this.parts.logEnds.wantRound();
     this.messages(from, reader);
   }
 
   private messages(from: EndpointId, reader: FrameReader): void {
-    const { broker } = this;
-    broker.delivery.now = broker.clock.now();
+    const { upcalls, logger } = this.parts;
+    upcalls.messagesBegin();
     while (!reader.isAtEnd) {
       const kind = readEntryKind(reader);
       const run = isRun(kind) ? readRun(reader, kind) : null;
       const word = isWord(kind) ? reader.block() : null;
       const entry = run === null && word === null ? readMessage(reader, kind) : null;
       try {
-        if (run !== null) broker.run.receive(run, broker.matches);
-        else if (entry !== null) broker.router.receive(entry, readRecord(entry.record));
-        else if (word !== null) broker.groups.received(from, readGroupFrame(new FrameReader(word)));
+        if (run !== null) upcalls.run(run);
+        else if (entry !== null) upcalls.message(entry, readRecord(entry.record));
+        else if (word !== null) upcalls.group(from, readGroupFrame(new FrameReader(word)));
       } catch (error) {
         // The rest of the frame has nothing to do with it.
-        broker.logger.error('what another worker has sent cannot be handled', { from, error });
+        logger.error('what another worker has sent cannot be handled', { from, error });
       }
     }
   }
@@ -185,10 +219,10 @@ export class Cluster implements BackplaneReceiver {
   /** Confirmed only when what was retained here before can be read (retained.ts). */
   private confirm(to: EndpointId, sequence: number | null): void {
     if (sequence === null) return;
-    void this.broker.retained.idle().then(() => {
+    void this.parts.upcalls.retainedIdle().then(() => {
       const writer = new FrameWriter();
       writeConfirm(writer, sequence);
-      this.broker.backplane?.send(to, writer.take());
+      this.parts.backplane?.send(to, writer.take());
     });
   }
 
@@ -201,7 +235,7 @@ export class Cluster implements BackplaneReceiver {
     if (this.endpoints.size === 0) return;
     const writer = new FrameWriter();
     writeStatistics(writer, counters);
-    this.broker.backplane?.broadcast(writer.take());
+    this.parts.backplane?.broadcast(writer.take());
   }
 
   /** Asks the owner of a session to let go. Resolves to what it held; null if it holds nothing, is dead, or does not answer in time. */
@@ -227,7 +261,7 @@ export class Cluster implements BackplaneReceiver {
     try {
       return decodeHanded(body);
     } catch (error) {
-      this.broker.logger.error('what another worker handed over cannot be read', { owner, error });
+      this.parts.logger.error('what another worker handed over cannot be read', { owner, error });
       return null;
     }
   }

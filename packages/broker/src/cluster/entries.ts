@@ -9,7 +9,7 @@
  * | `0000011v` | a run of QoS 1 packets | kept | the packets |
  * | `00000100` | a word of leaders of shared groups and their members to each other (group-frames.ts) | kept | the word |
  */
-import { FrameError, type FrameReader, type FrameWriter } from './wire.ts';
+import { FrameError, type FrameReader, type FrameWriter } from '../message/wire.ts';
 
 /** One publish for the receiver: its record, the groups that it shall choose a member of, and the numbers it has in logs. */
 export interface MessageEntry {

@@ -21,7 +21,8 @@
  * still writes the older; the release after it writes the newer. So nodes that are upgraded one release at a time never meet a frame that they cannot read.
  */
 import { parseShare } from '@dunlin/protocol';
-import { FrameError, type FrameReader, type FrameWriter } from './wire.ts';
+import type { Digest } from '../logs/set-digest.ts';
+import { FrameError, type FrameReader, type FrameWriter } from '../message/wire.ts';
 
 /** Of what is written. */
 export const frameVersion = 1;
@@ -171,13 +172,6 @@ export function writeWanted(writer: FrameWriter, sequence: number, isWhole: bool
 
 export function readWanted(reader: FrameReader): { sequence: number; isWhole: boolean } {
   return { sequence: reader.f64(), isWhole: reader.u8() === 1 };
-}
-
-/** What a set comes to, in whatever order it was put together (set-digest.ts). */
-export interface Digest {
-  count: number;
-  first: number;
-  second: number;
 }
 
 export interface EndpointDigest {

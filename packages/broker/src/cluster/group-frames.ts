@@ -12,7 +12,7 @@
  * | found | an endpoint, the leader | "it is, and these messages are on their way to it" |
  */
 import { parseShare } from '@dunlin/protocol';
-import { FrameError, type FrameReader, FrameWriter } from './wire.ts';
+import { FrameError, type FrameReader, FrameWriter } from '../message/wire.ts';
 
 export interface GroupReport {
   /** The answer to `lead`: `holding` and `taking` are all that is in the endpoint's hands. */

@@ -11,10 +11,10 @@
  * Messages of a turn go into one frame, sent at the end of the turn or at 64 KiB. A publish of QoS above 0 is acknowledged to its client only when the
  * frame that carries it was acknowledged here. A link belongs to one stay of the other endpoint: its `id` is new when that one comes back.
  */
-import type { Pending } from '../acknowledgements.ts';
+import type { HeldPublisher, Pending } from '../message/pending.ts';
+import { FrameWriter } from '../message/wire.ts';
 import { type MessageEntry, type RunEntry, writeMessage, writeRun, writeWord } from './entries.ts';
 import { type Acknowledgement, beginFrame, FrameType, frameBytesMax, repeatKept, writeKeptHead } from './frames.ts';
-import { FrameWriter } from './wire.ts';
 
 /** Kept frames are sent again when nothing was acknowledged for this long; doubled each time that does not help, up to the second. */
 const patienceMilliseconds = 500;
@@ -28,12 +28,6 @@ const passingMilliseconds = 2000;
 export interface LostFrame {
   bytes: Uint8Array;
   waiting: readonly Pending[];
-}
-
-/** A publisher that is not read while a link it feeds is full. */
-export interface HeldPublisher {
-  holdForLink(): void;
-  releaseFromLink(): void;
 }
 
 interface KeptFrame {
@@ -65,8 +59,7 @@ export class Link {
   private quietSince = 0;
   unacknowledgedBytes = 0;
   private readonly held = new Set<HeldPublisher>();
-  /** Told after how many milliseconds a kept frame was acknowledged; set by whoever counts. */
-  taken: ((milliseconds: number) => void) | null = null;
+  private readonly taken: (milliseconds: number) => void;
 
   private readonly passingWriter = new FrameWriter();
   private passingSent = 0;
@@ -75,7 +68,7 @@ export class Link {
   private broadcastTaken: number;
   private passingHeardAt: number;
 
-  /** `broadcastSent`: what was broadcast before does not count. `repeated` is told of every frame that is sent again. */
+  /** `broadcastSent`: what was broadcast before does not count. `repeated` is told of every frame that is sent again, `taken` after how many milliseconds a kept one was acknowledged. */
   constructor(
     id: number,
     bytesMax: number,
@@ -83,6 +76,7 @@ export class Link {
     now: number,
     send: (bytes: Uint8Array) => void,
     repeated: () => void,
+    taken: (milliseconds: number) => void,
   ) {
     this.id = id;
     this.bytesMax = bytesMax;
@@ -90,6 +84,7 @@ export class Link {
     this.passingHeardAt = now;
     this.send = send;
     this.repeated = repeated;
+    this.taken = taken;
   }
 
   /** Adds a publish that must arrive to the frame being filled. */
@@ -206,7 +201,7 @@ export class Link {
     this.passingTaken = Math.max(this.passingTaken, acknowledgement.passing);
     let isProgress = false;
     while (this.keptCount > 0 && this.kept[this.head].sequence <= acknowledgement.sequence) {
-      if (this.taken !== null) this.taken(now - this.kept[this.head].sentAt);
+      this.taken(now - this.kept[this.head].sentAt);
       this.settleFirst();
       isProgress = true;
     }

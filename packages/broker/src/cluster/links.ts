@@ -2,11 +2,12 @@
  * The links of this endpoint to all others: frames being filled for each, and one for all; flushed at the end of the turn, with the acknowledgements of
  * what came.
  */
-import { type Pending, PendingAcknowledgement } from '../acknowledgements.ts';
+import type { Pending } from '../message/pending.ts';
+import { FrameReader, FrameWriter } from '../message/wire.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { EndpointId } from '../ports/store.ts';
-import { WorkTimer } from '../work-timer.ts';
+import { WorkTimer } from '../work/work-timer.ts';
 import {
   isRun,
   isWord,
@@ -29,7 +30,6 @@ import {
 } from './frames.ts';
 import { InboundLink } from './inbound-link.ts';
 import { Link } from './link.ts';
-import { FrameReader, FrameWriter } from './wire.ts';
 
 /** Publishes for shared groups that an endpoint had not acknowledged when it left, and who waits for them. */
 export interface LostMessages {
@@ -93,8 +93,8 @@ export class Links {
     const repeated = (): void => {
       this.metrics.framesRepeated++;
     };
-    const link = new Link(++this.lastId, this.bytesMax, this.broadcastSent, this.clock.now(), send, repeated);
-    link.taken = (milliseconds) => this.metrics.linkSeconds.observe(milliseconds / 1000);
+    const taken = (milliseconds: number): void => this.metrics.linkSeconds.observe(milliseconds / 1000);
+    const link = new Link(++this.lastId, this.bytesMax, this.broadcastSent, this.clock.now(), send, repeated, taken);
     this.links.set(endpoint, link);
     this.inbound.set(endpoint, new InboundLink());
   }
@@ -130,12 +130,12 @@ export class Links {
     const link = this.links.get(to);
     if (link === undefined) return;
     link.keep(entry, acknowledgement, this.clock.now());
-    if (acknowledgement instanceof PendingAcknowledgement) this.holdIfFull(link, acknowledgement);
+    if (acknowledgement !== null) this.holdIfFull(link, acknowledgement);
     this.markDirty(link);
   }
 
   /** A run of QoS 1 packets to each of these, as `send` does it with one. */
-  keepRun(endpoints: readonly EndpointId[], run: RunEntry, acknowledgement: PendingAcknowledgement): void {
+  keepRun(endpoints: readonly EndpointId[], run: RunEntry, acknowledgement: Pending): void {
     const now = this.clock.now();
     for (let i = 0; i < endpoints.length; i++) {
       const link = this.links.get(endpoints[i]);
@@ -146,8 +146,8 @@ export class Links {
     }
   }
 
-  private holdIfFull(link: Link, { connection }: PendingAcknowledgement): void {
-    if (link.isFull && link.hold(connection)) this.metrics.linkHolds++;
+  private holdIfFull(link: Link, { publisher }: Pending): void {
+    if (publisher !== null && link.isFull && link.hold(publisher)) this.metrics.linkHolds++;
   }
 
   /** A publish that may be lost. Returns false when it was dropped, since the other side does not keep up. */

@@ -1,12 +1,13 @@
 /**
  * What this endpoint wants, as the others are to know it: the set, its numbered changes, and what is needed to tell them again (ARCHITECTURE.md, section 5).
  */
-import type { SharedGroup } from '../shared-subscriptions.ts';
-import type { FilterEntry } from '../subscription-tree.ts';
+
+import { SetDigest } from '../logs/set-digest.ts';
+import { FrameWriter } from '../message/wire.ts';
+import type { SharedGroup } from '../subscriptions/shared-subscriptions.ts';
+import type { FilterEntry } from '../subscriptions/subscription-tree.ts';
 import { type RouteChange, writeRoutes } from './frames.ts';
 import { liveSalt, loggedSalt, saltOfGroup } from './peer-routes.ts';
-import { SetDigest } from './set-digest.ts';
-import { FrameWriter } from './wire.ts';
 
 /** Frames of changes that are kept for who lost some: a hiccup costs them those, not the whole set. */
 const recentBytesMax = 256 * 1024;

@@ -5,11 +5,12 @@
  * A whole set comes in parts. What it adds is in force at once; what it does not hold is removed with the last part, found by its generation: so no filter
  * that goes on is ever out of force. Changes that come between the parts wait for the last one.
  */
+
+import { SetDigest } from '../logs/set-digest.ts';
 import type { EndpointId } from '../ports/store.ts';
-import { dropEmptyGroup, groupOf } from '../shared-subscriptions.ts';
-import type { FilterEntry, SubscriptionTree } from '../subscription-tree.ts';
+import { dropEmptyGroup, groupOf } from '../subscriptions/shared-subscriptions.ts';
+import type { FilterEntry, SubscriptionTree } from '../subscriptions/subscription-tree.ts';
 import type { RouteChange, SnapshotPart } from './frames.ts';
-import { SetDigest } from './set-digest.ts';
 
 /** Changes that wait for a whole set, at most: those after them show as a gap, and are asked for. */
 const waitingChangesMax = 100_000;

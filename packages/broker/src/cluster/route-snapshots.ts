@@ -2,11 +2,12 @@
  * The whole set of this endpoint's filters on its way to others, a part a turn: 100,000 filters are some 4 MiB, which must not hold up what clients wait
  * for (ARCHITECTURE.md, section 5). One set is under way at a time; who asks meanwhile gets the next, with all others who asked.
  */
+
+import { FrameWriter } from '../message/wire.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EndpointId } from '../ports/store.ts';
 import { beginSnapshotPart, markLast, routesBytesMax, writeChange } from './frames.ts';
 import type { OwnRoute, OwnRoutes } from './own-routes.ts';
-import { FrameWriter } from './wire.ts';
 
 interface Run {
   id: number;

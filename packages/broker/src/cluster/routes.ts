@@ -7,27 +7,21 @@
  * Any frame may be lost. Each second every endpoint tells the others what its set comes to and the number of its last change; more often to those whose
  * confirmation somebody waits for. Who has less, or something else, asks for the rest or for the whole set; who has the same confirms again.
  */
+
+import type { Digest } from '../logs/set-digest.ts';
+import { type FrameReader, FrameWriter } from '../message/wire.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { EndpointId } from '../ports/store.ts';
-import type { SharedGroup } from '../shared-subscriptions.ts';
-import type { FilterEntry, SubscriptionTree } from '../subscription-tree.ts';
-import { WorkTimer } from '../work-timer.ts';
-import {
-  type Digest,
-  readDigest,
-  readRoutes,
-  readSnapshotPart,
-  readWanted,
-  writeDigest,
-  writeWanted,
-} from './frames.ts';
+import type { SharedGroup } from '../subscriptions/shared-subscriptions.ts';
+import type { FilterEntry, SubscriptionTree } from '../subscriptions/subscription-tree.ts';
+import { WorkTimer } from '../work/work-timer.ts';
+import { readDigest, readRoutes, readSnapshotPart, readWanted, writeDigest, writeWanted } from './frames.ts';
 import { OwnRoutes } from './own-routes.ts';
 import { PeerRoutes, type Taken } from './peer-routes.ts';
 import { RouteBarrier } from './route-barrier.ts';
 import { RouteSnapshots } from './route-snapshots.ts';
-import { type FrameReader, FrameWriter } from './wire.ts';
 
 /** A digest to everybody so often; more often to those whom somebody waits for. */
 const digestMilliseconds = 1000;

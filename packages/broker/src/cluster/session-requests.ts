@@ -3,12 +3,13 @@
  * under the same number until it is answered, its owner is gone, or its time is up; an answer is remembered for as long, since letting go of a session can
  * be done only once.
  */
+
+import { FrameWriter } from '../message/wire.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { EndpointId } from '../ports/store.ts';
-import { WorkTimer } from '../work-timer.ts';
+import { WorkTimer } from '../work/work-timer.ts';
 import { type SessionRequestFrame, writeRequest, writeResponse } from './frames.ts';
-import { FrameWriter } from './wire.ts';
 
 /** A takeover waits this long for the old owner; after it the claim alone counts. */
 const requestMilliseconds = 5000;

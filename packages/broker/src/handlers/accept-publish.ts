@@ -1,69 +1,19 @@
 /** A PUBLISH that passed its checks: it is routed, and acknowledged when all that its acknowledgement waits for is safe (P1). */
+
 import { ReasonCode } from '@dunlin/protocol';
-import { PendingAcknowledgement } from '../acknowledgements.ts';
-import type { Connection } from '../connection.ts';
-import { contentDigest } from '../content-digest.ts';
-import type { Publication } from '../publication.ts';
-import type { Producer } from '../publish-router.ts';
-import type { Session } from '../session.ts';
-import { storedBefore } from '../store-trust.ts';
-import type { TopicMatch } from '../topic-match.ts';
-import { endPublish } from '../traced-publish.ts';
+import type { Connection } from '../connection/connection.ts';
+import type { Producer, PublishRouter } from '../delivery/publish-router.ts';
+import { endPublish } from '../delivery/traced-publish.ts';
+import { contentDigest } from '../message/content-digest.ts';
+import type { Publication } from '../message/publication.ts';
+import { PendingAcknowledgement } from '../output/acknowledgements.ts';
+import type { Metrics } from '../ports/metrics.ts';
+import type { Session } from '../session/session.ts';
+import type { TopicMatch } from '../subscriptions/topic-match.ts';
+import type { StoreTrust } from '../work/store-trust.ts';
+import { storedBefore } from '../work/store-trust.ts';
 
 const noProducer: Producer = { producer: null, inbound: null };
-
-/** Routes a publish that may pass, and acknowledges it when that is safe. */
-export function acceptPublish(
-  connection: Connection,
-  session: Session,
-  publication: Publication,
-  match: TopicMatch,
-  packetId: number,
-): void {
-  const { router } = connection.broker;
-  if (publication.qos === 0) {
-    router.route(publication, match, session, null, noProducer);
-    if (publication.span !== null) endPublish(publication, 0);
-    return;
-  }
-  if (match.isPlain && !publication.retain && !(publication.qos === 2 && session.stored)) {
-    // Nothing to wait for: everybody who gets it is here.
-    connection.broker.metrics.acknowledgementSeconds.counts[0]++;
-    if (publication.qos === 2) session.inboundInflight.add(packetId, 0, contentDigest(publication));
-    router.route(publication, match, session, null, noProducer);
-    const reasonCode = match.isEmpty ? ReasonCode.noMatchingSubscribers : 0;
-    acknowledge(connection, publication.qos, packetId, reasonCode);
-    if (publication.span !== null) endPublish(publication, reasonCode);
-    return;
-  }
-  const pending = new PendingAcknowledgement(connection, publication.qos === 1 ? 4 : 5, packetId);
-  connection.pendingAcknowledgements().add(pending);
-  pending.span = publication.span;
-  publication.span = null;
-  if (match.isEmpty && !publication.retain) pending.reasonCode = ReasonCode.noMatchingSubscribers;
-  const producer = publication.qos === 2 ? rememberInbound(session, packetId, publication) : noProducer;
-  router.route(publication, match, session, pending, producer);
-  connection.acknowledgementPending();
-  pending.settle();
-}
-
-/** A QoS 2 message that a former owner of the session took in under this number, and may not have handed on. */
-export function acceptAgain(
-  connection: Connection,
-  session: Session,
-  publication: Publication,
-  match: TopicMatch,
-  packetId: number,
-  number: number,
-): void {
-  const pending = new PendingAcknowledgement(connection, 5, packetId);
-  connection.pendingAcknowledgements().add(pending);
-  pending.needsStored(storedBefore);
-  const producer = { clientId: session.clientId, number, digest: contentDigest(publication) };
-  connection.broker.router.routeAgain(publication, match, session, pending, producer);
-  connection.acknowledgementPending();
-  pending.settle();
-}
 
 /** A QoS 2 message gets the session's next producer number (P2). */
 function rememberInbound(session: Session, packetId: number, publication: Publication): Producer {
@@ -77,30 +27,94 @@ function rememberInbound(session: Session, packetId: number, publication: Public
   return { producer: { clientId: session.clientId, number, digest }, inbound: { key: session.key, packetId, digest } };
 }
 
-/** Sends the PUBREC of a message that was taken in before, by whatever owner of the session, and is not released. */
-export function acknowledgeAgain(connection: Connection, session: Session, packetId: number): void {
-  if (!session.stored || !connection.broker.trust.isAway) {
-    acknowledge(connection, 2, packetId, 0);
-    return;
-  }
-  const pending = new PendingAcknowledgement(connection, 5, packetId);
-  connection.pendingAcknowledgements().add(pending);
-  pending.needsStored(storedBefore);
-  connection.acknowledgementPending();
-  pending.settle();
-}
-
 /** Sends PUBACK or PUBREC now, or behind those that still wait [MQTT-4.6.0-2], [MQTT-4.6.0-3]. */
 export function acknowledge(connection: Connection, qos: 0 | 1 | 2, packetId: number, reasonCode: number): void {
   if (qos === 0) return;
   const type = qos === 1 ? 4 : 5;
-  const waiting = connection.acknowledgements;
+  const waiting = connection.outlet.acknowledgements;
   if (waiting === null || waiting.length === 0) {
-    connection.sendAcknowledgement(type, packetId, reasonCode);
+    connection.outlet.sendAcknowledgement(type, packetId, reasonCode);
     return;
   }
-  const pending = new PendingAcknowledgement(connection, type, packetId);
+  const pending = new PendingAcknowledgement(connection.outlet, type, packetId);
   pending.reasonCode = reasonCode;
   waiting.add(pending);
   pending.settle();
+}
+
+export interface PublishAcceptanceParts {
+  router: PublishRouter;
+  metrics: Metrics;
+  trust: StoreTrust;
+}
+
+export class PublishAcceptance {
+  private readonly parts: PublishAcceptanceParts;
+
+  constructor(parts: PublishAcceptanceParts) {
+    this.parts = parts;
+  }
+
+  /** Routes a publish that may pass, and acknowledges it when that is safe. */
+  acceptPublish(
+    connection: Connection,
+    session: Session,
+    publication: Publication,
+    match: TopicMatch,
+    packetId: number,
+  ): void {
+    const { router } = this.parts;
+    if (publication.qos === 0) {
+      router.route(publication, match, session, null, noProducer);
+      if (publication.span !== null) endPublish(publication, 0);
+      return;
+    }
+    if (match.isPlain && !publication.retain && !(publication.qos === 2 && session.stored)) {
+      // Nothing to wait for: everybody who gets it is here.
+      this.parts.metrics.acknowledgementSeconds.counts[0]++;
+      if (publication.qos === 2) session.inboundInflight.add(packetId, 0, contentDigest(publication));
+      router.route(publication, match, session, null, noProducer);
+      const reasonCode = match.isEmpty ? ReasonCode.noMatchingSubscribers : 0;
+      acknowledge(connection, publication.qos, packetId, reasonCode);
+      if (publication.span !== null) endPublish(publication, reasonCode);
+      return;
+    }
+    const pending = connection.outlet.awaitAcknowledgement(publication.qos === 1 ? 4 : 5, packetId);
+    pending.span = publication.span;
+    publication.span = null;
+    if (match.isEmpty && !publication.retain) pending.reasonCode = ReasonCode.noMatchingSubscribers;
+    const producer = publication.qos === 2 ? rememberInbound(session, packetId, publication) : noProducer;
+    router.route(publication, match, session, pending, producer);
+    connection.acknowledgementPending();
+    pending.settle();
+  }
+
+  /** A QoS 2 message that a former owner of the session took in under this number, and may not have handed on. */
+  acceptAgain(
+    connection: Connection,
+    session: Session,
+    publication: Publication,
+    match: TopicMatch,
+    packetId: number,
+    number: number,
+  ): void {
+    const pending = connection.outlet.awaitAcknowledgement(5, packetId);
+    pending.needsStored(storedBefore);
+    const producer = { clientId: session.clientId, number, digest: contentDigest(publication) };
+    this.parts.router.routeAgain(publication, match, session, pending, producer);
+    connection.acknowledgementPending();
+    pending.settle();
+  }
+
+  /** Sends the PUBREC of a message that was taken in before, by whatever owner of the session, and is not released. */
+  acknowledgeAgain(connection: Connection, session: Session, packetId: number): void {
+    if (!session.stored || !this.parts.trust.isAway) {
+      acknowledge(connection, 2, packetId, 0);
+      return;
+    }
+    const pending = connection.outlet.awaitAcknowledgement(5, packetId);
+    pending.needsStored(storedBefore);
+    connection.acknowledgementPending();
+    pending.settle();
+  }
 }

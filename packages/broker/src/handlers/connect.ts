@@ -3,6 +3,7 @@
  *
  * Order: check, authenticate, claim the client identifier, load the session, keep the will, CONNACK, send again what was in flight, go on with the logs.
  */
+
 import {
   type ConnectPacket,
   decodeConnect,
@@ -14,249 +15,34 @@ import {
   validateTopic,
   validateTopicName,
 } from '@dunlin/protocol';
-import type { Connection } from '../connection.ts';
-import { firstDeadlineSecond } from '../connection-deadlines.ts';
-import { ConnectionState } from '../connection-state.ts';
-import { settleTakes } from '../group-takes.ts';
-import type { Acceptance, AuthenticationResult, Credentials } from '../ports/authenticator.ts';
+import type { ClientLog } from '../connection/client-log.ts';
+import type { Connection, PacketHandler } from '../connection/connection.ts';
+import { firstDeadlineSecond } from '../connection/connection-deadlines.ts';
+import type { KeepAlive } from '../connection/keep-alive.ts';
+import { refuseConnect, sendRefusal } from '../connection/refuse-connect.ts';
+import type { SubscriptionRights } from '../connection/subscription-rights.ts';
+import type { SessionDelivery } from '../delivery/session-delivery.ts';
+import { willOf } from '../delivery/will.ts';
+import { settleTakes } from '../groups/group-takes.ts';
+import { isBridgeStateOf, isRestrictedTopic } from '../message/restricted-topic.ts';
+import { InboundTopicAliases, OutboundTopicAliases } from '../message/topic-alias.ts';
+import { ConnectionState } from '../output/connection-state.ts';
+import type { Acceptance, AuthenticationResult, Authenticator, Credentials } from '../ports/authenticator.ts';
+import type { Authorizer } from '../ports/authorizer.ts';
+import type { Limits } from '../ports/limits.ts';
+import type { Metrics } from '../ports/metrics.ts';
+import type { Random } from '../ports/random.ts';
+import type { Store } from '../ports/store.ts';
 import { StoreError } from '../ports/store.ts';
-import { isBridgeStateOf, isRestrictedTopic } from '../restricted-topic.ts';
-import type { OpenedSession } from '../sessions.ts';
-import { checkSubscriptions } from '../subscription-rights.ts';
-import { InboundTopicAliases, OutboundTopicAliases } from '../topic-alias.ts';
-import { willOf } from '../will.ts';
-import { refuseConnect, sendRefusal } from './refuse-connect.ts';
-
-/** Throws ProtocolError; the connection answers with CONNACK where the version has words for it. */
-export function handleConnect(connection: Connection, bytes: Buffer, bodyStart: number, end: number): void {
-  const version = peekConnectVersion(bytes, bodyStart, end);
-  // Of an unknown level it is answered as of 3.1.1 [MQTT-3.1.2-2]: bridges that ask for more than others try again with less at that answer alone.
-  if (version !== 0) connection.setVersion(version);
-  else if (levelOf(bytes, bodyStart, end) === 5) connection.setVersion(5); // of another name: it reads the answer of its level
-  const packet = decodeConnect(bytes, bodyStart, end);
-  establish(connection, packet)
-    .catch((error: unknown) => establishFailed(connection, error))
-    .catch((error: unknown) => connection.escaped(error));
-}
-
-function establishFailed(connection: Connection, error: unknown): void {
-  if (error instanceof ProtocolError) {
-    connection.protocolError(error);
-    return;
-  }
-  if (!(error instanceof StoreError)) {
-    connection.faulty('CONNECT could not be handled', error);
-    return;
-  }
-  // The store cannot be reached: MQTT 3 has code 3, MQTT 5 has 0x88 (ARCHITECTURE.md, section 7).
-  connection.broker.metrics.storeErrors++;
-  const reason = 'the session store is not available';
-  // After CONNACK, while what was in flight was being sent again, it is a DISCONNECT.
-  if (connection.state === ConnectionState.connected)
-    connection.disconnect(ReasonCode.serverBusy, reason); // 0x88 is for CONNACK alone
-  else refuseConnect(connection, ReasonCode.serverUnavailable, reason);
-}
+import type { ContestedIdentifiers } from '../takeover/contested-identifiers.ts';
+import type { OpenedSession, Sessions } from '../takeover/sessions.ts';
+import type { RareWarnings } from '../work/rare-warnings.ts';
 
 /** The protocol level, whatever name stands before it; 0: there is none. */
 function levelOf(bytes: Buffer, bodyStart: number, end: number): number {
   if (end < bodyStart + 2) return 0;
   const levelAt = bodyStart + 2 + bytes.readUInt16BE(bodyStart);
   return levelAt < end ? bytes[levelAt] : 0;
-}
-
-async function establish(connection: Connection, packet: ConnectPacket): Promise<void> {
-  const { broker } = connection;
-  checkSupported(connection, packet);
-  takeClientLimits(connection, packet);
-  const clientId = packet.clientId === '' ? `dunlin-${broker.random.uuid()}` : packet.clientId; // [MQTT-3.1.3-6], [MQTT-3.1.3-7]
-  connection.clientId = clientId;
-  const accepted = await authenticate(connection, packet, clientId);
-  if (accepted === null) return;
-  if (!connection.admit(accepted)) {
-    if (connection.state === ConnectionState.closed) return;
-    refuseConnect(connection, ReasonCode.notAuthorized, 'what the client signed in with was withdrawn');
-    return;
-  }
-  const keepsWill = await authorizeWill(connection, packet, clientId);
-  const turn = broker.contested.turnOf(clientId);
-  if (turn !== null) await turn;
-  const request = {
-    clientId,
-    address: connection.transport.remoteAddress,
-    cleanStart: packet.cleanStart,
-    expirySeconds: expiryOf(connection, packet),
-    inflightMax: Math.min(packet.properties.receiveMaximum ?? broker.limits.inflightMax, broker.limits.inflightMax),
-    will: keepsWill ? willOf(packet, clientId) : null,
-  };
-  const opened = await broker.sessions.open(connection, request, (session) => {
-    connection.connected(session.session);
-    sendConnack(connection, packet, clientId, session, accepted.data);
-    watchKeepAlive(connection);
-    broker.clientLog.connected(connection, { cleanStart: packet.cleanStart, sessionPresent: session.present });
-  });
-  if (opened !== null) await begin(connection, opened);
-}
-
-function checkSupported(connection: Connection, packet: ConnectPacket): void {
-  const { limits } = connection.broker;
-  if (packet.will === null) return;
-  const topic = Buffer.from(packet.will.topic);
-  validateTopicName(topic, 0, topic.length, limits.topicLevelsMax); // a will that cannot be published later is refused now
-  if (packet.will.retain && !limits.retainAvailable) {
-    throw new ProtocolError(ReasonCode.retainNotSupported, 'retained wills are not supported here', 'MQTT-3.2.2-13');
-  }
-  if (packet.will.qos > limits.maximumQos) {
-    throw new ProtocolError(
-      ReasonCode.qosNotSupported,
-      `a will of QoS ${packet.will.qos}; at most ${limits.maximumQos}`,
-      'MQTT-3.2.2-12',
-    );
-  }
-}
-
-function takeClientLimits(connection: Connection, packet: ConnectPacket): void {
-  const { limits } = connection.broker;
-  const { properties } = packet;
-  const keepAlive = packet.keepAliveSeconds;
-  const keepAliveMax = limits.keepAliveMaxSeconds;
-  connection.isBridge = packet.isBridge === true;
-  connection.keepAliveSeconds =
-    keepAliveMax > 0 && (keepAlive === 0 || keepAlive > keepAliveMax) ? keepAliveMax : keepAlive;
-  // MQTT 3 cannot be told of another keep alive, and is held to it all the same: else a dead connection without one stays for ever.
-  if (!connection.version5) return;
-  connection.inboundAliases = new InboundTopicAliases(limits.topicAliasMaximum); // also with 0: then every alias is refused
-  const aliases = Math.min(properties.topicAliasMaximum ?? 0, limits.topicAliasMaximum); // [MQTT-3.1.2-26], [MQTT-3.1.2-27]
-  if (aliases > 0) connection.outboundAliases = new OutboundTopicAliases(aliases);
-  connection.clientMaximumPacketSize = properties.maximumPacketSize ?? Number.POSITIVE_INFINITY;
-  connection.individual = aliases > 0 || properties.maximumPacketSize !== undefined;
-}
-
-/** MQTT 5 says how long; before, clean session 0 means as long as configured. */
-function expiryOf(connection: Connection, packet: ConnectPacket): number {
-  const { limits } = connection.broker;
-  if (connection.version5)
-    return Math.min(packet.properties.sessionExpiryInterval ?? 0, limits.sessionExpiryMaxSeconds);
-  return packet.cleanStart ? 0 : Math.min(limits.persistentSessionExpirySeconds, limits.sessionExpiryMaxSeconds);
-}
-
-/** Null: refused, or the connection ended during the exchange. */
-async function authenticate(
-  connection: Connection,
-  packet: ConnectPacket,
-  clientId: string,
-): Promise<Acceptance | null> {
-  const credentials: Credentials = {
-    clientId,
-    userName: packet.userName,
-    password: packet.password,
-    remoteAddress: connection.transport.remoteAddress,
-    listener: connection.transport.listener,
-    clientCertificate: connection.transport.clientCertificate,
-    version: connection.version,
-  };
-  const method = packet.properties.authenticationMethod;
-  if (method === undefined) return decide(connection, await connection.broker.authenticator.authenticate(credentials));
-  const exchange = connection.broker.authenticator.exchange(method, credentials);
-  if (exchange === null) {
-    refuseConnect(connection, ReasonCode.badAuthenticationMethod, 'this authentication method is not known here'); // [MQTT-4.12.0-1]
-    return null;
-  }
-  connection.authenticationMethod = method;
-  let result = await exchange.step(packet.properties.authenticationData ?? Buffer.alloc(0));
-  while (result.kind === 'continue') {
-    connection.send({
-      type: 'auth',
-      reasonCode: ReasonCode.continueAuthentication,
-      properties: { authenticationMethod: method, authenticationData: result.data },
-    }); // [MQTT-4.12.0-2]
-    const answer = await connection.nextAuthenticationData();
-    if (answer === null) return null;
-    result = await exchange.step(answer);
-  }
-  return decide(connection, result);
-}
-
-function decide(connection: Connection, result: AuthenticationResult): Acceptance | null {
-  const { broker } = connection;
-  const { metrics } = broker;
-  if (result.kind === 'accept') {
-    metrics.authenticationsAccepted++;
-    return result;
-  }
-  metrics.authenticationsRefused++;
-  if (result.kind === 'refuse') {
-    const { reasonCode, reason, told } = result;
-    const isUnknown = reasonCode === ReasonCode.serverUnavailable;
-    const message = isUnknown ? 'sign-in could not be checked, which means no' : 'sign-in refused';
-    broker.clientLog.refusedTo(connection, message, told ?? { reason }, isUnknown);
-    sendRefusal(connection, reasonCode, reason); // [MQTT-4.12.0-4]
-  } else refuseConnect(connection, ReasonCode.notAuthorized, '');
-  return null;
-}
-
-/** A will is a publish that comes later: what the client may not publish, it may not leave behind. False: it is let in without it. */
-async function authorizeWill(connection: Connection, packet: ConnectPacket, clientId: string): Promise<boolean> {
-  const { broker } = connection;
-  const { authorizer } = broker;
-  const { will } = packet;
-  if (will === null || isBridgeStateOf(will.topic, clientId)) return true;
-  const client = connection.identity(clientId);
-  const isAllowed =
-    !isRestrictedTopic(will.topic) &&
-    (authorizer === null || (await authorizer.authorize(client, 'publish', will.topic, will.qos, will.retain)));
-  if (isAllowed) return true;
-  if (broker.deniedWill === 'refuse')
-    throw new ProtocolError(ReasonCode.notAuthorized, `a will for ${quote(will.topic)} is not allowed`);
-  broker.metrics.dropped['not-authorized']++;
-  broker.warnings.warn('a will that is not allowed was dropped', clientId, { topic: will.topic });
-  return false;
-}
-
-function sendConnack(
-  connection: Connection,
-  packet: ConnectPacket,
-  clientId: string,
-  opened: OpenedSession,
-  data: Buffer | undefined,
-): void {
-  // The first packet to the client [MQTT-3.2.0-1], once only [MQTT-3.2.0-2].
-  const properties = connection.version5 ? connackProperties(connection, packet, clientId, opened, data) : {};
-  const fits = connection.send({
-    type: 'connack',
-    sessionPresent: opened.present,
-    reasonCode: ReasonCode.success,
-    properties,
-  });
-  // A client that does not take even CONNACK cannot be served, nor told so.
-  if (!fits) connection.end();
-}
-
-function connackProperties(
-  connection: Connection,
-  packet: ConnectPacket,
-  clientId: string,
-  opened: OpenedSession,
-  data: Buffer | undefined,
-): Properties {
-  const { limits } = connection.broker;
-  const properties: Properties = {
-    receiveMaximum: limits.receiveMaximum,
-    topicAliasMaximum: limits.topicAliasMaximum,
-    maximumPacketSize: limits.maximumPacketSizeBytes,
-  };
-  const asked = packet.properties.sessionExpiryInterval ?? 0;
-  if (opened.session.expirySeconds !== asked) properties.sessionExpiryInterval = opened.session.expirySeconds;
-  if (packet.clientId === '') properties.assignedClientIdentifier = clientId; // [MQTT-3.2.2-16]
-  if (connection.keepAliveSeconds !== packet.keepAliveSeconds) properties.serverKeepAlive = connection.keepAliveSeconds; // [MQTT-3.2.2-21]
-  if (limits.maximumQos < 2) properties.maximumQos = limits.maximumQos;
-  if (!limits.retainAvailable) properties.retainAvailable = 0;
-  if (!limits.wildcardSubscriptionAvailable) properties.wildcardSubscriptionAvailable = 0;
-  if (!limits.sharedSubscriptionAvailable) properties.sharedSubscriptionAvailable = 0;
-  if (packet.properties.requestResponseInformation === 1)
-    properties.responseInformation = responseInformation(clientId);
-  if (connection.authenticationMethod !== null) properties.authenticationMethod = connection.authenticationMethod; // [MQTT-4.12.0-5]
-  if (data !== undefined) properties.authenticationData = data;
-  return properties;
 }
 
 /** Shorter than a topic may be: what the client appends has to fit as well. */
@@ -270,27 +56,279 @@ function responseInformation(clientId: string): string | undefined {
     : undefined;
 }
 
-function watchKeepAlive(connection: Connection): void {
-  const { keepAlive } = connection.broker;
-  connection.lastReceivedSecond = keepAlive.nowSecond;
-  keepAlive.forget(connection);
-  const deadline = firstDeadlineSecond(connection);
-  if (deadline > 0) keepAlive.watch(connection, deadline);
+export interface ConnectHandlerParts {
+  limits: Limits;
+  metrics: Metrics;
+  random: Random;
+  store: Store;
+  keepAlive: KeepAlive;
+  clientLog: ClientLog;
+  warnings: RareWarnings;
+  authenticator: Authenticator;
+  authorizer: Authorizer | null;
+  deniedWill: 'drop' | 'refuse';
+  contested: ContestedIdentifiers;
+  sessions: Sessions;
+  delivery: SessionDelivery;
+  rights: SubscriptionRights;
 }
 
-/** After CONNACK: what was in flight first, in its order, then what the client sent early, then the logs. */
-async function begin(connection: Connection, opened: OpenedSession): Promise<void> {
-  const { session, stored } = opened;
-  if (opened.present && connection.broker.authorizer !== null) await checkSubscriptions(connection, session);
-  if (session.ended) return;
-  if (stored !== null && stored.outbound.length > 0) {
-    await settleTakes(connection.broker.store, session.clientId, stored.outbound);
-    if (session.ended) return;
-    await connection.broker.delivery.resend(session);
-    if (session.ended) return;
+export class ConnectHandler implements PacketHandler {
+  private readonly parts: ConnectHandlerParts;
+
+  constructor(parts: ConnectHandlerParts) {
+    this.parts = parts;
   }
-  session.groupsSettled = true;
-  connection.goOn();
-  connection.broker.delivery.logPages.pumpAll(session);
-  connection.broker.delivery.roomCame(session); // for what waited behind what was sent again
+
+  /** Throws ProtocolError; the connection answers with CONNACK where the version has words for it. */
+  handle(connection: Connection, bytes: Buffer, bodyStart: number, end: number): void {
+    const version = peekConnectVersion(bytes, bodyStart, end);
+    // Of an unknown level it is answered as of 3.1.1 [MQTT-3.1.2-2]: bridges that ask for more than others try again with less at that answer alone.
+    if (version !== 0) connection.setVersion(version);
+    else if (levelOf(bytes, bodyStart, end) === 5) connection.setVersion(5); // of another name: it reads the answer of its level
+    const packet = decodeConnect(bytes, bodyStart, end);
+    this.establish(connection, packet)
+      .catch((error: unknown) => this.establishFailed(connection, error))
+      .catch((error: unknown) => connection.escaped(error));
+  }
+
+  private establishFailed(connection: Connection, error: unknown): void {
+    if (error instanceof ProtocolError) {
+      connection.protocolError(error);
+      return;
+    }
+    if (!(error instanceof StoreError)) {
+      connection.faulty('CONNECT could not be handled', error);
+      return;
+    }
+    // The store cannot be reached: MQTT 3 has code 3, MQTT 5 has 0x88 (ARCHITECTURE.md, section 7).
+    this.parts.metrics.storeErrors++;
+    const reason = 'the session store is not available';
+    // After CONNACK, while what was in flight was being sent again, it is a DISCONNECT.
+    if (connection.state === ConnectionState.connected)
+      connection.disconnect(ReasonCode.serverBusy, reason); // 0x88 is for CONNACK alone
+    else refuseConnect(connection, ReasonCode.serverUnavailable, reason);
+  }
+
+  private async establish(connection: Connection, packet: ConnectPacket): Promise<void> {
+    const { parts } = this;
+    this.checkSupported(packet);
+    this.takeClientLimits(connection, packet);
+    const clientId = packet.clientId === '' ? `dunlin-${parts.random.uuid()}` : packet.clientId; // [MQTT-3.1.3-6], [MQTT-3.1.3-7]
+    connection.clientId = clientId;
+    const accepted = await this.authenticate(connection, packet, clientId);
+    if (accepted === null) return;
+    if (!connection.admit(accepted)) {
+      if (connection.state === ConnectionState.closed) return;
+      refuseConnect(connection, ReasonCode.notAuthorized, 'what the client signed in with was withdrawn');
+      return;
+    }
+    const keepsWill = await this.authorizeWill(connection, packet, clientId);
+    const turn = parts.contested.turnOf(clientId);
+    if (turn !== null) await turn;
+    const request = {
+      clientId,
+      address: connection.transport.remoteAddress,
+      cleanStart: packet.cleanStart,
+      expirySeconds: this.expiryOf(connection, packet),
+      inflightMax: Math.min(packet.properties.receiveMaximum ?? parts.limits.inflightMax, parts.limits.inflightMax),
+      will: keepsWill ? willOf(packet, clientId) : null,
+    };
+    const opened = await parts.sessions.open(connection, request, (session) => {
+      connection.connected(session.session);
+      this.sendConnack(connection, packet, clientId, session, accepted.data);
+      this.watchKeepAlive(connection);
+      parts.clientLog.connected(connection, { cleanStart: packet.cleanStart, sessionPresent: session.present });
+    });
+    if (opened !== null) await this.begin(connection, opened);
+  }
+
+  private checkSupported(packet: ConnectPacket): void {
+    const { limits } = this.parts;
+    if (packet.will === null) return;
+    const topic = Buffer.from(packet.will.topic);
+    validateTopicName(topic, 0, topic.length, limits.topicLevelsMax); // a will that cannot be published later is refused now
+    if (packet.will.retain && !limits.retainAvailable) {
+      throw new ProtocolError(ReasonCode.retainNotSupported, 'retained wills are not supported here', 'MQTT-3.2.2-13');
+    }
+    if (packet.will.qos > limits.maximumQos) {
+      throw new ProtocolError(
+        ReasonCode.qosNotSupported,
+        `a will of QoS ${packet.will.qos}; at most ${limits.maximumQos}`,
+        'MQTT-3.2.2-12',
+      );
+    }
+  }
+
+  private takeClientLimits(connection: Connection, packet: ConnectPacket): void {
+    const { limits } = this.parts;
+    const { properties } = packet;
+    const keepAlive = packet.keepAliveSeconds;
+    const keepAliveMax = limits.keepAliveMaxSeconds;
+    connection.isBridge = packet.isBridge === true;
+    connection.keepAliveSeconds =
+      keepAliveMax > 0 && (keepAlive === 0 || keepAlive > keepAliveMax) ? keepAliveMax : keepAlive;
+    // MQTT 3 cannot be told of another keep alive, and is held to it all the same: else a dead connection without one stays for ever.
+    if (!connection.version5) return;
+    connection.inboundAliases = new InboundTopicAliases(limits.topicAliasMaximum); // also with 0: then every alias is refused
+    const aliases = Math.min(properties.topicAliasMaximum ?? 0, limits.topicAliasMaximum); // [MQTT-3.1.2-26], [MQTT-3.1.2-27]
+    if (aliases > 0) connection.outlet.outboundAliases = new OutboundTopicAliases(aliases);
+    connection.outlet.clientMaximumPacketSize = properties.maximumPacketSize ?? Number.POSITIVE_INFINITY;
+    connection.outlet.individual = aliases > 0 || properties.maximumPacketSize !== undefined;
+  }
+
+  /** MQTT 5 says how long; before, clean session 0 means as long as configured. */
+  private expiryOf(connection: Connection, packet: ConnectPacket): number {
+    const { limits } = this.parts;
+    if (connection.version5)
+      return Math.min(packet.properties.sessionExpiryInterval ?? 0, limits.sessionExpiryMaxSeconds);
+    return packet.cleanStart ? 0 : Math.min(limits.persistentSessionExpirySeconds, limits.sessionExpiryMaxSeconds);
+  }
+
+  /** Null: refused, or the connection ended during the exchange. */
+  private async authenticate(
+    connection: Connection,
+    packet: ConnectPacket,
+    clientId: string,
+  ): Promise<Acceptance | null> {
+    const credentials: Credentials = {
+      clientId,
+      userName: packet.userName,
+      password: packet.password,
+      remoteAddress: connection.transport.remoteAddress,
+      listener: connection.transport.listener,
+      clientCertificate: connection.transport.clientCertificate,
+      version: connection.version,
+    };
+    const method = packet.properties.authenticationMethod;
+    if (method === undefined) return this.decide(connection, await this.parts.authenticator.authenticate(credentials));
+    const exchange = this.parts.authenticator.exchange(method, credentials);
+    if (exchange === null) {
+      refuseConnect(connection, ReasonCode.badAuthenticationMethod, 'this authentication method is not known here'); // [MQTT-4.12.0-1]
+      return null;
+    }
+    connection.authenticationMethod = method;
+    let result = await exchange.step(packet.properties.authenticationData ?? Buffer.alloc(0));
+    while (result.kind === 'continue') {
+      connection.outlet.send({
+        type: 'auth',
+        reasonCode: ReasonCode.continueAuthentication,
+        properties: { authenticationMethod: method, authenticationData: result.data },
+      }); // [MQTT-4.12.0-2]
+      const answer = await connection.nextAuthenticationData();
+      if (answer === null) return null;
+      result = await exchange.step(answer);
+    }
+    return this.decide(connection, result);
+  }
+
+  private decide(connection: Connection, result: AuthenticationResult): Acceptance | null {
+    const { parts } = this;
+    const { metrics } = this.parts;
+    if (result.kind === 'accept') {
+      metrics.authenticationsAccepted++;
+      return result;
+    }
+    metrics.authenticationsRefused++;
+    if (result.kind === 'refuse') {
+      const { reasonCode, reason, told } = result;
+      const isUnknown = reasonCode === ReasonCode.serverUnavailable;
+      const message = isUnknown ? 'sign-in could not be checked, which means no' : 'sign-in refused';
+      parts.clientLog.refusedTo(connection, message, told ?? { reason }, isUnknown);
+      sendRefusal(connection, reasonCode, reason); // [MQTT-4.12.0-4]
+    } else refuseConnect(connection, ReasonCode.notAuthorized, '');
+    return null;
+  }
+
+  /** A will is a publish that comes later: what the client may not publish, it may not leave behind. False: it is let in without it. */
+  private async authorizeWill(connection: Connection, packet: ConnectPacket, clientId: string): Promise<boolean> {
+    const { parts } = this;
+    const { authorizer } = this.parts;
+    const { will } = packet;
+    if (will === null || isBridgeStateOf(will.topic, clientId)) return true;
+    const client = connection.identity(clientId);
+    const isAllowed =
+      !isRestrictedTopic(will.topic) &&
+      (authorizer === null || (await authorizer.authorize(client, 'publish', will.topic, will.qos, will.retain)));
+    if (isAllowed) return true;
+    if (parts.deniedWill === 'refuse')
+      throw new ProtocolError(ReasonCode.notAuthorized, `a will for ${quote(will.topic)} is not allowed`);
+    parts.metrics.dropped['not-authorized']++;
+    parts.warnings.warn('a will that is not allowed was dropped', clientId, { topic: will.topic });
+    return false;
+  }
+
+  private sendConnack(
+    connection: Connection,
+    packet: ConnectPacket,
+    clientId: string,
+    opened: OpenedSession,
+    data: Buffer | undefined,
+  ): void {
+    // The first packet to the client [MQTT-3.2.0-1], once only [MQTT-3.2.0-2].
+    const properties = connection.version5 ? this.connackProperties(connection, packet, clientId, opened, data) : {};
+    const fits = connection.outlet.send({
+      type: 'connack',
+      sessionPresent: opened.present,
+      reasonCode: ReasonCode.success,
+      properties,
+    });
+    // A client that does not take even CONNACK cannot be served, nor told so.
+    if (!fits) connection.end();
+  }
+
+  private connackProperties(
+    connection: Connection,
+    packet: ConnectPacket,
+    clientId: string,
+    opened: OpenedSession,
+    data: Buffer | undefined,
+  ): Properties {
+    const { limits } = this.parts;
+    const properties: Properties = {
+      receiveMaximum: limits.receiveMaximum,
+      topicAliasMaximum: limits.topicAliasMaximum,
+      maximumPacketSize: limits.maximumPacketSizeBytes,
+    };
+    const asked = packet.properties.sessionExpiryInterval ?? 0;
+    if (opened.session.expirySeconds !== asked) properties.sessionExpiryInterval = opened.session.expirySeconds;
+    if (packet.clientId === '') properties.assignedClientIdentifier = clientId; // [MQTT-3.2.2-16]
+    if (connection.keepAliveSeconds !== packet.keepAliveSeconds)
+      properties.serverKeepAlive = connection.keepAliveSeconds; // [MQTT-3.2.2-21]
+    if (limits.maximumQos < 2) properties.maximumQos = limits.maximumQos;
+    if (!limits.retainAvailable) properties.retainAvailable = 0;
+    if (!limits.wildcardSubscriptionAvailable) properties.wildcardSubscriptionAvailable = 0;
+    if (!limits.sharedSubscriptionAvailable) properties.sharedSubscriptionAvailable = 0;
+    if (packet.properties.requestResponseInformation === 1)
+      properties.responseInformation = responseInformation(clientId);
+    if (connection.authenticationMethod !== null) properties.authenticationMethod = connection.authenticationMethod; // [MQTT-4.12.0-5]
+    if (data !== undefined) properties.authenticationData = data;
+    return properties;
+  }
+
+  private watchKeepAlive(connection: Connection): void {
+    const { keepAlive } = this.parts;
+    connection.lastReceivedSecond = keepAlive.nowSecond;
+    keepAlive.forget(connection);
+    const deadline = firstDeadlineSecond(connection);
+    if (deadline > 0) keepAlive.watch(connection, deadline);
+  }
+
+  /** After CONNACK: what was in flight first, in its order, then what the client sent early, then the logs. */
+  private async begin(connection: Connection, opened: OpenedSession): Promise<void> {
+    const { session, stored } = opened;
+    if (opened.present && this.parts.authorizer !== null)
+      await this.parts.rights.checkSubscriptions(connection, session);
+    if (session.ended) return;
+    if (stored !== null && stored.outbound.length > 0) {
+      await settleTakes(this.parts.store, session.clientId, stored.outbound);
+      if (session.ended) return;
+      await this.parts.delivery.resend(session);
+      if (session.ended) return;
+    }
+    session.groupsSettled = true;
+    connection.goOn();
+    this.parts.delivery.logPages.pumpAll(session);
+    this.parts.delivery.roomCame(session); // for what waited behind what was sent again
+  }
 }

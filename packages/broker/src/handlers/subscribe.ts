@@ -3,6 +3,7 @@
  *
  * Order: check, store (durable sessions), make the route known here and to the other workers (P5), SUBACK, then retained messages.
  */
+
 import {
   decodeSubscribe,
   PacketType,
@@ -14,24 +15,29 @@ import {
   type SubscriptionRequest,
   validateTopicFilter,
 } from '@dunlin/protocol';
-import { hex, notAllowed } from '../client-log.ts';
-import type { Connection } from '../connection.ts';
-import { ConnectionState } from '../connection-state.ts';
-import type { HeldPacket } from '../held-packets.ts';
-import { nextTurn } from '../in-slices.ts';
-import type { Limits } from '../limits.ts';
-import type { LogCursor } from '../log-cursor.ts';
+import type { Routes } from '../cluster/routes.ts';
+import type { ClientLog } from '../connection/client-log.ts';
+import { hex, notAllowed } from '../connection/client-log.ts';
+import type { Connection, SessionPacketHandler } from '../connection/connection.ts';
+import type { HeldPacket } from '../connection/held-packets.ts';
+import type { SubscribeQueue } from '../connection/subscribe-queue.ts';
+import type { RetainedMessages } from '../delivery/retained.ts';
+import { ConnectionState } from '../output/connection-state.ts';
+import type { Authorizer } from '../ports/authorizer.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Limits } from '../ports/limits.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { Metrics } from '../ports/metrics.ts';
+import type { Store } from '../ports/store.ts';
 import { type Cursor, type RetainedPage, type StoredSubscription, StoreError } from '../ports/store.ts';
-import type { Session } from '../session.ts';
-import { addSubscription } from '../session-subscriptions.ts';
-import type { Subscription } from '../subscription.ts';
-
-export function handleSubscribe(connection: Connection, bytes: Buffer, bodyStart: number, end: number): void {
-  const packet = decodeSubscribe(bytes, bodyStart, end, connection.version);
-  const session = connection.session as Session;
-  const packets = [packet, ...takeNext(connection, packet)];
-  connection.holdUntil(inTurn(connection, () => subscribe(connection, session, packets)));
-}
+import type { LogCursor } from '../session/log-cursor.ts';
+import type { Session } from '../session/session.ts';
+import type { Subscription } from '../session/subscription.ts';
+import type { SubscriptionTree } from '../subscriptions/subscription-tree.ts';
+import type { SubscriptionParts } from '../takeover/session-subscriptions.ts';
+import { addSubscription } from '../takeover/session-subscriptions.ts';
+import { nextTurn } from '../work/in-slices.ts';
+import type { StoreTrust } from '../work/store-trust.ts';
 
 /** SUBSCRIBE packets that are held right behind this one: they go to the store together, each with its own SUBACK. Those that may end the connection come alone. */
 function takeNext(connection: Connection, first: SubscribePacket): SubscribePacket[] {
@@ -65,39 +71,6 @@ function mayBreakRules({ subscriptions }: SubscribePacket): boolean {
   return subscriptions.some(({ filter, noLocal }) => noLocal && parseShare(filter) !== null);
 }
 
-/** Changes of a client's subscriptions are worked off one after the other: its own, and what new rules take from it. Resolves when this one is through. */
-export function inTurn(connection: Connection, work: () => Promise<void>): Promise<void> {
-  const before = connection.subscribing;
-  const done = (before === null ? work() : before.then(work)).catch((error: unknown) =>
-    subscribeFailed(connection, error),
-  );
-  connection.subscribing = done;
-  return done.then(() => {
-    if (connection.subscribing === done) connection.subscribing = null;
-  });
-}
-
-function subscribeFailed(connection: Connection, error: unknown): void {
-  if (error instanceof ProtocolError) {
-    connection.protocolError(error);
-    return;
-  }
-  if (error instanceof StoreError && (error.code === 'fenced' || error.code === 'unknown-session')) {
-    connection.fenced();
-    return;
-  }
-  if (!(error instanceof StoreError)) {
-    connection.faulty('a subscription could not be handled', error);
-    return;
-  }
-  connection.broker.metrics.storeErrors++;
-  connection.broker.logger.warn('a subscription could not be stored', {
-    client: connection.session?.clientId,
-    error,
-  });
-  connection.disconnect(ReasonCode.serverBusy, 'the session store is not available');
-}
-
 /**
  * Filters of one SUBSCRIBE that are checked before those ahead of them are in force: so that one packet of thousands cannot pass limits that it exceeds as a
  * whole. Packets that travel together hold no more, and one packet's worth above it: what is retained for all of them is read before they are answered.
@@ -117,96 +90,6 @@ class Outcome {
   readonly reasonCodes: number[] = [];
   readonly replays: Subscription[] = [];
   readonly cursors: LogCursor[] = [];
-}
-
-/** Works off packets one behind the other: their filters go to the store 64 at a time, whichever packet they stand in. */
-async function subscribe(connection: Connection, session: Session, packets: SubscribePacket[]): Promise<void> {
-  const { broker } = connection;
-  const outcome = new Outcome();
-  const { replays, cursors } = outcome;
-  const { losses } = broker.trust;
-  const all = packets.flatMap(({ subscriptions, subscriptionIdentifier }) =>
-    subscriptions.map((request) => ({ request, subscriptionIdentifier })),
-  );
-  for (let from = 0; from < all.length; from += filtersAtOnce) {
-    if (from > 0 && from % filtersPerTurn === 0) await nextTurn(broker.clock);
-    const isThere = await subscribeSome(connection, session, all.slice(from, from + filtersAtOnce), outcome);
-    if (!isThere) return;
-  }
-  if (broker.routes.hasPeers) {
-    // A retained message that another worker took a moment ago shall be found, also where the route was known before.
-    await (replays.length > 0 ? broker.routes.confirmedAnew() : broker.routes.confirmed());
-    // What others appended before they knew of this route came with no frame: it is read.
-    for (const cursor of cursors) cursor.checkEnd();
-  }
-  for (const cursor of cursors) cursor.pump();
-  const pages = await Promise.all(
-    replays.slice(0, filtersAtOnce).map((subscription) => broker.retained.firstPage(subscription)),
-  );
-  if (session.stored && broker.trust.isDoubtful(losses)) {
-    // A store that comes back without them ends the session, and its client asks again.
-    await broker.trust.known(losses);
-    if (session.ended) return;
-  }
-  let at = 0;
-  for (const { packetId, subscriptions } of packets) {
-    const reasonCodes = outcome.reasonCodes.slice(at, at + subscriptions.length);
-    at += subscriptions.length;
-    // [MQTT-3.8.4-1], [MQTT-3.8.4-2]. Before MQTT 5, what was refused is 0x80; MQTT 3.1 has no code for it, and its clients read that one all the same.
-    connection.send({ type: 'suback', packetId, reasonCodes, properties: {} });
-  }
-  if (replays.length > 0) void replayRetained(connection, replays, pages);
-}
-
-/** Checks and stores some filters and puts them in force here. False: the connection or the session ended meanwhile. */
-async function subscribeSome(
-  connection: Connection,
-  session: Session,
-  some: readonly { request: SubscriptionRequest; subscriptionIdentifier: number }[],
-  { reasonCodes, replays, cursors }: Outcome,
-): Promise<boolean> {
-  const { broker } = connection;
-  const granted: Granted[] = [];
-  for (const { request, subscriptionIdentifier } of some) {
-    const checked = check(connection, session, request, granted.length);
-    const reasonCode = typeof checked === 'number' ? checked : await checked;
-    const qos = Math.min(request.qos, broker.limits.maximumQos) as 0 | 1 | 2;
-    reasonCodes.push(reasonCode === 0 ? qos : reasonCode);
-    if (reasonCode !== 0) {
-      tellRefused(connection, request, reasonCode);
-      continue;
-    }
-    const stored = { ...request, qos, subscriptionIdentifier };
-    if (connection.isBridge) askForBridge(stored);
-    granted.push({ stored, request });
-  }
-  if (connection.state === ConnectionState.closed) return false;
-  const ends = session.stored
-    ? await broker.store.subscribe(
-        session.key,
-        granted.map(({ stored }) => stored),
-      )
-    : null;
-  if (session.ended) return false;
-  const owed: Cursor[] = [];
-  for (let i = 0; i < granted.length; i++) {
-    const { stored, request } = granted[i];
-    const isNew = !session.subscriptions.has(stored.filter);
-    const subscription = addSubscription(broker, session, stored, ends === null ? 0 : ends[i].lastSequence);
-    if (subscription.cursor !== null) cursors.push(subscription.cursor);
-    if (subscription.cursor !== null && stored.qos === 0) owed.push(subscription.cursor.stored());
-    if (wantsRetained(request, isNew)) replays.push(subscription);
-  }
-  // Up to where the client is owed what was queued is known before it is told, whatever becomes of this worker.
-  if (owed.length > 0) await broker.store.update(session.key, { cursors: owed });
-  return !session.ended;
-}
-
-function tellRefused(connection: Connection, { filter, qos }: SubscriptionRequest, reasonCode: number): void {
-  const { clientLog, limits, tree } = connection.broker;
-  const isTooWide = reasonCode === ReasonCode.quotaExceeded && !tree.mayAdd(parseShare(filter)?.filter ?? filter);
-  const reason = isTooWide ? tooWide : (refusalReasons[reasonCode]?.(limits, filter) ?? notAllowed);
-  clientLog.refusedTo(connection, 'subscription refused', { filter, qos, code: hex(reasonCode), reason });
 }
 
 const tooWide = 'too many filters with wildcards cross above its levels';
@@ -231,66 +114,193 @@ function wantsRetained(request: SubscriptionRequest, isNew: boolean): boolean {
   return parseShare(request.filter) === null;
 }
 
-/** `pages`: the first pages of the first subscriptions. */
-async function replayRetained(
-  connection: Connection,
-  subscriptions: Subscription[],
-  pages: (RetainedPage | null)[],
-): Promise<void> {
-  const { broker } = connection;
-  try {
-    for (let i = 0; i < subscriptions.length; i++) {
-      broker.sysTopics.replay(subscriptions[i]);
-      const first = i < pages.length ? pages[i] : await broker.retained.firstPage(subscriptions[i]);
-      await broker.retained.replay(subscriptions[i], first);
-    }
-  } catch (error) {
-    if (!(error instanceof StoreError)) {
-      connection.faulty('retained messages could not be handled', error);
-      return;
-    }
-    // Without them the client would believe that there are none: it shall ask again.
-    broker.metrics.storeErrors++;
-    broker.logger.warn('retained messages could not be read', {
-      client: connection.session?.clientId,
-      error,
-    });
-    connection.disconnect(ReasonCode.serverBusy, 'retained messages cannot be read');
-  }
+export interface SubscribeHandlerParts {
+  store: Store;
+  clock: Clock;
+  logger: Logger;
+  metrics: Metrics;
+  limits: Limits;
+  clientLog: ClientLog;
+  authorizer: Authorizer | null;
+  trust: StoreTrust;
+  tree: SubscriptionTree;
+  routes: Routes;
+  retained: RetainedMessages;
+  sysTopics: { replay(subscription: Subscription): void };
+  subscriptions: SubscriptionParts;
+  queue: SubscribeQueue;
 }
 
-/**
- * 0, or why the subscription is refused. Throws ProtocolError for what ends the connection. `pending`: subscriptions granted already that the session does
- * not count yet.
- */
-function check(
-  connection: Connection,
-  session: Session,
-  request: SubscriptionRequest,
-  pending: number,
-): number | Promise<number> {
-  const { limits, authorizer } = connection.broker;
-  const { filter } = request;
-  if (validateTopicFilter(filter) !== null) return ReasonCode.topicFilterInvalid;
-  const share = parseShare(filter);
-  if (share !== null) {
-    if (request.noLocal) {
-      throw new ProtocolError(ReasonCode.protocolError, 'No Local on a shared subscription', 'MQTT-3.8.3-4');
-    }
-    if (!limits.sharedSubscriptionAvailable) return ReasonCode.sharedSubscriptionsNotSupported;
+export class SubscribeHandler implements SessionPacketHandler {
+  private readonly parts: SubscribeHandlerParts;
+
+  constructor(parts: SubscribeHandlerParts) {
+    this.parts = parts;
   }
-  if (!limits.wildcardSubscriptionAvailable && /[+#]/.test(filter)) return ReasonCode.wildcardSubscriptionsNotSupported;
-  if (!session.subscriptions.has(filter) && session.subscriptions.size + pending >= limits.subscriptionsMax)
-    return ReasonCode.quotaExceeded;
-  if (!connection.broker.tree.mayAdd(share?.filter ?? filter)) return ReasonCode.quotaExceeded;
-  if (authorizer === null) return 0;
-  const client = connection.identity(session.clientId);
-  const allowed = authorizer.authorize(client, 'subscribe', share?.filter ?? filter, request.qos, false);
-  if (allowed === true) return 0;
-  if (allowed === false) return ReasonCode.notAuthorized;
-  // "Cannot tell" means no.
-  return allowed.then(
-    (isAllowed) => (isAllowed ? 0 : ReasonCode.notAuthorized),
-    () => ReasonCode.notAuthorized,
-  );
+
+  handle(connection: Connection, session: Session, bytes: Buffer, bodyStart: number, end: number): void {
+    const packet = decodeSubscribe(bytes, bodyStart, end, connection.version);
+    const packets = [packet, ...takeNext(connection, packet)];
+    connection.holdUntil(this.parts.queue.inTurn(connection, () => this.subscribe(connection, session, packets)));
+  }
+
+  /** Works off packets one behind the other: their filters go to the store 64 at a time, whichever packet they stand in. */
+  private async subscribe(connection: Connection, session: Session, packets: SubscribePacket[]): Promise<void> {
+    const { parts } = this;
+    const outcome = new Outcome();
+    const { replays, cursors } = outcome;
+    const { losses } = parts.trust;
+    const all = packets.flatMap(({ subscriptions, subscriptionIdentifier }) =>
+      subscriptions.map((request) => ({ request, subscriptionIdentifier })),
+    );
+    for (let from = 0; from < all.length; from += filtersAtOnce) {
+      if (from > 0 && from % filtersPerTurn === 0) await nextTurn(parts.clock);
+      const isThere = await this.subscribeSome(connection, session, all.slice(from, from + filtersAtOnce), outcome);
+      if (!isThere) return;
+    }
+    if (parts.routes.hasPeers) {
+      // A retained message that another worker took a moment ago shall be found, also where the route was known before.
+      await (replays.length > 0 ? parts.routes.confirmedAnew() : parts.routes.confirmed());
+      // What others appended before they knew of this route came with no frame: it is read.
+      for (const cursor of cursors) cursor.checkEnd();
+    }
+    for (const cursor of cursors) cursor.pump();
+    const pages = await Promise.all(
+      replays.slice(0, filtersAtOnce).map((subscription) => parts.retained.firstPage(subscription)),
+    );
+    if (session.stored && parts.trust.isDoubtful(losses)) {
+      // A store that comes back without them ends the session, and its client asks again.
+      await parts.trust.known(losses);
+      if (session.ended) return;
+    }
+    let at = 0;
+    for (const { packetId, subscriptions } of packets) {
+      const reasonCodes = outcome.reasonCodes.slice(at, at + subscriptions.length);
+      at += subscriptions.length;
+      // [MQTT-3.8.4-1], [MQTT-3.8.4-2]. Before MQTT 5, what was refused is 0x80; MQTT 3.1 has no code for it, and its clients read that one all the same.
+      connection.outlet.send({ type: 'suback', packetId, reasonCodes, properties: {} });
+    }
+    if (replays.length > 0) void this.replayRetained(connection, replays, pages);
+  }
+
+  /** Checks and stores some filters and puts them in force here. False: the connection or the session ended meanwhile. */
+  private async subscribeSome(
+    connection: Connection,
+    session: Session,
+    some: readonly { request: SubscriptionRequest; subscriptionIdentifier: number }[],
+    { reasonCodes, replays, cursors }: Outcome,
+  ): Promise<boolean> {
+    const { parts } = this;
+    const granted: Granted[] = [];
+    for (const { request, subscriptionIdentifier } of some) {
+      const checked = this.check(connection, session, request, granted.length);
+      const reasonCode = typeof checked === 'number' ? checked : await checked;
+      const qos = Math.min(request.qos, parts.limits.maximumQos) as 0 | 1 | 2;
+      reasonCodes.push(reasonCode === 0 ? qos : reasonCode);
+      if (reasonCode !== 0) {
+        this.tellRefused(connection, request, reasonCode);
+        continue;
+      }
+      const stored = { ...request, qos, subscriptionIdentifier };
+      if (connection.isBridge) askForBridge(stored);
+      granted.push({ stored, request });
+    }
+    if (connection.state === ConnectionState.closed) return false;
+    const ends = session.stored
+      ? await parts.store.subscribe(
+          session.key,
+          granted.map(({ stored }) => stored),
+        )
+      : null;
+    if (session.ended) return false;
+    const owed: Cursor[] = [];
+    for (let i = 0; i < granted.length; i++) {
+      const { stored, request } = granted[i];
+      const isNew = !session.subscriptions.has(stored.filter);
+      const subscription = addSubscription(
+        this.parts.subscriptions,
+        session,
+        stored,
+        ends === null ? 0 : ends[i].lastSequence,
+      );
+      if (subscription.cursor !== null) cursors.push(subscription.cursor);
+      if (subscription.cursor !== null && stored.qos === 0) owed.push(subscription.cursor.stored());
+      if (wantsRetained(request, isNew)) replays.push(subscription);
+    }
+    // Up to where the client is owed what was queued is known before it is told, whatever becomes of this worker.
+    if (owed.length > 0) await parts.store.update(session.key, { cursors: owed });
+    return !session.ended;
+  }
+
+  private tellRefused(connection: Connection, { filter, qos }: SubscriptionRequest, reasonCode: number): void {
+    const { clientLog, limits, tree } = this.parts;
+    const isTooWide = reasonCode === ReasonCode.quotaExceeded && !tree.mayAdd(parseShare(filter)?.filter ?? filter);
+    const reason = isTooWide ? tooWide : (refusalReasons[reasonCode]?.(limits, filter) ?? notAllowed);
+    clientLog.refusedTo(connection, 'subscription refused', { filter, qos, code: hex(reasonCode), reason });
+  }
+
+  /** `pages`: the first pages of the first subscriptions. */
+  private async replayRetained(
+    connection: Connection,
+    subscriptions: Subscription[],
+    pages: (RetainedPage | null)[],
+  ): Promise<void> {
+    const { parts } = this;
+    try {
+      for (let i = 0; i < subscriptions.length; i++) {
+        parts.sysTopics.replay(subscriptions[i]);
+        const first = i < pages.length ? pages[i] : await parts.retained.firstPage(subscriptions[i]);
+        await parts.retained.replay(subscriptions[i], first);
+      }
+    } catch (error) {
+      if (!(error instanceof StoreError)) {
+        connection.faulty('retained messages could not be handled', error);
+        return;
+      }
+      // Without them the client would believe that there are none: it shall ask again.
+      parts.metrics.storeErrors++;
+      parts.logger.warn('retained messages could not be read', {
+        client: connection.session?.clientId,
+        error,
+      });
+      connection.disconnect(ReasonCode.serverBusy, 'retained messages cannot be read');
+    }
+  }
+
+  /**
+   * 0, or why the subscription is refused. Throws ProtocolError for what ends the connection. `pending`: subscriptions granted already that the session does
+   * not count yet.
+   */
+  private check(
+    connection: Connection,
+    session: Session,
+    request: SubscriptionRequest,
+    pending: number,
+  ): number | Promise<number> {
+    const { limits, authorizer } = this.parts;
+    const { filter } = request;
+    if (validateTopicFilter(filter) !== null) return ReasonCode.topicFilterInvalid;
+    const share = parseShare(filter);
+    if (share !== null) {
+      if (request.noLocal) {
+        throw new ProtocolError(ReasonCode.protocolError, 'No Local on a shared subscription', 'MQTT-3.8.3-4');
+      }
+      if (!limits.sharedSubscriptionAvailable) return ReasonCode.sharedSubscriptionsNotSupported;
+    }
+    if (!limits.wildcardSubscriptionAvailable && /[+#]/.test(filter))
+      return ReasonCode.wildcardSubscriptionsNotSupported;
+    if (!session.subscriptions.has(filter) && session.subscriptions.size + pending >= limits.subscriptionsMax)
+      return ReasonCode.quotaExceeded;
+    if (!this.parts.tree.mayAdd(share?.filter ?? filter)) return ReasonCode.quotaExceeded;
+    if (authorizer === null) return 0;
+    const client = connection.identity(session.clientId);
+    const allowed = authorizer.authorize(client, 'subscribe', share?.filter ?? filter, request.qos, false);
+    if (allowed === true) return 0;
+    if (allowed === false) return ReasonCode.notAuthorized;
+    // "Cannot tell" means no.
+    return allowed.then(
+      (isAllowed) => (isAllowed ? 0 : ReasonCode.notAuthorized),
+      () => ReasonCode.notAuthorized,
+    );
+  }
 }

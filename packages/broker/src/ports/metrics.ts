@@ -1,4 +1,4 @@
-import { type CloseReason, closeReasons } from '../close-reason.ts';
+import { type CloseReason, closeReasons } from './close-reason.ts';
 import { Histogram, latencyBounds } from './histogram.ts';
 
 export const dropReasons = [

@@ -10,7 +10,7 @@ import {
   type SubscriptionRequest,
 } from '@dunlin/protocol';
 import { ackPacket, connectPacket, type PacketOf, publishPacket, subscribePacket } from '@dunlin/testkit';
-import type { Connection } from '../../src/connection.ts';
+import type { Connection } from '../../src/connection/connection.ts';
 import type { Transport } from '../../src/ports/transport.ts';
 
 /** A socket's other end: keeps what the broker writes. */

@@ -1,10 +1,10 @@
 import { FrameType, readFrameType } from '../../src/cluster/frames.ts';
 import { Routes } from '../../src/cluster/routes.ts';
-import { SetDigest } from '../../src/cluster/set-digest.ts';
-import { FrameReader } from '../../src/cluster/wire.ts';
+import { SetDigest } from '../../src/logs/set-digest.ts';
+import { FrameReader } from '../../src/message/wire.ts';
 import { Metrics } from '../../src/ports/metrics.ts';
-import type { Subscription } from '../../src/subscription.ts';
-import { SubscriptionTree } from '../../src/subscription-tree.ts';
+import type { Subscription } from '../../src/session/subscription.ts';
+import { SubscriptionTree } from '../../src/subscriptions/subscription-tree.ts';
 import type { FakeClock } from './fake-clock.ts';
 
 /** One endpoint's routes; its frames are carried by hand, so that each can be late or lost. */

@@ -1,12 +1,12 @@
 import { AnonymousAuthenticator } from '../../src/anonymous-authenticator.ts';
 import { Broker } from '../../src/broker.ts';
-import { defaultLimits, type Limits } from '../../src/limits.ts';
 import { MemoryBackplaneHub } from '../../src/memory/memory-backplane.ts';
 import { MemoryStore } from '../../src/memory/memory-store.ts';
 import type { Authenticator } from '../../src/ports/authenticator.ts';
 import type { Authorizer } from '../../src/ports/authorizer.ts';
 import type { Backplane } from '../../src/ports/backplane.ts';
 import type { Leases } from '../../src/ports/leases.ts';
+import { defaultLimits, type Limits } from '../../src/ports/limits.ts';
 import type { Logger } from '../../src/ports/logger.ts';
 import { Metrics } from '../../src/ports/metrics.ts';
 import type { Tracer } from '../../src/ports/tracer.ts';

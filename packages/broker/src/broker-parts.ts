@@ -1,0 +1,310 @@
+/** What one worker's broker is made of, put together. What it needs of the world comes through ports. */
+
+import { isShared } from '@dunlin/protocol';
+import type { BrokerOptions } from './broker-options.ts';
+import { BrokerWorld } from './broker-world.ts';
+import { Burials } from './cluster/burials.ts';
+import { Cluster, type ClusterUpcalls } from './cluster/cluster.ts';
+import { writeGroupFrame } from './cluster/group-frames.ts';
+import { Links } from './cluster/links.ts';
+import { Routes } from './cluster/routes.ts';
+import { ClientLog } from './connection/client-log.ts';
+import type { Connection, ConnectionParts, PacketHandlers } from './connection/connection.ts';
+import { KeepAlive } from './connection/keep-alive.ts';
+import { SubscribeQueue } from './connection/subscribe-queue.ts';
+import { SubscriptionRights } from './connection/subscription-rights.ts';
+import { DelayedMessages } from './delivery/delayed.ts';
+import { FatalMessages } from './delivery/fatal-messages.ts';
+import { PublishRouter } from './delivery/publish-router.ts';
+import { PublishRun } from './delivery/publish-run.ts';
+import { RetainedMessages } from './delivery/retained.ts';
+import { type DeliveryUpcalls, SessionDelivery } from './delivery/session-delivery.ts';
+import { willPublication } from './delivery/will.ts';
+import { Duties } from './duties.ts';
+import { GroupDuties } from './groups/group-duties.ts';
+import { GroupLogs } from './groups/group-logs.ts';
+import { PublishAcceptance } from './handlers/accept-publish.ts';
+import { AuthHandler } from './handlers/auth.ts';
+import { ConnectHandler } from './handlers/connect.ts';
+import { DisconnectHandler } from './handlers/disconnect.ts';
+import { PingreqHandler } from './handlers/pingreq.ts';
+import { PubackHandler } from './handlers/puback.ts';
+import { PubcompHandler } from './handlers/pubcomp.ts';
+import { PublishHandler } from './handlers/publish.ts';
+import { RestrictedPublishes } from './handlers/publish-restricted.ts';
+import { PubrecHandler } from './handlers/pubrec.ts';
+import { PubrelHandler } from './handlers/pubrel.ts';
+import { SubscribeHandler } from './handlers/subscribe.ts';
+import { UnsubscribeHandler } from './handlers/unsubscribe.ts';
+import { AppendQueue } from './logs/append-queue.ts';
+import { DurableFilters, type GroupsWatcher } from './logs/durable-filters.ts';
+import { LogEnds } from './logs/log-ends.ts';
+import { OutboxFlusher } from './output/outbox.ts';
+import type { Random } from './ports/random.ts';
+import type { EndpointId } from './ports/store.ts';
+import type { DurableLog } from './session/durable-log.ts';
+import { SessionWriter } from './session/session-writer.ts';
+import { SubscriptionTree } from './subscriptions/subscription-tree.ts';
+import { TopicMatches } from './subscriptions/topic-match.ts';
+import { SysTopics } from './sys-topics.ts';
+import { ContestedIdentifiers } from './takeover/contested-identifiers.ts';
+import { GivenUpSessions } from './takeover/given-up-sessions.ts';
+import type { SubscriptionParts } from './takeover/session-subscriptions.ts';
+import { Sessions } from './takeover/sessions.ts';
+import { LeaseState } from './work/lease-state.ts';
+import { PendingWrites } from './work/pending-writes.ts';
+import { RareWarnings } from './work/rare-warnings.ts';
+import { StoreTrust } from './work/store-trust.ts';
+import { TurnClock } from './work/turn-clock.ts';
+
+/**
+ * How the store knows this broker's appends from those of every other, the earlier ones of this endpoint included: an endpoint without a backplane has the
+ * same name in each of its lives.
+ */
+function writerName(self: EndpointId, random: Random): string {
+  return `${self}/${random.uuid()}`;
+}
+
+/** The parts, built from low to high: who is built earlier is given what it tells those above it as a function. */
+export abstract class BrokerParts extends BrokerWorld {
+  readonly clientLog: ClientLog;
+  readonly warnings: RareWarnings;
+  readonly contested: ContestedIdentifiers;
+  readonly fatalMessages: FatalMessages;
+  readonly tree = new SubscriptionTree();
+  readonly trust = new StoreTrust();
+  readonly turn: TurnClock;
+  readonly flusher: OutboxFlusher;
+  readonly keepAlive: KeepAlive;
+  readonly matches: TopicMatches;
+  readonly writer: SessionWriter;
+  readonly delivery: SessionDelivery;
+  readonly run: PublishRun;
+  readonly appends: AppendQueue;
+  readonly retained: RetainedMessages;
+  readonly delayed: DelayedMessages;
+  readonly durableFilters: DurableFilters;
+  readonly logEnds: LogEnds;
+  readonly links: Links;
+  readonly routes: Routes;
+  readonly router: PublishRouter;
+  readonly groups: GroupLogs;
+  readonly groupDuties: GroupDuties;
+  readonly sessions: Sessions;
+  readonly cluster: Cluster;
+  readonly burials: Burials;
+  readonly sysTopics: SysTopics;
+  readonly pendingWrites: PendingWrites;
+  protected readonly duties: Duties;
+  readonly connections = new Set<Connection>();
+  protected readonly rights: SubscriptionRights;
+  protected readonly connectionParts: ConnectionParts;
+  protected readonly lease = new LeaseState();
+  /** Sessions that were given up with the lease: their claims are still in the store, in this worker's name. */
+  protected readonly givenUp: GivenUpSessions;
+  /** Publishes a will; resolves when it is safe. */
+  private readonly publishWill = async (record: Uint8Array): Promise<void> => {
+    this.metrics.willsPublished++;
+    await this.router.publish(willPublication(record, this.turn.renew()));
+  };
+
+  constructor(options: BrokerOptions) {
+    super(options);
+    const { self, store, clock, logger, metrics, limits, backplane, tracer, random } = this;
+    const { connections, lease, tree, trust } = this;
+    this.turn = new TurnClock(clock);
+    this.warnings = new RareWarnings(clock, logger);
+    this.contested = new ContestedIdentifiers(clock, this.warnings, metrics);
+    this.flusher = new OutboxFlusher(clock, metrics);
+    this.keepAlive = new KeepAlive(clock);
+    this.clientLog = new ClientLog(options, this.keepAlive);
+    this.matches = new TopicMatches(
+      tree,
+      limits.matchCacheMax,
+      limits.topicLevelsMax,
+      options.seed ?? Math.floor(random.number() * 0x7fffffff),
+    );
+    this.pendingWrites = new PendingWrites(clock, logger, metrics);
+    this.writer = new SessionWriter(store, clock, logger, metrics);
+    this.delivery = new SessionDelivery({
+      ...{ store, clock, logger, metrics, limits, writer: this.writer, tracer, turn: this.turn },
+      upcalls: this.deliveryUpcalls(),
+    });
+    this.fatalMessages = new FatalMessages(logger, metrics, this.delivery);
+    this.appends = new AppendQueue(store, writerName(self, random), { clock, logger, metrics, trust }, this.turn);
+    this.retained = new RetainedMessages(store, this.delivery, clock, logger);
+    const wentBack = (log: DurableLog, end: number): void => this.givenUp.storeWentBack(log, end, false);
+    const watcher: GroupsWatcher = {
+      groupAdded: (group) => this.groups.groupAdded(group),
+      groupRemoved: (group) => this.groups.groupRemoved(group),
+    };
+    this.durableFilters = new DurableFilters(store, tree, clock, watcher, wentBack);
+    this.logEnds = new LogEnds(store, this.durableFilters.followed, metrics, wentBack);
+    const send = (to: EndpointId | null, bytes: Uint8Array): void =>
+      to === null ? backplane?.broadcast(bytes) : backplane?.send(to, bytes);
+    this.links = new Links(clock, metrics, limits.linkBytesMax, send);
+    this.run = new PublishRun(this.delivery, this.links);
+    this.routes = this.makeRoutes(send);
+    const isMember = (endpoint: EndpointId): boolean => this.cluster.has(endpoint);
+    this.burials = new Burials({ leases: options.leases ?? null, store, clock, logger, self, isMember });
+    this.cluster = this.makeCluster();
+    const { delivery, appends, retained, durableFilters, links, matches } = this;
+    this.router = new PublishRouter({
+      ...{ delivery, appends, links, retained, durableFilters, matches, tree, limits, self, trust },
+    });
+    this.delayed = new DelayedMessages(store, this.router, clock, logger, metrics);
+    this.groups = this.makeGroups();
+    this.sessions = this.makeSessions();
+    const { sessions, cluster, pendingWrites } = this;
+    this.givenUp = new GivenUpSessions({
+      ...{ store, clock, logger, metrics, lease, trust, connections, sessions, appends, durableFilters, pendingWrites },
+    });
+    this.sysTopics = new SysTopics({
+      ...{ self, version: options.version, clock, metrics, sessions, cluster, matches, delivery },
+    });
+    this.groupDuties = new GroupDuties({ store, clock, metrics, limits, groups: this.groups });
+    this.duties = this.makeDuties();
+    const queue = new SubscribeQueue({ logger, metrics });
+    const { authorizer, subscriptions } = this;
+    this.rights = new SubscriptionRights({ clock, logger, authorizer, subscriptions, queue });
+    this.connectionParts = this.makeConnectionParts(this.makeHandlers(queue));
+  }
+
+  private deliveryUpcalls(): DeliveryUpcalls {
+    return {
+      groupRoomCame: (session) => this.groups.roomCame(session),
+      storeWentBack: (log, end, unharmed) => {
+        // It was opened from what the store has, and is the only one here: nobody has to start over.
+        const isAlone = unharmed !== null && log.readers.length === 1;
+        this.givenUp.storeWentBack(log, end, isAlone);
+      },
+    };
+  }
+
+  private clusterUpcalls(): ClusterUpcalls {
+    return {
+      messagesBegin: () => void this.turn.renew(),
+      run: (run) => this.run.receive(run, this.matches),
+      message: (entry, publication) => this.router.receive(entry, publication),
+      lost: (messages) => this.router.rescue(messages),
+      group: (from, frame) => this.groups.received(from, frame),
+      groupEndpointLeft: (endpoint) => this.groups.endpointLeft(endpoint),
+      retainedIdle: () => this.retained.idle(),
+      handTo: (clientId, cleanStart, epoch) => this.sessions.handTo(clientId, cleanStart, epoch),
+    };
+  }
+
+  private makeRoutes(send: (to: EndpointId | null, bytes: Uint8Array) => void): Routes {
+    const { tree, clock, logger, metrics, limits, links, durableFilters } = this;
+    return new Routes({
+      ...{ tree, clock, logger, metrics, send },
+      confirmMilliseconds: limits.routeConfirmMilliseconds,
+      changing: () => links.flushMessages(),
+      durableAnnounced: (filter, lastSequence) => {
+        if (isShared(filter)) durableFilters.addGroup(filter);
+        else durableFilters.add(filter, lastSequence);
+      },
+      durableDigest: () => durableFilters.digest,
+      durableCompared: (endpoint, theirs) => durableFilters.compared(endpoint, theirs),
+    });
+  }
+
+  private makeCluster(): Cluster {
+    const { self, backplane, clock, logger, links, routes, durableFilters, logEnds, burials } = this;
+    return new Cluster({
+      ...{ self, backplane, clock, logger, links, routes, durableFilters, logEnds, burials },
+      upcalls: this.clusterUpcalls(),
+    });
+  }
+
+  private makeGroups(): GroupLogs {
+    const { self, store, clock, logger, metrics, limits, delivery, writer, tree, durableFilters, router } = this;
+    const { links, pendingWrites, cluster, routes } = this;
+    return new GroupLogs({
+      ...{ self, store, clock, logger, metrics, limits, delivery, writer, tree, durableFilters, router },
+      sendTo: (to, frame) => links.sendGroup(to, writeGroupFrame(frame)),
+      writeBack: (write) => pendingWrites.add('writing back how far a group was served', write),
+      isThere: (endpoint) => cluster.has(endpoint),
+      sessionOf: (clientId) => this.sessions.get(clientId),
+      filterChanged: (filter) => {
+        const entry = tree.find(filter);
+        if (entry !== null) routes.filterChanged(entry);
+      },
+      routesConfirmed: () => routes.confirmed(),
+    });
+  }
+
+  private makeSessions(): Sessions {
+    const { self, store, clock, logger, metrics, limits, lease, trust, cluster, tree, routes, durableFilters } = this;
+    const { groups, router, delivery, writer, pendingWrites, contested, fatalMessages, publishWill } = this;
+    return new Sessions({
+      ...{ self, store, clock, logger, metrics, limits, lease, trust, cluster, tree, routes, durableFilters },
+      ...{ groups, router, delivery, writer, pendingWrites, contested, fatalMessages, publishWill },
+      isClustered: this.backplane !== null,
+    });
+  }
+
+  private get subscriptions(): SubscriptionParts {
+    const { store, metrics, tree, routes, durableFilters, delivery, groups, pendingWrites } = this;
+    return { store, metrics, tree, routes, durableFilters, delivery, groups, pendingWrites };
+  }
+
+  private makeHandlers(queue: SubscribeQueue): PacketHandlers {
+    const { self, store, clock, logger, metrics, limits, random, tracer, turn, tree, trust, matches, run } = this;
+    const { authenticator, authorizer, deniedPublish, deniedWill, clientLog, warnings, keepAlive, contested } = this;
+    const { routes, router, retained, delayed, sysTopics, sessions, pendingWrites, delivery, writer, rights } = this;
+    const { subscriptions } = this;
+    const acceptance = new PublishAcceptance({ router, metrics, trust });
+    const restricted = new RestrictedPublishes({
+      ...{ limits, metrics, clientLog, authorizer, deniedPublish, matches, delayed, trust, acceptance },
+    });
+    return {
+      connect: new ConnectHandler({
+        ...{ limits, metrics, random, store, keepAlive, clientLog, warnings, authenticator, authorizer, deniedWill },
+        ...{ contested, sessions, delivery, rights },
+      }),
+      auth: new AuthHandler({ logger, authenticator }),
+      publish: new PublishHandler({
+        ...{ limits, metrics, tracer, authorizer, turn, tree, matches, run, delivery, writer, warnings },
+        ...{ acceptance, restricted },
+      }),
+      puback: new PubackHandler({ writer, delivery }),
+      pubrec: new PubrecHandler({ writer, delivery }),
+      pubrel: new PubrelHandler({ writer }),
+      pubcomp: new PubcompHandler({ writer, delivery }),
+      pingreq: new PingreqHandler({ metrics }),
+      subscribe: new SubscribeHandler({
+        ...{ store, clock, logger, metrics, limits, clientLog, authorizer, trust, tree, routes, retained, sysTopics },
+        ...{ subscriptions, queue },
+      }),
+      unsubscribe: new UnsubscribeHandler({ clock, subscriptions, queue }),
+      disconnect: new DisconnectHandler({ self, store, sessions, pendingWrites }),
+    };
+  }
+
+  private makeConnectionParts(handlers: PacketHandlers): ConnectionParts {
+    const { flusher, metrics, clock, turn, trust, logger, limits, keepAlive, clientLog, httpUrl, run } = this;
+    const { connections, sessions } = this;
+    return {
+      ...{ flusher, metrics, clock, turn, trust, logger, limits, keepAlive, clientLog, httpUrl, run, handlers },
+      owner: {
+        closed: (connection) => {
+          connections.delete(connection);
+          metrics.connectionsClosed++;
+          if (connection.session !== null) sessions.close(connection.session);
+        },
+        fenced: (session) => sessions.abandon(session),
+      },
+    };
+  }
+
+  private makeDuties(): Duties {
+    const { store, clock, logger, metrics, limits, cluster, sysTopics, durableFilters, logEnds } = this;
+    const { burials, groupDuties, delayed, publishWill } = this;
+    return new Duties({
+      ...{ store, clock, logger, metrics, limits, cluster, sysTopics, durableFilters, logEnds },
+      ...{ burials, groupDuties, delayed, publishWill },
+      isClustered: this.backplane !== null,
+    });
+  }
+}

@@ -1,0 +1,49 @@
+/** What one worker's broker needs of the world, and what is configured. */
+import type { BrokerOptions } from './broker-options.ts';
+import type { Authenticator } from './ports/authenticator.ts';
+import type { Authorizer } from './ports/authorizer.ts';
+import type { Backplane } from './ports/backplane.ts';
+import type { Clock } from './ports/clock.ts';
+import type { Limits } from './ports/limits.ts';
+import type { Logger } from './ports/logger.ts';
+import type { Metrics } from './ports/metrics.ts';
+import { type Random, systemRandom } from './ports/random.ts';
+import type { EndpointId, Store } from './ports/store.ts';
+import type { Tracer } from './ports/tracer.ts';
+
+export abstract class BrokerWorld {
+  readonly self: EndpointId;
+  readonly version: string;
+  readonly store: Store;
+  readonly backplane: Backplane | null;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly authenticator: Authenticator;
+  readonly authorizer: Authorizer | null;
+  readonly deniedPublish: 'drop' | 'disconnect';
+  readonly deniedWill: 'drop' | 'refuse';
+  readonly limits: Limits;
+  readonly httpUrl: string;
+  readonly tracer: Tracer | null;
+
+  constructor(options: BrokerOptions) {
+    const { store, clock, logger, metrics, limits, backplane, tracer = null, random = systemRandom } = options;
+    this.random = random;
+    this.self = backplane?.self ?? `${options.nodeId}/0#0`;
+    this.version = options.version;
+    this.store = store;
+    this.backplane = backplane;
+    this.clock = clock;
+    this.logger = logger;
+    this.metrics = metrics;
+    this.limits = limits;
+    this.tracer = tracer;
+    this.authenticator = options.authenticator;
+    this.authorizer = options.authorizer;
+    this.deniedPublish = options.deniedPublish ?? 'drop';
+    this.deniedWill = options.deniedWill ?? 'refuse';
+    this.httpUrl = options.httpUrl ?? '';
+  }
+}

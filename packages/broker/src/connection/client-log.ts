@@ -1,0 +1,154 @@
+/**
+ * What the log says of clients: who comes and goes, and each refusal of a connection, a PUBLISH or a SUBSCRIBE. Whoever knocks can be refused as often as he likes,
+ * and the log is the operator's: of one network ten refusals a second are written, the others are counted, and said together when it has become quiet.
+ *
+ * Nothing that lets somebody in is ever among the fields: names that were proved, identifiers, topics, addresses.
+ */
+import type { Publication } from '../message/publication.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { Connection } from './connection.ts';
+import type { KeepAlive } from './keep-alive.ts';
+import { networkOf } from './network-of.ts';
+import { RefusalAllowance } from './refusal-allowance.ts';
+
+/** Networks whose refusals are counted apart; those above are counted together. */
+const networksMax = 1000;
+const others = 'other addresses';
+
+/** While it goes on, what was left out is said this often. */
+const toldSeconds = 10;
+/** It is quiet when as long nothing was left out: each second begins with what may be said. */
+const quietSeconds = 2;
+
+/** Why a PUBLISH or a SUBSCRIBE is refused that an authorizer did not allow. */
+export const notAllowed = 'not allowed by the rules';
+
+interface Untold {
+  refusals: number;
+  sinceSecond: number;
+  lastSecond: number;
+}
+
+const versionNames: Readonly<Record<number, string>> = { 3: '3.1', 4: '3.1.1', 5: '5.0' };
+
+export interface ClientLogParts {
+  clock: Clock;
+  logger: Logger;
+  /** What the workers of this node count the refusals in that the log says; absent: there is one worker. */
+  refusals?: RefusalAllowance;
+  /** Whether connects and disconnects are said at level info. */
+  tellsConnections?: boolean;
+}
+
+export class ClientLog {
+  tellsConnections: boolean;
+  private readonly clock: Clock;
+  private readonly keepAlive: KeepAlive;
+  private readonly logger: Logger;
+  private readonly allowance: RefusalAllowance;
+  private readonly untold = new Map<string, Untold>();
+  private stop: (() => void) | null = null;
+
+  constructor({ clock, logger, refusals, tellsConnections }: ClientLogParts, keepAlive: KeepAlive) {
+    this.clock = clock;
+    this.keepAlive = keepAlive;
+    this.logger = logger;
+    this.allowance = refusals ?? new RefusalAllowance();
+    this.tellsConnections = tellsConnections ?? false;
+  }
+
+  connected(connection: Connection, fields: { cleanStart: boolean; sessionPresent: boolean }): void {
+    const { keepAliveSeconds } = connection;
+    this.tellConnection('client connected', { ...describeVersion(connection), ...fields, keepAliveSeconds });
+  }
+
+  /** `code`: of the DISCONNECT, whoever sent it; 0 says nothing. */
+  disconnected(connection: Connection, durationMilliseconds: number): void {
+    const { closeReason, closeCode } = connection;
+    this.tellConnection('client disconnected', {
+      ...describeVersion(connection),
+      reason: closeReason,
+      ...(closeCode === 0 ? {} : { code: hex(closeCode) }),
+      durationSeconds: durationMilliseconds / 1000,
+    });
+  }
+
+  private tellConnection(message: string, fields: Record<string, unknown>): void {
+    if (this.tellsConnections) this.logger.info(message, fields);
+    else this.logger.debug(message, fields);
+  }
+
+  /** Of a client whose connection there is. */
+  refusedTo(connection: Connection, message: string, fields: Record<string, unknown>, isWarning = false): void {
+    if (this.mayTell(connection.transport.remoteAddress))
+      this.tell(message, { ...describe(connection), ...fields }, isWarning);
+  }
+
+  /** As often as a client publishes: nothing is made for what is only counted. */
+  publishRefused(connection: Connection, publication: Publication, reason: string): void {
+    if (!this.mayTell(connection.transport.remoteAddress)) return;
+    const { qos, retain } = publication;
+    this.logger.info('publish refused', { ...describe(connection), topic: publication.topic(), qos, retain, reason });
+  }
+
+  /** `fields` with `address`. */
+  refused(message: string, fields: { address: string; [name: string]: unknown }, isWarning = false): void {
+    if (this.mayTell(fields.address)) this.tell(message, fields, isWarning);
+  }
+
+  private tell(message: string, fields: Record<string, unknown>, isWarning: boolean): void {
+    if (isWarning) this.logger.warn(message, fields);
+    else this.logger.info(message, fields);
+  }
+
+  /** False: it is counted. */
+  private mayTell(address: string): boolean {
+    const network = networkOf(address);
+    const { nowSecond } = this.keepAlive;
+    if (this.allowance.take(network, nowSecond)) return true;
+    const key = this.untold.has(network) || this.untold.size < networksMax ? network : others;
+    const known = this.untold.get(key);
+    if (known === undefined) this.untold.set(key, { refusals: 1, sinceSecond: nowSecond, lastSecond: nowSecond });
+    else {
+      known.refusals++;
+      known.lastSecond = nowSecond;
+    }
+    this.stop ??= this.clock.every(1000, () => this.tellUntold(this.keepAlive.nowSecond));
+    return false;
+  }
+
+  private tellUntold(nowSecond: number): void {
+    for (const [network, { refusals, sinceSecond, lastSecond }] of this.untold) {
+      if (nowSecond - lastSecond < quietSeconds && nowSecond - sinceSecond < toldSeconds) continue;
+      this.untold.delete(network);
+      this.logger.info(`and ${refusals} more refusals from ${network}`, { address: network, refusals });
+    }
+    if (this.untold.size > 0) return;
+    this.stop?.();
+    this.stop = null;
+  }
+
+  /** Says what is left. */
+  end(): void {
+    this.tellUntold(Number.POSITIVE_INFINITY);
+  }
+}
+
+function describe({ clientId, userName, transport }: Connection): Record<string, unknown> {
+  return {
+    client: clientId,
+    user: userName ?? '',
+    address: transport.remoteAddress,
+    listener: transport.listener,
+  };
+}
+
+function describeVersion(connection: Connection): Record<string, unknown> {
+  return { ...describe(connection), version: versionNames[connection.version] };
+}
+
+/** As the specification writes reason codes. */
+export function hex(code: number): string {
+  return `0x${code.toString(16).padStart(2, '0').toUpperCase()}`;
+}

@@ -1,0 +1,82 @@
+/** What a connection must have done by when: CONNECT, the rest of a packet that was begun, anything at all within the keep alive. */
+import { ReasonCode } from '@dunlin/protocol';
+import { ConnectionState } from '../output/connection-state.ts';
+import type { Connection } from './connection.ts';
+import { refuseConnect } from './refuse-connect.ts';
+
+/** One and a half times the keep alive after the last packet [MQTT-3.1.2-22]; a second more, since the last one is known in whole seconds only. */
+export function keepAliveDeadlineSecond(connection: Connection): number {
+  return connection.lastReceivedSecond + Math.ceil(connection.keepAliveSeconds * 1.5) + 1;
+}
+
+/**
+ * What a client sent before DISCONNECT, or before it closed its connection, may take so long until it has taken effect: longer than a store or a node is away at a
+ * failover, and an end.
+ */
+const lastWordWaitSeconds = 30;
+
+export function lastWordDeadlineSecond(connection: Connection): number {
+  return connection.lastWordSecond + lastWordWaitSeconds;
+}
+
+/** When what the client was let in with ends; 0: never. Rounded up: no earlier than its last moment. */
+function acceptanceDeadlineSecond(connection: Connection): number {
+  const expiresAt = connection.acceptance?.expiresAt;
+  return expiresAt === undefined ? 0 : Math.ceil(expiresAt / 1000);
+}
+
+/** When a connected client must be looked at first; 0: never. */
+export function firstDeadlineSecond(connection: Connection): number {
+  if (connection.lastWordSecond > 0) return lastWordDeadlineSecond(connection);
+  const keepAlive = connection.keepAliveSeconds > 0 ? keepAliveDeadlineSecond(connection) : 0;
+  const acceptance = acceptanceDeadlineSecond(connection);
+  return keepAlive === 0 || (acceptance > 0 && acceptance < keepAlive) ? acceptance : keepAlive;
+}
+
+/** Ends the connection if a deadline has passed. Returns the second of the next look; 0: none. */
+export function checkDeadlines(connection: Connection, nowSecond: number): number {
+  if (connection.state === ConnectionState.closed) return 0;
+  const { limits } = connection.parts;
+  if (connection.state !== ConnectionState.connected) {
+    // Nothing is said to a client that sent no CONNECT; one that the store or the authenticator let wait hears of it. [MQTT-3.1.4-1]
+    const late = connection.state === ConnectionState.connecting ? ReasonCode.serverUnavailable : 0;
+    refuseConnect(connection, late, 'CONNECT was not through in time');
+    return 0;
+  }
+  if (connection.lastWordSecond > 0) {
+    const deadline = lastWordDeadlineSecond(connection);
+    if (deadline > nowSecond) return deadline;
+    connection.disconnect(ReasonCode.serverBusy, 'what was sent before the end did not take effect in time');
+    return 0;
+  }
+  // A client that we do not read has not been silent: it has not been heard. One that does not read us is judged by what it sends.
+  if (connection.isHeldBack) {
+    connection.lastReceivedSecond = nowSecond;
+    if (connection.partialSinceSecond > 0) connection.partialSinceSecond = nowSecond;
+  }
+  let next = 0;
+  if (connection.partialSinceSecond > 0) {
+    next = connection.partialSinceSecond + limits.partialPacketTimeoutSeconds;
+    if (next <= nowSecond) {
+      connection.disconnect(ReasonCode.malformedPacket, 'a packet was begun and not completed in time');
+      return 0;
+    }
+  }
+  if (connection.keepAliveSeconds > 0) {
+    const deadline = keepAliveDeadlineSecond(connection);
+    if (deadline <= nowSecond) {
+      connection.disconnect(ReasonCode.keepAliveTimeout, 'nothing came within 1.5 times the keep alive');
+      return 0;
+    }
+    if (next === 0 || deadline < next) next = deadline;
+  }
+  const acceptedUntil = acceptanceDeadlineSecond(connection);
+  if (acceptedUntil > 0) {
+    if (acceptedUntil <= nowSecond) {
+      connection.disconnect(ReasonCode.maximumConnectTime, 'what the client signed in with has expired');
+      return 0;
+    }
+    if (next === 0 || acceptedUntil < next) next = acceptedUntil;
+  }
+  return next;
+}

@@ -1,0 +1,23 @@
+/** CONNECT that is refused, or never came. */
+import type { Properties } from '@dunlin/protocol';
+import { ConnectionState } from '../output/connection-state.ts';
+import { hex } from './client-log.ts';
+import type { Connection } from './connection.ts';
+
+/** Ends a connection that has no session: with CONNACK if CONNECT was there and the version has a code for the reason [MQTT-3.2.2-7]. */
+export function refuseConnect(connection: Connection, reasonCode: number, reason: string): void {
+  const code = reasonCode >= 0x80 ? { code: hex(reasonCode) } : {};
+  connection.parts.clientLog.refusedTo(connection, 'connection refused', { reason, ...code });
+  sendRefusal(connection, reasonCode, reason);
+}
+
+/** The same where the log has it already, in other words. */
+export function sendRefusal(connection: Connection, reasonCode: number, reason: string): void {
+  connection.parts.metrics.connectsRefused++;
+  connection.closeReason = connection.state === ConnectionState.new ? 'connect-timeout' : 'connect-refused';
+  if (connection.state === ConnectionState.connecting && reasonCode >= 0x80) {
+    const properties: Properties = connection.version5 && reason !== '' ? { reasonString: reason } : {};
+    connection.outlet.send({ type: 'connack', sessionPresent: false, reasonCode, properties }); // [MQTT-3.2.2-6]
+  }
+  connection.end();
+}

@@ -1,0 +1,51 @@
+import { ProtocolError, ReasonCode } from '@dunlin/protocol';
+import type { Logger } from '../ports/logger.ts';
+import type { Metrics } from '../ports/metrics.ts';
+import { StoreError } from '../ports/store.ts';
+import type { Connection } from './connection.ts';
+
+export interface SubscribeQueueParts {
+  logger: Logger;
+  metrics: Metrics;
+}
+
+export class SubscribeQueue {
+  private readonly parts: SubscribeQueueParts;
+
+  constructor(parts: SubscribeQueueParts) {
+    this.parts = parts;
+  }
+
+  /** Changes of a client's subscriptions are worked off one after the other: its own, and what new rules take from it. Resolves when this one is through. */
+  inTurn(connection: Connection, work: () => Promise<void>): Promise<void> {
+    const before = connection.subscribing;
+    const done = (before === null ? work() : before.then(work)).catch((error: unknown) =>
+      this.subscribeFailed(connection, error),
+    );
+    connection.subscribing = done;
+    return done.then(() => {
+      if (connection.subscribing === done) connection.subscribing = null;
+    });
+  }
+
+  private subscribeFailed(connection: Connection, error: unknown): void {
+    if (error instanceof ProtocolError) {
+      connection.protocolError(error);
+      return;
+    }
+    if (error instanceof StoreError && (error.code === 'fenced' || error.code === 'unknown-session')) {
+      connection.fenced();
+      return;
+    }
+    if (!(error instanceof StoreError)) {
+      connection.faulty('a subscription could not be handled', error);
+      return;
+    }
+    this.parts.metrics.storeErrors++;
+    this.parts.logger.warn('a subscription could not be stored', {
+      client: connection.session?.clientId,
+      error,
+    });
+    connection.disconnect(ReasonCode.serverBusy, 'the session store is not available');
+  }
+}

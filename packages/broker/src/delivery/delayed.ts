@@ -1,0 +1,95 @@
+/**
+ * Delayed publishes: `$delayed/{seconds}/{topic}` is kept by the store and published when due, also after a restart.
+ */
+import { ProtocolError, quote, validateTopic } from '@dunlin/protocol';
+import { RecordError, readRecord, writeRecord } from '../message/message-record.ts';
+import type { Publication } from '../message/publication.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { Metrics } from '../ports/metrics.ts';
+import type { Store } from '../ports/store.ts';
+import type { PublishRouter } from './publish-router.ts';
+
+/** Taken from the store at once. */
+const batchMax = 500;
+const retryMilliseconds = 1000;
+/** Messages that nobody waits for (QoS 0) are dropped above this while the store does not take them. */
+const failedMax = 10_000;
+
+export interface Delay {
+  seconds: number;
+  topic: string;
+}
+
+/** What a `$delayed` topic says, or what is wrong with it. */
+export function delayOf(topic: string, secondsMax: number): Delay | string {
+  const parts = /^\$delayed\/([^/]*)\/(.+)$/s.exec(topic);
+  if (parts === null) return `${quote(topic)} is not $delayed/{seconds}/{topic}`;
+  const seconds = /^\d{1,10}$/.test(parts[1]) ? Number(parts[1]) : Number.NaN;
+  if (!(seconds <= secondsMax)) return `a delay of ${quote(parts[1])} seconds; 0 to ${secondsMax} are allowed`;
+  const wrong = validateTopic(parts[2]);
+  if (wrong !== null) return wrong;
+  return { seconds, topic: parts[2] };
+}
+
+export class DelayedMessages {
+  private readonly store: Store;
+  private readonly router: PublishRouter;
+  private readonly clock: Clock;
+  private readonly logger: Logger;
+  private readonly metrics: Metrics;
+  private failed: (() => void)[] = [];
+
+  constructor(store: Store, router: PublishRouter, clock: Clock, logger: Logger, metrics: Metrics) {
+    this.store = store;
+    this.router = router;
+    this.clock = clock;
+    this.logger = logger;
+    this.metrics = metrics;
+    clock.every(retryMilliseconds, () => {
+      for (const retry of this.failed.splice(0)) retry();
+    });
+  }
+
+  /** Keeps the message; `done` is called when it is stored. */
+  add(publication: Publication, delay: Delay, done: (() => void) | null): void {
+    this.write(writeRecord(publication, Buffer.from(delay.topic)), this.clock.now() + delay.seconds * 1000, done);
+  }
+
+  private write(record: Buffer, dueAt: number, done: (() => void) | null): void {
+    this.store.addDelayed(record, dueAt).then(
+      () => {
+        if (done !== null) done();
+      },
+      (error: unknown) => {
+        if (done === null && this.failed.length >= failedMax) {
+          this.metrics.dropped['delayed-too-many']++;
+          return;
+        }
+        this.logger.warn('a delayed message could not be stored; it will be tried again', { error });
+        this.failed.push(() => this.write(record, dueAt, done));
+      },
+    );
+  }
+
+  /** Publishes what is due, and returns how many there were. One worker does this for all. */
+  async publishDue(): Promise<number> {
+    const due = await this.store.takeDueDelayed(this.clock.now(), batchMax);
+    for (const { id, record } of due) {
+      await this.publishOne(record);
+      await this.store.removeDelayed(id);
+    }
+    return due.length;
+  }
+
+  /** One that can never be published must not come back for ever. */
+  private async publishOne(record: Uint8Array): Promise<void> {
+    try {
+      const publication = readRecord(record);
+      if (!publication.isExpired(this.clock.now())) await this.router.publish(publication);
+    } catch (error) {
+      if (!(error instanceof RecordError || error instanceof ProtocolError)) throw error;
+      this.logger.error('a delayed message cannot be published and is dropped', { error });
+    }
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * Messages that clients cannot take. A durable session is sent the same message at every connection, so one that makes its client fail keeps it away for ever,
+ * and everything behind it. It cannot be told here whether it is the message; it can be named.
+ */
+import type { Logger } from '../ports/logger.ts';
+import type { Metrics } from '../ports/metrics.ts';
+import type { StoredOutbound } from '../ports/store.ts';
+import type { Session, SessionConnection } from '../session/session.ts';
+import type { SessionDelivery } from './session-delivery.ts';
+
+/** Connections in a row that ended before the message was acknowledged, after which it is named. */
+const endsMax = 3;
+/** Sessions remembered; the one that has been there longest gives way. */
+const sessionsMax = 10_000;
+
+interface Suspect {
+  packetId: number;
+  filter: string;
+  sequence: number;
+  times: number;
+}
+
+export class FatalMessages {
+  private readonly logger: Logger;
+  private readonly metrics: Metrics;
+  private readonly delivery: SessionDelivery;
+  private readonly suspects = new Map<string, Suspect>();
+
+  constructor(logger: Logger, metrics: Metrics, delivery: SessionDelivery) {
+    this.logger = logger;
+    this.metrics = metrics;
+    this.delivery = delivery;
+  }
+
+  /** A connection has ended; `outbound`: what its session has in flight, the oldest first. */
+  ended({ clientId, connection, groupsSettled }: Session, outbound: readonly StoredOutbound[]): void {
+    // Not settled: what was in flight before was not sent on this connection.
+    if (!groupsSettled || !failed(connection)) return;
+    const first = outbound.find(({ state }) => state === 'sent');
+    if (first === undefined) {
+      if (this.suspects.size > 0) this.suspects.delete(clientId);
+      return;
+    }
+    const known = this.suspects.get(clientId);
+    if (known !== undefined && isOf(known, first)) {
+      if (++known.times >= endsMax) this.metrics.fatalMessages++;
+      if (known.times === endsMax) void this.name(clientId, first);
+      return;
+    }
+    const { packetId, filter, sequence } = first;
+    this.suspects.set(clientId, { packetId, filter, sequence, times: 1 });
+    if (this.suspects.size > sessionsMax) this.suspects.delete(this.suspects.keys().next().value as string);
+  }
+
+  private async name(clientId: string, message: StoredOutbound): Promise<void> {
+    // A store that cannot be read has other lines in the log.
+    const publication = await this.delivery.contentOf(message).catch(() => null);
+    if (publication === null) return;
+    this.logger.warn("a client's connection ends each time after this message was sent to it", {
+      client: clientId,
+      topic: publication.topic(),
+      bytes: publication.size,
+      packetId: message.packetId,
+      times: endsMax,
+    });
+  }
+}
+
+/** Whether it ended by a fault of the client, or of the network: not by its wish, nor by ours. */
+function failed({ closeReason, closeCode }: SessionConnection): boolean {
+  if (closeReason === 'client-disconnect') return closeCode >= 0x80;
+  return closeReason === 'connection-lost' || closeReason === 'keep-alive-timeout' || closeReason === 'protocol-error';
+}
+
+function isOf({ packetId, filter, sequence }: Suspect, message: StoredOutbound): boolean {
+  return packetId === message.packetId && filter === message.filter && sequence === message.sequence;
+}

@@ -1,0 +1,136 @@
+/**
+ * Pages of logs for the cursors that are behind: asked for some a turn, so that a session with 20,000 of them lets others in between.
+ */
+
+import type { Clock } from '../ports/clock.ts';
+import type { Limits } from '../ports/limits.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { Store } from '../ports/store.ts';
+import type { LogCursor } from '../session/log-cursor.ts';
+import type { Session } from '../session/session.ts';
+import type { SessionDelivery } from './session-delivery.ts';
+
+/** Cursors that ask for a page in one turn: LMDB answers in about 10 µs each. */
+const pumpsPerTurn = 250;
+/** Cursors of a session, from which on the ends of its logs are asked for together: of few, the pages are there sooner. */
+const manyCursors = 64;
+
+export class LogPages {
+  private readonly delivery: SessionDelivery;
+  private readonly store: Store;
+  private readonly clock: Clock;
+  private readonly logger: Logger;
+  private readonly limits: Limits;
+  private readonly failed = new Set<LogCursor>();
+  /** Whose log's end is to be asked for. */
+  private readonly asking: LogCursor[] = [];
+  private isAsking = false;
+
+  constructor(delivery: SessionDelivery, store: Store, clock: Clock, logger: Logger, limits: Limits) {
+    this.delivery = delivery;
+    this.store = store;
+    this.clock = clock;
+    this.logger = logger;
+    this.limits = limits;
+  }
+
+  /** All logs of a session are read from where its cursors stand. */
+  pumpAll(session: Session): void {
+    for (const cursor of session.cursors) if (!cursor.live) session.addBehind(cursor);
+    if (!session.pumping) this.pumpBehind(session);
+  }
+
+  /** Cursors that are behind go on while the window has room. */
+  pumpBehind(session: Session): void {
+    const { behind } = session;
+    session.pumping = false;
+    if (behind === null || session.ended) return;
+    let left = pumpsPerTurn;
+    for (const cursor of behind) {
+      if (!session.hasRoom) return; // the next room has the rest go on
+      if (left-- === 0) {
+        session.pumping = true;
+        this.clock.nextTurn(() => this.pumpBehind(session));
+        return;
+      }
+      behind.delete(cursor);
+      cursor.pump();
+    }
+  }
+
+  read(cursor: LogCursor): void {
+    if (!cursor.mayBeAtEnd || cursor.session.cursors.length < manyCursors) {
+      this.readPage(cursor);
+      return;
+    }
+    this.asking.push(cursor);
+    if (this.isAsking) return;
+    this.isAsking = true;
+    this.clock.nextTurn(() => void this.askEnds());
+  }
+
+  /** Most logs of a session with thousands end where its cursors stand: one question tells that of many. One at a time: answers must not come all together. */
+  private async askEnds(): Promise<void> {
+    try {
+      while (this.asking.length > 0) await this.askSome(this.asking.splice(0, pumpsPerTurn));
+    } finally {
+      this.isAsking = false;
+    }
+  }
+
+  private async askSome(all: readonly LogCursor[]): Promise<void> {
+    const cursors = all.filter(isInForce);
+    if (cursors.length === 0) return;
+    await this.store.logEnds(cursors.map((cursor) => cursor.log.filter)).then(
+      (ends) => {
+        this.delivery.turn.renew();
+        for (let i = 0; i < cursors.length; i++) {
+          const cursor = cursors[i];
+          const end = ends[i];
+          if (!isInForce(cursor)) continue;
+          // What is not simply the end, the page says better: a log that has more, or less than was heard of.
+          if (cursor.mayBeAtEnd && cursor.acknowledged === end) cursor.pageRead([], end + 1, end);
+          else this.readPage(cursor);
+        }
+      },
+      (error: unknown) => this.readFailed(cursors, error),
+    );
+  }
+
+  private readPage(cursor: LogCursor): void {
+    const { logPageMessages, logPageBytes } = this.limits;
+    this.store.readLog(cursor.log.filter, cursor.next, logPageMessages, logPageBytes, this.clock.now()).then(
+      (page) => {
+        this.delivery.turn.renew();
+        if (isInForce(cursor)) cursor.pageRead(page.entries, page.firstSequence, page.lastSequence);
+      },
+      (error: unknown) => this.readFailed([cursor], error),
+    );
+  }
+
+  private readFailed(cursors: readonly LogCursor[], error: unknown): void {
+    this.delivery.metrics.storeErrors++;
+    const fields = { filter: cursors[0].log.filter, error };
+    this.logger.warn('a log could not be read; it will be tried again', fields);
+    for (const cursor of cursors) {
+      cursor.pageFailed();
+      if (!cursor.session.ended) this.failed.add(cursor); // `retry` pumps it again
+    }
+  }
+
+  /** What the store failed to give is asked for again. */
+  retry(): void {
+    const sessions = new Set<Session>();
+    for (const cursor of this.failed) {
+      if (cursor.detached) continue;
+      cursor.session.addBehind(cursor);
+      sessions.add(cursor.session);
+    }
+    this.failed.clear();
+    for (const session of sessions) if (!session.pumping) this.pumpBehind(session);
+  }
+}
+
+function isInForce({ session, detached }: LogCursor): boolean {
+  return !session.ended && !detached;
+}

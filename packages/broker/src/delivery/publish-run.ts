@@ -1,0 +1,295 @@
+/**
+ * Consecutive publishes of one client to one topic, handed over as one piece.
+ *
+ * ```
+ *   chunk   | … | PUBLISH a/b | PUBLISH a/b | PUBLISH a/b | PUBLISH c | …
+ *                 └──────────── one run ─────────────┘
+ * ```
+ *
+ * A fast publisher's packets lie one after the other in the chunk they were read in. A subscriber of the same protocol version gets those very bytes, so the
+ * whole stretch is copied once for each subscriber instead of packet by packet; for subscribers of another version it is encoded once and then copied.
+ * Measured (1 to 100, window 100): the copy of single packets was half of the broker's time; by runs a delivery costs a third. A run ends with
+ * the chunk, so nothing waits for it. Other endpoints get the run as it is, in a frame, and hand it on in the same way.
+ *
+ * Packets of QoS 1 for other endpoints go in runs as well. The publisher's PUBACKs are written while the run grows, wait for the frame as one, and are sent
+ * as one block; where the run is delivered, packet identifiers are written over the publisher's in the copy. Measured (20 pairs, window 100, across two
+ * nodes): with an entry of its own for each message, which is made on one side, read on the other and waited for, 2.0 µs a delivery of both nodes
+ * together; by runs 0.96.
+ */
+import { PublishView, readPublish, writeAck } from '@dunlin/protocol';
+import type { RunEntry } from '../cluster/entries.ts';
+import type { Links } from '../cluster/links.ts';
+import { copyInto } from '../message/copy-into.ts';
+import { Publication } from '../message/publication.ts';
+import {
+  ConversionSpace,
+  convertedBytesMax,
+  lengthEnd,
+  withEmptyProperties,
+  withoutProperties,
+} from '../message/publish-conversion.ts';
+import { placeInPacket } from '../message/publish-in-place.ts';
+import { PendingAcknowledgement } from '../output/acknowledgements.ts';
+import { type Outbox, putBytes, sendBytes } from '../output/outbox.ts';
+import type { Session } from '../session/session.ts';
+import type { Subscription } from '../session/subscription.ts';
+import type { TopicMatch, TopicMatches } from '../subscriptions/topic-match.ts';
+import { sendPublish } from './deliver.ts';
+import { countPackets, endOf, packetEnd, payloadBytesOf, stampPacketIds } from './run-packets.ts';
+import type { SessionDelivery } from './session-delivery.ts';
+import { type TracedInRun, traceDeliveries } from './traced-publish.ts';
+
+const nothing = Buffer.alloc(0);
+/**
+ * Runs are converted here and copied on, all that come of one chunk of 64 KiB: a buffer of their own costs more than the copy (one packet each: 5 % of a delivery,
+ * 100 packets: 15 %, 800 packets: 10 %).
+ */
+const scratch = new ConversionSpace(81_920);
+
+/** PUBACK, 4 bytes, of a run of usual length; it grows with longer ones. */
+const pubackBytes = 4;
+const pubacksAtFirst = 256;
+
+export class PublishRun implements RunEntry {
+  private readonly delivery: SessionDelivery;
+  private readonly links: Links;
+  bytes: Buffer = nothing;
+  start = 0;
+  end = 0;
+  private match: TopicMatch | null = null;
+  /** Null: a client of another endpoint. */
+  private publisher: Session | null = null;
+  version5 = false;
+  qos: 0 | 1 = 0;
+  count = 0;
+  private payloadBytes = 0;
+  /** What acknowledges the packets of a run of QoS 1. */
+  private pubacks: Buffer = Buffer.allocUnsafeSlow(pubacksAtFirst * pubackBytes);
+  /** The run in the encoding of the other protocol versions, made when the first such subscriber comes. */
+  private converted: Buffer | null = null;
+  private convertedInScratch = false;
+  /** Those of its packets that have spans. One that went by itself would cut the run in two, and the client's next chunk with it: 35 % more CPU with 200 spans a second. */
+  private readonly traced: TracedInRun[] = [];
+  private readonly view = new PublishView();
+  private readonly publication = new Publication();
+
+  constructor(delivery: SessionDelivery, links: Links) {
+    this.delivery = delivery;
+    this.links = links;
+  }
+
+  /**
+   * Adds the packet in bytes[start, end), without RETAIN, DUP, alias and expiry: of QoS 0 (`packetId` 0) for local subscribers and other endpoints alone
+   * (`takesRuns`), of QoS 1 where other endpoints must take it in (`takesKeptRuns`).
+   */
+  add(bytes: Buffer, start: number, end: number, match: TopicMatch, publisher: Session, view: PublishView): void {
+    const { packetId } = view;
+    const payloadBytes = end - view.payloadStart;
+    const qos = packetId === 0 ? 0 : 1;
+    if (this.count > 0) {
+      if (this.end === start && this.match === match && this.bytes === bytes && this.qos === qos) {
+        this.end = end;
+        this.count++;
+        this.payloadBytes += payloadBytes;
+        if (packetId !== 0) this.acknowledgeLater(packetId);
+        return;
+      }
+      this.flush();
+    }
+    this.bytes = bytes;
+    this.start = start;
+    this.end = end;
+    this.match = match;
+    this.publisher = publisher;
+    this.version5 = publisher.outlet.version5;
+    this.qos = qos;
+    this.count = 1;
+    this.payloadBytes = payloadBytes;
+    if (packetId !== 0) this.acknowledgeLater(packetId);
+  }
+
+  /** The packet that was just added has a span. */
+  trace(traced: TracedInRun): void {
+    this.traced.push(traced);
+  }
+
+  /** The PUBACK of the packet that was just counted. */
+  private acknowledgeLater(packetId: number): void {
+    const at = (this.count - 1) * pubackBytes;
+    if (at >= this.pubacks.length) {
+      const longer = Buffer.allocUnsafeSlow(this.pubacks.length * 2);
+      this.pubacks.copy(longer);
+      this.pubacks = longer;
+    }
+    writeAck(this.pubacks, at, 4, packetId);
+  }
+
+  /** A run that another endpoint took, for sessions here. Throws FrameError if it is none. */
+  receive(run: RunEntry, matches: TopicMatches): void {
+    this.flush();
+    const { bytes, start, end, qos, version5 } = run;
+    this.count = countPackets(bytes, start, end, qos, version5);
+    this.bytes = bytes;
+    this.start = start;
+    this.end = end;
+    this.version5 = version5;
+    this.qos = qos;
+    this.payloadBytes = payloadBytesOf(bytes, start, end, qos, version5);
+    const topicAt = lengthEnd(bytes, start + 1) + 2;
+    try {
+      const match = matches.find(bytes, topicAt, topicAt + ((bytes[topicAt - 2] << 8) | bytes[topicAt - 1]));
+      if (qos === 0) this.deliver(match.all);
+      else this.deliverAcknowledged(match.live);
+    } finally {
+      this.clear();
+    }
+  }
+
+  /** Hands the run over. Called at the end of the chunk, and before anything that must come after it. */
+  flush(): void {
+    const { match } = this;
+    if (match === null) return;
+    if (this.qos === 0) this.pass(match);
+    else this.keep(match);
+    this.clear();
+  }
+
+  private pass(match: TopicMatch): void {
+    const { endpoints } = match;
+    if (endpoints.length > 0) {
+      const dropped = this.links.passRun(endpoints, this);
+      if (dropped > 0) this.delivery.metrics.dropped['link-lost'] += dropped * this.count;
+    }
+    if (match.all.length > 0) this.deliver(match.all);
+    else if (endpoints.length === 0) this.delivery.metrics.dropped['no-subscriber'] += this.count;
+    for (const { span } of this.traced) span.end(0);
+  }
+
+  /** The PUBACKs leave when every endpoint that must take the run in has done so (P1): the last step, as for a packet that goes alone. */
+  private keep(match: TopicMatch): void {
+    const { publisher } = this;
+    if (publisher === null) return;
+    const { outlet } = publisher;
+    const pending = new PendingAcknowledgement(outlet, 4, 0);
+    pending.block = Buffer.from(this.pubacks.subarray(0, this.count * pubackBytes));
+    pending.count = this.count;
+    outlet.pendingAcknowledgements().add(pending);
+    this.deliverAcknowledged(match.live);
+    this.links.keepRun(match.liveEndpoints, this, pending);
+    outlet.owner.acknowledgementPending();
+    pending.settle();
+  }
+
+  private clear(): void {
+    this.count = 0;
+    this.match = null;
+    this.publisher = null;
+    this.bytes = nothing;
+    this.converted = null;
+    this.traced.length = 0;
+  }
+
+  private deliver(subscriptions: readonly Subscription[]): void {
+    const { delivery, publisher, count, version5 } = this;
+    for (let i = 0; i < subscriptions.length; i++) {
+      const subscription = subscriptions[i];
+      if (subscription.noLocal && subscription.session === publisher) continue; // [MQTT-3.8.3-3]
+      const { outlet } = subscription;
+      if (outlet.outbox.congested && !delivery.mayQueueQos0(outlet)) continue;
+      if (subscription.identifiers !== null || outlet.individual) {
+        this.sendEach(subscription, 0);
+      } else {
+        if (outlet.version5 === version5) this.sendAsIs(outlet.outbox);
+        else this.sendConverted(subscription, version5);
+        delivery.metrics.publishesSent += count;
+        delivery.metrics.payloadBytesSent += this.payloadBytes;
+      }
+      if (this.traced.length > 0 && delivery.tracer !== null)
+        traceDeliveries(delivery.tracer, this.traced, subscription.session.clientId);
+    }
+  }
+
+  private sendAsIs(outbox: Outbox): void {
+    this.delivery.metrics.publishBytesSent += this.end - this.start;
+    sendBytes(outbox, this.bytes, this.start, this.end);
+  }
+
+  private sendConverted(subscription: Subscription, version5: boolean): void {
+    const { outbox } = subscription.outlet;
+    this.converted ??= this.convert(version5);
+    this.delivery.metrics.publishBytesSent += this.converted.length;
+    if (this.convertedInScratch) putBytes(outbox, this.converted, 0, this.converted.length);
+    else sendBytes(outbox, this.converted, 0, this.converted.length);
+  }
+
+  private convert(version5: boolean): Buffer {
+    const size = convertedBytesMax(this.end - this.start, this.count);
+    // A single packet is worth a buffer: it may be the only one of its turn, and then it is sent from there without a copy.
+    this.convertedInScratch = this.count > 1 && size <= scratch.bytes.length;
+    const space = this.convertedInScratch ? scratch : new ConversionSpace(size);
+    const { bytes, start, end, qos } = this;
+    return version5
+      ? withoutProperties(space, bytes, start, end, qos)
+      : withEmptyProperties(space, bytes, start, end, qos);
+  }
+
+  /** What there is room for goes as one piece; the rest, and what is a subscriber's own, packet by packet. */
+  private deliverAcknowledged(subscriptions: readonly Subscription[]): void {
+    for (let i = 0; i < subscriptions.length; i++) {
+      const subscription = subscriptions[i];
+      if (subscription.noLocal && subscription.session === this.publisher) continue; // [MQTT-3.8.3-3]
+      const { outlet, identifiers, qos } = subscription;
+      const isPiece = qos > 0 && identifiers === null && !outlet.individual;
+      const sent = isPiece ? this.sendStamped(subscription) : 0;
+      if (sent < this.count) this.sendEach(subscription, sent);
+    }
+  }
+
+  /** Sends as many packets as the receiver's window has room for [MQTT-3.3.4-9]. Returns how many. */
+  private sendStamped({ session, outlet }: Subscription): number {
+    const count = Math.min(this.count, session.room);
+    if (count <= 0) return 0;
+    let { bytes, start, end } = this;
+    if (outlet.version5 !== this.version5) {
+      this.converted ??= this.convert(this.version5);
+      bytes = this.converted;
+      start = 0;
+      end = bytes.length;
+    }
+    if (count < this.count) end = endOf(bytes, start, count);
+    const { outbox } = outlet;
+    const at = outbox.reserve(end - start);
+    const copyEnd = copyInto(outbox.buffer, at, bytes, start, end);
+    stampPacketIds(outbox.buffer, at, copyEnd, session.outboundInflight);
+    const { metrics } = this.delivery;
+    const isAll = count === this.count;
+    metrics.payloadBytesSent += isAll
+      ? this.payloadBytes
+      : payloadBytesOf(outbox.buffer, at, copyEnd, 1, outlet.version5);
+    metrics.publishesSent += count;
+    metrics.publishesSent1 += count;
+    metrics.publishBytesSent += copyEnd - at;
+    metrics.publishBytesSent1 += copyEnd - at;
+    return count;
+  }
+
+  /** Packet by packet, for a subscriber whose packets are its own, or wait; but for the first so many. */
+  private sendEach(subscription: Subscription, skipped: number): void {
+    const { outlet } = subscription;
+    for (let at = endOf(this.bytes, this.start, skipped); at < this.end; ) {
+      at = this.place(at, this.version5);
+      if (this.qos > 0) this.delivery.send(this.publication, subscription, false);
+      else sendPublish(this.delivery, outlet, this.publication, 0x30, 0, subscription.identifiers);
+    }
+  }
+
+  /** Describes the packet at `at` and returns where the next begins. Its rules were checked when it was added. */
+  private place(at: number, version5: boolean): number {
+    const { bytes } = this;
+    const bodyStart = lengthEnd(bytes, at + 1);
+    const end = packetEnd(bytes, at);
+    readPublish(this.view, bytes[at], bytes, bodyStart, end, version5 ? 5 : 4);
+    placeInPacket(this.publication, this.view, bytes, at, version5, this.delivery.turn, null);
+    return end;
+  }
+}

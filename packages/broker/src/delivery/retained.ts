@@ -1,0 +1,211 @@
+/**
+ * Retained messages: kept by the store, one per topic; sent on subscribe (MQTT 5 section 3.3.1.3).
+ *
+ * A publish that races a subscribe is not lost: the route is made known first, then what is retained is read, and that read waits for every write of a
+ * retained message that was begun here before; other endpoints confirm a route only when their own writes are through. The replay is a
+ * cursor: it reads a page, sends what the client's window and socket take, and goes on when there is room.
+ */
+import { RecordError, readRecord, writeRecord } from '../message/message-record.ts';
+import type { Publication } from '../message/publication.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Logger } from '../ports/logger.ts';
+import { type RetainedEntry, type RetainedPage, type Store, StoreError } from '../ports/store.ts';
+import type { Subscription } from '../session/subscription.ts';
+import { WritesUnderWay } from '../session/writes-under-way.ts';
+import { TurnGate } from '../work/turn-gate.ts';
+import type { SessionDelivery } from './session-delivery.ts';
+
+/** Retained messages read at once. */
+const pageMessages = 200;
+/** Of filters with wildcards, for all clients of this worker: a page takes a store in this process, and its messages, up to 5 ms. */
+const pagesPerTurn = 1;
+/** The replay waits while more than this is on its way to the client. */
+const outboxBytesMax = 256 * 1024;
+const retryMilliseconds = 500;
+/** Retained messages that nobody waits for (QoS 0) are dropped above this while the store does not take them. */
+const failedBytesMax = 16 * 1024 * 1024;
+
+/** The newest value of a topic that is not safe yet. */
+interface Write {
+  topic: string;
+  record: Buffer | null;
+  expiresAt: number;
+  /** Who waits for it, or for an older value that it has replaced. */
+  done: (() => void)[];
+  /** The store did not take it: it waits for the timer. */
+  failed: boolean;
+}
+
+export class RetainedMessages {
+  private readonly store: Store;
+  private readonly clock: Clock;
+  private readonly delivery: SessionDelivery;
+  private readonly logger: Logger;
+  private readonly underWay = new WritesUnderWay();
+  private readonly walks: TurnGate;
+  /** The newest write of each topic that has not ended. */
+  private readonly latest = new Map<string, Write>();
+  private failed: Write[] = [];
+  private failedBytes = 0;
+  /** Replays that wait for the store. */
+  private readWaiters: (() => void)[] = [];
+
+  constructor(store: Store, delivery: SessionDelivery, clock: Clock, logger: Logger) {
+    this.store = store;
+    this.delivery = delivery;
+    this.logger = logger;
+    this.clock = clock;
+    this.walks = new TurnGate(clock, pagesPerTurn);
+    clock.every(retryMilliseconds, () => this.retry());
+  }
+
+  /** Keeps the message as its topic's last, or removes that if the payload is empty [MQTT-3.3.1-5..7]. `done` is called when it is stored. */
+  set(publication: Publication, topic: string, done: (() => void) | null): void {
+    const isEmpty = publication.payloadEnd === publication.payloadStart;
+    const record = isEmpty ? null : writeRecord(publication);
+    const expiresAt = publication.expiresAt === 0 ? Number.POSITIVE_INFINITY : publication.expiresAt;
+    const before = this.latest.get(topic);
+    if (before?.failed) {
+      // It is tried again with the new value: an older one must never come after it.
+      this.failedBytes += sizeOf(record) - sizeOf(before.record);
+      before.record = record;
+      before.expiresAt = expiresAt;
+      if (done !== null) before.done.push(done);
+      return;
+    }
+    if (done === null && this.failedBytes > failedBytesMax) {
+      this.delivery.metrics.dropped['queue-full']++;
+      return;
+    }
+    const write: Write = { topic, record, expiresAt, done: done === null ? [] : [done], failed: false };
+    this.latest.set(topic, write);
+    this.write(write);
+  }
+
+  private write(write: Write): void {
+    const generation = this.underWay.begin();
+    const ended = (): void => this.underWay.end(generation);
+    this.store.setRetained(write.topic, write.record, write.expiresAt).then(
+      () => {
+        if (this.latest.get(write.topic) === write) this.latest.delete(write.topic);
+        ended();
+        for (const done of write.done) done();
+      },
+      (error: unknown) => {
+        this.writeFailed(write, error);
+        ended();
+      },
+    );
+  }
+
+  private writeFailed(write: Write, error: unknown): void {
+    this.delivery.metrics.storeErrors++;
+    const newer = this.latest.get(write.topic);
+    if (newer === undefined) {
+      for (const done of write.done) done(); // a newer value is safe already
+    } else if (newer !== write) {
+      newer.done.push(...write.done);
+    } else {
+      this.logger.warn('a retained message could not be stored; it will be tried again', {
+        topic: write.topic,
+        error,
+      });
+      write.failed = true;
+      this.failedBytes += sizeOf(write.record);
+      this.failed.push(write);
+    }
+  }
+
+  private retry(): void {
+    for (const wake of this.readWaiters.splice(0)) wake();
+    const failed = this.failed;
+    this.failed = [];
+    this.failedBytes = 0;
+    for (const write of failed) {
+      write.failed = false;
+      this.write(write);
+    }
+  }
+
+  /** Resolves when every write begun so far is readable, or has failed: one that the store cannot take must not hold up every SUBACK. */
+  idle(): Promise<void> {
+    return this.underWay.settled();
+  }
+
+  /**
+   * The first messages that match, read before SUBACK: what is retained after it comes as a live message alone, not twice. Null: the store is not
+   * available; SUBACK does not wait for it, the replay does.
+   */
+  async firstPage(subscription: Subscription): Promise<RetainedPage | null> {
+    await this.idle();
+    return this.readPage(subscription, null);
+  }
+
+  /** Sends all that matches the subscription, from its first page on. Resolves when the last one was given to the session, or the session ended. */
+  async replay(subscription: Subscription, first: RetainedPage | null): Promise<void> {
+    let page = first;
+    let after: string | null = null;
+    for (;;) {
+      if (page === null) {
+        await this.storeAgain();
+      } else {
+        for (const entry of page.entries) {
+          await roomFor(subscription);
+          if (
+            subscription.session.ended ||
+            subscription.session.subscriptions.get(subscription.filter) !== subscription
+          )
+            return;
+          this.sendEntry(entry, subscription);
+        }
+        if (page.next === null) return;
+        after = page.next;
+      }
+      if (subscription.session.ended) return;
+      page = await this.readPage(subscription, after);
+    }
+  }
+
+  /** Null: the store is not available. Clients that need nothing else of it are not disconnected for that. */
+  private async readPage(subscription: Subscription, after: string | null): Promise<RetainedPage | null> {
+    try {
+      if (/[+#]/.test(subscription.filter)) await this.walks.pass();
+      return await this.store.readRetained(subscription.filter, after, pageMessages, this.clock.now());
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.code !== 'unavailable') throw error;
+      this.delivery.metrics.storeErrors++;
+      return null;
+    }
+  }
+
+  /** Resolves when some time has passed and the store may be asked again. */
+  private storeAgain(): Promise<void> {
+    return new Promise((resolve) => this.readWaiters.push(resolve));
+  }
+
+  private sendEntry(entry: RetainedEntry, subscription: Subscription): void {
+    try {
+      const publication = readRecord(entry.record);
+      publication.trace = null; // a trace that goes on with every subscription, for years, is none
+      // With Retain As Published or without, a retained message sent on subscribe has RETAIN 1 [MQTT-3.3.1-8]
+      this.delivery.send(publication, subscription, true);
+    } catch (error) {
+      if (!(error instanceof RecordError)) throw error;
+      this.logger.error('a retained message cannot be read and is passed over', {
+        topic: entry.topic,
+        error,
+      });
+    }
+  }
+}
+
+async function roomFor(subscription: Subscription): Promise<void> {
+  const { session } = subscription;
+  while (!session.ended && (!session.hasRoom || session.outlet.outbox.pendingBytes > outboxBytesMax)) {
+    await session.outlet.nextRoom();
+  }
+}
+
+function sizeOf(record: Buffer | null): number {
+  return record?.length ?? 0;
+}

@@ -1,0 +1,78 @@
+/**
+ * The packets of a run where they lie (publish-run.ts): whether they are what the run says, where each ends, and packet identifiers of their receiver
+ * written over those of the publisher. Hot: one pass over the lengths, no object a packet.
+ */
+
+import { lengthAt, lengthEnd } from '../message/publish-conversion.ts';
+import { FrameError } from '../message/wire.ts';
+import type { OutboundInflight } from '../session/inflight.ts';
+
+/** First bytes of the packets of a run: QoS 0 or 1, neither DUP nor RETAIN. */
+export const runHeaders = [0x30, 0x32] as const;
+/** A length of more bytes is no length of MQTT (section 1.5.5). */
+const lengthBytesMax = 4;
+
+/**
+ * How many packets lie in bytes[start, end). Throws FrameError unless they are whole PUBLISH packets of this QoS and encoding, which can be read, converted
+ * and stamped without another look at their lengths.
+ */
+export function countPackets(bytes: Buffer, start: number, end: number, qos: 0 | 1, version5: boolean): number {
+  const header = runHeaders[qos];
+  const idBytes = 2 * qos;
+  let count = 0;
+  for (let at = start; at < end; count++) {
+    const bodyStart = lengthEnd(bytes, at + 1);
+    const packetEnd = bodyStart + lengthAt(bytes, at + 1);
+    const idEnd = bodyStart + 2 + ((bytes[bodyStart] << 8) | bytes[bodyStart + 1]) + idBytes;
+    const isWhole = bodyStart - at <= 1 + lengthBytesMax && packetEnd <= end && idEnd <= packetEnd;
+    if (bytes[at] !== header || !isWhole || (version5 && propertiesEnd(bytes, idEnd) > packetEnd))
+      throw new FrameError(
+        `byte ${at - start} of a run of ${end - start} does not begin a PUBLISH packet of QoS ${qos}`,
+      );
+    at = packetEnd;
+  }
+  if (count === 0) throw new FrameError('a run without packets');
+  return count;
+}
+
+/** Where the properties end whose length stands at `at`; beyond everything if it is no length. */
+function propertiesEnd(bytes: Buffer, at: number): number {
+  const end = lengthEnd(bytes, at);
+  return end - at <= lengthBytesMax ? end + lengthAt(bytes, at) : Number.POSITIVE_INFINITY;
+}
+
+/** What the packets in bytes[start, end) carry. They were looked at before. */
+export function payloadBytesOf(bytes: Buffer, start: number, end: number, qos: 0 | 1, version5: boolean): number {
+  let payloadBytes = 0;
+  for (let at = start; at < end; ) {
+    const bodyStart = lengthEnd(bytes, at + 1);
+    const idEnd = bodyStart + 2 + ((bytes[bodyStart] << 8) | bytes[bodyStart + 1]) + 2 * qos;
+    at = bodyStart + lengthAt(bytes, at + 1);
+    payloadBytes += at - (version5 ? propertiesEnd(bytes, idEnd) : idEnd);
+  }
+  return payloadBytes;
+}
+
+/** Where the packet at `at` ends. */
+export function packetEnd(bytes: Buffer, at: number): number {
+  return lengthEnd(bytes, at + 1) + lengthAt(bytes, at + 1);
+}
+
+/** Where the first `count` packets from `start` on end. */
+export function endOf(bytes: Buffer, start: number, count: number): number {
+  let at = start;
+  for (let left = count; left > 0; left--) at = packetEnd(bytes, at);
+  return at;
+}
+
+/** Gives each QoS 1 packet in bytes[start, end) the next packet identifier of its receiver. There is room for all of them. */
+export function stampPacketIds(bytes: Buffer, start: number, end: number, outbound: OutboundInflight): void {
+  for (let at = start; at < end; ) {
+    const bodyStart = lengthEnd(bytes, at + 1);
+    const idAt = bodyStart + 2 + ((bytes[bodyStart] << 8) | bytes[bodyStart + 1]);
+    const packetId = outbound.take(1, null, 0);
+    bytes[idAt] = packetId >> 8;
+    bytes[idAt + 1] = packetId & 0xff;
+    at = bodyStart + lengthAt(bytes, at + 1);
+  }
+}

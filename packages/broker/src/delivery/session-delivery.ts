@@ -1,0 +1,368 @@
+/**
+ * Messages to one session: its window, what waits behind it, what comes from its logs (P1, P3, P7).
+ *
+ * A QoS 1 or 2 message leaves when the window has room. For an ephemeral session the rest waits in memory within limits; for a durable one it
+ * waits in the log. A QoS 2 message from a log is sent only once the store knows its packet identifier (P2).
+ */
+
+import { RecordError, readRecord, writeRecord } from '../message/message-record.ts';
+import type { Publication } from '../message/publication.ts';
+import type { Outlet } from '../output/outlet.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Limits } from '../ports/limits.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { Metrics } from '../ports/metrics.ts';
+import type { Store, StoredOutbound } from '../ports/store.ts';
+import type { Tracer } from '../ports/tracer.ts';
+import type { DurableLog } from '../session/durable-log.ts';
+import { InflightState } from '../session/inflight.ts';
+import type { CursorDelivery, LogCursor } from '../session/log-cursor.ts';
+import { recordOf } from '../session/resends.ts';
+import type { Session } from '../session/session.ts';
+import type { SessionWriter } from '../session/session-writer.ts';
+import type { Subscription } from '../session/subscription.ts';
+import type { TurnClock } from '../work/turn-clock.ts';
+import { sendPublish } from './deliver.ts';
+import { LogPages } from './log-pages.ts';
+
+/** How long what the store failed to give is waited for before it is asked for again. */
+const readRetryMilliseconds = 500;
+
+/** What a delivery tells those above it. */
+export interface DeliveryUpcalls {
+  /** A session that has messages of groups in flight may take more of them. */
+  groupRoomCame(session: Session): void;
+  /** A log ends before what was heard of it. `unharmed`: a cursor that has not been past that end. */
+  storeWentBack(log: DurableLog, end: number, unharmed: LogCursor | null): void;
+}
+
+export interface SessionDeliveryParts {
+  store: Store;
+  writer: SessionWriter;
+  clock: Clock;
+  logger: Logger;
+  metrics: Metrics;
+  limits: Limits;
+  tracer: Tracer | null;
+  turn: TurnClock;
+  upcalls: DeliveryUpcalls;
+}
+
+export class SessionDelivery implements CursorDelivery {
+  readonly metrics: Metrics;
+  private readonly store: Store;
+  private readonly writer: SessionWriter;
+  private readonly logger: Logger;
+  private readonly limits: Limits;
+  /** Null: nothing is traced. */
+  readonly tracer: Tracer | null;
+  readonly upcalls: DeliveryUpcalls;
+  readonly logPages: LogPages;
+  private readonly failedResends = new Set<Session>();
+  readonly turn: TurnClock;
+
+  constructor({ store, writer, clock, logger, metrics, limits, tracer, turn, upcalls }: SessionDeliveryParts) {
+    this.store = store;
+    this.tracer = tracer;
+    this.upcalls = upcalls;
+    this.writer = writer;
+    this.logger = logger;
+    this.metrics = metrics;
+    this.limits = limits;
+    this.turn = turn;
+    this.logPages = new LogPages(this, store, clock, logger, limits);
+    clock.every(readRetryMilliseconds, () => this.retry());
+  }
+
+  /** Whether a QoS 0 message may still be added for a client whose kernel buffer is full; counts the drop if not. No: it is closed. */
+  mayQueueQos0(outlet: Outlet): boolean {
+    if (outlet.outbox.closed) return false;
+    if (outlet.outbox.pendingBytes < this.limits.outboxBytesMax) return true;
+    this.metrics.dropped['outbox-full']++;
+    return false;
+  }
+
+  /** A live message for one subscription. The publication may be one that lies in a chunk: it is copied if it has to wait. */
+  send(publication: Publication, subscription: Subscription, retain: boolean): void {
+    const session = subscription.session;
+    const { outlet } = session;
+    const qos = Math.min(publication.qos, subscription.qos) as 0 | 1 | 2;
+    if (qos === 0) {
+      if (outlet.outbox.congested && !this.mayQueueQos0(outlet)) return;
+      sendPublish(this, outlet, publication, 0x30 | (retain ? 1 : 0), 0, subscription.identifiers);
+    } else if (session.ended) {
+      return; // its subscriptions are being taken out of force
+    } else if (session.hasRoom && (session.waiting === null || session.waiting.length === 0)) {
+      this.sendNow(session, publication, subscription, qos, retain);
+    } else {
+      this.wait(session, publication, subscription, qos, retain);
+    }
+  }
+
+  private sendNow(
+    session: Session,
+    publication: Publication,
+    subscription: Subscription,
+    qos: 1 | 2,
+    retain: boolean,
+  ): void {
+    const outbound = session.outboundInflight;
+    const packetId = outbound.take(qos, null, 0);
+    const firstByte = 0x30 | (qos << 1) | (retain ? 1 : 0);
+    if (subscription.isShared || (retain && session.stored)) {
+      const kept = keep(publication);
+      outbound.keepContent(packetId, {
+        publication: kept,
+        filter: subscription.filter,
+        member: subscription.isShared ? subscription : null,
+      });
+      // What a member leaves unacknowledged goes to another, but for QoS 2, which stays with it [MQTT-4.8.2-4].
+      if (session.stored && (!subscription.isShared || qos === 2)) {
+        this.sendRecorded(session, packetId, qos, kept, subscription, firstByte);
+        return;
+      }
+    }
+    if (!sendPublish(this, session.outlet, publication, firstByte, packetId, subscription.identifiers)) {
+      outbound.release(packetId);
+    }
+  }
+
+  /** A retained message of a durable session: it is in no log, so the store keeps it with its packet identifier. */
+  private sendRecorded(
+    session: Session,
+    packetId: number,
+    qos: 1 | 2,
+    publication: Publication,
+    subscription: Subscription,
+    firstByte: number,
+  ): void {
+    const stored: StoredOutbound = {
+      packetId,
+      state: 'sent',
+      qos,
+      filter: subscription.filter,
+      sequence: 0,
+      record: publication.bytes,
+    };
+    this.writer.setOutbound(session, stored, () => {
+      const fits = sendPublish(this, session.outlet, publication, firstByte, packetId, subscription.identifiers);
+      if (fits) return;
+      session.outboundInflight.release(packetId);
+      this.writer.completed(session, packetId);
+      this.roomCame(session); // the client acknowledges nothing of it
+    });
+  }
+
+  private wait(
+    session: Session,
+    publication: Publication,
+    subscription: Subscription,
+    qos: 1 | 2,
+    retain: boolean,
+  ): void {
+    const waiting = session.waitingMessages;
+    if (
+      waiting.length >= this.limits.queuedMessagesMax ||
+      waiting.bytes + publication.size > this.limits.queuedBytesMax
+    ) {
+      this.metrics.dropped['queue-full']++;
+      if (this.limits.queuePolicy === 'disconnect') session.connection.quotaExceeded();
+      if (this.limits.queuePolicy !== 'drop-oldest') return;
+      if (waiting.shift() !== undefined) this.metrics.messagesWaiting--;
+    }
+    this.metrics.messagesWaiting++;
+    waiting.push({ publication: keep(publication), subscription, qos, retain });
+  }
+
+  /** A message of a log, in the order of its numbers, over bytes of its own. There is room for it. */
+  sendLogged(cursor: LogCursor, sequence: number, publication: Publication): void {
+    const session = cursor.session;
+    const subscription = cursor.subscription;
+    if (subscription.noLocal && publication.publisher === session.clientId) {
+      cursor.acknowledge(sequence);
+      return;
+    }
+    if (publication.isExpired(this.turn.now)) {
+      this.metrics.dropped.expired++; // [MQTT-3.3.2-5]
+      cursor.acknowledge(sequence);
+      return;
+    }
+    const qos = Math.min(publication.qos, cursor.grantedFor(sequence)) as 0 | 1 | 2;
+    if (qos === 0) {
+      this.send(publication, subscription, subscription.retainAsPublished && publication.retain);
+      cursor.acknowledge(sequence);
+      return;
+    }
+    const packetId = session.outboundInflight.take(qos, cursor, sequence);
+    const firstByte = 0x30 | (qos << 1) | (subscription.retainAsPublished && publication.retain ? 1 : 0);
+    const filter = cursor.log.filter;
+    // The log may drop it when it has expired; what was sent once is sent again all the same [MQTT-4.3.3-7].
+    const expires = publication.expiresAt !== 0;
+    if (expires) session.outboundInflight.keepContent(packetId, { publication, filter, member: null });
+    if (qos === 1) {
+      this.sendOrPass(session, cursor, sequence, publication, firstByte, packetId);
+      return;
+    }
+    const record = expires ? publication.bytes : null;
+    const stored: StoredOutbound = { packetId, state: 'sent', qos, filter, sequence, record };
+    this.writer.setOutbound(session, stored, () => {
+      if (!this.sendOrPass(session, cursor, sequence, publication, firstByte, packetId)) this.roomCame(session);
+    });
+  }
+
+  /** False: its packet identifier is free again. */
+  private sendOrPass(
+    session: Session,
+    cursor: LogCursor,
+    sequence: number,
+    publication: Publication,
+    firstByte: number,
+    packetId: number,
+  ): boolean {
+    if (sendPublish(this, session.outlet, publication, firstByte, packetId, cursor.subscription.identifiers))
+      return true;
+    // Too large for this client: treated as delivered [MQTT-3.1.2-25].
+    session.outboundInflight.release(packetId);
+    this.writer.completed(session, packetId);
+    cursor.acknowledge(sequence);
+    return false;
+  }
+
+  /** A packet identifier came free: what waited goes on. */
+  roomCame(session: Session): void {
+    if (session.resends !== null) this.resendMore(session);
+    const waiting = session.waiting;
+    while (waiting !== null && waiting.length > 0 && session.hasRoom) {
+      const message = waiting.shift();
+      if (message === undefined) break;
+      this.metrics.messagesWaiting--;
+      if (message.publication.isExpired(this.turn.now)) {
+        this.metrics.dropped.expired++;
+        continue;
+      }
+      message.publication.forgetVariants(); // the rest of its expiry is another now
+      this.sendNow(session, message.publication, message.subscription, message.qos, message.retain);
+    }
+    if (session.behind !== null && !session.pumping) this.logPages.pumpBehind(session);
+    if (session.groupMembers !== null) this.upcalls.groupRoomCame(session);
+    session.outlet.roomCame();
+  }
+
+  /**
+   * After a reconnect: everything in flight again, in its order, with its packet identifiers [MQTT-4.4.0-1], [MQTT-4.6.0-1]: what the window takes now, the rest as
+   * acknowledgements come. Nothing else takes room before. Rejects with StoreError.
+   */
+  async resend(session: Session): Promise<void> {
+    const { resends } = session;
+    if (resends === null || resends.isReading) return;
+    resends.isReading = true;
+    try {
+      for (let batch = resends.next(session.resendRoom); batch.length > 0; batch = resends.next(session.resendRoom)) {
+        const contents = await Promise.all(
+          batch.map((message) => (message.state === 'sent' ? this.contentOf(message) : null)),
+        );
+        if (session.ended) return;
+        for (let i = 0; i < batch.length; i++) {
+          const message = batch[i];
+          resends.sent();
+          if (message.state === 'released') session.outlet.sendAcknowledgement(6, message.packetId, 0);
+          else this.resendPublish(session, message, contents[i]);
+          if (session.ended) return;
+        }
+      }
+    } finally {
+      resends.isReading = false;
+    }
+    if (resends.left === 0) session.resends = null;
+  }
+
+  /** Room came for more of what is sent again; when all of it is sent, for the rest. */
+  private resendMore(session: Session): void {
+    this.resend(session).then(
+      () => {
+        if (session.resends === null && !session.ended) this.roomCame(session);
+      },
+      (error: unknown) => {
+        this.metrics.storeErrors++;
+        const fields = { client: session.clientId, error };
+        this.logger.warn('messages in flight could not be read; it will be tried again', fields);
+        this.failedResends.add(session);
+      },
+    );
+  }
+
+  private resendPublish(session: Session, message: StoredOutbound, publication: Publication | null): void {
+    // Acknowledged since, by a client that was quick.
+    if (session.outbound?.stateOf(message.packetId) === InflightState.none) return;
+    const subscription = session.subscriptions.get(message.filter);
+    const cursor = subscription?.cursor ?? null;
+    if (publication === null) {
+      // Dropped from the log since: the handshake ends here.
+      this.finish(session, message, cursor);
+      return;
+    }
+    const retain = message.sequence === 0 || (publication.retain && subscription?.retainAsPublished === true);
+    const firstByte = 0x38 | (message.qos << 1) | (retain ? 1 : 0); // DUP is set [MQTT-3.3.1-1]
+    const identifiers = subscription?.identifiers ?? null;
+    const fits = sendPublish(this, session.outlet, publication, firstByte, message.packetId, identifiers);
+    if (!fits) this.finish(session, message, cursor); // the client takes less than it did before [MQTT-3.1.2-25]
+  }
+
+  private finish(session: Session, message: StoredOutbound, cursor: LogCursor | null): void {
+    this.writer.completed(session, message.packetId);
+    session.outboundInflight.release(message.packetId);
+    cursor?.acknowledge(message.sequence);
+  }
+
+  /** Of a message in flight; null: it is not there any more. */
+  async contentOf(message: StoredOutbound): Promise<Publication | null> {
+    const record = await recordOf(this.store, message);
+    if (record === null) return null;
+    try {
+      return readRecord(record);
+    } catch (error) {
+      if (!(error instanceof RecordError)) throw error;
+      this.logger.error('a message in flight cannot be read and is passed over', {
+        filter: message.filter,
+        error,
+      });
+      return null;
+    }
+  }
+
+  private retry(): void {
+    this.turn.renew();
+    this.logPages.retry();
+    for (const session of [...this.failedResends]) {
+      this.failedResends.delete(session);
+      if (!session.ended) this.resendMore(session);
+    }
+  }
+
+  /** Messages of a log that had expired before a session came to them. */
+  countExpired(count: number): void {
+    this.metrics.dropped.expired += count;
+  }
+
+  countGap(): void {
+    this.metrics.logGaps++;
+  }
+
+  unreadable(cursor: LogCursor, sequence: number, error: Error): void {
+    this.metrics.storeErrors++;
+    this.logger.error('a stored message cannot be read and is passed over', {
+      filter: cursor.log.filter,
+      sequence,
+      error,
+    });
+  }
+
+  markDirty(cursor: LogCursor): void {
+    this.writer.cursorMoved(cursor);
+  }
+}
+
+/** A publication that outlives the turn: its own if it is in a buffer of its own already. */
+export function keep(publication: Publication): Publication {
+  return publication.lent ? readRecord(writeRecord(publication)) : publication;
+}

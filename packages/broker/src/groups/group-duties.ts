@@ -1,0 +1,116 @@
+/**
+ * What one endpoint does for all shared groups with a log: counts the messages that wait for them, and drops those that wait too long for groups of which
+ * nobody is connected (`limits.groupMessageTtlSeconds`); where somebody is, the leader does it.
+ */
+import { matchedFilter } from '@dunlin/protocol';
+import { RecordError, readRecord } from '../message/message-record.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Limits } from '../ports/limits.ts';
+import type { Metrics } from '../ports/metrics.ts';
+import { type DurableGroup, type LogEntry, type Store, StoreError } from '../ports/store.ts';
+import { GroupCursor } from './group-cursor.ts';
+import type { GroupLogs } from './group-logs.ts';
+
+/** Groups looked at in one round for messages that are too old, and pages read of each: more of both are left to the next rounds. */
+const groupsMax = 100;
+const pagesMax = 16;
+
+export interface GroupDutiesParts {
+  store: Store;
+  clock: Clock;
+  metrics: Metrics;
+  limits: Limits;
+  groups: GroupLogs;
+}
+
+export class GroupDuties {
+  private readonly parts: GroupDutiesParts;
+  /** Where the next round for old messages begins. */
+  private at = 0;
+
+  constructor(parts: GroupDutiesParts) {
+    this.parts = parts;
+  }
+
+  /** Somebody else does it: what was counted here is not the whole any more. */
+  rest(): void {
+    this.parts.metrics.groupLag = 0;
+    this.parts.metrics.groupLagMax = 0;
+  }
+
+  /** Called every few seconds, never twice at once. Rejects with StoreError. */
+  async run(): Promise<void> {
+    const { store, metrics, limits, groups } = this.parts;
+    const known = await store.durableGroups();
+    const lags = known.length === 0 ? [] : await this.lagsOf(known);
+    let sum = 0;
+    let most = 0;
+    for (const lag of lags) {
+      sum += lag;
+      most = Math.max(most, lag);
+    }
+    metrics.groupLag = sum;
+    metrics.groupLagMax = most;
+    if (limits.groupMessageTtlSeconds === 0) return;
+    const idle = known.filter(({ group }, i) => lags[i] > 0 && !groups.hasTakers(group));
+    for (let left = Math.min(groupsMax, idle.length); left > 0; left--) {
+      await this.dropOld(idle[this.at++ % idle.length].group);
+    }
+  }
+
+  /** At most: numbers that are done with above a gap are counted as well. */
+  private async lagsOf(groups: readonly DurableGroup[]): Promise<number[]> {
+    const ends = await this.parts.store.logEnds(groups.map(({ group }) => matchedFilter(group)));
+    return groups.map(({ acknowledged }, i) => Math.max(0, ends[i] - acknowledged));
+  }
+
+  private async dropOld(group: string): Promise<void> {
+    const { store, metrics } = this.parts;
+    try {
+      const { epoch, cursor: stored, takes } = await store.claimGroup(group);
+      const cursor = new GroupCursor(stored);
+      const isTaken = new Set(takes.map(({ sequence }) => sequence));
+      const before = cursor.acknowledged;
+      for (let pages = 0; pages < pagesMax && (await this.dropPage(group, cursor, isTaken)); pages++);
+      if (cursor.acknowledged === before) return;
+      const { failed } = stored;
+      await store.updateGroup({ group, epoch }, { cursor: { ...cursor.stored(new Map()), failed } });
+    } catch (error) {
+      // It has ended, or somebody leads it by now.
+      if (!(error instanceof StoreError) || (error.code !== 'fenced' && error.code !== 'unknown-group')) throw error;
+      metrics.storeErrors++;
+    }
+  }
+
+  /** Passes over what is too old. Returns whether all of a page was. */
+  private async dropPage(group: string, cursor: GroupCursor, isTaken: ReadonlySet<number>): Promise<boolean> {
+    const { store, limits, clock, metrics } = this.parts;
+    const from = cursor.acknowledged + 1;
+    const now = clock.now();
+    const { entries } = await store.readLog(
+      matchedFilter(group),
+      from,
+      limits.logPageMessages,
+      limits.logPageBytes,
+      now,
+    );
+    for (const entry of entries) {
+      if (isTaken.has(entry.sequence) || !this.isOld(entry, now)) return false;
+      if (cursor.has(entry.sequence)) continue;
+      // Numbers between are not in the log any more.
+      cursor.addAll(cursor.acknowledged + 1, entry.sequence);
+      metrics.dropped.expired++;
+    }
+    return entries.length > 0;
+  }
+
+  private isOld({ record }: LogEntry, now: number): boolean {
+    try {
+      const { publishedAt } = readRecord(record);
+      return publishedAt !== 0 && now >= publishedAt + this.parts.limits.groupMessageTtlSeconds * 1000;
+    } catch (error) {
+      if (!(error instanceof RecordError)) throw error;
+      return false;
+    }
+  }
+}

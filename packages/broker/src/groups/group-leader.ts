@@ -1,0 +1,370 @@
+/**
+ * Leads one shared group: hands each message of its log to one member, and takes back what is left (group-logs.ts says how groups work).
+ *
+ * ```
+ *   log    1  2  3  4  5  6  7  8  9  10 …
+ *          └──┘ done    │  └──┘ page      8 … not read yet
+ *                3, 4 out: in the hands of an endpoint; 5 in doubt: the store knows for whom
+ * ```
+ *
+ * A number is done with, out, in doubt, or waits in the log; only numbers are kept of those that are out. What comes back waits in the log again: reading goes
+ * on from there, and passes over the rest. So the lowest numbers go first, and memory does not grow with the backlog (P7).
+ *
+ * Endpoints are asked what they hold before anything is handed to them. One that is gone makes its QoS 1 messages wait again, and its QoS 2 messages doubtful
+ * (group-doubts.ts), after another epoch has shut out whatever of it may live.
+ */
+import type { GroupFrame, GroupReport } from '../cluster/group-frames.ts';
+import { writeRecord } from '../message/message-record.ts';
+import type { Publication } from '../message/publication.ts';
+import { messagesBetween } from '../ports/log-numbers.ts';
+import { type EndpointId, type GroupClaim, type StoredGroupCursor, StoreError } from '../ports/store.ts';
+import type { DurableLog } from '../session/durable-log.ts';
+import { chooseWithRoom, type SharedGroup } from '../subscriptions/shared-subscriptions.ts';
+import { GroupCursor } from './group-cursor.ts';
+import { GroupDoubts } from './group-doubts.ts';
+import { GroupHands } from './group-hands.ts';
+import type { GroupLeaderParts } from './group-logs.ts';
+import type { GroupMembers } from './group-members.ts';
+import { GroupReader } from './group-reader.ts';
+
+/** Endpoints are waited for so long before messages are handed out without knowing what they hold: then some of QoS 1 come twice. */
+const askedMilliseconds = 5000;
+
+export class GroupLeader {
+  readonly group: SharedGroup;
+  readonly log: DurableLog;
+  epoch: number;
+  /** False once it has resigned, was replaced, or the group has ended: late answers change nothing any more. */
+  isLeading = true;
+  private readonly parts: GroupLeaderParts;
+  private readonly members: GroupMembers;
+  private readonly cursor: GroupCursor;
+  /** How often each was delivered in vain. */
+  private readonly failed: Map<number, number>;
+  private readonly hands: GroupHands;
+  private readonly doubts: GroupDoubts;
+  /** On their way to the dead letters. */
+  private readonly burying = new Set<number>();
+  private takesDelete = new Set<number>();
+  private isDirty = false;
+  private isWriting = false;
+  /** Another epoch is needed before anything goes on: an endpoint with QoS 2 messages is gone. */
+  private needsClaim = false;
+  private isClaiming = false;
+  /** Until when the endpoints that have not told what they hold are waited for; 0: nobody is. */
+  private askedUntil = 0;
+  private readonly reader: GroupReader;
+
+  constructor(group: SharedGroup, log: DurableLog, claim: GroupClaim, members: GroupMembers, parts: GroupLeaderParts) {
+    this.group = group;
+    this.log = log;
+    this.epoch = claim.epoch;
+    this.members = members;
+    this.parts = parts;
+    this.cursor = new GroupCursor(claim.cursor);
+    this.failed = countsOf(claim.cursor.failed);
+    this.hands = new GroupHands(parts.limits.logPageBytes);
+    this.doubts = new GroupDoubts({
+      group: group.name,
+      store: parts.store,
+      free: (sequence) => {
+        this.backToLog(sequence);
+        this.pump();
+      },
+      done: (sequence) => this.done(sequence, true),
+      forgetTakes: (sequences) => parts.store.updateGroup(this.key, { takesDelete: sequences }),
+      seek: (clients) => this.toEndpoints({ kind: 'seek', group: group.name, epoch: this.epoch, clients }),
+      failed: (error) => this.storeFailed('the takes of a group could not be read', error),
+    });
+    this.reader = new GroupReader(
+      {
+        ...{ log, store: parts.store, clock: parts.clock, metrics: parts.metrics, limits: parts.limits },
+        delivery: parts.delivery,
+        isOpen: () => this.isLeading && !this.needsClaim && this.askedUntil === 0,
+        waits: (sequence) => this.waits(sequence),
+        hand: (sequence, publication) => this.hand(sequence, publication),
+        passOver: (first, last) => this.passOver(first, last),
+        failed: (what, error) => this.storeFailed(what, error),
+      },
+      this.cursor.acknowledged + 1,
+    );
+    this.begin(claim);
+  }
+
+  private get key(): { group: string; epoch: number } {
+    return { group: this.group.name, epoch: this.epoch };
+  }
+
+  /** A claim was given: what others have noted is taken over, and the endpoints are asked what they hold. */
+  private begin(claim: GroupClaim): void {
+    this.epoch = claim.epoch;
+    this.cursor.merge(claim.cursor);
+    const taken = new Set<number>();
+    for (const { sequence, isFinal } of claim.takes) {
+      taken.add(sequence);
+      if (isFinal) this.done(sequence, true);
+      else if (!this.hands.has(sequence)) this.doubts.add(sequence);
+    }
+    for (const sequence of this.doubts.numbers()) if (!taken.has(sequence)) this.doubts.resolved(sequence);
+    this.reader.rewind(this.cursor.acknowledged + 1);
+    this.hands.askAll([this.parts.self, ...this.group.takers.remote.map(({ endpoint }) => endpoint)]);
+    this.askedUntil = this.parts.clock.now() + askedMilliseconds;
+    this.toEndpoints({ kind: 'lead', group: this.group.name, epoch: this.epoch });
+  }
+
+  /** To all endpoints that are asked or have answered. */
+  private toEndpoints(frame: GroupFrame): void {
+    for (const endpoint of this.hands.endpoints()) this.parts.tell(endpoint, frame);
+  }
+
+  /** Members came or went somewhere. */
+  takersChanged(): void {
+    if (this.needsClaim) return; // all are asked when it is there
+    for (const { endpoint } of this.group.takers.remote) {
+      if (this.hands.isKnown(endpoint)) continue;
+      this.hands.ask(endpoint);
+      this.parts.tell(endpoint, { kind: 'lead', group: this.group.name, epoch: this.epoch });
+    }
+    this.pump();
+  }
+
+  endpointLeft(endpoint: EndpointId): void {
+    const { certain, doubtful } = this.hands.left(endpoint);
+    for (const sequence of certain) this.deliveredInVain(sequence);
+    for (const sequence of doubtful) {
+      this.noteFailure(sequence);
+      this.doubts.add(sequence);
+    }
+    if (doubtful.length > 0) this.claimAnew();
+    else this.goOn();
+  }
+
+  /** Shuts out what may live of an endpoint that is gone. */
+  private claimAnew(): void {
+    this.needsClaim = true;
+    if (this.isClaiming || !this.isLeading) return;
+    this.isClaiming = true;
+    this.parts.store.claimGroup(this.group.name).then(
+      (claim) => {
+        this.isClaiming = false;
+        this.needsClaim = false;
+        if (this.isLeading) this.begin(claim);
+      },
+      (error: unknown) => {
+        this.isClaiming = false;
+        this.storeFailed('a group could not be claimed again; it will be tried again', error);
+      },
+    );
+  }
+
+  reported(from: EndpointId, epoch: number, report: GroupReport): void {
+    for (const sequence of report.done) this.done(sequence, false);
+    for (const sequence of report.taken) this.done(sequence, true);
+    for (const sequence of report.returned) if (this.hands.takeBack(from, sequence)) this.backToLog(sequence);
+    for (const sequence of report.failed) if (this.hands.takeBack(from, sequence)) this.deliveredInVain(sequence);
+    for (const sequence of report.unsent) if (this.hands.takeBack(from, sequence)) this.doubts.addUnsent(sequence);
+    for (const sequence of report.doubtful) if (this.hands.takeBack(from, sequence)) this.doubts.add(sequence);
+    if (epoch === this.epoch) {
+      if (report.isFirst) this.holds(from, report);
+      this.hands.setLimit(from, report.limit);
+    }
+    this.goOn();
+    this.resolveDoubts();
+  }
+
+  /** Not before another epoch has shut out who may still take them. */
+  private resolveDoubts(): void {
+    if (!this.needsClaim) this.doubts.resolve();
+  }
+
+  /** All that an endpoint holds. What it was given and does not hold, it has dropped. */
+  private holds(from: EndpointId, { holding, taking }: GroupReport): void {
+    const held = new Set([...holding, ...taking]);
+    for (const sequence of this.hands.numbersAt(from)) {
+      if (!held.has(sequence) && this.hands.takeBack(from, sequence)) this.backToLog(sequence);
+    }
+    for (const sequence of held) {
+      if (this.cursor.has(sequence) || this.hands.has(sequence)) continue;
+      this.doubts.resolved(sequence);
+      this.hands.give(from, sequence, taking.includes(sequence), 0);
+    }
+    this.hands.answered(from);
+  }
+
+  found(clientId: string, busy: readonly number[]): void {
+    this.doubts.found(clientId, busy);
+  }
+
+  /** Whoever was asked has answered, or was waited for long enough. */
+  private goOn(): void {
+    if (this.askedUntil > 0 && (!this.hands.isWaiting || this.parts.clock.now() >= this.askedUntil))
+      this.askedUntil = 0;
+    this.pump();
+  }
+
+  private done(sequence: number, isTaken: boolean): void {
+    this.hands.settle(sequence);
+    this.doubts.resolved(sequence);
+    this.failed.delete(sequence);
+    this.cursor.add(sequence);
+    if (isTaken) this.takesDelete.add(sequence);
+    this.isDirty = true;
+  }
+
+  private deliveredInVain(sequence: number): void {
+    this.noteFailure(sequence);
+    this.backToLog(sequence);
+  }
+
+  private noteFailure(sequence: number): void {
+    if (this.cursor.has(sequence)) return;
+    this.failed.set(sequence, (this.failed.get(sequence) ?? 0) + 1);
+    this.isDirty = true;
+  }
+
+  /** The number waits in the log again. */
+  private backToLog(sequence: number): void {
+    if (!this.cursor.has(sequence)) this.reader.rewind(sequence);
+  }
+
+  /** Others may have appended before they knew that messages are wanted here. */
+  checkEnd(): void {
+    if (this.isLeading) this.reader.checkEnd();
+  }
+
+  /** Hands out what there is room for. */
+  pump(): void {
+    this.reader.pump();
+  }
+
+  private waits(sequence: number): boolean {
+    return !(
+      this.cursor.has(sequence) ||
+      this.hands.has(sequence) ||
+      this.doubts.has(sequence) ||
+      this.burying.has(sequence)
+    );
+  }
+
+  /** Gives a message to somebody. False: nobody has room. */
+  private hand(sequence: number, publication: Publication): boolean {
+    const { parts, hands } = this;
+    if (this.isTooOld(publication)) {
+      parts.metrics.dropped.expired++;
+      this.done(sequence, false);
+      return true;
+    }
+    const { groupDeliveriesMax, sharedStrategy } = parts.limits;
+    if (groupDeliveriesMax > 0 && (this.failed.get(sequence) ?? 0) >= groupDeliveriesMax) {
+      this.bury(sequence, publication);
+      return true;
+    }
+    const chosen = chooseWithRoom(this.group.takers, sharedStrategy, publication, parts.self, hands.hasRoom);
+    if (chosen === null || !hands.isAnswered(typeof chosen === 'string' ? chosen : parts.self)) return false;
+    const isQos2 = publication.qos === 2;
+    if (typeof chosen === 'string') {
+      const record = writeRecord(publication);
+      hands.give(chosen, sequence, isQos2, record.length);
+      parts.tell(chosen, { kind: 'give', group: this.group.name, epoch: this.epoch, sequence, record });
+    } else {
+      hands.give(parts.self, sequence, isQos2, 0);
+      this.members.giveTo(chosen, sequence, publication);
+    }
+    return true;
+  }
+
+  private isTooOld(publication: Publication): boolean {
+    const { now } = this.parts.delivery.turn;
+    const ttl = this.parts.limits.groupMessageTtlSeconds * 1000;
+    if (publication.isExpired(now)) return true;
+    return ttl > 0 && publication.publishedAt !== 0 && now >= publication.publishedAt + ttl;
+  }
+
+  /** Delivered in vain too often: it goes to the dead letters, and is done with when it is safe there. */
+  private bury(sequence: number, publication: Publication): void {
+    this.burying.add(sequence);
+    void this.parts.buryLetter(this.group, publication).then(() => {
+      this.burying.delete(sequence);
+      this.done(sequence, false);
+    });
+  }
+
+  private passOver(first: number, last: number): void {
+    this.cursor.addAll(first, last);
+    for (const sequence of this.failed.keys()) if (this.cursor.has(sequence)) this.failed.delete(sequence);
+    this.isDirty = true;
+  }
+
+  /** Called ten times a second: writes what has changed. */
+  write(): void {
+    this.reader.retry();
+    if (!this.isLeading || this.isWriting || this.needsClaim || !this.isDirty) return;
+    const takes = this.takesDelete;
+    this.takesDelete = new Set();
+    this.isDirty = false;
+    this.isWriting = true;
+    this.parts.store.updateGroup(this.key, this.change(takes)).then(
+      () => {
+        this.isWriting = false;
+      },
+      (error: unknown) => {
+        this.isWriting = false;
+        this.isDirty = true;
+        for (const sequence of takes) this.takesDelete.add(sequence);
+        this.storeFailed('how far a group was served could not be written', error);
+      },
+    );
+  }
+
+  private change(takes: ReadonlySet<number>): { cursor: StoredGroupCursor; takesDelete: number[] } {
+    return { cursor: this.cursor.stored(this.failed), takesDelete: [...takes] };
+  }
+
+  /** Called every second. */
+  everySecond(): void {
+    if (this.needsClaim) this.claimAnew();
+    else if (this.askedUntil > 0) this.goOn();
+    else this.doubts.resolve();
+  }
+
+  private storeFailed(what: string, error: unknown): void {
+    const { parts } = this;
+    parts.metrics.storeErrors++;
+    parts.logger.warn(what, { group: this.group.name, error });
+    if (!this.isLeading || !(error instanceof StoreError)) return;
+    if (error.code === 'fenced') parts.replaced(this);
+    else if (error.code === 'unknown-group') parts.groupMayBeGone();
+  }
+
+  /** Somebody else leads, or the group has ended: nothing is written any more. */
+  stop(): void {
+    if (!this.isLeading) return;
+    this.isLeading = false;
+    this.reader.stop();
+  }
+
+  /** Tells the endpoints that they have to look for another leader. */
+  giveUp(): void {
+    this.toEndpoints({ kind: 'resigned', group: this.group.name, epoch: this.epoch });
+  }
+
+  /** Its last member here has left. Whoever leads next goes on from what is written now. */
+  resign(): void {
+    if (!this.isLeading) return;
+    this.giveUp();
+    this.stop();
+    const change = this.change(this.takesDelete);
+    const { key } = this;
+    this.parts.writeBack(() => this.parts.store.updateGroup(key, change));
+  }
+
+  get lag(): number {
+    return messagesBetween(this.cursor.acknowledged + this.cursor.aboveCount, this.log.lastSequence);
+  }
+}
+
+function countsOf(failed: readonly number[]): Map<number, number> {
+  const counts = new Map<number, number>();
+  for (let at = 0; at < failed.length; at += 2) counts.set(failed[at], failed[at + 1]);
+  return counts;
+}

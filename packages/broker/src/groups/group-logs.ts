@@ -1,0 +1,353 @@
+/**
+ * Shared groups with a log: those that have a durable member, connected or not (ARCHITECTURE.md, section 6).
+ *
+ * The group has one cursor on the log of its filter. One endpoint with connected members leads it: it claims the group in the store, which fences whoever led
+ * before, reads the log and hands each message to one member within what its session takes; local ones at once, others by a word on the link
+ * (cluster/group-frames.ts). The parts:
+ *
+ * | file | does |
+ * | --- | --- |
+ * | group-leader.ts, group-hands.ts, group-cursor.ts | reads the log, hands out, takes back, notes what is done with |
+ * | group-members.ts | the members of one endpoint, and what they hold |
+ * | group-takes.ts, group-doubts.ts | each QoS 2 message to exactly one client, through crashes |
+ * | group-letters.ts, group-duties.ts | messages that nobody acknowledges; messages that wait too long; how many wait |
+ *
+ * Who leads: endpoints with members are ordered by a hash over group and endpoint. Who has not heard of a leader waits a moment for its word if there are
+ * others, longer the later it stands in that order, and then claims the group. A leader stays until it dies, or its last member leaves: then the first of
+ * the rest claims at once. Two that claim do no harm: the later one has fenced the other.
+ *
+ * While nobody is connected messages stay in the log, bounded by its limits, their expiry and `limits.groupMessageTtlSeconds`. Members that subscribed with QoS
+ * 0 take no part in it: they get what is published with QoS 0, which goes to any connected member at once. A group begins with its first durable member; what
+ * ephemeral members have of the moment before may come to them twice, as each way, live and logged, is used by endpoints until they know.
+ */
+import type { GroupFrame } from '../cluster/group-frames.ts';
+import type { PublishRouter } from '../delivery/publish-router.ts';
+import type { DurableFilters, GroupsWatcher } from '../logs/durable-filters.ts';
+import { readRecord } from '../message/message-record.ts';
+import type { Publication } from '../message/publication.ts';
+import { type EndpointId, type GroupClaim, StoreError } from '../ports/store.ts';
+import type { Session } from '../session/session.ts';
+import type { Subscription } from '../session/subscription.ts';
+import type { SharedGroup } from '../subscriptions/shared-subscriptions.ts';
+import type { SubscriptionTree } from '../subscriptions/subscription-tree.ts';
+import { WorkTimer } from '../work/work-timer.ts';
+import { GroupLeader } from './group-leader.ts';
+import { buryLetter } from './group-letters.ts';
+import { GroupMember, GroupMembers, type GroupMembersParts } from './group-members.ts';
+
+const writeMilliseconds = 100;
+const secondMilliseconds = 1000;
+/** How long the word of a leader is waited for, and how much longer by whom stands later in the order. */
+const patienceMilliseconds = 1000;
+
+export interface GroupLeaderParts extends GroupMembersParts {
+  buryLetter: (group: SharedGroup, publication: Publication) => Promise<void>;
+  /** A later claim has fenced the leader. */
+  replaced: (leader: GroupLeader) => void;
+  /** The store knows no such group. */
+  groupMayBeGone: () => void;
+  /** A write that nobody waits for until the worker stops. */
+  writeBack: (write: () => Promise<void>) => void;
+}
+
+export interface GroupLogsParts extends Omit<GroupMembersParts, 'tell'> {
+  tree: SubscriptionTree;
+  durableFilters: DurableFilters;
+  router: PublishRouter;
+  /** Says something to another endpoint. */
+  sendTo: (to: EndpointId, frame: GroupFrame) => void;
+  writeBack: (write: () => Promise<void>) => void;
+  isThere: (endpoint: EndpointId) => boolean;
+  sessionOf: (clientId: string) => Session | undefined;
+  /** A filter is followed here, or is not any more. */
+  filterChanged: (filter: string) => void;
+  /** Resolves when others know what was changed. */
+  routesConfirmed: () => Promise<void>;
+}
+
+/** One group as this endpoint sees it. */
+class GroupLog {
+  readonly group: SharedGroup;
+  readonly members: GroupMembers;
+  leader: GroupLeader | null = null;
+  isClaiming = false;
+  /** Since when a leader is missed; 0: it is not. */
+  missedSince = 0;
+  /** There was one: nobody else is going to say a word. */
+  hadLeader = false;
+
+  constructor(group: SharedGroup, members: GroupMembers) {
+    this.group = group;
+    this.members = members;
+  }
+}
+
+export class GroupLogs implements GroupsWatcher {
+  private readonly parts: GroupLogsParts;
+  private readonly leaderParts: GroupLeaderParts;
+  private readonly groups = new Map<string, GroupLog>();
+  private readonly leaders = new Set<GroupLeader>();
+  /** Those whose leadership is to be looked at: at the end of the turn, and again as long as a leader is missed. */
+  private readonly unsettled = new Set<GroupLog>();
+  private isScheduled = false;
+  private readonly writing: WorkTimer;
+
+  constructor(parts: GroupLogsParts) {
+    this.parts = parts;
+    this.leaderParts = {
+      ...parts,
+      tell: (to, frame) => (to === parts.self ? this.received(to, frame) : parts.sendTo(to, frame)),
+      buryLetter: (group, publication) => buryLetter(parts.router, parts.logger, parts.metrics, group, publication),
+      replaced: (leader) => this.replaced(leader),
+      groupMayBeGone: () => parts.durableFilters.markStale(),
+    };
+    this.writing = new WorkTimer(parts.clock, writeMilliseconds, () => {
+      for (const leader of this.leaders) leader.write();
+      return this.leaders.size > 0;
+    });
+    parts.clock.every(secondMilliseconds, () => {
+      for (const leader of this.leaders) leader.everySecond();
+      if (this.unsettled.size > 0) this.look();
+    });
+  }
+
+  /** Groups that this endpoint leads. */
+  get ledCount(): number {
+    return this.leaders.size;
+  }
+
+  /** How many messages wait in each group that this endpoint leads. */
+  *lags(): Iterable<{ group: string; lag: number }> {
+    for (const { group, lag } of this.leaders) yield { group: group.name, lag };
+  }
+
+  /** Whether anybody is connected who gets messages of the group. */
+  hasTakers(name: string): boolean {
+    const group = this.groups.get(name)?.group;
+    return group !== undefined && group.takers.members.length + group.takers.remoteCount > 0;
+  }
+
+  /** All connections are closed: leaders write back how far their groups were served. */
+  stop(): void {
+    this.look();
+  }
+
+  groupAdded(group: SharedGroup): void {
+    const log = new GroupLog(group, new GroupMembers(group, this.leaderParts));
+    this.groups.set(group.name, log);
+    group.takersChanged = () => this.changed(log);
+    for (const taker of group.takers.members) log.members.memberOf(taker);
+    this.changed(log);
+  }
+
+  /** A subscription to a group is in force. */
+  joined(subscription: Subscription): void {
+    if (subscription.qos > 0) this.groups.get(subscription.filter)?.members.memberOf(subscription);
+  }
+
+  groupRemoved(group: SharedGroup): void {
+    const log = this.groups.get(group.name);
+    if (log === undefined) return;
+    group.takersChanged = null;
+    this.groups.delete(group.name);
+    this.unsettled.delete(log);
+    if (log.leader !== null) {
+      this.parts.metrics.dropped['session-ended'] += log.leader.lag;
+      this.stopLeading(log, log.leader);
+    }
+    log.members.ended();
+  }
+
+  private changed(log: GroupLog): void {
+    this.unsettled.add(log);
+    if (this.isScheduled) return;
+    this.isScheduled = true;
+    this.parts.clock.nextTurn(() => {
+      this.isScheduled = false;
+      this.look();
+    });
+  }
+
+  private look(): void {
+    for (const log of [...this.unsettled]) if (this.settle(log)) this.unsettled.delete(log);
+  }
+
+  /** Makes of a group's leadership what it has to be. False: it is to be looked at again. */
+  private settle(log: GroupLog): boolean {
+    const { members, group } = log;
+    const { takers } = group;
+    members.place();
+    if (takers.members.length === 0) {
+      log.missedSince = 0;
+      if (log.leader !== null) {
+        members.tellNow();
+        log.leader.resign();
+        this.stopLeading(log, log.leader);
+      }
+      return true;
+    }
+    if (log.leader !== null) {
+      log.leader.takersChanged();
+      return true;
+    }
+    const known = members.leader;
+    if (known !== null) {
+      const isThere = this.parts.isThere(known);
+      if (isThere && takers.hasAt(known)) return true;
+      // One that is there is told what becomes of its messages until it has said that it resigns.
+      if (!isThere) members.leader = null;
+      log.hadLeader = true;
+    }
+    if (!log.isClaiming && this.isTurn(log)) this.claim(log);
+    return false;
+  }
+
+  private isTurn(log: GroupLog): boolean {
+    const { group, hadLeader } = log;
+    const now = this.parts.clock.now();
+    if (log.missedSince === 0) log.missedSince = now;
+    const others = group.takers.remote;
+    if (others.length === 0) return true;
+    const own = rankOf(group.name, this.parts.self);
+    let rank = hadLeader ? 0 : 1;
+    for (const { endpoint } of others) {
+      const other = rankOf(group.name, endpoint);
+      if (other < own || (other === own && endpoint < this.parts.self)) rank++;
+    }
+    return now - log.missedSince >= rank * patienceMilliseconds;
+  }
+
+  private claim(log: GroupLog): void {
+    const { name } = log.group;
+    log.isClaiming = true;
+    this.parts.store.claimGroup(name).then(
+      (claim) => {
+        log.isClaiming = false;
+        if (this.groups.get(name) === log) this.claimed(log, claim);
+      },
+      (error: unknown) => {
+        log.isClaiming = false;
+        if (error instanceof StoreError && error.code === 'unknown-group') {
+          this.parts.durableFilters.markStale();
+          return;
+        }
+        this.parts.metrics.storeErrors++;
+        this.parts.logger.warn('a group could not be claimed; it will be tried again', {
+          group: name,
+          error,
+        });
+      },
+    );
+  }
+
+  private claimed(log: GroupLog, claim: GroupClaim): void {
+    const { group, members } = log;
+    // Somebody else has claimed it since, or nobody is left here to lead it for.
+    if (members.epoch > claim.epoch || group.takers.members.length === 0) return;
+    const durable = this.parts.durableFilters.add(group.filter, 0);
+    const leader = new GroupLeader(group, durable, claim, members, this.leaderParts);
+    log.leader = leader;
+    log.missedSince = 0;
+    this.leaders.add(leader);
+    this.writing.start();
+    this.parts.filterChanged(group.filter);
+    // What others append until they know of it comes with no frame: it is read.
+    void this.parts.routesConfirmed().then(() => leader.checkEnd());
+  }
+
+  private stopLeading(log: GroupLog, leader: GroupLeader): void {
+    leader.stop();
+    this.leaders.delete(leader);
+    log.leader = null;
+    if (log.members.leader === this.parts.self) log.members.leader = null;
+    this.parts.filterChanged(log.group.filter);
+  }
+
+  private replaced(leader: GroupLeader): void {
+    const log = this.groups.get(leader.group.name);
+    if (log?.leader !== leader) return;
+    leader.giveUp();
+    this.stopLeading(log, leader);
+    log.hadLeader = false;
+    this.changed(log);
+  }
+
+  /** A word of the leader, or for it. */
+  received(from: EndpointId, frame: GroupFrame): void {
+    let log = this.groups.get(frame.group);
+    if (log === undefined && frame.kind === 'lead') {
+      // Its announcement is still on its way.
+      this.parts.durableFilters.addGroup(frame.group);
+      log = this.groups.get(frame.group);
+    }
+    if (log === undefined) return;
+    switch (frame.kind) {
+      case 'lead':
+        this.led(log, from, frame.epoch);
+        break;
+      case 'resigned':
+        if (log.members.leader !== from || frame.epoch < log.members.epoch) break;
+        log.members.leader = null;
+        log.hadLeader = true;
+        this.changed(log);
+        break;
+      case 'give':
+        log.members.give(from, frame.epoch, frame.sequence, readRecord(frame.record));
+        break;
+      case 'seek':
+        log.members.seek(from, frame.clients, this.parts.sessionOf);
+        break;
+      case 'report':
+        log.leader?.reported(from, frame.epoch, frame);
+        break;
+      case 'found':
+        log.leader?.found(frame.clientId, frame.busy);
+        break;
+    }
+  }
+
+  private led(log: GroupLog, from: EndpointId, epoch: number): void {
+    if (!log.members.lead(from, epoch)) return;
+    log.missedSince = 0;
+    log.hadLeader = true;
+    if (from !== this.parts.self && log.leader !== null) this.stopLeading(log, log.leader);
+  }
+
+  endpointLeft(endpoint: EndpointId): void {
+    for (const leader of this.leaders) leader.endpointLeft(endpoint);
+    for (const log of this.groups.values()) if (log.members.leader === endpoint) this.changed(log);
+  }
+
+  /** The session ends here, or goes elsewhere. */
+  sessionEnded(session: Session): void {
+    const { groupMembers, outbound } = session;
+    if (groupMembers === null) return;
+    if (outbound !== null) {
+      for (const packetId of outbound.packetIdsInUse()) {
+        const source = outbound.sourceOf(packetId);
+        if (source instanceof GroupMember) source.members.leftInFlight(source, packetId);
+      }
+    }
+    for (const member of groupMembers.values()) member.sessionEnded();
+  }
+
+  /** A session has room again. */
+  roomCame(session: Session): void {
+    if (session.groupMembers === null) return;
+    for (const [name, member] of session.groupMembers) {
+      member.place();
+      this.groups.get(name)?.leader?.pump();
+    }
+  }
+}
+
+/** The order of the endpoints for a group, another for each group: FNV-1a over both, then the mixing step of MurmurHash3. */
+function rankOf(group: string, endpoint: EndpointId): number {
+  let value = 2166136261;
+  for (const text of [group, endpoint]) {
+    for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 16777619);
+  }
+  value = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
+  value = Math.imul(value ^ (value >>> 13), 0xc2b2ae35);
+  return (value ^ (value >>> 16)) >>> 0;
+}

@@ -1,0 +1,263 @@
+/**
+ * The members of one shared group at this endpoint, and what they hold of its log (group-logs.ts says how groups work).
+ *
+ * Messages come from the leader, as many as the members have room for. Each goes to one member, chosen by the configured strategy, or waits here for the
+ * member that the strategy wants. What becomes of them is told in batches, once a turn. A message that a member leaves unacknowledged is given back; so is
+ * what waits when the last member goes, and when another leader begins: it was sent to nobody.
+ */
+import { emptyReport, type GroupFrame, type GroupReport, saysNothing } from '../cluster/group-frames.ts';
+import { sendPublish } from '../delivery/deliver.ts';
+import type { SessionDelivery } from '../delivery/session-delivery.ts';
+import type { Publication } from '../message/publication.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Limits } from '../ports/limits.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { Metrics } from '../ports/metrics.ts';
+import type { EndpointId, Store } from '../ports/store.ts';
+import { type InflightSource, InflightState } from '../session/inflight.ts';
+import type { GroupMembership, Session } from '../session/session.ts';
+import type { SessionWriter } from '../session/session-writer.ts';
+import type { Subscription } from '../session/subscription.ts';
+import { chooseLocalWithRoom, isParticular, type SharedGroup } from '../subscriptions/shared-subscriptions.ts';
+import { GroupTakes } from './group-takes.ts';
+
+/** Messages that an endpoint takes from a leader at once, however much room its members have: what is given to one cannot be given to others. */
+const takenAtOnceMax = 1000;
+
+export interface GroupMembersParts {
+  self: EndpointId;
+  store: Store;
+  clock: Clock;
+  logger: Logger;
+  metrics: Metrics;
+  limits: Limits;
+  delivery: SessionDelivery;
+  writer: SessionWriter;
+  /** Says something to the leader. */
+  tell: (to: EndpointId, frame: GroupFrame) => void;
+}
+
+/** One session in the group: whom the acknowledgements of its messages are for. */
+export class GroupMember implements InflightSource, GroupMembership {
+  readonly isKept = false;
+  readonly filter: string;
+  readonly session: Session;
+  readonly members: GroupMembers;
+
+  constructor(members: GroupMembers, session: Session) {
+    this.members = members;
+    this.session = session;
+    this.filter = members.group.name;
+  }
+
+  acknowledge(sequence: number): void {
+    this.members.acknowledged(sequence);
+  }
+
+  place(): void {
+    this.members.place();
+  }
+
+  sessionEnded(): void {
+    this.members.sessionEnded(this);
+  }
+
+  wasResent(): boolean {
+    return false;
+  }
+}
+
+interface Waiting {
+  sequence: number;
+  publication: Publication;
+}
+
+export class GroupMembers {
+  readonly group: SharedGroup;
+  /** Null: not known. */
+  leader: EndpointId | null = null;
+  /** The highest that was heard of. */
+  epoch = 0;
+  private readonly parts: GroupMembersParts;
+  private readonly takes: GroupTakes;
+  /** Messages that came from the leader in this epoch, and up to where it was told that it may send. */
+  private received = 0;
+  private limitTold = 0;
+  private waiting: Waiting[] = [];
+  /** QoS 1, in flight. */
+  private readonly given = new Map<number, GroupMember>();
+  private report: GroupReport = emptyReport();
+  private isScheduled = false;
+
+  constructor(group: SharedGroup, parts: GroupMembersParts) {
+    this.group = group;
+    this.parts = parts;
+    this.takes = new GroupTakes(this, parts);
+  }
+
+  /** Somebody leads from this epoch on. Returns false for one of the past. */
+  lead(leader: EndpointId, epoch: number): boolean {
+    if (epoch < this.epoch) return false;
+    this.leader = leader;
+    this.epoch = epoch;
+    this.received = 0;
+    this.waiting = [];
+    this.report.isFirst = true;
+    this.schedule();
+    return true;
+  }
+
+  /** A message for a member here. The leader bounds how many there are by what it was told. */
+  give(from: EndpointId, epoch: number, sequence: number, publication: Publication): void {
+    if (from !== this.leader || epoch !== this.epoch) return;
+    this.received++;
+    this.waiting.push({ sequence, publication });
+    this.place();
+  }
+
+  /** Room came, or members came or went. */
+  place(): void {
+    const { waiting, group } = this;
+    this.schedule();
+    if (waiting.length === 0) return;
+    if (group.takers.members.length === 0) {
+      this.waiting = [];
+      for (const { sequence } of waiting) this.report.returned.push(sequence);
+      return;
+    }
+    const strategy = this.parts.limits.sharedStrategy;
+    const left: Waiting[] = [];
+    for (let at = 0; at < waiting.length; at++) {
+      const { sequence, publication } = waiting[at];
+      const member = chooseLocalWithRoom(group.takers, strategy, publication);
+      if (member !== null) {
+        if (publication.expiresAt !== 0) publication.forgetVariants(); // the rest of its expiry is another now
+        this.giveTo(member, sequence, publication);
+      } else {
+        left.push(waiting[at]);
+        if (isParticular(strategy)) continue;
+        left.push(...waiting.slice(at + 1));
+        break;
+      }
+    }
+    this.waiting = left;
+  }
+
+  /** Sends a message to a member that has room. Over bytes of its own. */
+  giveTo(subscription: Subscription, sequence: number, publication: Publication): void {
+    const { delivery, metrics } = this.parts;
+    if (publication.isExpired(delivery.turn.now)) {
+      metrics.dropped.expired++; // [MQTT-3.3.2-5]
+      this.finish('done', sequence);
+      return;
+    }
+    const member = this.memberOf(subscription);
+    const qos = Math.min(publication.qos, subscription.qos);
+    // DUP is not set: to this client it is new.
+    const firstByte = 0x30 | (qos << 1) | (subscription.retainAsPublished && publication.retain ? 1 : 0);
+    if (qos === 2) {
+      this.takes.begin(member, subscription, sequence, publication, firstByte);
+      return;
+    }
+    const { session } = subscription;
+    const packetId = session.outboundInflight.take(1, member, sequence);
+    if (sendPublish(delivery, session.outlet, publication, firstByte, packetId, subscription.identifiers)) {
+      this.given.set(sequence, member);
+    } else {
+      // Too large for this client: treated as delivered [MQTT-3.1.2-25].
+      session.outboundInflight.release(packetId);
+      this.finish('done', sequence);
+    }
+  }
+
+  /** The session is told of the group, and the group of its room, from now on. */
+  memberOf({ session }: Subscription): GroupMember {
+    session.groupMembers ??= new Map();
+    const known = session.groupMembers.get(this.group.name);
+    if (known instanceof GroupMember && known.members === this) return known;
+    const member = new GroupMember(this, session);
+    session.groupMembers.set(this.group.name, member);
+    return member;
+  }
+
+  acknowledged(sequence: number): void {
+    if (this.given.delete(sequence)) this.finish('done', sequence);
+  }
+
+  /** What has become of a message. */
+  finish(how: 'done' | 'taken' | 'returned' | 'failed' | 'unsent' | 'doubtful', sequence: number): void {
+    this.report[how].push(sequence);
+    this.schedule();
+  }
+
+  /** Its connection is gone, or has moved: QoS 1 goes to another member, QoS 2 stays with it [MQTT-4.8.2-4], [MQTT-4.8.2-5]. */
+  leftInFlight({ session }: GroupMember, packetId: number): void {
+    const { outboundInflight: outbound, stored } = session;
+    const sequence = outbound.sequenceOf(packetId);
+    if (outbound.stateOf(packetId) === InflightState.sent1 && this.given.delete(sequence)) {
+      this.finish('failed', sequence);
+      this.parts.metrics.groupGiveBacks++;
+    } else if (!stored && !this.takes.has(sequence)) {
+      this.parts.metrics.dropped['session-ended']++;
+    }
+  }
+
+  /** What it had in flight has left it. */
+  sessionEnded(member: GroupMember): void {
+    this.takes.sessionEnded(member);
+  }
+
+  /** Of these clients, those that are connected here, and what is on its way to them. */
+  seek(from: EndpointId, clients: readonly string[], sessionOf: (clientId: string) => Session | undefined): void {
+    for (const clientId of clients) {
+      if (sessionOf(clientId)?.groupsSettled !== true) continue;
+      const { group, epoch } = this;
+      const busy = this.takes.numbersOf(clientId);
+      this.parts.tell(from, { kind: 'found', group: group.name, epoch, clientId, busy });
+    }
+  }
+
+  /** The group has no log any more. */
+  ended(): void {
+    this.parts.metrics.dropped['session-ended'] += this.waiting.length;
+    this.waiting = [];
+    this.leader = null;
+  }
+
+  private schedule(): void {
+    if (this.isScheduled) return;
+    this.isScheduled = true;
+    this.parts.clock.nextTurn(() => this.tellNow());
+  }
+
+  /** Tells the leader, if there is one, what has become of messages and how many more are taken. */
+  tellNow(): void {
+    this.isScheduled = false;
+    const { leader, report, epoch } = this;
+    if (leader === null) return; // whoever leads next is told
+    report.limit = this.received + this.room();
+    if (saysNothing(report) && !this.isRoomNews(report.limit)) return;
+    if (report.isFirst) {
+      report.holding = [...this.given.keys()];
+      report.taking = this.takes.numbers();
+    }
+    this.limitTold = report.limit;
+    this.report = emptyReport();
+    this.parts.tell(leader, { kind: 'report', group: this.group.name, epoch, ...report });
+  }
+
+  /** Room alone is told when the leader may have used up half of what it knows of. */
+  private isRoomNews(limit: number): boolean {
+    const known = this.limitTold - this.received;
+    return this.leader !== this.parts.self && limit > this.limitTold && known * 2 <= limit - this.received;
+  }
+
+  private room(): number {
+    let room = 0;
+    for (const { session } of this.group.takers.members) {
+      room += session.room;
+      if (room >= takenAtOnceMax) break;
+    }
+    return Math.max(0, Math.min(room, takenAtOnceMax) - this.waiting.length);
+  }
+}

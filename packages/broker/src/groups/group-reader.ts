@@ -1,0 +1,183 @@
+/**
+ * How the leader of a shared group reads the log of its filter: a page at a time, and messages as they are appended when it has reached the end.
+ *
+ * It may be sent back to any number: it then reads from there, and what is done with or in somebody's hands is passed over.
+ */
+
+import { RecordError, readRecord } from '../message/message-record.ts';
+import type { Publication } from '../message/publication.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Limits } from '../ports/limits.ts';
+import type { Metrics } from '../ports/metrics.ts';
+import type { LogEntry, Store } from '../ports/store.ts';
+import type { DurableLog, LogReader } from '../session/durable-log.ts';
+import { isParticular } from '../subscriptions/shared-subscriptions.ts';
+import type { TurnClock } from '../work/turn-clock.ts';
+
+const noEntries: LogEntry[] = [];
+
+export interface GroupReaderParts {
+  log: DurableLog;
+  store: Store;
+  clock: Clock;
+  metrics: Metrics;
+  limits: Limits;
+  delivery: { readonly turn: TurnClock };
+  /** Whether messages may be handed out now. */
+  isOpen: () => boolean;
+  /** Whether the message with this number is still to be handed out. */
+  waits: (sequence: number) => boolean;
+  /** False: nobody has room for it. */
+  hand: (sequence: number, publication: Publication) => boolean;
+  /** Numbers that are not in the log any more: expired or dropped. */
+  passOver: (first: number, last: number) => void;
+  failed: (what: string, error: unknown) => void;
+}
+
+export class GroupReader implements LogReader {
+  readerAt = -1;
+  private readonly parts: GroupReaderParts;
+  /** Read and not handed out. */
+  private page = noEntries;
+  /** The first number that was not read. */
+  private next: number;
+  /** Everything up to the log's end was handed out, and messages are as they are appended. */
+  private live = false;
+  private isReading = false;
+  private isReadLater = false;
+  /** Grows when what is being read is no longer what comes next. */
+  private round = 0;
+  /** The end of the log was seen since the beginning, or since frames may have been lost. */
+  private isChecked = false;
+
+  constructor(parts: GroupReaderParts, next: number) {
+    this.parts = parts;
+    this.next = next;
+    parts.log.addReader(this);
+  }
+
+  stop(): void {
+    this.parts.log.removeReader(this);
+    this.page = noEntries;
+  }
+
+  /** Reads from this number again, if it was past it. */
+  rewind(sequence: number): void {
+    const first = this.page.length > 0 ? Math.min(this.page[0].sequence, sequence) : sequence;
+    this.page = noEntries;
+    this.next = Math.min(this.next, first);
+    this.round++;
+    this.live = false;
+  }
+
+  arrived(sequence: number, publication: Publication): void {
+    if (!this.live || sequence < this.next) return;
+    if (sequence > this.next) {
+      this.parts.metrics.logGaps++;
+      this.live = false;
+      this.pump();
+    } else if (!this.parts.waits(sequence) || (this.parts.isOpen() && this.parts.hand(sequence, publication))) {
+      this.next = sequence + 1;
+    } else {
+      this.live = false;
+    }
+  }
+
+  endMoved(sequence: number): void {
+    if (!this.live || this.next > sequence) return;
+    this.live = false;
+    this.pump();
+  }
+
+  /** Others may have appended before they knew that messages are wanted here. */
+  checkEnd(): void {
+    this.isChecked = false;
+    this.live = false;
+    this.pump();
+  }
+
+  /** Hands out what there is room for. Called when room came, and when there is more to hand out. */
+  pump(): void {
+    if (this.live || this.isReading || !this.parts.isOpen()) return;
+    if (!this.handPage()) return;
+    if (this.isChecked && this.next > this.parts.log.lastSequence) this.live = true;
+    else this.read();
+  }
+
+  /** A page that the store failed to give is asked for again. */
+  retry(): void {
+    if (!this.isReadLater) return;
+    this.isReadLater = false;
+    this.pump();
+  }
+
+  /** False: some of the page is left, since nobody has room for it. */
+  private handPage(): boolean {
+    const { page } = this;
+    const left: LogEntry[] = [];
+    for (let at = 0; at < page.length; at++) {
+      if (this.handEntry(page[at])) continue;
+      left.push(page[at]);
+      if (isParticular(this.parts.limits.sharedStrategy)) continue; // the next one may be for somebody else
+      left.push(...page.slice(at + 1));
+      break;
+    }
+    this.page = left;
+    return left.length === 0;
+  }
+
+  private handEntry({ sequence, record }: LogEntry): boolean {
+    if (!this.parts.waits(sequence)) return true;
+    let publication: Publication;
+    try {
+      publication = readRecord(record);
+    } catch (error) {
+      if (!(error instanceof RecordError)) throw error;
+      this.parts.failed('a stored message cannot be read and is passed over', error);
+      this.parts.passOver(sequence, sequence);
+      return true;
+    }
+    return this.parts.hand(sequence, publication);
+  }
+
+  private read(): void {
+    const { parts, round } = this;
+    const { log, limits, store, clock } = parts;
+    const knownEnd = log.lastSequence;
+    this.isReading = true;
+    store.readLog(log.filter, this.next, limits.logPageMessages, limits.logPageBytes, clock.now()).then(
+      ({ entries, firstSequence, lastSequence }) => {
+        this.isReading = false;
+        parts.delivery.turn.renew();
+        if (lastSequence > log.lastSequence) log.lastSequence = lastSequence;
+        if (round === this.round) {
+          this.isChecked = true;
+          this.pageRead(entries, Math.max(lastSequence + 1, firstSequence));
+          // The store has less than was heard of before: it answers from an older state. Asked again later, not in a loop.
+          this.isReadLater = entries.length === 0 && lastSequence < knownEnd;
+        }
+        if (!this.isReadLater) this.pump();
+      },
+      (error: unknown) => {
+        this.isReading = false;
+        this.isReadLater = true;
+        parts.failed('the log of a group could not be read; it will be tried again', error);
+      },
+    );
+  }
+
+  private pageRead(entries: LogEntry[], nextIfNone: number): void {
+    const { passOver } = this.parts;
+    let from = this.next;
+    for (const { sequence } of entries) {
+      if (sequence > from) passOver(from, sequence - 1);
+      from = sequence + 1;
+    }
+    if (entries.length === 0 && nextIfNone > from) {
+      passOver(from, nextIfNone - 1);
+      from = nextIfNone;
+    }
+    this.page = entries;
+    this.next = from;
+  }
+}

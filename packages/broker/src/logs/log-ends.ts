@@ -1,0 +1,131 @@
+/**
+ * Whether the logs that local sessions follow go further than frames have told (ARCHITECTURE.md, section 6): what a frame with a log number loses is a
+ * delay, never a message.
+ *
+ * A log on which messages arrive shows a gap by itself. One on which nothing arrived since the last look is asked for in the store, all of them in turn, one
+ * read for many logs. An end beyond what is known may be that of a message whose frame is still on its way: it counts when a second has passed and the
+ * frame has not come.
+ */
+
+import type { Metrics } from '../ports/metrics.ts';
+import type { Store } from '../ports/store.ts';
+import type { DurableLog, FollowedLogs, WentBack } from '../session/durable-log.ts';
+
+/** Logs asked for at once. */
+const batchMax = 1000;
+/** All logs are looked at in so many seconds … */
+const roundSeconds = 5;
+/** … unless there are more than these times as many: a million idle logs must not be a load of their own. Then a round takes longer. */
+const idlePerSecondMax = 2000;
+/** In a round that is made because something may be lost. */
+const wantedPerSecondMax = 5000;
+
+/** Looks, a second apart, after which a log that the store does not have is lost. */
+const missingLooksMin = 4;
+
+export class LogEnds {
+  private readonly store: Store;
+  private readonly followed: FollowedLogs;
+  private readonly metrics: Metrics;
+  /** The next to be looked at. */
+  private at = 0;
+  private roundWanted = false;
+  /** Logs that the round under way has not come to; 0: there is none. */
+  private roundLeft = 0;
+  private suspected: DurableLog[] = [];
+  /** Logs with readers here that the store did not have, and in how many looks in a row. */
+  private readonly missing = new Map<DurableLog, number>();
+  private readonly wentBack: WentBack;
+
+  /** `wentBack` is told of a log that has less than was heard of it: the store has gone back. */
+  constructor(store: Store, followed: FollowedLogs, metrics: Metrics, wentBack: WentBack) {
+    this.wentBack = wentBack;
+    this.store = store;
+    this.followed = followed;
+    this.metrics = metrics;
+  }
+
+  /** Frames were lost, or the carrier was: all logs are looked at, idle or not, once the round under way is over. */
+  wantRound(): void {
+    this.roundWanted = true;
+  }
+
+  /** Called by the worker's timer, never twice at once. Rejects with StoreError. */
+  async everySecond(): Promise<void> {
+    const suspected = this.suspected;
+    this.suspected = [];
+    for (const log of suspected) this.decide(log);
+    if (this.roundWanted && this.roundLeft === 0) {
+      this.roundWanted = false;
+      this.roundLeft = this.followed.list.length;
+    }
+    const chosen = this.roundLeft > 0 ? this.nextOfRound() : this.nextIdle();
+    const logs = this.missing.size === 0 ? chosen : [...new Set([...this.missing.keys(), ...chosen])];
+    if (logs.length === 0) return;
+    try {
+      for (let at = 0; at < logs.length; at += batchMax) await this.look(logs.slice(at, at + batchMax));
+    } catch (error) {
+      this.roundWanted = true;
+      throw error;
+    }
+  }
+
+  private nextOfRound(): DurableLog[] {
+    const logs = this.next(Math.min(this.roundLeft, wantedPerSecondMax));
+    // Logs that are not followed any more are not waited for.
+    this.roundLeft = Math.min(this.roundLeft, this.followed.list.length) - logs.length;
+    return logs;
+  }
+
+  private nextIdle(): DurableLog[] {
+    const share = Math.ceil(this.followed.list.length / roundSeconds);
+    return this.next(Math.min(share, idlePerSecondMax)).filter(isIdle);
+  }
+
+  private next(count: number): DurableLog[] {
+    const { list } = this.followed;
+    const logs: DurableLog[] = [];
+    for (let left = Math.min(count, list.length); left > 0; left--) {
+      if (this.at >= list.length) this.at = 0;
+      logs.push(list[this.at++]);
+    }
+    return logs;
+  }
+
+  private async look(logs: DurableLog[]): Promise<void> {
+    // As it was before the question: what was heard by then is in the store, whatever comes meanwhile.
+    const heard = logs.map((log) => log.heard);
+    const ends = await this.store.logEnds(logs.map((log) => log.filter));
+    for (let i = 0; i < logs.length; i++) {
+      if (ends[i] < heard[i] && logs[i].readers.length > 0) {
+        if (ends[i] > 0 || this.stayedAway(logs[i])) this.wentBack(logs[i], ends[i]);
+      } else {
+        this.missing.delete(logs[i]);
+      }
+      if (ends[i] <= logs[i].heard) continue;
+      logs[i].suspectedEnd = ends[i];
+      this.suspected.push(logs[i]);
+    }
+  }
+
+  /** Whether the log has been missing for long enough to be lost: it may go with a session that is being ended elsewhere, by a clean start, at this moment. */
+  private stayedAway(log: DurableLog): boolean {
+    const looks = (this.missing.get(log) ?? 0) + 1;
+    if (looks < missingLooksMin) this.missing.set(log, looks);
+    else this.missing.delete(log);
+    return looks >= missingLooksMin;
+  }
+
+  private decide(log: DurableLog): void {
+    if (log.suspectedEnd <= log.heard || log.readers.length === 0) return;
+    this.metrics.logsBehind++;
+    log.endSeen(log.suspectedEnd);
+  }
+}
+
+/** Nothing arrived since the last look. */
+function isIdle(log: DurableLog): boolean {
+  const idle = log.heardAtLook === log.heard;
+  log.heardAtLook = log.heard;
+  return idle;
+}

@@ -1,0 +1,116 @@
+/** Acknowledgements that wait for what must be safe first (P1), and the order in which a client is told. */
+import { type HeldPublisher, Pending } from '../message/pending.ts';
+import type { PublishSpan } from '../ports/tracer.ts';
+import type { Outlet } from './outlet.ts';
+
+/** A PUBACK (type 4) or PUBREC (type 5) to be sent. */
+export class PendingAcknowledgement extends Pending {
+  readonly outlet: Outlet;
+  readonly type: 4 | 5;
+  readonly packetId: number;
+  reasonCode = 0;
+  /** When its PUBLISH was read, milliseconds since 1970. */
+  readonly readAt: number;
+  /** Ended when it is sent; null: it is not traced. */
+  span: PublishSpan | null = null;
+  /** Packets that it acknowledges. */
+  count = 1;
+  /** The PUBACKs of a run of packets (publish-run.ts), instead of one for `packetId`. */
+  block: Buffer | null = null;
+
+  constructor(outlet: Outlet, type: 4 | 5, packetId: number) {
+    super();
+    this.readAt = outlet.parts.turn.now;
+    this.outlet = outlet;
+    this.type = type;
+    this.packetId = packetId;
+  }
+
+  override get publisher(): HeldPublisher {
+    return this.outlet.owner;
+  }
+
+  override get isOfClient(): boolean {
+    return true;
+  }
+
+  override refused(): void {
+    this.outlet.owner.fenced();
+  }
+
+  protected override ready(): void {
+    this.outlet.acknowledgements?.flush();
+  }
+}
+
+/**
+ * A connection's PUBACKs and PUBRECs that wait. They leave in the order of their PUBLISH packets [MQTT-4.6.0-2], [MQTT-4.6.0-3], so one that is ready
+ * waits for those before it.
+ */
+export class Acknowledgements {
+  private readonly outlet: Outlet;
+  private readonly queue: PendingAcknowledgement[] = [];
+  private head = 0;
+  /** Packets whose acknowledgements wait. */
+  length = 0;
+  /** PUBRECs among them. */
+  pubrecs = 0;
+  /** The connection is gone: what still becomes ready is neither sent nor counted. */
+  private abandoned = false;
+
+  constructor(outlet: Outlet) {
+    this.outlet = outlet;
+  }
+
+  add(pending: PendingAcknowledgement): void {
+    this.queue.push(pending);
+    this.length += pending.count;
+    if (pending.type === 5) this.pubrecs++;
+    this.outlet.parts.metrics.acknowledgementsWaiting += pending.count;
+  }
+
+  /** The connection is gone, and nobody waits for them any more. */
+  abandon(): void {
+    this.abandoned = true;
+    this.outlet.parts.metrics.acknowledgementsWaiting -= this.length;
+  }
+
+  /** The first PUBREC for this packet identifier that is still to be sent; null: there is none. */
+  pubrecOf(packetId: number): PendingAcknowledgement | null {
+    for (let at = this.head; at < this.queue.length; at++) {
+      if (this.queue[at].type === 5 && this.queue[at].packetId === packetId) return this.queue[at];
+    }
+    return null;
+  }
+
+  private mayLeave(pending: PendingAcknowledgement): boolean {
+    const { trust } = this.outlet.parts;
+    return pending.waits === 0 && !trust.isDoubtful(pending.storedAt);
+  }
+
+  /** Sends those at the front that are ready. */
+  flush(): void {
+    const { queue } = this;
+    if (this.abandoned || this.length === 0 || !this.mayLeave(queue[this.head])) return;
+    const { clock, metrics } = this.outlet.parts;
+    const now = clock.now();
+    while (this.head < queue.length && this.mayLeave(queue[this.head])) {
+      const pending = queue[this.head++];
+      this.length -= pending.count;
+      if (pending.type === 5) this.pubrecs--;
+      metrics.acknowledgementsWaiting -= pending.count;
+      metrics.acknowledgementSeconds.observe((now - pending.readAt) / 1000, pending.count);
+      if (pending.block !== null) this.outlet.sendPubacks(pending.block);
+      else this.outlet.sendAcknowledgement(pending.type, pending.packetId, pending.reasonCode);
+      if (pending.span !== null) pending.span.end(pending.reasonCode);
+    }
+    if (this.head === queue.length) {
+      queue.length = 0;
+      this.head = 0;
+    } else if (this.head > 256 && this.head * 2 > queue.length) {
+      queue.splice(0, this.head);
+      this.head = 0;
+    }
+    this.outlet.owner.acknowledgementsSent();
+  }
+}

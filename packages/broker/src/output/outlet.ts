@@ -1,0 +1,117 @@
+/** What one client is sent, and how: all that whoever has something for it needs to know of its connection. */
+import { encodeWithin, type Packet, PacketType, type ProtocolVersion, writeAck } from '@dunlin/protocol';
+import type { HeldPublisher } from '../message/pending.ts';
+import type { OutboundTopicAliases } from '../message/topic-alias.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Metrics } from '../ports/metrics.ts';
+import type { Transport } from '../ports/transport.ts';
+import type { StoreTrust } from '../work/store-trust.ts';
+import type { TurnClock } from '../work/turn-clock.ts';
+import { Acknowledgements, PendingAcknowledgement } from './acknowledgements.ts';
+import { Outbox, type OutboxFlusher } from './outbox.ts';
+
+/** The connection, as far as its acknowledgements concern it. */
+export interface OutletOwner extends HeldPublisher {
+  /** Another endpoint owns the session now: nothing may be written back. */
+  fenced(): void;
+  /** One more acknowledgement waits, or several. */
+  acknowledgementPending(): void;
+  acknowledgementsSent(): void;
+}
+
+export interface OutletParts {
+  flusher: OutboxFlusher;
+  metrics: Metrics;
+  clock: Clock;
+  turn: TurnClock;
+  trust: StoreTrust;
+}
+
+export class Outlet {
+  readonly parts: OutletParts;
+  readonly owner: OutletOwner;
+  readonly outbox: Outbox;
+  version: ProtocolVersion = 4;
+  version5 = false;
+  /** Packets for this client are not those of everybody: topic aliases, or a maximum packet size to keep. */
+  individual = false;
+  clientMaximumPacketSize = Number.POSITIVE_INFINITY;
+  outboundAliases: OutboundTopicAliases | null = null;
+  /** Of the session; empty before there is one. */
+  clientId = '';
+  acknowledgements: Acknowledgements | null = null;
+  private roomWaiters: (() => void)[] | null = null;
+
+  constructor(parts: OutletParts, owner: OutletOwner, transport: Transport) {
+    this.parts = parts;
+    this.owner = owner;
+    this.outbox = new Outbox(parts.flusher, transport);
+  }
+
+  /** Adds a PUBACK (type 4) or PUBREC (type 5) behind those that wait. Whoever asks settles it when it has added what it waits for. */
+  awaitAcknowledgement(type: 4 | 5, packetId: number): PendingAcknowledgement {
+    const pending = new PendingAcknowledgement(this, type, packetId);
+    this.pendingAcknowledgements().add(pending);
+    return pending;
+  }
+
+  pendingAcknowledgements(): Acknowledgements {
+    this.acknowledgements ??= new Acknowledgements(this);
+    return this.acknowledgements;
+  }
+
+  /** The 4-byte success form, or the longer one of MQTT 5 with a reason code. */
+  sendAcknowledgement(type: 4 | 5 | 6 | 7, packetId: number, reasonCode: number): void {
+    if (this.outbox.closed) return;
+    this.parts.metrics.packetsSent[type]++;
+    if (reasonCode === 0 || !this.version5) {
+      const at = this.outbox.reserve(4);
+      writeAck(this.outbox.buffer, at, type, packetId);
+      return;
+    }
+    const at = this.outbox.reserve(5);
+    const out = this.outbox.buffer;
+    out[at] = (type << 4) | (type === 6 ? 2 : 0);
+    out[at + 1] = 3;
+    out[at + 2] = packetId >> 8;
+    out[at + 3] = packetId & 0xff;
+    out[at + 4] = reasonCode;
+  }
+
+  /** Several at once, as they go on the wire. */
+  sendPubacks(block: Buffer): void {
+    if (!this.outbox.closed) this.outbox.put(block);
+  }
+
+  /** False: it is larger than the client takes, also without its explanations, and was not sent [MQTT-3.1.2-24]. */
+  send(packet: Packet): boolean {
+    if (this.outbox.closed) return true;
+    const bytes = encodeWithin(packet, this.version, this.clientMaximumPacketSize);
+    if (bytes === null) return false;
+    if (bytes.length > 0) {
+      this.parts.metrics.packetsSent[PacketType[packet.type]]++;
+      this.outbox.put(bytes);
+    }
+    return true;
+  }
+
+  roomCame(): void {
+    if (this.roomWaiters !== null) this.wakeRoom();
+  }
+
+  /** Resolves at the next sign of room: an acknowledgement, a write, a drained socket, or the end. Whether there is enough is to be looked at again. */
+  nextRoom(): Promise<void> {
+    return new Promise((resolve) => {
+      this.outbox.awaitedBy = this;
+      this.roomWaiters ??= [];
+      this.roomWaiters.push(resolve);
+    });
+  }
+
+  wakeRoom(): void {
+    const waiters = this.roomWaiters;
+    this.roomWaiters = null;
+    this.outbox.awaitedBy = null;
+    if (waiters !== null) for (const wake of waiters) wake();
+  }
+}

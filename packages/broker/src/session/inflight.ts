@@ -1,0 +1,162 @@
+/**
+ * Packet identifiers in use towards one client, and what each stands for.
+ *
+ * Identifiers run through 1 … 65,535 and around; a slot table of a power of two, at least twice as large as what may be in flight, is
+ * indexed by the identifier's low bits. An identifier whose slot is still taken is passed over, so an old unacknowledged message
+ * survives any number of turns around [MQTT-2.2.1-3], [MQTT-4.3.2-1]. Nothing is allocated per message.
+ *
+ * A message's content is not kept here: within one connection nothing is ever sent twice, and what must be sent again
+ * after a reconnect is in a log. Members of shared groups and retained messages of durable sessions keep theirs in `contents`.
+ * So does what was in flight before a reconnect and is in no log.
+ */
+import type { Publication } from '../message/publication.ts';
+import type { Subscription } from './subscription.ts';
+
+export const InflightState = { none: 0, sent1: 1, sent2: 2, released: 3 } as const;
+
+/** Where a message in flight came from, and who is told when it is through. */
+export interface InflightSource {
+  /** Of the log; of a shared group its whole name. */
+  readonly filter: string;
+  /** False: what is left unacknowledged goes to somebody else, unless its content is kept with the packet identifier. */
+  readonly isKept: boolean;
+  acknowledge(sequence: number): void;
+  /** The store may know the packet identifier. */
+  wasResent(sequence: number): boolean;
+}
+
+/** What only a few messages need beyond their state. */
+export interface InflightContent {
+  publication: Publication;
+  /** The subscription it was sent for. */
+  filter: string;
+  /** The group member it was given to; null: a retained message. */
+  member: Subscription | null;
+}
+
+const smallestSlots = 16;
+
+export class OutboundInflight {
+  count = 0;
+  /** The most at once: the client's Receive Maximum, within our own limit. */
+  readonly max: number;
+  private mask = smallestSlots - 1;
+  private packetIds = new Uint16Array(smallestSlots);
+  private states = new Uint8Array(smallestSlots);
+  private sequences: Float64Array | null = null;
+  private sources: (InflightSource | null)[] | null = null;
+  private contents: Map<number, InflightContent> | null = null;
+  private last = 0;
+
+  constructor(max: number) {
+    this.max = max;
+  }
+
+  get isFull(): boolean {
+    return this.count >= this.max;
+  }
+
+  /** Takes the next free identifier. The caller has seen that it is not full. */
+  take(qos: 1 | 2, source: InflightSource | null, sequence: number): number {
+    if ((this.count + 1) * 2 > this.mask + 1) this.growSlots();
+    let packetId = this.last;
+    do {
+      packetId = packetId === 65_535 ? 1 : packetId + 1;
+    } while (this.states[packetId & this.mask] !== InflightState.none);
+    this.last = packetId;
+    this.put(packetId, qos === 1 ? InflightState.sent1 : InflightState.sent2, source, sequence);
+    return packetId;
+  }
+
+  /** Puts back an identifier that was in use before a reconnect. */
+  restore(packetId: number, state: number, source: InflightSource | null, sequence: number): void {
+    while ((this.count + 1) * 2 > this.mask + 1 || this.states[packetId & this.mask] !== InflightState.none)
+      this.growSlots();
+    this.put(packetId, state, source, sequence);
+    if (packetId > this.last) this.last = packetId;
+  }
+
+  private put(packetId: number, state: number, source: InflightSource | null, sequence: number): void {
+    const slot = packetId & this.mask;
+    this.packetIds[slot] = packetId;
+    this.states[slot] = state;
+    this.count++;
+    // A number without a source: of a group, from before a reconnect (group-takes.ts).
+    if (source !== null || sequence > 0 || this.sources !== null) {
+      if (this.sources === null || this.sequences === null) {
+        this.sources = new Array<InflightSource | null>(this.mask + 1).fill(null);
+        this.sequences = new Float64Array(this.mask + 1);
+      }
+      this.sources[slot] = source;
+      this.sequences[slot] = sequence;
+    }
+  }
+
+  keepContent(packetId: number, content: InflightContent): void {
+    this.contents ??= new Map();
+    this.contents.set(packetId, content);
+  }
+
+  contentOf(packetId: number): InflightContent | null {
+    return this.contents?.get(packetId) ?? null;
+  }
+
+  stateOf(packetId: number): number {
+    const slot = packetId & this.mask;
+    return this.packetIds[slot] === packetId ? this.states[slot] : InflightState.none;
+  }
+
+  setReleased(packetId: number): void {
+    this.states[packetId & this.mask] = InflightState.released;
+    this.contents?.delete(packetId);
+  }
+
+  sourceOf(packetId: number): InflightSource | null {
+    return this.sources === null ? null : this.sources[packetId & this.mask];
+  }
+
+  /** It is nobody's but the session's from now on. */
+  leaveSource(packetId: number): void {
+    if (this.sources !== null) this.sources[packetId & this.mask] = null;
+  }
+
+  sequenceOf(packetId: number): number {
+    return this.sequences === null ? 0 : this.sequences[packetId & this.mask];
+  }
+
+  release(packetId: number): void {
+    const slot = packetId & this.mask;
+    this.states[slot] = InflightState.none;
+    this.count--;
+    if (this.sources !== null) this.sources[slot] = null;
+    if (this.contents !== null) this.contents.delete(packetId);
+  }
+
+  /** Every identifier in use, in the order they were given as far as that can be told (around the wrap). */
+  packetIdsInUse(): number[] {
+    const found: number[] = [];
+    for (let slot = 0; slot <= this.mask; slot++)
+      if (this.states[slot] !== InflightState.none) found.push(this.packetIds[slot]);
+    const last = this.last;
+    return found.sort((a, b) => (a <= last ? a + 65_536 : a) - (b <= last ? b + 65_536 : b));
+  }
+
+  private growSlots(): void {
+    const oldMask = this.mask;
+    const { packetIds, states, sequences, sources } = this;
+    const size = (oldMask + 1) * 2;
+    this.mask = size - 1;
+    this.packetIds = new Uint16Array(size);
+    this.states = new Uint8Array(size);
+    this.sequences = sequences === null ? null : new Float64Array(size);
+    this.sources = sources === null ? null : new Array<InflightSource | null>(size).fill(null);
+    for (let slot = 0; slot <= oldMask; slot++) {
+      if (states[slot] === InflightState.none) continue;
+      const to = packetIds[slot] & this.mask;
+      this.packetIds[to] = packetIds[slot];
+      this.states[to] = states[slot];
+      if (this.sequences !== null && sequences !== null) this.sequences[to] = sequences[slot];
+      if (this.sources !== null && sources !== null) this.sources[to] = sources[slot];
+    }
+  }
+}

@@ -1,0 +1,307 @@
+/**
+ * One durable session's way through one log (ARCHITECTURE.md, section 6).
+ *
+ * ```
+ *   log      1  2  3  4  5  6  7  8  9 …
+ *   acknowledged = 3 ┘     │     │  └ next = 8: the first not sent yet
+ *              above = {5} ┘     └ 4, 6, 7 are in flight
+ * ```
+ *
+ * Live: everything up to the log's end was sent, and messages are sent as they are appended. When the window is full, or a number is
+ * missing, the cursor falls behind: it then reads the log a page at a time as room comes, until it has reached the end.
+ */
+
+import { RecordError, readRecord } from '../message/message-record.ts';
+import type { Publication } from '../message/publication.ts';
+import { messagesBetween } from '../ports/log-numbers.ts';
+import type { Cursor, LogEntry, StoredOutbound } from '../ports/store.ts';
+import type { DurableLog, LogReader } from './durable-log.ts';
+import type { InflightSource } from './inflight.ts';
+import type { Session } from './session.ts';
+import type { Subscription } from './subscription.ts';
+
+const noEntries: LogEntry[] = [];
+/** A gap of dropped numbers up to this is noted one by one; a larger one moves the cursor in one step. */
+const gapNotedMax = 10_000;
+const endUnknown = Number.MAX_SAFE_INTEGER;
+
+/** What a cursor asks of whoever delivers (delivery/session-delivery.ts). */
+export interface CursorDelivery {
+  readonly logPages: { read(cursor: LogCursor): void };
+  readonly upcalls: { storeWentBack(log: DurableLog, end: number, unharmed: LogCursor | null): void };
+  sendLogged(cursor: LogCursor, sequence: number, publication: Publication): void;
+  unreadable(cursor: LogCursor, sequence: number, error: Error): void;
+  markDirty(cursor: LogCursor): void;
+  countGap(): void;
+  countExpired(count: number): void;
+}
+
+export class LogCursor implements InflightSource, LogReader {
+  readonly session: Session;
+  readonly log: DurableLog;
+  readonly subscription: Subscription;
+  readonly isKept = true;
+  private readonly delivery: CursorDelivery;
+  acknowledged: number;
+  readonly above: Set<number>;
+  next: number;
+  live = false;
+  /** Among its session's cursors. */
+  place = 0;
+  readerAt = -1;
+  /** The subscription is gone: what the client still acknowledges is no longer this log's progress. */
+  detached = false;
+  private reading = false;
+  /**
+   * The subscription was replaced by one of QoS 0: up to this number the client is owed what was queued, at the QoS that was granted then [MQTT-3.8.4-4]. What comes
+   * behind it comes through the log as well, at QoS 0, for as long as the connection lasts: so nothing is lost between the log and the way of the others.
+   */
+  owed: Cursor['owed'];
+  /** The log's end as it was known when the page under way was asked for. */
+  private readEnd = 0;
+  /** The end of the log was seen since the cursor was made: what `log.lastSequence` says is no longer older than it. */
+  private checked: boolean;
+  /** Above `acknowledged` and in flight since before the reconnect: sent again by packet identifier, not from here. */
+  private readonly resent = new Set<number>();
+  /** Stretches above `acknowledged` of numbers that nobody will be sent, ascending: too long to be noted one by one. */
+  private readonly skipped: { first: number; last: number }[] = [];
+  /** The lowest number that the log held when the page was read. */
+  private readFirst = 0;
+  private page = noEntries;
+  private pageAt = 0;
+
+  constructor(
+    delivery: CursorDelivery,
+    session: Session,
+    log: DurableLog,
+    subscription: Subscription,
+    { acknowledged, above, owed }: Cursor,
+    isNew: boolean,
+  ) {
+    this.delivery = delivery;
+    this.session = session;
+    this.log = log;
+    this.subscription = subscription;
+    this.acknowledged = acknowledged;
+    this.above = new Set(above);
+    this.next = acknowledged + 1;
+    // Not noted, since its worker died before: everything up to its end, at QoS 1.
+    if (subscription.qos === 0) this.owed = owed ?? { sequence: endUnknown, qos: 1 };
+    this.checked = isNew;
+  }
+
+  get filter(): string {
+    return this.log.filter;
+  }
+
+  /** The subscription is replaced by one of this QoS; the log ends here. */
+  replace(qos: 0 | 1 | 2, logEnd: number): void {
+    const before = this.subscription.qos;
+    if (qos > 0) this.owed = undefined;
+    else if (before > 0) this.owed = { sequence: logEnd, qos: before === 2 ? 2 : 1 };
+    this.delivery.markDirty(this);
+  }
+
+  /** The QoS that the client was granted for the message with this number. */
+  grantedFor(sequence: number): 0 | 1 | 2 {
+    return this.owed !== undefined && sequence <= this.owed.sequence ? this.owed.qos : this.subscription.qos;
+  }
+
+  /** The number belongs to a message that the reconnect resends. */
+  markResent(inflight: StoredOutbound): void {
+    this.resent.add(inflight.sequence);
+  }
+
+  wasResent(sequence: number): boolean {
+    return this.resent.size > 0 && this.resent.has(sequence);
+  }
+
+  /** Whether this is the log's end, as far as is known, is all that its page would tell. */
+  get mayBeAtEnd(): boolean {
+    return !this.checked && this.next === this.acknowledged + 1 && this.next > this.log.lastSequence;
+  }
+
+  /** The log's end must be looked up in the store before the cursor is live. */
+  checkEnd(): void {
+    this.checked = false;
+    this.live = false;
+  }
+
+  /** The log goes on behind what was sent, and no frame has brought it. */
+  endMoved(sequence: number): void {
+    if (!this.live || this.next > sequence) return;
+    this.live = false;
+    this.pump();
+  }
+
+  /** Called for each message appended while connected, in the order of their numbers unless frames overtook each other. */
+  arrived(sequence: number, publication: Publication): void {
+    if (!this.live || sequence < this.next || this.session.ended) return;
+    if (sequence > this.next) {
+      this.delivery.countGap();
+      this.live = false;
+      this.pump();
+    } else if (this.session.hasRoom) {
+      this.next = sequence + 1;
+      this.delivery.sendLogged(this, sequence, publication);
+    } else {
+      this.live = false;
+      this.session.addBehind(this);
+    }
+  }
+
+  /** Sends what there is room for. Called when room came, at the start, and when numbers were missed. */
+  pump(): void {
+    if (this.live || this.reading || this.detached || this.session.ended) return;
+    while (this.pageAt < this.page.length && this.session.hasRoom) this.sendEntry(this.page[this.pageAt++]);
+    if (this.pageAt < this.page.length || !this.session.hasRoom) {
+      this.session.addBehind(this);
+      return;
+    }
+    this.page = noEntries;
+    this.pageAt = 0;
+    if (this.checked && this.next > this.log.lastSequence) {
+      this.live = true;
+      return;
+    }
+    this.reading = true;
+    this.readEnd = this.log.lastSequence;
+    this.delivery.logPages.read(this);
+  }
+
+  /** The page that was asked for. */
+  pageRead(entries: LogEntry[], firstSequence: number, lastSequence: number): void {
+    this.reading = false;
+    this.checked = true;
+    if (this.acknowledged > lastSequence) {
+      // The page is one of nothing: it was asked for from behind the end.
+      this.setBack(lastSequence);
+      this.pump();
+      return;
+    }
+    if (this.owed !== undefined && this.owed.sequence > lastSequence)
+      this.owed = { ...this.owed, sequence: lastSequence };
+    if (lastSequence > this.log.lastSequence) this.log.lastSequence = lastSequence;
+    this.page = entries;
+    this.pageAt = 0;
+    this.readFirst = firstSequence;
+    if (entries.length === 0) {
+      this.countExpired(lastSequence + 1);
+      this.skipTo(Math.max(lastSequence + 1, firstSequence));
+      // The store has less than was heard of before. Who follows the log as it was cannot go on; this session can, if it has had nothing of that.
+      if (lastSequence < this.readEnd) {
+        this.delivery.upcalls.storeWentBack(this.log, lastSequence, this.acknowledged <= lastSequence ? this : null);
+        if (this.session.ended) return;
+      }
+    }
+    this.pump();
+  }
+
+  /** The log has gone back since the cursor was written: what comes under the numbers behind its end is new. */
+  private setBack(lastSequence: number): void {
+    const { setBackTo } = this.log;
+    this.acknowledged = setBackTo < 0 ? lastSequence : Math.min(setBackTo, lastSequence);
+    this.above.clear();
+    if (this.owed !== undefined) this.owed = { ...this.owed, sequence: this.acknowledged };
+    this.skipped.length = 0;
+    this.next = this.acknowledged + 1;
+    this.delivery.markDirty(this);
+  }
+
+  /** The page could not be read; somebody calls `pump` again later. */
+  pageFailed(): void {
+    this.reading = false;
+  }
+
+  private sendEntry(entry: LogEntry): void {
+    if (entry.sequence < this.next) return;
+    this.countExpired(entry.sequence);
+    this.skipTo(entry.sequence);
+    this.next = entry.sequence + 1;
+    // What a reconnect sent again may be acknowledged by now, before the page came that holds it.
+    if (entry.sequence <= this.acknowledged || this.above.has(entry.sequence) || this.resent.has(entry.sequence))
+      return;
+    let publication: Publication;
+    try {
+      publication = readRecord(entry.record);
+    } catch (error) {
+      if (!(error instanceof RecordError)) throw error;
+      this.delivery.unreadable(this, entry.sequence, error);
+      this.acknowledge(entry.sequence);
+      return;
+    }
+    this.delivery.sendLogged(this, entry.sequence, publication);
+  }
+
+  /** Numbers that the log still counts and does not give have expired [MQTT-3.3.2-5]; the page that is worked off says from where on it counts. */
+  private countExpired(end: number): void {
+    let count = 0;
+    const noted = Math.min(messagesBetween(this.next, end), gapNotedMax);
+    for (let number = Math.max(this.next, this.readFirst, end - noted); number < end; number++)
+      if (!this.resent.has(number) && !this.above.has(number)) count++;
+    if (count > 0) this.delivery.countExpired(count);
+  }
+
+  /** Numbers from `next` up to this one are no longer in the log: expired or dropped. */
+  private skipTo(sequence: number): void {
+    if (sequence <= this.next) return;
+    if (sequence - this.next > gapNotedMax) {
+      this.skipAll(this.next, sequence - 1);
+    } else {
+      for (let number = this.next; number < sequence; number++) {
+        if (!this.resent.has(number)) this.acknowledge(number);
+      }
+    }
+    this.next = sequence;
+  }
+
+  /** Every number of this stretch, but those that a reconnect sent again. */
+  private skipAll(first: number, last: number): void {
+    let from = first;
+    for (const number of [...this.resent].sort((a, b) => a - b)) {
+      if (number < from || number > last) continue;
+      if (number > from) this.skipped.push({ first: from, last: number - 1 });
+      from = number + 1;
+    }
+    if (from <= last) this.skipped.push({ first: from, last });
+    this.advance();
+    if (!this.detached) this.delivery.markDirty(this);
+  }
+
+  /** Moves `acknowledged` over what is done with behind it. */
+  private advance(): void {
+    for (;;) {
+      while (this.above.size > 0 && this.above.delete(this.acknowledged + 1)) this.acknowledged++;
+      const [stretch] = this.skipped;
+      if (stretch === undefined || stretch.first > this.acknowledged + 1) return;
+      this.skipped.shift();
+      this.acknowledged = Math.max(this.acknowledged, stretch.last);
+      for (const number of this.above) if (number <= this.acknowledged) this.above.delete(number);
+    }
+  }
+
+  /** The client has this message. The store hears of it with the session's next update. */
+  acknowledge(sequence: number): void {
+    if (sequence <= this.acknowledged) return;
+    this.resent.delete(sequence);
+    if (sequence === this.acknowledged + 1) {
+      this.acknowledged = sequence;
+      this.advance();
+    } else {
+      this.above.add(sequence);
+    }
+    if (!this.detached) this.delivery.markDirty(this);
+  }
+
+  stored(): Cursor {
+    const above = [...this.above].sort((a, b) => a - b);
+    const cursor: Cursor = { filter: this.log.filter, acknowledged: this.acknowledged, above };
+    if (this.owed !== undefined && this.owed.sequence < endUnknown) cursor.owed = this.owed;
+    return cursor;
+  }
+}
+
+/** Of a subscription of QoS 0: the client has all that it was owed. */
+export function isServed({ acknowledged, owed }: Pick<Cursor, 'acknowledged' | 'owed'>): boolean {
+  return owed !== undefined && acknowledged >= owed.sequence;
+}

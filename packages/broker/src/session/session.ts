@@ -1,0 +1,180 @@
+/**
+ * What the broker knows of one client while it is connected here. An ephemeral session ends with its connection; a durable one is loaded
+ * from the store at CONNECT and written back when the connection ends [MQTT-3.1.2-4..6], [MQTT-4.1.0-1].
+ */
+import type { Outlet } from '../output/outlet.ts';
+import type { CloseReason } from '../ports/close-reason.ts';
+import type { SessionKey } from '../ports/store.ts';
+import { InboundInflight } from './inbound-inflight.ts';
+import { OutboundInflight } from './inflight.ts';
+import type { LogCursor } from './log-cursor.ts';
+import type { Resends } from './resends.ts';
+import type { Subscription } from './subscription.ts';
+import { WaitingMessages } from './waiting-messages.ts';
+
+/** The will of a connected client, as a record (message-record.ts). */
+export interface SessionWill {
+  record: Buffer;
+  delaySeconds: number;
+}
+
+/** What a session needs of the connection that it lives on. */
+export interface SessionConnection {
+  readonly outlet: Outlet;
+  readonly remoteAddress: string;
+  /** What the connection ended by, and the code of its DISCONNECT. */
+  readonly closeReason: CloseReason;
+  readonly closeCode: number;
+  disconnect(reasonCode: number, reasonString?: string): void;
+  /** Another endpoint owns the session now. */
+  fenced(): void;
+  quotaExceeded(): void;
+  /** The session is written back: the client may see its end. */
+  released(): void;
+}
+
+/** The membership of a session in a shared group with a log. */
+export interface GroupMembership {
+  /** Gives it what waits, if it has room. */
+  place(): void;
+  sessionEnded(): void;
+}
+
+const none: readonly LogCursor[] = [];
+
+export class Session {
+  readonly clientId: string;
+  readonly key: SessionKey;
+  readonly connection: SessionConnection;
+  /** The connection's, without the way through it. */
+  readonly outlet: Outlet;
+  /** Above 0: durable. Changed by DISCONNECT at the earliest. */
+  expirySeconds: number;
+  /** True while the store holds the session. */
+  stored: boolean;
+  will: SessionWill | null = null;
+  producerNumber = 0;
+  private subscriptionsMade: Map<string, Subscription> | null = null;
+  /** Dense; the order is not kept. */
+  readonly cursors: LogCursor[] = [];
+  /** Cursors that want to send, or to read, and wait for room or for their turn. */
+  private behindMade: Set<LogCursor> | null = null;
+  /** Those are worked off, some a turn. */
+  pumping = false;
+  /** Cursors whose progress is on its way to the store. */
+  cursorsUnderWay: readonly LogCursor[] = none;
+  private dirtyCursorsMade: Set<LogCursor> | null = null;
+  private outboundDeletedMade: Set<number> | null = null;
+  outbound: OutboundInflight | null = null;
+  inbound: InboundInflight | null = null;
+  waiting: WaitingMessages | null = null;
+  /** Not null: what was in flight before a reconnect comes first, nothing else has room. */
+  resends: Resends | null = null;
+  /** Its membership in each shared group with a log, by the group's name; stays when it has unsubscribed, for what is in flight. */
+  groupMembers: Map<string, GroupMembership> | null = null;
+  /** What it had in flight of such groups is known to be its own (group-takes.ts). */
+  groupsSettled = false;
+  private readonly inflightMax: number;
+  /** True once the session was handed on or released: late answers of the store change nothing any more. */
+  ended = false;
+
+  constructor(connection: SessionConnection, key: SessionKey, expirySeconds: number, inflightMax: number) {
+    this.connection = connection;
+    this.outlet = connection.outlet;
+    this.clientId = key.clientId;
+    this.key = key;
+    this.expirySeconds = expirySeconds;
+    this.stored = expirySeconds > 0;
+    this.inflightMax = inflightMax;
+  }
+
+  // Made when first used: many clients connect, publish and leave, and what they never use would be most of what their session costs.
+
+  get subscriptions(): Map<string, Subscription> {
+    this.subscriptionsMade ??= new Map();
+    return this.subscriptionsMade;
+  }
+
+  get hasSubscriptions(): boolean {
+    return this.subscriptionsMade !== null && this.subscriptionsMade.size > 0;
+  }
+
+  addCursor(cursor: LogCursor): void {
+    cursor.place = this.cursors.length;
+    this.cursors.push(cursor);
+  }
+
+  /** In one step; the last one takes its place. */
+  removeCursor(cursor: LogCursor): void {
+    this.dirtyCursorsMade?.delete(cursor);
+    this.behindMade?.delete(cursor);
+    const last = this.cursors.pop();
+    if (last === undefined || last === cursor) return;
+    this.cursors[cursor.place] = last;
+    last.place = cursor.place;
+  }
+
+  /** Null: none was ever behind. */
+  get behind(): Set<LogCursor> | null {
+    return this.behindMade;
+  }
+
+  addBehind(cursor: LogCursor): void {
+    this.behindMade ??= new Set();
+    this.behindMade.add(cursor);
+  }
+
+  /** Cursors whose progress the store may not have heard of. */
+  unstoredCursors(): LogCursor[] {
+    const unstored = new Set([...this.cursorsUnderWay, ...(this.dirtyCursorsMade ?? none)]);
+    return [...unstored].filter((cursor) => !cursor.detached);
+  }
+
+  /** Cursors whose progress the store has not heard of. */
+  get dirtyCursors(): Set<LogCursor> {
+    this.dirtyCursorsMade ??= new Set();
+    return this.dirtyCursorsMade;
+  }
+
+  /** Packet identifiers whose end the store has not heard of. */
+  get outboundDeleted(): Set<number> {
+    this.outboundDeletedMade ??= new Set();
+    return this.outboundDeletedMade;
+  }
+
+  get outboundInflight(): OutboundInflight {
+    this.outbound ??= new OutboundInflight(this.inflightMax);
+    return this.outbound;
+  }
+
+  get inboundInflight(): InboundInflight {
+    this.inbound ??= new InboundInflight();
+    return this.inbound;
+  }
+
+  get waitingMessages(): WaitingMessages {
+    this.waiting ??= new WaitingMessages();
+    return this.waiting;
+  }
+
+  /** Room for one more QoS 1 or 2 message [MQTT-3.3.4-9]. */
+  get hasRoom(): boolean {
+    return this.outbound === null || (this.outbound.count < this.inflightMax && this.resends === null);
+  }
+
+  /** How many messages of groups, or of a run, may be given to it now: none while others wait for the window. */
+  get room(): number {
+    if (this.ended || this.resends !== null || (this.waiting !== null && this.waiting.length > 0)) return 0;
+    return this.inflightMax - (this.outbound?.count ?? 0);
+  }
+
+  /** How many of the messages in flight before a reconnect may be sent again now. */
+  get resendRoom(): number {
+    return this.inflightMax - (this.outbound?.count ?? 0) + (this.resends?.left ?? 0);
+  }
+
+  /** Messages under way and waiting, for `least-inflight`. */
+  get load(): number {
+    return (this.outbound?.count ?? 0) + (this.waiting?.length ?? 0);
+  }
+}

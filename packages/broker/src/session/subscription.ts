@@ -1,0 +1,64 @@
+/** One client's subscription to one filter, as the match returns it. */
+import { isShared } from '@dunlin/protocol';
+import type { Outlet } from '../output/outlet.ts';
+import type { LogCursor } from './log-cursor.ts';
+import type { Session } from './session.ts';
+
+export class Subscription {
+  readonly session: Session;
+  /** The session's, without the way through it: one object less to fetch from memory for each delivery. */
+  readonly outlet: Outlet;
+  /** As the client wrote it, `$share/…` included. */
+  readonly filter: string;
+  /** One of a group, `$share/…`: what it leaves unacknowledged goes to another member. */
+  readonly isShared: boolean;
+  qos: 0 | 1 | 2;
+  noLocal: boolean;
+  retainAsPublished: boolean;
+  /** Null: none. Several when overlapping subscriptions of one session were merged for a topic. */
+  identifiers: number[] | null;
+  /** Set when messages of QoS above 0 come through the log of a durable filter. */
+  cursor: LogCursor | null = null;
+  /** Position in its list, for removal in one step. */
+  index = -1;
+
+  constructor(
+    session: Session,
+    filter: string,
+    qos: 0 | 1 | 2,
+    noLocal: boolean,
+    retainAsPublished: boolean,
+    identifiers: number[] | null,
+  ) {
+    this.session = session;
+    this.outlet = session.outlet;
+    this.filter = filter;
+    this.isShared = isShared(filter);
+    this.qos = qos;
+    this.noLocal = noLocal;
+    this.retainAsPublished = retainAsPublished;
+    this.identifiers = identifiers;
+  }
+}
+
+/**
+ * Overlapping subscriptions of one session become one delivery at the highest QoS with all identifiers
+ * [MQTT-3.3.5-1], [MQTT-3.3.4-3..5]. No Local holds only if all of them ask for it.
+ */
+export function mergeSubscriptions(a: Subscription, b: Subscription): Subscription {
+  const identifiers =
+    a.identifiers === null
+      ? b.identifiers
+      : b.identifiers === null
+        ? a.identifiers
+        : [...a.identifiers, ...b.identifiers];
+  const qos = Math.max(a.qos, b.qos) as 0 | 1 | 2;
+  return new Subscription(
+    a.session,
+    a.filter,
+    qos,
+    a.noLocal && b.noLocal,
+    a.retainAsPublished || b.retainAsPublished,
+    identifiers,
+  );
+}

@@ -1,0 +1,145 @@
+/**
+ * What a session's owner hands to the next one (ARCHITECTURE.md, section 7).
+ *
+ * The claim has moved before the old owner is asked, so its own writes are refused from then on. It answers with all that the store may not have
+ * heard of: how far each log was served, and what is in flight. The new owner writes that under its own epoch before it goes on. Unreleased inbound
+ * messages are not handed over: what the store knows is what was appended, and the client sends the rest again.
+ */
+
+import { FrameError } from '../message/wire.ts';
+import type { Cursor, SessionChange, StoredOutbound, StoredSession } from '../ports/store.ts';
+import { InflightState } from './inflight.ts';
+import type { Session } from './session.ts';
+
+export interface HandedSession {
+  cursors: Cursor[];
+  outbound: StoredOutbound[];
+  /** Of the client that had it, for the log. */
+  address: string;
+}
+
+/** Everything in flight to the client, as the store keeps it. */
+export function outboundOf(session: Session): StoredOutbound[] {
+  const { outbound } = session;
+  if (outbound === null) return [];
+  const found: StoredOutbound[] = [];
+  for (const packetId of outbound.packetIdsInUse()) {
+    const source = outbound.sourceOf(packetId);
+    const content = outbound.contentOf(packetId);
+    const state = outbound.stateOf(packetId);
+    const released = state === InflightState.released;
+    // A group's message that is left unacknowledged goes to another member, but for one that is this client's own (group-takes.ts).
+    const isKept = source?.isKept === true;
+    if (!isKept && content === null && !released) continue;
+    found.push({
+      packetId,
+      state: released ? 'released' : 'sent',
+      qos: state === InflightState.sent1 ? 1 : 2,
+      filter: source?.filter ?? content?.filter ?? '',
+      sequence: outbound.sequenceOf(packetId),
+      record: content === null ? null : content.publication.bytes,
+    });
+  }
+  return found;
+}
+
+export function handOver(session: Session): HandedSession {
+  return {
+    cursors: session.unstoredCursors().map((cursor) => cursor.stored()), // of thousands the store knows where all but a few stand
+    outbound: outboundOf(session),
+    address: session.connection.remoteAddress,
+  };
+}
+
+/** What the new owner writes so that the store's session becomes the one handed over; changes `stored` alike. */
+export function applyHanded(stored: StoredSession, handed: HandedSession): SessionChange {
+  const inUse = new Set(handed.outbound.map((message) => message.packetId));
+  const outboundDelete = stored.outbound.map((message) => message.packetId).filter((packetId) => !inUse.has(packetId));
+  const byFilter = new Map(handed.cursors.map((cursor) => [cursor.filter, cursor]));
+  const cursors: Cursor[] = [];
+  for (let i = 0; i < stored.cursors.length && byFilter.size > 0; i++) {
+    const cursor = byFilter.get(stored.cursors[i].filter);
+    if (cursor === undefined) continue;
+    cursors.push(cursor);
+    stored.cursors[i] = cursor;
+  }
+  stored.outbound = handed.outbound;
+  return { cursors, outboundSet: handed.outbound, outboundDelete };
+}
+
+/** For the answer of another endpoint: JSON, records in base64. */
+export function encodeHanded(handed: HandedSession | null): string {
+  if (handed === null) return '';
+  const outbound = handed.outbound.map((message) => ({
+    ...message,
+    record: message.record === null ? null : Buffer.from(message.record).toString('base64'),
+  }));
+  return JSON.stringify({ cursors: handed.cursors, outbound, address: handed.address });
+}
+
+/** Throws FrameError for a text that is no handed session: what is taken from it is written to the store. */
+export function decodeHanded(text: string): HandedSession | null {
+  if (text === '') return null;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new FrameError(`a handed session that is no JSON: ${String(error)}`);
+  }
+  const { cursors, outbound, address = '' } = objectOf(value); // an earlier release tells no address
+  return {
+    cursors: arrayOf(cursors).map(cursorOf),
+    outbound: arrayOf(outbound).map(inflightOf),
+    address: textOf(address),
+  };
+}
+
+function cursorOf(value: unknown): Cursor {
+  const { filter, acknowledged, above, owed } = objectOf(value);
+  const cursor: Cursor = {
+    filter: textOf(filter),
+    acknowledged: numberOf(acknowledged),
+    above: arrayOf(above).map(numberOf),
+  };
+  if (owed === undefined) return cursor;
+  const { sequence, qos } = objectOf(owed);
+  if (qos !== 1 && qos !== 2) throw new FrameError('a cursor of an unknown QoS');
+  return { ...cursor, owed: { sequence: numberOf(sequence), qos } };
+}
+
+function inflightOf(value: unknown): StoredOutbound {
+  const { packetId, state, qos, filter, sequence, record } = objectOf(value);
+  const id = numberOf(packetId);
+  if (id < 1 || id > 65_535) throw new FrameError(`${id} is no packet identifier`);
+  if (state !== 'sent' && state !== 'released') throw new FrameError('a message in flight of an unknown state');
+  if (qos !== 1 && qos !== 2) throw new FrameError('a message in flight of an unknown QoS');
+  return {
+    packetId: id,
+    state,
+    qos,
+    filter: textOf(filter),
+    sequence: numberOf(sequence),
+    record: record === null ? null : Buffer.from(textOf(record), 'base64'),
+  };
+}
+
+function objectOf(value: unknown): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) throw new FrameError('a handed session that is no object');
+  return value as Record<string, unknown>;
+}
+
+function arrayOf(value: unknown): unknown[] {
+  if (!Array.isArray(value)) throw new FrameError('a handed session without a list');
+  return value;
+}
+
+function textOf(value: unknown): string {
+  if (typeof value !== 'string') throw new FrameError('a handed session without a text');
+  return value;
+}
+
+function numberOf(value: unknown): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
+    throw new FrameError('a handed session without a number');
+  return value;
+}

@@ -1,0 +1,36 @@
+/** What is written of a session of thousands of cursors, some at a time: all of them would hold the store, and this thread, for a quarter of a second. */
+import { type SessionChange, type SessionKey, type Store, StoreError } from '../ports/store.ts';
+
+const cursorsMax = 500;
+
+/** Like `store.update`. All but cursors goes with the last of them: what the store forgets of a handshake must not be forgotten before its cursor has moved. */
+export function updateInSlices(store: Store, key: SessionKey, change: SessionChange): Promise<void> {
+  const { cursors } = change;
+  return cursors === undefined || cursors.length <= cursorsMax
+    ? store.update(key, change)
+    : allButLast(store, key, change).then((last) => store.update(key, last));
+}
+
+/** Like `store.release`. */
+export async function releaseInSlices(
+  store: Store,
+  key: SessionKey,
+  change: SessionChange,
+  now: number,
+): Promise<void> {
+  try {
+    return await store.release(key, await allButLast(store, key, change), now);
+  } catch (error) {
+    // Whoever has the session now has been told the same.
+    if (!(error instanceof StoreError) || (error.code !== 'fenced' && error.code !== 'unknown-session')) throw error;
+  }
+}
+
+/** Writes cursors until one call takes the rest; returns what is left to be written. */
+async function allButLast(store: Store, key: SessionKey, change: SessionChange): Promise<SessionChange> {
+  const { cursors = [] } = change;
+  let at = 0;
+  for (; cursors.length - at > cursorsMax; at += cursorsMax)
+    await store.update(key, { cursors: cursors.slice(at, at + cursorsMax) });
+  return at === 0 ? change : { ...change, cursors: cursors.slice(at) };
+}

@@ -1,0 +1,41 @@
+/**
+ * Messages that wait for room in one ephemeral session's window: a ring of records with limits in messages and bytes (P7).
+ */
+import type { Publication } from '../message/publication.ts';
+import type { Subscription } from './subscription.ts';
+
+export interface WaitingMessage {
+  publication: Publication;
+  subscription: Subscription;
+  qos: 1 | 2;
+  retain: boolean;
+}
+
+/** Below this the empty front of the ring is not worth moving. */
+const compactAt = 64;
+
+export class WaitingMessages {
+  private items: WaitingMessage[] = [];
+  private head = 0;
+  bytes = 0;
+
+  get length(): number {
+    return this.items.length - this.head;
+  }
+
+  push(message: WaitingMessage): void {
+    this.items.push(message);
+    this.bytes += message.publication.size;
+  }
+
+  shift(): WaitingMessage | undefined {
+    if (this.head === this.items.length) return undefined;
+    const message = this.items[this.head++];
+    this.bytes -= message.publication.size;
+    if (this.head === this.items.length || (this.head >= compactAt && this.head * 2 > this.items.length)) {
+      this.items.splice(0, this.head);
+      this.head = 0;
+    }
+    return message;
+  }
+}

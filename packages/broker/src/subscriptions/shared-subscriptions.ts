@@ -1,0 +1,297 @@
+/**
+ * Shared subscriptions: `$share/{name}/{filter}`; each message to one member of each group (MQTT 5 section 4.8).
+ *
+ * A group's members are the local subscriptions and, for each other endpoint, the number it has there. Offline members are not members: they are not in
+ * the group while they are away.
+ *
+ * | the group | QoS 0 | QoS 1 and 2 |
+ * | --- | --- | --- |
+ * | has no durable member | live | live |
+ * | has one, connected or not | live | through the log of the filter (group-logs.ts), to members whose own QoS is above 0 |
+ *
+ * Live: the endpoint that took the publish chooses a local member, or an endpoint, which then chooses among its own.
+ */
+
+import type { Publication } from '../message/publication.ts';
+import type { SharedStrategy } from '../ports/limits.ts';
+import type { EndpointId } from '../ports/store.ts';
+import type { Subscription } from '../session/subscription.ts';
+import type { FilterEntry } from './subscription-tree.ts';
+
+/** Those among whom one is chosen. */
+export class SharedMembers {
+  readonly members: Subscription[] = [];
+  /** Members at other endpoints, sorted by name so that all endpoints count alike. */
+  readonly remote: { endpoint: EndpointId; count: number }[] = [];
+  remoteCount = 0;
+  /** Whose turn it is in the whole group, for messages published here. */
+  turn = 0;
+  /** Whose turn it is among the members here, for messages that other endpoints sent here: a count of its own, or each would upset the other. */
+  localTurn = 0;
+  sticky: Subscription | EndpointId | null = null;
+
+  add(member: Subscription): void {
+    this.members.push(member);
+  }
+
+  remove(member: Subscription): void {
+    const at = this.members.indexOf(member);
+    if (at >= 0) this.members.splice(at, 1);
+    if (this.sticky === member) this.sticky = null;
+  }
+
+  setRemote(endpoint: EndpointId, count: number): void {
+    const at = this.remote.findIndex((entry) => entry.endpoint === endpoint);
+    if (at >= 0) {
+      this.remoteCount -= this.remote[at].count;
+      this.remote.splice(at, 1);
+    }
+    if (count > 0) {
+      this.remote.push({ endpoint, count });
+      this.remote.sort((a, b) => (a.endpoint < b.endpoint ? -1 : 1));
+      this.remoteCount += count;
+    }
+    if (this.sticky === endpoint && count === 0) this.sticky = null;
+  }
+
+  hasAt(endpoint: EndpointId): boolean {
+    return this.remote.some((entry) => entry.endpoint === endpoint);
+  }
+}
+
+export class SharedGroup extends SharedMembers {
+  /** `$share/name/filter`. */
+  readonly name: string;
+  readonly filter: string;
+  /** Those of QoS above 0: among whom the messages of the group's log go. */
+  readonly takers = new SharedMembers();
+  /** It has durable members, connected or not. */
+  isLogged = false;
+  /** Told when the takers change, of a group with a log. */
+  takersChanged: (() => void) | null = null;
+
+  constructor(name: string, filter: string) {
+    super();
+    this.name = name;
+    this.filter = filter;
+  }
+
+  get isEmpty(): boolean {
+    return this.members.length === 0 && this.remote.length === 0 && !this.isLogged;
+  }
+
+  override add(member: Subscription): void {
+    super.add(member);
+    if (member.qos === 0) return;
+    this.takers.add(member);
+    this.takersChanged?.();
+  }
+
+  override remove(member: Subscription): void {
+    super.remove(member);
+    this.takers.remove(member);
+    this.takersChanged?.();
+  }
+
+  /** `takers`: those of the members whose QoS is above 0. */
+  override setRemote(endpoint: EndpointId, count: number, takers = count): void {
+    super.setRemote(endpoint, count);
+    this.takers.setRemote(endpoint, takers);
+    this.takersChanged?.();
+  }
+}
+
+/** The group of an entry by its whole name `$share/{name}/{filter}`, made if there is none. */
+export function groupOf(entry: FilterEntry, name: string, filter: string): SharedGroup {
+  entry.groups ??= new Map();
+  let group = entry.groups.get(name);
+  if (group === undefined) {
+    group = new SharedGroup(name, filter);
+    entry.groups.set(name, group);
+  }
+  return group;
+}
+
+export function dropEmptyGroup(entry: FilterEntry, group: SharedGroup): void {
+  if (!group.isEmpty || entry.groups === null) return;
+  if (entry.groups.get(group.name) === group) entry.groups.delete(group.name);
+  if (entry.groups.size === 0) entry.groups = null;
+}
+
+/**
+ * The member that gets this message, another endpoint that shall choose, or null when there is nobody. A session that has ended leaves its groups some a turn
+ * (session-in-force.ts): chosen before its turn has come, it leaves that one at once.
+ */
+export function chooseMember(
+  group: SharedMembers,
+  strategy: SharedStrategy,
+  publication: Publication,
+  self: EndpointId,
+): Subscription | EndpointId | null {
+  for (;;) {
+    const chosen = chooseAny(group, strategy, publication, self);
+    if (chosen === null || typeof chosen === 'string' || !chosen.session.ended) return chosen;
+    group.remove(chosen);
+  }
+}
+
+function chooseAny(
+  group: SharedMembers,
+  strategy: SharedStrategy,
+  publication: Publication,
+  self: EndpointId,
+): Subscription | EndpointId | null {
+  const total = group.members.length + group.remoteCount;
+  if (total === 0) return null;
+  switch (strategy) {
+    case 'round-robin':
+      return at(group, self, takeTurn(group, total));
+    case 'hash-topic':
+      return at(group, self, hashBytes(publication.bytes, publication.topicStart, publication.topicEnd) % total);
+    case 'hash-client':
+      return at(group, self, hashString(publication.publisher) % total);
+    case 'sticky':
+      group.sticky ??= at(group, self, takeTurn(group, total));
+      return group.sticky;
+    case 'local-first':
+      return chooseLocal(group, 'round-robin', publication) ?? at(group, self, takeTurn(group, total));
+    case 'least-inflight': {
+      // What others have under way is not known here: the endpoints share by their members, each then chooses its least loaded one.
+      const chosen = at(group, self, takeTurn(group, total));
+      return typeof chosen === 'string' ? chosen : leastLoaded(group.members);
+    }
+  }
+}
+
+/** For a message that another endpoint sent here for this group. */
+export function chooseLocal(
+  group: SharedMembers,
+  strategy: SharedStrategy,
+  publication: Publication,
+): Subscription | null {
+  for (;;) {
+    const chosen = chooseAnyLocal(group, strategy, publication);
+    if (chosen === null || !chosen.session.ended) return chosen;
+    group.remove(chosen);
+  }
+}
+
+function chooseAnyLocal(group: SharedMembers, strategy: SharedStrategy, publication: Publication): Subscription | null {
+  const { members } = group;
+  if (members.length === 0) return null;
+  if (strategy === 'least-inflight') return leastLoaded(members);
+  if (strategy === 'hash-topic') {
+    return members[hashBytes(publication.bytes, publication.topicStart, publication.topicEnd) % members.length];
+  }
+  if (strategy === 'hash-client') return members[hashString(publication.publisher) % members.length];
+  if (strategy === 'sticky') {
+    if (typeof group.sticky === 'string' || group.sticky === null) return members[0];
+    return group.sticky;
+  }
+  group.localTurn = group.localTurn >= members.length - 1 ? 0 : group.localTurn + 1;
+  return members[group.localTurn];
+}
+
+/** Strategies for which it matters who gets a message, more than when: it waits for its member. */
+export function isParticular(strategy: SharedStrategy): boolean {
+  return strategy === 'hash-topic' || strategy === 'hash-client' || strategy === 'sticky';
+}
+
+/** Like `chooseMember`, among those with room; null also when nobody has room, or the one whom the strategy wants has none. */
+export function chooseWithRoom(
+  group: SharedMembers,
+  strategy: SharedStrategy,
+  publication: Publication,
+  self: EndpointId,
+  hasRoom: (endpoint: EndpointId) => boolean,
+): Subscription | EndpointId | null {
+  if (isParticular(strategy)) {
+    const chosen = chooseMember(group, strategy, publication, self);
+    if (chosen === null) return null;
+    return (typeof chosen === 'string' ? hasRoom(chosen) : memberHasRoom(chosen)) ? chosen : null;
+  }
+  if (strategy === 'local-first') {
+    const member = chooseLocalWithRoom(group, strategy, publication);
+    if (member !== null) return member;
+  }
+  const total = group.members.length + group.remoteCount;
+  for (let tries = total; tries > 0; tries--) {
+    const chosen = at(group, self, takeTurn(group, total));
+    if (typeof chosen === 'string') {
+      if (hasRoom(chosen)) return chosen;
+    } else if (strategy === 'least-inflight') {
+      const least = leastLoadedWithRoom(group.members);
+      if (least !== null) return least;
+    } else if (memberHasRoom(chosen)) {
+      return chosen;
+    }
+  }
+  return null;
+}
+
+/** The same among the members here. */
+export function chooseLocalWithRoom(
+  group: SharedMembers,
+  strategy: SharedStrategy,
+  publication: Publication,
+): Subscription | null {
+  if (strategy === 'least-inflight') return leastLoadedWithRoom(group.members);
+  const triesMax = isParticular(strategy) ? 1 : group.members.length;
+  for (let tries = triesMax; tries > 0; tries--) {
+    const member = chooseLocal(group, strategy, publication);
+    if (member !== null && memberHasRoom(member)) return member;
+  }
+  return null;
+}
+
+export function memberHasRoom(member: Subscription): boolean {
+  return member.session.room > 0;
+}
+
+function leastLoadedWithRoom(members: readonly Subscription[]): Subscription | null {
+  let best: Subscription | null = null;
+  for (const member of members) {
+    if (memberHasRoom(member) && (best === null || member.session.load < best.session.load)) best = member;
+  }
+  return best;
+}
+
+/** The next in the whole group. */
+function takeTurn(group: SharedMembers, total: number): number {
+  group.turn = group.turn >= total - 1 ? 0 : group.turn + 1;
+  return group.turn;
+}
+
+/** The n-th member of the whole group: endpoints in the order of their names, this one among them. */
+function at(group: SharedMembers, self: EndpointId, index: number): Subscription | EndpointId {
+  let rest = index;
+  let localDone = false;
+  for (const { endpoint, count } of group.remote) {
+    if (!localDone && self < endpoint) {
+      localDone = true;
+      if (rest < group.members.length) return group.members[rest];
+      rest -= group.members.length;
+    }
+    if (rest < count) return endpoint;
+    rest -= count;
+  }
+  return group.members[rest];
+}
+
+function leastLoaded(members: readonly Subscription[]): Subscription {
+  let best = members[0];
+  for (const member of members) if (member.session.load < best.session.load) best = member;
+  return best;
+}
+
+function hashBytes(bytes: Buffer, start: number, end: number): number {
+  let hash = 2166136261;
+  for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i], 16777619);
+  return hash >>> 0;
+}
+
+function hashString(text: string): number {
+  let hash = 2166136261;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 16777619);
+  return hash >>> 0;
+}

@@ -1,0 +1,196 @@
+/**
+ * What a topic leads to, kept for hot topics: a hash table from the topic's bytes to the receivers.
+ *
+ * A lookup makes no string and no object: FNV-1a over the bytes (a dozen multiplications for a usual topic), then a comparison. A topic is
+ * checked against the rules of topic names once, when it is first seen: a hit needs no check. Any change of the tree's version makes an
+ * entry be made anew at its next use. The seed is random, so that nobody can aim at one bucket.
+ */
+import { validateTopicName } from '@dunlin/protocol';
+import { isRestrictedTopic } from '../message/restricted-topic.ts';
+import type { DurableLog } from '../session/durable-log.ts';
+import { mergeSubscriptions, type Subscription } from '../session/subscription.ts';
+import type { SharedGroup } from './shared-subscriptions.ts';
+import type { SubscriptionTree } from './subscription-tree.ts';
+
+const noSubscriptions: readonly Subscription[] = [];
+const noGroups: readonly SharedGroup[] = [];
+const noEndpoints: readonly string[] = [];
+const noLogs: readonly DurableLog[] = [];
+
+/** Entries of one bucket; an older one gives way. */
+const chainMax = 4;
+/** Groups of a topic that are looked through; more are found by a map. */
+const searchedMax = 8;
+
+export class TopicMatch {
+  readonly hash: number;
+  readonly bytes: Buffer;
+  readonly topic: string;
+  version = 0;
+  next: TopicMatch | null = null;
+  /** Who gets a QoS 0 publish now. */
+  all: readonly Subscription[] = noSubscriptions;
+  /** Who gets a QoS 1 or 2 publish now: without those who get it through a log. The same array as `all` where no log is involved. */
+  live: readonly Subscription[] = noSubscriptions;
+  groups: readonly SharedGroup[] = noGroups;
+  /** The same by name; null until it was asked for, of many. */
+  groupsByName: Map<string, SharedGroup> | null = null;
+  /** Those that get a QoS 1 or 2 publish now: without those that get it through a log. */
+  liveGroups: readonly SharedGroup[] = noGroups;
+  /** Every other endpoint with subscribers. */
+  endpoints: readonly string[] = noEndpoints;
+  /** Those that must take in a QoS 1 or 2 publish before it is acknowledged, and those that have it in a log. */
+  liveEndpoints: readonly string[] = noEndpoints;
+  loggedEndpoints: readonly string[] = noEndpoints;
+  logs: readonly DurableLog[] = noLogs;
+
+  /** QoS 0 goes to local sessions and other endpoints alone: packets go in runs. */
+  takesRuns = true;
+  /** QoS 1 goes to local sessions and to endpoints that must take it in, and to no log or group: packets go in runs as well. */
+  takesKeptRuns = false;
+  /** Nobody gets it otherwise than as a local session, at once: the short way. */
+  isPlain = true;
+  /** A `$` topic with a meaning of its own (handlers/publish-restricted.ts). */
+  readonly isRestricted: boolean;
+
+  constructor(hash: number, bytes: Buffer, topic: string) {
+    this.hash = hash;
+    this.bytes = bytes;
+    this.topic = topic;
+    this.isRestricted = isRestrictedTopic(topic);
+  }
+
+  groupCalled(name: string): SharedGroup | undefined {
+    const { groups } = this;
+    if (groups.length > searchedMax) {
+      this.groupsByName ??= new Map(groups.map((group) => [group.name, group]));
+      return this.groupsByName.get(name);
+    }
+    for (let i = 0; i < groups.length; i++) if (groups[i].name === name) return groups[i];
+    return undefined;
+  }
+
+  get isEmpty(): boolean {
+    return this.all.length === 0 && this.groups.length === 0 && this.endpoints.length === 0 && this.logs.length === 0;
+  }
+}
+
+export class TopicMatches {
+  private readonly tree: SubscriptionTree;
+  private readonly entriesMax: number;
+  private readonly levelsMax: number;
+  private readonly mask: number;
+  private readonly buckets: (TopicMatch | null)[];
+  private readonly seed: number;
+  private count = 0;
+
+  constructor(tree: SubscriptionTree, entriesMax: number, levelsMax: number, seed: number) {
+    this.tree = tree;
+    this.entriesMax = entriesMax;
+    this.levelsMax = levelsMax;
+    this.seed = seed | 0;
+    let size = 1024;
+    while (size < entriesMax) size *= 2;
+    this.mask = size - 1;
+    this.buckets = new Array(size).fill(null);
+  }
+
+  /** The receivers of the topic in bytes[start, end). Throws ProtocolError 0x90 for what is no topic name. */
+  find(bytes: Buffer, start: number, end: number): TopicMatch {
+    let hash = this.seed;
+    for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i], 16777619);
+    for (let match = this.buckets[hash & this.mask]; match !== null; match = match.next) {
+      if (match.hash === hash && sameBytes(match.bytes, bytes, start, end)) {
+        if (match.version !== this.tree.version) this.fill(match);
+        return match;
+      }
+    }
+    return this.add(hash, bytes, start, end);
+  }
+
+  private add(hash: number, bytes: Buffer, start: number, end: number): TopicMatch {
+    validateTopicName(bytes, start, end, this.levelsMax);
+    if (this.count >= this.entriesMax) {
+      this.buckets.fill(null);
+      this.count = 0;
+    }
+    const topicBytes = Buffer.allocUnsafeSlow(end - start);
+    bytes.copy(topicBytes, 0, start, end);
+    const match = new TopicMatch(hash, topicBytes, topicBytes.toString('utf8'));
+    const bucket = hash & this.mask;
+    match.next = this.buckets[bucket];
+    this.buckets[bucket] = match;
+    this.count++;
+    let last = match;
+    for (let depth = 1; last.next !== null; last = last.next) {
+      if (++depth > chainMax) {
+        last.next = null;
+        this.count--;
+        break;
+      }
+    }
+    this.fill(match);
+    return match;
+  }
+
+  private fill(match: TopicMatch): void {
+    const entries = this.tree.match(match.topic);
+    match.version = this.tree.version;
+    match.groupsByName = null;
+    match.liveEndpoints = noEndpoints;
+    match.loggedEndpoints = noEndpoints;
+    const groups: SharedGroup[] = [];
+    const logs: DurableLog[] = [];
+    const lists: (readonly Subscription[])[] = [];
+    let logged = false;
+    for (const entry of entries) {
+      if (entry.subscriptions.length > 0) lists.push(entry.subscriptions);
+      if (entry.logged.length > 0) {
+        lists.push(entry.logged);
+        logged = true;
+      }
+      if (entry.groups !== null) for (const group of entry.groups.values()) groups.push(group);
+      if (entry.endpoints !== null) match.liveEndpoints = union(match.liveEndpoints, entry.endpoints);
+      if (entry.loggedEndpoints !== null) match.loggedEndpoints = union(match.loggedEndpoints, entry.loggedEndpoints);
+      if (entry.log !== null) logs.push(entry.log);
+    }
+    match.groups = groups.length === 0 ? noGroups : groups;
+    match.liveGroups = groups.length === 0 ? noGroups : groups.filter((group) => !group.isLogged);
+    match.logs = logs.length === 0 ? noLogs : logs;
+    match.endpoints = union(match.liveEndpoints, match.loggedEndpoints);
+    const live = match.liveEndpoints.length;
+    if (live > 0 && match.loggedEndpoints.length > 0) match.loggedEndpoints = match.endpoints.slice(live);
+    match.takesRuns = match.groups.length === 0;
+    match.takesKeptRuns = match.takesRuns && live > 0 && match.loggedEndpoints.length === 0 && match.logs.length === 0;
+    match.isPlain = match.groups.length === 0 && match.endpoints.length === 0 && match.logs.length === 0;
+    if (lists.length > 1) for (const entry of entries) entry.merged = true;
+    match.all = mergeLists(lists);
+    match.live = logged ? mergeLists(lists.filter((list) => list[0].cursor === null)) : match.all;
+  }
+}
+
+/** Both lists, none twice, the first one's members first. Never one of the lists of an entry, which change in place. */
+function union(known: readonly string[], more: readonly string[]): readonly string[] {
+  if (more.length === 0) return known;
+  return known.length === 0 ? [...more] : [...new Set([...known, ...more])];
+}
+
+function sameBytes(known: Buffer, bytes: Buffer, start: number, end: number): boolean {
+  if (known.length !== end - start) return false;
+  for (let i = 0, at = start; at < end; i++, at++) if (known[i] !== bytes[at]) return false;
+  return true;
+}
+
+/** The list itself where there is one; otherwise a new one with the subscriptions of each session merged. */
+function mergeLists(lists: (readonly Subscription[])[]): readonly Subscription[] {
+  if (lists.length === 0) return noSubscriptions;
+  if (lists.length === 1) return lists[0];
+  const bySession = new Map<unknown, Subscription>();
+  for (const list of lists) {
+    for (const subscription of list) {
+      const known = bySession.get(subscription.session);
+      bySession.set(subscription.session, known === undefined ? subscription : mergeSubscriptions(known, subscription));
+    }
+  }
+  return [...bySession.values()];
+}

@@ -1,0 +1,84 @@
+/**
+ * A stored session is put in force here, and a session is taken out of everything local: a slice a turn, so that 20,000 filters let others in between.
+ */
+import type { Cluster } from '../cluster/cluster.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Cursor, EndpointId, StoredSession, StoredSubscription } from '../ports/store.ts';
+import { restoreInflight } from '../session/resends.ts';
+import type { Session } from '../session/session.ts';
+import { inSlices } from '../work/in-slices.ts';
+import { removeSubscription, restoreSubscription, type SubscriptionParts } from './session-subscriptions.ts';
+import { giveToOthers, type LeavingParts } from './shared-leavings.ts';
+
+/** Cursors that are noted by their filter in one turn: about 1 µs each. */
+const knownPerTurn = 2500;
+
+export interface InForceParts extends SubscriptionParts, LeavingParts {
+  self: EndpointId;
+  /** There may be other endpoints. */
+  isClustered: boolean;
+  clock: Clock;
+  cluster: Pick<Cluster, 'hasKnown'>;
+}
+
+/**
+ * Null: all of it is in force. A session that ends meanwhile is left as it is: what is not in force yet is as the store has it. Messages may come before the
+ * end, and wait in the outbox behind CONNACK; logs are read when all is in force.
+ */
+export function putInForce(
+  parts: InForceParts,
+  session: Session,
+  stored: StoredSession,
+  previousOwner: string,
+): Promise<boolean> | null {
+  session.producerNumber = stored.producerNumber;
+  // Its former owner may have died over them; where this endpoint was not there then, nobody had subscribed.
+  const mayMiss = previousOwner === '' || previousOwner === parts.self || parts.cluster.hasKnown(previousOwner);
+  if (stored.inbound.length > 0) session.inboundInflight.restore(stored.inbound, mayMiss && parts.isClustered);
+  // Those with messages in flight first, in one turn: a live message must not take an identifier that is in use.
+  const others = stored.outbound.length === 0 ? stored.subscriptions : putInFlight(parts, session, stored);
+  const cursors = new Map<string, Cursor>();
+  const isOver = (): boolean => session.ended;
+  const known = inSlices(
+    parts.clock,
+    stored.cursors,
+    isOver,
+    (cursor) => cursors.set(cursor.filter, cursor),
+    knownPerTurn,
+  );
+  const put = (subscription: StoredSubscription): void =>
+    restoreSubscription(parts, session, subscription, cursors.get(subscription.filter) ?? null);
+  if (known === null) return inSlices(parts.clock, others, isOver, put);
+  return known.then((isWhole) => isWhole && (inSlices(parts.clock, others, isOver, put) ?? true));
+}
+
+/** Returns the subscriptions that have nothing in flight. */
+function putInFlight(parts: InForceParts, session: Session, stored: StoredSession): StoredSubscription[] {
+  const inFlight = new Set(stored.outbound.map((message) => message.filter));
+  const cursors = new Map<string, Cursor>();
+  for (const cursor of stored.cursors) if (inFlight.has(cursor.filter)) cursors.set(cursor.filter, cursor);
+  const others: StoredSubscription[] = [];
+  for (const subscription of stored.subscriptions) {
+    const { filter } = subscription;
+    if (inFlight.has(filter)) restoreSubscription(parts, session, subscription, cursors.get(filter) ?? null);
+    else others.push(subscription);
+  }
+  restoreInflight(session, stored.outbound);
+  return others;
+}
+
+/**
+ * The session has ended. `redispatchInflight`: what it had in flight of groups goes to other members. Nothing reaches it from now on: a subscription whose turn has
+ * not come hands its messages to a connection that is closed, a cursor takes none, and a group chooses another member.
+ */
+export function takeOutOfForce(parts: InForceParts, session: Session, redispatchInflight: boolean): void {
+  parts.groups.sessionEnded(session);
+  giveToOthers(parts, session, redispatchInflight);
+  if (!session.hasSubscriptions) return;
+  void inSlices(
+    parts.clock,
+    [...session.subscriptions.values()],
+    () => false,
+    (subscription) => removeSubscription(parts, subscription),
+  );
+}

@@ -1,0 +1,187 @@
+/**
+ * A session's subscriptions in the tree, in shared groups and in logs.
+ */
+import { parseShare } from '@dunlin/protocol';
+import type { Routes } from '../cluster/routes.ts';
+import type { SessionDelivery } from '../delivery/session-delivery.ts';
+import type { DurableFilters } from '../logs/durable-filters.ts';
+import type { Metrics } from '../ports/metrics.ts';
+import { type Cursor, type Store, type StoredSubscription, StoreError } from '../ports/store.ts';
+import { isServed, LogCursor } from '../session/log-cursor.ts';
+import type { Session } from '../session/session.ts';
+import { Subscription } from '../session/subscription.ts';
+import { dropEmptyGroup, groupOf } from '../subscriptions/shared-subscriptions.ts';
+import type { SubscriptionTree } from '../subscriptions/subscription-tree.ts';
+import type { PendingWrites } from '../work/pending-writes.ts';
+
+/** Told which subscriptions to shared groups are in force, and which sessions end (group-logs.ts). */
+export interface GroupsOfSessions {
+  joined(subscription: Subscription): void;
+  sessionEnded(session: Session): void;
+}
+
+export interface SubscriptionParts {
+  store: Store;
+  metrics: Metrics;
+  tree: SubscriptionTree;
+  routes: Routes;
+  durableFilters: DurableFilters;
+  delivery: SessionDelivery;
+  groups: GroupsOfSessions;
+  pendingWrites: PendingWrites;
+}
+
+/** Where the messages of a durable session come from: a log, for QoS above 0 without `$share`. */
+export function usesLog(session: Session, subscription: StoredSubscription): boolean {
+  return session.stored && subscription.qos > 0 && parseShare(subscription.filter) === null;
+}
+
+/** Whether the group that a subscription belongs to has a log, since this member is durable. Then its name and filter. */
+function loggedGroupOf(session: Session, subscription: StoredSubscription): { filter: string } | null {
+  return session.stored && subscription.qos > 0 ? parseShare(subscription.filter) : null;
+}
+
+/** Puts a subscription in force, replacing the one with the same filter [MQTT-3.8.4-3]. `logEnd`: the last number of its log, if it uses one. */
+export function addSubscription(
+  parts: SubscriptionParts,
+  session: Session,
+  stored: StoredSubscription,
+  logEnd: number,
+): Subscription {
+  const old = session.subscriptions.get(stored.filter);
+  const subscription = makeSubscription(session, stored);
+  if (old !== undefined && old.cursor !== null) {
+    // The cursor goes on where it is; only the options change. With QoS 0 as well: for what was queued.
+    if (logEnd > old.cursor.log.lastSequence) parts.durableFilters.add(stored.filter, logEnd);
+    old.cursor.replace(stored.qos, logEnd);
+    replaceOptions(old, subscription);
+    parts.tree.touch();
+    return old;
+  }
+  if (old !== undefined) removeSubscription(parts, old);
+  if (usesLog(session, stored)) {
+    parts.durableFilters.add(stored.filter, logEnd);
+    parts.routes.announceDurable(stored.filter, logEnd);
+    const cursor = { filter: stored.filter, acknowledged: logEnd, above: [] };
+    attachCursor(parts, session, subscription, cursor, true);
+  }
+  const share = loggedGroupOf(session, stored);
+  if (share !== null) {
+    parts.durableFilters.add(share.filter, logEnd);
+    parts.durableFilters.addGroup(stored.filter);
+    parts.routes.announceDurable(share.filter, logEnd);
+    parts.routes.announceDurable(stored.filter, 0);
+  }
+  place(parts, subscription);
+  return subscription;
+}
+
+/** Puts a stored subscription in force after a reconnect. */
+export function restoreSubscription(
+  parts: SubscriptionParts,
+  session: Session,
+  stored: StoredSubscription,
+  cursor: Cursor | null,
+): void {
+  const subscription = makeSubscription(session, stored);
+  if (cursor !== null && stored.qos === 0 && isServed(cursor)) {
+    parts.pendingWrites.add('ending a cursor', () => endCursors(parts, session, [stored.filter]));
+  } else if (cursor !== null && session.stored) {
+    parts.durableFilters.add(stored.filter, 0);
+    attachCursor(parts, session, subscription, cursor, false);
+  }
+  const share = loggedGroupOf(session, stored);
+  if (share !== null) {
+    parts.durableFilters.add(share.filter, 0);
+    parts.durableFilters.addGroup(stored.filter);
+  }
+  place(parts, subscription);
+}
+
+/** The session has all that it was owed by subscriptions that were replaced by ones of QoS 0. */
+export async function endCursors(
+  parts: Pick<SubscriptionParts, 'store' | 'durableFilters'>,
+  session: Session,
+  filters: string[],
+): Promise<void> {
+  try {
+    await parts.store.endCursors(session.key, filters);
+    parts.durableFilters.markStale();
+  } catch (error) {
+    // Whoever has the session now does it.
+    if (!(error instanceof StoreError) || (error.code !== 'fenced' && error.code !== 'unknown-session')) throw error;
+  }
+}
+
+function makeSubscription(session: Session, stored: StoredSubscription): Subscription {
+  const identifiers = stored.subscriptionIdentifier === 0 ? null : [stored.subscriptionIdentifier];
+  return new Subscription(session, stored.filter, stored.qos, stored.noLocal, stored.retainAsPublished, identifiers);
+}
+
+function replaceOptions(old: Subscription, by: Subscription): void {
+  old.qos = by.qos;
+  old.noLocal = by.noLocal;
+  old.retainAsPublished = by.retainAsPublished;
+  old.identifiers = by.identifiers;
+}
+
+function attachCursor(
+  parts: SubscriptionParts,
+  session: Session,
+  subscription: Subscription,
+  cursor: Cursor,
+  isNew: boolean,
+): void {
+  const log = parts.durableFilters.add(cursor.filter, 0);
+  const attached = new LogCursor(parts.delivery, session, log, subscription, cursor, isNew);
+  subscription.cursor = attached;
+  session.addCursor(attached);
+  log.addReader(attached);
+}
+
+function place(parts: SubscriptionParts, subscription: Subscription): void {
+  const { tree, routes } = parts;
+  subscription.session.subscriptions.set(subscription.filter, subscription);
+  parts.metrics.subscriptionsAdded++;
+  const share = parseShare(subscription.filter);
+  const entry = tree.entry(share?.filter ?? subscription.filter);
+  if (share !== null) {
+    parts.metrics.sharedSubscriptions++;
+    const group = groupOf(entry, subscription.filter, share.filter);
+    group.add(subscription);
+    parts.groups.joined(subscription);
+    tree.touch();
+    routes.groupChanged(group);
+    return;
+  }
+  tree.addSubscription(entry, subscription);
+  routes.filterChanged(entry);
+}
+
+/** Takes a subscription out of force. The store is told by the caller. */
+export function removeSubscription(parts: SubscriptionParts, subscription: Subscription): void {
+  const { tree, routes } = parts;
+  const { session } = subscription;
+  session.subscriptions.delete(subscription.filter);
+  parts.metrics.subscriptionsRemoved++;
+  if (subscription.cursor !== null) {
+    subscription.cursor.detached = true;
+    subscription.cursor.log.removeReader(subscription.cursor);
+    session.removeCursor(subscription.cursor);
+  }
+  const share = parseShare(subscription.filter);
+  if (share !== null) parts.metrics.sharedSubscriptions--;
+  const entry = tree.find(share?.filter ?? subscription.filter);
+  if (entry === null) return;
+  if (share === null) {
+    tree.removeSubscription(entry, subscription);
+    routes.filterChanged(entry);
+    return;
+  }
+  const group = groupOf(entry, subscription.filter, share.filter);
+  group.remove(subscription);
+  routes.groupChanged(group);
+  dropEmptyGroup(entry, group);
+  tree.touch();
+  tree.prune(entry);
+}

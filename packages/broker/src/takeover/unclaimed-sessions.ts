@@ -1,0 +1,83 @@
+/**
+ * Sessions that were opened while the store could not be reached: ephemeral ones, which need nothing that it holds (ARCHITECTURE.md, section 7).
+ * Their client identifiers are claimed when the store is back, so that whoever connects later finds their owner.
+ */
+import type { Cluster } from '../cluster/cluster.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { Metrics } from '../ports/metrics.ts';
+import { type EndpointId, type Store, StoreError } from '../ports/store.ts';
+import type { Session } from '../session/session.ts';
+import type { PendingWrites } from '../work/pending-writes.ts';
+
+const retryMilliseconds = 1000;
+/** Claims of one round: the store that has just come back shall not be buried. */
+const batchMax = 500;
+
+export interface UnclaimedSessionsParts {
+  self: EndpointId;
+  store: Store;
+  clock: Clock;
+  logger: Logger;
+  metrics: Metrics;
+  cluster: Pick<Cluster, 'requestSession'>;
+  pendingWrites: PendingWrites;
+}
+
+export class UnclaimedSessions {
+  private readonly parts: UnclaimedSessionsParts;
+  private readonly sessions = new Set<Session>();
+  private busy = false;
+
+  constructor(parts: UnclaimedSessionsParts) {
+    this.parts = parts;
+    parts.clock.every(retryMilliseconds, () => this.retry());
+  }
+
+  add(session: Session): void {
+    this.sessions.add(session);
+  }
+
+  /** The session ends. Returns whether the store has a claim of it. */
+  forget(session: Session): boolean {
+    return !this.sessions.delete(session);
+  }
+
+  private retry(): void {
+    if (this.busy || this.sessions.size === 0) return;
+    this.busy = true;
+    const batch: Session[] = [];
+    for (const session of this.sessions) {
+      if (batch.length >= batchMax) break;
+      batch.push(session);
+    }
+    void Promise.allSettled(batch.map((session) => this.claim(session))).then((results) => {
+      this.busy = false;
+      for (const result of results) if (result.status === 'rejected') this.failed(result.reason);
+    });
+  }
+
+  private failed(error: unknown): void {
+    this.parts.metrics.storeErrors++;
+    if (error instanceof StoreError && error.code === 'unavailable') return; // said by those who wait for the store
+    this.parts.logger.warn('a session could not be claimed late', { error });
+  }
+
+  private async claim(session: Session): Promise<void> {
+    const { store, clock, self, cluster, pendingWrites } = this.parts;
+    const { clientId } = session;
+    const request = { clientId, owner: self, cleanStart: true, sessionExpirySeconds: 0 };
+    const claim = await store.claim(request, clock.now());
+    const key = { clientId, epoch: claim.epoch };
+    if (session.ended) {
+      pendingWrites.add('releasing a session', () => store.release(key, { sessionExpirySeconds: 0 }, clock.now()));
+      return;
+    }
+    session.key.epoch = claim.epoch;
+    this.sessions.delete(session);
+    const { previousOwner } = claim;
+    if (previousOwner !== '' && previousOwner !== self)
+      await cluster.requestSession(previousOwner, clientId, true, claim.epoch);
+    if (session.will !== null && !session.ended) await store.setWill(key, self, session.will);
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * Wills that are being published. A client that is back is welcomed when the will of its former connection is safe, here or at the endpoint that held it: else a
+ * retained "offline" could come after the "online" that the client publishes next. A session whose connection broke by itself is released when its will is safe:
+ * who claims it before asks the endpoint that holds it, and waits as well.
+ */
+
+import type { Clock } from '../ports/clock.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { Metrics } from '../ports/metrics.ts';
+import type { PendingWrites } from '../work/pending-writes.ts';
+
+/** A client waits this long at most for its former will: less than a new owner waits for the one before (cluster/session-requests.ts). */
+const waitMilliseconds = 3000;
+
+export class WillsUnderWay {
+  private readonly clock: Clock;
+  private readonly logger: Logger;
+  private readonly pendingWrites: PendingWrites;
+  private readonly metrics: Metrics;
+  private readonly publishWill: (record: Uint8Array) => Promise<void>;
+  /** The last of each client, which is through when those before it are. */
+  private readonly byClient = new Map<string, Promise<void>>();
+  /** Counted already: several may wait for one. */
+  private readonly late = new WeakSet<Promise<void>>();
+
+  constructor(
+    clock: Clock,
+    logger: Logger,
+    pendingWrites: PendingWrites,
+    metrics: Metrics,
+    publishWill: (record: Uint8Array) => Promise<void>,
+  ) {
+    this.clock = clock;
+    this.logger = logger;
+    this.pendingWrites = pendingWrites;
+    this.metrics = metrics;
+    this.publishWill = publishWill;
+  }
+
+  /** Resolves or rejects with the first attempt; one that the store refuses for now is made again. */
+  publish(clientId: string, record: Uint8Array): Promise<void> {
+    const published = this.publishWill(record);
+    let attempts = 0;
+    this.pendingWrites.add('publishing a will', () => (attempts++ === 0 ? published : this.publishWill(record)));
+    const before = this.byClient.get(clientId);
+    const through = Promise.allSettled([before, published]).then(() => {
+      if (this.byClient.get(clientId) === through) this.byClient.delete(clientId);
+    });
+    this.byClient.set(clientId, through);
+    return published;
+  }
+
+  has(clientId: string): boolean {
+    return this.byClient.has(clientId);
+  }
+
+  /** Resolves when the wills of this client are safe, or have failed, or the time is up. */
+  async safe(clientId: string): Promise<void> {
+    const through = this.byClient.get(clientId);
+    if (through === undefined) return;
+    let stop = (): void => {};
+    const late = new Promise<void>((resolve) => {
+      stop = this.clock.every(waitMilliseconds, () => {
+        if (!this.late.has(through)) {
+          this.late.add(through);
+          this.metrics.willsLate++;
+          this.logger.warn('a will is not safe yet; its client goes on without waiting for it', { client: clientId });
+        }
+        resolve();
+      });
+    });
+    await Promise.race([through, late]);
+    stop();
+  }
+}

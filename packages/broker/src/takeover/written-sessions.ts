@@ -1,0 +1,56 @@
+/** What sessions held that were closed here a moment ago, for who claims them next. */
+import type { Clock } from '../ports/clock.ts';
+import type { HandedSession } from '../session/takeover.ts';
+
+/** Longer than a question of another worker can be on its way (cluster.ts), and short enough to hold only what closed just now. */
+const keptMilliseconds = 10_000;
+
+export class WrittenSessions {
+  private readonly clock: Clock;
+  /** Sessions whose connection is gone and whose write-back is under way: a claim that overtakes it makes it void. */
+  private readonly closing = new Map<string, HandedSession>();
+  /** Sessions written back a moment ago. A claim of another worker may have made that void without this one hearing of it: then it asks, and is given this. */
+  private readonly closed = new Map<string, { handed: HandedSession; until: number }>();
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+    clock.every(keptMilliseconds, () => this.forgetClosed());
+  }
+
+  private forgetClosed(): void {
+    const now = this.clock.now();
+    // In the order of closing, so the first that is kept ends it.
+    for (const [clientId, { until }] of this.closed) {
+      if (until > now) return;
+      this.closed.delete(clientId);
+    }
+  }
+
+  /** Its write-back begins. */
+  add(clientId: string, handed: HandedSession): void {
+    this.closing.set(clientId, handed);
+  }
+
+  done(clientId: string, handed: HandedSession): void {
+    if (this.closing.get(clientId) !== handed) return;
+    this.closing.delete(clientId);
+    this.closed.delete(clientId);
+    this.closed.set(clientId, { handed, until: this.clock.now() + keptMilliseconds });
+  }
+
+  /**
+   * What a session held that was closed here and may not be written back yet. It is taken away: a state that is handed out once the session has gone on would
+   * bring messages of QoS 2 again. `putBack`: nobody went on with it.
+   */
+  take(clientId: string): { handed: HandedSession | null; putBack: () => void } {
+    const closing = this.closing.get(clientId);
+    const closed = this.closed.get(clientId);
+    this.closing.delete(clientId);
+    this.closed.delete(clientId);
+    const putBack = (): void => {
+      if (closing !== undefined) this.closing.set(clientId, closing);
+      if (closed !== undefined) this.closed.set(clientId, closed);
+    };
+    return { handed: closing ?? closed?.handed ?? null, putBack };
+  }
+}
