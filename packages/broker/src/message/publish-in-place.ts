@@ -5,10 +5,7 @@ import { decodePublishProperties, type PublishView } from '@dunlin/protocol';
 import { Publication } from './publication.ts';
 import type { InboundTopicAliases } from './topic-alias.ts';
 
-/**
- * The time of this turn. Not the number itself, which is no small integer: where V8 did not make this function part of its caller, as in one process of four, the call
- * made an object of it for each packet, and a QoS 1 message of 64 bytes cost 0.55 instead of 0.48 µs.
- */
+/** The time of this turn. */
 interface TurnClock {
   readonly now: number;
 }
@@ -16,6 +13,9 @@ interface TurnClock {
 /**
  * Fills `publication` from the packet in bytes[start, view.end). Message expiry is counted from `clock.now`. Throws ProtocolError for properties that a
  * client may not send and for topic aliases that it may not use.
+ *
+ * V8 makes this part of its caller in most processes, not in all; where it does not, the call costs 60 ns of the 480 of a QoS 1 message of 64 bytes
+ * (each time with `--max-inlined-bytecode-size=150`). So one start alone says little about speed.
  */
 export function placeInPacket(
   publication: Publication,
