@@ -104,7 +104,7 @@ export class Ear implements BackplaneReceiver {
 
 /** Errors as the text that the log has of them. */
 function told(_: string, value: unknown): unknown {
-  return value instanceof Error ? value.message : value;
+  return value instanceof Error ? String(value) : value;
 }
 
 /** A logger that remembers. */
