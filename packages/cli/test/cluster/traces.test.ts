@@ -77,7 +77,9 @@ describe('a publish on node a', () => {
         '  deliver at b durable',
       ]);
       const [publish, deliver] = ['publish', 'deliver'].map((name) => whole.find((span) => span.name === name));
+      // In the conventions `receive` is of who asks for messages, and a CLIENT's.
       expect(publish?.kind).toBe(kinds.consumer);
+      expect(publish?.attributes).toMatchObject({ 'messaging.operation.type': 'process' });
       expect(deliver?.kind).toBe(kinds.producer);
       expect(publish?.resource).toMatchObject({
         'service.name': 'orders-broker',

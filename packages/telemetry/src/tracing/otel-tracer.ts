@@ -50,7 +50,7 @@ export class OtelTracer implements Tracer {
     if (!this.allowance.takeForPublish()) return this.#skip();
     this.#metrics.spansStarted++;
     const { SpanKind, ROOT_CONTEXT } = this.#api;
-    const attributes = attributesOf('publish', 'receive', message);
+    const attributes = attributesOf('publish', 'process', message);
     const context = parent === null ? ROOT_CONTEXT : this.#contextOf(parent);
     const kind = SpanKind.CONSUMER;
     return new OtelSpan(this.#api, this.#tracer.startSpan('publish', { kind, startTime: readAt, attributes }, context));

@@ -1,6 +1,7 @@
 /**
  * Whether and how this node traces: its own configuration, and the variables that every program with OpenTelemetry reads (OpenTelemetry specification, "Environment
- * Variable Specification" and "OTLP Exporter Configuration"). Those of the exporter that are not here (headers, certificates, compression, time-out) it reads itself.
+ * Variable Specification" and "OTLP Exporter Configuration"). Those of the exporter (addresses, headers, certificates, compression, time-out) it reads itself, and takes its
+ * defaults in silence where it does not understand one: what is wrong with them is told here.
  */
 
 /** The keys under `tracing`. */
@@ -50,6 +51,8 @@ const batchDefaults = {
   exportTimeoutMillis: 30_000,
 } as const;
 
+const exporterDefaults = { timeoutMilliseconds: '10000', address: 'http://localhost:4318' } as const;
+
 /** Null: nothing is traced. */
 export function tracingSettings(
   keys: TracingKeys,
@@ -61,7 +64,7 @@ export function tracingSettings(
     .split(',')
     .map((part) => part.trim())
     .filter((part) => part !== '');
-  if (of('OTEL_SDK_DISABLED').toLowerCase() === 'true' || exporters.join() === 'none') return null;
+  if (isDisabled(of, misunderstood) || exporters.join() === 'none') return null;
   const isAsked =
     keys.endpoint !== '' ||
     exporters.length > 0 ||
@@ -75,6 +78,7 @@ export function tracingSettings(
     misunderstood('OTEL_TRACES_EXPORTER', unknown.join(','), 'otlp, none', instead);
     if (!isElsewhere) return null;
   }
+  checkExporter(of, keys.endpoint !== '', misunderstood);
   const batch: TracingSettings['batch'] = {};
   for (const [key, variable] of Object.entries(batchVariables) as [keyof typeof batchVariables, string][])
     if (of(variable) !== '') batch[key] = wholeNumber(variable, of(variable), batchDefaults[key], misunderstood);
@@ -91,6 +95,25 @@ export function tracingSettings(
     writesContext: keys.writeContext,
     batch,
   };
+}
+
+function isDisabled(of: (name: string) => string, misunderstood: Misunderstood): boolean {
+  const text = of('OTEL_SDK_DISABLED');
+  if (!/^(true|false|)$/i.test(text)) misunderstood('OTEL_SDK_DISABLED', text, 'true, false', 'false');
+  return text.toLowerCase() === 'true';
+}
+
+/** What the exporter reads itself. With an address in the configuration it does not look at those of variables. */
+function checkExporter(of: (name: string) => string, hasAddress: boolean, misunderstood: Misunderstood): void {
+  for (const variable of ['OTEL_EXPORTER_OTLP_TRACES_TIMEOUT', 'OTEL_EXPORTER_OTLP_TIMEOUT'])
+    if (of(variable) !== '' && !(Number(of(variable)) > 0 && Number.isFinite(Number(of(variable)))))
+      misunderstood(variable, of(variable), 'a number of milliseconds above 0', exporterDefaults.timeoutMilliseconds);
+  for (const variable of ['OTEL_EXPORTER_OTLP_TRACES_COMPRESSION', 'OTEL_EXPORTER_OTLP_COMPRESSION'])
+    if (!['', 'none', 'gzip'].includes(of(variable))) misunderstood(variable, of(variable), 'none, gzip', 'none');
+  if (hasAddress) return;
+  for (const variable of ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'OTEL_EXPORTER_OTLP_ENDPOINT'])
+    if (of(variable) !== '' && !/^https?:$/.test(URL.parse(of(variable))?.protocol ?? ''))
+      misunderstood(variable, of(variable), 'a URL with http:// or https://', exporterDefaults.address);
 }
 
 /** Some write the address of the collector, some that of its traces. */
