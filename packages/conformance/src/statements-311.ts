@@ -1,4 +1,4 @@
-// A table: every numbered statement of MQTT 3.1.1 (Appendix B), so this file is longer than others.
+// Every numbered statement of MQTT 3.1.1 (Appendix B).
 import { both, client, type Statement, server } from './statement.ts';
 
 /** The 141 statements of MQTT 3.1.1, in the order of the text. */

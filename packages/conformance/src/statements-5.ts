@@ -1,4 +1,4 @@
-// A table: every numbered statement of MQTT 5.0 (Appendix B), so this file is longer than others.
+// Every numbered statement of MQTT 5.0 (Appendix B).
 import { both, client, type Statement, server } from './statement.ts';
 
 const noEnhancedAuthentication =

@@ -1,4 +1,4 @@
-// A table of the parts of values.schema.json that several values share or that have keys of their own; a long one.
+// The parts of values.schema.json that several values share or that have keys of their own.
 
 const text = (description: string) => ({ type: 'string', minLength: 1, description });
 const port = (description: string) => ({ type: 'integer', minimum: 1, maximum: 65535, description });

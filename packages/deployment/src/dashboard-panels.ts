@@ -1,4 +1,4 @@
-// The table of the dashboard, as long as there are panels: rows in the order in which an operator asks. dashboard.ts makes charts/dunlin/dashboards/dunlin.json of it.
+// The panels of the dashboard: rows in the order in which an operator asks. dashboard.ts makes charts/dunlin/dashboards/dunlin.json of it.
 import {
   by,
   each,

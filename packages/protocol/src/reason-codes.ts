@@ -1,4 +1,4 @@
-// This file is one table (MQTT 5.0, table 2-6, with the packet tables of chapter 3), so it is as long as the table.
+// Every reason code, with the packets that may carry it (MQTT 5.0, table 2-6 and the packet tables of chapter 3).
 import { type PacketName, PacketType } from './packet-type.ts';
 
 /** One reason code: its name, its value, the packets that may carry it and what it tells the receiver. */

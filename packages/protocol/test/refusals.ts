@@ -1,4 +1,4 @@
-// This file is one table: bytes that break a rule, with the reason code and the statement they are refused with.
+// Bytes that break a rule, with the reason code and the statement they are refused with.
 import type { ProtocolVersion } from '../src/index.ts';
 
 export interface Refusal {

@@ -1,4 +1,4 @@
-// This file is one table: at least one packet of every type in every version that has it, as bytes and as decoded.
+// At least one packet of every type in every version that has it, as bytes and as decoded.
 import type { Packet, ProtocolVersion } from '../src/index.ts';
 
 /** One packet as bytes (spaces are for the reader) and as decoded. */

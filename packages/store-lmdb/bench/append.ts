@@ -1,6 +1,5 @@
-// The measurements are one long list, in the order of the port, so one function is longer than a screen.
 /**
- * What the store costs: microseconds of processor (all threads) and of time per operation.
+ * What the store costs, in the order of the port: microseconds of processor (all threads) and of time per operation.
  *
  *     npx node --conditions=source packages/store-lmdb/bench/append.ts [fsync|memory]
  */

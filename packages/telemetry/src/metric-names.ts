@@ -1,4 +1,4 @@
-// The table of all metrics, as long as there are metrics: name, type, help, labels, and where each is counted. docs/metrics.md is made of it.
+// The table of all metrics: name, type, help, labels, and where each is counted. docs/metrics.md is made of it.
 import { closeReasons, dropReasons } from '@dunlin/broker';
 import { by, byListener, histogram, type MetricRow, one } from './metric-rows.ts';
 import { notReadyReasons } from './node-figures.ts';

@@ -1,5 +1,4 @@
-/** A table of packets by type with the states around it is what makes this file long: the state is shared by all of it.
- *
+/**
  * One client's connection: bytes in, packets to their handlers, bytes out. The rules of each packet are in handlers/<packet>.ts.
  *
  * ```
