@@ -19,6 +19,8 @@ const longFilesAllowed: Record<string, string> = {
 const longFunctionsAllowed: Record<string, string> = {
   'packages/store-lmdb/bench/append.ts': 'one list of measurements, in the order of the port',
 };
+/** Files that know each other in a circle, types included. Biome's `noImportCycles` looks at values alone, which form none. */
+const circleFilesMax = 4;
 /** Production dependencies, all of them together: every one is somebody else's code in the broker. */
 const dependenciesMax = 80;
 
@@ -148,6 +150,38 @@ function upwardImports(): string[] {
   });
 }
 
+/** Groups of files in which each reaches every other by imports, types included: circles, largest first. */
+function circles(): string[][] {
+  const arrows = new Map(
+    typeScript
+      .filter((file) => !isTest(file))
+      .map((file) => {
+        const relatives = imports(file).filter((module) => module.startsWith('.'));
+        return [file.path, relatives.map((module) => relative(root, resolve(root, dirname(file.path), module)))];
+      }),
+  );
+  const reach = (from: string): Set<string> => {
+    const reached = new Set<string>();
+    const open = [...(arrows.get(from) ?? [])];
+    for (let path = open.pop(); path !== undefined; path = open.pop()) {
+      if (reached.has(path)) continue;
+      reached.add(path);
+      open.push(...(arrows.get(path) ?? []));
+    }
+    return reached;
+  };
+  const reached = new Map([...arrows.keys()].map((path) => [path, reach(path)]));
+  const found: string[][] = [];
+  const placed = new Set<string>();
+  for (const [path, others] of reached) {
+    if (placed.has(path) || !others.has(path)) continue;
+    const circle = [...others].filter((other) => reached.get(other)?.has(path));
+    for (const other of circle) placed.add(other);
+    found.push(circle.sort());
+  }
+  return found.sort((a, b) => b.length - a.length);
+}
+
 /** Words that have no place here; put together so that this file does not contain them. */
 const leftovers = ['TO' + 'DO', 'FIX' + 'ME', 'X' + 'XX'].map((word) => new RegExp(`\\b${word}\\b`));
 const foreign = [
@@ -214,6 +248,13 @@ describe('tidy', () => {
 
   test('no import between the rooms of the broker runs upward', () => {
     expect(upwardImports()).toEqual([]);
+  });
+
+  test(`circles of imports lie within one folder and have at most ${circleFilesMax} files`, () => {
+    const found = circles();
+    const told = (circle: string[]) => `${circle.length} files: ${circle.join(', ')}`;
+    expect(found.filter(({ length }) => length > circleFilesMax).map(told)).toEqual([]);
+    expect(found.filter((circle) => new Set(circle.map(dirname)).size > 1).map(told)).toEqual([]);
   });
 
   test('every room of the broker says what is in it, and has its place', () => {

@@ -2,6 +2,7 @@
  * What the broker knows of one client while it is connected here. An ephemeral session ends with its connection; a durable one is loaded
  * from the store at CONNECT and written back when the connection ends [MQTT-3.1.2-4..6], [MQTT-4.1.0-1].
  */
+import type { Publication } from '../message/publication.ts';
 import type { Outlet } from '../output/outlet.ts';
 import type { CloseReason } from '../ports/close-reason.ts';
 import type { SessionKey } from '../ports/store.ts';
@@ -40,6 +41,14 @@ export interface GroupMembership {
   sessionEnded(): void;
 }
 
+/** A message that waits for room, and how it was to be sent. */
+export interface WaitingMessage {
+  publication: Publication;
+  subscription: Subscription;
+  qos: 1 | 2;
+  retain: boolean;
+}
+
 const none: readonly LogCursor[] = [];
 
 export class Session {
@@ -67,7 +76,7 @@ export class Session {
   private outboundDeletedMade: Set<number> | null = null;
   outbound: OutboundInflight | null = null;
   inbound: InboundInflight | null = null;
-  waiting: WaitingMessages | null = null;
+  waiting: WaitingMessages<WaitingMessage> | null = null;
   /** Not null: what was in flight before a reconnect comes first, nothing else has room. */
   resends: Resends | null = null;
   /** Its membership in each shared group with a log, by the group's name; stays when it has unsubscribed, for what is in flight. */
@@ -152,7 +161,7 @@ export class Session {
     return this.inbound;
   }
 
-  get waitingMessages(): WaitingMessages {
+  get waitingMessages(): WaitingMessages<WaitingMessage> {
     this.waiting ??= new WaitingMessages();
     return this.waiting;
   }

@@ -8,39 +8,14 @@
 
 import { FrameError } from '../message/wire.ts';
 import type { Cursor, SessionChange, StoredOutbound, StoredSession } from '../ports/store.ts';
-import { InflightState } from './inflight.ts';
 import type { Session } from './session.ts';
+import { outboundOf } from './stored-inflight.ts';
 
 export interface HandedSession {
   cursors: Cursor[];
   outbound: StoredOutbound[];
   /** Of the client that had it, for the log. */
   address: string;
-}
-
-/** Everything in flight to the client, as the store keeps it. */
-export function outboundOf(session: Session): StoredOutbound[] {
-  const { outbound } = session;
-  if (outbound === null) return [];
-  const found: StoredOutbound[] = [];
-  for (const packetId of outbound.packetIdsInUse()) {
-    const source = outbound.sourceOf(packetId);
-    const content = outbound.contentOf(packetId);
-    const state = outbound.stateOf(packetId);
-    const released = state === InflightState.released;
-    // A group's message that is left unacknowledged goes to another member, but for one that is this client's own (group-takes.ts).
-    const isKept = source?.isKept === true;
-    if (!isKept && content === null && !released) continue;
-    found.push({
-      packetId,
-      state: released ? 'released' : 'sent',
-      qos: state === InflightState.sent1 ? 1 : 2,
-      filter: source?.filter ?? content?.filter ?? '',
-      sequence: outbound.sequenceOf(packetId),
-      record: content === null ? null : content.publication.bytes,
-    });
-  }
-  return found;
 }
 
 export function handOver(session: Session): HandedSession {

@@ -2,20 +2,12 @@
  * Messages that wait for room in one ephemeral session's window: a ring of records with limits in messages and bytes (P7).
  */
 import type { Publication } from '../message/publication.ts';
-import type { Subscription } from './subscription.ts';
-
-export interface WaitingMessage {
-  publication: Publication;
-  subscription: Subscription;
-  qos: 1 | 2;
-  retain: boolean;
-}
 
 /** Below this the empty front of the ring is not worth moving. */
 const compactAt = 64;
 
-export class WaitingMessages {
-  private items: WaitingMessage[] = [];
+export class WaitingMessages<Message extends { readonly publication: Publication }> {
+  private items: Message[] = [];
   private head = 0;
   bytes = 0;
 
@@ -23,12 +15,12 @@ export class WaitingMessages {
     return this.items.length - this.head;
   }
 
-  push(message: WaitingMessage): void {
+  push(message: Message): void {
     this.items.push(message);
     this.bytes += message.publication.size;
   }
 
-  shift(): WaitingMessage | undefined {
+  shift(): Message | undefined {
     if (this.head === this.items.length) return undefined;
     const message = this.items[this.head++];
     this.bytes -= message.publication.size;

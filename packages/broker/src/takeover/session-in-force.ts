@@ -4,8 +4,8 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Cursor, EndpointId, StoredSession, StoredSubscription } from '../ports/store.ts';
-import { restoreInflight } from '../session/resends.ts';
 import type { Session } from '../session/session.ts';
+import { restoreInflight } from '../session/stored-inflight.ts';
 import { inSlices } from '../work/in-slices.ts';
 import { removeSubscription, restoreSubscription, type SubscriptionParts } from './session-subscriptions.ts';
 import { giveToOthers, type LeavingParts } from './shared-leavings.ts';

@@ -1,0 +1,107 @@
+/** What is in flight to a client as the store keeps it: written, read back after a reconnect, and kept when its log is left. */
+
+import { RecordError, readRecord } from '../message/message-record.ts';
+import type { Store, StoredOutbound } from '../ports/store.ts';
+import { InflightState } from './inflight.ts';
+import type { LogCursor } from './log-cursor.ts';
+import { Resends } from './resends.ts';
+import type { Session } from './session.ts';
+
+/** Messages in flight read from logs at once. */
+const readAtOnce = 64;
+
+/** Everything in flight to the client, as the store keeps it. */
+export function outboundOf(session: Session): StoredOutbound[] {
+  const { outbound } = session;
+  if (outbound === null) return [];
+  const found: StoredOutbound[] = [];
+  for (const packetId of outbound.packetIdsInUse()) {
+    const source = outbound.sourceOf(packetId);
+    const content = outbound.contentOf(packetId);
+    const state = outbound.stateOf(packetId);
+    const released = state === InflightState.released;
+    // A group's message that is left unacknowledged goes to another member, but for one that is this client's own (group-takes.ts).
+    const isKept = source?.isKept === true;
+    if (!isKept && content === null && !released) continue;
+    found.push({
+      packetId,
+      state: released ? 'released' : 'sent',
+      qos: state === InflightState.sent1 ? 1 : 2,
+      filter: source?.filter ?? content?.filter ?? '',
+      sequence: outbound.sequenceOf(packetId),
+      record: content === null ? null : content.publication.bytes,
+    });
+  }
+  return found;
+}
+
+/** After a reconnect: the identifiers that are in use. */
+export function restoreInflight(session: Session, stored: readonly StoredOutbound[]): void {
+  if (stored.length === 0) return;
+  session.resends = new Resends(stored);
+  const outbound = session.outboundInflight;
+  const byFilter = new Map(session.cursors.map((cursor) => [cursor.log.filter, cursor]));
+  for (const message of stored) {
+    const cursor = byFilter.get(message.filter) ?? null;
+    const logged = message.sequence > 0 ? cursor : null;
+    const sent = message.qos === 1 ? InflightState.sent1 : InflightState.sent2;
+    const state = message.state === 'released' ? InflightState.released : sent;
+    outbound.restore(message.packetId, state, logged, message.sequence);
+    if (logged !== null) logged.markResent(message);
+    if (message.state === 'sent') restoreContent(session, message);
+  }
+}
+
+/** Its content is nowhere but in the session's record: it goes on with it. */
+function restoreContent(session: Session, { packetId, filter, record }: StoredOutbound): void {
+  if (record === null) return;
+  try {
+    session.outboundInflight.keepContent(packetId, { publication: readRecord(record), filter, member: null });
+  } catch (error) {
+    if (!(error instanceof RecordError)) throw error; // `resend` says so, and ends its handshake
+  }
+}
+
+/**
+ * What is in flight of logs that the session is about to leave: its content goes with its packet identifier from now on, since the logs may go with their last
+ * subscription [MQTT-3.10.4-3], [MQTT-4.4.0-1]. Resolves when the store has it; rejects with StoreError.
+ */
+export async function keepInflight(store: Store, session: Session, left: ReadonlySet<LogCursor>): Promise<void> {
+  const { outbound } = session;
+  if (outbound === null || left.size === 0) return;
+  const messages = outboundOf(session).filter(
+    ({ packetId, state }) => state === 'sent' && left.has(outbound.sourceOf(packetId) as LogCursor),
+  );
+  for (let from = 0; from < messages.length; from += readAtOnce) {
+    const batch = messages.slice(from, from + readAtOnce);
+    const records = await Promise.all(batch.map((message) => recordOf(store, message)));
+    if (session.ended) return;
+    const kept = batch
+      .map((message, i) => ({ ...message, record: records[i] }))
+      .filter(({ record }) => record !== null);
+    const outboundSet = kept.filter((message) => goesOnAlone(session, message));
+    for (const { packetId } of outboundSet) session.outboundDeleted.delete(packetId);
+    if (outboundSet.length > 0) await store.update(session.key, { outboundSet });
+  }
+}
+
+/** False: it was acknowledged meanwhile. */
+function goesOnAlone(session: Session, message: StoredOutbound): boolean {
+  const { packetId, sequence } = message;
+  const { outboundInflight: outbound } = session;
+  const state = outbound.stateOf(packetId);
+  if (outbound.sequenceOf(packetId) !== sequence) return false;
+  if (state !== InflightState.sent1 && state !== InflightState.sent2) return false;
+  restoreContent(session, message);
+  outbound.leaveSource(packetId);
+  return true;
+}
+
+/** The record of a message in flight; null: it is not there any more. */
+export async function recordOf(store: Store, message: StoredOutbound): Promise<Uint8Array | null> {
+  if (message.record !== null) return message.record;
+  // At time 0 nothing has expired: what was sent once is sent again all the same [MQTT-4.3.3-7].
+  const page = await store.readLog(message.filter, message.sequence, 1, 1, 0);
+  const entry = page.entries[0];
+  return entry !== undefined && entry.sequence === message.sequence ? entry.record : null;
+}
