@@ -267,6 +267,20 @@ describe('tidy', () => {
     expect(silent.map(({ name }) => name)).toEqual([]);
   });
 
+  test('ARCHITECTURE.md lists the rooms from high to low, and names files where they are', () => {
+    const text = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8');
+    const section = text.slice(text.indexOf('## 12. The rooms of the broker'));
+    const rows = [...section.matchAll(/^\| `([a-z]+)\/`/gm)].map((match) => match[1]);
+    const expected = rooms.filter((room) => room !== 'top').reverse();
+    expect(rows).toEqual([...expected, asideRooms[0]]);
+    const named = [...section.matchAll(/`([a-z]+\/[a-z/-]+\.ts)`/g)].map((match) => match[1]);
+    const missing = named.filter(
+      (path) => !existsSync(join(root, path)) && !existsSync(join(root, 'packages/broker/src', path)),
+    );
+    expect(missing).toEqual([]);
+    expect(named.length).toBeGreaterThan(5);
+  });
+
   test('names say what a file is about', () => {
     const vague = typeScript.filter(({ path }) =>
       /(^|[/-])(utils?|helpers?|managers?|common|misc)(-|\.|\/)/.test(path),
