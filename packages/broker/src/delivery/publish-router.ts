@@ -59,7 +59,7 @@ export class PublishRouter {
   /** Like `publish`, if there is anybody who wants it; false: there is nobody. Throws ProtocolError for what is no topic name. */
   async publishIfWanted(publication: Publication): Promise<boolean> {
     const match = this.parts.matches.find(publication.bytes, publication.topicStart, publication.topicEnd);
-    if (match.isEmpty) return false;
+    if (match.isEmptyFor(publication.qos)) return false;
     await this.publish(publication);
     return true;
   }
@@ -98,7 +98,7 @@ export class PublishRouter {
     } else {
       this.append(publication, match, remoteGroups, acknowledgement, producer);
     }
-    if (match.isEmpty) delivery.metrics.dropped['no-subscriber']++;
+    if (match.isEmptyFor(publication.qos)) delivery.metrics.dropped['no-subscriber']++;
   }
 
   private retain(publication: Publication, match: TopicMatch, acknowledgement: Pending | null): void {

@@ -160,8 +160,8 @@ export class PublishRun implements RunEntry {
       const dropped = this.links.passRun(endpoints, this);
       if (dropped > 0) this.delivery.metrics.dropped['link-lost'] += dropped * this.count;
     }
-    if (match.all.length > 0) this.deliver(match.all);
-    else if (endpoints.length === 0) this.delivery.metrics.dropped['no-subscriber'] += this.count;
+    this.deliver(match.all);
+    if (match.isEmptyFor(0)) this.delivery.metrics.dropped['no-subscriber'] += this.count;
     for (const { span } of this.traced) span.end(0);
   }
 

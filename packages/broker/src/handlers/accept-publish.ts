@@ -74,7 +74,7 @@ export class PublishAcceptance {
       this.parts.metrics.acknowledgementSeconds.counts[0]++;
       if (publication.qos === 2) session.inboundInflight.add(packetId, 0, contentDigest(publication));
       router.route(publication, match, session, null, noProducer);
-      const reasonCode = match.isEmpty ? ReasonCode.noMatchingSubscribers : 0;
+      const reasonCode = match.isEmptyFor(publication.qos) ? ReasonCode.noMatchingSubscribers : 0;
       acknowledge(connection, publication.qos, packetId, reasonCode);
       if (publication.span !== null) endPublish(publication, reasonCode);
       return;
@@ -82,7 +82,7 @@ export class PublishAcceptance {
     const pending = connection.outlet.awaitAcknowledgement(publication.qos === 1 ? 4 : 5, packetId);
     pending.span = publication.span;
     publication.span = null;
-    if (match.isEmpty && !publication.retain) pending.reasonCode = ReasonCode.noMatchingSubscribers;
+    if (match.isEmptyFor(publication.qos) && !publication.retain) pending.reasonCode = ReasonCode.noMatchingSubscribers;
     const producer = publication.qos === 2 ? rememberInbound(session, packetId, publication) : noProducer;
     router.route(publication, match, session, pending, producer);
     connection.acknowledgementPending();

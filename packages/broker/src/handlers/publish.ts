@@ -133,7 +133,7 @@ export class PublishHandler implements PublishPacketHandler {
         parts.run.flush();
         publication.publisher = session.clientId;
         deliverQos0(parts.delivery, publication, match.all, session);
-        if (match.all.length === 0) parts.metrics.dropped['no-subscriber']++;
+        if (match.isEmptyFor(0)) parts.metrics.dropped['no-subscriber']++;
         if (publication.span !== null) endPublish(publication, 0);
         return;
       }

@@ -70,8 +70,10 @@ export class TopicMatch {
     return undefined;
   }
 
-  get isEmpty(): boolean {
-    return this.all.length === 0 && this.groups.length === 0 && this.endpoints.length === 0 && this.logs.length === 0;
+  /** No subscription takes a message with this QoS: `no-subscriber`, and 0x10 in PUBACK and PUBREC. Logs, of sessions without a client, take none of QoS 0. */
+  isEmptyFor(qos: 0 | 1 | 2): boolean {
+    const { all, groups, endpoints, logs } = this;
+    return all.length === 0 && groups.length === 0 && endpoints.length === 0 && (qos === 0 || logs.length === 0);
   }
 }
 
