@@ -93,6 +93,13 @@ export interface ConnectionParts extends OutletParts {
   owner: ConnectionOwner;
 }
 
+/** The store refuses these of a session that is another's: subscriptions, and QoS 2, whose identifiers it keeps. Their sender has no answer, and asks again. */
+function changesStoredSession(header: number): boolean {
+  const type = header >> 4;
+  if (type === PacketType.publish) return (header & 0x06) === 4;
+  return type === PacketType.subscribe || type === PacketType.unsubscribe;
+}
+
 export class Connection implements PacketSink, KeepAliveEntry, OutletOwner, SessionConnection {
   readonly parts: ConnectionParts;
   readonly outlet: Outlet;
@@ -137,6 +144,16 @@ export class Connection implements PacketSink, KeepAliveEntry, OutletOwner, Sess
   private holding = false;
   /** The client has said its last, by DISCONNECT or by closing, and packets before that still have to take effect: since this second; 0: it has not. */
   lastWordSecond = 0;
+  /** What was read has begun to take effect: what is held for from then on is a packet. */
+  private hasBegun = false;
+  /** A PUBLISH that waits for an answer. */
+  private isAsking = false;
+  /** The session is another's in the store: what would change it there cannot take effect any more. */
+  private claimMoved = false;
+  /** Packets that were passed over for that. */
+  private passedOver = 0;
+  /** Told when nothing waits any more, or the connection has ended. */
+  private settledWaiters: (() => void)[] | null = null;
   /** The client has closed its side; what came before that is worked off. */
   private streamHasEnded = false;
   /** It can be sent nothing any more. */
@@ -362,10 +379,34 @@ export class Connection implements PacketSink, KeepAliveEntry, OutletOwner, Sess
   goOn(): void {
     if (this.state !== ConnectionState.connected) return;
     this.holding = false;
+    this.hasBegun = true;
     if (this.held !== null && this.held.length > 0 && !this.replay(this.held)) {
       if (this.paused && this.holding) this.resumeIfRoom(); // what comes may go with what waits
-    } else if (this.streamHasEnded) this.endAfterLastWord('connection-lost');
+      return;
+    }
+    if (this.streamHasEnded) this.endAfterLastWord('connection-lost');
     else if (this.paused) this.resumeIfRoom();
+    this.wakeSettled();
+  }
+
+  /**
+   * Its client has connected anew: nothing more is read, and what was read takes effect before the session goes. Resolves when it has, or the connection has ended;
+   * null: nothing waits. `claimMoved`: the store knows the new owner already.
+   */
+  settle(claimMoved: boolean): Promise<void> | null {
+    this.claimMoved ||= claimMoved;
+    if (!this.holding || !(this.hasBegun || (this.held !== null && this.held.length > 0))) return null;
+    this.stopReading();
+    this.settledWaiters ??= [];
+    const waiters = this.settledWaiters;
+    return new Promise((resolve) => waiters.push(resolve));
+  }
+
+  private wakeSettled(): void {
+    const waiters = this.settledWaiters;
+    if (waiters === null || (this.state !== ConnectionState.closed && this.owesAnswers)) return;
+    this.settledWaiters = null;
+    for (const wake of waiters) wake();
   }
 
   /** False: something has to be waited for again, or the connection has ended. */
@@ -373,6 +414,10 @@ export class Connection implements PacketSink, KeepAliveEntry, OutletOwner, Sess
     this.parts.turn.renew();
     try {
       for (let packet = held.shift(); packet !== undefined; packet = held.shift()) {
+        if (this.claimMoved && this.session?.stored === true && changesStoredSession(packet.header)) {
+          this.passedOver++;
+          continue;
+        }
         const goesOn = this.packet(packet.header, packet.bytes, 0, packet.bodyStart, packet.bytes.length);
         this.parts.run.flush();
         if (!goesOn || this.holding) return false;
@@ -419,8 +464,10 @@ export class Connection implements PacketSink, KeepAliveEntry, OutletOwner, Sess
   /** Waits for an answer before anything that the client sends later is handled; refused means no. */
   holdFor(answer: Promise<boolean>, then: (allowed: boolean) => void): void {
     this.holding = true;
+    this.isAsking = true;
     const answered = (allowed: boolean): void => {
       if (this.state !== ConnectionState.connected) return;
+      this.isAsking = false;
       try {
         then(allowed);
       } catch (error) {
@@ -439,6 +486,7 @@ export class Connection implements PacketSink, KeepAliveEntry, OutletOwner, Sess
   }
 
   acknowledgementsSent(): void {
+    if (this.settledWaiters !== null) this.wakeSettled();
     if (this.paused) this.resumeIfRoom();
   }
 
@@ -568,6 +616,7 @@ export class Connection implements PacketSink, KeepAliveEntry, OutletOwner, Sess
 
   /** Another endpoint owns the session now: nothing may be written back. */
   fenced(): void {
+    if (this.claimMoved) return; // it is handed over when what was read before has taken effect
     if (this.session !== null) this.parts.owner.fenced(this.session);
     this.disconnect(ReasonCode.sessionTakenOver);
   }
@@ -620,14 +669,15 @@ export class Connection implements PacketSink, KeepAliveEntry, OutletOwner, Sess
   private giveUpHeld(): void {
     const { held } = this;
     this.held = null;
-    if (held === null || held.length === 0) return;
-    this.parts.metrics.packetsGivenUp += held.length;
+    const packets = (held?.length ?? 0) + this.passedOver + (this.isAsking ? 1 : 0);
+    if (packets === 0) return;
+    this.parts.metrics.packetsGivenUp += packets;
     this.parts.logger.warn('packets of a client were given up: its connection ended before their turn came', {
       client: this.session?.clientId ?? '',
       address: this.transport.remoteAddress,
       reason: this.closeReason,
-      packets: held.length,
-      bytes: held.bytes,
+      packets,
+      bytes: held?.bytes ?? 0,
     });
   }
 
@@ -649,6 +699,7 @@ export class Connection implements PacketSink, KeepAliveEntry, OutletOwner, Sess
     this.parts.owner.closed(this);
     this.authenticationDataCame(null);
     this.outlet.wakeRoom();
+    this.wakeSettled();
   }
 
   /** Called at `checkAtSecond`. Returns when to look again; 0: never. */

@@ -26,6 +26,8 @@ export interface SessionConnection {
   /** What the connection ended by, and the code of its DISCONNECT. */
   readonly closeReason: CloseReason;
   readonly closeCode: number;
+  /** What was read takes effect before the session goes to a new owner; null: nothing waits. */
+  settle(claimMoved: boolean): Promise<void> | null;
   disconnect(reasonCode: number, reasonString?: string): void;
   /** Another endpoint owns the session now. */
   fenced(): void;

@@ -20,10 +20,11 @@ import type { LeaseState } from '../work/lease-state.ts';
 import type { StoreTrust } from '../work/store-trust.ts';
 import type { ContestedIdentifiers } from './contested-identifiers.ts';
 import { Opening } from './opening.ts';
+import { handMilliseconds, sentBefore } from './sent-before.ts';
 import { type InForceParts, putInForce, takeOutOfForce } from './session-in-force.ts';
 import { endCursors } from './session-subscriptions.ts';
 import { UnclaimedSessions } from './unclaimed-sessions.ts';
-import { WillsUnderWay } from './wills-under-way.ts';
+import { isToPublish, WillsUnderWay } from './wills-under-way.ts';
 import { WrittenSessions } from './written-sessions.ts';
 
 export interface SessionRequest {
@@ -191,7 +192,9 @@ export class Sessions {
     const needsStore = !cleanStart || expirySeconds > 0;
     if (needsStore && !parts.lease.isHeld)
       throw new StoreError('unavailable', 'the worker does not know whether it lives');
-    const local = this.byClient.get(clientId);
+    const settled = sentBefore(parts.clock, this.byClient.get(clientId), false);
+    if (settled !== null) await settled;
+    const local = this.byClient.get(clientId); // may have ended meanwhile
     const written = this.written.take(clientId);
     opening.handed = local === undefined ? written.handed : this.letGo(local, cleanStart);
     let claim: Claim;
@@ -222,18 +225,10 @@ export class Sessions {
     if (local !== undefined || (claim.previousOwner !== '' && claim.previousOwner !== parts.self))
       parts.contested.taken(clientId, request.address, handed?.address ?? '');
     const { will } = claim;
-    if (will !== null && this.isToPublish(will, claim, cleanStart))
+    if (will !== null && isToPublish(parts, will, claim, cleanStart))
       void this.wills.publish(clientId, will.record).catch(() => {}); // said by the pending write
     await this.wills.safe(clientId);
     return claim;
-  }
-
-  /** A will that was scheduled, or that of a connection whose owner has died and cannot publish it any more, unless it is delayed and the session goes on. */
-  private isToPublish(will: StoredWill, { session }: Claim, cleanStart: boolean): boolean {
-    if (will.dueAt !== Infinity) return true;
-    const { self, cluster } = this.parts;
-    if (will.owner === self || cluster.has(will.owner)) return false;
-    return cleanStart || session === null || will.delaySeconds === 0;
   }
 
   private async takeFromOther(claim: Claim, clientId: string, cleanStart: boolean): Promise<HandedSession | null> {
@@ -260,15 +255,23 @@ export class Sessions {
 
   /** Another endpoint has claimed the client identifier with this epoch: lets go of it here and returns what was held, null if nothing. */
   async handTo(clientId: string, cleanStart: boolean, epoch: number): Promise<HandedSession | null> {
+    const { clock } = this.parts;
+    const deadline = clock.now() + handMilliseconds;
     const handed = await this.handNow(clientId, cleanStart, epoch);
-    await this.wills.safe(clientId);
+    await this.wills.safe(clientId, deadline - clock.now());
     return handed;
   }
 
   private async handNow(clientId: string, cleanStart: boolean, epoch: number): Promise<HandedSession | null> {
     for (;;) {
       const session = this.byClient.get(clientId);
-      if (session !== undefined) return session.key.epoch < epoch ? this.letGo(session, cleanStart) : null;
+      if (session !== undefined) {
+        if (session.key.epoch >= epoch) return null;
+        const settled = sentBefore(this.parts.clock, session, epoch !== epochUnknown);
+        if (settled !== null) await settled;
+        if (this.byClient.get(clientId) === session) return this.letGo(session, cleanStart);
+        continue;
+      }
       const opening = this.opening.get(clientId);
       // One with a later claim does not wait for this one, nor this for it: waiting goes from later to earlier claims alone.
       if (opening === undefined || epoch === epochUnknown || opening.epoch > epoch) {

@@ -4,13 +4,28 @@
  * who claims it before asks the endpoint that holds it, and waits as well.
  */
 
+import type { Cluster } from '../cluster/cluster.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
+import type { Claim, EndpointId, StoredWill } from '../ports/store.ts';
 import type { PendingWrites } from '../work/pending-writes.ts';
+import { withinBound } from '../work/within-bound.ts';
 
 /** A client waits this long at most for its former will: less than a new owner waits for the one before (cluster/session-requests.ts). */
 const waitMilliseconds = 3000;
+
+/** A will that was scheduled, or that of a connection whose owner has died and cannot publish it any more, unless it is delayed and the session goes on. */
+export function isToPublish(
+  { self, cluster }: { self: EndpointId; cluster: Pick<Cluster, 'has'> },
+  will: StoredWill,
+  { session }: Claim,
+  cleanStart: boolean,
+): boolean {
+  if (will.dueAt !== Infinity) return true;
+  if (will.owner === self || cluster.has(will.owner)) return false;
+  return cleanStart || session === null || will.delaySeconds === 0;
+}
 
 export class WillsUnderWay {
   private readonly clock: Clock;
@@ -55,21 +70,13 @@ export class WillsUnderWay {
   }
 
   /** Resolves when the wills of this client are safe, or have failed, or the time is up. */
-  async safe(clientId: string): Promise<void> {
+  async safe(clientId: string, milliseconds = waitMilliseconds): Promise<void> {
     const through = this.byClient.get(clientId);
     if (through === undefined) return;
-    let stop = (): void => {};
-    const late = new Promise<void>((resolve) => {
-      stop = this.clock.every(waitMilliseconds, () => {
-        if (!this.late.has(through)) {
-          this.late.add(through);
-          this.metrics.willsLate++;
-          this.logger.warn('a will is not safe yet; its client goes on without waiting for it', { client: clientId });
-        }
-        resolve();
-      });
-    });
-    await Promise.race([through, late]);
-    stop();
+    const bound = Math.max(1, Math.min(milliseconds, waitMilliseconds));
+    if ((await withinBound(this.clock, through, bound)) || this.late.has(through)) return;
+    this.late.add(through);
+    this.metrics.willsLate++;
+    this.logger.warn('a will is not safe yet; its client goes on without waiting for it', { client: clientId });
   }
 }
