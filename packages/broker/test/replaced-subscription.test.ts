@@ -149,6 +149,75 @@ describe.each([1, 2] as const)('SUBSCRIBE with QoS 0 in place of QoS %i', (grant
   });
 });
 
+/** The group would end with its last durable member, and its messages with it. */
+describe.each([1, 2] as const)(
+  'SUBSCRIBE to a shared filter with QoS 0 in place of QoS %i, alone in the group',
+  (granted) => {
+    const filter = '$share/g/t';
+
+    async function queued(window: number): Promise<{ world: World; workers: Worker[]; client: Client }> {
+      const { world, workers } = await World.of(2);
+      const first = await workers[0].connect('d', durable);
+      await first.subscribe(filter, granted);
+      await first.drop();
+      await feed(workers[1], 1, 10, granted);
+      const client = await workers[0].dial('d', { ...durable, properties: { receiveMaximum: window } });
+      return { world, workers, client };
+    }
+
+    test.each([1, 2, 100])('all that was queued comes, once, with a window of %i', async (window) => {
+      const { world, workers, client } = await queued(window);
+      await client.send(subscribe(filter, 0));
+      expect(client.transport.ended).toBe(false);
+      await feed(workers[1], 11, 12, 2);
+      const taken = await takeAll(client);
+      expect(taken).toEqual([...numbered(1, 10, granted), ...numbered(11, 12, 0)]);
+      await world.clock.pass(1000);
+      // And it is a subscription of QoS 0 from then on.
+      await client.drop();
+      expect(await world.store.durableFilters()).toEqual([]);
+      await world.clock.pass(1000);
+      await feed(workers[1], 13, 14);
+      const { client: again } = await comeBack(world, workers, client, 'another worker', 100);
+      await feed(workers[1], 15, 15);
+      expect(await takeAll(again)).toEqual(numbered(15, 15, 0));
+    });
+
+    test.each(returns)('the rest comes on the next connection: %s', async (how) => {
+      const { world, workers, client } = await queued(2);
+      await client.send(subscribe(filter, 0));
+      expect(client.said()).toEqual(expect.arrayContaining(['suback 0x00']));
+      const { worker, client: again } = await comeBack(world, workers, client, how, 3);
+      await world.clock.pass(5000); // another leads the group
+      const taken = await takeAll(again);
+      expect(new Set(taken.map((line) => line.split(' ')[0]))).toEqual(
+        new Set(numbered(1, 10, 1).map((line) => line.split(' ')[0])),
+      );
+      await feed(worker, 11, 11);
+      expect(await takeAll(again)).toEqual(numbered(11, 11, 0));
+      await world.clock.pass(1000);
+      await again.drop();
+      expect(await world.store.durableFilters()).toEqual([]);
+    });
+
+    test('with QoS above 0 again nothing is lost and nothing comes twice', async () => {
+      const { workers, client } = await queued(2);
+      await client.send(subscribe(filter, 0));
+      await feed(workers[1], 11, 12, granted);
+      await client.send(subscribe(filter, granted));
+      await feed(workers[1], 13, 14, granted);
+      expect(await takeAll(client)).toEqual(numbered(1, 14, granted));
+    });
+
+    test('UNSUBSCRIBE ends the group', async () => {
+      const { world, client } = await queued(2);
+      await client.send(subscribe(filter, 0), { ...unsubscribe, filters: [filter] } as Packet);
+      expect(client.said()).toEqual(expect.arrayContaining(['suback 0x00', 'unsuback 0x00']));
+      expect(await world.store.durableFilters()).toEqual([]);
+    });
+  },
+);
+
 describe.each([1, 2] as const)('what is in flight with QoS %i', (qos) => {
   /** Three messages were sent and are not acknowledged; two more wait behind the window. */
   async function sent(authorizer?: Authorizer): Promise<{ world: World; workers: Worker[]; client: Client }> {

@@ -17,7 +17,7 @@
  * the rest claims at once. Two that claim do no harm: the later one has fenced the other.
  *
  * While nobody is connected messages stay in the log, bounded by its limits, their expiry and `limits.groupMessageTtlSeconds`. Members that subscribed with QoS
- * 0 take no part in it: they get what is published with QoS 0, which goes to any connected member at once. A group begins with its first durable member; what
+ * 0 take no part in it, but for those that had more before and are owed what waits: they get what is published with QoS 0, which goes to any connected member at once. A group begins with its first durable member; what
  * ephemeral members have of the moment before may come to them twice, as each way, live and logged, is used by endpoints until they know.
  */
 import type { GroupFrame } from '../cluster/group-frames.ts';
@@ -142,7 +142,12 @@ export class GroupLogs implements GroupsWatcher {
 
   /** A subscription to a group is in force. */
   joined(subscription: Subscription): void {
-    if (subscription.qos > 0) this.groups.get(subscription.filter)?.members.memberOf(subscription);
+    if (subscription.owedQos > 0) this.groups.get(subscription.filter)?.members.memberOf(subscription);
+  }
+
+  /** As far as is known here, nothing waits in its group: it may leave. */
+  isServed({ filter }: Subscription): boolean {
+    return this.groups.get(filter)?.leader?.lag === 0;
   }
 
   groupRemoved(group: SharedGroup): void {

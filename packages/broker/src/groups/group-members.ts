@@ -152,9 +152,15 @@ export class GroupMembers {
       return;
     }
     const member = this.memberOf(subscription);
-    const qos = Math.min(publication.qos, subscription.qos);
+    const { owedUpTo, owedQos, retainAsPublished } = subscription;
+    const qos = Math.min(publication.qos, sequence <= owedUpTo ? owedQos : subscription.qos);
+    if (qos === 0) {
+      delivery.send(publication, subscription, retainAsPublished && publication.retain);
+      this.finish('done', sequence);
+      return;
+    }
     // DUP is not set: to this client it is new.
-    const firstByte = 0x30 | (qos << 1) | (subscription.retainAsPublished && publication.retain ? 1 : 0);
+    const firstByte = 0x30 | (qos << 1) | (retainAsPublished && publication.retain ? 1 : 0);
     if (qos === 2) {
       this.takes.begin(member, subscription, sequence, publication, firstByte);
       return;

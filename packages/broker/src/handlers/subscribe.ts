@@ -35,7 +35,7 @@ import type { Session } from '../session/session.ts';
 import type { Subscription } from '../session/subscription.ts';
 import type { SubscriptionTree } from '../subscriptions/subscription-tree.ts';
 import type { SubscriptionParts } from '../takeover/session-subscriptions.ts';
-import { addSubscription } from '../takeover/session-subscriptions.ts';
+import { addSubscription, storedAs } from '../takeover/session-subscriptions.ts';
 import { nextTurn } from '../work/in-slices.ts';
 import type { StoreTrust } from '../work/store-trust.ts';
 
@@ -203,7 +203,7 @@ export class SubscribeHandler implements SessionPacketHandler {
       }
       const stored = { ...request, qos, subscriptionIdentifier };
       if (connection.isBridge) askForBridge(stored);
-      granted.push({ stored, request });
+      granted.push({ stored: storedAs(session, stored), request });
     }
     if (connection.state === ConnectionState.closed) return false;
     const ends = session.stored

@@ -41,6 +41,10 @@ export interface StoredSubscription {
   /** As the client wrote it, `$share/…` included. */
   filter: string;
   qos: 0 | 1 | 2;
+  /**
+   * Of a shared subscription, which cannot have it [MQTT-3.8.3-4]: it was replaced by one of QoS 0, and is kept with the QoS of before for what its group is owed
+   * [MQTT-3.8.4-4].
+   */
   noLocal: boolean;
   retainAsPublished: boolean;
   retainHandling: 0 | 1 | 2;

@@ -13,6 +13,9 @@ export class Subscription {
   /** One of a group, `$share/…`: what it leaves unacknowledged goes to another member. */
   readonly isShared: boolean;
   qos: 0 | 1 | 2;
+  /** Of one of a group: the QoS for messages of the group's log up to `owedUpTo`. Above `qos` where it was replaced by one of QoS 0 [MQTT-3.8.4-4]. */
+  owedQos: 0 | 1 | 2;
+  owedUpTo = Number.POSITIVE_INFINITY;
   noLocal: boolean;
   retainAsPublished: boolean;
   /** Null: none. Several when overlapping subscriptions of one session were merged for a topic. */
@@ -35,6 +38,7 @@ export class Subscription {
     this.filter = filter;
     this.isShared = isShared(filter);
     this.qos = qos;
+    this.owedQos = qos;
     this.noLocal = noLocal;
     this.retainAsPublished = retainAsPublished;
     this.identifiers = identifiers;

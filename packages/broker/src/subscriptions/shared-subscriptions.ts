@@ -63,7 +63,7 @@ export class SharedGroup extends SharedMembers {
   /** `$share/name/filter`. */
   readonly name: string;
   readonly filter: string;
-  /** Those of QoS above 0: among whom the messages of the group's log go. */
+  /** Those of QoS above 0, or that had it when they were replaced: among whom the messages of the group's log go. */
   readonly takers = new SharedMembers();
   /** It has durable members, connected or not. */
   isLogged = false;
@@ -82,7 +82,7 @@ export class SharedGroup extends SharedMembers {
 
   override add(member: Subscription): void {
     super.add(member);
-    if (member.qos === 0) return;
+    if (member.owedQos === 0) return;
     this.takers.add(member);
     this.takersChanged?.();
   }

@@ -18,6 +18,7 @@ import type { PendingWrites } from '../work/pending-writes.ts';
 export interface GroupsOfSessions {
   joined(subscription: Subscription): void;
   sessionEnded(session: Session): void;
+  isServed(subscription: Subscription): boolean;
 }
 
 export interface SubscriptionParts {
@@ -41,6 +42,13 @@ function loggedGroupOf(session: Session, subscription: StoredSubscription): { fi
   return session.stored && subscription.qos > 0 ? parseShare(subscription.filter) : null;
 }
 
+/** As it is stored: one of a group with a log that is replaced by one of QoS 0 stays a member, or what waits would go with the group. */
+export function storedAs(session: Session, stored: StoredSubscription): StoredSubscription {
+  if (!session.stored || stored.qos > 0 || parseShare(stored.filter) === null) return stored;
+  const qos = session.subscriptions.get(stored.filter)?.owedQos ?? 0;
+  return qos === 0 ? stored : { ...stored, qos, noLocal: true };
+}
+
 /** Puts a subscription in force, replacing the one with the same filter [MQTT-3.8.4-3]. `logEnd`: the last number of its log, if it uses one. */
 export function addSubscription(
   parts: SubscriptionParts,
@@ -58,6 +66,8 @@ export function addSubscription(
     parts.tree.touch();
     return old;
   }
+  if (subscription.owedQos > subscription.qos)
+    subscription.owedUpTo = Math.min(old?.qos === 0 ? old.owedUpTo : logEnd, logEnd);
   if (old !== undefined) removeSubscription(parts, old);
   if (usesLog(session, stored)) {
     parts.durableFilters.add(stored.filter, logEnd);
@@ -94,18 +104,71 @@ export function restoreSubscription(
   if (share !== null) {
     parts.durableFilters.add(share.filter, 0);
     parts.durableFilters.addGroup(stored.filter);
+    if (subscription.owedQos > subscription.qos) boundOwed(parts, subscription, share.filter);
   }
   place(parts, subscription);
 }
 
+/** Up to where its group is owed more is not stored: what came while it was away is, what comes from now on is not. */
+function boundOwed({ store }: SubscriptionParts, subscription: Subscription, filter: string): void {
+  store.logEnds([filter]).then(
+    ([end]) => {
+      subscription.owedUpTo = end;
+    },
+    () => {}, // then all of this connection is
+  );
+}
+
+/** What a session has had all of that it was owed, by subscriptions that were replaced by ones of QoS 0. */
+export interface ServedSubscriptions {
+  /** Of logs. */
+  filters: string[];
+  /** Of groups, as they are from now on. */
+  groups: StoredSubscription[];
+}
+
+/** Null: there are none. */
+export function servedOf(parts: Pick<SubscriptionParts, 'groups'>, session: Session): ServedSubscriptions | null {
+  const filters = session.cursors.filter(isServed).map(({ filter }) => filter);
+  const groups: StoredSubscription[] = [];
+  if (session.stored && session.groupMembers !== null) {
+    for (const name of session.groupMembers.keys()) {
+      const subscription = session.subscriptions.get(name);
+      if (subscription === undefined || subscription.owedQos === subscription.qos) continue;
+      if (!parts.groups.isServed(subscription)) continue;
+      const { filter, retainAsPublished, identifiers } = subscription;
+      const subscriptionIdentifier = identifiers?.[0] ?? 0;
+      groups.push({ filter, qos: 0, noLocal: false, retainAsPublished, retainHandling: 0, subscriptionIdentifier });
+    }
+  }
+  return filters.length + groups.length === 0 ? null : { filters, groups };
+}
+
+export async function endServed(
+  parts: Pick<SubscriptionParts, 'store' | 'durableFilters'>,
+  session: Session,
+  { filters, groups }: ServedSubscriptions,
+): Promise<void> {
+  const left = groups.length === 0 ? null : unlessMoved(parts, () => parts.store.subscribe(session.key, groups));
+  const ended = filters.length === 0 ? null : endCursors(parts, session, filters);
+  await Promise.all([left, ended]);
+}
+
 /** The session has all that it was owed by subscriptions that were replaced by ones of QoS 0. */
-export async function endCursors(
+async function endCursors(
   parts: Pick<SubscriptionParts, 'store' | 'durableFilters'>,
   session: Session,
   filters: string[],
 ): Promise<void> {
+  await unlessMoved(parts, () => parts.store.endCursors(session.key, filters));
+}
+
+async function unlessMoved(
+  parts: Pick<SubscriptionParts, 'durableFilters'>,
+  write: () => Promise<unknown>,
+): Promise<void> {
   try {
-    await parts.store.endCursors(session.key, filters);
+    await write();
     parts.durableFilters.markStale();
   } catch (error) {
     // Whoever has the session now does it.
@@ -115,7 +178,12 @@ export async function endCursors(
 
 function makeSubscription(session: Session, stored: StoredSubscription): Subscription {
   const identifiers = stored.subscriptionIdentifier === 0 ? null : [stored.subscriptionIdentifier];
-  return new Subscription(session, stored.filter, stored.qos, stored.noLocal, stored.retainAsPublished, identifiers);
+  const { filter, qos, noLocal, retainAsPublished } = stored;
+  if (!noLocal || parseShare(filter) === null)
+    return new Subscription(session, filter, qos, noLocal, retainAsPublished, identifiers);
+  const owed = new Subscription(session, filter, 0, false, retainAsPublished, identifiers);
+  owed.owedQos = qos;
+  return owed;
 }
 
 function replaceOptions(old: Subscription, by: Subscription): void {

@@ -11,7 +11,6 @@ import type { Limits } from '../ports/limits.ts';
 import type { Logger } from '../ports/logger.ts';
 import { type Claim, type StoredSession, type StoredWill, StoreError } from '../ports/store.ts';
 import { InflightState } from '../session/inflight.ts';
-import { isServed } from '../session/log-cursor.ts';
 import { Session, type SessionConnection, type SessionWill } from '../session/session.ts';
 import type { SessionWriter } from '../session/session-writer.ts';
 import { applyHanded, type HandedSession, handOver } from '../session/takeover.ts';
@@ -22,7 +21,7 @@ import type { ContestedIdentifiers } from './contested-identifiers.ts';
 import { Opening } from './opening.ts';
 import { handMilliseconds, sentBefore } from './sent-before.ts';
 import { type InForceParts, putInForce, takeOutOfForce } from './session-in-force.ts';
-import { endCursors } from './session-subscriptions.ts';
+import { endServed, type ServedSubscriptions, servedOf } from './session-subscriptions.ts';
 import { UnclaimedSessions } from './unclaimed-sessions.ts';
 import { isToPublish, WillsUnderWay } from './wills-under-way.ts';
 import { WrittenSessions } from './written-sessions.ts';
@@ -322,7 +321,7 @@ export class Sessions {
   close(session: Session): void {
     if (session.ended) return;
     const handed = handOver(session);
-    const served = session.cursors.filter(isServed).map(({ filter }) => filter);
+    const served = servedOf(this.parts, session);
     const isClaimed = this.unclaimed.forget(session);
     this.detach(session, true);
     this.closeWill(session, isClaimed);
@@ -335,8 +334,8 @@ export class Sessions {
     this.writeBack(session, handed, served);
   }
 
-  /** Once its will is safe: who claims it before asks here. `served`: logs that are read no more; they need not take anything in while the client is away. */
-  private writeBack(session: Session, handed: HandedSession, served: string[] = []): void {
+  /** Once its will is safe: who claims it before asks here. `served`: logs that are read no more need not take anything in while the client is away. */
+  private writeBack(session: Session, handed: HandedSession, served: ServedSubscriptions | null = null): void {
     const { store, clock, pendingWrites } = this.parts;
     const { clientId, stored, expirySeconds } = session;
     const now = clock.now();
@@ -357,7 +356,7 @@ export class Sessions {
     pendingWrites.add('writing a session back', async () => {
       try {
         if (this.wills.has(clientId)) await this.wills.safe(clientId);
-        const ended = served.length === 0 ? null : endCursors(this.parts, session, served);
+        const ended = served === null ? null : endServed(this.parts, session, served);
         await Promise.all([ended, releaseInSlices(store, session.key, change, now)]);
         if (expirySeconds === 0) this.parts.durableFilters.markStale(); // groups and filters may have ended with it
       } finally {

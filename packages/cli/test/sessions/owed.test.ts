@@ -76,10 +76,42 @@ describe.each(['lmdb', 'redis'] as const)('%s', (store) => {
     await goOn(`taken/${qos}`, qos);
   });
 
+  /** The only member of its group: its messages would go with it. */
+  async function beginShared(topic: string): Promise<Conversation> {
+    const wire = await connect(`shared ${topic}`);
+    await wire.subscribe(`$share/g/${topic}`, 1);
+    const payloads = Array.from({ length: count }, (_, number) => `${number}`);
+    await feed(topic, 1, payloads);
+    for (let at = 0; at < window; at++) await wire.expect('publish');
+    await wire.subscribe(`$share/g/${topic}`, 0);
+    return wire;
+  }
+
+  async function goOnShared(topic: string): Promise<void> {
+    const wire = await connect(`shared ${topic}`);
+    const payloadsOf = (received: readonly { payload: Buffer }[]): Set<string> =>
+      new Set(received.map(({ payload }) => payload.toString()));
+    const taken = await wire.receive((received) => payloadsOf(received).size === count);
+    const numbers = Array.from({ length: count }, (_, number) => `${number}`);
+    expect([...payloadsOf(taken)].sort()).toEqual(numbers.sort());
+    await feed(topic, 1, ['live']);
+    expect(await wire.expectAmong('publish')).toMatchObject({ qos: 0 });
+  }
+
+  test('a shared subscription, alone in its group: the connection is lost, the session is taken over', async () => {
+    const wire = await beginShared('shared/lost');
+    await wire.drop();
+    await goOnShared('shared/lost');
+    await beginShared('shared/taken');
+    await goOnShared('shared/taken');
+  });
+
   // Last, since the node need not come back.
   test('QoS 1 and 2: their node is killed', async () => {
     for (const qos of qualities) await begin(`killed/${qos}`, qos);
+    await beginShared('shared/killed');
     await place.kill();
     for (const qos of qualities) await goOn(`killed/${qos}`, qos);
+    await goOnShared('shared/killed');
   });
 });
