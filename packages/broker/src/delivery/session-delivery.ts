@@ -256,6 +256,7 @@ export class SessionDelivery implements CursorDelivery {
     const { resends } = session;
     if (resends === null || resends.isReading) return;
     resends.isReading = true;
+    let gone = 0;
     try {
       for (let batch = resends.next(session.resendRoom); batch.length > 0; batch = resends.next(session.resendRoom)) {
         const contents = await Promise.all(
@@ -266,12 +267,16 @@ export class SessionDelivery implements CursorDelivery {
           const message = batch[i];
           resends.sent();
           if (message.state === 'released') session.outlet.sendAcknowledgement(6, message.packetId, 0);
-          else this.resendPublish(session, message, contents[i]);
+          else gone += this.resendPublish(session, message, contents[i]);
           if (session.ended) return;
         }
       }
     } finally {
       resends.isReading = false;
+      if (gone > 0) {
+        const fields = { client: session.clientId, messages: gone };
+        this.logger.warn('messages in flight are not sent again: their logs have dropped them', fields);
+      }
     }
     if (resends.left === 0) session.resends = null;
   }
@@ -291,27 +296,38 @@ export class SessionDelivery implements CursorDelivery {
     );
   }
 
-  private resendPublish(session: Session, message: StoredOutbound, publication: Publication | null): void {
+  /** Returns how many are gone. */
+  private resendPublish(session: Session, message: StoredOutbound, publication: Publication | null): 0 | 1 {
     // Acknowledged since, by a client that was quick.
-    if (session.outbound?.stateOf(message.packetId) === InflightState.none) return;
-    const subscription = session.subscriptions.get(message.filter);
-    const cursor = subscription?.cursor ?? null;
+    if (session.outbound?.stateOf(message.packetId) === InflightState.none) return 0;
     if (publication === null) {
-      // Dropped from the log since: the handshake ends here.
-      this.finish(session, message, cursor);
-      return;
+      this.giveUp(session, message);
+      return 1;
     }
+    const subscription = session.subscriptions.get(message.filter);
     const retain = message.sequence === 0 || (publication.retain && subscription?.retainAsPublished === true);
     const firstByte = 0x38 | (message.qos << 1) | (retain ? 1 : 0); // DUP is set [MQTT-3.3.1-1]
     const identifiers = subscription?.identifiers ?? null;
     const fits = sendPublish(this, session.outlet, publication, firstByte, message.packetId, identifiers);
-    if (!fits) this.finish(session, message, cursor); // the client takes less than it did before [MQTT-3.1.2-25]
+    if (!fits) this.giveUp(session, message); // the client takes less than it did before [MQTT-3.1.2-25]
+    return 0;
   }
 
-  private finish(session: Session, message: StoredOutbound, cursor: LogCursor | null): void {
-    this.writer.completed(session, message.packetId);
-    session.outboundInflight.release(message.packetId);
-    cursor?.acknowledge(message.sequence);
+  /**
+   * It is not sent again. Of QoS 2 the client may have it: it is told to let go of the identifier before that stands for another message, which it would take for the
+   * same one.
+   */
+  private giveUp(session: Session, { packetId, qos, filter, sequence }: StoredOutbound): void {
+    const { outboundInflight: outbound, outlet } = session;
+    if (qos === 2) {
+      outbound.setReleased(packetId);
+      const released: StoredOutbound = { packetId, state: 'released', qos, filter, sequence, record: null };
+      this.writer.setOutbound(session, released, () => outlet.sendAcknowledgement(6, packetId, 0));
+      return;
+    }
+    this.writer.completed(session, packetId);
+    outbound.release(packetId);
+    session.subscriptions.get(filter)?.cursor?.acknowledge(sequence);
   }
 
   /** Of a message in flight; null: it is not there any more. */
