@@ -296,3 +296,46 @@ describe.each([1, 2] as const)('what is in flight with QoS %i', (qos) => {
     await isThrough(world, workers, again);
   });
 });
+
+/** [MQTT-3.3.4-3]: the identifier is that of the subscription that it is sent for, which may be gone. Seen to come without it, and with that of a later one. */
+describe.each(returns)('what is in flight comes again as it was sent: UNSUBSCRIBE, then %s', (how) => {
+  function asSent(client: Client): unknown[] {
+    return client
+      .received()
+      .flatMap((packet) =>
+        packet.type === 'publish' ? [[`${packet.payload}`, packet.dup, packet.retain, packet.properties]] : [],
+      );
+  }
+
+  test.each([false, true])('from a log, with RETAIN and identifier (subscribed anew: %s)', async (anew) => {
+    const { world, workers } = await World.of(2);
+    const client = await workers[0].connect('d', durable);
+    await client.subscribe('t', 1, { retainAsPublished: true }, 300);
+    const publisher = await workers[1].connect('p');
+    const properties = { contentType: 'text' };
+    await publisher.send(publish('t', 'x', 1, 1, { retain: true, properties }));
+    const sent = { ...properties, subscriptionIdentifier: [300] };
+    expect(asSent(client)).toEqual([['x', false, true, sent]]);
+    await client.send(unsubscribe);
+    if (anew) await client.subscribe('t', 1, { retainHandling: 2 }, 9);
+    const { client: again } = await comeBack(world, workers, client, how, 10);
+    expect(asSent(again)).toEqual([['x', true, true, sent]]);
+    await again.drop();
+    const old = await workers[1].dial('d', { version: 4, cleanStart: false });
+    expect(asSent(old)).toEqual([['x', true, true, {}]]);
+    expect(await takeAll(old)).toEqual([]);
+  });
+
+  test('retained, with its identifier', async () => {
+    const { world, workers } = await World.of(2);
+    const publisher = await workers[1].connect('p');
+    await publisher.send(publish('t', 'x', 1, 1, { retain: true }));
+    const client = await workers[0].connect('d', durable);
+    await client.send({ ...subscribe('t', 1), subscriptionIdentifier: 7 } as Packet);
+    const sent = { subscriptionIdentifier: [7] };
+    expect(asSent(client)).toEqual([['x', false, true, sent]]);
+    await client.send(unsubscribe);
+    const { client: again } = await comeBack(world, workers, client, how, 10);
+    expect(asSent(again)).toEqual([['x', true, true, sent]]);
+  });
+});

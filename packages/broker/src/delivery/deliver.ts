@@ -4,7 +4,7 @@
  * Measured on the way (20 pairs and 1 to 100, QoS 0): the copy and the write are what is left; so the usual subscriber (no subscription
  * identifier, no alias, no small maximum packet size) takes the first branch, which allocates nothing.
  */
-import { variableByteIntegerSize, writeVariableByteInteger } from '@dunlin/protocol';
+import { identifierProperties } from '../message/identifier-properties.ts';
 import { type Publication, packetIdFromEnd, publishSize, writePublish } from '../message/publication.ts';
 import { putVariant } from '../output/outbox.ts';
 import type { Outlet } from '../output/outlet.ts';
@@ -155,16 +155,4 @@ function write(
   out[at] = firstByte;
   countSent(delivery.metrics, firstByte, size, publication);
   if (withPacketId) out.writeUInt16BE(packetId, at + size - packetIdFromEnd(publication, version5, extra));
-}
-
-function identifierProperties(identifiers: number[]): Buffer {
-  let size = 0;
-  for (const identifier of identifiers) size += 1 + variableByteIntegerSize(identifier);
-  const bytes = Buffer.allocUnsafe(size);
-  let at = 0;
-  for (const identifier of identifiers) {
-    bytes[at++] = 0x0b;
-    at = writeVariableByteInteger(bytes, at, identifier);
-  }
-  return bytes;
 }

@@ -5,6 +5,7 @@
  * waits in the log. A QoS 2 message from a log is sent only once the store knows its packet identifier (P2).
  */
 
+import { recordAsSent } from '../message/identifier-properties.ts';
 import { RecordError, readRecord, writeRecord } from '../message/message-record.ts';
 import type { Publication } from '../message/publication.ts';
 import type { Outlet } from '../output/outlet.ts';
@@ -15,7 +16,7 @@ import type { Metrics } from '../ports/metrics.ts';
 import type { Store, StoredOutbound } from '../ports/store.ts';
 import type { Tracer } from '../ports/tracer.ts';
 import type { DurableLog } from '../session/durable-log.ts';
-import { InflightState } from '../session/inflight.ts';
+import { type InflightContent, InflightState } from '../session/inflight.ts';
 import type { CursorDelivery, LogCursor } from '../session/log-cursor.ts';
 import type { Session } from '../session/session.ts';
 import type { SessionWriter } from '../session/session-writer.ts';
@@ -110,15 +111,11 @@ export class SessionDelivery implements CursorDelivery {
     const packetId = outbound.take(qos, null, 0);
     const firstByte = 0x30 | (qos << 1) | (retain ? 1 : 0);
     if (subscription.isShared || (retain && session.stored)) {
-      const kept = keep(publication);
-      outbound.keepContent(packetId, {
-        publication: kept,
-        filter: subscription.filter,
-        member: subscription.isShared ? subscription : null,
-      });
+      const content = contentFor(subscription, keep(publication));
+      outbound.keepContent(packetId, content);
       // What a member leaves unacknowledged goes to another, but for QoS 2, which stays with it [MQTT-4.8.2-4].
       if (session.stored && (!subscription.isShared || qos === 2)) {
-        this.sendRecorded(session, packetId, qos, kept, subscription, firstByte);
+        this.sendRecorded(session, packetId, qos, content, firstByte);
         return;
       }
     }
@@ -132,20 +129,13 @@ export class SessionDelivery implements CursorDelivery {
     session: Session,
     packetId: number,
     qos: 1 | 2,
-    publication: Publication,
-    subscription: Subscription,
+    { publication, filter, member }: InflightContent,
     firstByte: number,
   ): void {
-    const stored: StoredOutbound = {
-      packetId,
-      state: 'sent',
-      qos,
-      filter: subscription.filter,
-      sequence: 0,
-      record: publication.bytes,
-    };
+    const record = publication.bytes;
+    const stored: StoredOutbound = { packetId, state: 'sent', qos, filter, sequence: 0, record };
     this.writer.setOutbound(session, stored, () => {
-      const fits = sendPublish(this, session.outlet, publication, firstByte, packetId, subscription.identifiers);
+      const fits = sendPublish(this, session.outlet, publication, firstByte, packetId, member?.identifiers ?? null);
       if (fits) return;
       session.outboundInflight.release(packetId);
       this.writer.completed(session, packetId);
@@ -305,7 +295,11 @@ export class SessionDelivery implements CursorDelivery {
       return 1;
     }
     const subscription = session.subscriptions.get(message.filter);
-    const retain = message.sequence === 0 || (publication.retain && subscription?.retainAsPublished === true);
+    // Without a filter it is as it was sent.
+    const isAsSent = message.filter === '';
+    const retain = isAsSent
+      ? publication.retain
+      : message.sequence === 0 || (publication.retain && subscription?.retainAsPublished === true);
     const firstByte = 0x38 | (message.qos << 1) | (retain ? 1 : 0); // DUP is set [MQTT-3.3.1-1]
     const identifiers = subscription?.identifiers ?? null;
     const fits = sendPublish(this, session.outlet, publication, firstByte, message.packetId, identifiers);
@@ -376,6 +370,15 @@ export class SessionDelivery implements CursorDelivery {
   markDirty(cursor: LogCursor): void {
     this.writer.cursorMoved(cursor);
   }
+}
+
+/** What is kept of a message in flight that is in no log. A retained one is kept as it is sent, whatever becomes of its subscription. */
+function contentFor(subscription: Subscription, publication: Publication): InflightContent {
+  const { isShared, filter, identifiers } = subscription;
+  if (isShared) return { publication, filter, member: subscription };
+  const record = recordAsSent(publication.bytes, identifiers, true);
+  const asSent = record === publication.bytes ? publication : readRecord(record);
+  return { publication: asSent, filter: '', member: null };
 }
 
 /** A publication that outlives the turn: its own if it is in a buffer of its own already. */

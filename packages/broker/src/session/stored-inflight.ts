@@ -1,5 +1,6 @@
 /** What is in flight to a client as the store keeps it: written, read back after a reconnect, and kept when its log is left. */
 
+import { recordAsSent } from '../message/identifier-properties.ts';
 import { RecordError, readRecord } from '../message/message-record.ts';
 import type { Store, StoredOutbound } from '../ports/store.ts';
 import { InflightState } from './inflight.ts';
@@ -77,11 +78,24 @@ export async function keepInflight(store: Store, session: Session, left: Readonl
     const records = await Promise.all(batch.map((message) => recordOf(store, message)));
     if (session.ended) return;
     const kept = batch
-      .map((message, i) => ({ ...message, record: records[i] }))
-      .filter(({ record }) => record !== null);
+      .map((message, i) => asSent(message, records[i], outbound.sourceOf(message.packetId) as LogCursor))
+      .filter((message) => message !== null);
     const outboundSet = kept.filter((message) => goesOnAlone(session, message));
     for (const { packetId } of outboundSet) session.outboundDeleted.delete(packetId);
     if (outboundSet.length > 0) await store.update(session.key, { outboundSet });
+  }
+}
+
+/** As it goes on without its subscription, by no filter: one that is made anew for the same is another. Null: its content is gone. */
+function asSent(message: StoredOutbound, record: Uint8Array | null, cursor: LogCursor | null): StoredOutbound | null {
+  if (record === null || cursor === null) return null;
+  const { identifiers, retainAsPublished } = cursor.subscription;
+  try {
+    const retain = retainAsPublished && readRecord(record).retain;
+    return { ...message, filter: '', record: recordAsSent(record, identifiers, retain) };
+  } catch (error) {
+    if (!(error instanceof RecordError)) throw error;
+    return { ...message, record }; // `resend` says so, and ends its handshake
   }
 }
 
