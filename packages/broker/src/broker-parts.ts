@@ -293,7 +293,7 @@ export abstract class BrokerParts extends BrokerWorld {
           metrics.connectionsClosed++;
           if (connection.session !== null) sessions.close(connection.session);
         },
-        fenced: (session) => sessions.abandon(session),
+        fenced: (session) => sessions.fenced(session),
       },
     };
   }

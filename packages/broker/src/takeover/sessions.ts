@@ -23,7 +23,7 @@ import { handMilliseconds, sentBefore } from './sent-before.ts';
 import { type InForceParts, putInForce, takeOutOfForce } from './session-in-force.ts';
 import { endServed, type ServedSubscriptions, servedOf } from './session-subscriptions.ts';
 import { UnclaimedSessions } from './unclaimed-sessions.ts';
-import { isToPublish, WillsUnderWay } from './wills-under-way.ts';
+import { isDueAtTakeover, isToPublish, WillsUnderWay } from './wills-under-way.ts';
 import { WrittenSessions } from './written-sessions.ts';
 
 export interface SessionRequest {
@@ -254,10 +254,10 @@ export class Sessions {
 
   /** Another endpoint has claimed the client identifier with this epoch: lets go of it here and returns what was held, null if nothing. */
   async handTo(clientId: string, cleanStart: boolean, epoch: number): Promise<HandedSession | null> {
-    const { clock } = this.parts;
-    const deadline = clock.now() + handMilliseconds;
+    const deadline = this.parts.clock.now() + handMilliseconds;
     const handed = await this.handNow(clientId, cleanStart, epoch);
-    await this.wills.safe(clientId, deadline - clock.now());
+    if (epoch !== epochUnknown) this.wills.publishMoved(clientId, cleanStart, epoch);
+    await this.wills.safe(clientId, deadline - this.parts.clock.now());
     return handed;
   }
 
@@ -293,15 +293,19 @@ export class Sessions {
     session.will = null;
     // A durable session goes on with the next owner, and so do the messages that it has in flight.
     this.detach(session, !session.stored || cleanStart);
-    // The will of a connection that is closed by the server is published [MQTT-3.1.2-8], unless it is delayed and the session goes on.
-    if (will !== null && (cleanStart || will.delaySeconds === 0 || session.expirySeconds === 0)) {
+    if (will !== null && isDueAtTakeover(will, cleanStart, session.expirySeconds))
       void this.wills.publish(session.clientId, will.record).catch(() => {}); // said by the pending write
-    }
     session.connection.disconnect(ReasonCode.sessionTakenOver, takenOverReason);
     return handed;
   }
 
-  /** The store has given the session to somebody else: it ends here without a word to the store. */
+  /** The store has refused a write: the session is somebody else's. */
+  fenced(session: Session): void {
+    this.wills.moved(session);
+    this.abandon(session);
+  }
+
+  /** It ends here without a word to the store, which may have given it to somebody else. */
   abandon(session: Session): void {
     session.will = null;
     this.detach(session, false);

@@ -9,11 +9,28 @@ import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { Claim, EndpointId, StoredWill } from '../ports/store.ts';
+import type { Session, SessionWill } from '../session/session.ts';
 import type { PendingWrites } from '../work/pending-writes.ts';
 import { withinBound } from '../work/within-bound.ts';
 
 /** A client waits this long at most for its former will: less than a new owner waits for the one before (cluster/session-requests.ts). */
 const waitMilliseconds = 3000;
+
+/** A new owner asks for less long (cluster/session-requests.ts). */
+const movedMilliseconds = 10_000;
+
+interface MovedWill {
+  will: SessionWill;
+  epoch: number;
+  expirySeconds: number;
+  /** It is not asked for any more. */
+  until: number;
+}
+
+/** The will of a connection that is closed by the server is published [MQTT-3.1.2-8], unless it is delayed and the session goes on. */
+export function isDueAtTakeover(will: SessionWill, cleanStart: boolean, expirySeconds: number): boolean {
+  return cleanStart || will.delaySeconds === 0 || expirySeconds === 0;
+}
 
 /** A will that was scheduled, or that of a connection whose owner has died and cannot publish it any more, unless it is delayed and the session goes on. */
 export function isToPublish(
@@ -35,6 +52,7 @@ export class WillsUnderWay {
   private readonly publishWill: (record: Uint8Array) => Promise<void>;
   /** The last of each client, which is through when those before it are. */
   private readonly byClient = new Map<string, Promise<void>>();
+  private readonly movedAway = new Map<string, MovedWill>();
   /** Counted already: several may wait for one. */
   private readonly late = new WeakSet<Promise<void>>();
 
@@ -63,6 +81,24 @@ export class WillsUnderWay {
     });
     this.byClient.set(clientId, through);
     return published;
+  }
+
+  /** The store says that the session has moved, before its new owner has asked for it: then the will is due, or goes on with the session. */
+  moved({ clientId, key, will, expirySeconds }: Session): void {
+    if (will === null) return;
+    const now = this.clock.now();
+    for (const [client, { until }] of this.movedAway) if (until <= now) this.movedAway.delete(client);
+    this.movedAway.delete(clientId); // to the end of the order
+    this.movedAway.set(clientId, { will, epoch: key.epoch, expirySeconds, until: now + movedMilliseconds });
+  }
+
+  /** The new owner asks. */
+  publishMoved(clientId: string, cleanStart: boolean, epoch: number): void {
+    const moved = this.movedAway.get(clientId);
+    if (moved === undefined || moved.epoch >= epoch) return;
+    this.movedAway.delete(clientId);
+    if (isDueAtTakeover(moved.will, cleanStart, moved.expirySeconds))
+      void this.publish(clientId, moved.will.record).catch(() => {}); // said by the pending write
   }
 
   has(clientId: string): boolean {
