@@ -11,6 +11,7 @@ import type { Outlet } from '../output/outlet.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { Session } from '../session/session.ts';
 import type { Subscription } from '../session/subscription.ts';
+import { mayReceive, receivesCommonBytes } from './receivers.ts';
 import type { SessionDelivery } from './session-delivery.ts';
 import { tracedDelivery } from './traced-publish.ts';
 
@@ -28,12 +29,12 @@ export function deliverQos0(
   const isTraced = publication.trace !== null;
   for (let i = 0; i < subscriptions.length; i++) {
     const subscription = subscriptions[i];
-    if (subscription.noLocal && subscription.session === publisher) continue; // [MQTT-3.8.3-3]
+    if (!mayReceive(subscription, publisher)) continue;
     const { outlet } = subscription;
     // The RETAIN flag goes on only where the subscription asked for that [MQTT-3.3.1-12], [MQTT-3.3.1-13].
     const firstByte = publishType | (subscription.retainAsPublished ? retainBit : 0);
-    if (outlet.outbox.congested && !delivery.mayQueueQos0(outlet)) continue;
-    if (subscription.identifiers === null && !outlet.individual && !isTraced) {
+    if (!delivery.mayQueueQos0(outlet)) continue;
+    if (receivesCommonBytes(subscription) && !isTraced) {
       const variant = publication.variant(outlet.version5, false, delivery.turn.now);
       putVariant(outlet.outbox, variant, firstByte, 0);
       delivery.metrics.publishesSent++;
@@ -54,7 +55,7 @@ export function deliverAcknowledged(
 ): void {
   for (let i = 0; i < subscriptions.length; i++) {
     const subscription = subscriptions[i];
-    if (subscription.noLocal && subscription.session === publisher) continue; // [MQTT-3.8.3-3]
+    if (!mayReceive(subscription, publisher)) continue;
     delivery.send(publication, subscription, subscription.retainAsPublished && publication.retain);
   }
 }

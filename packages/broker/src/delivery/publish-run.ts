@@ -29,12 +29,12 @@ import {
   withoutProperties,
 } from '../message/publish-conversion.ts';
 import { placeInPacket } from '../message/publish-in-place.ts';
-import { PendingAcknowledgement } from '../output/acknowledgements.ts';
 import { type Outbox, putBytes, sendBytes } from '../output/outbox.ts';
 import type { Session } from '../session/session.ts';
 import type { Subscription } from '../session/subscription.ts';
 import type { TopicMatch, TopicMatches } from '../subscriptions/topic-match.ts';
 import { sendPublish } from './deliver.ts';
+import { mayReceive, receivesCommonBytes } from './receivers.ts';
 import { countPackets, endOf, packetEnd, payloadBytesOf, stampPacketIds } from './run-packets.ts';
 import type { SessionDelivery } from './session-delivery.ts';
 import { type TracedInRun, traceDeliveries } from './traced-publish.ts';
@@ -170,14 +170,10 @@ export class PublishRun implements RunEntry {
     const { publisher } = this;
     if (publisher === null) return;
     const { outlet } = publisher;
-    const pending = new PendingAcknowledgement(outlet, 4, 0);
-    pending.block = Buffer.from(this.pubacks.subarray(0, this.count * pubackBytes));
-    pending.count = this.count;
-    outlet.pendingAcknowledgements().add(pending);
+    const pending = outlet.awaitPubacks(Buffer.from(this.pubacks.subarray(0, this.count * pubackBytes)), this.count);
     this.deliverAcknowledged(match.live);
     this.links.keepRun(match.liveEndpoints, this, pending);
-    outlet.owner.acknowledgementPending();
-    pending.settle();
+    pending.allAdded();
   }
 
   private clear(): void {
@@ -193,16 +189,16 @@ export class PublishRun implements RunEntry {
     const { delivery, publisher, count, version5 } = this;
     for (let i = 0; i < subscriptions.length; i++) {
       const subscription = subscriptions[i];
-      if (subscription.noLocal && subscription.session === publisher) continue; // [MQTT-3.8.3-3]
+      if (!mayReceive(subscription, publisher)) continue;
       const { outlet } = subscription;
-      if (outlet.outbox.congested && !delivery.mayQueueQos0(outlet)) continue;
-      if (subscription.identifiers !== null || outlet.individual) {
-        this.sendEach(subscription, 0);
-      } else {
+      if (!delivery.mayQueueQos0(outlet)) continue;
+      if (receivesCommonBytes(subscription)) {
         if (outlet.version5 === version5) this.sendAsIs(outlet.outbox);
         else this.sendConverted(subscription, version5);
         delivery.metrics.publishesSent += count;
         delivery.metrics.payloadBytesSent += this.payloadBytes;
+      } else {
+        this.sendEach(subscription, 0);
       }
       if (this.traced.length > 0 && delivery.tracer !== null)
         traceDeliveries(delivery.tracer, this.traced, subscription.session.clientId);
@@ -237,9 +233,8 @@ export class PublishRun implements RunEntry {
   private deliverAcknowledged(subscriptions: readonly Subscription[]): void {
     for (let i = 0; i < subscriptions.length; i++) {
       const subscription = subscriptions[i];
-      if (subscription.noLocal && subscription.session === this.publisher) continue; // [MQTT-3.8.3-3]
-      const { outlet, identifiers, qos } = subscription;
-      const isPiece = qos > 0 && identifiers === null && !outlet.individual;
+      if (!mayReceive(subscription, this.publisher)) continue;
+      const isPiece = subscription.qos > 0 && receivesCommonBytes(subscription);
       const sent = isPiece ? this.sendStamped(subscription) : 0;
       if (sent < this.count) this.sendEach(subscription, sent);
     }

@@ -25,6 +25,7 @@ import type { Subscription } from '../session/subscription.ts';
 import type { TurnClock } from '../work/turn-clock.ts';
 import { sendPublish } from './deliver.ts';
 import { LogPages } from './log-pages.ts';
+import { mayReceiveLogged } from './receivers.ts';
 
 /** How long what the store failed to give is waited for before it is asked for again. */
 const readRetryMilliseconds = 500;
@@ -75,8 +76,9 @@ export class SessionDelivery implements CursorDelivery {
     clock.every(readRetryMilliseconds, () => this.retry());
   }
 
-  /** Whether a QoS 0 message may still be added for a client whose kernel buffer is full; counts the drop if not. No: it is closed. */
+  /** Whether a QoS 0 message may still be added for a client; if its kernel buffer is full, up to a limit. Counts the drop if not. No: it is closed. */
   mayQueueQos0(outlet: Outlet): boolean {
+    if (!outlet.outbox.congested) return true;
     if (outlet.outbox.closed) return false;
     if (outlet.outbox.pendingBytes < this.limits.outboxBytesMax) return true;
     this.metrics.dropped['outbox-full']++;
@@ -89,7 +91,7 @@ export class SessionDelivery implements CursorDelivery {
     const { outlet } = session;
     const qos = Math.min(publication.qos, subscription.qos) as 0 | 1 | 2;
     if (qos === 0) {
-      if (outlet.outbox.congested && !this.mayQueueQos0(outlet)) return;
+      if (!this.mayQueueQos0(outlet)) return;
       sendPublish(this, outlet, publication, 0x30 | (retain ? 1 : 0), 0, subscription.identifiers);
     } else if (session.ended) {
       return; // its subscriptions are being taken out of force
@@ -168,7 +170,7 @@ export class SessionDelivery implements CursorDelivery {
   sendLogged(cursor: LogCursor, sequence: number, publication: Publication): void {
     const session = cursor.session;
     const subscription = cursor.subscription;
-    if (subscription.noLocal && publication.publisher === session.clientId) {
+    if (!mayReceiveLogged(subscription, publication.publisher)) {
       cursor.acknowledge(sequence);
       return;
     }

@@ -6,7 +6,6 @@ import type { Producer, PublishRouter } from '../delivery/publish-router.ts';
 import { endPublish } from '../delivery/traced-publish.ts';
 import { contentDigest } from '../message/content-digest.ts';
 import type { Publication } from '../message/publication.ts';
-import { PendingAcknowledgement } from '../output/acknowledgements.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { Session } from '../session/session.ts';
 import type { TopicMatch } from '../subscriptions/topic-match.ts';
@@ -36,9 +35,8 @@ export function acknowledge(connection: Connection, qos: 0 | 1 | 2, packetId: nu
     connection.outlet.sendAcknowledgement(type, packetId, reasonCode);
     return;
   }
-  const pending = new PendingAcknowledgement(connection.outlet, type, packetId);
+  const pending = connection.outlet.awaitAcknowledgement(type, packetId);
   pending.reasonCode = reasonCode;
-  waiting.add(pending);
   pending.settle();
 }
 
@@ -85,8 +83,7 @@ export class PublishAcceptance {
     if (match.isEmptyFor(publication.qos) && !publication.retain) pending.reasonCode = ReasonCode.noMatchingSubscribers;
     const producer = publication.qos === 2 ? rememberInbound(session, packetId, publication) : noProducer;
     router.route(publication, match, session, pending, producer);
-    connection.acknowledgementPending();
-    pending.settle();
+    pending.allAdded();
   }
 
   /** A QoS 2 message that a former owner of the session took in under this number, and may not have handed on. */
@@ -102,8 +99,7 @@ export class PublishAcceptance {
     pending.needsStored(storedBefore);
     const producer = { clientId: session.clientId, number, digest: contentDigest(publication) };
     this.parts.router.routeAgain(publication, match, session, pending, producer);
-    connection.acknowledgementPending();
-    pending.settle();
+    pending.allAdded();
   }
 
   /** Sends the PUBREC of a message that was taken in before, by whatever owner of the session, and is not released. */
@@ -114,7 +110,6 @@ export class PublishAcceptance {
     }
     const pending = connection.outlet.awaitAcknowledgement(5, packetId);
     pending.needsStored(storedBefore);
-    connection.acknowledgementPending();
-    pending.settle();
+    pending.allAdded();
   }
 }

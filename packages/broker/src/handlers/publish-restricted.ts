@@ -158,7 +158,6 @@ export class RestrictedPublishes {
     pending.waits++;
     pending.needsStored(parts.trust.losses);
     parts.delayed.add(publication, delay, () => pending.settle());
-    connection.acknowledgementPending();
-    pending.settle();
+    pending.allAdded();
   }
 }

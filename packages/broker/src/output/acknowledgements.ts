@@ -38,6 +38,12 @@ export class PendingAcknowledgement extends Pending {
     this.outlet.owner.fenced();
   }
 
+  /** All that it waits for was added. Its publisher is not read while too many wait. */
+  allAdded(): void {
+    this.outlet.owner.acknowledgementPending();
+    this.settle();
+  }
+
   protected override ready(): void {
     this.outlet.acknowledgements?.flush();
   }

@@ -48,16 +48,23 @@ export class Outlet {
     this.outbox = new Outbox(parts.flusher, transport);
   }
 
-  /** Adds a PUBACK (type 4) or PUBREC (type 5) behind those that wait. Whoever asks settles it when it has added what it waits for. */
+  /** Adds a PUBACK (type 4) or PUBREC (type 5) behind those that wait. It leaves when all that it waits for is there, after `allAdded`. */
   awaitAcknowledgement(type: 4 | 5, packetId: number): PendingAcknowledgement {
-    const pending = new PendingAcknowledgement(this, type, packetId);
-    this.pendingAcknowledgements().add(pending);
-    return pending;
+    return this.addPending(new PendingAcknowledgement(this, type, packetId));
   }
 
-  pendingAcknowledgements(): Acknowledgements {
+  /** The same for the PUBACKs of a run of packets, as they go on the wire. */
+  awaitPubacks(block: Buffer, count: number): PendingAcknowledgement {
+    const pending = new PendingAcknowledgement(this, 4, 0);
+    pending.block = block;
+    pending.count = count;
+    return this.addPending(pending);
+  }
+
+  private addPending(pending: PendingAcknowledgement): PendingAcknowledgement {
     this.acknowledgements ??= new Acknowledgements(this);
-    return this.acknowledgements;
+    this.acknowledgements.add(pending);
+    return pending;
   }
 
   /** The 4-byte success form, or the longer one of MQTT 5 with a reason code. */
