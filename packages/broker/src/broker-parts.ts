@@ -265,7 +265,7 @@ export abstract class BrokerParts extends BrokerWorld {
       }),
       auth: new AuthHandler({ logger, authenticator }),
       publish: new PublishHandler({
-        ...{ limits, metrics, tracer, authorizer, turn, tree, matches, run, delivery, writer, warnings },
+        ...{ limits, metrics, tracer, authorizer, turn, tree, matches, run, writer, warnings },
         ...{ acceptance, restricted },
       }),
       puback: new PubackHandler({ writer, delivery }),

@@ -1,16 +1,23 @@
 /**
- * PUBLISH (MQTT 5 section 3.3, MQTT 3.1.1 section 3.3).
+ * PUBLISH (MQTT 5 section 3.3, MQTT 3.1.1 section 3.3): read in place, matched, and sent one of these ways (`classify`).
  *
- * Order: read in place, check, match, store, hand over, acknowledge. The acknowledgement is last: it leaves when nothing that it
- * waits for is open (accept-publish.ts, publish-router.ts).
+ * ```
+ *   way    packets                                        checks                                   answer                               goes on in
+ *   run    QoS 0 or 1 without DUP and RETAIN that is      rules, once for a topic (QoS 0)          none; PUBACKs of a run together      delivery/publish-run.ts
+ *          passed on as it is, to sessions and endpoints
+ *   free   all others, where no rules are                 RETAIN, QoS, Receive Maximum (QoS 2)     PUBACK, PUBREC when it is safe       accept-publish.ts
+ *   asked  all others, where rules are; `$` topics        the same, then rules                     the same; 0x87, or as configured     publish-restricted.ts
+ *   again  QoS 2, identifier in use for this message      RETAIN, QoS; rules if it is routed       PUBREC, behind the first one         receivedAgain
+ *   anew   QoS 2, identifier in use for another message   RETAIN, QoS; rules                       as free or asked                     receivedAnew
+ * ```
+ *
+ * Every way but the first hands over the run before it, so that the order stays. The acknowledgement is last: it leaves when nothing that it waits for is open.
  */
 
 import { ProtocolError, PublishView, ReasonCode, readPublish } from '@dunlin/protocol';
 import type { Connection, PublishPacketHandler } from '../connection/connection.ts';
-import { deliverQos0 } from '../delivery/deliver.ts';
 import type { PublishRun } from '../delivery/publish-run.ts';
 import { runHeaders } from '../delivery/run-packets.ts';
-import type { SessionDelivery } from '../delivery/session-delivery.ts';
 import { keep } from '../delivery/session-delivery.ts';
 import { beginPublish, endPublish, mayBeTraced, takeTraced } from '../delivery/traced-publish.ts';
 import { contentDigest } from '../message/content-digest.ts';
@@ -35,6 +42,9 @@ const scratch = new Publication();
 
 /** MQTT.js, which Node-RED builds on, wrote 3,000 messages at once where 1,000 were asked for. */
 const receiveMaximumTolerance = 8;
+
+/** The table above. */
+const Way = { run: 0, free: 1, asked: 2, again: 3, anew: 4 } as const;
 
 function countReceived(metrics: Metrics, qos: 0 | 1 | 2, bytes: number): void {
   if (qos === 1) {
@@ -75,7 +85,6 @@ export interface PublishHandlerParts {
   tree: SubscriptionTree;
   matches: TopicMatches;
   run: PublishRun;
-  delivery: SessionDelivery;
   writer: SessionWriter;
   warnings: RareWarnings;
   acceptance: PublishAcceptance;
@@ -84,6 +93,8 @@ export interface PublishHandlerParts {
 
 export class PublishHandler implements PublishPacketHandler {
   private readonly parts: PublishHandlerParts;
+  /** What rules said of the packet that is classified; null: they were not asked yet. */
+  private answer: Answer = null;
 
   constructor(parts: PublishHandlerParts) {
     this.parts = parts;
@@ -113,49 +124,60 @@ export class PublishHandler implements PublishPacketHandler {
       publication.span = null;
       if (mayBeTraced(tracer, publication)) beginPublish(session, tracer, publication, parts.turn.now);
     }
-    let answer: Answer = null;
-    if (mayJoinRun(publication, match, tracer) && !match.isRestricted && takesRun(header, match, parts.authorizer)) {
-      if (parts.authorizer !== null && connection.allowedMatch !== match)
-        answer = this.parts.restricted.askForMatch(connection, session, match);
-      if (answer !== null && answer !== true) {
-        // Not allowed, or not known yet.
-      } else if (publication.bytes === bytes && publication.qos <= parts.limits.maximumQos) {
-        if (view.packetId !== 0) {
-          countReceived(parts.metrics, 1, end - start);
-        }
-        parts.run.add(bytes, start, end, match, session, view);
-        if (publication.trace !== null) {
-          const traced = takeTraced(publication);
-          if (traced !== null) parts.run.trace(traced);
-        }
-        return;
-      } else if (publication.qos === 0 && match.endpoints.length === 0) {
-        parts.run.flush();
-        publication.publisher = session.clientId;
-        deliverQos0(parts.delivery, publication, match.all, session);
-        if (match.isEmptyFor(0)) parts.metrics.dropped['no-subscriber']++;
-        if (publication.span !== null) endPublish(publication, 0);
-        return;
-      }
+    const way = this.classify(connection, session, header, bytes, match);
+    if (way !== Way.run) {
+      parts.run.flush();
+      if (publication.qos > 0) countReceived(parts.metrics, publication.qos, end - start);
+      publication.publisher = session.clientId;
+      this.checkAvailable(publication);
     }
-    parts.run.flush();
-    if (publication.qos > 0) countReceived(parts.metrics, publication.qos, end - start);
-    publication.publisher = session.clientId;
-    this.checkAvailable(publication);
-    const packetId = view.packetId;
-    if (publication.qos === 2 && session.inbound?.has(packetId)) {
-      // DUP or not: a repetition says the same. With DUP it may be one that a store which came back older has lost.
-      if (session.inbound.isOther(packetId, contentDigest(publication)))
+    const { packetId } = view;
+    switch (way) {
+      case Way.run:
+        this.joinRun(bytes, start, end, match, session);
+        return;
+      case Way.free:
+        if (publication.qos === 2) this.checkReceiveMaximum(connection, session);
+        parts.acceptance.acceptPublish(connection, session, publication, match, packetId);
+        break;
+      case Way.asked:
+        if (publication.qos === 2) this.checkReceiveMaximum(connection, session);
+        parts.restricted.publishRestricted(connection, session, publication, match, packetId, this.answer);
+        break;
+      case Way.again:
+        this.receivedAgain(connection, session, publication, match, packetId);
+        break;
+      case Way.anew:
         this.receivedAnew(connection, session, publication, packetId);
-      else this.receivedAgain(connection, session, publication, match, packetId);
-      if (publication.span !== null) endPublish(publication, 0);
-      return;
+        break;
     }
-    if (publication.qos === 2) this.checkReceiveMaximum(connection, session);
-    if (match.isRestricted || parts.authorizer !== null)
-      this.parts.restricted.publishRestricted(connection, session, publication, match, packetId, answer);
-    else this.parts.acceptance.acceptPublish(connection, session, publication, match, packetId);
     if (publication.span !== null) endPublish(publication, 0);
+  }
+
+  /** The way of the packet that lies in `view` and `scratch`. Rules that are asked for it here have said `answer`. */
+  private classify(connection: Connection, session: Session, header: number, bytes: Buffer, match: TopicMatch): number {
+    const { authorizer, tracer, limits, restricted } = this.parts;
+    const publication = scratch;
+    if (authorizer !== null) this.answer = null;
+    if (mayJoinRun(publication, match, tracer) && !match.isRestricted && takesRun(header, match, authorizer)) {
+      if (authorizer !== null)
+        this.answer = connection.allowedMatch === match || restricted.askForMatch(connection, session, match);
+      const isAllowed = authorizer === null || this.answer === true;
+      if (isAllowed && publication.bytes === bytes && publication.qos <= limits.maximumQos) return Way.run;
+    }
+    // DUP or not: a repetition says the same. With DUP it may be one that a store which came back older has lost.
+    if (publication.qos === 2 && session.inbound?.has(view.packetId))
+      return session.inbound.isOther(view.packetId, contentDigest(publication)) ? Way.anew : Way.again;
+    return match.isRestricted || authorizer !== null ? Way.asked : Way.free;
+  }
+
+  private joinRun(bytes: Buffer, start: number, end: number, match: TopicMatch, session: Session): void {
+    const { run, metrics } = this.parts;
+    if (view.packetId !== 0) countReceived(metrics, 1, end - start);
+    run.add(bytes, start, end, match, session, view);
+    if (scratch.trace === null) return;
+    const traced = takeTraced(scratch);
+    if (traced !== null) run.trace(traced);
   }
 
   private checkAvailable({ retain, qos }: Publication): void {
