@@ -11,8 +11,6 @@ const functionLinesMax = 70;
 const fileLinesMax = 400;
 /** Files that may be longer, each with the reason. */
 const longFilesAllowed: Record<string, string> = {
-  'packages/broker/src/connection/connection.ts':
-    'reading, answering, pausing and ending share one state; what can be told apart goes to files of its own',
   'packages/protocol/test/refusals.ts': 'one table: bytes that break a rule, and how they are refused',
 };
 /** Files with a function that may be longer, each with the reason. */

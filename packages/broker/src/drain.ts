@@ -93,7 +93,7 @@ export class Drain {
   }
 
   private begin(connection: Connection, now: number): void {
-    connection.stopReading();
+    connection.reading.stop();
     if (connection.owesAnswers) this.leaving.set(connection, now + drainAnswerMilliseconds);
     else this.part(connection);
   }

@@ -224,7 +224,7 @@ test('enhanced authentication, at CONNECT and again, and an authenticator with a
   results.push({ kind: 'accept', userName: 'v' });
   await client.send(auth(0x19));
   expect(client.one('auth').reasonCode).toBe(0);
-  expect(client.connection.userName).toBe('v');
+  expect(client.connection.signIn.userName).toBe('v');
   results.push(new Error('a fault'));
   await client.send(auth(0x19));
   expect(client.said()).toEqual(['disconnect 0x87']);

@@ -6,8 +6,8 @@
  */
 import type { Publication } from '../message/publication.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { CloseReason } from '../ports/close-reason.ts';
 import type { Logger } from '../ports/logger.ts';
-import type { Connection } from './connection.ts';
 import type { KeepAlive } from './keep-alive.ts';
 import { networkOf } from './network-of.ts';
 import { RefusalAllowance } from './refusal-allowance.ts';
@@ -31,6 +31,17 @@ interface Untold {
 }
 
 const versionNames: Readonly<Record<number, string>> = { 3: '3.1', 4: '3.1.1', 5: '5.0' };
+
+/** What the log says of a connection. */
+export interface LoggedClient {
+  readonly clientId: string;
+  readonly signIn: { readonly userName: string | null };
+  readonly transport: { readonly remoteAddress: string; readonly listener: string };
+  readonly version: number;
+  readonly keepAliveSeconds: number;
+  readonly closeReason: CloseReason;
+  readonly closeCode: number;
+}
 
 export interface ClientLogParts {
   clock: Clock;
@@ -58,13 +69,13 @@ export class ClientLog {
     this.tellsConnections = tellsConnections ?? false;
   }
 
-  connected(connection: Connection, fields: { cleanStart: boolean; sessionPresent: boolean }): void {
+  connected(connection: LoggedClient, fields: { cleanStart: boolean; sessionPresent: boolean }): void {
     const { keepAliveSeconds } = connection;
     this.tellConnection('client connected', { ...describeVersion(connection), ...fields, keepAliveSeconds });
   }
 
   /** `code`: of the DISCONNECT, whoever sent it; 0 says nothing. */
-  disconnected(connection: Connection, durationMilliseconds: number): void {
+  disconnected(connection: LoggedClient, durationMilliseconds: number): void {
     const { closeReason, closeCode } = connection;
     this.tellConnection('client disconnected', {
       ...describeVersion(connection),
@@ -80,13 +91,13 @@ export class ClientLog {
   }
 
   /** Of a client whose connection there is. */
-  refusedTo(connection: Connection, message: string, fields: Record<string, unknown>, isWarning = false): void {
+  refusedTo(connection: LoggedClient, message: string, fields: Record<string, unknown>, isWarning = false): void {
     if (this.mayTell(connection.transport.remoteAddress))
       this.tell(message, { ...describe(connection), ...fields }, isWarning);
   }
 
   /** As often as a client publishes: nothing is made for what is only counted. */
-  publishRefused(connection: Connection, publication: Publication, reason: string): void {
+  publishRefused(connection: LoggedClient, publication: Publication, reason: string): void {
     if (!this.mayTell(connection.transport.remoteAddress)) return;
     const { qos, retain } = publication;
     this.logger.info('publish refused', { ...describe(connection), topic: publication.topic(), qos, retain, reason });
@@ -135,16 +146,16 @@ export class ClientLog {
   }
 }
 
-function describe({ clientId, userName, transport }: Connection): Record<string, unknown> {
+function describe({ clientId, signIn, transport }: LoggedClient): Record<string, unknown> {
   return {
     client: clientId,
-    user: userName ?? '',
+    user: signIn.userName ?? '',
     address: transport.remoteAddress,
     listener: transport.listener,
   };
 }
 
-function describeVersion(connection: Connection): Record<string, unknown> {
+function describeVersion(connection: LoggedClient): Record<string, unknown> {
   return { ...describe(connection), version: versionNames[connection.version] };
 }
 

@@ -21,7 +21,7 @@ export function lastWordDeadlineSecond(connection: Connection): number {
 
 /** When what the client was let in with ends; 0: never. Rounded up: no earlier than its last moment. */
 function acceptanceDeadlineSecond(connection: Connection): number {
-  const expiresAt = connection.acceptance?.expiresAt;
+  const expiresAt = connection.signIn.acceptance?.expiresAt;
   return expiresAt === undefined ? 0 : Math.ceil(expiresAt / 1000);
 }
 
@@ -50,7 +50,7 @@ export function checkDeadlines(connection: Connection, nowSecond: number): numbe
     return 0;
   }
   // A client that we do not read has not been silent: it has not been heard. One that does not read us is judged by what it sends.
-  if (connection.isHeldBack) {
+  if (connection.reading.isHeldBack) {
     connection.lastReceivedSecond = nowSecond;
     if (connection.partialSinceSecond > 0) connection.partialSinceSecond = nowSecond;
   }

@@ -3,6 +3,7 @@ import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import { StoreError } from '../ports/store.ts';
 import type { Connection } from './connection.ts';
+import { faulty, ruleBroken } from './faults.ts';
 
 export interface SubscribeQueueParts {
   logger: Logger;
@@ -30,7 +31,7 @@ export class SubscribeQueue {
 
   private subscribeFailed(connection: Connection, error: unknown): void {
     if (error instanceof ProtocolError) {
-      connection.protocolError(error);
+      ruleBroken(connection, error);
       return;
     }
     if (error instanceof StoreError && (error.code === 'fenced' || error.code === 'unknown-session')) {
@@ -38,7 +39,7 @@ export class SubscribeQueue {
       return;
     }
     if (!(error instanceof StoreError)) {
-      connection.faulty('a subscription could not be handled', error);
+      faulty(connection, 'a subscription could not be handled', error);
       return;
     }
     this.parts.metrics.storeErrors++;

@@ -73,6 +73,6 @@ export class SubscriptionRights {
     const { authorizer } = this.parts;
     if (authorizer === null) return true;
     const plain = parseShare(filter)?.filter ?? filter;
-    return authorizer.authorize(connection.identity(session.clientId), 'subscribe', plain, qos, false);
+    return authorizer.authorize(connection.signIn.identity(session.clientId), 'subscribe', plain, qos, false);
   }
 }

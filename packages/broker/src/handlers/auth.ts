@@ -1,7 +1,8 @@
 /** AUTH (MQTT 5 sections 3.15 and 4.12): enhanced authentication and re-authentication. */
 
 import { decodeAuth, ProtocolError, ReasonCode } from '@dunlin/protocol';
-import type { Connection, PacketHandler } from '../connection/connection.ts';
+import type { Connection } from '../connection/connection.ts';
+import type { PacketHandler } from '../connection/packet-handlers.ts';
 import { ConnectionState } from '../output/connection-state.ts';
 import type { Authenticator } from '../ports/authenticator.ts';
 import type { Logger } from '../ports/logger.ts';
@@ -23,14 +24,14 @@ export class AuthHandler implements PacketHandler {
     if (!connection.version5)
       throw new ProtocolError(ReasonCode.malformedPacket, 'AUTH is not in this version of MQTT');
     const packet = decodeAuth(bytes, bodyStart, end, connection.version);
-    if (connection.authenticationMethod === null) {
+    if (connection.signIn.method === null) {
       throw new ProtocolError(
         ReasonCode.protocolError,
         'AUTH without an authentication method in CONNECT',
         'MQTT-4.12.0-6',
       );
     }
-    if (packet.properties.authenticationMethod !== connection.authenticationMethod) {
+    if (packet.properties.authenticationMethod !== connection.signIn.method) {
       throw new ProtocolError(
         ReasonCode.protocolError,
         'the authentication method is not that of CONNECT',
@@ -40,7 +41,7 @@ export class AuthHandler implements PacketHandler {
     const data = packet.properties.authenticationData ?? Buffer.alloc(0);
     if (packet.reasonCode === ReasonCode.continueAuthentication) {
       // Nobody asked for it.
-      if (!connection.authenticationDataCame(data))
+      if (!connection.signIn.dataCame(data))
         throw new ProtocolError(ReasonCode.protocolError, 'an AUTH that was not asked for');
     } else if (packet.reasonCode === ReasonCode.reAuthenticate && connection.state === ConnectionState.connected) {
       this.reAuthenticate(connection, data).catch((error: unknown) => {
@@ -59,10 +60,10 @@ export class AuthHandler implements PacketHandler {
   private async reAuthenticate(connection: Connection, first: Buffer): Promise<void> {
     const { parts } = this;
     const session = connection.session as Session;
-    const method = connection.authenticationMethod as string;
+    const method = connection.signIn.method as string;
     const exchange = parts.authenticator.exchange(method, {
       clientId: session.clientId,
-      userName: connection.userName,
+      userName: connection.signIn.userName,
       password: null,
       remoteAddress: connection.transport.remoteAddress,
       listener: connection.transport.listener,
@@ -93,7 +94,7 @@ export class AuthHandler implements PacketHandler {
         if (!connection.admit(result)) connection.disconnect(ReasonCode.notAuthorized);
         return;
       }
-      data = await connection.nextAuthenticationData();
+      data = await connection.signIn.nextData();
     }
   }
 }

@@ -16,9 +16,11 @@ import {
   validateTopicName,
 } from '@dunlin/protocol';
 import type { ClientLog } from '../connection/client-log.ts';
-import type { Connection, PacketHandler } from '../connection/connection.ts';
+import type { Connection } from '../connection/connection.ts';
 import { firstDeadlineSecond } from '../connection/connection-deadlines.ts';
+import { faulty, ruleBroken } from '../connection/faults.ts';
 import type { KeepAlive } from '../connection/keep-alive.ts';
+import type { PacketHandler } from '../connection/packet-handlers.ts';
 import { refuseConnect, sendRefusal } from '../connection/refuse-connect.ts';
 import type { SubscriptionRights } from '../connection/subscription-rights.ts';
 import type { SessionDelivery } from '../delivery/session-delivery.ts';
@@ -94,11 +96,11 @@ export class ConnectHandler implements PacketHandler {
 
   private establishFailed(connection: Connection, error: unknown): void {
     if (error instanceof ProtocolError) {
-      connection.protocolError(error);
+      ruleBroken(connection, error);
       return;
     }
     if (!(error instanceof StoreError)) {
-      connection.faulty('CONNECT could not be handled', error);
+      faulty(connection, 'CONNECT could not be handled', error);
       return;
     }
     // The store cannot be reached: MQTT 3 has code 3, MQTT 5 has 0x88 (ARCHITECTURE.md, section 7).
@@ -207,7 +209,7 @@ export class ConnectHandler implements PacketHandler {
       refuseConnect(connection, ReasonCode.badAuthenticationMethod, 'this authentication method is not known here'); // [MQTT-4.12.0-1]
       return null;
     }
-    connection.authenticationMethod = method;
+    connection.signIn.method = method;
     let result = await exchange.step(packet.properties.authenticationData ?? Buffer.alloc(0));
     while (result.kind === 'continue') {
       connection.outlet.send({
@@ -215,7 +217,7 @@ export class ConnectHandler implements PacketHandler {
         reasonCode: ReasonCode.continueAuthentication,
         properties: { authenticationMethod: method, authenticationData: result.data },
       }); // [MQTT-4.12.0-2]
-      const answer = await connection.nextAuthenticationData();
+      const answer = await connection.signIn.nextData();
       if (answer === null) return null;
       result = await exchange.step(answer);
     }
@@ -246,7 +248,7 @@ export class ConnectHandler implements PacketHandler {
     const { authorizer } = this.parts;
     const { will } = packet;
     if (will === null || isBridgeStateOf(will.topic, clientId)) return true;
-    const client = connection.identity(clientId);
+    const client = connection.signIn.identity(clientId);
     const isAllowed =
       !isRestrictedTopic(will.topic) &&
       (authorizer === null || (await authorizer.authorize(client, 'publish', will.topic, will.qos, will.retain)));
@@ -301,7 +303,7 @@ export class ConnectHandler implements PacketHandler {
     if (!limits.sharedSubscriptionAvailable) properties.sharedSubscriptionAvailable = 0;
     if (packet.properties.requestResponseInformation === 1)
       properties.responseInformation = responseInformation(clientId);
-    if (connection.authenticationMethod !== null) properties.authenticationMethod = connection.authenticationMethod; // [MQTT-4.12.0-5]
+    if (connection.signIn.method !== null) properties.authenticationMethod = connection.signIn.method; // [MQTT-4.12.0-5]
     if (data !== undefined) properties.authenticationData = data;
     return properties;
   }
@@ -327,7 +329,7 @@ export class ConnectHandler implements PacketHandler {
       if (session.ended) return;
     }
     session.groupsSettled = true;
-    connection.goOn();
+    connection.holding.goOn();
     this.parts.delivery.logPages.pumpAll(session);
     this.parts.delivery.roomCame(session); // for what waited behind what was sent again
   }

@@ -1,7 +1,8 @@
 /** DISCONNECT (MQTT 5 section 3.14, MQTT 3.1.1 section 3.14). */
 
 import { decodeDisconnect, ReasonCode } from '@dunlin/protocol';
-import type { Connection, SessionPacketHandler } from '../connection/connection.ts';
+import type { Connection } from '../connection/connection.ts';
+import type { SessionPacketHandler } from '../connection/packet-handlers.ts';
 import type { EndpointId, Store } from '../ports/store.ts';
 import type { Session } from '../session/session.ts';
 import type { Sessions } from '../takeover/sessions.ts';
@@ -32,6 +33,6 @@ export class DisconnectHandler implements SessionPacketHandler {
       parts.pendingWrites.add('removing a will', () => parts.store.setWill(session.key, parts.self, null));
     }
     connection.closeCode = packet.reasonCode;
-    connection.endAfterDisconnect();
+    connection.endAfterLastWord('client-disconnect');
   }
 }

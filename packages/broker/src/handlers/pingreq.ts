@@ -1,7 +1,8 @@
 /** PINGREQ: answered with PINGRESP [MQTT-3.12.4-1]. */
 
 import { decodePingreq, PacketType, pingresp } from '@dunlin/protocol';
-import type { Connection, SessionPacketHandler } from '../connection/connection.ts';
+import type { Connection } from '../connection/connection.ts';
+import type { SessionPacketHandler } from '../connection/packet-handlers.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { Session } from '../session/session.ts';
 

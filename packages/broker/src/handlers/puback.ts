@@ -1,7 +1,8 @@
 /** PUBACK from a subscriber (MQTT 5 section 3.4): a QoS 1 message has arrived, its packet identifier is free [MQTT-4.3.2-5]. */
 
 import { decodeAck, PacketType, readPacketId } from '@dunlin/protocol';
-import type { Connection, SessionPacketHandler } from '../connection/connection.ts';
+import type { Connection } from '../connection/connection.ts';
+import type { SessionPacketHandler } from '../connection/packet-handlers.ts';
 import type { SessionDelivery } from '../delivery/session-delivery.ts';
 import { InflightState } from '../session/inflight.ts';
 import type { Session } from '../session/session.ts';

@@ -1,7 +1,8 @@
 /** PUBCOMP from a subscriber (MQTT 5 section 3.7): the QoS 2 handshake is through. */
 
 import { decodeAck, PacketType } from '@dunlin/protocol';
-import type { Connection, SessionPacketHandler } from '../connection/connection.ts';
+import type { Connection } from '../connection/connection.ts';
+import type { SessionPacketHandler } from '../connection/packet-handlers.ts';
 import type { SessionDelivery } from '../delivery/session-delivery.ts';
 import { InflightState } from '../session/inflight.ts';
 import type { Session } from '../session/session.ts';

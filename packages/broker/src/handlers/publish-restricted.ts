@@ -51,7 +51,7 @@ export class RestrictedPublishes {
   askForMatch(connection: Connection, { clientId }: Session, match: TopicMatch): Answer {
     const { authorizer } = this.parts;
     if (authorizer === null) return null;
-    const client = connection.identity(clientId);
+    const client = connection.signIn.identity(clientId);
     if (isBridgeStateOf(match.topic, clientId)) return true;
     const answer = authorizer.authorize(client, 'publish', match.topic, 0, false);
     if (answer === true) connection.allowedMatch = match;
@@ -113,7 +113,7 @@ export class RestrictedPublishes {
   ask(connection: Connection, session: Session, publication: Publication, topic: string): boolean | Promise<boolean> {
     const { authorizer } = this.parts;
     if (authorizer === null || isBridgeStateOf(topic, session.clientId)) return true;
-    const client = connection.identity(session.clientId);
+    const client = connection.signIn.identity(session.clientId);
     return authorizer.authorize(client, 'publish', topic, publication.qos, publication.retain);
   }
 
@@ -133,7 +133,7 @@ export class RestrictedPublishes {
       const kept = keep(publication);
       kept.span = publication.span;
       publication.span = null;
-      connection.holdFor(answer, (allowed) => {
+      connection.holding.untilAnswered(answer, (allowed) => {
         if (!allowed) this.deny(connection, kept, packetId, notAllowed);
         else then(kept);
       });

@@ -15,7 +15,8 @@
  */
 
 import { ProtocolError, PublishView, ReasonCode, readPublish } from '@dunlin/protocol';
-import type { Connection, PublishPacketHandler } from '../connection/connection.ts';
+import type { Connection } from '../connection/connection.ts';
+import type { PublishPacketHandler } from '../connection/packet-handlers.ts';
 import type { PublishRun } from '../delivery/publish-run.ts';
 import { runHeaders } from '../delivery/run-packets.ts';
 import { keep } from '../delivery/session-delivery.ts';
@@ -206,7 +207,7 @@ export class PublishHandler implements PublishPacketHandler {
 
   /**
    * Unreleased messages of QoS 2 beyond a multiple of our Receive Maximum [MQTT-3.3.4-7]. Not beyond it alone: clients without flow control write a burst before
-   * they read the first PUBREC. While PUBACKs and PUBRECs wait here, for the store or for others, the socket is not read (`acknowledgementPending`), as of MQTT 3
+   * they read the first PUBREC. While PUBACKs and PUBRECs wait here, for the store or for others, the socket is not read (connection/reading.ts), as of MQTT 3
    * clients, which know no such limit; those are not the client's to answer for, nor what it left unreleased on another connection (MQTT 5 section 4.9).
    */
   private checkReceiveMaximum(connection: Connection, session: Session): void {
@@ -229,7 +230,7 @@ export class PublishHandler implements PublishPacketHandler {
     const first = connection.outlet.acknowledgements?.pubrecOf(packetId) ?? null;
     if (first !== null) {
       acknowledge(connection, 2, packetId, first.reasonCode);
-      connection.acknowledgementPending();
+      connection.reading.acknowledgementPending();
       return;
     }
     const number = session.inboundInflight.takeDoubt(packetId);
@@ -249,7 +250,7 @@ export class PublishHandler implements PublishPacketHandler {
     }
     const kept = keep(publication);
     const { matches } = this.parts;
-    connection.holdFor(answer, (allowed) =>
+    connection.holding.untilAnswered(answer, (allowed) =>
       settle(allowed, kept, matches.find(kept.bytes, kept.topicStart, kept.topicEnd)),
     );
   }
@@ -284,6 +285,6 @@ export class PublishHandler implements PublishPacketHandler {
     const forgotten = new Promise<boolean>((resolve) => {
       parts.writer.releaseInbound(session, packetId, () => resolve(true));
     });
-    connection.holdFor(forgotten, () => go(kept));
+    connection.holding.untilAnswered(forgotten, () => go(kept));
   }
 }

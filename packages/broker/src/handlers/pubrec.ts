@@ -4,7 +4,8 @@
  */
 
 import { decodeAck, PacketType, ReasonCode } from '@dunlin/protocol';
-import type { Connection, SessionPacketHandler } from '../connection/connection.ts';
+import type { Connection } from '../connection/connection.ts';
+import type { SessionPacketHandler } from '../connection/packet-handlers.ts';
 import type { SessionDelivery } from '../delivery/session-delivery.ts';
 import { InflightState } from '../session/inflight.ts';
 import type { Session } from '../session/session.ts';

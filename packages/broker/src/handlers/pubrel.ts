@@ -4,7 +4,8 @@
  */
 
 import { decodeAck, PacketType, ReasonCode } from '@dunlin/protocol';
-import type { Connection, SessionPacketHandler } from '../connection/connection.ts';
+import type { Connection } from '../connection/connection.ts';
+import type { SessionPacketHandler } from '../connection/packet-handlers.ts';
 import type { Session } from '../session/session.ts';
 import type { SessionWriter } from '../session/session-writer.ts';
 

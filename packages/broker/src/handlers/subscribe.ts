@@ -18,8 +18,10 @@ import {
 import type { Routes } from '../cluster/routes.ts';
 import type { ClientLog } from '../connection/client-log.ts';
 import { hex, notAllowed } from '../connection/client-log.ts';
-import type { Connection, SessionPacketHandler } from '../connection/connection.ts';
+import type { Connection } from '../connection/connection.ts';
+import { faulty } from '../connection/faults.ts';
 import type { HeldPacket } from '../connection/held-packets.ts';
+import type { SessionPacketHandler } from '../connection/packet-handlers.ts';
 import type { SubscribeQueue } from '../connection/subscribe-queue.ts';
 import type { RetainedMessages } from '../delivery/retained.ts';
 import { ConnectionState } from '../output/connection-state.ts';
@@ -45,13 +47,13 @@ function takeNext(connection: Connection, first: SubscribePacket): SubscribePack
   if (mayBreakRules(first)) return packets;
   let filters = first.subscriptions.length;
   for (
-    let next = connection.nextHeld(PacketType.subscribe);
+    let next = connection.holding.next(PacketType.subscribe);
     next !== null && filters < filtersAtOnce;
-    next = connection.nextHeld(PacketType.subscribe)
+    next = connection.holding.next(PacketType.subscribe)
   ) {
     const packet = decodedOrNull(next, connection.version);
     if (packet === null || mayBreakRules(packet)) break;
-    connection.takeHeld();
+    connection.holding.take();
     packets.push(packet);
     filters += packet.subscriptions.length;
   }
@@ -141,7 +143,7 @@ export class SubscribeHandler implements SessionPacketHandler {
   handle(connection: Connection, session: Session, bytes: Buffer, bodyStart: number, end: number): void {
     const packet = decodeSubscribe(bytes, bodyStart, end, connection.version);
     const packets = [packet, ...takeNext(connection, packet)];
-    connection.holdUntil(this.parts.queue.inTurn(connection, () => this.subscribe(connection, session, packets)));
+    connection.holding.until(this.parts.queue.inTurn(connection, () => this.subscribe(connection, session, packets)));
   }
 
   /** Works off packets one behind the other: their filters go to the store 64 at a time, whichever packet they stand in. */
@@ -254,7 +256,7 @@ export class SubscribeHandler implements SessionPacketHandler {
       }
     } catch (error) {
       if (!(error instanceof StoreError)) {
-        connection.faulty('retained messages could not be handled', error);
+        faulty(connection, 'retained messages could not be handled', error);
         return;
       }
       // Without them the client would believe that there are none: it shall ask again.
@@ -293,7 +295,7 @@ export class SubscribeHandler implements SessionPacketHandler {
       return ReasonCode.quotaExceeded;
     if (!this.parts.tree.mayAdd(share?.filter ?? filter)) return ReasonCode.quotaExceeded;
     if (authorizer === null) return 0;
-    const client = connection.identity(session.clientId);
+    const client = connection.signIn.identity(session.clientId);
     const allowed = authorizer.authorize(client, 'subscribe', share?.filter ?? filter, request.qos, false);
     if (allowed === true) return 0;
     if (allowed === false) return ReasonCode.notAuthorized;

@@ -10,8 +10,9 @@ import {
   ReasonCode,
   type UnsubscribePacket,
 } from '@dunlin/protocol';
-import type { Connection, SessionPacketHandler } from '../connection/connection.ts';
+import type { Connection } from '../connection/connection.ts';
 import type { HeldPacket } from '../connection/held-packets.ts';
+import type { SessionPacketHandler } from '../connection/packet-handlers.ts';
 import type { SubscribeQueue } from '../connection/subscribe-queue.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { LogCursor } from '../session/log-cursor.ts';
@@ -67,14 +68,14 @@ export class UnsubscribeHandler implements SessionPacketHandler {
   handle(connection: Connection, session: Session, bytes: Buffer, bodyStart: number, end: number): void {
     const packets = [decodeUnsubscribe(bytes, bodyStart, end, connection.version)];
     for (let filters = packets[0].filters.length; filters < filtersAtOnce; ) {
-      const next = connection.nextHeld(PacketType.unsubscribe);
+      const next = connection.holding.next(PacketType.unsubscribe);
       const packet = next === null ? null : decodedOrNull(next, connection.version);
       if (packet === null) break;
-      connection.takeHeld();
+      connection.holding.take();
       packets.push(packet);
       filters += packet.filters.length;
     }
-    connection.holdUntil(this.parts.queue.inTurn(connection, () => this.unsubscribe(connection, session, packets)));
+    connection.holding.until(this.parts.queue.inTurn(connection, () => this.unsubscribe(connection, session, packets)));
   }
 
   private async unsubscribe(

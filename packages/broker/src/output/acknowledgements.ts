@@ -27,7 +27,7 @@ export class PendingAcknowledgement extends Pending {
   }
 
   override get publisher(): HeldPublisher {
-    return this.outlet.owner;
+    return this.outlet.owner.reading;
   }
 
   override get isOfClient(): boolean {
@@ -40,7 +40,7 @@ export class PendingAcknowledgement extends Pending {
 
   /** All that it waits for was added. Its publisher is not read while too many wait. */
   allAdded(): void {
-    this.outlet.owner.acknowledgementPending();
+    this.outlet.owner.reading.acknowledgementPending();
     this.settle();
   }
 
@@ -117,6 +117,6 @@ export class Acknowledgements {
       queue.splice(0, this.head);
       this.head = 0;
     }
-    this.outlet.owner.acknowledgementsSent();
+    this.outlet.owner.reading.acknowledgementsSent();
   }
 }

@@ -10,13 +10,17 @@ import type { TurnClock } from '../work/turn-clock.ts';
 import { Acknowledgements, PendingAcknowledgement } from './acknowledgements.ts';
 import { Outbox, type OutboxFlusher } from './outbox.ts';
 
-/** The connection, as far as its acknowledgements concern it. */
-export interface OutletOwner extends HeldPublisher {
-  /** Another endpoint owns the session now: nothing may be written back. */
-  fenced(): void;
+/** The reading of the client's socket, as far as its acknowledgements concern it. */
+export interface OutletReading extends HeldPublisher {
   /** One more acknowledgement waits, or several. */
   acknowledgementPending(): void;
   acknowledgementsSent(): void;
+}
+
+export interface OutletOwner {
+  readonly reading: OutletReading;
+  /** Another endpoint owns the session now: nothing may be written back. */
+  fenced(): void;
 }
 
 export interface OutletParts {

@@ -27,7 +27,7 @@ export interface SessionConnection {
   readonly closeReason: CloseReason;
   readonly closeCode: number;
   /** What was read takes effect before the session goes to a new owner; null: nothing waits. */
-  settle(claimMoved: boolean): Promise<void> | null;
+  readonly holding: { settle(claimMoved: boolean): Promise<void> | null };
   disconnect(reasonCode: number, reasonString?: string): void;
   /** Another endpoint owns the session now. */
   fenced(): void;

@@ -9,6 +9,6 @@ export const handMilliseconds = 4500;
 
 /** Resolves when what the client sent before it connected anew has taken effect, or the time is up: the rest is given up then. Null: nothing waits. */
 export function sentBefore(clock: Clock, session: Session | undefined, claimMoved: boolean): Promise<unknown> | null {
-  const settled = session?.connection.settle(claimMoved) ?? null;
+  const settled = session?.connection.holding.settle(claimMoved) ?? null;
   return settled === null ? null : withinBound(clock, settled, settleMilliseconds);
 }

@@ -364,7 +364,7 @@ export class Sessions {
         await Promise.all([ended, releaseInSlices(store, session.key, change, now)]);
         if (expirySeconds === 0) this.parts.durableFilters.markStale(); // groups and filters may have ended with it
       } finally {
-        session.connection.released(); // see Connection.endAfterDisconnect; elsewhere it has ended already
+        session.connection.released(); // see Connection.endAfterLastWord; elsewhere it has ended already
       }
       this.written.done(clientId, handed);
     });

@@ -1,0 +1,78 @@
+/** Who a client has proved to be, at CONNECT or again, and the exchange of AUTH packets in which it does so (MQTT 5 section 4.12). */
+import type { Acceptance } from '../ports/authenticator.ts';
+import type { ClientIdentity } from '../ports/authorizer.ts';
+
+export interface SignInOwner {
+  /** What the client was let in with does not hold any more. */
+  signInWithdrawn(reason: string): void;
+}
+
+export class SignIn {
+  userName: string | null = null;
+  /** What the client was let in with. */
+  acceptance: Acceptance | null = null;
+  /** Of enhanced authentication; null: there is none. */
+  method: string | null = null;
+  private readonly remoteAddress: string;
+  private readonly owner: SignInOwner;
+  private client: ClientIdentity | null = null;
+  private waiter: ((data: Buffer | null) => void) | null = null;
+  private hasEnded = false;
+
+  constructor(remoteAddress: string, owner: SignInOwner) {
+    this.remoteAddress = remoteAddress;
+    this.owner = owner;
+  }
+
+  /** For the authorizer. */
+  identity(clientId: string): ClientIdentity {
+    this.client ??= {
+      clientId,
+      userName: this.userName,
+      remoteAddress: this.remoteAddress,
+      rules: this.acceptance?.rules,
+      notes: undefined,
+    };
+    return this.client;
+  }
+
+  /** False: what it rests on was withdrawn meanwhile. */
+  admit(acceptance: Acceptance): boolean {
+    this.acceptance?.permit?.release();
+    this.acceptance = acceptance;
+    this.userName = acceptance.userName;
+    this.client = null;
+    const { permit } = acceptance;
+    if (permit === undefined) return true;
+    if (permit.isWithdrawn || this.hasEnded) {
+      permit.release();
+      return false;
+    }
+    permit.withdrawn = (reason) => this.owner.signInWithdrawn(reason);
+    return true;
+  }
+
+  /** Resolves to the data of the client's next AUTH; null: the connection ended. */
+  nextData(): Promise<Buffer | null> {
+    this.dataCame(null);
+    return new Promise((resolve) => {
+      this.waiter = resolve;
+    });
+  }
+
+  /** False: nobody waits for it. */
+  dataCame(data: Buffer | null): boolean {
+    const { waiter } = this;
+    this.waiter = null;
+    if (waiter === null) return false;
+    waiter(data);
+    return true;
+  }
+
+  /** The connection is over. */
+  end(): void {
+    this.hasEnded = true;
+    this.acceptance?.permit?.release();
+    this.dataCame(null);
+  }
+}
