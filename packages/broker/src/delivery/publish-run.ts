@@ -84,13 +84,12 @@ export class PublishRun implements RunEntry {
    */
   add(bytes: Buffer, start: number, end: number, match: TopicMatch, publisher: Session, view: PublishView): void {
     const { packetId } = view;
-    const payloadBytes = end - view.payloadStart;
     const qos = packetId === 0 ? 0 : 1;
     if (this.count > 0) {
       if (this.end === start && this.match === match && this.bytes === bytes && this.qos === qos) {
         this.end = end;
         this.count++;
-        this.payloadBytes += payloadBytes;
+        this.payloadBytes += end - view.payloadStart;
         if (packetId !== 0) this.acknowledgeLater(packetId);
         return;
       }
@@ -104,7 +103,7 @@ export class PublishRun implements RunEntry {
     this.version5 = publisher.outlet.version5;
     this.qos = qos;
     this.count = 1;
-    this.payloadBytes = payloadBytes;
+    this.payloadBytes = end - view.payloadStart;
     if (packetId !== 0) this.acknowledgeLater(packetId);
   }
 
@@ -149,6 +148,7 @@ export class PublishRun implements RunEntry {
   flush(): void {
     const { match } = this;
     if (match === null) return;
+    this.delivery.metrics.payloadBytesReceived += this.payloadBytes;
     if (this.qos === 0) this.pass(match);
     else this.keep(match);
     this.clear();

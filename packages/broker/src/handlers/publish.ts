@@ -118,7 +118,6 @@ export class PublishHandler implements PublishPacketHandler {
     const match = this.matchTopic(connection, publication);
     parts.metrics.publishesReceived++;
     parts.metrics.publishBytesReceived += end - start;
-    parts.metrics.payloadBytesReceived += end - view.payloadStart;
     const { tracer } = this.parts;
     if (tracer !== null) {
       publication.trace = null;
@@ -128,6 +127,7 @@ export class PublishHandler implements PublishPacketHandler {
     const way = this.classify(connection, session, header, bytes, match);
     if (way !== Way.run) {
       parts.run.flush();
+      parts.metrics.payloadBytesReceived += end - view.payloadStart; // a run counts its own
       if (publication.qos > 0) countReceived(parts.metrics, publication.qos, end - start);
       publication.publisher = session.clientId;
       this.checkAvailable(publication);
@@ -135,7 +135,9 @@ export class PublishHandler implements PublishPacketHandler {
     const { packetId } = view;
     switch (way) {
       case Way.run:
-        this.joinRun(bytes, start, end, match, session);
+        if (packetId !== 0) countReceived(parts.metrics, 1, end - start);
+        parts.run.add(bytes, start, end, match, session, view);
+        if (publication.trace !== null) this.traceInRun(publication);
         return;
       case Way.free:
         if (publication.qos === 2) this.checkReceiveMaximum(connection, session);
@@ -172,13 +174,9 @@ export class PublishHandler implements PublishPacketHandler {
     return match.isRestricted || authorizer !== null ? Way.asked : Way.free;
   }
 
-  private joinRun(bytes: Buffer, start: number, end: number, match: TopicMatch, session: Session): void {
-    const { run, metrics } = this.parts;
-    if (view.packetId !== 0) countReceived(metrics, 1, end - start);
-    run.add(bytes, start, end, match, session, view);
-    if (scratch.trace === null) return;
-    const traced = takeTraced(scratch);
-    if (traced !== null) run.trace(traced);
+  private traceInRun(publication: Publication): void {
+    const traced = takeTraced(publication);
+    if (traced !== null) this.parts.run.trace(traced);
   }
 
   private checkAvailable({ retain, qos }: Publication): void {
