@@ -87,7 +87,10 @@ export class WillsUnderWay {
   moved({ clientId, key, will, expirySeconds }: Session): void {
     if (will === null) return;
     const now = this.clock.now();
-    for (const [client, { until }] of this.movedAway) if (until <= now) this.movedAway.delete(client);
+    for (const [client, { until }] of this.movedAway) {
+      if (until > now) break; // those behind it are younger: all sessions of a worker may move at once
+      this.movedAway.delete(client);
+    }
     this.movedAway.delete(clientId); // to the end of the order
     this.movedAway.set(clientId, { will, epoch: key.epoch, expirySeconds, until: now + movedMilliseconds });
   }
