@@ -8,6 +8,7 @@ import { Drain, type DrainOptions } from './drain.ts';
 import { ConnectionState } from './output/connection-state.ts';
 import type { Transport } from './ports/transport.ts';
 import { untilAvailable } from './work/until-available.ts';
+import { withinBound } from './work/within-bound.ts';
 
 /** What a stop waits at most for messages and sessions that the store has not confirmed: the whole of it is to take 4 s. */
 const flushMilliseconds = 2000;
@@ -161,12 +162,7 @@ export class Broker extends BrokerParts {
 
   /** A store that is away must not keep the worker: what was acknowledged is safe already. */
   private async withinFlushTime(flushed: Promise<void>): Promise<void> {
-    let cancel = (): void => {};
-    const late = new Promise<'late'>((resolve) => {
-      cancel = this.clock.every(flushMilliseconds, () => resolve('late'));
-    });
-    if ((await Promise.race([flushed, late])) === 'late')
-      this.logger.warn('the store does not take what is left in time; it is not waited for any more');
-    cancel();
+    if (await withinBound(this.clock, flushed, flushMilliseconds)) return;
+    this.logger.warn('the store does not take what is left in time; it is not waited for any more');
   }
 }
