@@ -15,7 +15,7 @@ import { parseRulesFile } from './rules-file.ts';
 import { readSource, type SourceText } from './source-text.ts';
 import { TokenRecords } from './token-records.ts';
 
-/** Where the files are; empty: there is none. */
+/** Paths of the files; an empty one means that there is no such file. */
 export interface AccessPaths {
   readonly passwords: string;
   readonly rules: string;
@@ -23,7 +23,7 @@ export interface AccessPaths {
   readonly jwtSecret: string;
 }
 
-/** What stood in them. */
+/** Texts of the files. */
 export type AccessTexts = Readonly<Record<keyof AccessPaths, SourceText | null>>;
 
 interface Parsed {
@@ -61,7 +61,7 @@ function parse({ passwords, rules, jwtKeys, jwtSecret }: AccessTexts, isChecked:
 }
 
 export interface AccessOptions {
-  /** By the name of the listener. */
+  /** Rules of entry by the name of the listener. */
   readonly listeners: ReadonlyMap<string, { methods: readonly MethodName[]; allowAnonymous: boolean }>;
   readonly hashesAtOnce: number;
   readonly certificateName: CertificateName;

@@ -14,7 +14,7 @@ import type { Method } from './method.ts';
 const notAuthorized = 0x87;
 const serverUnavailable = 0x88;
 
-/** Who may come in through one listener. */
+/** Authentication of one listener: its methods, and whether anonymous clients may connect. */
 export interface Door {
   readonly methods: readonly Method[];
   /** Clients without any credentials may come in, without a name. */
@@ -54,7 +54,7 @@ export class Chain implements Authenticator {
   }
 }
 
-/** What the log says is not what the client hears: it might be somebody who tries. */
+/** The log gets a reason that the client is not told: the client might be an attacker. */
 function refused({ userName }: Credentials, method: string, reason: string): AuthenticationResult {
   const told = { user: nameForLog(userName), method, reason };
   return { kind: 'refuse', reasonCode: notAuthorized, reason: 'not authorized', told };
@@ -65,7 +65,9 @@ function untold({ userName }: Credentials, method: string, reason: string): Auth
   return { kind: 'refuse', reasonCode: serverUnavailable, reason: 'who you are cannot be checked now', told };
 }
 
-/** As a signed token is written, alone or behind another word; with `jwt.field: user-name` it stands where a name does. */
+/**
+ * Shape of a signed token, alone or behind another word; with `jwt.field: user-name` it stands where a user name does.
+ */
 const tokenPattern = /^[\w-]{8,}\.[\w-]{8,}\.[\w-]*$|eyJ[\w-]{5,}\.[\w-]{2,}/;
 
 /** Never what lets somebody in: a token that is refused now, since keys cannot be fetched, may be good a moment later. */

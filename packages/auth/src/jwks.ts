@@ -4,7 +4,7 @@ import { readJwks, type VerificationKey } from './jwt-keys.ts';
 
 /** However many tokens name unknown keys: the address is asked no more often than this. */
 const refetchMilliseconds = 30_000;
-/** After this, keys are fetched again while the old ones are used. */
+/** Age after which keys are fetched again while the old ones are used. */
 const staleMilliseconds = 600_000;
 const fetchMilliseconds = 5000;
 const bytesMax = 256 * 1024;
@@ -12,7 +12,7 @@ const bytesMax = 256 * 1024;
 export class Jwks {
   readonly #url: string;
   readonly #headers: Record<string, string>;
-  /** As the log has it: without a password, and without a query, which may hold a key. */
+  /** Address for the log: without a password, and without a query, which may hold a key. */
   readonly #address: string;
   readonly #clock: Clock;
   readonly #logger: Logger;

@@ -23,10 +23,10 @@ const algorithmsOf: Readonly<Record<string, readonly string[]>> = {
 };
 const secretAlgorithms = ['HS256', 'HS384', 'HS512'];
 
-/** As long as the hash that it is used with (RFC 7518, section 3.2). */
+/** Length of the hash that the secret is used with (RFC 7518, section 3.2). */
 const secretBytesMin = 32;
 const rsaBitsMin = 2048;
-/** One set of keys: signers that rotate have two or three. */
+/** Keys of one set: signers that rotate have two or three. */
 const keysMax = 100;
 
 /** A public key, or a text that says why it is of no use. */

@@ -23,7 +23,7 @@ export interface JwtOptions {
   readonly userNameClaim: string;
   /** The claim with the rules for the client; empty: none. */
   readonly rulesClaim: string;
-  /** What claims must be, by name; `%c` and `%u` stand for the client identifier and the user name of CONNECT. */
+  /** Required values of claims, by name; `%c` and `%u` stand for the client identifier and the user name of CONNECT. */
   readonly claims: ReadonlyMap<string, string>;
 }
 
@@ -42,7 +42,7 @@ export class Jwt implements Method {
     this.#clock = clock;
   }
 
-  /** From the next CONNECT on. */
+  /** Replaces the keys, from the next CONNECT on. */
   replace(keys: readonly VerificationKey[]): void {
     this.#keys = keys;
   }

@@ -1,8 +1,9 @@
 import type { Acceptance, Credentials } from '@dunlin/broker';
 
 /**
- * What one method says of a CONNECT. `not-mine`: the method knows nothing of such a client, the next one is asked. `cannot-tell`: whatever the method would have to
- * ask is away; that means no, since the answer might have been no.
+ * Answer of one method to a CONNECT. `not-mine`: the method knows nothing of such a client, and the next method is
+ * asked. `cannot-tell`: a server that the method has to ask is away; that means no, since the answer might have been
+ * no.
  */
 export type Decision =
   | Acceptance
@@ -14,7 +15,7 @@ export type Decision =
 export const methodNames = ['client-certificate', 'jwt', 'redis-token', 'password-file'] as const;
 export type MethodName = (typeof methodNames)[number];
 
-/** One way to find out who a client is. Never rejects for what a client sends. */
+/** Method of authentication. It never rejects because of what a client sends. */
 export interface Method {
   readonly name: MethodName;
   authenticate(credentials: Credentials): Decision | Promise<Decision>;

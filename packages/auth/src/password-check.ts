@@ -5,14 +5,17 @@ import { type PasswordHash, verifyPassword } from './password-hash.ts';
 
 /** Checks that wait for their turn. At 60 ms each the last of them waits for longer than a CONNECT may take. */
 const waitingMax = 1000;
-/** How long a password that was right is taken without hashing it again, and for how many. Removing a user works at once: the hash is part of what is remembered. */
+/**
+ * Time for which a verified password is accepted without hashing it again, and the number of such passwords. Removing a
+ * user works at once: the hash is part of what is remembered.
+ */
 const rememberedMilliseconds = 60_000;
 const rememberedMax = 10_000;
 
 export class PasswordCheck {
   readonly #clock: Clock;
   readonly #atOnce: number;
-  /** Of this process alone: what is remembered is worth nothing elsewhere. */
+  /** Key of this process alone: remembered passwords are worth nothing elsewhere. */
   readonly #key = randomBytes(32);
   readonly #remembered = new Map<string, number>();
   readonly #waiting: (() => void)[] = [];

@@ -23,7 +23,7 @@ export interface PasswordChange {
   create: boolean;
 }
 
-/** What is wrong with a user name; null: nothing. */
+/** Returns the fault of a user name; null: none. */
 export function userNameFault(userName: string): string | null {
   if (userName === '') return 'a user name is not empty';
   if (userName.startsWith('#')) return 'a user name does not begin with #';
@@ -61,7 +61,7 @@ function readLines(file: string): string[] {
   }
 }
 
-/** For nobody but its owner to read; the owner stays the same where that is allowed. */
+/** Replaces a file that only its owner may read; the owner stays the same where that is allowed. */
 function replaceFile(file: string, text: string): void {
   const beside = join(dirname(file), `.${basename(file)}.${process.pid}`);
   const handle = openSync(beside, 'wx', 0o600);

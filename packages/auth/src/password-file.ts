@@ -31,7 +31,10 @@ export function parsePasswordFile({ name, text }: SourceText, isChecked = false)
   return users;
 }
 
-/** For users that are not in the file: checked in vain, so that they cost as much as those that are. Nobody knows its password. */
+/**
+ * Hash for users that are not in the file: checked in vain, so that they cost as much as those that are. Nobody knows
+ * its password.
+ */
 const nobody = parsePasswordHash(
   '$scrypt$ln=15,r=8,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',
 ) as PasswordHash;
@@ -48,7 +51,7 @@ export class PasswordFile implements Method {
     this.#check = new PasswordCheck(clock, hashesAtOnce);
   }
 
-  /** From the next CONNECT on. */
+  /** Replaces the users, from the next CONNECT on. */
   replace(users: Users): void {
     this.#users = users;
     this.#decoy = decoyOf(users);

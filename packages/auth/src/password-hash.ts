@@ -11,7 +11,7 @@
 import { argon2, createHash, pbkdf2, randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 
-/** What one check may take of memory and rounds: a line of the file must not stop the broker. */
+/** Memory and rounds that one check may take: a line of the file must not stop the broker. */
 const memoryBytesMax = 256 * 1024 * 1024;
 const passesMax = 100;
 const laneMax = 16;
@@ -19,7 +19,7 @@ const iterationsMax = 10_000_000;
 const hashBytesMin = 16;
 const hashBytesMax = 128;
 
-/** What new hashes are made with: 32 MiB and some 60 ms of one core. */
+/** Parameters of new hashes: 32 MiB and some 60 ms of one core. */
 const newHash = { log2: 15, blocks: 8, lanes: 1, saltBytes: 16, hashBytes: 32 };
 
 export interface PasswordHash {

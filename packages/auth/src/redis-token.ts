@@ -20,7 +20,7 @@ class TokenPermit implements Permit {
   withdrawn: ((reason: string) => void) | null = null;
   isWithdrawn = false;
   readonly uuid: string;
-  /** What the token was when the client came in with it. */
+  /** Hash of the token at the time of CONNECT. */
   readonly hash: string;
   readonly #released: (permit: TokenPermit) => void;
 
@@ -45,9 +45,9 @@ export class RedisToken implements Method {
   readonly #records: TokenRecords;
   readonly #logger: Logger;
   readonly #clock: Clock;
-  /** Of connected clients, by UUID. In the order in which they are compared: those that were go to the end. */
+  /** Permits of connected clients, by UUID, in the order in which they are compared: those that were go to the end. */
   readonly #permits = new Map<string, Set<TokenPermit>>();
-  /** How far the stream was read; null: not known yet. */
+  /** Identifier of the last entry of the stream that was read; null: not known yet. */
   #place: string | null = null;
   #ticking = false;
   #isAway = false;

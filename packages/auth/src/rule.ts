@@ -1,4 +1,4 @@
-/** One rule, and which clients and requests it is for. */
+/** Rule with the clients and requests that it is for. */
 import { type BlockList, isIP } from 'node:net';
 import type { ClientIdentity } from '@dunlin/broker';
 import type { Names } from './names.ts';
@@ -13,7 +13,7 @@ export interface Rule {
   readonly user: Names | null;
   readonly client: Names | null;
   readonly address: BlockList | null;
-  /** Also for clients without a proved name. What denies is for all of them anyway. */
+  /** True when the rule is also for clients without a proved name. A rule that denies is for all of them anyway. */
   readonly anonymous: boolean;
   /** Bits 0 to 2; 7: any. */
   readonly qosBits: number;
@@ -21,7 +21,7 @@ export interface Rule {
   readonly retain: boolean | null;
 }
 
-/** What a rule says to one client: without the clients it is for, topics filled in. */
+/** Rule as it is for one client: without the clients it is for, topics filled in. */
 export interface ClientRule {
   readonly allows: boolean;
   readonly publish: boolean;

@@ -14,13 +14,13 @@ import { covers, intersects, levelsOf } from './topic-pattern.ts';
 /** Answers kept for one client; then all are forgotten. A client with more topics than this pays for the rules again. */
 const answersMax = 256;
 
-/** What is kept in `ClientIdentity.notes`. */
+/** Value of `ClientIdentity.notes`. */
 class ClientNotes {
   readonly generation: number;
   readonly rules: readonly ClientRule[];
   /** Null: nothing restricts this client. */
   readonly isFree: boolean;
-  /** Of publishes, by topic: bits 0 to 5 asked, bits 6 to 11 allowed; by QoS, and 3 more with RETAIN. */
+  /** Answers for publishes, by topic: bits 0 to 5 asked, bits 6 to 11 allowed; by QoS, and 3 more with RETAIN. */
   answers: Map<string, number> | null = null;
 
   constructor(generation: number, rules: readonly ClientRule[], isFree: boolean) {

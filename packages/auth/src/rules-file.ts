@@ -31,7 +31,7 @@ const rulesMax = 10_000;
 const actions = ['publish', 'subscribe', 'all'];
 const keyNames = ['allow', 'deny', 'user', 'client', 'address', 'anonymous', 'qos', 'retain', 'topics'];
 
-/** At the end of a path: the key, not its value. */
+/** Last step of a path that means the key, not its value. */
 const itself = '';
 
 /** Says where a part of the text stands; the path is one of keys and numbers. */
@@ -105,7 +105,7 @@ function readRule(item: unknown, fail: Fail): Rule {
   };
 }
 
-/** One text, or a list of at least one. */
+/** Reads one text, or a list of at least one. */
 function readTexts(value: unknown, key: string, fail: Fail): string[] {
   const texts = Array.isArray(value) ? value : [value];
   if (texts.length === 0) return fail([key], `${key}: nothing is named`);

@@ -20,7 +20,7 @@ const listPage = 500;
 
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-/** In small letters; null: it is none. */
+/** Returns the UUID in small letters; null: the text is none. */
 export function readUuid(text: string): string | null {
   const uuid = text.toLowerCase();
   return uuidPattern.test(uuid) ? uuid : null;
@@ -111,7 +111,7 @@ export class TokenRecords {
     return entries.length === 0 ? '0-0' : String(entries[0][0]);
   }
 
-  /** What was revoked after that place, oldest first, with its places. */
+  /** Identifiers revoked after that place, oldest first, with their places. */
   async revokedAfter(place: string, count: number): Promise<{ place: string; uuid: string }[]> {
     const key = this.#revoked;
     const range = [key, `(${place}`, '+', 'COUNT', String(count)];

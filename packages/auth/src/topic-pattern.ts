@@ -13,7 +13,7 @@ function isHidden(level: string): boolean {
   return level.charCodeAt(0) === 0x24;
 }
 
-/** Whether every topic of `filter` is one of `pattern`. A topic name is a filter of one topic. */
+/** True when every topic of `filter` is one of `pattern`. A topic name is a filter of one topic. */
 export function covers(pattern: Levels, filter: Levels): boolean {
   for (let i = 0; ; i++) {
     const wanted = pattern[i];
@@ -31,7 +31,7 @@ export function covers(pattern: Levels, filter: Levels): boolean {
   }
 }
 
-/** Whether there is a topic of both. */
+/** True when a topic matches both. */
 export function intersects(one: Levels, other: Levels): boolean {
   for (let i = 0; ; i++) {
     const a = one[i];
@@ -67,12 +67,12 @@ function isPlain(identity: string | null): boolean {
   return identity !== null && identity !== '' && !/[+#/]|^\$/.test(identity);
 }
 
-/** Whether `fillIn` would change it. */
+/** True when `fillIn` would change the pattern. */
 export function hasMarks(pattern: Levels): boolean {
   return pattern.some((level) => /%[cu]/.test(level));
 }
 
-/** What is wrong with a pattern; null: nothing. */
+/** Returns the fault of a pattern; null: none. */
 export function patternFault(pattern: string): string | null {
   if (pattern === '') return 'an empty topic';
   if (pattern.includes('\0')) return 'a zero character';

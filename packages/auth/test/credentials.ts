@@ -1,6 +1,6 @@
 import type { Credentials, Logger } from '@dunlin/broker';
 
-/** What a client sends, with everything left out that a test does not speak of. */
+/** Credentials of a client, with everything left out that a test does not speak of. */
 export function credentials(given: Partial<Omit<Credentials, 'password'>> & { password?: string | null }): Credentials {
   const { password = null, ...rest } = given;
   return {

@@ -28,7 +28,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
-/** Of what `dunlin passwd` writes. */
+/** Cost of the hashes that `dunlin passwd` writes. */
 const ourCost = 'scrypt N=32768 r=8 p=1';
 
 const isRight = (hash: string, password: string) =>

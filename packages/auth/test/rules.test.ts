@@ -12,7 +12,7 @@ interface Asking {
 
 const parse = (text: string) => parseRulesFile({ name: 'rules.yaml', text });
 
-/** What a client may do under the rules of a text. */
+/** Permissions of a client under the rules of a text. */
 function under(text: string, asking: Asking = {}) {
   const authorizer = new RulesAuthorizer(parse(text));
   const client = { clientId: 'c', userName: 'u' as string | null, remoteAddress: '10.1.2.3:5000', ...asking };

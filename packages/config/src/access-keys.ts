@@ -5,7 +5,7 @@ import { fileKey } from './store-keys.ts';
 export const authenticationMethods = ['client-certificate', 'jwt', 'redis-token', 'password-file'] as const;
 export type AuthenticationMethod = (typeof authenticationMethods)[number];
 
-/** What may stand in a listener's `authentication`, too. */
+/** Value of `authentication.methods`, also within a listener's `authentication`. */
 export const methodList = z.array(z.enum(authenticationMethods)).max(authenticationMethods.length);
 const claimPattern = /^[^=\s]+=.+$/s;
 const jwksUrlPattern = /^(https?:\/\/\S+)?$/;

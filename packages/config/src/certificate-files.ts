@@ -7,7 +7,7 @@ export interface CertificateFiles {
   key: string;
 }
 
-/** What the two files hold, checked to belong together. */
+/** Contents of the two files, checked to belong together. */
 export interface CertificateTexts {
   cert: string;
   key: string;
@@ -16,7 +16,7 @@ export interface CertificateTexts {
 /** A file of a certificate or key that cannot be used; the message names it and says why. */
 export class CertificateFileError extends Error {
   readonly code = 'certificate-file';
-  /** Which of the two files it is about. */
+  /** File that the problem is in. */
   readonly part: 'cert' | 'key';
 
   constructor(part: 'cert' | 'key', message: string, cause?: unknown) {
@@ -63,7 +63,10 @@ function keyOf(text: string, file: string): KeyObject {
   }
 }
 
-/** What is wrong with the order of a chain; null: nothing. TLS shows it as it stands in the file, and clients may insist on its order. */
+/**
+ * Returns the fault in the order of a chain; null: none. TLS shows the chain as it stands in the file, and clients may
+ * insist on its order.
+ */
 function disorderOf(chain: readonly X509Certificate[], key: KeyObject, keyFile: string): string | null {
   const numbered = (at: number): string => `number ${at + 1} (${chain[at].subject.replaceAll('\n', ', ')})`;
   const ofKey = chain.findIndex((certificate) => certificate.checkPrivateKey(key));

@@ -3,7 +3,7 @@ import type { Configuration } from './configuration.ts';
 import { isLoopback, type Listener } from './listener.ts';
 import type { Problem } from './problem.ts';
 
-/** What each method needs. Null: nothing is missing. */
+/** Key that a method needs and that is missing; null: none. */
 const needs: Readonly<Record<AuthenticationMethod, (configuration: Configuration) => string | null>> = {
   'client-certificate': () => null,
   jwt: ({ jwt }) =>

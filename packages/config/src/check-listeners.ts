@@ -20,7 +20,7 @@ import {
 import { showValue } from './problem.ts';
 import { didYouMean } from './suggestion.ts';
 
-/** What is wrong with a value, and where inside it. */
+/** Fault of a value, and the place inside it. */
 export interface Fault {
   inner: InnerPath;
   message: string;
@@ -34,7 +34,7 @@ export interface CheckedListeners {
 
 export const listenerAllowed = `${listenerForms}, or { url, name, allowAnonymous … }`;
 
-/** One listener under check: where it stands and what was found. */
+/** Listener under check: its place and the faults found. */
 interface Place {
   index: number;
   /** `listeners[0]` */
@@ -118,7 +118,9 @@ function refuseOption(place: Place, key: string, value: unknown, inside: readonl
   refuse(place, [key, ...inside], message, suggestion);
 }
 
-/** Whether it is open to strangers is decided when the whole configuration is known (check-doors.ts). */
+/**
+ * Resolves a listener; whether strangers may use it is decided when the whole configuration is known (check-doors.ts).
+ */
 function resolve(input: ListenerInput, place: Place): Listener | null {
   const before = place.faults.length;
   const address = parseListenerUrl(input.url);

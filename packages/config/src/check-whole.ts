@@ -8,8 +8,9 @@ import { withoutSecrets } from './secret.ts';
 import { redisUrlForms } from './store-keys.ts';
 
 /**
- * What follows from several keys together, filled in: a URL of Redis means Redis, and Redis is asked for no more than every one of its versions can
- * promise unless that was said; in a cluster there is a load balancer that has to notice.
+ * Values that follow from several keys together, filled in: a URL of Redis means Redis, and Redis is asked for no more
+ * than every one of its versions can promise unless that was said; in a cluster there is a load balancer that has to
+ * notice.
  */
 export function fillIn(configuration: Configuration, origins: ReadonlyMap<string, string>): void {
   const { store, backplane, drain } = configuration;
@@ -20,7 +21,7 @@ export function fillIn(configuration: Configuration, origins: ReadonlyMap<string
     drain.delaySeconds = Math.min(clusterDrainDelaySeconds, drain.graceSeconds - drainEndSeconds);
 }
 
-/** What is wrong with keys that are right each for itself. */
+/** Checks keys against each other that are right each for itself. */
 export function checkWhole(configuration: Configuration, origins: ReadonlyMap<string, string>): Problem[] {
   const { store, backplane, drain, deviceTokens } = configuration;
   const problems: Problem[] = [];

@@ -7,7 +7,7 @@ export const nameForm = '1 to 64 letters, digits, dots, dashes and underscores';
 
 export const natsUrlForms = 'nats://[user:password@ or token@]host[:port], several with commas; tls:// for TLS';
 
-/** Only the form; what stands in it is read by the backplane itself. */
+/** Form of a NATS URL; the backplane itself reads what stands in it. */
 const natsUrlPattern = /^((nats|tls):\/\/\S+)?$/;
 const addressPattern = /^((\[[0-9A-Fa-f:.]+\]|[^\s:/?#[\]]+):\d{1,5})?$/;
 

@@ -1,12 +1,18 @@
 import { z } from 'zod';
 
-/** How a drain ends takes up to this: the last clients are answered (1 s), and the node stops (4 s). Delay and pacing have the rest of the grace. */
+/**
+ * Longest time that the end of a drain takes: the last clients are answered (1 s), and the node stops (4 s). Delay and
+ * pacing have the rest of the grace.
+ */
 export const drainEndSeconds = 5;
 
-/** In a cluster, unless it is said: a load balancer that asks every half second has noticed by then, and a node without clients is still gone within 5 s. */
+/**
+ * Default delay of a drain in a cluster: a load balancer that asks every half second has noticed by then, and a node
+ * without clients is still gone within 5 s.
+ */
 export const clusterDrainDelaySeconds = 1;
 
-/** One or several, as in MQTT 5 section 4.11. */
+/** Server references, one or several, as in MQTT 5 section 4.11. */
 const referencePattern = /^(\S+( \S+)*)?$/;
 
 /** Keys under `drain`: what SIGTERM does. */

@@ -1,7 +1,7 @@
 import type { Setting } from './layer.ts';
 import type { Problem } from './problem.ts';
 
-/** One key given on the command line: `--workers 4` is `{ flag: '--workers', path: 'workers', value: '4' }`. */
+/** Key given on the command line: `--workers 4` is `{ flag: '--workers', path: 'workers', value: '4' }`. */
 export interface Flag {
   flag: string;
   path: string;

@@ -10,13 +10,13 @@ export interface Key {
   type: z.ZodType;
   kind: 'text' | 'number' | 'boolean' | 'list';
   description: string;
-  /** What may be given, in words. */
+  /** Allowed values in words. */
   allowed: string;
-  /** What holds when nothing is given, in words. */
+  /** Default in words. */
   defaultText: string;
   /** Takes effect at SIGHUP; otherwise only at a start. */
   reloads: boolean;
-  /** May hold a password: it is not shown whole. */
+  /** True for a key that may hold a password: it is not shown whole. */
   isSecret: boolean;
   /** Names a file that must be readable; empty: none. */
   isFile: boolean;

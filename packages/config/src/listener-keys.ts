@@ -2,7 +2,7 @@ import { isIP, isIPv4 } from 'node:net';
 import { z } from 'zod';
 import { authenticationMethods, methodList } from './access-keys.ts';
 
-/** How a listener speaks: what its URL begins with. */
+/** Schemes of a listener's URL. */
 export const schemes = ['tcp', 'tls', 'ws', 'wss', 'unix'] as const;
 export type Scheme = (typeof schemes)[number];
 
@@ -14,7 +14,7 @@ export type TlsVersion = (typeof tlsVersions)[number];
 
 export const proxyModes = ['off', 'required'] as const;
 
-/** More certificates on one listener than this are a mistake: each is a context of OpenSSL in every worker. */
+/** Certificates of one listener; more are a mistake: each is a context of OpenSSL in every worker. */
 export const certificatesMax = 1000;
 
 const secure: readonly Scheme[] = ['tls', 'wss'];
@@ -28,7 +28,10 @@ export function isAddressRange(text: string): boolean {
   return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (isIPv4(address) ? 32 : 128));
 }
 
-/** As a browser says it: `https://example.com`, `http://localhost:8080`; `null` for pages from files; `*` for any. */
+/**
+ * Origin as a browser sends it: `https://example.com`, `http://localhost:8080`; `null` for pages from files; `*` for
+ * any.
+ */
 function isOrigin(text: string): boolean {
   return (
     text === '*' || text === 'null' || /^[a-z][a-z0-9+.-]*:\/\/(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?$/.test(text)
@@ -50,7 +53,9 @@ function whole(minimum: number, maximum: number, description: string, fallback: 
 /** YAML reads 1.2 as a number. */
 const tlsVersion = z.union([z.enum(tlsVersions), z.literal(1.2), z.literal(1.3)]);
 
-/** What one listener may say beside its URL. `schemes`: the kinds of listener that it makes sense for, absent: all. */
+/**
+ * Options of one listener beside its URL. `schemes`: the kinds of listener that an option makes sense for, absent: all.
+ */
 export const listenerOptions = {
   name: z.string().min(1).max(64).optional().meta({
     description: 'A name for logs and limits.',
@@ -156,7 +161,7 @@ export const listenerOptions = {
 export type ListenerOptionName = keyof typeof listenerOptions;
 export const listenerOptionNames = Object.keys(listenerOptions) as ListenerOptionName[];
 
-/** What may stand in the file for one listener beside its URL; the types of what the table lets through. */
+/** Options of one listener in the file beside its URL; the types of what the table lets through. */
 export type ListenerOptions = {
   [Name in ListenerOptionName]?: z.output<(typeof listenerOptions)[Name]>;
 };

@@ -3,7 +3,7 @@ import type { AuthenticationMethod } from './access-keys.ts';
 import type { CertificateFiles } from './certificate-files.ts';
 import type { ClientCertificateMode, ListenerOptions, Scheme, TlsVersion } from './listener-keys.ts';
 
-/** Where a listener accepts connections. `port` 0: the system picks one. */
+/** Address at which a listener accepts connections. `port` 0: the system picks one. */
 export type ListenerAddress =
   | { kind: 'tcp'; host: string; port: number }
   | { kind: 'tls'; host: string; port: number }
@@ -16,7 +16,7 @@ export type ListenerAddress =
       path: string;
     };
 
-/** What a listener needs for TLS. */
+/** Certificates and options of a listener with TLS. */
 export interface ListenerTls {
   /** The first is for clients that name no host, or none of these. */
   certificates: CertificateFiles[];
@@ -27,22 +27,22 @@ export interface ListenerTls {
   sessionResumption: boolean;
 }
 
-/** One door of the node, as the rest of the program sees it. */
+/** Listener of the node, as the rest of the program sees it. */
 export interface Listener {
-  /** As written, without options. */
+  /** URL as written, without options. */
   url: string;
-  /** For logs and limits; the URL unless a name was given. */
+  /** Name for logs and limits; the URL unless a name was given. */
   name: string;
   address: ListenerAddress;
   /** Clients need not authenticate. */
   allowAnonymous: boolean;
-  /** As written; absent: as for all listeners. */
+  /** Methods as written; absent: as for all listeners. */
   authentication?: AuthenticationMethod[];
-  /** How clients prove who they are, in the order in which it is tried. */
+  /** Methods of authentication in the order in which they are tried. */
   methods: AuthenticationMethod[];
   /** Connections of one worker at this listener; null: no limit of its own. */
   connectionsMax: number | null;
-  /** For each step before the first MQTT byte. */
+  /** Time-out of each step before the first MQTT byte. */
   handshakeTimeoutSeconds: number;
   tls: ListenerTls | null;
   /** Addresses and ranges whose PROXY header is believed and required; null: no header is expected. */
@@ -51,7 +51,7 @@ export interface Listener {
   origins: string[] | null;
 }
 
-/** What may stand in the file for one listener. */
+/** Listener as it may stand in the file. */
 export interface ListenerInput extends ListenerOptions {
   url: string;
 }
@@ -59,7 +59,10 @@ export interface ListenerInput extends ListenerOptions {
 /** The ports that a URL without one means; 8083 and 8084 are where other brokers have WebSocket. */
 export const defaultPorts = { tcp: 1883, tls: 8883, ws: 8083, wss: 8084 } as const;
 
-/** What clients ask for when nobody said otherwise; the first is the one that is told. MQTT.js asks for `/` where its URL has no path. */
+/**
+ * Paths of WebSocket unless configured; the first is the one that clients are told. MQTT.js asks for `/` where its URL
+ * has no path.
+ */
 const defaultWebSocketPaths = ['/mqtt', '/'];
 
 export const defaultHandshakeTimeoutSeconds = 10;

@@ -23,7 +23,7 @@ export interface ConfigurationSources {
 
 export interface LoadedConfiguration {
   configuration: Configuration;
-  /** Where each key was set, for those that were. */
+  /** Source of each key that was set. */
   origins: ReadonlyMap<string, string>;
 }
 
@@ -84,7 +84,7 @@ function apply(
   if (key.path === 'listeners') locateListeners(setting, checked.value as Listener[], origins);
 }
 
-/** Where each listener stands, for what is wrong with one in the light of other keys. */
+/** Records the place of each listener, for faults that other keys cause. */
 function locateListeners(setting: Setting, listeners: readonly Listener[], origins: Map<string, string>): void {
   for (const index of listeners.keys()) origins.set(`listeners[${index}]`, setting.locate([index]));
 }

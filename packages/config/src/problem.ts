@@ -1,10 +1,10 @@
-/** One thing wrong with the configuration. */
+/** Fault of the configuration. */
 export interface Problem {
   /** `dunlin.yaml:3:19`, `environment DUNLIN_WORKERS`, `flag --set workers` … */
   where: string;
-  /** What was given and what is allowed, one sentence. */
+  /** One sentence: the value given, and the values allowed. */
   message: string;
-  /** What to write instead; empty when nothing is near. */
+  /** Key or value to write instead; empty when nothing is near. */
   suggestion: string;
 }
 

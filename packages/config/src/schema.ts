@@ -14,20 +14,23 @@ declare module 'zod' {
   interface GlobalMeta {
     /** Takes effect at SIGHUP; absent: only at a start. */
     reloads?: boolean;
-    /** What may be given, in words, where the type alone does not say it. */
+    /** Allowed values in words, where the type alone does not say it. */
     allowed?: string;
     /** The default in words, where it depends on the machine. */
     defaultText?: string;
-    /** May hold a password: it is not shown whole. */
+    /** True for a key that may hold a password: it is not shown whole. */
     isSecret?: boolean;
     /** Names a file that must be readable. */
     isFile?: boolean;
-    /** For an option of a listener: the kinds of listener that know it; absent: all. */
+    /** Kinds of listener that know the option; absent: all. */
     schemes?: readonly Scheme[];
   }
 }
 
-/** More workers than this share nothing but memory traffic; also the bound of the port mesh between them (N * (N - 1) / 2 channels). */
+/**
+ * Workers of one node; more share nothing but memory traffic. Also the bound of the port mesh between them (N * (N - 1)
+ * / 2 channels).
+ */
 export const workersMax = 128;
 
 /** The host name with everything else than letters, digits, dot, dash and underscore replaced. */

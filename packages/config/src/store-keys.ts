@@ -4,7 +4,7 @@ export const redisUrlForms =
   'redis://user:password@host:port/database, redis+sentinel://host:port,host:port/masterName or ' +
   'redis+cluster://host:port,host:port, each also with rediss for TLS';
 
-/** Only the form; what stands in it is read by the store itself. */
+/** Form of a Redis URL; the store itself reads what stands in it. */
 const redisUrlPattern = /^(rediss?(\+(sentinel|cluster))?:\/\/\S+)?$/;
 
 /** A file that is read at the start, or none. */

@@ -46,7 +46,7 @@ function load(text: string) {
 }
 
 describe('the template of config init', () => {
-  /** Has no default that can be written. */
+  /** Key without a default that can be written. */
   const unwritten = 'authentication.methods';
   test.each(keys.map(({ path }) => path).filter((path) => path !== unwritten))('%s can be uncommented', (path) => {
     const { configuration, origins } = load(uncommented((key) => key === path));

@@ -130,7 +130,7 @@ export function copyBytes(bytes: Buffer, start: number, end: number): Buffer {
   return copy;
 }
 
-/** How many bytes a variable byte integer takes: always the fewest [MQTT-1.5.5-1]. */
+/** Number of bytes of a variable byte integer: always the fewest [MQTT-1.5.5-1]. */
 export function variableByteIntegerSize(value: number): number {
   return value < 128 ? 1 : value < 16_384 ? 2 : value < 2_097_152 ? 3 : 4;
 }

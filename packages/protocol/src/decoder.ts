@@ -4,7 +4,7 @@ import { ProtocolError } from './protocol-error.ts';
 import { ReasonCode } from './reason-codes.ts';
 import type { ProtocolVersion } from './version.ts';
 
-/** Where whole packets go. */
+/** Receiver of whole packets. */
 export interface PacketSink {
   /**
    * One whole packet lies in bytes[start, end); header is its first byte; the body starts at bodyStart. The bytes are
@@ -16,7 +16,9 @@ export interface PacketSink {
 /** The first byte and up to four bytes of length. */
 const fixedHeaderBytesMax = 5;
 
-/** What a split packet gets at first, however large it says it is: memory is for bytes that came, not for words. */
+/**
+ * Memory that a split packet gets at first, however large it says it is: memory is for bytes that came, not for words.
+ */
 const heldBytesFirst = 4096;
 
 /** PINGREQ (0xC0) and PINGRESP (0xD0) end here: header bytes in this range have no body. */
@@ -63,7 +65,7 @@ export class Decoder {
     this.validHeaders = headersOf(0);
   }
 
-  /** How many bytes of an unfinished packet are held. */
+  /** Number of bytes held of an unfinished packet. */
   get partialBytes(): number {
     return this.heldLength;
   }
@@ -211,7 +213,10 @@ function overlong(): ProtocolError {
   return malformed('the remaining length is longer than it need be', 'MQTT-1.5.5-1');
 }
 
-/** How many bytes the length at `at` has, 0 if it is not whole. Throws (0x81) when a fifth byte would follow. */
+/**
+ * Returns the number of bytes of the length at `at`, 0 if it is not whole. Throws (0x81) when a fifth byte would
+ * follow.
+ */
 function lengthSize(bytes: Buffer, at: number, end: number): number {
   for (let size = 1; size <= 4; size++) {
     if (at + size > end) return 0;

@@ -69,7 +69,10 @@ export function encodeWithin(packet: Packet, version: ProtocolVersion, maximumPa
 /** Longer reason strings are cut: they are for people (MQTT 5.0, 3.2.2.3.9), and what they say is said by then. */
 const reasonStringBytesMax = 1024;
 
-/** What explains is left out or cut where it could not be encoded at all: an error must not fail at its own explanation. */
+/**
+ * Leaves out or cuts Reason String and User Properties that could not be encoded: an error must not fail at its own
+ * explanation.
+ */
 function encodable(packet: Explaining): Explaining {
   const { reasonString, userProperties, responseInformation, serverReference } = packet.properties ?? {};
   const isLong = reasonString !== undefined && Buffer.byteLength(reasonString) > reasonStringBytesMax;

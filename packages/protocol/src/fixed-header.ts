@@ -22,7 +22,7 @@ const flagStatements: Readonly<Record<number, string>> = {
   [PacketType.auth]: 'MQTT-3.15.1-1',
 };
 
-/** What is wrong with the first byte of a packet, or null. Version 0 is a peer that has not said CONNECT yet. */
+/** Returns the fault of the first byte of a packet, or null. Version 0 is a peer that has not sent CONNECT yet. */
 function faultOf(header: number, version: ProtocolVersion | 0): ProtocolError | null {
   const packetType = header >> 4;
   const flags = header & 0x0f;

@@ -42,7 +42,7 @@ export interface Properties {
   sharedSubscriptionAvailable?: number;
 }
 
-/** Where properties can stand: a packet, or the will inside CONNECT. */
+/** Holder of properties: a packet, or the will inside CONNECT. */
 export type PropertyHolder = PacketName | 'will';
 
 /** The wire types of properties (MQTT 5.0, 1.5). */
@@ -56,7 +56,7 @@ export type PropertyType =
   | 'stringPair';
 
 /**
- * One property. `lowest` and `highest` bound a number's value where the text does; what lies outside is refused with
+ * Property. `lowest` and `highest` bound a number's value where the text does; what lies outside is refused with
  * `refusal`, 0x82 unless the text names another. `repeatable` lists the holders where it may stand more than once.
  */
 export interface PropertyEntry {

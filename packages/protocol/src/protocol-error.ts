@@ -1,5 +1,5 @@
 /**
- * What a peer did against the rules: the only thing the decoders throw.
+ * Violation of the protocol by a peer: the only error that the decoders throw.
  *
  * `reasonCode` is the MQTT 5.0 reason code to close with (0x81 malformed packet, 0x82 protocol error …); `statement` is
  * the broken rule, such as `MQTT-3.1.2-3`, or empty where the text numbers none.

@@ -1,7 +1,7 @@
 // Every reason code, with the packets that may carry it (MQTT 5.0, table 2-6 and the packet tables of chapter 3).
 import { type PacketName, PacketType } from './packet-type.ts';
 
-/** One reason code: its name, its value, the packets that may carry it and what it tells the receiver. */
+/** Reason code: its name, its value, the packets that may carry it and its meaning for the receiver. */
 export interface ReasonCodeEntry {
   readonly name: string;
   readonly value: number;
@@ -234,7 +234,7 @@ for (const entry of reasonCodes) {
   for (const packet of entry.packets) packetsByValue[entry.value] |= 1 << PacketType[packet];
 }
 
-/** Whether a packet of the given type (1 to 15) may carry the reason code. */
+/** True when a packet of the given type (1 to 15) may carry the reason code. */
 export function isReasonCodeOf(packetType: number, reasonCode: number): boolean {
   return (packetsByValue[reasonCode] & (1 << packetType)) !== 0;
 }

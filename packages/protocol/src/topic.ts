@@ -26,7 +26,7 @@ export function validateTopic(topic: string): string | null {
   return validateLevels(topic);
 }
 
-/** What topic names and topic filters have in common. */
+/** Checks the rules that topic names and topic filters share. */
 function validateText(text: string): string | null {
   if (text.length === 0) return 'it is empty'; // [MQTT-4.7.3-1]
   if (text.includes('\u0000')) return 'it holds U+0000'; // [MQTT-4.7.3-2]
@@ -69,18 +69,21 @@ export function parseShare(filter: string): { shareName: string; filter: string 
   return { shareName: filter.slice(sharePrefix.length, slash), filter: filter.slice(slash + 1) };
 }
 
-/** Whether a valid filter is that of a shared subscription: `$share/{shareName}/{filter}` [MQTT-4.8.2-1]. */
+/** True when a valid filter is that of a shared subscription: `$share/{shareName}/{filter}` [MQTT-4.8.2-1]. */
 export function isShared(filter: string): boolean {
   return filter.startsWith(sharePrefix);
 }
 
-/** What topics are matched with: the filter behind the share name, which holds no `/` [MQTT-4.8.2-2], of a valid one that is shared; any other as it is. */
+/**
+ * Filter that topics are matched with: of a valid shared filter the part behind the share name, which holds no `/`
+ * [MQTT-4.8.2-2]; any other filter as it is.
+ */
 export function matchedFilter(filter: string): string {
   return isShared(filter) ? filter.slice(filter.indexOf('/', sharePrefix.length) + 1) : filter;
 }
 
 /**
- * Whether a topic name matches a valid topic filter that is not shared. Plain and slow: the reference that faster
+ * True when a topic name matches a valid topic filter that is not shared. Plain and slow: the reference that faster
  * matchers are tested against. Levels are compared character by character, without normalization [MQTT-4.7.3-4].
  */
 export function topicMatchesFilter(topic: string, filter: string): boolean {

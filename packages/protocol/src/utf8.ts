@@ -1,4 +1,4 @@
-/** What `checkUtf8` found. */
+/** Results of `checkUtf8`. */
 export const Utf8 = { ascii: 0, multibyte: 1, nul: 2, illFormed: 3 } as const;
 
 /**
@@ -17,7 +17,9 @@ export function checkUtf8(bytes: Uint8Array, start: number, end: number): number
   return Utf8.ascii;
 }
 
-/** Whether bytes[start, end) is well-formed UTF-8, U+0000 included: what a payload format indicator of 1 promises. */
+/**
+ * True when bytes[start, end) is well-formed UTF-8, U+0000 included: the promise of a payload format indicator of 1.
+ */
 export function isUtf8(bytes: Uint8Array, start: number, end: number): boolean {
   let at = start;
   while (at < end) {

@@ -83,14 +83,14 @@ function framed(header: number, body: Buffer): Buffer {
   return bytes;
 }
 
-/** What lies behind the fixed header of a packet of the corpus. */
+/** Bytes behind the fixed header of a packet of the corpus. */
 function bodyOf(bytes: Buffer): Buffer {
   let at = 1;
   while (bytes[at] > 0x7f) at++;
   return bytes.subarray(at + 1);
 }
 
-/** What a call gives or throws, if it throws what it may. */
+/** Result of a call, or the error it throws, if it may throw it. */
 function outcomeOf(run: () => unknown): unknown {
   try {
     return run();

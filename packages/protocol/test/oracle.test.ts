@@ -125,7 +125,7 @@ function theirPacket(packet: Packet, version: ProtocolVersion): Plain {
   }
 }
 
-/** What the other codec reads, or the error it reports. */
+/** Packets that the other codec reads, or the error it reports. */
 function theirDecode(bytes: Buffer, version: ProtocolVersion): Plain[] {
   const packets: Plain[] = [];
   const errors: Error[] = [];
@@ -137,7 +137,7 @@ function theirDecode(bytes: Buffer, version: ProtocolVersion): Plain[] {
   return packets;
 }
 
-/** Only what the expected packet names is compared: the other codec also reports lengths and flags of every packet. */
+/** Keeps the fields that the expected packet names: the other codec also reports lengths and flags of every packet. */
 function canonical(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value));
 }
@@ -147,7 +147,10 @@ function regrouped(packet: Packet, version: ProtocolVersion): unknown {
   return canonical(theirPacket(packet, version));
 }
 
-/** What the other codec cannot say at all; each of these has a row in the table below or cannot be written with it. */
+/**
+ * False for packets that the other codec has no words for; each of these has a row in the table below or cannot be
+ * written with it.
+ */
 function isSpeakable(packet: Packet): boolean {
   if (packet.type === 'connect' && packet.clientId === '' && !packet.cleanStart) return false;
   if (packet.type === 'connect' && packet.password !== null && packet.userName === null) return false;
@@ -182,7 +185,7 @@ describe.each(protocolVersions)('mqtt-packet at protocol level %i', (version) =>
   });
 });
 
-/** Where the two codecs differ. `right` says by which sentence of the text one of them is wrong. */
+/** Differences between the two codecs. `right` says by which sentence of the text one of them is wrong. */
 const differences: {
   name: string;
   version: ProtocolVersion;

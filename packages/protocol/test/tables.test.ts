@@ -120,7 +120,7 @@ function carrier(type: PacketName, reasonCode: number): Packet {
   }
 }
 
-/** One encoded value of a property, identifier included, and what it decodes to. */
+/** Encoded value of a property, identifier included, and what it decodes to. */
 function sampleOf(entry: PropertyEntry): { hex: string; value: unknown } {
   const id = entry.id.toString(16).padStart(2, '0');
   switch (entry.type) {

@@ -1,7 +1,7 @@
 // At least one packet of every type in every version that has it, as bytes and as decoded.
 import type { Packet, ProtocolVersion } from '../src/index.ts';
 
-/** One packet as bytes (spaces are for the reader) and as decoded. */
+/** Packet as bytes (spaces are for the reader) and as decoded. */
 export interface Vector {
   readonly name: string;
   readonly version: ProtocolVersion;

@@ -20,7 +20,7 @@ export function showsColours(isTerminal: boolean, { NO_COLOR, TERM }: NodeJS.Pro
   return isTerminal && (NO_COLOR ?? '') === '' && TERM !== 'dumb';
 }
 
-/** What a client, or a server, may put into one field of a line. */
+/** Characters that a client, or a server, may put into one field of a line. */
 export const fieldCharactersMax = 128;
 
 /** Fields that are the operator's or the program's own, however long. */

@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks';
 import type { Histogram, Store } from '@dunlin/broker';
 import type { StoreOperation } from './worker-figures.ts';
 
-/** What each call of the store is counted under. */
+/** Operation that each call of the store is counted under. */
 // biome-ignore format: a table
 export const operationOf: Record<Exclude<keyof Store, 'name' | 'open' | 'close'>, StoreOperation> = {
   claim: 'claim', release: 'release', subscribe: 'subscribe', unsubscribe: 'subscribe', endCursors: 'subscribe', update: 'update',

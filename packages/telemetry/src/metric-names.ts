@@ -35,7 +35,7 @@ const packetsToClients = {
 const fromClients = Object.keys(packetsFromClients) as (keyof typeof packetsFromClients)[];
 const toClients = Object.keys(packetsToClients) as (keyof typeof packetsToClients)[];
 
-/** What has QoS 0 is what is left of the whole: its way is the hottest, and counts one thing less. */
+/** Part of the whole at QoS 0: the rest. Its way is the hottest, and counts one thing less. */
 function split(qos: string, all: number, first: number, second: number): number {
   return qos === '0' ? all - first - second : qos === '1' ? first : second;
 }

@@ -1,13 +1,13 @@
-/** What a row of the table of metrics is made of (metric-names.ts), and short words for the usual kinds of rows. */
+/** Types of a row of the table of metrics (metric-names.ts), and short words for the usual kinds of rows. */
 import type { Histogram, ListenerMetrics, Metrics } from '@dunlin/broker';
 import type { NodeFigures } from './node-figures.ts';
 import { WorkerFigures } from './worker-figures.ts';
 
-/** One number of a metric: its labels and where it is counted. */
+/** Number of a metric: its labels and the field that counts it. */
 export interface Sample<Source> {
-  /** In the order of the row's labels. Of a bucket of a histogram `le` follows. */
+  /** Values in the order of the row's labels. For a bucket of a histogram `le` follows. */
   labels: readonly string[];
-  /** Of histograms: `_bucket`, `_sum`, `_count`; else empty. */
+  /** Suffix for histograms: `_bucket`, `_sum`, `_count`; else empty. */
   suffix: string;
   read(source: Source): number;
 }
@@ -22,7 +22,9 @@ interface RowText {
 
 /** A metric of the workers. */
 export interface WorkerRow extends RowText {
-  /** How the values of several workers become one: their sum, their least; `each`: they stand apart, under the label `worker`. */
+  /**
+   * Merge of the values of several workers: their sum, their least; `each`: they stand apart, under the label `worker`.
+   */
   merge: 'sum' | 'least' | 'each';
   samples(listeners: readonly string[]): Sample<WorkerFigures>[];
 }
@@ -30,7 +32,7 @@ export interface WorkerRow extends RowText {
 /** A metric of the node as a whole, told by its supervisor. */
 export interface NodeRow extends RowText {
   merge: 'node';
-  /** Those that there are now: which they are may depend on what the node serves. */
+  /** Samples at this moment: which ones there are may depend on what the node serves. */
   samples(node: NodeFigures): Sample<NodeFigures>[];
 }
 
@@ -41,7 +43,7 @@ export function one(read: (metrics: Metrics) => number): WorkerRow['samples'] {
   return () => [{ labels: [], suffix: '', read: ({ broker }) => read(broker) }];
 }
 
-/** One sample for each value of a label. */
+/** Makes one sample for each value of a label. */
 export function by<Value extends string>(
   values: readonly Value[],
   read: (metrics: Metrics, value: Value) => number,
@@ -49,7 +51,7 @@ export function by<Value extends string>(
   return () => values.map((value) => ({ labels: [value], suffix: '', read: ({ broker }) => read(broker, value) }));
 }
 
-/** One sample for each listener and each value of a second label. */
+/** Makes one sample for each listener and each value of a second label. */
 export function byListener<Value extends string>(
   values: readonly Value[],
   read: (listener: ListenerMetrics, value: Value) => number,

@@ -1,4 +1,4 @@
-/** Why a node may be not ready for clients, in the order in which reasons are told. */
+/** Reasons for which a node may be not ready for clients, in the order in which they are told. */
 export const notReadyReasons = [
   'starting',
   'store',
@@ -10,7 +10,7 @@ export const notReadyReasons = [
 ] as const;
 export type NotReadyReason = (typeof notReadyReasons)[number];
 
-/** Until when a listener can show clients a certificate that holds. */
+/** End of the time in which a listener can show clients a valid certificate. */
 export interface CertificateEnd {
   /** Its name. */
   listener: string;
@@ -18,7 +18,7 @@ export interface CertificateEnd {
   endsAt: number;
 }
 
-/** What the supervisor knows of a node when it is asked for metrics. */
+/** Figures of a node that the supervisor has when it is asked for metrics. */
 export interface NodeFigures {
   version: string;
   /** `v26.1.0` */
@@ -26,7 +26,7 @@ export interface NodeFigures {
   /** Seconds since 1970. */
   startedAt: number;
   isReady: boolean;
-  /** Why it is not ready; empty: it is. */
+  /** Reasons why the node is not ready; empty: it is. */
   notReady: readonly NotReadyReason[];
   /** Workers that accept connections. */
   listening: number;
@@ -36,12 +36,14 @@ export interface NodeFigures {
   openFiles: { open: number; max: number } | null;
   /** Connections that all workers together accept at most. */
   connectionsMax: number;
-  /** One for each listener with TLS. */
+  /** Ends of certificates, one for each listener with TLS. */
   certificateEnds: readonly CertificateEnd[];
-  /** What the process may use: the limit of its container, else the memory of the machine. */
+  /** Memory limit of the process: the limit of its container, else the memory of the machine. */
   memoryLimitBytes: number;
   residentBytes: number;
-  /** Of its threads that are no workers: heap in use, and buffers outside of it. `NodeMetrics` adds what the workers have. */
+  /**
+   * Heap in use, and buffers outside of it, of threads that are no workers. `NodeMetrics` adds what the workers have.
+   */
   heapBytes: number;
   externalBytes: number;
   cpuUserSeconds: number;

@@ -5,9 +5,10 @@ import { SpokenLines } from './spoken-lines.ts';
 const recentMilliseconds = 10_000;
 
 /**
- * What the broker says of calls that the store did not take. While the store is away every session and every batch finds out for itself, several times a second: each
- * kind of line is written once in an outage, by one worker for all of the node; the others are for debugging, and the end of the outage says how many there were in this
- * worker. A store that fails without being away is said so every ten seconds.
+ * Logger that thins out lines about calls that the store did not take. While the store is away every session and every
+ * batch finds out for itself, several times a second: each kind of line is written once in an outage, by one worker for
+ * all of the node; the others are for debugging, and the end of the outage says how many there were in this worker. A
+ * store that fails without being away is said so every ten seconds.
  */
 export class OutageLogger implements Logger {
   readonly #logger: Logger;
@@ -57,7 +58,7 @@ export class OutageLogger implements Logger {
     else this.#logger.debug(message, fields);
   }
 
-  /** Whether the line says something that was not said in this outage. */
+  /** True for a line that was not written yet in this outage. */
   #isNew(message: string, fields: Record<string, unknown> | undefined): boolean {
     if (!(fields?.error instanceof StoreError)) return true;
     const now = performance.now();

@@ -1,7 +1,7 @@
 /** Fields that have a place of their own in a line. */
 const placed = new Set(['level', 'time', 'msg', 'node', 'worker']);
 
-/** What a terminal shows levels in; an escape sequence each. */
+/** Colours of levels on a terminal; an escape sequence each. */
 const colours: Readonly<Record<string, string>> = {
   DEBUG: '\x1b[90m',
   INFO: '\x1b[32m',
@@ -10,7 +10,10 @@ const colours: Readonly<Record<string, string>> = {
 };
 const plain = '\x1b[0m';
 
-/** One JSON line as a person reads it: `12:30:05.123 INFO  [a/1] ready listeners=tcp://127.0.0.1:1883`: node and worker. Other text is left as it is. */
+/**
+ * Formats a JSON line for a person: `12:30:05.123 INFO [a/1] ready listeners=tcp://127.0.0.1:1883`: node and worker.
+ * Other text is left as it is.
+ */
 export function formatPretty(line: string, isColoured = false): string {
   let entry: Record<string, unknown>;
   try {

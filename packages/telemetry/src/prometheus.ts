@@ -11,10 +11,10 @@ interface Value {
   metricName: string;
 }
 
-/** What one seat of the pool has counted: in the life of the worker that sits there now, and in the lives before. */
+/** Counts of one seat of the pool: in the life of the worker that sits there now, and in the lives before. */
 interface Seat {
   live: Float64Array | null;
-  /** Of counters and histograms alone: a gauge dies with its worker. */
+  /** Counts of earlier workers, of counters and histograms alone: a gauge dies with its worker. */
   before: Float64Array;
 }
 
@@ -86,7 +86,7 @@ export class NodeMetrics {
     return start;
   }
 
-  /** Of a gauge with one number: what all workers that live have together. */
+  /** Sum of a gauge with one number over all workers that live. */
   #liveSum(name: string): number {
     const at = this.#startOf(name);
     return [...this.#seats.values()].reduce((sum, { live }) => sum + (live?.[at] ?? 0), 0);

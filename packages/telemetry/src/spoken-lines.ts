@@ -1,6 +1,7 @@
 /**
- * What the workers of a node have said: a server that goes away is away for all of them, and one of them speaks for the node. A slot, found by a hash of the line, holds
- * who said it last, and when; two lines that share a slot are both said.
+ * Lines that the workers of a node have logged: a server that goes away is away for all of them, and one of them speaks
+ * for the node. A slot, found by a hash of the line, holds who said it last, and when; two lines that share a slot are
+ * both said.
  */
 
 const slots = 1024;

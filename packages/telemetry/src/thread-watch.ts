@@ -3,7 +3,10 @@ import type { WorkerFigures } from './worker-figures.ts';
 
 /** Four looks a second find every stall above a quarter of a second and many below; ten were a tenth of what an idle node costs. */
 const lookMilliseconds = 250;
-/** So often the figures are written without being asked for: what a worker that is stuck, or was killed, had counted is known up to the last second. */
+/**
+ * Number of looks between two writes of the figures that nobody asked for: the counts of a worker that is stuck, or was
+ * killed, are known up to the last second.
+ */
 const writeEveryLooks = 4;
 
 /** Looks how the event loop of this thread fares until the returned function is called. `write` is called every second. */

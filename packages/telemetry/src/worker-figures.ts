@@ -1,6 +1,6 @@
 import { Histogram, latencyBounds, Metrics } from '@dunlin/broker';
 
-/** What calls to the store are counted under. */
+/** Operations that calls to the store are counted under. */
 export const storeOperations = [
   'claim',
   'release',
@@ -21,7 +21,7 @@ export const delayBounds: readonly number[] = [0.002, 0.005, 0.01, 0.025, 0.05, 
 export class WorkerFigures {
   readonly broker: Metrics;
   readonly storeSeconds: Record<StoreOperation, Histogram>;
-  /** How late the event loop came to a timer. */
+  /** Delay with which the event loop came to a timer. */
   readonly delaySeconds = new Histogram(delayBounds);
   /** Time that the event loop spent at work since the thread began. */
   activeSeconds = 0;

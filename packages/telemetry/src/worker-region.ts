@@ -1,6 +1,6 @@
 /**
- * How a worker's numbers reach the supervisor: a region of shared memory, one slot for each number of the table, written by that worker alone. Both sides make the
- * same list of slots from the table and the names of the listeners.
+ * Way of a worker's numbers to the supervisor: a region of shared memory, one slot for each number of the table,
+ * written by that worker alone. Both sides make the same list of slots from the table and the names of the listeners.
  *
  * ```
  *   worker   figures ── write ──> │ 12 │ 0 │ 7 │ … │  Float64Array over shared memory

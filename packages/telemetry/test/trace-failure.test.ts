@@ -1,4 +1,4 @@
-/** What the log says of a collector that is away. */
+/** Log lines about a collector that is away. */
 import { expect, test } from 'vitest';
 import { collectorOf, describeFailure } from '../src/tracing/trace-failure.ts';
 import type { TracingSettings } from '../src/tracing/tracing-settings.ts';

@@ -63,7 +63,7 @@ test.each(['http://c:4318', 'http://c:4318/', 'http://c:4318/v1/traces', 'http:/
   },
 );
 
-/** With a collector: what is set, the variable that is told, and what is done. */
+/** Variables that are set with a collector, the variable that is told, and what is done. */
 test.each([
   [{ OTEL_TRACES_EXPORTER: 'otlp,console' }, 'OTEL_TRACES_EXPORTER', { protocol: 'http/protobuf' }],
   [{ OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' }, 'OTEL_EXPORTER_OTLP_PROTOCOL', { protocol: 'http/protobuf' }],

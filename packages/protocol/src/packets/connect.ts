@@ -132,7 +132,10 @@ function checkFlags(flags: number, version: ProtocolVersion): void {
   }
 }
 
-/** Before MQTT 5.0 a client may only leave the choice of its identifier to the server if it wants no session kept. */
+/**
+ * Checks a client identifier: before MQTT 5.0 a client may only leave its choice to the server if it wants no session
+ * kept.
+ */
 function checkClientId(clientId: string, cleanSession: boolean, version: ProtocolVersion): void {
   if (clientId !== '' || version === 5 || (version === 4 && cleanSession)) return;
   throw new ProtocolError(
@@ -155,7 +158,10 @@ function readWill(reader: ByteReader, flags: number, version: ProtocolVersion): 
   return { topic, payload, qos, retain: (flags & flag.willRetain) !== 0, properties };
 }
 
-/** In MQTT 3.1 the remaining length wins over the flags: user name and password may be missing (MQTT 3.1, 3.1). */
+/**
+ * True when a field of CONNECT is there. In MQTT 3.1 the remaining length wins over the flags: user name and password
+ * may be missing (MQTT 3.1, 3.1).
+ */
 function isPresent(reader: ByteReader, flags: number, bit: number, version: ProtocolVersion): boolean {
   return (flags & bit) !== 0 && !(version === 3 && reader.left === 0);
 }

@@ -139,7 +139,7 @@ export function requireResponseTopic(topic: string): void {
   }
 }
 
-/** What a server has to know of a client's PUBLISH properties, and the bytes it passes on. */
+/** PUBLISH properties of a client that a server has to know, and the bytes it passes on. */
 export class PublishProperties {
   /** -1 if absent. */
   payloadFormatIndicator: number;

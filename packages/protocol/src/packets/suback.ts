@@ -6,7 +6,7 @@ import type { ProtocolVersion } from '../version.ts';
 
 export interface SubackPacket {
   packetId: number;
-  /** One for each topic filter of the SUBSCRIBE, in its order. */
+  /** Reason codes, one for each topic filter of the SUBSCRIBE, in its order. */
   reasonCodes: number[];
   properties: Properties;
 }

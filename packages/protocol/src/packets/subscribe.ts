@@ -4,7 +4,7 @@ import { type Properties, prefixedPropertiesSize, readProperties, writePropertie
 import { isShared } from '../topic.ts';
 import type { ProtocolVersion } from '../version.ts';
 
-/** One topic filter with its subscription options; before MQTT 5.0 there is only the QoS. */
+/** Topic filter with its subscription options; before MQTT 5.0 there is only the QoS. */
 export interface SubscriptionRequest {
   filter: string;
   qos: 0 | 1 | 2;

@@ -6,7 +6,7 @@ import type { ProtocolVersion } from '../version.ts';
 
 export interface UnsubackPacket {
   packetId: number;
-  /** One for each topic filter of the UNSUBSCRIBE, in its order; empty before MQTT 5.0. */
+  /** Reason codes, one for each topic filter of the UNSUBSCRIBE, in its order; empty before MQTT 5.0. */
   reasonCodes: number[];
   properties: Properties;
 }

@@ -7,7 +7,7 @@ import type { TracingSettings } from './tracing-settings.ts';
 
 type Api = typeof import('@opentelemetry/api');
 
-/** From this on a reason code says that the message did not arrive. */
+/** Lowest reason code of a message that did not arrive. */
 const failureReasonCode = 0x80;
 const traceIdBytes = 16;
 const spanIdBytes = 8;

@@ -8,7 +8,10 @@ const distanceMax = 2 ** 30;
 export class RatioSampler {
   private readonly ratio: number;
   private readonly random: () => number;
-  /** Whether the one that is as far away as was drawn last is picked; else it is only as far as a distance goes. */
+  /**
+   * True when the item at the distance that was drawn last is picked; false when the distance was only as far as one
+   * goes.
+   */
   endsWithPick = false;
 
   /** `ratio`: from 0 to 1. `random`: from 0 up to but not 1. */
@@ -17,7 +20,7 @@ export class RatioSampler {
     this.random = random;
   }
 
-  /** How many come until the next one to be looked at, that one included: at least 1. */
+  /** Draws the distance to the next item to be looked at, that one included: at least 1. */
   draw(): number {
     const distance = this.distance();
     this.endsWithPick = distance <= distanceMax;

@@ -2,9 +2,10 @@
 const setBackMilliseconds = 1000;
 
 /**
- * How many spans a thread may make: so many a second, and no more, whoever asks for them. Until it is with the collector a span costs ten microseconds where spans are made all
- * the time, and several times that where they are rare (measured: 20 pairs at full speed, 1 % sampled, without a bound: 2.4 times the CPU). A publisher that marks all that it
- * sends, or a message to a hundred thousand subscribers, must not turn a broker into a maker of spans.
+ * Limit of the spans that a thread may make: so many a second, and no more, whoever asks for them. Until it is with the
+ * collector a span costs ten microseconds where spans are made all the time, and several times that where they are rare
+ * (measured: 20 pairs at full speed, 1 % sampled, without a bound: 2.4 times the CPU). A publisher that marks all that
+ * it sends, or a message to a hundred thousand subscribers, must not turn a broker into a maker of spans.
  *
  * A publish is traced when there is something left. Its deliveries may overdraw by one second's worth, so that a tree that was begun is whole.
  */
@@ -22,18 +23,18 @@ export class SpanAllowance {
     this.renewedAt = now();
   }
 
-  /** Whether a publish could be traced now. */
+  /** True when a publish could be traced now. */
   hasLeft(now: number): boolean {
     this.renew(now);
     return this.left >= 1;
   }
 
-  /** Whether a publish may be traced. */
+  /** Takes from the allowance for a publish; true: it may be traced. */
   takeForPublish(): boolean {
     return this.take(0);
   }
 
-  /** Whether a delivery of a traced message may have its span. */
+  /** Takes from the allowance for a delivery of a traced message; true: it may have its span. */
   takeForDelivery(): boolean {
     return this.take(-this.perSecond);
   }

@@ -12,7 +12,7 @@ export interface TracedThread {
   endpoint: string;
   version: string;
   logger: Logger;
-  /** Where spans are counted. */
+  /** Metrics that count spans. */
   metrics: Metrics;
 }
 

@@ -1,4 +1,4 @@
-/** What the log says of a collector that does not take spans. */
+/** Log lines about a collector that does not take spans. */
 import type { TracingSettings } from './tracing-settings.ts';
 
 const words: Readonly<Record<string, string>> = {
@@ -9,7 +9,7 @@ const words: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'no answer in time',
 };
 
-/** Where spans go, without a user or a password that stands in the URL. */
+/** Address of the collector, without a user or a password that stands in the URL. */
 export function collectorOf({ url }: TracingSettings, environment: NodeJS.ProcessEnv = process.env): string {
   const given =
     url ??

@@ -1,7 +1,8 @@
 /**
- * Whether and how this node traces: its own configuration, and the variables that every program with OpenTelemetry reads (OpenTelemetry specification, "Environment
- * Variable Specification" and "OTLP Exporter Configuration"). Those of the exporter (addresses, headers, certificates, compression, time-out) it reads itself, and takes its
- * defaults in silence where it does not understand one: what is wrong with them is told here.
+ * Settings of tracing: its own configuration, and the variables that every program with OpenTelemetry reads
+ * (OpenTelemetry specification, "Environment Variable Specification" and "OTLP Exporter Configuration"). Those of the
+ * exporter (addresses, headers, certificates, compression, time-out) it reads itself, and takes its defaults in silence
+ * where it does not understand one: what is wrong with them is told here.
  */
 
 /** The keys under `tracing`. */
@@ -13,12 +14,12 @@ export interface TracingKeys {
 }
 
 export interface TracingSettings {
-  /** Where spans go; null: the exporter has it from its variables. */
+  /** URL of the collector; null: the exporter has it from its variables. */
   url: string | null;
   protocol: 'http/protobuf' | 'http/json';
-  /** Of publishes whose sender has not decided: from 0 to 1. */
+  /** Ratio of publishes traced whose sender has not decided: from 0 to 1. */
   ratio: number;
-  /** Of each worker. */
+  /** Limit of spans of each worker. */
   spansPerSecondMax: number;
   writesContext: boolean;
   batch: {
@@ -43,7 +44,7 @@ const batchVariables = {
   exportTimeoutMillis: 'OTEL_BSP_EXPORT_TIMEOUT',
 } as const;
 
-/** Those of the specification: the processor would read a variable that is not understood by itself otherwise. */
+/** Defaults of the specification: the processor would read a variable that is not understood by itself otherwise. */
 const batchDefaults = {
   scheduledDelayMillis: 5000,
   maxQueueSize: 2048,
@@ -103,7 +104,10 @@ function isDisabled(of: (name: string) => string, misunderstood: Misunderstood):
   return text.toLowerCase() === 'true';
 }
 
-/** What the exporter reads itself. With an address in the configuration it does not look at those of variables. */
+/**
+ * Checks the variables that the exporter reads itself. With an address in the configuration it does not look at those
+ * of variables.
+ */
 function checkExporter(of: (name: string) => string, hasAddress: boolean, misunderstood: Misunderstood): void {
   for (const variable of ['OTEL_EXPORTER_OTLP_TRACES_TIMEOUT', 'OTEL_EXPORTER_OTLP_TIMEOUT'])
     if (of(variable) !== '' && !(Number(of(variable)) > 0 && Number.isFinite(Number(of(variable)))))
@@ -116,7 +120,7 @@ function checkExporter(of: (name: string) => string, hasAddress: boolean, misund
       misunderstood(variable, of(variable), 'a URL with http:// or https://', exporterDefaults.address);
 }
 
-/** Some write the address of the collector, some that of its traces. */
+/** URL of the collector from an endpoint: some write the address of the collector, some that of its traces. */
 function urlOf(endpoint: string): string {
   const base = endpoint.replace(/\/+$/, '');
   return base.endsWith(pathOfTraces) ? base : `${base}${pathOfTraces}`;
