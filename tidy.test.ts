@@ -31,7 +31,7 @@ const mayImport: Record<string, readonly string[]> = {
   'backplane-nats': ['broker', 'protocol'],
   auth: ['broker'],
   telemetry: ['broker'],
-  config: [],
+  config: ['protocol'],
   edge: ['auth', 'backplane-nats', 'broker', 'config', 'protocol', 'store-lmdb', 'store-redis', 'telemetry'],
   cli: ['auth', 'edge', 'config', 'protocol'],
   testkit: ['protocol'],

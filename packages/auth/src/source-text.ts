@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { CodedError } from '@dunlin/broker';
 
 /** The text of a file, with the name that messages give it. The supervisor reads it once for all workers, so that they agree on it. */
 export interface SourceText {
@@ -7,12 +8,9 @@ export interface SourceText {
 }
 
 /** A file that says who may enter or who may do what cannot be used. The message begins with `FILE:LINE:COLUMN` where there is such a place. */
-export class AccessFileError extends Error {
-  readonly code = 'access-file';
-
+export class AccessFileError extends CodedError<'access-file'> {
   constructor(message: string, cause?: unknown) {
-    super(message, { cause });
-    this.name = 'AccessFileError';
+    super('access-file', message, { cause });
   }
 }
 

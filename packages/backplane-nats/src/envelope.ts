@@ -18,7 +18,7 @@
  *
  * What follows the known fields of a heartbeat, bye or evicted is ignored, so that they can grow.
  */
-import type { EndpointId } from '@dunlin/broker';
+import { CodedError, type EndpointId } from '@dunlin/broker';
 import { nameBytesMax } from './bounds.ts';
 
 /**
@@ -39,12 +39,10 @@ export const Kind = { frame: 1, piece: 2, heartbeat: 3, bye: 4, evicted: 5 } as 
 export const answerAtOnce = 1;
 
 /** Why bytes cannot be used, and by whom they were sent: thrown by `readEnvelope`. `from` is empty or cut when it could not be read. */
-export class EnvelopeError extends Error {
-  readonly code = 'unreadable-envelope';
+export class EnvelopeError extends CodedError<'unreadable-envelope'> {
   readonly from: string;
   constructor(message: string, from: string) {
-    super(message);
-    this.name = 'EnvelopeError';
+    super('unreadable-envelope', message);
     this.from = from;
   }
 }

@@ -1,4 +1,4 @@
-import type { Clock, EndpointId, Leases, Logger } from '@dunlin/broker';
+import { type Clock, CodedError, type EndpointId, type Leases, type Logger } from '@dunlin/broker';
 import type { ReadCredentials } from './dialer.ts';
 import type { Timings } from './timings.ts';
 
@@ -33,12 +33,9 @@ export interface NatsBackplaneOptions {
 }
 
 /** Why `start` was rejected. */
-export class NatsBackplaneError extends Error {
-  readonly code: 'stopped' | 'evicted';
+export class NatsBackplaneError extends CodedError<'stopped' | 'evicted'> {
   constructor(code: 'stopped' | 'evicted') {
-    super(code === 'stopped' ? 'stopped before it had joined' : 'found dead by others before it had joined');
-    this.name = 'NatsBackplaneError';
-    this.code = code;
+    super(code, code === 'stopped' ? 'stopped before it had joined' : 'found dead by others before it had joined');
   }
 }
 

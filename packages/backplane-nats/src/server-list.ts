@@ -1,16 +1,14 @@
 /** How the NATS servers of a cluster are written in the configuration, and what is said when they are written wrongly. */
+import { CodedError } from '@dunlin/broker';
 
 /** What may be written, for messages. */
 export const serverListForm =
   'nats://[user:password@ or token@]host[:port], several separated by commas; tls:// instead of nats:// for TLS';
 
 /** The configuration of NATS cannot be used. The message holds no password and no token. */
-export class NatsConfigurationError extends Error {
-  readonly code = 'nats-configuration';
-
+export class NatsConfigurationError extends CodedError<'nats-configuration'> {
   constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'NatsConfigurationError';
+    super('nats-configuration', message, options);
   }
 }
 

@@ -1,3 +1,4 @@
+export { CodedError } from '@dunlin/protocol';
 export { AnonymousAuthenticator } from './anonymous-authenticator.ts';
 export { Broker } from './broker.ts';
 export type { BrokerOptions } from './broker-options.ts';
@@ -15,7 +16,6 @@ export * from './ports/authorizer.ts';
 export * from './ports/backplane.ts';
 export * from './ports/clock.ts';
 export { type CloseReason, closeReasons } from './ports/close-reason.ts';
-export * from './ports/coded-error.ts';
 export * from './ports/histogram.ts';
 export * from './ports/leases.ts';
 export * from './ports/limits.ts';

@@ -1,3 +1,5 @@
+import { CodedError } from '@dunlin/protocol';
+
 /** What the command ends with. Shown by `dunlin --help` and in README.md. */
 export const exitCodes = {
   done: { code: 0, meaning: 'done as asked' },
@@ -10,14 +12,13 @@ export const exitCodes = {
   timeout: { code: 4, meaning: 'the time given with -W was over before everything was received' },
 } as const;
 
-export type ExitName = keyof typeof exitCodes;
+export type ExitName = Exclude<keyof typeof exitCodes, 'done'>;
 
 /** A failure with the exit code it ends the command with; the message is for people. */
-export class CommandError extends Error {
+export class CommandError extends CodedError<`command-${ExitName}`> {
   readonly exit: ExitName;
   constructor(exit: ExitName, message: string, cause?: unknown) {
-    super(message, { cause });
-    this.name = 'CommandError';
+    super(`command-${exit}`, message, { cause });
     this.exit = exit;
   }
 }

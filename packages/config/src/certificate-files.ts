@@ -1,5 +1,6 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { CodedError } from '@dunlin/protocol';
 
 /** A certificate and its key, each a file in PEM. */
 export interface CertificateFiles {
@@ -14,14 +15,12 @@ export interface CertificateTexts {
 }
 
 /** A file of a certificate or key that cannot be used; the message names it and says why. */
-export class CertificateFileError extends Error {
-  readonly code = 'certificate-file';
+export class CertificateFileError extends CodedError<'certificate-file'> {
   /** File that the problem is in. */
   readonly part: 'cert' | 'key';
 
   constructor(part: 'cert' | 'key', message: string, cause?: unknown) {
-    super(message, { cause });
-    this.name = 'CertificateFileError';
+    super('certificate-file', message, { cause });
     this.part = part;
   }
 }

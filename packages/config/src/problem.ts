@@ -1,3 +1,5 @@
+import { CodedError } from '@dunlin/protocol';
+
 /** Fault of the configuration. */
 export interface Problem {
   /** `dunlin.yaml:3:19`, `environment DUNLIN_WORKERS`, `flag --set workers` … */
@@ -13,12 +15,10 @@ export function formatProblem(problem: Problem): string {
 }
 
 /** Everything that is wrong with a configuration, at once. The message has one line for each problem. */
-export class ConfigurationError extends Error {
-  readonly code = 'configuration';
+export class ConfigurationError extends CodedError<'configuration'> {
   readonly problems: readonly Problem[];
   constructor(problems: readonly Problem[], cause?: unknown) {
-    super(problems.map(formatProblem).join('\n'), { cause });
-    this.name = 'ConfigurationError';
+    super('configuration', problems.map(formatProblem).join('\n'), { cause });
     this.problems = problems;
   }
 }

@@ -66,7 +66,7 @@ export function checkOpenFiles(configuration: Configuration): void {
 }
 
 /** The system lets the process open too little. */
-export class TooFewFilesError extends CodedError {
+export class TooFewFilesError extends CodedError<'too-few-files'> {
   constructor(message: string, options?: ErrorOptions) {
     super('too-few-files', message, options);
   }

@@ -25,7 +25,7 @@ export interface RedisTarget {
 }
 
 /** The URL cannot be used. The message says what was given, without the password, and what is allowed. */
-export class RedisUrlError extends CodedError {
+export class RedisUrlError extends CodedError<'redis-url'> {
   constructor(message: string) {
     super('redis-url', message);
   }

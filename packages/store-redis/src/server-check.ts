@@ -9,7 +9,7 @@ import { isForbidden } from './reply-error.ts';
 const versionMin = [7, 0];
 
 /** The server answered, but cannot be used as it is. */
-export class RefusedError extends CodedError {
+export class RefusedError extends CodedError<'server-refused'> {
   constructor(message: string, options?: ErrorOptions) {
     super('server-refused', message, options);
   }

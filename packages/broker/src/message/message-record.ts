@@ -15,7 +15,7 @@
  *
  * Layout 2 is written for messages that are traced, layout 1 for all others: a reader that knows layout 1 alone refuses what it would take apart wrongly.
  */
-import { CodedError } from '../ports/coded-error.ts';
+import { CodedError } from '@dunlin/protocol';
 import { traceContextBytes } from '../ports/tracer.ts';
 import { Publication } from './publication.ts';
 
@@ -26,7 +26,7 @@ const traceFlag = 16;
 const publishedAtOffset = 10;
 
 /** Thrown by `readRecord` for bytes that are no record of a known layout: a store written by a newer version, or damaged. */
-export class RecordError extends CodedError {
+export class RecordError extends CodedError<'unreadable-record'> {
   constructor(message: string) {
     super('unreadable-record', message);
   }

@@ -1,8 +1,8 @@
 /** Bytes of frames: a writer that grows and a reader that checks bounds. All numbers are big-endian. */
-import { CodedError } from '../ports/coded-error.ts';
+import { CodedError } from '@dunlin/protocol';
 
 /** Thrown for bytes that are no frame: they end too early, or say what cannot be. */
-export class FrameError extends CodedError {
+export class FrameError extends CodedError<'unreadable-frame'> {
   constructor(message: string) {
     super('unreadable-frame', message);
   }

@@ -18,7 +18,7 @@
  *   given twice: it skips so many that the count of messages, the number modulo `numbersPerEra`, goes on.
  * - Messages are opaque bytes (see message-record.ts), which the caller leaves unchanged until the promise is settled. Times are milliseconds since 1970 on the clock that the caller passes.
  */
-import { CodedError } from './coded-error.ts';
+import { CodedError } from '@dunlin/protocol';
 
 /** `nodeId/workerIndex#incarnation` of the worker that owns something. Empty: nobody. */
 export type EndpointId = string;
@@ -29,9 +29,7 @@ export const numbersPerEra = 2 ** 30;
 export type StoreErrorCode = 'fenced' | 'unavailable' | 'unknown-session' | 'unknown-group' | 'closed' | 'corrupt';
 
 /** An operating failure of the store. `fenced`: the claim moved; `unavailable`: try again later. */
-export class StoreError extends CodedError {
-  declare readonly code: StoreErrorCode;
-
+export class StoreError extends CodedError<StoreErrorCode> {
   constructor(code: StoreErrorCode, message: string, cause?: unknown) {
     super(code, message, { cause });
   }

@@ -1,3 +1,5 @@
+import { CodedError } from '@dunlin/protocol';
+
 /** Why a measurement could not be made. */
 export const benchFailureCodes = {
   BENCH_CONNECT: 'the address does not accept connections',
@@ -10,12 +12,8 @@ export const benchFailureCodes = {
 export type BenchFailureCode = keyof typeof benchFailureCodes;
 
 /** The message says what happened; `code` is one of the table. */
-export class BenchFailure extends Error {
-  readonly code: BenchFailureCode;
-
+export class BenchFailure extends CodedError<BenchFailureCode> {
   constructor(code: BenchFailureCode, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'BenchFailure';
-    this.code = code;
+    super(code, message, options);
   }
 }

@@ -3,7 +3,7 @@ import { CodedError } from '@dunlin/broker';
 import type { ListenerAddress } from '@dunlin/config';
 
 /** The system cannot give a listener its address. The message says which listener, and what to do. */
-export class ListenError extends CodedError {
+export class ListenError extends CodedError<'cannot-listen'> {
   constructor(message: string, options?: ErrorOptions) {
     super('cannot-listen', message, options);
   }

@@ -57,7 +57,7 @@ function ignore(): void {
 }
 
 /** The data directory belongs to a process that runs. */
-export class DataInUseError extends CodedError {
+export class DataInUseError extends CodedError<'data-in-use'> {
   constructor(message: string, options?: ErrorOptions) {
     super('data-in-use', message, options);
   }

@@ -1,0 +1,30 @@
+/**
+ * Base of all errors of production code. The code is stable and unique in the whole program; what it means and what to do about it stands in the package's
+ * `error-table.ts`, of which docs/errors.md is made.
+ */
+export abstract class CodedError<Code extends string = string> extends Error {
+  readonly code: Code;
+
+  constructor(code: Code, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+    this.code = code;
+  }
+}
+
+/** What docs/errors.md says of one code. */
+export interface ErrorText {
+  /** The message, with NAMES for what differs; or the kinds of messages. */
+  readonly says: string;
+  /** The event after which it is thrown. */
+  readonly thrownWhen: string;
+  /** What an operator or a user does about it. */
+  readonly remedy: string;
+  /** Where it surfaces: exit code, log line, reason code to the client, answer over HTTP. */
+  readonly surfaces: string;
+}
+
+/** Every code of every class, by class: `satisfies ErrorTable<{ StoreError: StoreError }>` makes it complete. */
+export type ErrorTable<Classes extends Record<string, CodedError>> = {
+  readonly [Name in keyof Classes]: Readonly<Record<Classes[Name]['code'], ErrorText>>;
+};
