@@ -36,6 +36,30 @@ test('relative links in documents lead to files', () => {
   expect(broken).toEqual([]);
 });
 
+/** The anchors that GitHub gives the headings of a document. */
+function anchors(path: string): string[] {
+  const text = readFileSync(join(root, path), 'utf8').replaceAll(/^```[\s\S]*?^```/gm, '');
+  return [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\w\s-]/g, '')
+      .trim()
+      .replaceAll(' ', '-'),
+  );
+}
+
+test('links to headings in documents lead to headings', () => {
+  const links = documents.flatMap((path) =>
+    [...read(path).matchAll(/\]\(([^)\s#:]*)#([^)\s]+)\)/g)].map(([, target, anchor]) => ({ path, target, anchor })),
+  );
+  expect(links.length).toBeGreaterThan(10);
+  const broken = links.filter(({ path, target, anchor }) => {
+    const document = target === '' ? path : join(dirname(path), target);
+    return document.endsWith('.md') && existsSync(join(root, document)) && !anchors(document).includes(anchor);
+  });
+  expect(broken).toEqual([]);
+});
+
 test('the comparison in README.md is quoted from docs/benchmarks.md', () => {
   // Cells are padded in one of the two.
   const linesOf = (path: string): string[] => readFileSync(join(root, path), 'utf8').replaceAll(/ +/g, ' ').split('\n');
