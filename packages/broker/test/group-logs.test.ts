@@ -305,7 +305,7 @@ describe('several workers', () => {
       await join(workers[1], 'wide', 1),
     ];
     await join(workers[2], 'exact', 2);
-    workers[2].gate.block('takeFromGroup'); // so that it dies with QoS 2 messages, which makes the leader begin anew
+    workers[2].gate.block('reserveMessages'); // so that it dies with QoS 2 messages, which makes the leader begin anew
     const publisher = await workers[0].connect('p');
     const sent = Array.from({ length: 40 }, (_, i) => `${i}`);
     for (const [i, payload] of sent.entries()) await publisher.send(publish(`t/${i % 10}`, payload, 2, i + 1));

@@ -5,7 +5,7 @@
  *
  * Seen to fail: with most seeds when a member's messages are not given back (GroupMembers.sessionEnded returns at once), and when takes of a leader that was
  * replaced are accepted (MemoryGroups.take without its check of the epoch); with some when its writes are (MemoryGroups.update without it), and when an endpoint
- * that is gone keeps its messages (GroupLeader.endpointLeft without `deliveredInVain`). group-takes.test.ts stops at each step of the rest.
+ * that is gone keeps its messages (GroupLeader.endpointLeft without `deliveredInVain`). group-reservations.test.ts stops at each step of the rest.
  */
 import { expect, test } from 'vitest';
 import { LossyHub } from './support/lossy-backplane.ts';
@@ -174,7 +174,7 @@ class Storm extends StormWorld {
     const [{ acknowledged }] = await this.world.store.durableGroups();
     const [end] = await this.world.store.logEnds([filter]);
     expect(acknowledged, 'the group is not through with its log').toBe(end);
-    expect(await this.world.store.groupTakes(group)).toEqual([]);
+    expect(await this.world.store.groupReservations(group)).toEqual([]);
     for (const { payload, qos, publisher } of this.sent) {
       if (qos === 0) continue;
       const { all, acknowledged: times } = this.receivers(payload);

@@ -3,7 +3,7 @@ import {
   type GroupChange,
   type GroupClaim,
   type GroupKey,
-  type GroupTake,
+  type GroupReservation,
   type StoredGroupCursor,
   StoreError,
 } from '@dunlin/broker';
@@ -17,7 +17,7 @@ import { RecordReader, type RecordWriter } from './records.ts';
 interface GroupRecord {
   /** `$share/{name}/{filter}`. */
   name: string;
-  /** Names the group in the keys of its takes, and its cursor among those of sessions. */
+  /** Names the group in the keys of its reservations, and its cursor among those of sessions. */
   number: number;
   epoch: number;
   /** Durable members. */
@@ -26,9 +26,9 @@ interface GroupRecord {
   cursor: StoredGroupCursor;
 }
 
-/** A take, and the leader by whose word it was made. */
-interface TakeRecord {
-  take: GroupTake;
+/** A reservation, and the epoch of the leader that made it. */
+interface ReservationRecord {
+  reservation: GroupReservation;
   epoch: number;
 }
 
@@ -71,14 +71,15 @@ export class Groups {
   leave(name: string, clientId: string): void {
     const group = this.find(name);
     if (group === null) return;
-    const takes = this.takesOf(group);
+    const reservations = this.reservationsOf(group);
     if (group.members > 1) {
-      for (const { take, epoch } of takes)
-        if (take.clientId === clientId) this.putTake(group, { ...take, isFinal: true }, epoch);
+      for (const { reservation, epoch } of reservations)
+        if (reservation.clientId === clientId) this.putReservation(group, { ...reservation, isFinal: true }, epoch);
       this.put({ ...group, members: group.members - 1 });
       return;
     }
-    for (const { take } of takes) void this.tables.groupTake.remove(key(group.number, take.sequence));
+    for (const { reservation } of reservations)
+      void this.tables.groupTake.remove(key(group.number, reservation.sequence));
     void this.tables.group.remove(textKey(name));
     this.logs.removeCursor(matchedFilter(name), group.cursor.acknowledged, group.number);
   }
@@ -96,47 +97,51 @@ export class Groups {
     const group = this.require(name);
     const epoch = counter(this.tables.meta, 'group');
     this.put({ ...group, epoch });
-    return { epoch, cursor: group.cursor, takes: this.takesOf(group).map(({ take }) => take) };
+    return {
+      epoch,
+      cursor: group.cursor,
+      reservations: this.reservationsOf(group).map(({ reservation }) => reservation),
+    };
   }
 
-  update({ group: name, epoch }: GroupKey, { cursor, takesDelete = [] }: GroupChange): void {
+  update({ group: name, epoch }: GroupKey, { cursor, reservationsDelete = [] }: GroupChange): void {
     const group = this.require(name);
     if (group.epoch !== epoch)
       throw new StoreError('fenced', `epoch ${epoch} is not the group's, which is ${group.epoch}`);
-    for (const sequence of takesDelete) void this.tables.groupTake.remove(key(group.number, sequence));
+    for (const sequence of reservationsDelete) void this.tables.groupTake.remove(key(group.number, sequence));
     if (cursor === undefined) return;
     this.logs.moveCursor(group.logNumber, group.cursor.acknowledged, cursor.acknowledged, group.number);
     this.put({ ...group, cursor });
   }
 
-  take({ group: name, epoch }: GroupKey, takes: readonly GroupTake[]): boolean[] {
+  reserve({ group: name, epoch }: GroupKey, reservations: readonly GroupReservation[]): boolean[] {
     const group = this.find(name);
-    return takes.map((take) => {
+    return reservations.map((reservation) => {
       if (group === null) return false;
-      const record = this.tables.groupTake.get(key(group.number, take.sequence));
+      const record = this.tables.groupTake.get(key(group.number, reservation.sequence));
       if (record === undefined) {
         if (group.epoch !== epoch) return false;
-        this.putTake(group, take, epoch);
+        this.putReservation(group, reservation, epoch);
         return true;
       }
-      const known = readTake(take.sequence, record);
-      if (known.take.clientId !== take.clientId) return false;
-      if (take.isFinal && !known.take.isFinal) this.putTake(group, take, known.epoch);
+      const known = readReservation(reservation.sequence, record);
+      if (known.reservation.clientId !== reservation.clientId) return false;
+      if (reservation.isFinal && !known.reservation.isFinal) this.putReservation(group, reservation, known.epoch);
       return known.epoch === epoch;
     });
   }
 
-  takes(name: string): GroupTake[] {
+  reservations(name: string): GroupReservation[] {
     const group = this.find(name);
-    return group === null ? [] : this.takesOf(group).map(({ take }) => take);
+    return group === null ? [] : this.reservationsOf(group).map(({ reservation }) => reservation);
   }
 
-  private takesOf({ number }: GroupRecord): TakeRecord[] {
+  private reservationsOf({ number }: GroupRecord): ReservationRecord[] {
     const start = key(number);
-    const takes: TakeRecord[] = [];
-    for (const { key: takeKey, value } of this.tables.groupTake.getRange({ start, end: behind(start) }))
-      takes.push(readTake((takeKey as Buffer).readDoubleBE(8), value));
-    return takes;
+    const reservations: ReservationRecord[] = [];
+    for (const { key: reservationKey, value } of this.tables.groupTake.getRange({ start, end: behind(start) }))
+      reservations.push(readReservation((reservationKey as Buffer).readDoubleBE(8), value));
+    return reservations;
   }
 
   private find(name: string): GroupRecord | null {
@@ -160,7 +165,11 @@ export class Groups {
     void this.tables.group.put(textKey(name), record.finish());
   }
 
-  private putTake({ number }: GroupRecord, { sequence, clientId, isFinal }: GroupTake, epoch: number): void {
+  private putReservation(
+    { number }: GroupRecord,
+    { sequence, clientId, isFinal }: GroupReservation,
+    epoch: number,
+  ): void {
     const record = this.writer
       .begin()
       .u8(isFinal ? 1 : 0)
@@ -186,9 +195,9 @@ function readNumbers(reader: RecordReader): number[] {
   return numbers;
 }
 
-function readTake(sequence: number, record: Uint8Array): TakeRecord {
+function readReservation(sequence: number, record: Uint8Array): ReservationRecord {
   const reader = new RecordReader(record);
   const isFinal = reader.u8() === 1;
   const epoch = reader.f64();
-  return { take: { sequence, clientId: reader.text(), isFinal }, epoch };
+  return { reservation: { sequence, clientId: reader.text(), isFinal }, epoch };
 }

@@ -19,7 +19,7 @@ import { createHash } from 'node:crypto';
  * | `log`         | log number, sequence                            | expiry, message                        | until trimmed                           | log          |
  * | `slowest`     | log number, acknowledged, session or group number | nothing                                | with the cursor; the first is slowest   | log          |
  * | `group`       | text(group)                                     | number, epoch, members, log number, cursor | until the last durable member leaves | log          |
- * | `groupTake`   | group number, sequence                          | client identifier, epoch, for good or not | until the cursor has passed it          | log          |
+ * | `groupTake`   | group number, sequence                          | client identifier, epoch, final or not    | until the cursor has passed it          | log          |
  * | `producer`    | digest(client), producer number, log number     | sequence                               | until PUBREL or the session ends        | log          |
  * | `garbage`     | log number                                      | nothing                                | until trimming has removed the messages | log          |
  * | `retained`    | topic, level by level (below)                   | expiry, message                        | until replaced, removed or expired      | retained     |
@@ -28,6 +28,8 @@ import { createHash } from 'node:crypto';
  * | `willDue`     | time, digest(client)                            | client identifier                      | while due or handed out                 | none         |
  * | `delayed`     | number                                          | time in `delayedDue`, message          | until removed                           | none         |
  * | `delayedDue`  | time, number                                    | nothing                                | the same                                | none         |
+ *
+ * `groupTake` holds reservations (`GroupReservation`): tables keep the names that they have in stored files.
  *
  * In the second environment, which is never flushed (see claims.ts):
  *

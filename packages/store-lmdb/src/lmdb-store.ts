@@ -12,7 +12,7 @@ import type {
   GroupChange,
   GroupClaim,
   GroupKey,
-  GroupTake,
+  GroupReservation,
   LogLimits,
   LogPage,
   RetainedPage,
@@ -227,14 +227,14 @@ export class LmdbStore implements Store {
     return store.write(null, () => store.groups.update(key, change));
   }
 
-  async takeFromGroup(key: GroupKey, takes: GroupTake[]): Promise<boolean[]> {
+  async reserveMessages(key: GroupKey, reservations: GroupReservation[]): Promise<boolean[]> {
     const store = this.use();
-    return store.write(null, () => store.groups.take(key, takes));
+    return store.write(null, () => store.groups.reserve(key, reservations));
   }
 
-  async groupTakes(group: string): Promise<GroupTake[]> {
+  async groupReservations(group: string): Promise<GroupReservation[]> {
     const store = this.use();
-    return store.read(() => store.groups.takes(group));
+    return store.read(() => store.groups.reservations(group));
   }
 
   async setRetained(topic: string, record: Uint8Array | null, expiresAt: number): Promise<void> {

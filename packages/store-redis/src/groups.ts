@@ -1,5 +1,5 @@
 /**
- * Shared groups with durable members. A group lives in the shard of its filter's log, so that its cursor and its takes change in one step with the log.
+ * Shared groups with durable members. A group lives in the shard of its filter's log, so that its cursor and its reservations change in one step with the log.
  */
 
 import {
@@ -7,7 +7,7 @@ import {
   type GroupChange,
   type GroupClaim,
   type GroupKey,
-  type GroupTake,
+  type GroupReservation,
   type StoredGroupCursor,
   StoreError,
 } from '@dunlin/broker';
@@ -84,29 +84,34 @@ export class Groups {
 
   async claim(group: string): Promise<GroupClaim> {
     const answer = checked({ group, epoch: 0 }, await this.change(scripts.groupClaim, group, []));
-    const [, epoch, cursor, takes] = answer as [Buffer, Buffer, Buffer, Buffer[]];
-    return { epoch: Number(epoch.toString()), cursor: readCursor(cursor.toString()), takes: readTakes(takes) };
+    const [, epoch, cursor, reservations] = answer as [Buffer, Buffer, Buffer, Buffer[]];
+    return {
+      epoch: Number(epoch.toString()),
+      cursor: readCursor(cursor.toString()),
+      reservations: readReservations(reservations),
+    };
   }
 
-  async update(key: GroupKey, { cursor, takesDelete = [] }: GroupChange): Promise<void> {
-    const numbers = takesDelete.map(String);
+  async update(key: GroupKey, { cursor, reservationsDelete = [] }: GroupChange): Promise<void> {
+    const numbers = reservationsDelete.map(String);
     const written = cursor === undefined ? ['', ''] : [String(cursor.acknowledged), writeCursor(cursor)];
     const args = [String(key.epoch), ...written, String(numbers.length), ...numbers];
     checked(key, await this.change(scripts.groupUpdate, key.group, args));
   }
 
-  async take(key: GroupKey, takes: readonly GroupTake[]): Promise<boolean[]> {
-    const args: Argument[] = [String(key.epoch), String(takes.length)];
-    for (const { sequence, clientId, isFinal } of takes) args.push(String(sequence), clientId, isFinal ? '1' : '0');
-    const answer = await this.change(scripts.groupTake, key.group, args);
+  async reserve(key: GroupKey, reservations: readonly GroupReservation[]): Promise<boolean[]> {
+    const args: Argument[] = [String(key.epoch), String(reservations.length)];
+    for (const { sequence, clientId, isFinal } of reservations)
+      args.push(String(sequence), clientId, isFinal ? '1' : '0');
+    const answer = await this.change(scripts.groupReserve, key.group, args);
     return (answer as number[]).map((stands) => stands === 1);
   }
 
-  async takes(group: string): Promise<GroupTake[]> {
+  async reservations(group: string): Promise<GroupReservation[]> {
     const shard = this.shardOf(group);
     const call = new SingleCall(shard.slot, false, 'HGETALL', [`${shard.start}takes:${group}`]);
     const reply = await this.turn.single(call, logsTouched).reply;
-    return readTakes(reply as Buffer[]);
+    return readReservations(reply as Buffer[]);
   }
 
   /** One change of one group, as its script says. */
@@ -152,16 +157,16 @@ function readNumbers(text: string): number[] {
   return text === '' ? [] : text.split(',').map(Number);
 }
 
-/** From number, take, number, take … */
-function readTakes(fields: readonly Buffer[]): GroupTake[] {
-  const takes: GroupTake[] = [];
+/** From number, reservation, number, reservation … */
+function readReservations(fields: readonly Buffer[]): GroupReservation[] {
+  const reservations: GroupReservation[] = [];
   for (let i = 0; i < fields.length; i += 2) {
     const text = fields[i + 1].toString();
-    takes.push({
+    reservations.push({
       sequence: Number(fields[i].toString()),
       clientId: text.slice(text.indexOf(';') + 1),
       isFinal: text[0] === '1',
     });
   }
-  return takes;
+  return reservations;
 }

@@ -31,7 +31,7 @@
  * | l     | `groups`           | hash   | group: epoch, cursor (group-parts.lua); groups with durable members         | the last member goes               |
  * | l     | `groupepoch`       | string | the last one given                                                          | never                              |
  * | l     | `members:<group>`  | set    | session ids of its durable members                                          | unsubscribed, session ended        |
- * | l     | `takes:<group>`    | hash   | number: 0 or 1 (for good), epoch, client identifier                         | the group's cursor has passed it   |
+ * | l     | `takes:<group>`    | hash   | number: 0 or 1 (final), epoch, client identifier                            | the group's cursor has passed it   |
  * | r     | `topics`           | zset   | by name: topic with NUL for `/`                                             | removed                            |
  * | r     | `records`          | hash   | topic with NUL for `/`: f64 expiry time, record                             | removed                            |
  * | d     | `due`              | zset   | identifier, by the time a delayed publish is handed out next                | removed                            |
@@ -40,6 +40,8 @@
  * | all   | `mark:<process>`   | string | number of the last write of a process, as far as it was one to this server (continuity.ts) | 30 days after it |
  * | lease | `prefix:{lease:<endpoint>}:live` | string | 1; its time to live is the lease                               | it runs out                        |
  * | lease | `prefix:{lease:<endpoint>}:buried` | string | 1                                                            | after 30 days: its name is never used again |
+ *
+ * `takes:<group>` holds reservations (`GroupReservation`): keys keep the names that they have in stored data.
  *
  * `writer:<writer>` lies in the shard that a batch goes to, and in the first one where shards have no slots: `AppendPart`. Nobody need remove it
  * when its writer dies, also when everybody dies; so of marks, probes and leases. No other key has a time to live. Eviction must be off (`maxmemory-policy noeviction`).

@@ -11,7 +11,7 @@ import {
   type GroupChange,
   type GroupClaim,
   type GroupKey,
-  type GroupTake,
+  type GroupReservation,
   type LogLimits,
   type LogPage,
   type RetainedPage,
@@ -173,14 +173,14 @@ export class RedisStore implements Store {
     return order.single([`l${matchedFilter(key.group)}`], () => groups.update(key, change));
   }
 
-  async takeFromGroup(key: GroupKey, takes: GroupTake[]): Promise<boolean[]> {
+  async reserveMessages(key: GroupKey, reservations: GroupReservation[]): Promise<boolean[]> {
     const { order, groups } = this.use();
-    return order.single([`l${matchedFilter(key.group)}`], () => groups.take(key, takes));
+    return order.single([`l${matchedFilter(key.group)}`], () => groups.reserve(key, reservations));
   }
 
-  async groupTakes(group: string): Promise<GroupTake[]> {
+  async groupReservations(group: string): Promise<GroupReservation[]> {
     const { order, groups } = this.use();
-    return order.single([`l${matchedFilter(group)}`], () => groups.takes(group));
+    return order.single([`l${matchedFilter(group)}`], () => groups.reservations(group));
   }
 
   async setRetained(topic: string, record: Uint8Array | null, expiresAt: number): Promise<void> {

@@ -39,7 +39,7 @@ const allowed = new Set([
   ...[
     'group-claim',
     'group-update',
-    'group-take',
+    'group-reserve',
     'will-schedule',
     'will-take',
     'will-remove',
@@ -83,7 +83,7 @@ export const scripts = {
   groupMember: group('group-member'),
   groupClaim: group('group-claim'),
   groupUpdate: group('group-update'),
-  groupTake: group('group-take'),
+  groupReserve: group('group-reserve'),
   producersForget: script('producers-forget', 'l', ['taken']),
   trim: script('trim', 'l', ['heads', 'filled']),
   claim: ending('claim'),

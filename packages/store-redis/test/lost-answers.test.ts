@@ -290,14 +290,14 @@ describe('an answer is lost', () => {
     expect(session).toMatchObject({ cursors: [], subscriptions: [{ filter: group }] });
     expect(await second.durableGroups()).toEqual([{ group, acknowledged: 0 }]);
     const { epoch: leader } = await second.claimGroup(group);
-    await second.takeFromGroup({ group, epoch: leader }, [{ sequence: 1, clientId: 'c', isFinal: false }]);
+    await second.reserveMessages({ group, epoch: leader }, [{ sequence: 1, clientId: 'c', isFinal: false }]);
     await durable(second, 'd', group);
     const left = proxy.loseAnswerTo(scripts.subscribe.sha);
     await expect(store.unsubscribe({ clientId: 'c', epoch }, [group])).rejects.toMatchObject(unavailable);
     await left;
-    expect(await second.groupTakes(group)).toEqual([{ sequence: 1, clientId: 'c', isFinal: false }]);
+    expect(await second.groupReservations(group)).toEqual([{ sequence: 1, clientId: 'c', isFinal: false }]);
     expect((await second.claim(claim, now)).session).toMatchObject({ cursors: [], subscriptions: [] });
-    expect(await second.groupTakes(group)).toEqual([{ sequence: 1, clientId: 'c', isFinal: true }]);
+    expect(await second.groupReservations(group)).toEqual([{ sequence: 1, clientId: 'c', isFinal: true }]);
     expect(await second.durableGroups()).toEqual([{ group, acknowledged: 0 }]);
   });
 

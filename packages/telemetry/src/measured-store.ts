@@ -8,7 +8,7 @@ export const operationOf: Record<Exclude<keyof Store, 'name' | 'open' | 'close'>
   claim: 'claim', release: 'release', subscribe: 'subscribe', unsubscribe: 'subscribe', endCursors: 'subscribe', update: 'update',
   append: 'append', readLog: 'read-log', logEnds: 'read-log', setRetained: 'write-retained', readRetained: 'read-retained',
   deleteSession: 'other', expireSessions: 'other', releaseOwner: 'other', owners: 'other', dueDuties: 'other', countSessions: 'other', countRetained: 'other',
-  durableFilters: 'other', durableGroups: 'other', trimLogs: 'other', claimGroup: 'other', updateGroup: 'update', takeFromGroup: 'update', groupTakes: 'other',
+  durableFilters: 'other', durableGroups: 'other', trimLogs: 'other', claimGroup: 'other', updateGroup: 'update', reserveMessages: 'update', groupReservations: 'other',
   setWill: 'other', scheduleWill: 'other', takeDueWills: 'other', removeWill: 'other',
   addDelayed: 'other', takeDueDelayed: 'other', removeDelayed: 'other',
 };

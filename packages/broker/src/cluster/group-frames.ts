@@ -15,14 +15,14 @@ import { parseShare } from '@dunlin/protocol';
 import { FrameError, type FrameReader, FrameWriter } from '../message/wire.ts';
 
 export interface GroupReport {
-  /** The answer to `lead`: `holding` and `taking` are all that is in the endpoint's hands. */
+  /** The answer to `lead`: `holding` and `reserving` are all that is in the endpoint's hands. */
   isFirst: boolean;
   /** Messages of this epoch that it takes, counted from the first that it was given. */
   limit: number;
   /** Acknowledged, or of no use any more. */
   done: number[];
-  /** QoS 2: taken for a client, for good. */
-  taken: number[];
+  /** QoS 2: reserved for a client, final. */
+  final: number[];
   /** Given to no client: they go to another. */
   returned: number[];
   /** Given to a client that left without a word: they go to another, and that is counted. */
@@ -34,7 +34,7 @@ export interface GroupReport {
   /** QoS 1, in flight to members. */
   holding: number[];
   /** QoS 2, on their way to a member. */
-  taking: number[];
+  reserving: number[];
 }
 
 export type GroupFrame = { group: string; epoch: number } & (
@@ -46,7 +46,7 @@ export type GroupFrame = { group: string; epoch: number } & (
 );
 
 const kinds: readonly GroupFrame['kind'][] = ['lead', 'resigned', 'give', 'report', 'seek', 'found'];
-const reportLists = ['done', 'taken', 'returned', 'failed', 'unsent', 'doubtful', 'holding', 'taking'] as const;
+const reportLists = ['done', 'final', 'returned', 'failed', 'unsent', 'doubtful', 'holding', 'reserving'] as const;
 
 /** A report that says nothing yet. */
 export function emptyReport(): GroupReport {
@@ -54,13 +54,13 @@ export function emptyReport(): GroupReport {
     isFirst: false,
     limit: 0,
     done: [],
-    taken: [],
+    final: [],
     returned: [],
     failed: [],
     unsent: [],
     doubtful: [],
     holding: [],
-    taking: [],
+    reserving: [],
   };
 }
 

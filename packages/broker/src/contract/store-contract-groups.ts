@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { DurableGroup, GroupTake, SessionKey, Store } from '../ports/store.ts';
+import type { DurableGroup, GroupReservation, SessionKey, Store } from '../ports/store.ts';
 import {
   connect,
   durable,
@@ -20,11 +20,11 @@ async function groupsOf(store: Store): Promise<DurableGroup[]> {
   return (await store.durableGroups()).sort((a, b) => (a.group < b.group ? -1 : 1));
 }
 
-async function takesOf(store: Store, name = group): Promise<GroupTake[]> {
-  return (await store.groupTakes(name)).sort((a, b) => a.sequence - b.sequence);
+async function reservationsOf(store: Store, name = group): Promise<GroupReservation[]> {
+  return (await store.groupReservations(name)).sort((a, b) => a.sequence - b.sequence);
 }
 
-function take(sequence: number, clientId: string, isFinal = false): GroupTake {
+function reservation(sequence: number, clientId: string, isFinal = false): GroupReservation {
   return { sequence, clientId, isFinal };
 }
 
@@ -48,9 +48,9 @@ export function groupContract(opened: StoreUnderTest): void {
       expect(await store.subscribe(d, [subscription(group, 2)])).toEqual([{ filter: group, lastSequence: 3 }]);
       await store.subscribe(c, [subscription(group)]);
       expect(await groupsOf(store)).toEqual([{ group, acknowledged: 2 }]);
-      const { epoch, cursor, takes } = await store.claimGroup(group);
+      const { epoch, cursor, reservations } = await store.claimGroup(group);
       expect(epoch).toBeGreaterThan(0);
-      expect({ cursor, takes }).toEqual({ cursor: { acknowledged: 2, ...nothing }, takes: [] });
+      expect({ cursor, reservations }).toEqual({ cursor: { acknowledged: 2, ...nothing }, reservations: [] });
       expect((await look(store, 'c'))?.cursors).toEqual([]);
       expect((await look(store, 'c'))?.subscriptions).toEqual([subscription(group)]);
     });
@@ -143,46 +143,63 @@ export function groupContract(opened: StoreUnderTest): void {
       await durable(store, 'c', group);
       const { epoch } = await store.claimGroup(group);
       const key = { group, epoch };
-      expect(await store.takeFromGroup(key, [take(1, 'c'), take(2, 'd'), take(1, 'd')])).toEqual([true, true, false]);
-      expect(await store.takeFromGroup(key, [take(1, 'c'), take(1, 'd', true)])).toEqual([true, false]);
+      expect(await store.reserveMessages(key, [reservation(1, 'c'), reservation(2, 'd'), reservation(1, 'd')])).toEqual(
+        [true, true, false],
+      );
+      expect(await store.reserveMessages(key, [reservation(1, 'c'), reservation(1, 'd', true)])).toEqual([true, false]);
       const next = await store.claimGroup(group);
-      expect(next.takes.sort((a, b) => a.sequence - b.sequence)).toEqual([take(1, 'c'), take(2, 'd')]);
-      // Whoever took it by the word of an older leader makes it final; nothing new is taken.
-      expect(await store.takeFromGroup(key, [take(1, 'c', true), take(3, 'c')])).toEqual([true, false]);
-      expect(await store.takeFromGroup(key, [take(1, 'c')])).toEqual([true]);
-      // By the word of another it is another message to the same client.
+      expect(next.reservations.sort((a, b) => a.sequence - b.sequence)).toEqual([
+        reservation(1, 'c'),
+        reservation(2, 'd'),
+      ]);
+      // A client makes the reservation of an older leader final; nothing new is reserved.
+      expect(await store.reserveMessages(key, [reservation(1, 'c', true), reservation(3, 'c')])).toEqual([true, false]);
+      expect(await store.reserveMessages(key, [reservation(1, 'c')])).toEqual([true]);
+      // With the epoch of another leader it is another message to the same client.
       const other = { group, epoch: next.epoch };
-      expect(await store.takeFromGroup(other, [take(1, 'c'), take(1, 'c', true), take(2, 'd')])).toEqual([
-        false,
-        false,
-        false,
-      ]);
-      expect(await takesOf(store)).toEqual([take(1, 'c', true), take(2, 'd')]);
+      expect(
+        await store.reserveMessages(other, [reservation(1, 'c'), reservation(1, 'c', true), reservation(2, 'd')]),
+      ).toEqual([false, false, false]);
+      expect(await reservationsOf(store)).toEqual([reservation(1, 'c', true), reservation(2, 'd')]);
       // The client itself knows that it has it.
-      expect(await store.takeFromGroup({ group, epoch: 0 }, [take(2, 'c', true), take(2, 'd', true)])).toEqual([
-        false,
-        false,
-      ]);
-      expect(await takesOf(store)).toEqual([take(1, 'c', true), take(2, 'd', true)]);
-      await store.updateGroup({ group, epoch: next.epoch }, { takesDelete: [1, 9] });
-      expect(await takesOf(store)).toEqual([take(2, 'd', true)]);
-      expect(await store.takeFromGroup({ group, epoch: next.epoch }, [take(1, 'e', true)])).toEqual([true]);
-      expect(await store.takeFromGroup({ group: '$share/none/a', epoch }, [take(1, 'c')])).toEqual([false]);
-      expect(await store.groupTakes('$share/none/a')).toEqual([]);
+      expect(
+        await store.reserveMessages({ group, epoch: 0 }, [reservation(2, 'c', true), reservation(2, 'd', true)]),
+      ).toEqual([false, false]);
+      expect(await reservationsOf(store)).toEqual([reservation(1, 'c', true), reservation(2, 'd', true)]);
+      await store.updateGroup({ group, epoch: next.epoch }, { reservationsDelete: [1, 9] });
+      expect(await reservationsOf(store)).toEqual([reservation(2, 'd', true)]);
+      expect(await store.reserveMessages({ group, epoch: next.epoch }, [reservation(1, 'e', true)])).toEqual([true]);
+      expect(await store.reserveMessages({ group: '$share/none/a', epoch }, [reservation(1, 'c')])).toEqual([false]);
+      expect(await store.groupReservations('$share/none/a')).toEqual([]);
     });
 
-    it('make the takes of a member final when it leaves', async () => {
+    it('make the reservations of a member final when it leaves', async () => {
       const { store } = opened;
       const c = await durable(store, 'c', group);
       await durable(store, 'd', group);
       const e = await durable(store, 'e', group);
       const { epoch } = await store.claimGroup(group);
-      await store.takeFromGroup({ group, epoch }, [take(1, 'c'), take(2, 'd'), take(3, 'e'), take(4, 'c')]);
+      await store.reserveMessages({ group, epoch }, [
+        reservation(1, 'c'),
+        reservation(2, 'd'),
+        reservation(3, 'e'),
+        reservation(4, 'c'),
+      ]);
       await store.unsubscribe(c, [group]);
-      expect(await takesOf(store)).toEqual([take(1, 'c', true), take(2, 'd'), take(3, 'e'), take(4, 'c', true)]);
+      expect(await reservationsOf(store)).toEqual([
+        reservation(1, 'c', true),
+        reservation(2, 'd'),
+        reservation(3, 'e'),
+        reservation(4, 'c', true),
+      ]);
       await store.deleteSession('d');
       await store.release(e, {}, now);
-      expect(await takesOf(store)).toEqual([take(1, 'c', true), take(2, 'd', true), take(3, 'e'), take(4, 'c', true)]);
+      expect(await reservationsOf(store)).toEqual([
+        reservation(1, 'c', true),
+        reservation(2, 'd', true),
+        reservation(3, 'e'),
+        reservation(4, 'c', true),
+      ]);
     });
 
     it('are kept apart, whatever they are called', async () => {
@@ -193,10 +210,10 @@ export function groupContract(opened: StoreUnderTest): void {
       await durable(store, '$share/g/a', 'a');
       for (const [index, name] of names.entries()) {
         const { epoch } = await store.claimGroup(name);
-        await store.takeFromGroup({ group: name, epoch }, [take(index, '$share/g/a')]);
+        await store.reserveMessages({ group: name, epoch }, [reservation(index, '$share/g/a')]);
       }
       for (const [index, name] of names.entries()) {
-        expect(await takesOf(store, name)).toEqual([take(index, '$share/g/a')]);
+        expect(await reservationsOf(store, name)).toEqual([reservation(index, '$share/g/a')]);
       }
       expect((await groupsOf(store)).map((one) => one.group)).toEqual([...names].sort());
     });
@@ -208,13 +225,13 @@ export function groupContract(opened: StoreUnderTest): void {
       const { epoch } = await store.claimGroup(group);
       const cursor = { acknowledged: 4, above: [6, 9, 12, 2 ** 50], failed: [5, 1, 10, 3] };
       await store.updateGroup({ group, epoch }, { cursor });
-      await store.takeFromGroup({ group, epoch }, [take(5, 'c'), take(10, 'é', true)]);
+      await store.reserveMessages({ group, epoch }, [reservation(5, 'c'), reservation(10, 'é', true)]);
       const again = await opened.reopen();
       expect(await groupsOf(again)).toEqual([{ group, acknowledged: 4 }]);
       const claim = await again.claimGroup(group);
       expect(claim.epoch).toBeGreaterThan(epoch);
       expect(claim.cursor).toEqual(cursor);
-      expect(await takesOf(again)).toEqual([take(5, 'c'), take(10, 'é', true)]);
+      expect(await reservationsOf(again)).toEqual([reservation(5, 'c'), reservation(10, 'é', true)]);
     });
   });
 }

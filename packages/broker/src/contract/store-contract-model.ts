@@ -97,8 +97,8 @@ const calls: fc.Arbitrary<{ name: string; call: Call }> = fc.oneof(
   fc
     .tuple(groups, clients, small, fc.boolean(), fc.boolean())
     .map(([group, clientId, sequence, isFinal, old]) =>
-      named('take', (store, epochs) =>
-        store.takeFromGroup({ group, epoch: (epochs.get(group) ?? 0) - (old ? 1 : 0) }, [
+      named('reserve', (store, epochs) =>
+        store.reserveMessages({ group, epoch: (epochs.get(group) ?? 0) - (old ? 1 : 0) }, [
           { sequence, clientId, isFinal },
         ]),
       ),
@@ -188,7 +188,7 @@ async function everything(store: Store, now: number): Promise<unknown> {
 async function groupsOf(store: Store): Promise<unknown> {
   const known = (await store.durableGroups()).sort((a, b) => (a.group < b.group ? -1 : 1));
   return Promise.all(
-    known.map(async (one) => [one, (await store.groupTakes(one.group)).sort((a, b) => a.sequence - b.sequence)]),
+    known.map(async (one) => [one, (await store.groupReservations(one.group)).sort((a, b) => a.sequence - b.sequence)]),
   );
 }
 
@@ -200,10 +200,10 @@ function joinGroup([clientId, group, qos]: [string, string, number]): { name: st
 
 function claimGroup(group: string): { name: string; call: Call } {
   return named(`claim ${group}`, async (store, epochs) => {
-    const { epoch, cursor, takes } = await store.claimGroup(group);
+    const { epoch, cursor, reservations } = await store.claimGroup(group);
     if (epoch <= (epochs.get(group) ?? 0)) throw new Error('the epoch did not grow');
     epochs.set(group, epoch);
-    return { cursor, takes: takes.sort((a, b) => a.sequence - b.sequence) };
+    return { cursor, reservations: reservations.sort((a, b) => a.sequence - b.sequence) };
   });
 }
 
@@ -211,7 +211,7 @@ function updateGroup([group, sequence, old]: [string, number, boolean]): { name:
   return named(`update ${group}`, (store, epochs) => {
     const key = { group, epoch: (epochs.get(group) ?? 0) - (old ? 1 : 0) };
     const cursor = { acknowledged: sequence, above: [sequence + 2, sequence + 4], failed: [sequence + 1, 2] };
-    return store.updateGroup(key, { cursor, takesDelete: [sequence] });
+    return store.updateGroup(key, { cursor, reservationsDelete: [sequence] });
   });
 }
 

@@ -1,14 +1,14 @@
 /**
- * QoS 2 numbers of a shared group of which its leader does not know whose they are (group-takes.ts): the store knows, and the clients' endpoints do.
+ * QoS 2 numbers of a shared group of which its leader does not know whose they are (group-reservations.ts): the store knows, and the clients' endpoints do.
  *
  * | the store says | then |
  * | --- | --- |
- * | not taken | it waits in the log again |
- * | taken for good | it is done with |
- * | taken for a client | its endpoint is looked for: if the client is connected and the message is not on its way to it, it was never sent |
+ * | not reserved | it waits in the log again |
+ * | reserved, final | it is done with |
+ * | reserved for a client | its endpoint is looked for: if the client is connected and the message is not on its way to it, it was never sent |
  *
  * The store is asked once more after the client was found: it may have been made good a moment before. Before anything waits in the log again the leader writes
- * to the store: one that was replaced is told so there, and takes for it are refused however often it hands out.
+ * to the store: one that was replaced is told so there, and reservations with its epoch are refused however often it hands out.
  */
 import type { Store } from '../ports/store.ts';
 
@@ -18,7 +18,7 @@ export interface GroupDoubtsParts {
   free: (sequence: number) => void;
   done: (sequence: number) => void;
   /** By the word of the leader, also where there are none. Rejects with StoreError. */
-  forgetTakes: (sequences: number[]) => Promise<void>;
+  deleteReservations: (sequences: number[]) => Promise<void>;
   seek: (clients: string[]) => void;
   failed: (error: unknown) => void;
 }
@@ -29,7 +29,7 @@ type Doubt = 'open' | 'unsent' | 'found';
 export class GroupDoubts {
   private readonly parts: GroupDoubtsParts;
   private readonly doubts = new Map<number, Doubt>();
-  /** For whom each is taken, as the store said last. */
+  /** The client of each reservation, as the store said last. */
   private readonly clients = new Map<number, string>();
   private isResolving = false;
 
@@ -92,28 +92,30 @@ export class GroupDoubts {
   /** `asked`: as they were before the store is. */
   private async ask(asked: ReadonlyMap<number, Doubt>): Promise<void> {
     const { parts, doubts, clients } = this;
-    const takes = new Map((await parts.store.groupTakes(parts.group)).map((take) => [take.sequence, take]));
-    const forgotten: number[] = [];
-    const untaken: number[] = [];
+    const reservations = new Map(
+      (await parts.store.groupReservations(parts.group)).map((reservation) => [reservation.sequence, reservation]),
+    );
+    const deleted: number[] = [];
+    const unreserved: number[] = [];
     const sought = new Set<string>();
     for (const [sequence, doubt] of asked) {
       if (!doubts.has(sequence)) continue;
-      const take = takes.get(sequence);
-      if (take === undefined) {
-        untaken.push(sequence);
-      } else if (doubt !== 'open' && !(take.isFinal && doubt === 'found')) {
-        forgotten.push(sequence);
-      } else if (take.isFinal) {
+      const reservation = reservations.get(sequence);
+      if (reservation === undefined) {
+        unreserved.push(sequence);
+      } else if (doubt !== 'open' && !(reservation.isFinal && doubt === 'found')) {
+        deleted.push(sequence);
+      } else if (reservation.isFinal) {
         parts.done(sequence);
       } else {
-        clients.set(sequence, take.clientId);
-        sought.add(take.clientId);
+        clients.set(sequence, reservation.clientId);
+        sought.add(reservation.clientId);
       }
     }
     if (sought.size > 0) parts.seek([...sought]);
-    if (forgotten.length + untaken.length === 0) return;
-    await parts.forgetTakes(forgotten);
-    for (const sequence of [...forgotten, ...untaken]) {
+    if (deleted.length + unreserved.length === 0) return;
+    await parts.deleteReservations(deleted);
+    for (const sequence of [...deleted, ...unreserved]) {
       if (!doubts.has(sequence)) continue;
       this.resolved(sequence);
       parts.free(sequence);

@@ -67,11 +67,11 @@ export class GroupDuties {
   private async dropOld(group: string): Promise<void> {
     const { store, metrics } = this.parts;
     try {
-      const { epoch, cursor: stored, takes } = await store.claimGroup(group);
+      const { epoch, cursor: stored, reservations } = await store.claimGroup(group);
       const cursor = new GroupCursor(stored);
-      const isTaken = new Set(takes.map(({ sequence }) => sequence));
+      const isReserved = new Set(reservations.map(({ sequence }) => sequence));
       const before = cursor.acknowledged;
-      for (let pages = 0; pages < pagesMax && (await this.dropPage(group, cursor, isTaken)); pages++);
+      for (let pages = 0; pages < pagesMax && (await this.dropPage(group, cursor, isReserved)); pages++);
       if (cursor.acknowledged === before) return;
       const { failed } = stored;
       await store.updateGroup({ group, epoch }, { cursor: { ...cursor.stored(new Map()), failed } });
@@ -83,7 +83,7 @@ export class GroupDuties {
   }
 
   /** Passes over what is too old. Returns whether all of a page was. */
-  private async dropPage(group: string, cursor: GroupCursor, isTaken: ReadonlySet<number>): Promise<boolean> {
+  private async dropPage(group: string, cursor: GroupCursor, isReserved: ReadonlySet<number>): Promise<boolean> {
     const { store, limits, clock, metrics } = this.parts;
     const from = cursor.acknowledged + 1;
     const now = clock.now();
@@ -95,7 +95,7 @@ export class GroupDuties {
       now,
     );
     for (const entry of entries) {
-      if (isTaken.has(entry.sequence) || !this.isOld(entry, now)) return false;
+      if (isReserved.has(entry.sequence) || !this.isOld(entry, now)) return false;
       if (cursor.has(entry.sequence)) continue;
       // Numbers between are not in the log any more.
       cursor.addAll(cursor.acknowledged + 1, entry.sequence);

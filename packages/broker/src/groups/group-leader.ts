@@ -45,7 +45,7 @@ export class GroupLeader {
   private readonly doubts: GroupDoubts;
   /** On their way to the dead letters. */
   private readonly burying = new Set<number>();
-  private takesDelete = new Set<number>();
+  private reservationsDelete = new Set<number>();
   private isDirty = false;
   private isWriting = false;
   /** Another epoch is needed before anything goes on: an endpoint with QoS 2 messages is gone. */
@@ -72,9 +72,9 @@ export class GroupLeader {
         this.pump();
       },
       done: (sequence) => this.done(sequence, true),
-      forgetTakes: (sequences) => parts.store.updateGroup(this.key, { takesDelete: sequences }),
+      deleteReservations: (sequences) => parts.store.updateGroup(this.key, { reservationsDelete: sequences }),
       seek: (clients) => this.toEndpoints({ kind: 'seek', group: group.name, epoch: this.epoch, clients }),
-      failed: (error) => this.storeFailed('the takes of a group could not be read', error),
+      failed: (error) => this.storeFailed('the reservations of a group could not be read', error),
     });
     this.reader = new GroupReader(
       {
@@ -99,13 +99,13 @@ export class GroupLeader {
   private begin(claim: GroupClaim): void {
     this.epoch = claim.epoch;
     this.cursor.merge(claim.cursor);
-    const taken = new Set<number>();
-    for (const { sequence, isFinal } of claim.takes) {
-      taken.add(sequence);
+    const reserved = new Set<number>();
+    for (const { sequence, isFinal } of claim.reservations) {
+      reserved.add(sequence);
       if (isFinal) this.done(sequence, true);
       else if (!this.hands.has(sequence)) this.doubts.add(sequence);
     }
-    for (const sequence of this.doubts.numbers()) if (!taken.has(sequence)) this.doubts.resolved(sequence);
+    for (const sequence of this.doubts.numbers()) if (!reserved.has(sequence)) this.doubts.resolved(sequence);
     this.reader.rewind(this.cursor.acknowledged + 1);
     this.hands.askAll([this.parts.self, ...this.group.takers.remote.map(({ endpoint }) => endpoint)]);
     this.askedUntil = this.parts.clock.now() + askedMilliseconds;
@@ -159,7 +159,7 @@ export class GroupLeader {
 
   reported(from: EndpointId, epoch: number, report: GroupReport): void {
     for (const sequence of report.done) this.done(sequence, false);
-    for (const sequence of report.taken) this.done(sequence, true);
+    for (const sequence of report.final) this.done(sequence, true);
     for (const sequence of report.returned) if (this.hands.takeBack(from, sequence)) this.backToLog(sequence);
     for (const sequence of report.failed) if (this.hands.takeBack(from, sequence)) this.deliveredInVain(sequence);
     for (const sequence of report.unsent) if (this.hands.takeBack(from, sequence)) this.doubts.addUnsent(sequence);
@@ -178,15 +178,15 @@ export class GroupLeader {
   }
 
   /** All that an endpoint holds. What it was given and does not hold, it has dropped. */
-  private holds(from: EndpointId, { holding, taking }: GroupReport): void {
-    const held = new Set([...holding, ...taking]);
+  private holds(from: EndpointId, { holding, reserving }: GroupReport): void {
+    const held = new Set([...holding, ...reserving]);
     for (const sequence of this.hands.numbersAt(from)) {
       if (!held.has(sequence) && this.hands.takeBack(from, sequence)) this.backToLog(sequence);
     }
     for (const sequence of held) {
       if (this.cursor.has(sequence) || this.hands.has(sequence)) continue;
       this.doubts.resolved(sequence);
-      this.hands.give(from, sequence, taking.includes(sequence), 0);
+      this.hands.give(from, sequence, reserving.includes(sequence), 0);
     }
     this.hands.answered(from);
   }
@@ -202,12 +202,12 @@ export class GroupLeader {
     this.pump();
   }
 
-  private done(sequence: number, isTaken: boolean): void {
+  private done(sequence: number, isReserved: boolean): void {
     this.hands.settle(sequence);
     this.doubts.resolved(sequence);
     this.failed.delete(sequence);
     this.cursor.add(sequence);
-    if (isTaken) this.takesDelete.add(sequence);
+    if (isReserved) this.reservationsDelete.add(sequence);
     this.isDirty = true;
   }
 
@@ -299,25 +299,25 @@ export class GroupLeader {
   write(): void {
     this.reader.retry();
     if (!this.isLeading || this.isWriting || this.needsClaim || !this.isDirty) return;
-    const takes = this.takesDelete;
-    this.takesDelete = new Set();
+    const reservations = this.reservationsDelete;
+    this.reservationsDelete = new Set();
     this.isDirty = false;
     this.isWriting = true;
-    this.parts.store.updateGroup(this.key, this.change(takes)).then(
+    this.parts.store.updateGroup(this.key, this.change(reservations)).then(
       () => {
         this.isWriting = false;
       },
       (error: unknown) => {
         this.isWriting = false;
         this.isDirty = true;
-        for (const sequence of takes) this.takesDelete.add(sequence);
+        for (const sequence of reservations) this.reservationsDelete.add(sequence);
         this.storeFailed('how far a group was served could not be written', error);
       },
     );
   }
 
-  private change(takes: ReadonlySet<number>): { cursor: StoredGroupCursor; takesDelete: number[] } {
-    return { cursor: this.cursor.stored(this.failed), takesDelete: [...takes] };
+  private change(reservations: ReadonlySet<number>): { cursor: StoredGroupCursor; reservationsDelete: number[] } {
+    return { cursor: this.cursor.stored(this.failed), reservationsDelete: [...reservations] };
   }
 
   /** Called every second. */
@@ -353,7 +353,7 @@ export class GroupLeader {
     if (!this.isLeading) return;
     this.giveUp();
     this.stop();
-    const change = this.change(this.takesDelete);
+    const change = this.change(this.reservationsDelete);
     const { key } = this;
     this.parts.writeBack(() => this.parts.store.updateGroup(key, change));
   }

@@ -19,7 +19,7 @@ import type { GroupMembership, Session } from '../session/session.ts';
 import type { SessionWriter } from '../session/session-writer.ts';
 import type { Subscription } from '../session/subscription.ts';
 import { chooseLocalWithRoom, isParticular, type SharedGroup } from '../subscriptions/shared-subscriptions.ts';
-import { GroupTakes } from './group-takes.ts';
+import { GroupReservations } from './group-reservations.ts';
 
 /** Messages that an endpoint takes from a leader at once, however much room its members have: what is given to one cannot be given to others. */
 const takenAtOnceMax = 1000;
@@ -79,7 +79,7 @@ export class GroupMembers {
   /** The highest that was heard of. */
   epoch = 0;
   private readonly parts: GroupMembersParts;
-  private readonly takes: GroupTakes;
+  private readonly reservations: GroupReservations;
   /** Messages that came from the leader in this epoch, and up to where it was told that it may send. */
   private received = 0;
   private limitTold = 0;
@@ -92,7 +92,7 @@ export class GroupMembers {
   constructor(group: SharedGroup, parts: GroupMembersParts) {
     this.group = group;
     this.parts = parts;
-    this.takes = new GroupTakes(this, parts);
+    this.reservations = new GroupReservations(this, parts);
   }
 
   /** Somebody leads from this epoch on. Returns false for one of the past. */
@@ -162,7 +162,7 @@ export class GroupMembers {
     // DUP is not set: to this client it is new.
     const firstByte = 0x30 | (qos << 1) | (retainAsPublished && publication.retain ? 1 : 0);
     if (qos === 2) {
-      this.takes.begin(member, subscription, sequence, publication, firstByte);
+      this.reservations.begin(member, subscription, sequence, publication, firstByte);
       return;
     }
     const { session } = subscription;
@@ -191,7 +191,7 @@ export class GroupMembers {
   }
 
   /** What has become of a message. */
-  finish(how: 'done' | 'taken' | 'returned' | 'failed' | 'unsent' | 'doubtful', sequence: number): void {
+  finish(how: 'done' | 'final' | 'returned' | 'failed' | 'unsent' | 'doubtful', sequence: number): void {
     this.report[how].push(sequence);
     this.schedule();
   }
@@ -203,14 +203,14 @@ export class GroupMembers {
     if (outbound.stateOf(packetId) === InflightState.sent1 && this.given.delete(sequence)) {
       this.finish('failed', sequence);
       this.parts.metrics.groupGiveBacks++;
-    } else if (!stored && !this.takes.has(sequence)) {
+    } else if (!stored && !this.reservations.has(sequence)) {
       this.parts.metrics.dropped['session-ended']++;
     }
   }
 
   /** What it had in flight has left it. */
   sessionEnded(member: GroupMember): void {
-    this.takes.sessionEnded(member);
+    this.reservations.sessionEnded(member);
   }
 
   /** Of these clients, those that are connected here, and what is on its way to them. */
@@ -218,7 +218,7 @@ export class GroupMembers {
     for (const clientId of clients) {
       if (sessionOf(clientId)?.groupsSettled !== true) continue;
       const { group, epoch } = this;
-      const busy = this.takes.numbersOf(clientId);
+      const busy = this.reservations.numbersOf(clientId);
       this.parts.tell(from, { kind: 'found', group: group.name, epoch, clientId, busy });
     }
   }
@@ -245,7 +245,7 @@ export class GroupMembers {
     if (saysNothing(report) && !this.isRoomNews(report.limit)) return;
     if (report.isFirst) {
       report.holding = [...this.given.keys()];
-      report.taking = this.takes.numbers();
+      report.reserving = this.reservations.numbers();
     }
     this.limitTold = report.limit;
     this.report = emptyReport();

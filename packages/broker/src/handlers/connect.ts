@@ -25,7 +25,7 @@ import { refuseConnect, sendRefusal } from '../connection/refuse-connect.ts';
 import type { SubscriptionRights } from '../connection/subscription-rights.ts';
 import type { SessionDelivery } from '../delivery/session-delivery.ts';
 import { willOf } from '../delivery/will.ts';
-import { settleTakes } from '../groups/group-takes.ts';
+import { finalizeReservations } from '../groups/group-reservations.ts';
 import { isBridgeStateOf, isRestrictedTopic } from '../message/restricted-topic.ts';
 import { InboundTopicAliases, OutboundTopicAliases } from '../message/topic-alias.ts';
 import { ConnectionState } from '../output/connection-state.ts';
@@ -323,7 +323,7 @@ export class ConnectHandler implements PacketHandler {
       await this.parts.rights.checkSubscriptions(connection, session);
     if (session.ended) return;
     if (stored !== null && stored.outbound.length > 0) {
-      await settleTakes(this.parts.store, session.clientId, stored.outbound);
+      await finalizeReservations(this.parts.store, session.clientId, stored.outbound);
       if (session.ended) return;
       await this.parts.delivery.resend(session);
       if (session.ended) return;

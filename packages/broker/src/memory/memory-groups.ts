@@ -4,7 +4,7 @@ import {
   type GroupChange,
   type GroupClaim,
   type GroupKey,
-  type GroupTake,
+  type GroupReservation,
   type StoredGroupCursor,
   StoreError,
 } from '../ports/store.ts';
@@ -16,7 +16,7 @@ interface Group {
   members: Set<string>;
   epoch: number;
   cursor: StoredGroupCursor;
-  takes: Map<number, GroupTake & { epoch: number }>;
+  reservations: Map<number, GroupReservation & { epoch: number }>;
 }
 
 /** The groups of the memory store. */
@@ -38,7 +38,7 @@ export class MemoryGroups {
       members: new Set(),
       epoch: ++this.epoch,
       cursor: { acknowledged: lastSequence, above: [], failed: [] },
-      takes: new Map(),
+      reservations: new Map(),
     };
     this.groups.set(name, group);
     group.members.add(clientId);
@@ -48,7 +48,8 @@ export class MemoryGroups {
   leave(name: string, clientId: string): void {
     const group = this.groups.get(name);
     if (group === undefined || !group.members.delete(clientId)) return;
-    for (const take of group.takes.values()) if (take.clientId === clientId) take.isFinal = true;
+    for (const reservation of group.reservations.values())
+      if (reservation.clientId === clientId) reservation.isFinal = true;
     if (group.members.size > 0) return;
     this.groups.delete(name);
     this.logs.removeCursor(group.filter, reader(name));
@@ -61,38 +62,38 @@ export class MemoryGroups {
   claim(name: string): GroupClaim {
     const group = this.require(name);
     group.epoch = ++this.epoch;
-    return { epoch: group.epoch, cursor: structuredClone(group.cursor), takes: this.takes(name) };
+    return { epoch: group.epoch, cursor: structuredClone(group.cursor), reservations: this.reservations(name) };
   }
 
-  update({ group: name, epoch }: GroupKey, { cursor, takesDelete = [] }: GroupChange): void {
+  update({ group: name, epoch }: GroupKey, { cursor, reservationsDelete = [] }: GroupChange): void {
     const group = this.require(name);
     if (group.epoch !== epoch)
       throw new StoreError('fenced', `epoch ${epoch} is not the group's, which is ${group.epoch}`);
-    for (const sequence of takesDelete) group.takes.delete(sequence);
+    for (const sequence of reservationsDelete) group.reservations.delete(sequence);
     if (cursor === undefined) return;
     group.cursor = structuredClone(cursor);
     this.logs.moveCursor(group.filter, reader(name), cursor.acknowledged);
   }
 
-  take({ group: name, epoch }: GroupKey, takes: readonly GroupTake[]): boolean[] {
+  reserve({ group: name, epoch }: GroupKey, reservations: readonly GroupReservation[]): boolean[] {
     const group = this.groups.get(name);
-    return takes.map((take) => {
+    return reservations.map((reservation) => {
       if (group === undefined) return false;
-      const known = group.takes.get(take.sequence);
+      const known = group.reservations.get(reservation.sequence);
       if (known === undefined) {
         if (group.epoch !== epoch) return false;
-        group.takes.set(take.sequence, { ...take, epoch });
+        group.reservations.set(reservation.sequence, { ...reservation, epoch });
         return true;
       }
-      if (known.clientId !== take.clientId) return false;
-      known.isFinal ||= take.isFinal;
+      if (known.clientId !== reservation.clientId) return false;
+      known.isFinal ||= reservation.isFinal;
       return known.epoch === epoch;
     });
   }
 
-  takes(name: string): GroupTake[] {
-    const takes = this.groups.get(name)?.takes.values() ?? [];
-    return Array.from(takes, ({ sequence, clientId, isFinal }) => ({ sequence, clientId, isFinal }));
+  reservations(name: string): GroupReservation[] {
+    const reservations = this.groups.get(name)?.reservations.values() ?? [];
+    return Array.from(reservations, ({ sequence, clientId, isFinal }) => ({ sequence, clientId, isFinal }));
   }
 
   private require(name: string): Group {

@@ -12,7 +12,7 @@ import {
   type GroupChange,
   type GroupClaim,
   type GroupKey,
-  type GroupTake,
+  type GroupReservation,
   type LogLimits,
   type LogPage,
   type RetainedPage,
@@ -227,14 +227,14 @@ export class MemoryStore implements Store {
     this.groups.update(key, change);
   }
 
-  async takeFromGroup(key: GroupKey, takes: GroupTake[]): Promise<boolean[]> {
+  async reserveMessages(key: GroupKey, reservations: GroupReservation[]): Promise<boolean[]> {
     this.check();
-    return this.groups.take(key, takes);
+    return this.groups.reserve(key, reservations);
   }
 
-  async groupTakes(group: string): Promise<GroupTake[]> {
+  async groupReservations(group: string): Promise<GroupReservation[]> {
     this.check();
-    return this.groups.takes(group);
+    return this.groups.reservations(group);
   }
 
   async setRetained(topic: string, record: Uint8Array | null, expiresAt: number): Promise<void> {

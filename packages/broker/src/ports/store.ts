@@ -170,8 +170,8 @@ export interface StoredGroupCursor {
   failed: number[];
 }
 
-/** A QoS 2 message of a group that was chosen for one client: nobody else may get it (group-takes.ts). */
-export interface GroupTake {
+/** A QoS 2 message of a group, reserved for one client: no other client may get it (group-reservations.ts). */
+export interface GroupReservation {
   sequence: number;
   clientId: string;
   /** It may have been sent: whatever becomes of the client, the group is done with it [MQTT-4.8.2-5]. */
@@ -183,14 +183,14 @@ export interface GroupClaim {
   epoch: number;
   cursor: StoredGroupCursor;
   /** In no order. */
-  takes: GroupTake[];
+  reservations: GroupReservation[];
 }
 
 /** Changes to a group, applied together. Absent keys are left as they are. */
 export interface GroupChange {
   cursor?: StoredGroupCursor;
-  /** Takes of these numbers are forgotten. */
-  takesDelete?: number[];
+  /** Reservations of these numbers are deleted. */
+  reservationsDelete?: number[];
 }
 
 export interface AppendRequest {
@@ -322,20 +322,21 @@ export interface Store {
   /** Drops from the front what every cursor has passed, what is over the limits and what has expired. Returns the number of messages dropped by limit. */
   trimLogs(limits: LogLimits, now: number): Promise<number>;
 
-  // Shared groups with durable members (architecture 6). However a member leaves, by `unsubscribe` or with its session, its takes become final.
+  // Shared groups with durable members (architecture 6). However a member leaves, by `unsubscribe` or with its session, its reservations become final.
   durableGroups(): Promise<DurableGroup[]>;
   /** Another epoch: whoever led the group is fenced. Rejects with `unknown-group` when there is none (any more). */
   claimGroup(group: string): Promise<GroupClaim>;
   /** Rejects with `fenced`, or `unknown-group`. */
   updateGroup(key: GroupKey, change: GroupChange): Promise<void>;
   /**
-   * Notes for whom numbers were chosen: true where the take stands, and was made with this epoch. Refused: a number that another client has, or that this one
-   * was given by another leader; a new one of an epoch that is not the last. All false when there is no such group. A take that stands for this client is
-   * made final with whatever epoch, also where the answer is false, and never the other way round.
+   * Reserves messages for clients: true where the reservation stands and was made with this epoch. Refused: a number that another
+   * client has, or that this one has with the epoch of another leader; a new one with an epoch that is not the last. All false when
+   * there is no such group. A reservation of this client becomes final with whatever epoch, also where the answer is false, and never
+   * the other way round.
    */
-  takeFromGroup(key: GroupKey, takes: GroupTake[]): Promise<boolean[]>;
-  /** The takes that stand, in no order; none when there is no such group. */
-  groupTakes(group: string): Promise<GroupTake[]>;
+  reserveMessages(key: GroupKey, reservations: GroupReservation[]): Promise<boolean[]>;
+  /** Reservations of the group, in no order; none when there is no such group. */
+  groupReservations(group: string): Promise<GroupReservation[]>;
 
   // Retained
   /** Null removes. */

@@ -81,7 +81,7 @@ export class OutboundInflight {
     this.packetIds[slot] = packetId;
     this.states[slot] = state;
     this.count++;
-    // A number without a source: of a group, from before a reconnect (group-takes.ts).
+    // A number without a source: of a group, from before a reconnect (group-reservations.ts).
     if (source !== null || sequence > 0 || this.sources !== null) {
       if (this.sources === null || this.sequences === null) {
         this.sources = new Array<InflightSource | null>(this.mask + 1).fill(null);

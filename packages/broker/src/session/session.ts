@@ -83,7 +83,7 @@ export class Session {
   resends: Resends | null = null;
   /** Its membership in each shared group with a log, by the group's name; stays when it has unsubscribed, for what is in flight. */
   groupMembers: Map<string, GroupMembership> | null = null;
-  /** What it had in flight of such groups is known to be its own (group-takes.ts). */
+  /** What it had in flight of such groups is known to be its own (group-reservations.ts). */
   groupsSettled = false;
   private readonly inflightMax: number;
   /** True once the session was handed on or released: late answers of the store change nothing any more. */

@@ -21,7 +21,7 @@ export function outboundOf(session: Session): StoredOutbound[] {
     const content = outbound.contentOf(packetId);
     const state = outbound.stateOf(packetId);
     const released = state === InflightState.released;
-    // A group's message that is left unacknowledged goes to another member, but for one that is this client's own (group-takes.ts).
+    // A group's message that is left unacknowledged goes to another member, but for one that is this client's own (group-reservations.ts).
     const isKept = source?.isKept === true;
     if (!isKept && content === null && !released) continue;
     found.push({

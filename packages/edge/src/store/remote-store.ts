@@ -12,7 +12,7 @@ import {
   type GroupChange,
   type GroupClaim,
   type GroupKey,
-  type GroupTake,
+  type GroupReservation,
   type LogLimits,
   type LogPage,
   type RetainedPage,
@@ -183,12 +183,12 @@ export class RemoteStore implements Store {
     return this.#call('updateGroup', key, change);
   }
 
-  takeFromGroup(key: GroupKey, takes: GroupTake[]): Promise<boolean[]> {
-    return this.#call('takeFromGroup', key, takes);
+  reserveMessages(key: GroupKey, reservations: GroupReservation[]): Promise<boolean[]> {
+    return this.#call('reserveMessages', key, reservations);
   }
 
-  groupTakes(group: string): Promise<GroupTake[]> {
-    return this.#call('groupTakes', group);
+  groupReservations(group: string): Promise<GroupReservation[]> {
+    return this.#call('groupReservations', group);
   }
 
   setRetained(topic: string, record: Uint8Array | null, expiresAt: number): Promise<void> {

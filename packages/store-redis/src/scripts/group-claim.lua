@@ -1,14 +1,14 @@
 -- Whoever led a group is fenced.
 --
 -- ARGV  none but those of all
--- Gives for each: `ok`, epoch, cursor, takes as number, take …; or `unknown`
+-- Gives for each: `ok`, epoch, cursor, reservations as number, reservation …; or `unknown`
 local results = {}
 for change = 1, changes do
   local _, group = nextChange(change)
   if group.epoch then
     local epoch = nextEpoch(group)
     putGroup(group, epoch, group.cursor)
-    results[change] = { 'ok', epoch, group.cursor, call('HGETALL', group.takes) }
+    results[change] = { 'ok', epoch, group.cursor, call('HGETALL', group.reservations) }
   else
     results[change] = { 'unknown' }
   end

@@ -1,4 +1,4 @@
--- Durable members of groups come and go. The first begins the group, at the end of the log; the last ends it. The takes of a client that goes are for good.
+-- Durable members of groups come and go. The first begins the group, at the end of the log; the last ends it. The reservations of a client that leaves become final.
 --
 -- ARGV  for each: kind (join, leave), session, client identifier, and of the session's owner as in cursors.lua: producer, epoch, 1 where it finishes
 -- Gives for each: last number of the log
@@ -16,13 +16,13 @@ for change = 1, changes do
   elseif kind == 'leave' and call('SREM', group.members, session) == 1 then
     if call('EXISTS', group.members) == 0 then
       call('HDEL', group.groups, group.name)
-      call('UNLINK', group.takes)
+      call('UNLINK', group.reservations)
       removeCursor(log, group.name)
     else
-      local takes = call('HGETALL', group.takes)
-      for i = 1, #takes, 2 do
-        local epoch, holder = string.match(takes[i + 1], '^0(%d+);(.*)$')
-        if holder == client then call('HSET', group.takes, takes[i], '1' .. epoch .. ';' .. client) end
+      local reservations = call('HGETALL', group.reservations)
+      for i = 1, #reservations, 2 do
+        local epoch, holder = string.match(reservations[i + 1], '^0(%d+);(.*)$')
+        if holder == client then call('HSET', group.reservations, reservations[i], '1' .. epoch .. ';' .. client) end
       end
     end
   end

@@ -35,9 +35,9 @@ async function take(client: Client): Promise<string[]> {
   return got;
 }
 
-async function stateOf(world: World): Promise<{ acknowledged: number; takes: unknown[] }> {
+async function stateOf(world: World): Promise<{ acknowledged: number; reservations: unknown[] }> {
   const [{ acknowledged }] = await world.store.durableGroups();
-  return { acknowledged, takes: await world.store.groupTakes(name) };
+  return { acknowledged, reservations: await world.store.groupReservations(name) };
 }
 
 test('a message goes through, and nothing is left of it', async () => {
@@ -50,7 +50,7 @@ test('a message goes through, and nothing is left of it', async () => {
   expect(got.map((all) => all.length)).toEqual([3, 3]);
   expect(got.flat().sort()).toEqual(['1', '2', '3', '4', '5', '6']);
   await world.clock.pass(500);
-  expect(await stateOf(world)).toEqual({ acknowledged: 6, takes: [] });
+  expect(await stateOf(world)).toEqual({ acknowledged: 6, reservations: [] });
   expect(
     (await world.store.claim({ clientId: 'd0', owner: 'x', cleanStart: false, sessionExpirySeconds: 9 }, 0)).session
       ?.outbound,
@@ -91,7 +91,7 @@ test('when the session ends before its client is back, nobody gets it [MQTT-4.8.
   await world.store.releaseOwner(workers[0].broker.self, world.clock.now());
   await world.clock.pass(3_000_000);
   expect(other.said()).toEqual([]);
-  expect(await stateOf(world)).toEqual({ acknowledged: 1, takes: [] });
+  expect(await stateOf(world)).toEqual({ acknowledged: 1, reservations: [] });
 });
 
 test('an ephemeral member that breaks off takes it along', async () => {
@@ -123,13 +123,13 @@ test.each([1, 2] as const)('QoS %i refused by its receiver goes to nobody else [
 });
 
 /** Where the worker of the chosen member stops: calls of the method in their order, and whether the call has its effect. */
-const steps: { step: string; method: 'takeFromGroup' | 'update'; call: number; hasEffect: boolean }[] = [
-  { step: 'before it is taken', method: 'takeFromGroup', call: 1, hasEffect: false },
-  { step: 'when it is taken', method: 'takeFromGroup', call: 1, hasEffect: true },
+const steps: { step: string; method: 'reserveMessages' | 'update'; call: number; hasEffect: boolean }[] = [
+  { step: 'before it is reserved', method: 'reserveMessages', call: 1, hasEffect: false },
+  { step: 'when it is reserved', method: 'reserveMessages', call: 1, hasEffect: true },
   { step: 'before it is in the session', method: 'update', call: 1, hasEffect: false },
   { step: 'when it is in the session', method: 'update', call: 1, hasEffect: true },
-  { step: 'before it is taken for good', method: 'takeFromGroup', call: 2, hasEffect: false },
-  { step: 'when it is taken for good', method: 'takeFromGroup', call: 2, hasEffect: true },
+  { step: 'before the reservation is final', method: 'reserveMessages', call: 2, hasEffect: false },
+  { step: 'when the reservation is final', method: 'reserveMessages', call: 2, hasEffect: true },
 ];
 
 describe.each(steps)('the connection or the worker ends $step', ({ method, call, hasEffect }) => {
@@ -153,8 +153,8 @@ describe.each(steps)('the connection or the worker ends $step', ({ method, call,
     const first = await workers[leaderAt].connect('first', { ...durable, properties: { receiveMaximum: 1 } });
     await first.subscribe(name, 2);
     const publisher = await workers[2].connect('p', durable);
-    await send(publisher, 'taken by first', 1);
-    expect(first.said()).toEqual(['publish jobs taken by first q2 #1']);
+    await send(publisher, 'of first', 1);
+    expect(first.said()).toEqual(['publish jobs of first q2 #1']);
     return { world, workers };
   }
 
@@ -177,7 +177,7 @@ describe.each(steps)('the connection or the worker ends $step', ({ method, call,
     expect(got.map((payload) => payload.replace(' again', ''))).toEqual(['x']);
     await world.clock.pass(1000);
     // `first` has its message still if it was on the worker that died.
-    expect((await stateOf(world)).takes).toEqual([]);
+    expect((await stateOf(world)).reservations).toEqual([]);
   });
 
   test.each(['is cut', 'is taken over by another worker'])(
@@ -202,12 +202,12 @@ describe.each(steps)('the connection or the worker ends $step', ({ method, call,
       }
       expect(got.map((payload) => payload.replace(' again', ''))).toEqual(['x']);
       await world.clock.pass(1000);
-      expect((await stateOf(world)).takes).toEqual([]);
+      expect((await stateOf(world)).reservations).toEqual([]);
     },
   );
 });
 
-test('a number that was taken is not given again by a leader that knows nothing of it', async () => {
+test('a message that was reserved is not assigned again by a leader that knows nothing of it', async () => {
   const { world, workers } = await World.of(3);
   const first = await join(workers[0], 'first');
   await join(workers[1], 'd');
@@ -233,15 +233,16 @@ test('a session that moves on before it could make good what it has in flight', 
   await send(publisher, 'of first', 1);
   expect(first.said()).toEqual(['publish jobs of first q2 #1']);
   const member = await join(workers[1], 'd');
-  // Its worker dies between the session's record and the take for good.
+  // Its worker dies between the session's record and the final reservation.
   let calls = 0;
-  workers[1].gate.intercept = (called) => (called === 'takeFromGroup' && ++calls === 2 ? new Promise(() => {}) : null);
+  workers[1].gate.intercept = (called) =>
+    called === 'reserveMessages' && ++calls === 2 ? new Promise(() => {}) : null;
   await send(publisher, 'x', 2);
   expect(member.said()).toEqual([]);
   await workers[1].crash();
   await world.store.releaseOwner(workers[1].broker.self, world.clock.now());
   // The next one has the session, and not yet the answer of the group, when the client goes elsewhere.
-  workers[0].gate.block('takeFromGroup');
+  workers[0].gate.block('reserveMessages');
   const second = await workers[0].dial('d', durable);
   expect(second.said()).toEqual(['connack 0x00 present']);
   await second.drop();
@@ -251,27 +252,27 @@ test('a session that moves on before it could make good what it has in flight', 
   await world.clock.pass(5000);
   got.push(...(await take(third)), ...(await take(other)));
   expect(got).toEqual(['x again']);
-  expect((await stateOf(world)).takes).toEqual([]);
+  expect((await stateOf(world)).reservations).toEqual([]);
 });
 
-test('a store that is away for a while: what was taken is neither lost nor given twice', async () => {
+test('a store that is away for a while: what was reserved is neither lost nor delivered twice', async () => {
   const { world, workers } = await World.of(2);
   const near = await join(workers[0], 'd0');
   const far = await join(workers[1], 'd1');
   const publisher = await workers[1].connect('p', durable);
-  for (const { gate } of workers) gate.failsAfter.add('takeFromGroup');
+  for (const { gate } of workers) gate.failsAfter.add('reserveMessages');
   for (let i = 1; i <= 4; i++) await send(publisher, `${i}`, i);
   await world.clock.pass(2000);
   for (const { gate } of workers) {
     gate.failsAfter.clear();
-    gate.refused = ['takeFromGroup', 'update', 'updateGroup', 'groupTakes'];
+    gate.refused = ['reserveMessages', 'update', 'updateGroup', 'groupReservations'];
   }
   await world.clock.pass(2000);
   for (const { gate } of workers) gate.refused = 'none';
   await world.clock.pass(2000);
   expect([...(await take(near)), ...(await take(far))].sort()).toEqual(['1', '2', '3', '4']);
   await world.clock.pass(1000);
-  expect(await stateOf(world)).toEqual({ acknowledged: 4, takes: [] });
+  expect(await stateOf(world)).toEqual({ acknowledged: 4, reservations: [] });
 });
 
 /** Breaking GroupLeader.claimAnew, or calling everything certain in GroupHands.left, makes it fail: both clients get it. */
@@ -282,7 +283,7 @@ test('a worker that the others believe dead cannot take what another has got mea
   const publisher = await workers[2].connect('p', durable);
   await send(publisher, 'of first', 1);
   const member = await join(workers[1], 'd');
-  workers[1].gate.block('takeFromGroup');
+  workers[1].gate.block('reserveMessages');
   await send(publisher, 'x', 2);
   expect(member.said()).toEqual([]);
   workers[0].broker.cluster.endpointLeft(workers[1].broker.self);
@@ -291,7 +292,7 @@ test('a worker that the others believe dead cannot take what another has got mea
   await world.clock.pass(1000);
   expect(got).toEqual(['x']);
   expect((await stateOf(world)).acknowledged).toBe(2);
-  workers[1].gate.open('takeFromGroup');
+  workers[1].gate.open('reserveMessages');
   await world.clock.pass(5000);
   expect(member.said()).toEqual([]);
   // Heard of again, it is given what comes.
