@@ -17,7 +17,10 @@ function findNewerNode() {
   }
 }
 
-/** As in src/starter.ts, for the process in between: when npm is gone the channel is closed, and with it the command ends. */
+/**
+ * Watches npm as src/starter.ts does, for the process in between: when npm is gone the channel is closed, and with it
+ * the command ends.
+ */
 function watchNpm(child) {
   const starter = process.ppid;
   setInterval(() => {

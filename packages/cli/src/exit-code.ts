@@ -1,6 +1,6 @@
 import { CodedError } from '@dunlin/protocol';
 
-/** What the command ends with. Shown by `dunlin --help` and in README.md. */
+/** Exit codes of the command. Shown by `dunlin --help` and in README.md. */
 export const exitCodes = {
   done: { code: 0, meaning: 'done as asked' },
   failed: { code: 1, meaning: 'failed; the reason is on standard error' },

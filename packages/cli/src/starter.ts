@@ -1,11 +1,11 @@
 /**
- * What a process was started through, and whether it is still there.
+ * Process that the command was started through, and whether it is still there.
  *
  * `npm start` and `npx dunlin` pass SIGTERM to the shell between them and us, which ends and says nothing to us (npm 11.19): the broker would go on with its port and
  * its data, and nobody would know its pid. The same happens below a Node that was only there to start a newer one (bin/dunlin.js), when that is killed.
  */
 
-/** How often it is looked whether npm is still there: one call of the system. */
+/** Interval of the looks whether npm is still there: one call of the system each. */
 const lookMilliseconds = 250;
 
 /** Resolves when the npm or the older Node that started this process is gone; never where it was started in another way, so that `nohup` means what it says. */

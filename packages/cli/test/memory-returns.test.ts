@@ -10,7 +10,7 @@ const payload = Buffer.alloc(10_000, 'x');
 /** Together they leave more than this waiting, and may leave this little behind. */
 const waitingBytes = 200 * mebibyte;
 const leftBytes = 32 * mebibyte;
-/** Of the whole process, with its code and what its other threads have. */
+/** Resident memory of the whole process, with its code and its other threads. */
 const leftResidentBytes = 64 * mebibyte;
 
 let broker: Dunlin;
@@ -32,7 +32,7 @@ async function bytesOf(series: string): Promise<number> {
   return Number(line?.split(' ')[1]);
 }
 
-/** Of the worker: the supervisor's grows and shrinks with each question. */
+/** Memory of the worker: the supervisor's grows and shrinks with each question. */
 async function workerBytes(): Promise<number> {
   return (
     (await bytesOf('dunlin_worker_heap_bytes{worker="0"}')) +
@@ -50,7 +50,7 @@ async function slowClient(clientId: string): Promise<WireClient> {
   return client;
 }
 
-/** As Prometheus would ask: it may take two looks of the node, 5 s each, and a while on a busy machine. */
+/** Waits by asking as Prometheus would: it may take two looks of the node, 5 s each, and a while on a busy machine. */
 async function until(holds: () => Promise<boolean>): Promise<void> {
   while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 500));
 }

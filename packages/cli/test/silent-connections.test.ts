@@ -3,15 +3,15 @@ import { connect } from 'node:net';
 import { type BrokerProcess, startDunlin, WireClient } from '@dunlin/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-/** Both ends of all of them must fit the usual limit of 20,000 open files a process. */
+/** Connections: both ends of all of them must fit the usual limit of 20,000 open files a process. */
 const connections = 10_000;
 /** Opened at once: below what the listener's queue takes. */
 const atOnce = 500;
 /** The heap grows for some rounds before it is collected in earnest, for longer on a busy machine: then it must stay where it is. */
 const roundsMax = 30;
-/** So many rounds in a row without growth are enough: what is kept of connections would add to each of them. */
+/** Rounds in a row without growth that are enough: memory kept of connections would add to each of them. */
 const steadyRounds = 4;
-/** In all of those rounds together: fewer bytes than anything kept of a connection would need. */
+/** Bytes kept in all of those rounds together: fewer than anything kept of a connection would need. */
 const keptBytesMax = 200;
 
 let broker: BrokerProcess;

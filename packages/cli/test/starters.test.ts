@@ -1,4 +1,4 @@
-/** What becomes of a broker when that is ended through which it was started: npm, npx, an older Node. */
+/** Fate of a broker when the process ends through which it was started: npm, npx, an older Node. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -24,7 +24,7 @@ function olderNode(): string | null {
 
 interface Started {
   child: ChildProcess;
-  /** Of the broker itself, as its first line says. */
+  /** Process id of the broker itself, from its first line. */
   brokerPid: number;
   output: () => string;
   /** Resolves when nobody holds the other end of standard output: all processes are gone. */

@@ -32,12 +32,12 @@ export class Certificates {
     this.#renewed = renewed;
   }
 
-  /** One for each listener; null where it has no TLS. */
+  /** Certificates, one for each listener; null where it has no TLS. */
   get materials(): readonly (TlsMaterial | null)[] {
     return this.#materials;
   }
 
-  /** Until when the listeners with TLS have certificates that hold: the earliest end of those that share a name. */
+  /** Ends of the listeners' certificates: the earliest of those that share a name. */
   get ends(): CertificateEnd[] {
     const ends = new Map<string, number>();
     for (const [index, material] of this.#materials.entries()) {

@@ -13,7 +13,7 @@ function isSame(key: Key, before: Configuration, after: Configuration): boolean 
   return JSON.stringify(read(before)) === JSON.stringify(read(after));
 }
 
-/** Of a listener, what takes effect at a start only: its certificates do at once. */
+/** Part of a listener that takes effect at a start only: its certificates do at once. */
 function withoutFiles(listener: Listener): unknown {
   const { tls } = listener;
   return { ...listener, tls: tls === null ? null : { ...tls, certificates: [], clientCa: '' } };

@@ -26,7 +26,10 @@ import { RemoteStore } from './store/remote-store.ts';
 import { SystemClock } from './system-clock.ts';
 import type { WorkerSetup } from './workers/worker-message.ts';
 
-/** What saying goodbye to NATS may take, and closing the connection again as long: a stop whose servers are all silent is to take 4 s as a whole. */
+/**
+ * Time that saying goodbye to NATS may take, and closing the connection again as long: a stop whose servers are all
+ * silent is to take 4 s as a whole.
+ */
 const backplaneStopMilliseconds = 500;
 
 /** True when the store lives in a thread of its own: memory cannot be shared in any other way. */
@@ -47,7 +50,7 @@ export function isInCluster(configuration: Configuration): boolean {
 export interface StoreParts {
   configuration: Configuration;
   logger: Logger;
-  /** To the store thread, when there is one. */
+  /** Port to the store thread, when there is one. */
   port: MessagePort | null;
   /** Called when a store that may be away comes and goes; it begins with being away. */
   onStatus: (connected: boolean) => void;
@@ -91,7 +94,7 @@ export async function composeStore(parts: StoreParts): Promise<Store> {
   });
 }
 
-/** What an operator asks first when a disk takes no writes. */
+/** Directory with its free bytes: what an operator asks first when a disk takes no writes. */
 function diskOf(directory: string): { directory: string; freeBytes: number } {
   const { bavail, bsize } = statfsSync(directory);
   return { directory: resolve(directory), freeBytes: bavail * bsize };
@@ -118,7 +121,10 @@ export interface OpenLeases extends Leases {
   close(): Promise<void>;
 }
 
-/** Who is alive, as Redis sees it; null with a store that one node has for itself. It says nothing in the log: the store at the same server does. */
+/**
+ * Leases of the living endpoints in Redis; null with a store that one node has for itself. They log nothing: the store
+ * at the same server does.
+ */
 export async function composeLeases(configuration: Configuration): Promise<OpenLeases | null> {
   if (!isStoreRemote(configuration)) return null;
   const { RedisLeases } = await import('@dunlin/store-redis');
@@ -138,7 +144,7 @@ function redisOptions(configuration: Configuration, logger: Logger): RedisStoreO
   };
 }
 
-/** What a worker hears of its place in the cluster. */
+/** Events of the cluster that a worker hears. */
 export interface ClusterEvents {
   connected(isConnected: boolean): void;
   denied(what: readonly string[]): void;
@@ -161,7 +167,7 @@ export interface ComposedBackplane {
   local: MessagePortBackplane | null;
 }
 
-/** How a worker reaches the others. NATS is loaded only where it is used. */
+/** Backplane of a worker. NATS is loaded only where it is used. */
 export async function composeBackplane({ setup, leases, logger, events }: BackplaneParts): Promise<ComposedBackplane> {
   const { configuration, endpoint, peers } = setup;
   const isAlone = configuration.workers === 1;
@@ -196,7 +202,7 @@ export function composeLogger(configuration: Configuration, workerIndex: number 
   return new NodeLogger({ level: configuration.log.level, format: configuration.log.format, fields });
 }
 
-/** What stands in the files that say who may enter and who may do what; null: everybody may do everything. Throws AccessFileError. */
+/** Texts of the files with users and rules; null: everybody may do everything. Throws AccessFileError. */
 export async function readAccess(configuration: Configuration): Promise<AccessTexts | null> {
   const { authentication, authorization, jwt, listeners } = configuration;
   if (authorization.rulesFile === '' && listeners.every(({ methods }) => methods.length === 0)) return null;
@@ -209,10 +215,10 @@ export async function readAccess(configuration: Configuration): Promise<AccessTe
   });
 }
 
-/** Who may enter a worker's listeners, and what that needs. */
+/** Authentication and rules of a worker's listeners, and what they need. */
 export interface ComposedAccess {
   access: Access;
-  /** To the device tokens; null: there are none. */
+  /** Connection to Redis for the device tokens; null: there are none. */
   redis: RedisCommands | null;
 }
 

@@ -33,7 +33,7 @@ export class ConnectionRoom {
     this.#left = () => Atomics.sub(this.#counts, this.#own, 1);
   }
 
-  /** Whether the connection may stay; it counts until it is closed, either way. */
+  /** True when the connection may stay; it counts until it is closed, either way. */
   enter(socket: Socket): boolean {
     Atomics.add(this.#counts, this.#own, 1);
     socket.once('close', this.#left);

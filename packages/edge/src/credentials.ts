@@ -19,7 +19,8 @@ export function withPassword(url: string, passwordFile: string, soleCredential: 
 }
 
 /**
- * What Redis is shown and trusted by, read again for every connection. Files that cannot be read stop the start; later their last content is used.
+ * Credentials for Redis, read again for every connection. Files that cannot be read stop the start; later their last
+ * content is used.
  * @throws the file system's error
  */
 export function redisCredentials({ store }: Configuration, logger: Logger): () => Promise<RedisCredentials> {

@@ -1,12 +1,15 @@
 import { type DrainOptions, drainAnswerMilliseconds, type Logger } from '@dunlin/broker';
 import { type Configuration, drainEndSeconds } from '@dunlin/config';
 
-/** In a cluster clients are sent away at this pace unless the configuration, or the grace, wants another: a node takes thousands of connects a second. */
+/**
+ * Pace at which clients are sent away in a cluster unless the configuration, or the grace, wants another: a node takes
+ * thousands of connects a second.
+ */
 const ratePerSecondDefault = 500;
 /** Clients that are left are told this often. */
 const progressMilliseconds = 1000;
 
-/** What of the worker pool a drain needs. */
+/** Part of the worker pool that a drain needs. */
 export interface DrainPool {
   /** Accepts no connection from now on. */
   closeListeners(): Promise<void>;
@@ -23,12 +26,15 @@ export interface DrainParts {
   isAlone: boolean;
 }
 
-/** How long delay and pacing may take together. */
+/** Time that delay and pacing may take together. */
 function pacedMilliseconds({ graceSeconds }: Configuration['drain']): number {
   return Math.max(0, graceSeconds - drainEndSeconds) * 1000;
 }
 
-/** Over how long this many clients are sent away: at the rate that was set, or 500 a second in a cluster; faster where the grace needs it. */
+/**
+ * Time over which this many clients are sent away: at the rate that was set, or 500 a second in a cluster; faster where
+ * the grace needs it.
+ */
 export function spreadMilliseconds(connections: number, settings: Configuration['drain'], isAlone: boolean): number {
   const { ratePerSecond, delaySeconds } = settings;
   if (ratePerSecond === 0 && isAlone) return 0;
@@ -62,7 +68,7 @@ export class NodeDrain {
     return this.#ran;
   }
 
-  /** Nothing is waited for any more. */
+  /** Ends all waits. */
   cutShort(): void {
     this.#isCut = true;
     this.#cut.resolve();

@@ -35,7 +35,7 @@ const aliveMilliseconds = 2000;
 
 export interface NodeOptions {
   version: string;
-  /** What stands in the files that say who may enter, if it was read already; null: there are none. */
+  /** Texts of the files with users and rules, if they were read already; null: there are none. */
   accessTexts?: AccessTexts | null;
 }
 
@@ -50,7 +50,7 @@ export class EdgeNode {
   readonly #pool: WorkerPool;
   readonly #metrics: NodeMetrics;
   readonly #certificates: Certificates;
-  /** Whether the node is ready for clients, and why not. */
+  /** Readiness of the node for clients, with the reasons. */
   readonly readiness: NodeStatus;
   readonly #admin: AdminServer | null;
   readonly #storeThread: StoreThread | null;
@@ -58,11 +58,11 @@ export class EdgeNode {
   #store: Store | null = null;
   #leases: OpenLeases | null = null;
   #isStoreConnected = false;
-  /** Of the files that say who may enter and who may do what: the last good ones. */
+  /** Texts of the files with users and rules: the last good ones. */
   #accessTexts: AccessTexts | null = null;
   #unlockData: () => void = () => undefined;
   readonly #connectionCounts: SharedArrayBuffer;
-  /** Of the configuration, and what the open files leave room for when that is less. */
+  /** Limit of connections from the configuration, or what the open files leave room for when that is less. */
   #connectionsMax: number;
   #addresses: ListenerAddress[] = [];
   #adminUrl: string | null = null;
@@ -117,7 +117,7 @@ export class EdgeNode {
     return this.#addresses;
   }
 
-  /** Where it answers over HTTP, with the port that was taken; null: nowhere. */
+  /** Address of the HTTP server, with the port that was taken; null: none. */
   get adminUrl(): string | null {
     return this.#adminUrl;
   }
@@ -126,7 +126,7 @@ export class EdgeNode {
     return this.#logger;
   }
 
-  /** For tests that kill workers. */
+  /** Worker pool for tests that kill workers. */
   get pool(): WorkerPool {
     return this.#pool;
   }
@@ -255,7 +255,7 @@ export class EdgeNode {
     });
   }
 
-  /** What the whole node counts, now. */
+  /** Counts of the whole node at this moment. */
   async #countAll(): Promise<{ contentType: string; text: string }> {
     await this.#pool.count();
     const { heap, buffers } = threadMemory();
@@ -307,7 +307,7 @@ export class EdgeNode {
     return needStart;
   }
 
-  /** One line that says whether all is well. What certificates are broken was said already. */
+  /** Logs in one line whether all is well. Broken certificates were logged already. */
   async #tellReload(changed: string[], isWhole: boolean): Promise<void> {
     const fault = await this.#reloadAccess();
     if (fault !== null)
@@ -382,13 +382,13 @@ export class EdgeNode {
     this.#unlockData();
   }
 
-  /** What each worker was last busy with while stopping, for the line that says what hung. */
+  /** Last step of each worker in a stop, for the line that says what hung. */
   describeStop(): string {
     return this.#pool.threads.map(({ setup, stopPhase }) => `worker ${setup.index}: ${stopPhase}`).join(', ');
   }
 }
 
-/** Why a start was given up. */
+/** Reason why a start was given up. */
 class StoppedError extends Error {}
 
 /** Starts a node; resolves when it accepts connections. */

@@ -2,11 +2,17 @@ import { performance } from 'node:perf_hooks';
 import type { Logger } from '@dunlin/broker';
 
 const lookMilliseconds = 5000;
-/** So much more than the least there ever was may have been freed. */
+/** Bytes above the least there ever was that may have been freed. */
 const worthBytes = 32 * 1024 * 1024;
-/** Whether it was cannot be asked, so it is tried. To try in vain is for no more than a thousandth of the time: where 1 GiB was in use it took 1 to 16 ms. */
+/**
+ * Wait after a try, for each millisecond that it took: nothing tells whether memory was freed, so it is tried. Trying
+ * in vain is for no more than a thousandth of the time: where 1 GiB was in use it took 1 to 16 ms.
+ */
 const waitPerTry = 1000;
-/** Of the time of all workers. While memory is given back, whoever asks for some may wait: some tenth of a millisecond for each MiB. */
+/**
+ * Share of the time of all workers. While memory is given back, whoever asks for some may wait: some tenth of a
+ * millisecond for each MiB.
+ */
 const busyShareMax = 0.5;
 
 /** `malloc_trim` of glibc; null where there is another C library, or a Node without `node:ffi` (before 26.1, or started with `--no-experimental-ffi`, or `--permission`). */

@@ -4,10 +4,16 @@ import { runInNewContext } from 'node:vm';
 import { threadMemory } from './thread-memory.ts';
 
 const lookMilliseconds = 5000;
-/** So much, and a quarter more than was left after the last time, is worth a collection: what is really in use is not searched again and again. */
+/**
+ * Growth that is worth a collection, with a quarter more than was left after the last time: memory in use is not
+ * searched again and again.
+ */
 const worthBytes = 32 * 1024 * 1024;
 const growth = 1.25;
-/** After clients have gone it may be worth one without growth: what was in use at the last is garbage now. One that finds nothing is followed by a wait, each by one twice as long. */
+/**
+ * Waits after a collection that found nothing, each twice as long. After clients have gone one may be worth it without
+ * growth: what was in use at the last is garbage now.
+ */
 const waitMilliseconds = { first: 10_000, longest: 3600_000 };
 /** A thread that works more than this share of its time makes garbage, and V8 collects it. */
 const busyShareMax = 0.1;
@@ -19,7 +25,7 @@ function usedBytes(): { heap: number; all: number } {
   return { heap, all: heap + buffers };
 }
 
-/** What `--expose-gc` gives, without the flag on the command line: V8 offers no other way to ask. */
+/** Collector as `--expose-gc` gives it, without the flag on the command line: V8 offers no other way to ask. */
 function exposedCollector(): () => void {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
@@ -27,9 +33,9 @@ function exposedCollector(): () => void {
   return collect;
 }
 
-/** What a thread is asked when it has become quiet. */
+/** Thread that is asked for a collection when it has become quiet. */
 export interface IdleThread {
-  /** Nobody is connected. */
+  /** True when nobody is connected. */
   isEmpty(): boolean;
   /** Connections that have ended so far. */
   connectionsEnded(): number;
@@ -43,13 +49,13 @@ export interface IdleThread {
 export function collectWhenIdle(thread: IdleThread): void {
   let collector: (() => void) | null = null;
   let utilization = performance.eventLoopUtilization();
-  /** What the last collection left, and the least that there ever was. */
+  /** Bytes left after the last collection, and the least that there ever was. */
   let leftBytes = usedBytes().all;
   let leastBytes = leftBytes;
   let endedBefore = thread.connectionsEnded();
   let wait = waitMilliseconds.first;
   let waitsUntil = 0;
-  /** What the last collection found, until its buffers are freed, which another thread does. */
+  /** Bytes before the last collection, until its buffers are freed, which another thread does. */
   let beforeBytes = 0;
 
   function lookAtLast(usedAll: number): void {

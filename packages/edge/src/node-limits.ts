@@ -10,7 +10,7 @@ export function connectionsMax({ workers, limits, listeners }: Configuration): n
   return workers * Math.min(limits.connectionsMax, ofListeners);
 }
 
-/** What the process may use: the limit of its container when that is less than the memory of the machine. */
+/** Memory that the process may use: the limit of its container when that is less than the memory of the machine. */
 export function memoryLimitBytes(): number {
   const machineBytes = totalmem();
   // 0, or more than there can be, where nothing limits it.

@@ -1,7 +1,7 @@
 import type { Logger } from '@dunlin/broker';
 import type { NotReadyReason } from '@dunlin/telemetry';
 
-/** Why a node is not ready for clients, in the order in which reasons are told, with the words for them. */
+/** Reasons why a node is not ready for clients, in the order in which they are told, with the words for them. */
 export const reasons = {
   starting: 'starting',
   store: 'store unavailable',
@@ -15,8 +15,8 @@ export const reasons = {
 export type Reason = NotReadyReason;
 
 /**
- * Whether the node should get clients, as load balancers ask. A node that is not ready still serves those it has. Changes are logged once the node has
- * been ready for the first time: until then its start says what it waits for.
+ * Readiness of the node for new clients, as load balancers ask. A node that is not ready still serves those it has.
+ * Changes are logged once the node has been ready for the first time: until then its start says what it waits for.
  */
 export class NodeStatus {
   readonly #logger: Logger;
@@ -32,12 +32,12 @@ export class NodeStatus {
     return this.#reasons.size === 0;
   }
 
-  /** Why it is not ready, in the order of the table; empty: it is. */
+  /** Reasons why the node is not ready, in the order of the table; empty: it is. */
   get reasons(): Reason[] {
     return (Object.keys(reasons) as Reason[]).filter((reason) => this.#reasons.has(reason));
   }
 
-  /** What is known besides about reasons that hold. */
+  /** Further words about reasons that hold. */
   get details(): Partial<Record<Reason, string>> {
     return Object.fromEntries([...this.#details].filter(([reason]) => this.#reasons.has(reason)));
   }

@@ -4,7 +4,7 @@ import type { Configuration } from '@dunlin/config';
 import { limitConnections } from './connection-room.ts';
 import { connectionsMax } from './node-limits.ts';
 
-/** What the process has open, sockets too, and may have open. */
+/** Number of files that the process has open, sockets too, and may have open. */
 export interface OpenFiles {
   open: number;
   /** Infinity: the system sets no limit. */
@@ -79,10 +79,13 @@ function connectionsForFiles(configuration: Configuration, files: OpenFiles | nu
   return Math.max(1, files.max - files.open - workers * listeners.length - spareFiles(files.max));
 }
 
-/** Who leaves limits.connectionsMax as it is asks for no million: less than this is worth a word all the same. */
+/**
+ * Connections below which a shortage is logged: an operator who leaves limits.connectionsMax as it is asks for no
+ * million.
+ */
 const connectionsExpected = 10_000;
 
-/** What an operator should know when the limit of open files is lower than the configuration asks; null: it is not. */
+/** Words for an operator when the limit of open files is lower than the configuration asks; null: it is not. */
 function describeShortage(
   configuration: Configuration,
   asked: number,
@@ -99,8 +102,9 @@ function describeShortage(
 }
 
 /**
- * Has the workers take no more connections than there are files for. To be called when everything that the node opens for itself is open, and no connection yet.
- * @returns how many connections the node may have
+ * Limits the connections of the workers to the files there are. To be called when everything that the node opens for
+ * itself is open, and no connection yet.
+ * @returns number of connections that the node may have
  */
 export function makeRoom(configuration: Configuration, counts: SharedArrayBuffer, logger: Logger): number {
   const files = openFiles();

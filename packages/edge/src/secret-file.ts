@@ -49,7 +49,7 @@ export class SecretFile {
     return this.#last;
   }
 
-  /** Without the line break at its end, which editors put there. */
+  /** Reads the text without the line break at its end, which editors put there. */
   async readText(): Promise<string | null> {
     const content = await this.read();
     return content === null ? null : content.toString('utf8').replace(/\r?\n$/, '');

@@ -1,9 +1,10 @@
 import type { Clock } from '@dunlin/broker';
 
 /**
- * From its second call on, a timer fires at whole quarters of a second, or tenths if that is what it was asked for. An idle worker has two dozen timers, and what
- * they cost is waking up: 0.4 ms of CPU each time, with all that was in the processor's cache gone (three nodes at rest on two cores). At their own
- * times they are over fifty wake-ups a second, together they are four. The first call is exact: it may be a deadline.
+ * Periods of aligned timers: from its second call on, a timer fires at whole quarters of a second, or tenths if that is
+ * what it was asked for. An idle worker has two dozen timers, and their cost is waking up: 0.4 ms of CPU each time,
+ * with all that was in the processor's cache gone (three nodes at rest on two cores). At their own times they are over
+ * fifty wake-ups a second, together they are four. The first call is exact: it may be a deadline.
  */
 const alignedMilliseconds: readonly number[] = [250, 100];
 
@@ -12,7 +13,7 @@ interface Timer {
   /** The times of its calls are multiples of it; 0: of nothing. */
   readonly alignment: number;
   readonly callback: () => void;
-  /** On the clock of `performance.now`. */
+  /** Time on the clock of `performance.now`. */
   at: number;
 }
 

@@ -14,7 +14,7 @@ afterAll(async () => {
   await Promise.all([authority.remove(), stranger.remove()]);
 });
 
-/** What a server that asks for a certificate makes of a client's. */
+/** Certificate of a client as a server sees it that asks for one. */
 async function seenBy(of: TestAuthority | null, commonName = '', subjectAltNames: string[] = []) {
   const files = await authority.issue('server');
   const pem = (file: string) => readFileSync(file);

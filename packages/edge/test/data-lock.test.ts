@@ -1,4 +1,4 @@
-/** One node per data directory, also where each has a network of its own, as containers have. */
+/** Locks of a data directory: one node each, also where each has a network of its own, as containers have. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,7 @@
-/** What nobody catches: an exception of a timer, a rejection that nobody waits for. Seen to fail without the net: the process ends at the first of them. */
+/**
+ * Errors that nobody catches: an exception of a timer, a rejection that nobody waits for. Seen to fail without the net:
+ * the process ends at the first of them.
+ */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -10,7 +13,7 @@ interface Ended {
   code: number;
   /** Messages with the first line of their stack and the function that threw. */
   logged: [message: string, error: string][];
-  /** What the metric says at the end. */
+  /** Value of the metric at the end. */
   counted: number;
 }
 

@@ -1,4 +1,7 @@
-/** What a node needs to be allowed at NATS, and what it says when it is not. The block of permissions is the one of docs/security.md. */
+/**
+ * Permissions that a node needs at NATS, and its log lines when they are missing. The block of permissions is the one
+ * of docs/security.md.
+ */
 import { readFileSync } from 'node:fs';
 import { loadConfiguration } from '@dunlin/config';
 import { Conversation, type NatsProcess, type RedisServer, startNats, startRedis } from '@dunlin/testkit';
@@ -19,7 +22,7 @@ afterEach(async () => {
 const clusterName = 'a.b';
 const needed = 'dunlin.a=2Eb.>';
 
-/** As in the documents, for this cluster and a password. */
+/** Block of the documents, for this cluster and a password. */
 function documented(): string[] {
   const text = readFileSync(new URL('../../../docs/security.md', import.meta.url), 'utf8');
   const block = /```\n(# nats\.conf[^`]*)```/.exec(text)?.[1];
@@ -71,7 +74,7 @@ async function until(isSo: () => boolean): Promise<void> {
   while (!isSo()) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** What one node sends reaches a subscriber at the other, both ways. */
+/** Expects that messages of each node reach a subscriber at the other. */
 async function meet(nodes: readonly EdgeNode[]): Promise<void> {
   for (const [from, to] of [nodes, [...nodes].reverse()]) {
     const subscriber = await client(to);

@@ -9,7 +9,7 @@ import { NodeBackplane } from '../src/backplane/node-backplane.ts';
 import { EndpointNames } from '../src/endpoint-name.ts';
 import { SystemClock } from '../src/system-clock.ts';
 
-/** So many times faster than in a cluster; the lease outlives the pauses of a busy machine. */
+/** Timings, so many times faster than in a cluster; the lease outlives the pauses of a busy machine. */
 const timings = {
   heartbeatMilliseconds: 60,
   renewMilliseconds: 100,

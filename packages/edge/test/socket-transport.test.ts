@@ -22,7 +22,7 @@ class FakeConnection {
     if (this.throwsAt === event) throw new TypeError(`at ${event}`);
   }
 
-  /** What the broker's own does with what was thrown: the transport goes. */
+  /** Handles an error as the broker's own transport does: the transport goes. */
   escaped(error: unknown): void {
     this.escapes.push((error as Error).message);
     transport.destroy();

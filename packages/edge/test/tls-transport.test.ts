@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => authority.remove());
 
-/** Both ends of a TLS connection, with what the broker's end was told. */
+/** Ends of a TLS connection, with the events of the broker's end. */
 async function connected() {
   const files = await authority.issue('server');
   const server = createServer({ cert: readFileSync(files.cert), key: readFileSync(files.key) }).listen(0, '127.0.0.1');

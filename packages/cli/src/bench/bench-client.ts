@@ -1,5 +1,5 @@
 /**
- * One connection of the load generator. Packets are found in place in the chunks that arrive, answers are gathered and
+ * Connection of the load generator. Packets are found in place in the chunks that arrive, answers are gathered and
  * written once per chunk; connecting and subscribing go through the ordinary codec, because they happen once.
  */
 import { once } from 'node:events';
@@ -20,16 +20,16 @@ import { type BenchTarget, openStream } from './bench-target.ts';
 
 /** No run is that long, and some brokers refuse 0. */
 const keepAliveSeconds = 600;
-/** To connect or subscribe one client. */
+/** Time-out of connecting or subscribing one client. */
 const answerMilliseconds = 20_000;
 /** Enough for the acknowledgements of one chunk; grows by doubling. */
 const gatherBytes = 4096;
 /** Acknowledgements are four bytes without a reason code [MQTT-3.4.2-1]. */
 const acknowledgementBytes = 4;
-/** In flight when the broker does not say less (MQTT 5.0, 3.2.2.3.3). */
+/** Messages in flight when the broker does not say less (MQTT 5.0, 3.2.2.3.3). */
 const receiveMaximumDefault = 65_535;
 
-/** What the client tells the run it belongs to. */
+/** Receiver of a client's events: the run it belongs to. */
 export interface ClientSink {
   /** A message whose payload is bytes[payloadStart, end). */
   onDelivery(client: BenchClient, bytes: Buffer, payloadStart: number, end: number): void;

@@ -1,6 +1,6 @@
 import { CodedError } from '@dunlin/protocol';
 
-/** Why a measurement could not be made. */
+/** Reasons why a measurement could not be made. */
 export const benchFailureCodes = {
   BENCH_CONNECT: 'the address does not accept connections',
   BENCH_REFUSED: 'the broker refused a client, a subscription or a message',

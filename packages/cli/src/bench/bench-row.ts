@@ -1,4 +1,4 @@
-/** What one measurement of `dunlin bench` does, and the rows it runs when nothing else is asked for. */
+/** Options of one measurement of `dunlin bench`, and the rows it runs when nothing else is asked for. */
 import type { ProtocolVersion } from '@dunlin/protocol';
 
 /**

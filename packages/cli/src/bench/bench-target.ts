@@ -1,4 +1,4 @@
-/** Where the load goes: an address as the user writes it, and how to open a stream to it. */
+/** Target of the load: an address as the user writes it, and how to open a stream to it. */
 import { readFileSync } from 'node:fs';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';

@@ -1,4 +1,4 @@
-/** How fast clients come and go: connect, CONNACK, DISCONNECT, a bounded number at a time. */
+/** Measurement of clients that come and go: connect, CONNACK, DISCONNECT, a bounded number at a time. */
 import { BenchClient, type ClientSink } from './bench-client.ts';
 import type { BenchFailure } from './bench-failure.ts';
 import type { BenchRow } from './bench-row.ts';
@@ -9,7 +9,7 @@ import { cpuSeconds } from './process-cpu.ts';
 export interface ConnectResult {
   connects: number;
   connectsPerSecond: number;
-  /** From opening the socket to CONNACK. */
+  /** Median time from opening the socket to CONNACK. */
   p50Microseconds: number;
   p99Microseconds: number;
   p999Microseconds: number;

@@ -10,7 +10,7 @@ const linearBuckets = 128;
 const bucketsPerDoubling = 64;
 /** 2^7 is where the doublings begin. */
 const linearBits = 7;
-/** Up to 2^32 microseconds, more than an hour. */
+/** Buckets up to 2^32 microseconds, more than an hour. */
 const bucketCount = linearBuckets + (32 - linearBits) * bucketsPerDoubling;
 
 function bucketOf(microseconds: number): number {

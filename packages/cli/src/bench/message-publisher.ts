@@ -1,4 +1,4 @@
-/** One publisher of a run: keeps its window full with messages made from one template. */
+/** Publisher of a run: keeps its window full with messages made from one template. */
 import { encodePublish } from '@dunlin/protocol';
 import type { BenchClient } from './bench-client.ts';
 import type { BenchRow } from './bench-row.ts';

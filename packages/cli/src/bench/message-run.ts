@@ -11,12 +11,12 @@ import { Latencies } from './latencies.ts';
 import { MessagePublisher, publisherAt, sequenceAt } from './message-publisher.ts';
 import { cpuSeconds } from './process-cpu.ts';
 
-/** Before the measurement begins: compilers of both sides have seen the hot code by then. */
+/** Load before the measurement begins: compilers of both sides have seen the hot code by then. */
 const warmUpMilliseconds = 500;
-/** Nothing delivered for so long: the broker dropped messages or stopped. */
+/** Time without any delivery after which a run ends: the broker dropped messages or stopped. */
 const stallMilliseconds = 3000;
 const stallCheckMilliseconds = 250;
-/** One delivery in so many is timed. A power of two. */
+/** Deliveries for each one that is timed. A power of two. */
 const sampleEvery = 16;
 /** Connecting one after another would take long with many clients; all at once would be a connect flood. */
 const connectsInFlight = 50;
@@ -27,7 +27,7 @@ export interface MessageResult {
   p50Microseconds: number;
   p99Microseconds: number;
   p999Microseconds: number;
-  /** Over the whole run, warming up and draining included. */
+  /** Messages published over the whole run, warming up and draining included. */
   published: number;
   expected: number;
   received: number;
@@ -52,7 +52,7 @@ export class MessageRun implements ClientSink {
   private readonly subscribers: BenchClient[] = [];
   private readonly publishers: MessagePublisher[] = [];
   private readonly queue: MessagePublisher[] = [];
-  /** Per publisher, over all subscribers. */
+  /** Deliveries per publisher, over all subscribers. */
   private readonly deliveries: Float64Array;
   /** The sequence number each subscriber expects next of each publisher. */
   private readonly nextSequences: Uint32Array;
@@ -249,7 +249,10 @@ export class MessageRun implements ClientSink {
     this.queue.length = 0;
   }
 
-  /** One publisher to many waits for its slowest subscriber; many to many count the mean, which needs no count per pair. */
+  /**
+   * Number of messages of a publisher that are through: one publisher to many waits for its slowest subscriber; many to
+   * many count the mean, which needs no count per pair.
+   */
   private throughOf(index: number): number {
     const { scenario, publishers, subscribers } = this.row;
     if (scenario !== 'fan-out' && scenario !== 'fan-in') return this.deliveries[index];

@@ -12,7 +12,10 @@ export interface BenchResult {
   failure: { code: string; message: string } | null;
 }
 
-/** One row. A BenchFailure becomes part of the result, except a wrong option, which no other row would survive either. */
+/**
+ * Runs one row. A BenchFailure becomes part of the result, except a wrong option, which no other row would survive
+ * either.
+ */
 export async function runBenchRow(row: BenchRow, options: RunOptions): Promise<BenchResult> {
   try {
     if (row.scenario === 'connect') {

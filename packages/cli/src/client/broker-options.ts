@@ -6,7 +6,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CommandError } from '../exit-code.ts';
 import type { BrokerAddress, BrokerTls } from './broker-stream.ts';
 
-/** As commander gives them. */
+/** Values of options as commander gives them. */
 export interface BrokerValues {
   host?: string;
   port?: number;
@@ -32,7 +32,7 @@ const schemes: Record<string, { port: number; isSecure: boolean; isWebSocket: bo
 };
 const urlForm = 'mqtt[s]://[USER[:PASSWORD]@]HOST[:PORT]/TOPIC, ws[s]://[USER[:PASSWORD]@]HOST[:PORT]/PATH';
 
-/** What `-L` says. */
+/** Parts of the URL behind `-L`. */
 export interface BrokerUrl {
   host: string;
   port: number;
@@ -134,7 +134,7 @@ function readTls(values: BrokerValues): BrokerTls {
   };
 }
 
-/** Where the broker is, and who connects. @throws CommandError `usage` */
+/** Reads the broker's address, and the credentials of the client. */
 export function readBroker(values: BrokerValues): BrokerAddress & { userName: string | null; password: string | null } {
   const url = values.url === undefined ? null : parseBrokerUrl(values.url);
   if (url !== null && (values.host !== undefined || values.port !== undefined || values.unix !== undefined))

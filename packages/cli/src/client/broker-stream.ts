@@ -5,14 +5,14 @@ import type { Duplex } from 'node:stream';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { createWebSocketStream, WebSocket } from 'ws';
 
-/** What TLS to the broker needs. */
+/** TLS settings of a connection to the broker. */
 export interface BrokerTls {
   /** Authorities that the broker's certificate is checked against, PEM. */
   ca: string[];
-  /** Of this client, PEM; null: it shows none. */
+  /** Certificate of this client, PEM; null: it shows none. */
   cert: Buffer | null;
   key: Buffer | null;
-  /** Whether the certificate must be for the host that was asked for. */
+  /** True when the certificate must be for the host that was asked for. */
   checksHost: boolean;
   /** The only version that is taken; null: 1.2 or 1.3. */
   version: 'TLSv1.2' | 'TLSv1.3' | null;
@@ -29,7 +29,7 @@ export interface BrokerAddress {
   tls: BrokerTls | null;
 }
 
-/** How it is written: `wss://localhost:8084/mqtt`, `/run/dunlin`. */
+/** Formats an address as users write it: `wss://localhost:8084/mqtt`, `/run/dunlin`. */
 export function formatBroker({ host, port, unixPath, webSocketPath, tls }: BrokerAddress): string {
   if (unixPath !== null) return unixPath;
   const place = `${host.includes(':') ? `[${host}]` : host}:${port}`;

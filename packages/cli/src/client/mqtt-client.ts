@@ -45,10 +45,10 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-/** Which packet ends a wait: `connack`, or a type with its packet identifier. */
+/** Packet that ends a wait: `connack`, or a type with its packet identifier. */
 type WaitKey = string;
 
-/** One connection to a broker, as `dunlin pub` and `dunlin sub` need it. */
+/** Connection to a broker, as `dunlin pub` and `dunlin sub` need it. */
 export class MqttClient {
   /** Resolves when the connection is gone; with the reason, unless we closed it. */
   readonly closed: Promise<Error | null>;
@@ -285,7 +285,7 @@ const returnCodes = [
   'not authorized',
 ];
 
-/** What people know them by, where MQTT 5 has another name for what return codes of MQTT 3 say. */
+/** Names of return codes of MQTT 3 that people know, where MQTT 5 has other ones. */
 const connackWords: Record<number, string> = {
   [ReasonCode.badUserNameOrPassword]: 'bad user name or password',
   [ReasonCode.notAuthorized]: 'not authorized',

@@ -41,7 +41,7 @@ export const pubCommand: Command = addConnectionOptions(new Command('pub').descr
   .option('--repeat-delay <seconds>', 'time between repetitions', Number, 0)
   .action(publish);
 
-/** Which of the five ways to give a message was chosen; exactly one must be. @throws CommandError `usage` */
+/** Reads the payload in the one of five ways that was chosen; exactly one must be. @throws CommandError `usage` */
 function readPayload(values: PubValues): Buffer | 'lines' {
   const ways = [
     values.message !== undefined,
@@ -112,7 +112,7 @@ async function publishLines(client: MqttClient, request: Omit<PublishRequest, 'p
   await Promise.all(unfinished);
 }
 
-/** More than the client has on their way at once, so that the broker never waits for standard input. */
+/** Lines read ahead: more than the client has in flight at once, so that the broker never waits for standard input. */
 const linesAtOnce = 200;
 
 function check(reasonCode: number): void {

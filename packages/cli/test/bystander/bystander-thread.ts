@@ -37,7 +37,7 @@ parentPort?.on('message', (word) => {
   else running = false;
 });
 
-/** Of the answers since the last look, the one that was on its way at this one among them. */
+/** Tells the waits for answers since the last look, the one that was on its way at this one among them. */
 function tell(): void {
   isLooked = false;
   const sorted = waits.sort((a, b) => a - b);

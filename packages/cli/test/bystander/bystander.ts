@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 
-/** How long a bystander waited for its answers, in milliseconds. */
+/** Times that a bystander waited for its answers, in milliseconds. */
 export interface Waits {
   readonly longest: number;
   readonly p99: number;
@@ -27,7 +27,7 @@ export class Bystander {
     return bystander;
   }
 
-  /** What it has waited since the last look. Rejects where its connection has ended, as `stop` does. */
+  /** Waits since the last look. Rejects where its connection has ended, as `stop` does. */
   look(): Promise<Waits> {
     this.#thread.postMessage('look');
     return this.#message();
@@ -40,7 +40,7 @@ export class Bystander {
     return waits;
   }
 
-  /** What its thread says next. */
+  /** Next message of the thread. */
   async #message(): Promise<Waits> {
     const [waits] = await Promise.race([once(this.#thread, 'message'), this.#failed]);
     return waits as Waits;

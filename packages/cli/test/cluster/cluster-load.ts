@@ -5,12 +5,15 @@ import { DurablePublisher } from '../crash/durable-publisher.ts';
 import { DurableSubscriber } from '../crash/durable-subscriber.ts';
 import { reconnectPause } from './cluster-node.ts';
 
-/** Under load packets come all the time: who hears nothing for this long goes to another node, as a client with a keep alive does. */
+/**
+ * Silence after which a client goes to another node, as a client with a keep alive does: under load packets come all
+ * the time.
+ */
 const silenceMilliseconds = 4000;
 /** Everything is delivered within this after the trouble is over. */
 const restMilliseconds = 25_000;
 
-/** Where clients connect: a node, or a load balancer before all of them. */
+/** Address that clients connect to: a node, or a load balancer before all of them. */
 export interface Entrance {
   readonly url: string;
 }
@@ -117,5 +120,5 @@ export class ClusterLoad {
   }
 }
 
-/** What must be true of every run, whatever was done to the nodes. */
+/** Verdict that every run must have, whatever was done to the nodes. */
 export const nothingWrong = { lost: 0, duplicates: 0, disordered: 0, faults: [], examples: [] };

@@ -4,13 +4,13 @@ import { Dunlin } from '../command.ts';
 
 /** A node compiles its sources as it goes; several start at once, on a busy machine. */
 const startMilliseconds = 25_000;
-/** What a node is to say, it says within this. */
+/** Time within which a node logs an expected line. */
 const sayMilliseconds = 15_000;
 
 export interface NodeAddresses {
   readonly name: string;
   readonly port: number;
-  /** Where it answers over HTTP. */
+  /** Port on which the node answers over HTTP. */
   readonly adminPort: number;
   readonly redisUrl: string;
   readonly natsUrl: string;
@@ -19,7 +19,7 @@ export interface NodeAddresses {
   readonly environment: NodeJS.ProcessEnv;
 }
 
-/** One `dunlin start` of a cluster. Its name and its port stay the same over restarts. */
+/** Process `dunlin start` of a cluster. Its name and its port stay the same over restarts. */
 export class ClusterNode {
   readonly name: string;
   readonly url: string;
@@ -95,7 +95,7 @@ export class ClusterNode {
     return fetch(`${address}${path}`);
   }
 
-  /** What `/metrics` answers: each series with its value. */
+  /** Answer of `/metrics`: each series with its value. */
   async metrics(): Promise<Map<string, number>> {
     const text = await (await this.#ask('/metrics')).text();
     const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
@@ -104,7 +104,7 @@ export class ClusterNode {
     );
   }
 
-  /** What `/readyz` answers. */
+  /** Answer of `/readyz`. */
   async readiness(): Promise<{ code: number; reasons: string[] }> {
     const response = await this.#ask('/readyz');
     const { reasons } = (await response.json()) as { reasons: string[] };
@@ -162,7 +162,7 @@ export async function untilItWorks<T>(attempt: () => Promise<T>, milliseconds: n
   }
 }
 
-/** What a client waits between two attempts to connect. */
+/** Pause of a client between two attempts to connect. */
 export function reconnectPause(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 100));
 }

@@ -2,7 +2,7 @@ import { FaultProxy, freePort, type NatsProcess, type RedisServer, startNats, st
 import { ClusterNode } from './cluster-node.ts';
 
 export interface ClusterOptions {
-  /** How many nodes: a, b, c … */
+  /** Number of nodes: a, b, c … */
   readonly nodes: number;
   readonly workers?: number;
   /** Redis keeps what it has acknowledged through its own end (`appendfsync always`). */

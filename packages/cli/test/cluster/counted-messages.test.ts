@@ -13,7 +13,7 @@ describe('three nodes of two workers', () => {
   let cluster: Cluster;
   let nodes: readonly ClusterNode[];
   const tally = new Tally();
-  /** How messages ended otherwise than by arriving. */
+  /** Messages that ended otherwise than by arriving, by cause. */
   const dropped: Record<string, number> = {};
   let publisher: Conversation;
 

@@ -2,7 +2,10 @@ import { redisCall, startRedisCluster } from '@dunlin/testkit';
 import { expect, test } from 'vitest';
 import { useNodes } from './nodes-at.ts';
 
-/** As `redis-cli --cluster reshard` leaves it when it is broken off: some keys of the slot are here and some may be there, and Redis answers TRYAGAIN. */
+/**
+ * Slot as `redis-cli --cluster reshard` leaves it when it is broken off: some keys of the slot are here and some may be
+ * there, and Redis answers TRYAGAIN.
+ */
 test('Redis Cluster, a slot left open: what belongs to it waits, and its worker with it; the rest goes on, and all goes on when it is closed', {
   timeout: 60_000,
 }, async () => {

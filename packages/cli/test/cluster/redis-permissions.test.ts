@@ -49,7 +49,7 @@ async function keysLike(servers: readonly RedisServer[], name: string): Promise<
   return replies.flatMap((reply) => reply.split('\r\n').filter((line) => line.startsWith('dunlin:')));
 }
 
-/** Whatever a node asks of Redis, as clients see it. */
+/** Sequence of requests that makes a node use Redis in every way that clients can see. */
 async function story(a: ClusterNode, b: ClusterNode): Promise<void> {
   const publisher = await a.connect({ clientId: 'publisher', ...session });
   const reader = await b.connect({ clientId: 'reader', ...session });

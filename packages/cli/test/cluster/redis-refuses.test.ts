@@ -7,7 +7,7 @@ import { Cluster } from './cluster.ts';
 interface Refusal {
   /** The first word of the error. */
   readonly word: string;
-  /** What the node says then, and why it is not ready. */
+  /** Log line of the node then, and the reason why it is not ready. */
   readonly says: string;
   readonly reasons: string[];
   begin(redis: RedisServer): Promise<void>;

@@ -10,7 +10,7 @@ export interface CollectedSpan {
   name: string;
   kind: number;
   attributes: Record<string, unknown>;
-  /** Of whoever sent it. */
+  /** Resource attributes of the sender. */
   resource: Record<string, unknown>;
   startedAt: bigint;
   endedAt: bigint;
@@ -28,7 +28,7 @@ interface Request {
   }[];
 }
 
-/** What the batches of several nodes take to come, on a machine that is busy with other tests. */
+/** Time that the batches of several nodes take to come, on a machine that is busy with other tests. */
 const arrivalMilliseconds = 15_000;
 
 /** The other end of OTLP over HTTP: takes `POST /v1/traces`. */

@@ -6,7 +6,7 @@ const answerMilliseconds = 15_000;
 
 const none = (): number[] => [0, 0, 0];
 
-/** What the clients of a test have published and received, by QoS: counted on their side alone. */
+/** Messages that the clients of a test have published and received, by QoS: counted on their side alone. */
 export class Tally {
   readonly published = none();
   readonly publishedBytes = none();
@@ -27,7 +27,7 @@ export class Tally {
     await wire.expect('pubcomp', answerMilliseconds);
   }
 
-  /** So many messages to one topic. */
+  /** Publishes a number of messages to one topic. */
   async publishMany(wire: Conversation, topic: string, qos: 0 | 1 | 2, count: number): Promise<void> {
     for (let number = 0; number < count; number++) await this.publish(wire, { topic, payload: `${number}`, qos });
   }

@@ -5,7 +5,7 @@ import { Cluster } from './cluster.ts';
 import { type CollectedSpan, SpanCollector } from './span-collector.ts';
 
 const timeout = 60_000;
-/** As OTLP numbers them. */
+/** Kinds of spans as OTLP numbers them. */
 const kinds = { producer: 4, consumer: 5 };
 const parentSpanId = 'b7ad6b7169203331';
 

@@ -1,4 +1,7 @@
-/** Where clients wait while the broker is down: open with its address while it runs, shut before it is killed. */
+/**
+ * Address at which clients wait while the broker is down: open with its address while it runs, shut before it is
+ * killed.
+ */
 export class BrokerDoor {
   #opened = Promise.withResolvers<string>();
   #isOpen = false;

@@ -11,21 +11,23 @@ export interface CrashOptions {
   readonly version: ProtocolVersion;
   readonly dataDirectory: string;
   readonly seed: number;
-  /** How often the broker is killed, unless `seconds` says how long. */
+  /** Number of kills, unless `seconds` says how long. */
   readonly kills: number;
   readonly seconds: number | null;
 }
 
 export interface CrashResult extends CrashVerdict {
   kills: number;
-  /** What the broker did wrong apart from the messages: sessions lost, connections lost while it ran, packets out of place. */
+  /**
+   * Faults of the broker apart from the messages: sessions lost, connections lost while it ran, packets out of place.
+   */
   faults: string[];
 }
 
 const publishersOfEachQos = 4;
 /** A kill comes after as many packets from the broker as chance says, at most this many; 0 is as soon as it is ready. */
 const packetsBetweenKillsMax = 3000;
-/** One kill in four comes within this many: then clients are connecting and sending again what was in flight. */
+/** Packets within which one kill in four comes: then clients are connecting and sending again what was in flight. */
 const packetsSoon = 200;
 /** A broker that runs serves that many packets within this, and comes to rest within this. */
 const progressMilliseconds = 30_000;

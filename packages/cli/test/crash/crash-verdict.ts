@@ -1,7 +1,7 @@
 import type { DurablePublisher } from './durable-publisher.ts';
 import type { DurableSubscriber } from './durable-subscriber.ts';
 
-/** What became of the messages of a run, counted over all pairs of publisher and subscriber. */
+/** Fate of the messages of a run, counted over all pairs of publisher and subscriber. */
 export interface CrashVerdict {
   sent: number;
   lost: number;

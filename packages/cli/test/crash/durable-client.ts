@@ -7,7 +7,7 @@ const neverExpires = 0xffffffff;
 /** A live broker answers within this, on a busy machine too; silence for longer is a failure. */
 const answerMilliseconds = 20_000;
 
-/** Where clients connect. */
+/** Address that clients connect to. */
 export interface Door {
   /** True while a broker runs that must not lose anybody. */
   readonly isOpen: boolean;
@@ -15,7 +15,7 @@ export interface Door {
   passed(): Promise<string>;
 }
 
-/** What the clients of one run share. */
+/** State that the clients of one run share. */
 export interface Crew {
   readonly door: Door;
   readonly version: ProtocolVersion;
@@ -58,7 +58,7 @@ export abstract class DurableClient {
 
   /** CONNACK has come. `isPresent`: Session Present. */
   protected abstract connected(wire: WireClient, isPresent: boolean): void;
-  /** Any packet after CONNACK. */
+  /** Handles any packet after CONNACK. */
   protected abstract received(wire: WireClient, packet: Packet): void;
 
   async #run(): Promise<void> {

@@ -45,14 +45,14 @@ export class DurablePublisher extends DurableClient {
     await this.#idle.promise;
   }
 
-  /** One more message on every topic; `finish` has resolved. */
+  /** Publishes one more message on every topic; `finish` has resolved. */
   async publishLast(): Promise<void> {
     this.#idle = Promise.withResolvers<void>();
     for (const _ of this.topics) this.#publishNext(this.wire);
     await this.#idle.promise;
   }
 
-  /** How much is open, for messages. */
+  /** Words for what is still open, for messages. */
   describe(): string {
     return `${this.clientId}: ${this.#unacknowledged.size} unacknowledged, ${this.#released.size} released`;
   }

@@ -48,7 +48,7 @@ async function balance(door: DoorNode, sendProxy: string, bind = ''): Promise<Ha
   return haproxy;
 }
 
-/** What the broker answers to these bytes; nothing when it closes the connection. */
+/** Answer of the broker to these bytes; nothing when it closes the connection. */
 async function answerTo(
   port: number,
   chunks: readonly Uint8Array[],
@@ -67,7 +67,7 @@ async function answerTo(
 const accepted = Buffer.from([0x20, 2, 0, 0]);
 const ended = Buffer.alloc(0);
 
-/** What the log says of clients that break a rule: whose address it is. */
+/** Address that the log gives of clients that break a rule. */
 async function addressOfWrongdoer(door: DoorNode, client: WireClient): Promise<string> {
   client.send(Buffer.from([0xf0, 0])); // AUTH, which MQTT 3 does not have
   await client.expectClosed();

@@ -10,7 +10,7 @@ import { DoorNode } from './door-node.ts';
 let authority: TestAuthority;
 let client: IssuedCertificate;
 let node: DoorNode;
-/** By the place of the listener. */
+/** Places of the listeners in the configuration. */
 const tls = 0;
 const strict = 1;
 const elsewhere = 2;

@@ -18,7 +18,10 @@ export async function shownCertificate(port: number, servername = ''): Promise<s
   return String(subject.CN);
 }
 
-/** What becomes of a connection on which the client says CONNECT: CONNACK, or the end. With TLS 1.3 a client learns of its refusal only after its own part of the handshake. */
+/**
+ * Fate of a connection on which the client sends CONNECT: CONNACK, or the end. With TLS 1.3 a client learns of its
+ * refusal only after its own part of the handshake.
+ */
 export async function fateOf(
   port: number,
   options: ConnectionOptions,

@@ -1,4 +1,7 @@
-/** What a client and a TLS listener agree on before the first MQTT byte: ciphers, and the protocol by its name (ALPN). */
+/**
+ * Negotiation between a client and a TLS listener before the first MQTT byte: ciphers, and the protocol by its name
+ * (ALPN).
+ */
 import type { TLSSocket } from 'node:tls';
 import { encodePacket } from '@dunlin/protocol';
 import { connectPacket, TestAuthority } from '@dunlin/testkit';

@@ -160,7 +160,7 @@ describe('resumption', () => {
   /** Enough that all of them on one of two workers would be a chance of one in a million. */
   const attempts = 20;
 
-  /** What lets a client come back, and whether each of its returns was short. */
+  /** Session ticket that lets a client come back, and whether each of its returns was short. */
   async function returns(port: number, version: 'TLSv1.2' | 'TLSv1.3', back = port): Promise<boolean[]> {
     const versions = { minVersion: version, maxVersion: version };
     const first = await openTls(port, versions);

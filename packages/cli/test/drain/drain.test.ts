@@ -11,7 +11,7 @@ import { FloodingPublisher } from './flooding-publisher.ts';
 
 const serverShuttingDown = 0x8b;
 const useAnotherServer = 0x9c;
-/** More than any of these takes, less than the test runner waits. */
+/** Time-out of a step: more than any of these takes, less than the test runner waits. */
 const patienceMilliseconds = 20_000;
 
 let directory: string;

@@ -1,6 +1,7 @@
 /**
- * Whatever a client says, it hurts nobody but itself. Conversations by chance go to nodes of two workers each, while others are connected: those stay, and no
- * error escapes. `CONVERSATIONS=100000 SEED=7` for more of them. Seen to fail with reason strings that quote a client's whole text: the worker ends.
+ * Clients hurt nobody but themselves, whatever they send. Conversations by chance go to nodes of two workers each,
+ * while others are connected: those stay, and no error escapes. `CONVERSATIONS=100000 SEED=7` for more of them. Seen to
+ * fail with reason strings that quote a client's whole text: the worker ends.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -15,9 +16,9 @@ const conversations = Number(process.env.CONVERSATIONS ?? 2000);
 const seed = Number(process.env.SEED ?? 1);
 const atOnce = 16;
 const bystandersEach = 6;
-/** After the end of its stream a connection is over within this, on a busy machine too. */
+/** Time in which a connection is over after the end of its stream, on a busy machine too. */
 const closedMilliseconds = 30_000;
-/** What the log may not hold. */
+/** Lines that the log may not hold. */
 const faults = /worker died|could not be handled|was given up|by nobody|CONNECT failed/;
 
 const rules = `

@@ -9,10 +9,13 @@ import {
   variableByteInteger,
 } from '@dunlin/testkit';
 
-/** Of strings and binary data, in bytes: around the ends of one and of two bytes of a variable length, and the most that a field can have. */
+/**
+ * Sizes of strings and binary data, in bytes: around the ends of one and of two bytes of a variable length, and the
+ * most that a field can have.
+ */
 const sizes = [0, 1, 127, 128, 16_383, 65_534, 65_535] as const;
 
-/** What texts begin with: topics that the broker treats in a way of their own. */
+/** Beginnings of texts: topics that the broker treats in a way of their own. */
 const beginnings = [
   '',
   '',
@@ -94,7 +97,7 @@ export class RandomConversation {
     return all;
   }
 
-  /** From 0 up to, and without, `end`. */
+  /** Draws a number from 0 up to, and without, `end`. */
   #below(end: number): number {
     return this.#random.between(0, end - 1);
   }

@@ -11,7 +11,10 @@ import { DoorNode } from '../doors/door-node.ts';
 
 const filterCount = 20_000;
 const filtersPerPacket = 500;
-/** Over within a second, and nobody waits longer than 20 ms for it: what is measured here, with the way to and fro, on a machine that runs other tests. */
+/**
+ * Bounds: the session is open within a second, and nobody waits longer than 20 ms for it. The figures here are with the
+ * way to and fro, on a machine that runs other tests.
+ */
 const openMillisecondsMax = 3000;
 const waitMillisecondsMax = 100;
 /** Three nodes, Redis and NATS on one machine take the processor from each other. */
@@ -125,7 +128,9 @@ async function greetPresent(wire: Conversation): Promise<void> {
   expect(connack.sessionPresent).toBe(true);
 }
 
-/** With CONNACK all filters are in force, the first and the last of them, wherever a message comes from. */
+/**
+ * Expects that with CONNACK all filters are in force, the first and the last of them, wherever a message comes from.
+ */
 async function expectInForce(wire: Conversation, url: string): Promise<void> {
   const publisher = await Conversation.open(url);
   await publisher.connect({ clientId: 'publisher' });

@@ -1,4 +1,4 @@
-/** What a node's log says of its clients: who comes and goes, and each refusal. */
+/** Log lines about clients: connects, disconnects, and each refusal. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -14,7 +14,7 @@ const ways = ['sayAndListen', 'sayAndLeave'] as const;
 const say = { sayAndListen, sayAndLeave };
 
 interface Place {
-  /** Of each listener: tcp, tls, ws, wss. */
+  /** URLs of the listeners: tcp, tls, ws, wss. */
   urls: Record<string, string>;
   hasUsers: boolean;
   stop(): Promise<unknown>;

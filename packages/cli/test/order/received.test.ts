@@ -1,6 +1,7 @@
 /**
- * Nothing that was received is dropped by what came after it. Seen to fail, with what a closed connection still held thrown away: of ten or twenty messages 0
- * to 13 arrived in the rows below; and with SUBSCRIBE not waited for: no subscription, no own message.
+ * Packets that were received are not dropped because of later ones. Seen to fail, with what a closed connection still
+ * held thrown away: of ten or twenty messages 0 to 13 arrived in the rows below; and with SUBSCRIBE not waited for: no
+ * subscription, no own message.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -10,7 +10,7 @@ export interface Speaker {
   readonly userName?: string;
 }
 
-/** Of MQTT 3.1.1, as most devices speak. */
+/** CONNECT packet of MQTT 3.1.1, as most devices speak. */
 export function connectOf({ clientId, cleanStart = true, userName }: Speaker): PacketOf<'connect'> {
   const signIn = userName === undefined ? {} : { userName, password: `of ${userName}` };
   return connectPacket({ version: 4, clientId, cleanStart, ...signIn });

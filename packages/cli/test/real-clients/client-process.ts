@@ -21,7 +21,7 @@ function readMessage(line: string): ShownMessage | null {
   return { topic, payload, qos: Number(qos), retain: retain === '1' };
 }
 
-/** How the lines of a program are read. */
+/** Reader of the lines of a program. */
 export interface LineReader {
   /** True for the line that says that it is connected, or subscribed. */
   readonly isReady: (line: string) => boolean;

@@ -19,7 +19,9 @@ const state = '$SYS/broker/connection/home.bridge/state';
 /** Retained at the node. It subscribes to this last: when it has it, it has all its subscriptions. */
 const ready = 'ready';
 
-/** Whatever its `restart_timeout`, Mosquitto looks after a bridge that is down every few seconds. */
+/**
+ * Time in which Mosquitto reconnects a bridge that is down: it looks every few seconds, whatever its `restart_timeout`.
+ */
 const reconnectMilliseconds = 20_000;
 
 async function directory(): Promise<string> {
@@ -35,7 +37,7 @@ async function dunlin(dataDirectory: string, port?: number): Promise<BrokerProce
 }
 
 interface BridgeOptions {
-  /** Of `bridge_protocol_version`; without one, Mosquitto's default. */
+  /** Value of `bridge_protocol_version`; without one, Mosquitto's default. */
   protocol?: 'mqttv31' | 'mqttv311' | 'mqttv50';
   dataDirectory?: string;
   port?: number;
@@ -200,7 +202,7 @@ describe.each([undefined, 'mqttv50'] as const)('bridge_protocol_version %s', (pr
   }, 60_000);
 });
 
-/** So many messages, by topic. */
+/** Takes a number of messages and returns them by topic. */
 async function taken(wire: WireClient, count: number): Promise<Shown[]> {
   const found: Shown[] = [];
   while (found.length < count) found.push(await take(wire));

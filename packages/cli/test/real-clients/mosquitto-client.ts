@@ -5,7 +5,9 @@ import { systemProgram } from './test-programs.ts';
 
 const isSubscribed = (line: string) => line.includes('received SUBACK');
 
-/** What `-v` shows: the topic, a space, the payload. Topics of ours have no spaces, what `-d` tells begins with `Client`. */
+/**
+ * Output of `-v`: the topic, a space, the payload. Topics of ours have no spaces, what `-d` tells begins with `Client`.
+ */
 const verboseLines: LineReader = {
   isReady: isSubscribed,
   message: (line) => {
@@ -51,8 +53,9 @@ export class MosquittoClient implements RealClient {
   }
 
   /**
-   * It leaves by SIGKILL: at SIGTERM its signal handler calls the library that it may just have interrupted, and waits for a lock of its own
-   * for ever. Without a will and with its session there is no difference to the broker.
+   * Starts a subscriber, which leaves by SIGKILL: at SIGTERM its signal handler calls the library that it may just have
+   * interrupted, and waits for a lock of its own for ever. Without a will and with its session there is no difference
+   * to the broker.
    */
   async #subscriber(url: string, args: readonly string[], lines?: LineReader): Promise<RealSubscriber> {
     const client = await this.#start(url, args, lines);

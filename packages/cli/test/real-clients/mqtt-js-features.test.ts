@@ -182,7 +182,10 @@ test('message expiry: what is left of it is sent on, and what has expired does n
   expect((await after.next()).topic).toBe('news/later');
 });
 
-/** It has no flow control: all of it is written before the first acknowledgement is read, three times our Receive Maximum. */
+/**
+ * MQTT.js has no flow control: all of it is written before the first acknowledgement is read, three times our Receive
+ * Maximum.
+ */
 test.each([
   [1, 'nobody'],
   [2, 'nobody'],

@@ -21,7 +21,7 @@ export interface RealSubscriber {
   leave(): Promise<void>;
 }
 
-/** One client library, or program, with one version of the protocol. Each method is a client of its own. */
+/** Client library, or program, with one version of the protocol. Each method is a client of its own. */
 export interface RealClient {
   readonly name: string;
   /** Publishes one message, and resolves when its handshake is through and the client has gone. */

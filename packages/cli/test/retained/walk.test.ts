@@ -1,4 +1,7 @@
-/** Whatever filter somebody subscribes to, and however much is retained: the others on the worker are answered meanwhile. */
+/**
+ * Clients on the same worker are answered while a subscription's retained messages are searched, whatever its filter
+ * and however many there are.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** What is retained arrives whole, whatever carries it, keeps it and reads it. Seen to fail where a replay waited for a full socket to drain and the socket had taken all. */
+/**
+ * Retained messages arrive whole, whatever carries, keeps and reads them. Seen to fail where a replay waited for a full
+ * socket to drain and the socket had taken all.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +16,10 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DoorNode } from '../doors/door-node.ts';
 
-/** More than the sockets of loopback take in at once, and many times what the broker has on its way to a client. */
+/**
+ * Messages that are more than the sockets of loopback take in at once, and many times what the broker has in flight to
+ * a client.
+ */
 const messagesPerFilter = 500;
 const payload = Buffer.alloc(6000, 'x');
 const filters = ['r/a/#', 'r/b/+', 'r/c/#'];

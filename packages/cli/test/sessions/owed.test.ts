@@ -1,6 +1,6 @@
 /**
- * What a subscription owed a durable session, also over the death of a node: after SUBSCRIBE with QoS 0 in its place, and after UNSUBSCRIBE. Seen to fail where a
- * cursor went with its subscription: nothing came.
+ * Messages that a subscription owed a durable session, also over the death of a node: after SUBSCRIBE with QoS 0 in its
+ * place, and after UNSUBSCRIBE. Seen to fail where a cursor went with its subscription: nothing came.
  */
 import { type Conversation, subscribePacket } from '@dunlin/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -31,7 +31,10 @@ describe.each(['lmdb', 'redis'] as const)('%s', (store) => {
     await publisher.drop();
   }
 
-  /** One client's subscription was replaced, the other's removed; both were sent what their window takes, and have acknowledged nothing. */
+  /**
+   * Two clients, the subscription of one replaced, the other's removed; both were sent what their window takes, and
+   * have acknowledged nothing.
+   */
   async function begin(topic: string, qos: 1 | 2): Promise<Conversation[]> {
     const wires = await Promise.all([connect(`replaced ${topic}`), connect(`removed ${topic}`)]);
     const [replaced, removed] = wires;

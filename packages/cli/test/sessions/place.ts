@@ -5,7 +5,7 @@ import { Conversation } from '@dunlin/testkit';
 import { Cluster } from '../cluster/cluster.ts';
 import { startBroker } from '../command.ts';
 
-/** Where clients connect: one node with a store of its own, or two nodes on NATS and Redis. */
+/** Place that clients connect to: one node with a store of its own, or two nodes on NATS and Redis. */
 export interface Place extends AsyncDisposable {
   /** A connection to a node, another one than the last time where there are several. */
   open(): Promise<Conversation>;

@@ -75,7 +75,7 @@ export class WorkerNode implements AsyncDisposable {
     return wires;
   }
 
-  /** Any connection, wherever it comes to. */
+  /** Opens a connection to any worker. */
   async openAnywhere(): Promise<Conversation> {
     const wire = await Conversation.open(this.#url, 5);
     this.#wires.push(wire);

@@ -9,13 +9,13 @@ const connectionsMax = 256;
 
 export interface AdminParts {
   status: NodeStatus;
-  /** Whether every event loop answers. */
+  /** True when every event loop answers. */
   isAlive: () => Promise<boolean>;
   metrics: () => Promise<{ contentType: string; text: string }>;
 }
 
 /**
- * What others ask a node over HTTP, answered by its supervisor:
+ * Server for requests to a node over HTTP, in its supervisor:
  *
  * | path | answer |
  * | --- | --- |

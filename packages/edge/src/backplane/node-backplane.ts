@@ -2,7 +2,7 @@ import type { Backplane, BackplaneReceiver, EndpointId } from '@dunlin/broker';
 import type { MessagePortBackplane } from './message-port-backplane.ts';
 
 /**
- * How a worker reaches everybody: the other workers of its node over message ports, all others over the carrier between nodes.
+ * Backplane of a worker: the other workers of its node over message ports, all others over the carrier between nodes.
  *
  *     worker 0 ══ ports ══ worker 1          An endpoint is reached in one way only, so what is sent and what is broadcast to it keep their order.
  *        ║                    ║              The carrier ignores the endpoints of this node, and

@@ -1,10 +1,12 @@
 import type { ListenerTls } from '@dunlin/config';
 
-/** What a TLS handshake that came to nothing says of itself. */
+/** Error of a failed TLS handshake. */
 export interface HandshakeError {
   code?: string;
   message: string;
-  /** Why the client's certificate was not taken, as OpenSSL names it; null: it was, or none was looked at. */
+  /**
+   * Reason why the client's certificate was refused, as OpenSSL names it; null: it was accepted, or none was looked at.
+   */
   authorizationError: string | null;
 }
 

@@ -28,7 +28,7 @@ function adviceFor(address: ListenerAddress, code: string | undefined): string {
   return '';
 }
 
-/** As a listener is written. Not that of `config`, which workers do not load. */
+/** Formats an address as a listener is written. The function of `config` is not used, which workers do not load. */
 function format(address: ListenerAddress): string {
   if (address.kind === 'unix') return `unix:${address.path}`;
   const host = isIPv6(address.host) ? `[${address.host}]` : address.host;

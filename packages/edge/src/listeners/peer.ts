@@ -1,6 +1,6 @@
 import type { ClientCertificate } from '@dunlin/broker';
 
-/** What somebody before us says about a client: a trusted load balancer, in its PROXY header. */
+/** Peer as a trusted load balancer describes it in its PROXY header. */
 export interface Peer {
   /** `203.0.113.7:51034`; empty: the client is whoever opened the connection, a health check for instance. */
   readonly address: string;

@@ -10,7 +10,7 @@
 
 import { isIPv4, isIPv6 } from 'node:net';
 
-/** What a header says. */
+/** Contents of a header. */
 export interface ProxyHeader {
   /** `203.0.113.7:51034`; empty: the load balancer speaks for itself (a health check), or does not know. */
   address: string;

@@ -1,17 +1,20 @@
 import type { ClientLog, Metrics } from '@dunlin/broker';
 
-/** Why a connection ended before its first MQTT byte. */
+/** Reason why a connection ended before its first MQTT byte. */
 export interface Refusal {
   /** `handshake`: TLS or WebSocket did not come about. `proxy`: the PROXY header. `full`: the listener's own limit of connections. `files`: the limit of open files. */
   kind: 'handshake' | 'proxy' | 'full' | 'files';
   address: string;
   reason: string;
-  /** What the client asked for, and what this listener allows, where they can be named. */
+  /** Value that the client asked for, and what this listener allows, where they can be named. */
   given?: string | undefined;
   allowed?: string | undefined;
 }
 
-/** What an operator should look at, a load balancer that is not trusted or a listener that is full, is a warning once in this time; what follows is information. */
+/**
+ * Time in which a refusal that an operator should look at, of a load balancer that is not trusted or a listener that is
+ * full, is a warning once; what follows is information.
+ */
 const quietMilliseconds = 10_000;
 
 /** Counts and logs what the doors of one listener refuse. */

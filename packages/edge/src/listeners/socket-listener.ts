@@ -28,11 +28,11 @@ function frameBytesMax(maximumPacketSizeBytes: number): number {
 
 export interface SocketListenerOptions {
   listener: Listener;
-  /** Where to listen: the listener's own address, with the port that was taken for it. */
+  /** Address to listen at: the listener's own, with the port that was taken for it. */
   address: ListenerAddress;
   broker: Broker;
   logger: Logger;
-  /** What `readTlsMaterial` gave for it; null where it has no TLS. */
+  /** Result of `readTlsMaterial`; null where the listener has no TLS. */
   material: TlsMaterial | null;
   room: ConnectionRoom;
 }
@@ -53,7 +53,7 @@ export class SocketListener {
   readonly #proxy: ProxyDoor | null;
   readonly #tls: TlsDoor | null;
   readonly #webSocket: WebSocketDoor | null;
-  /** What proxies said, of connections on their way through the doors behind. */
+  /** Peers from PROXY headers, of connections whose TLS or WebSocket handshake is not over. */
   readonly #peers = new Map<string, Peer>();
 
   constructor(options: SocketListenerOptions) {
@@ -173,7 +173,7 @@ export class SocketListener {
       : new TlsTransport(socket as TLSSocket, listener.name, peer);
   }
 
-  /** Other certificates, for connections that come from now on. */
+  /** Replaces the certificates, for connections that come from now on. */
   renewTls(material: TlsMaterial): void {
     this.#tls?.renew(material);
   }

@@ -33,7 +33,7 @@ export class SocketTransport implements Transport {
   private inWrite: boolean;
   private readonly written: (error?: Error | null) => void;
   protected endTimer: NodeJS.Timeout | null;
-  /** Nothing can be sent any more; the connection may have things to finish. */
+  /** True when nothing can be sent any more; the connection may have things to finish. */
   protected isClosed: boolean;
   /** FIN has come: the client said all it had to say, whatever becomes of the connection from here. */
   private hasEnded: boolean;
@@ -55,8 +55,7 @@ export class SocketTransport implements Transport {
   }
 
   /**
-   * While nothing waits, bytes go to the socket's own `_write`, past the buffer of `Writable`: what that does for a write that the kernel takes whole
-   * (its state, a turn of the tick queue) was 5 % of a delivery where each turn brings a client one message (500 pairs, window 1). What the kernel does not
+   * Writes to the socket's own `_write` while nothing waits, past the buffer of `Writable`: What the kernel does not
    * take whole is kept by the socket below; what comes after it goes through the buffer, in order.
    */
   write(bytes: Buffer): boolean {
@@ -175,7 +174,10 @@ export class SocketTransport implements Transport {
   }
 }
 
-/** Whatever is thrown below here ends this socket alone: behind an event there is nobody else, and the thread would go with all its clients. */
+/**
+ * Handles a chunk; an exception below here ends this socket alone: behind an event there is nobody else, and the thread
+ * would go with all its clients.
+ */
 function onData(this: Socket, chunk: Buffer): void {
   const connection = (this as Owned)[transportKey].connection!;
   try {

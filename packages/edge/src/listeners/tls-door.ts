@@ -30,7 +30,7 @@ const sessionIdContextLength = 32;
 export interface TlsDoorOptions {
   tls: ListenerTls;
   material: TlsMaterial;
-  /** What is spoken behind TLS, as clients name it: `mqtt`, `http/1.1`. */
+  /** Protocol behind TLS, as clients name it: `mqtt`, `http/1.1`. */
   protocol: string;
   handshakeTimeoutSeconds: number;
   accept(socket: TLSSocket): void;
@@ -53,7 +53,10 @@ export class TlsDoor {
     this.#server.emit('connection', socket);
   }
 
-  /** For handshakes that begin from now on. Connections that stand, and handshakes under way, keep what they have. */
+  /**
+   * Replaces the certificates for handshakes that begin from now on. Connections that stand, and handshakes under way,
+   * keep what they have.
+   */
   renew(material: TlsMaterial): void {
     this.#server = this.#makeServer(material);
   }
@@ -108,7 +111,10 @@ export class TlsDoor {
     };
   }
 
-  /** One context for each certificate, under each of its names; the first certificate that has a name gets it. Empty with one: there is nothing to choose. */
+  /**
+   * Contexts, one for each certificate, under each of its names; the first certificate that has a name gets it. Empty
+   * with one: there is nothing to choose.
+   */
   #contextsByName(material: TlsMaterial): Map<string, SecureContext> {
     const contexts = new Map<string, SecureContext>();
     if (material.certificates.length === 1) return contexts;
@@ -119,7 +125,10 @@ export class TlsDoor {
     return contexts;
   }
 
-  /** With `request` TLS itself lets in whom it cannot verify: no certificate is right, a wrong one is not. */
+  /**
+   * Handles the end of a handshake. With `request` TLS itself lets in clients it cannot verify: a client without a
+   * certificate is accepted, one with a wrong one is not.
+   */
   #secured(socket: TLSSocket): void {
     const { clientCertificates } = this.#options.tls;
     const isRight =

@@ -4,7 +4,10 @@ import type { CertificateTexts } from '@dunlin/config';
 /** Names of a key, its secret, and what authenticates tickets: 16 bytes each, as OpenSSL wants them. */
 const ticketKeyBytes = 48;
 
-/** What a worker is given for the TLS of one listener. The supervisor reads the files, so that all workers have the same. */
+/**
+ * TLS material of one listener that a worker is given. The supervisor reads the files, so that all workers have the
+ * same.
+ */
 export interface TlsMaterial {
   /** The first is for clients that name no host, or none of these. */
   certificates: CertificateTexts[];
@@ -38,7 +41,10 @@ export function hostNames(certificate: X509Certificate): string[] {
   return all.map((name) => name.toLowerCase());
 }
 
-/** When the first of these certificates ends, those between it and its authority too: from then on clients refuse it. Seconds since 1970. */
+/**
+ * End of the first of these certificates, those between it and its authority too: from then on clients refuse it.
+ * Seconds since 1970.
+ */
 export function certificatesEndAt({ certificates }: TlsMaterial): number {
   const all = certificates.flatMap(
     ({ cert }) => cert.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [],
@@ -46,7 +52,7 @@ export function certificatesEndAt({ certificates }: TlsMaterial): number {
   return Math.min(...all.map((text) => new X509Certificate(text).validToDate.getTime() / 1000));
 }
 
-/** For the log: whose certificates these are, and until when they hold. */
+/** Names in these certificates, and the end of their validity, for the log. */
 export function describeMaterial({ certificates }: TlsMaterial): { names: string; validTo: string }[] {
   return certificates.map(({ cert }) => {
     const certificate = new X509Certificate(cert);

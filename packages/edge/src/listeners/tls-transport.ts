@@ -43,7 +43,10 @@ export class TlsTransport extends SocketTransport {
     return this.socket.writableLength;
   }
 
-  /** What the client showed us; what a load balancer was shown, if it showed us none. Read from the connection: asked for once, at CONNECT. */
+  /**
+   * Certificate that the client showed us; what a load balancer was shown, if it showed us none. Read from the
+   * connection: asked for once, at CONNECT.
+   */
   override get clientCertificate(): ClientCertificate | null {
     return clientCertificateOf(this.socket as TLSSocket) ?? super.clientCertificate;
   }

@@ -7,7 +7,7 @@ import { formatPeer } from './socket-transport.ts';
 /** The request for a WebSocket: a few hundred bytes, with the cookies of a browser some thousands. */
 const requestBytesMax = 16 * 1024;
 
-/** After its close frame a client has this long to answer with its own; then the connection is dropped. */
+/** Time that a client has for its own close frame; then the connection is dropped. */
 const closeTimeoutMilliseconds = 2000;
 
 /** A message may come in this many frames; a client that needs more has no reason to. */
@@ -16,7 +16,7 @@ const fragmentsMax = 64 * 1024;
 /** The subprotocols of MQTT, the one we like better first: clients of MQTT 3.1 name it with its version. */
 const subprotocols = ['mqtt', 'mqttv3.1'] as const;
 
-/** Why a request is refused: `answer` is for the client, what was given and what is allowed for the log alone. */
+/** Fault of a request: `answer` is for the client, what was given and what is allowed for the log alone. */
 interface Fault {
   status: number;
   answer: string;
@@ -31,7 +31,7 @@ type RequestError = NodeJS.ErrnoException & { rawPacket?: Buffer };
 const connectByte = 0x10;
 const handshakeByte = 0x16;
 
-/** What the bytes look like that are no request of HTTP. */
+/** Protocol that bytes look like that are no request of HTTP. */
 function protocolOf(bytes: Buffer | undefined): string {
   if (bytes?.[0] === connectByte) return 'this looks like MQTT, which is spoken here over WebSocket alone: ';
   return bytes?.[0] === handshakeByte ? 'this looks like TLS, and this listener has none: ' : '';

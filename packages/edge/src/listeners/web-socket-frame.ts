@@ -18,9 +18,12 @@ import { copyWords, overrunBytes, viewOf } from '@dunlin/broker';
 
 const finalBinary = 0x82;
 const longestHeaderBytes = 10;
-/** Below this a loop copies faster than a call into the runtime, of packets that come alone. */
+/** Length below which a loop copies faster than a call into the runtime, for packets that come alone. */
 const loopBytesMax = 48;
-/** From here on packets in one write are copied by words, where that is faster: views of both buffers cost as much as a small packet. */
+/**
+ * Number of packets in one write from which copying by words is faster: views of both buffers cost as much as a small
+ * packet.
+ */
 const packetsForWords = 4;
 const wordsBytesMax = 128;
 /** Frames up to 256 bytes, 1 KiB, 4 KiB … 256 KiB have a buffer; what is larger gets its own. */

@@ -43,7 +43,7 @@ export async function lockData(path: string): Promise<() => void> {
   };
 }
 
-/** Only who makes the file opens it: closing it would drop a lock that this process has on it. */
+/** Makes a file private. It is opened by its maker alone: closing it would drop a lock that this process has on it. */
 function makePrivate(file: string): void {
   try {
     closeSync(openSync(file, 'wx', 0o600));
@@ -63,7 +63,7 @@ export class DataInUseError extends CodedError<'data-in-use'> {
   }
 }
 
-/** What others than the owner of this process may do, as an operator reads it. */
+/** Permissions of others than the owner of this process, as an operator reads them. */
 function modeOf(mode: number): string {
   return (mode & 0o777).toString(8).padStart(4, '0');
 }

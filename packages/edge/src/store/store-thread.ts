@@ -1,7 +1,7 @@
 import { extname } from 'node:path';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 
-/** One more thread that uses the store. */
+/** Another thread that uses the store. */
 export interface StoreThreadMessage {
   port: MessagePort;
 }

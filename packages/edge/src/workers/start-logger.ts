@@ -5,8 +5,9 @@ import type { SpokenLines } from '@dunlin/telemetry';
 const togetherSeconds = 10;
 
 /**
- * What the adapters of a worker say. While the node starts, its workers wait for the same servers with the same passwords: one of them speaks for all, and
- * the lines of the others are for debugging. Afterwards each speaks for itself, but of what another has just said in the same words.
+ * Logger of a worker's adapters. While the node starts, its workers wait for the same servers with the same passwords:
+ * one of them speaks for all, and the lines of the others are for debugging. Afterwards each speaks for itself, but of
+ * what another has just said in the same words.
  */
 export class StartLogger implements Logger {
   readonly #logger: Logger;

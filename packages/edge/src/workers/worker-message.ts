@@ -5,26 +5,26 @@ import type { Configuration, ListenerAddress } from '@dunlin/config';
 import type { PeerPort } from '../backplane/message-port-backplane.ts';
 import type { TlsMaterial } from '../listeners/tls-material.ts';
 
-/** What a worker is given at its birth. */
+/** Values that a worker is given when it starts. */
 export interface WorkerSetup {
   configuration: Configuration;
   version: string;
   endpoint: EndpointId;
   index: number;
   peers: PeerPort[];
-  /** Where the store is, when it lives in a thread of its own. */
+  /** Port to the store, when it lives in a thread of its own. */
   storePort: MessagePort | null;
-  /** Who may enter and who may do what; null: everybody, everything. */
+  /** Texts of the files with users and rules; null: everybody may do everything. */
   accessTexts: AccessTexts | null;
-  /** Where it counts, as `NodeMetrics` lays it out. */
+  /** Memory that the worker counts in, as `NodeMetrics` lays it out. */
   figures: SharedArrayBuffer;
-  /** Where all workers count the refusals that the log says. */
+  /** Memory in which all workers count the refusals that are logged. */
   refusals: SharedArrayBuffer;
   /** Connections of all workers, as `newConnectionCounts` made it. */
   connectionCounts: SharedArrayBuffer;
   /** … and remember what one of them has said for all. */
   spoken: SharedArrayBuffer;
-  /** One for each listener of the configuration; null where it has no TLS. */
+  /** TLS material, one for each listener of the configuration; null where it has no TLS. */
   tls: readonly (TlsMaterial | null)[];
 }
 
@@ -35,7 +35,7 @@ export type WorkerCommand =
   /** Open the doors. One address for each listener of the configuration, with ports resolved by the first worker. */
   | { kind: 'listen'; addresses: ListenerAddress[] }
   | { kind: 'peer'; peer: PeerPort }
-  /** Other certificates or ticket keys for one listener, by its place in the configuration. */
+  /** New certificates or ticket keys for one listener, by its place in the configuration. */
   | { kind: 'tls'; listener: number; material: TlsMaterial }
   | { kind: 'log'; log: Configuration['log'] }
   /** Files that say who may enter and who may do what have changed. */
@@ -61,7 +61,7 @@ export type WorkerReport =
   | { kind: 'status'; id: number; status: WorkerStatus }
   /** The answer to `count`. */
   | { kind: 'counted' }
-  /** Whether the store and the other nodes can be reached, when that has changed. */
+  /** Health of the store and of the connection to the other nodes, when it has changed. */
   | ({ kind: 'health' } & WorkerHealth)
   /** The others hold it for dead: it ends by itself. */
   | { kind: 'evicted' }
@@ -71,13 +71,13 @@ export type WorkerReport =
   | { kind: 'stopping'; phase: StopPhase }
   | { kind: 'stopped' };
 
-/** What a worker needs and can reach. True where it needs none. */
+/** Servers that a worker needs, and whether it can reach them. True where it needs none. */
 export interface WorkerHealth {
   store: boolean;
   /** The store takes writes: its disk does. */
   writable: boolean;
   backplane: boolean;
-  /** What the worker needs of the backplane and is refused; empty: nothing. */
+  /** Permissions at the backplane that the worker needs and is refused; empty: none. */
   denied: string;
 }
 
@@ -87,7 +87,7 @@ export interface WorkerStatus {
   connections: number;
 }
 
-/** In order. The supervisor names the phase that hangs. */
+/** Phases of a stop, in order. The supervisor names the phase that hangs. */
 export type StopPhase =
   | 'closing listeners'
   | 'disconnecting clients and writing sessions back'

@@ -113,7 +113,7 @@ export class WorkerPool {
     return this.#seats.filter((seat) => seat.isListening).length;
   }
 
-  /** What all workers that accept connections can reach; before the first does, what all of them can that were started. */
+  /** Health of all workers that accept connections; before the first does, of all that were started. */
   get health(): WorkerHealth {
     const seats = this.listening > 0 ? this.#seats.filter((seat) => seat.isListening) : this.#seats;
     return {

@@ -13,24 +13,24 @@ import type { WorkerCommand, WorkerHealth, WorkerReport, WorkerSetup, WorkerStat
 if (Number(process.versions.node.split('.')[0]) >= 26)
   setFlagsFromString('--external-memory-accounted-in-global-limit');
 
-/** How a worker thread ended. */
+/** End of a worker thread. */
 export interface WorkerExit {
   code: number;
-  /** What was thrown, if anything was. */
+  /** Error that was thrown, if any was. */
   error: Error | undefined;
   /** The others held it for dead. */
   isEvicted: boolean;
 }
 
-/** One worker thread as the supervisor sees it. Every wait ends when the thread does. */
+/** Worker thread as the supervisor sees it. Every wait ends when the thread does. */
 export class WorkerThread {
   readonly setup: WorkerSetup;
   /** Resolves when the thread has loaded what it needs; rejects when it cannot. */
   readonly composed: Promise<void>;
   readonly exited: Promise<WorkerExit>;
-  /** For the line that says what hung: the last phase of the stop that was reported. */
+  /** Last phase of the stop that was reported, for the line that says what hung. */
   stopPhase = 'not answering';
-  /** What it last told; null: nothing yet. */
+  /** Last health that was reported; null: none yet. */
   health: WorkerHealth | null = null;
   readonly #thread: Worker;
   readonly #waiting = new Map<string, { resolve(value: unknown): void; reject(error: Error): void }>();

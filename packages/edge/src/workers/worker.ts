@@ -44,7 +44,7 @@ import type { StopPhase, WorkerCommand, WorkerHealth, WorkerReport, WorkerSetup 
 const clientsCloseMilliseconds = 1000;
 /** … and at least this long after everything else was done. */
 const clientsCloseLeastMilliseconds = 100;
-/** What is left of traces may be sent for this long at a stop. */
+/** Time in which the last spans may be sent at a stop. */
 const tracesSendMilliseconds = 500;
 
 /**
@@ -257,7 +257,7 @@ class ServingWorker {
     if (!this.#isEnding) this.report({ kind: 'health', ...this.#health });
   }
 
-  /** Others may own the durable sessions of this worker by now. */
+  /** Handles a lost lease: others may own the durable sessions of this worker by now. */
   #leaseLost(): void {
     const sessions = this.#parts.broker.giveUpDurableSessions();
     this.#logger.warn('durable sessions are given up until this worker is known to live', { sessions });
