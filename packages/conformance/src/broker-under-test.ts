@@ -1,6 +1,6 @@
 /** The broker that the suite talks to. */
 export interface BrokerUnderTest {
-  /** Which one it is; `unknown` when only its URL was given. */
+  /** Name of the broker; `unknown` when only its URL was given. */
   readonly name: 'dunlin' | 'mosquitto' | 'unknown';
   /** `mqtt://host:port` */
   readonly url: string;

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CollectedConversation, collectConversations } from './conversation.ts';
 
-/** Where the conversations are held. */
+/** Directory of the conversations. */
 export const conversationsDirectory = join(import.meta.dirname, '..', 'conversations');
 
 /** A conversation and the file it stands in. */

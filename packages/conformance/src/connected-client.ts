@@ -125,8 +125,9 @@ export async function receive(
 }
 
 /**
- * Nothing that was published before has reached `subscriber`: what is published now to `topic`, which it subscribes to,
- * is the next thing it gets. The publisher must be the one whose message is not to arrive, since order holds per client.
+ * Expects that no message published before has reached `subscriber`: a message published now to `topic`, which it
+ * subscribes to, is the next one it gets. The publisher must be the one whose message is not to arrive, since order
+ * holds per client.
  */
 export async function expectOnlyMarker(
   subscriber: WireClient,

@@ -23,7 +23,7 @@ export interface CollectedConversation {
 
 let collected: CollectedConversation[] | undefined;
 
-/** From now on `conversation` writes down what it is given instead of making tests; returns where. */
+/** Makes `conversation` write down what it is given instead of making tests; returns the list. */
 export function collectConversations(): CollectedConversation[] {
   collected = [];
   return collected;
@@ -35,9 +35,9 @@ export function citedStatements(title: string): string[] {
 }
 
 /**
- * One test for each version in `cited`: a client, or a few, talk to the broker under test and see what it must do. The
- * test is expected to fail when the table of known differences names it for this broker. `skip` is for what a broker may
- * leave out, and only where its own words say so.
+ * Defines one test for each version in `cited`: a client, or a few, talk to the broker under test and see what it must
+ * do. The test is expected to fail when the table of known differences names it for this broker. `skip` is for what a
+ * broker may leave out, and only where its own words say so.
  */
 export function conversation(
   says: string,

@@ -1,6 +1,6 @@
-/** What a broker is known to do otherwise than some conversations expect. */
+/** Difference between a broker and some conversations, known and explained. */
 export interface KnownDifference {
-  /** What the broker does instead. */
+  /** Behaviour of the broker instead. */
   readonly does: string;
   /** The titles of the tests that show it, as `conversation` makes them. */
   readonly titles: readonly string[];

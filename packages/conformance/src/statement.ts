@@ -1,14 +1,17 @@
-/** Who a numbered statement binds: the server, the client, or whichever of the two plays the part. */
+/** Side that a numbered statement binds: the server, the client, or whichever of the two plays the part. */
 export type Binds = 'server' | 'client' | 'both';
 
-/** One numbered normative statement of a version of the MQTT text. */
+/** Numbered normative statement of a version of the MQTT text. */
 export interface Statement {
-  /** As the text prints it, without brackets: `MQTT-3.1.2-24`. */
+  /** Number as the text prints it, without brackets: `MQTT-3.1.2-24`. */
   readonly number: string;
   readonly binds: Binds;
-  /** What it asks for, in our words. */
+  /** Demand of the statement, in our words. */
   readonly says: string;
-  /** Why no conversation with a broker can show it kept or broken. Without it a server statement needs a test. */
+  /**
+   * Reason why no conversation with a broker can show the statement kept or broken. Without it a server statement needs
+   * a test.
+   */
   readonly unobservable?: string;
 }
 

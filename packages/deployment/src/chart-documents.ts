@@ -10,7 +10,7 @@ function typeOf(value: unknown): string {
   return typeof value;
 }
 
-/** What may be given for a value. */
+/** JSON Schema of a value. */
 function schemaOf({ path, fallback, description, schema }: ChartValue): Schema {
   if ('$ref' in schema) return { description, ...schema };
   if (fallback === null) throw new ChartValuesError(path, 'is null; give it a default that shows its type');

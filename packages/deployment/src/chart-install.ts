@@ -13,14 +13,14 @@ import { PretendedMachine } from './pretended-machine.ts';
 
 const namespace = 'messaging';
 const deployments = `/apis/apps/v1/namespaces/${namespace}/deployments`;
-/** What nobody waits for; without volumes, which nothing here provides. */
+/** Values for a fast start: no waits, and no volumes, which nothing here provides. */
 const quick = ['--set', 'minReadySeconds=0,redis.trial.storage='];
 const wait = ['--wait', '--timeout', '120s'];
-/** How long something may take that controllers do by themselves. */
+/** Time that controllers may take for something they do by themselves. */
 const settleMilliseconds = 30_000;
 const askAgainMilliseconds = 200;
 
-/** Where objects of the chart are, and what belongs to them. */
+/** Collections with the objects of the chart, and with what belongs to them. */
 const collections = [
   '/api/v1/namespaces/NAMESPACE/configmaps',
   '/api/v1/namespaces/NAMESPACE/pods',
@@ -164,7 +164,10 @@ class Installation {
     this.say(`removed ${release}: nothing is left`);
   }
 
-  /** Whatever the values, the API server takes the objects, those of other kinds too. It knows more rules than their schemas say. */
+  /**
+   * Checks that the API server takes the objects of every file of values, those of other kinds too. It knows more rules
+   * than their schemas say.
+   */
   async #everyValuesFile(name: ValuesName): Promise<void> {
     const own = `values-${name}`;
     const values = ['-f', valuesFile(name), ...quick];

@@ -1,13 +1,13 @@
 import { type Document, isMap, isScalar, type Node, type Pair, parseDocument, type YAMLMap } from 'yaml';
 
-/** One documented value of a chart. */
+/** Documented value of a chart. */
 export interface ChartValue {
   /** `redis.trial.enabled` */
   readonly path: string;
   readonly description: string;
-  /** As values.yaml has it. */
+  /** Default as values.yaml has it. */
   readonly fallback: unknown;
-  /** What may be given beyond the type of the default, in the words of JSON Schema. */
+  /** Limits beyond the type of the default, in the words of JSON Schema. */
   readonly schema: Readonly<Record<string, unknown>>;
 }
 

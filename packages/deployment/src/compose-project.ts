@@ -37,7 +37,7 @@ export interface Mount {
   readonly target: string;
 }
 
-/** What a service mounts from the file system; volumes with names are not among them. */
+/** Mounts of a service from the file system; volumes with names are not among them. */
 export function mountsOf({ volumes = [] }: Service): Mount[] {
   return volumes
     .map((volume) => {
@@ -48,7 +48,10 @@ export function mountsOf({ volumes = [] }: Service): Mount[] {
     .filter(({ source }) => source.startsWith('/'));
 }
 
-/** Where a service is reached from outside of the project, `ADDRESS:PORT`; older and newer versions of Compose write it in two ways. */
+/**
+ * Addresses of a service outside of the project, `ADDRESS:PORT`; older and newer versions of Compose write them in two
+ * ways.
+ */
 export function publishedBy({ ports = [] }: Service): string[] {
   return ports.map((port) => {
     if (typeof port === 'string') return port.split(':').slice(0, -1).join(':');

@@ -23,10 +23,10 @@ const programs = [
 
 /** Programs that make certificates and data at their first start, on a machine that may be busy. */
 const startMilliseconds = 120_000;
-/** From its first answer until the API says that all of it is ready. */
+/** Time from the first answer until the API says that all of it is ready. */
 const readyMilliseconds = 60_000;
 const askAgainMilliseconds = 250;
-/** What the compiler says when it fails. */
+/** Output of the compiler when it fails. */
 const outputBytesMax = 16 * 1024 * 1024;
 
 /** Builds what is missing; a quarter of an hour on two cores the first time. `say` hears what takes so long. */
@@ -43,7 +43,10 @@ export async function buildControlPlane(say: (line: string) => void): Promise<vo
   }
 }
 
-/** What the API server says that it is; charts ask for a version of Kubernetes. A plain build does not know its own. */
+/**
+ * Flags with the version of the API server, since charts ask for a version of Kubernetes. A plain build does not know
+ * its own.
+ */
 async function versionFlags(): Promise<string> {
   const found = /k8s\.io\/kubernetes (v(\d+)\.(\d+)\S*)/.exec(await readFile(join(modules, 'go.mod'), 'utf8'));
   if (found === null) throw new RangeError('control-plane/go.mod requires no k8s.io/kubernetes');
@@ -64,7 +67,7 @@ async function versionFlags(): Promise<string> {
  */
 export class ControlPlane {
   readonly api: KubernetesApi;
-  /** For helm. */
+  /** Path of the kubeconfig for helm. */
   readonly kubeconfig: string;
   readonly #servers: ServerProcess[];
 

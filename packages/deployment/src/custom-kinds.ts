@@ -8,7 +8,7 @@ import type { KubernetesApi } from './kubernetes-api.ts';
 /** The Prometheus Operator, whose module brings the definitions of its kinds. */
 const operator = 'github.com/prometheus-operator/prometheus-operator@v0.85.0';
 const kinds = ['servicemonitors', 'prometheusrules'];
-/** From the definition of a kind until the API serves it. */
+/** Time from the definition of a kind until the API serves it. */
 const servedMilliseconds = 30_000;
 const askAgainMilliseconds = 200;
 

@@ -1,4 +1,6 @@
-/** What a row of the table of panels is made of (dashboard-panels.ts), and short words for the usual questions to Prometheus. */
+/**
+ * Types of a row of the table of panels (dashboard-panels.ts), and short words for the usual questions to Prometheus.
+ */
 
 /** A colour from a value on; the first holds below the second's. */
 export type Thresholds = readonly [
@@ -13,9 +15,9 @@ export interface Panel {
   readonly title: string;
   /** A time series unless said. */
   readonly kind?: 'stat';
-  /** As Grafana names it: `s`, `bytes`, `Bps`, `cps` (a second), `percentunit` (0 to 1), `short`, `none`. */
+  /** Unit as Grafana names it: `s`, `bytes`, `Bps`, `cps` (a second), `percentunit` (0 to 1), `short`, `none`. */
   readonly unit: string;
-  /** What a bad value means, and what to do. */
+  /** Meaning of a bad value, and what to do. */
   readonly description: string;
   readonly targets: readonly Target[];
   readonly thresholds?: Thresholds;
@@ -27,7 +29,7 @@ export interface Panel {
 /** A panel, or the heading of those that follow. */
 export type PanelRow = Panel | { readonly row: string };
 
-/** From `value` on it is bad. */
+/** Thresholds for a value that is bad from `value` on. */
 export function warnAbove(value: number): Thresholds {
   return [
     { color: 'green', value: null },
@@ -35,7 +37,7 @@ export function warnAbove(value: number): Thresholds {
   ];
 }
 
-/** Below `value` it is bad. */
+/** Thresholds for a value that is bad below `value`. */
 export function warnBelow(value: number): Thresholds {
   return [
     { color: 'red', value: null },
@@ -63,13 +65,13 @@ export function each(metric: string, matcher?: string): string {
   return `max by (instance) (${selected(metric, matcher)})`;
 }
 
-/** How much a counter grows in a second, by these labels, or in all. */
+/** Growth of a counter in a second, by these labels, or in all. */
 export function rate(metric: string, labels?: string, matcher?: string): string {
   const sum = labels === undefined ? 'sum' : `sum by (${labels})`;
   return `${sum} (rate(${selected(metric, matcher)}[$__rate_interval]))`;
 }
 
-/** How long it takes at most for this share of all cases, by these labels too. */
+/** Longest time of this share of all cases, by these labels too. */
 export function quantile(share: number, metric: string, labels?: string, matcher?: string): string {
   return `histogram_quantile(${share}, ${rate(`${metric}_bucket`, labels === undefined ? 'le' : `${labels}, le`, matcher)})`;
 }

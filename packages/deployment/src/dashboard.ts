@@ -8,7 +8,7 @@ const sizes = {
   timeseries: { w: 8, h: 8 },
 } as const;
 
-/** What is chosen above the dashboard. Grafana takes the source of data it has when there is none of that name. */
+/** Choices above the dashboard. Grafana takes the source of data it has when there is none of that name. */
 const datasource = { type: 'prometheus', uid: '$datasource' };
 const nodesQuery = 'label_values(up{job="dunlin"}, instance)';
 const variables = [

@@ -1,9 +1,9 @@
-/** One instruction of a Dockerfile: `COPY`, its flags and the words after them. */
+/** Instruction of a Dockerfile: `COPY`, its flags and the words after them. */
 export interface Instruction {
   readonly name: string;
   /** `--from=build` as `from: build`. */
   readonly flags: ReadonlyMap<string, string>;
-  /** What is left: text, with lines joined. */
+  /** Rest of the instruction: text, with lines joined. */
   readonly text: string;
 }
 

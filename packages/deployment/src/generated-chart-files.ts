@@ -8,7 +8,7 @@ import { repositoryRoot } from './repository-root.ts';
 /** The folder of the chart. */
 export const chartDirectory = join(repositoryRoot, 'charts', 'dunlin');
 
-/** What is made of the chart's values.yaml and of the table of panels, by the names of the files in its folder. */
+/** Files generated from the chart's values.yaml and from the table of panels, by their names in its folder. */
 export function generatedChartFiles(): Map<string, string> {
   const read = (name: string) => readFileSync(join(chartDirectory, name), 'utf8');
   const values = readChartValues(read('values.yaml'));

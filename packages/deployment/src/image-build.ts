@@ -6,12 +6,15 @@ import { contextFiles, ignorePatterns } from './build-context.ts';
 import { assignments, execForm, type Instruction, parseDockerfile, type Stage } from './dockerfile.ts';
 import { imageUser, isRoot, unprivileged } from './unprivileged.ts';
 
-/** What a step may write before it is cut: npm and the compiler say little. */
+/** Output of a step before it is cut: npm and the compiler write little. */
 const outputBytesMax = 16 * 1024 * 1024;
 /** A step that takes longer hangs. */
 const stepMilliseconds = 300_000;
 
-/** What npm needs where the network has ways of its own; everything else of this process's environment stays outside. */
+/**
+ * Variables that npm needs where the network has ways of its own; everything else of this process's environment stays
+ * outside.
+ */
 const networkVariables = /^(node_extra_ca_certs|https?_proxy|no_proxy)$/i;
 const networkSettings = ['registry', 'cafile'] as const;
 
@@ -40,19 +43,20 @@ export interface BuiltImage {
   readonly command: readonly string[];
 }
 
-/** How an image is built. */
+/** Options of building an image. */
 export interface ImageBuildOptions {
   /** The folder with `Dockerfile` and `.dockerignore`. */
   readonly context: string;
-  /** Where stages grow, a folder each. */
+  /** Directory of the stages, a folder each. */
   readonly into: string;
-  /** What steps see as PATH. */
+  /** PATH of the steps. */
   readonly path: string;
 }
 
 /**
- * Does what a Dockerfile says, without a container engine: a stage is a folder, COPY copies, RUN runs the command there as a user without privileges. What
- * the images named by FROM hold comes from this machine, so steps must name their files relative to WORKDIR.
+ * Builds an image from a Dockerfile, without a container engine: a stage is a folder, COPY copies, RUN runs the command
+ * there as a user without privileges. What the images named by FROM hold comes from this machine, so steps must name
+ * their files relative to WORKDIR.
  * @throws what a step throws: its output, when it does not end with 0
  */
 export async function buildImage(options: ImageBuildOptions): Promise<BuiltImage> {
@@ -192,7 +196,7 @@ function inExecForm(text: string): string[] {
   return words;
 }
 
-/** What root copied belongs to the user who runs the steps. */
+/** Gives files that root copied to the user who runs the steps. */
 async function giveAway(path: string): Promise<void> {
   const found = await lstat(path);
   if (found.isSymbolicLink()) return;

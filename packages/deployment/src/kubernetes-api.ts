@@ -30,7 +30,7 @@ export class KubernetesApi {
     this.#authority = authority;
   }
 
-  /** One request, whatever comes back. A body that is text is sent as YAML. */
+  /** Sends one request and returns any answer. A body that is text is sent as YAML. */
   request(method: string, path: string, body?: unknown): Promise<ApiAnswer> {
     const isText = typeof body === 'string';
     const type = method === 'PATCH' ? 'application/merge-patch+json' : isText ? 'application/yaml' : 'application/json';
@@ -60,7 +60,7 @@ export class KubernetesApi {
     return promise;
   }
 
-  /** One request that must be answered well. @throws ApiError */
+  /** Sends one request that must succeed. @throws ApiError */
   async call(method: string, path: string, body?: unknown): Promise<KubernetesObject> {
     const answer = await this.request(method, path, body);
     if (answer.status >= 300) throw new ApiError(method, path, answer);

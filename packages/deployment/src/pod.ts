@@ -9,7 +9,7 @@ export type Contents = Readonly<Record<string, Readonly<Record<string, string>>>
 export interface PlacedContainer {
   readonly args: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
-  /** Where it sees the files, on this machine, by their paths in the pod. */
+  /** Files that the pod sees, on this machine, by their paths in the pod. */
   readonly files: ReadonlyMap<string, string>;
 }
 
@@ -25,7 +25,7 @@ interface Item {
   readonly path: string;
 }
 
-/** How a pod is put on this machine. */
+/** Options of placing a pod on this machine. */
 export interface PlacementOptions {
   /** The name that the pod gets. */
   readonly podName: string;
@@ -38,8 +38,8 @@ export interface PlacementOptions {
 }
 
 /**
- * What Kubernetes does with a pod before it starts its first container: volumes become files, fields become variables. Paths in the environment and in the
- * files lead below `root`.
+ * Prepares a pod as Kubernetes does before it starts the first container: volumes become files, fields become
+ * variables. Paths in the environment and in the files lead below `root`.
  * @throws RangeError when it names a Secret, ConfigMap or key that is not there
  */
 export async function placePod(

@@ -3,7 +3,7 @@ import type { KubernetesObject } from './helm.ts';
 import type { KubernetesApi } from './kubernetes-api.ts';
 
 const name = 'machine-1';
-/** How often it looks for pods that are new or that are to end. */
+/** Interval of the looks for pods that are new or that are to end. */
 const lookMilliseconds = 200;
 
 /**

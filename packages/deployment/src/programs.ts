@@ -2,10 +2,15 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
-/** Where `.ci/install-deployment-programs` puts what it builds: outside of the tree, so that a new checkout finds it. */
+/**
+ * Directory for what `.ci/install-deployment-programs` builds: outside of the tree, so that a new checkout finds it.
+ */
 export const cacheDirectory = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'dunlin');
 
-/** What checks and runs the files of a deployment. Each may be named by a variable; the rest is how a person gets it. */
+/**
+ * Programs that check and run the files of a deployment. Each may be named by a variable; the rest is how a person gets
+ * it.
+ */
 const programs = {
   'docker-compose': { variable: 'DOCKER_COMPOSE', install: 'apt-get install docker-compose' },
   haproxy: { variable: 'HAPROXY', install: 'apt-get install haproxy' },
@@ -19,7 +24,7 @@ const programs = {
 
 export type ProgramName = keyof typeof programs;
 
-/** Where programs are that are not on everyone's PATH. */
+/** Directories of programs that are not on everyone's PATH. */
 const furtherDirectories = [
   cacheDirectory,
   join(cacheDirectory, 'kubernetes-validate', 'bin'),

@@ -8,13 +8,13 @@ import { programPath } from './programs.ts';
 const scrapeSeconds = 1;
 /** A node that is being started again on a busy machine takes so long to be seen. */
 const untilMilliseconds = 30_000;
-/** Between two questions whether something is seen: it becomes visible once a scrape. */
+/** Pause between two queries whether something is seen: it becomes visible once a scrape. */
 const askAgainMilliseconds = 200;
 
 /** A series of an answer. */
 export interface Series {
   readonly labels: Readonly<Record<string, string>>;
-  /** In the order of time. */
+  /** Values in the order of time. */
   readonly values: readonly number[];
 }
 
@@ -89,12 +89,12 @@ export class PrometheusServer {
     }
   }
 
-  /** What a question gives now. @throws QueryError */
+  /** Result of a query at this moment. */
   query(expr: string): Promise<Series[]> {
     return this.#ask('query', expr, {});
   }
 
-  /** What a question has given since the start, second by second. @throws QueryError */
+  /** Results of a query since the start, second by second. */
   history(expr: string): Promise<Series[]> {
     const times = { start: String(this.#startedAt), end: String(Date.now() / 1000), step: String(scrapeSeconds) };
     return this.#ask('query_range', expr, times);

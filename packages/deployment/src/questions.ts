@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import { repositoryRoot } from './repository-root.ts';
 
-/** What dashboard and alerts ask Prometheus. */
+/** Queries of dashboard and alerts to Prometheus. */
 
 export interface GridPosition {
   readonly x: number;
@@ -75,7 +75,7 @@ export function asGrafanaAsks(expr: string): string {
 export interface Selector {
   readonly text: string;
   readonly metric: string;
-  /** Of its matchers. */
+  /** Labels of its matchers. */
   readonly labels: readonly string[];
 }
 

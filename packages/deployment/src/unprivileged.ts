@@ -1,7 +1,7 @@
 /** The user `node` of the image, by whose number files are owned there. */
 export const imageUser = 1000;
 
-/** How a command is run. */
+/** Surroundings of a command: directory, environment and user. */
 export interface Surroundings {
   /** The folder it begins in. */
   readonly directory: string;

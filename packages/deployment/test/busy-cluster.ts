@@ -87,7 +87,7 @@ export class BusyCluster {
     return new BusyCluster(cluster, addresses, authority, directory);
   }
 
-  /** Where the admin servers of the nodes are, `HOST:PORT`. */
+  /** Addresses of the nodes' admin servers, `HOST:PORT`. */
   get admins(): string[] {
     return this.cluster.nodes.map(({ admin }) => `127.0.0.1:${admin}`);
   }
@@ -96,7 +96,7 @@ export class BusyCluster {
     return this.cluster.node(id);
   }
 
-  /** Where a door of a node is, as clients write it. */
+  /** URL of a listener of a node, as clients write it. */
   url(id: string, door: Door): string {
     const address = this.#addresses.get(id)?.[doors.indexOf(door)];
     if (address === undefined) throw new RangeError(`node ${id} has not said where its door ${door} is`);

@@ -5,12 +5,12 @@ import { BusyCluster } from './busy-cluster.ts';
 
 // Every question of dashboard and alerts, asked of a real Prometheus that has watched a cluster in all that can happen to it.
 
-/** On a busy machine; alone it takes half a minute. */
+/** Time-out on a busy machine; alone it takes half a minute. */
 const timeoutMilliseconds = 180_000;
-/** For a message that is to come. */
+/** Time-out of a message that is to come. */
 const patienceMilliseconds = 15_000;
 
-/** What may stay 0 here, and why: everything else must have counted something. */
+/** Metrics that may stay 0 here, and why: everything else must have counted something. */
 // biome-ignore format: a table
 const quiet = new Map([
   ['Workers: {{instance}} replaced', 'no worker dies'],

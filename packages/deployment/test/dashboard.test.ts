@@ -28,7 +28,7 @@ const alerts = readAlerts();
 const labelsOf = metricLabels();
 const panels = dashboard.panels.filter(({ type }) => type !== 'row');
 
-/** What is wrong with the metrics and labels of a question. */
+/** Mistakes in the metrics and labels of a query. */
 function mistakes(expr: string): string[] {
   const selectors = selectorsOf(expr);
   const known = new Set([...targetLabels, ...selectors.flatMap(({ metric }) => labelsOf.get(metric) ?? [])]);

@@ -6,7 +6,10 @@ async function connect(port: number, clientId: string): Promise<Conversation> {
   return wire;
 }
 
-/** One client subscribes, another publishes with QoS 1, perhaps at another port; resolves when the message has arrived. */
+/**
+ * Lets one client subscribe and another publish with QoS 1, perhaps at another port; resolves when the message has
+ * arrived.
+ */
 export async function publishAndReceive(port: number, publisherPort = port): Promise<void> {
   const subscriber = await connect(port, 'subscriber');
   await subscriber.subscribe('deployed', 1);

@@ -15,7 +15,7 @@ const buildMilliseconds = 330_000;
 
 let directory: string;
 let image: BuiltImage;
-/** Where an unprivileged user finds this Node, wherever the checkout lies. */
+/** PATH on which an unprivileged user finds this Node, wherever the checkout lies. */
 let path: string;
 
 /** Every file and folder below `root`, with what would show a change. */

@@ -5,10 +5,10 @@ import { delimiter, dirname, join } from 'node:path';
 import { freePort, ServerProcess } from '@dunlin/testkit';
 import { run } from '../src/release/program-run.ts';
 
-/** How long a node may take to start on a busy machine. */
+/** Time that a node may take to start on a busy machine. */
 const startMilliseconds = 20_000;
 
-/** What a command that ran to its end left behind. */
+/** Result of a command that ran to its end. */
 export interface Finished {
   readonly code: number | null;
   readonly output: string;
@@ -16,14 +16,14 @@ export interface Finished {
 
 /** The package `dunlin` as a user has it: installed from its tarball into a folder that was empty, outside of the repository. */
 export class InstalledPackage {
-  /** Also where its commands run. */
+  /** Directory of the package, in which its commands run too. */
   readonly directory: string;
 
   private constructor(directory: string) {
     this.directory = directory;
   }
 
-  /** What npm has in its cache is not asked for again. */
+  /** Installs the tarball; packages in npm's cache are not downloaded again. */
   static async install(tarball: string, directory: string): Promise<InstalledPackage> {
     await mkdir(directory);
     await run(directory, 'npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball]);

@@ -40,7 +40,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-/** What Kubernetes would start a node with, in this checkout. */
+/** Pod as Kubernetes would start it, in this checkout. */
 interface Pod {
   readonly command: readonly string[];
   readonly environment: Readonly<Record<string, string>>;

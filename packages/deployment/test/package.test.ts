@@ -14,7 +14,7 @@ import { InstalledPackage } from './installed-package.ts';
 const installMilliseconds = 120_000;
 /** Each test starts about ten processes, which a busy machine takes its time for; alone the longest takes ten seconds. */
 const commandsMilliseconds = 90_000;
-/** What an installed package may take on disk, with everything that it depends on. */
+/** Size of an installed package on disk, with everything that it depends on. */
 const installedMebibytesMax = 60;
 
 let directory: string;

@@ -1,4 +1,4 @@
-/** What `npm run release` builds, and what it would publish. */
+/** Files that `npm run release` builds, and commands that would publish them. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,5 @@
 /**
- * What the store costs, in the order of the port: microseconds of processor (all threads) and of time per operation.
+ * Costs of the store, in the order of the port: microseconds of processor (all threads) and of time per operation.
  *
  *     npx node --conditions=source packages/store-lmdb/bench/append.ts [fsync|memory]
  */
@@ -120,7 +120,7 @@ async function bench(store: LmdbStore, durability: Durability): Promise<void> {
   await subscribers(store, report);
 }
 
-/** One durable filter, many sessions: the last subscribe must cost what the first did. */
+/** Subscribes many sessions to one durable filter: the last subscribe must cost what the first did. */
 async function subscribers(store: LmdbStore, report: (what: string, measured: Measured) => void): Promise<void> {
   const subscription = {
     filter: 'everyone',

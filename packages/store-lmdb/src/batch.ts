@@ -12,7 +12,7 @@ interface Call {
   grows: boolean;
   resolve: (value: never) => void;
   reject: (cause: unknown) => void;
-  /** What `run` gave, or the StoreError it threw. */
+  /** Result of `run`, or the StoreError it threw. */
   outcome: unknown;
   refused: boolean;
 }
@@ -124,7 +124,10 @@ export class Batch {
       );
   }
 
-  /** Of a commit that failed, lmdb tells what the system said by a second promise, which is rejected in the same turn. */
+  /**
+   * Rejects the calls of a commit that failed. LMDB tells what the system said by a second promise, which is rejected
+   * in the same turn.
+   */
   private async refused(calls: Call[], cause: unknown): Promise<void> {
     let reason = cause;
     try {
@@ -219,7 +222,7 @@ function runEach(calls: Call[]): void {
   }
 }
 
-/** Of the system, or of LMDB itself. What a call threw has no number. */
+/** True for an error of the system, or of LMDB itself. An error thrown by a call has no number. */
 function isOfDisk(cause: unknown): boolean {
   return typeof (cause as { code?: unknown }).code === 'number';
 }

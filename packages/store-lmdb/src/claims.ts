@@ -10,7 +10,10 @@ export interface ClaimRecord {
   owner: EndpointId;
 }
 
-/** Who holds the client identifiers that have no stored session. `begin` and `finish` stand around the calls of a transaction. */
+/**
+ * Claims of client identifiers that have no stored session. `begin` and `finish` stand around the calls of a
+ * transaction.
+ */
 export interface ClaimBook {
   begin(): void;
   finish(): void;
@@ -20,7 +23,9 @@ export interface ClaimBook {
   nextEpoch(epochBefore: number, found: ClaimRecord | null): number;
   /** A session is about to be stored for this client. */
   mark(clientId: string, found: ClaimRecord | null, epoch: number): void;
-  /** Nothing is claimed and nothing stored any more; later epochs will be above this one. */
+  /**
+   * Forgets a client identifier of which nothing is claimed or stored any more; later epochs will be above this one.
+   */
   forget(clientId: string, found: ClaimRecord | null, epoch: number): void;
   /** Drops up to `limit` claims of the owner; returns how many it found. */
   releaseOwner(owner: EndpointId, limit: number): number;
@@ -53,12 +58,12 @@ export class Claims implements ClaimBook {
     this.epochStored = 0;
   }
 
-  /** At the start of a transaction of this environment. */
+  /** Begins a transaction of this environment. */
   begin(): void {
     this.epoch = this.epochStored = counterValue(this.tables.claimMeta, 'epoch');
   }
 
-  /** At its end. */
+  /** Finishes the transaction. */
   finish(): void {
     if (this.epoch !== this.epochStored) setCounter(this.tables.claimMeta, 'epoch', this.epoch);
   }
@@ -92,7 +97,9 @@ export class Claims implements ClaimBook {
     void this.tables.claim.put(textKey(clientId), this.writer.begin().f64(epoch).text('').finish());
   }
 
-  /** Nothing is claimed and nothing stored any more; later epochs will be above this one. */
+  /**
+   * Forgets a client identifier of which nothing is claimed or stored any more; later epochs will be above this one.
+   */
   forget(clientId: string, found: ClaimRecord | null, epoch: number): void {
     if (found !== null) {
       this.removeOwner(clientId, found.owner);

@@ -25,7 +25,7 @@ import { claimTables, mainTables } from './keys.ts';
 
 export type Durability = 'fsync' | 'memory';
 
-/** Of lmdb's database, what we use. Keys and values are bytes; what `get` and `getRange` give is a copy. */
+/** Part of lmdb's database that we use. Keys and values are bytes; `get` and `getRange` return copies. */
 export type Table = Database<Uint8Array, Uint8Array>;
 export type Tables = Record<(typeof mainTables)[number], Table>;
 export type ClaimTables = Record<(typeof claimTables)[number], Table>;
@@ -39,7 +39,7 @@ export interface Environment<T> {
 const FORMAT_VERSION = 1;
 /** Address space, not memory and not disk: the map begins this large and LMDB enlarges it when the data outgrows it. */
 const MAP_SIZE_BYTES = 16 * 1024 ** 3;
-/** One reader slot per thread and open cursor; far above the workers of a node. */
+/** Reader slots, one for each thread and open cursor; far above the workers of a node. */
 const READERS_MAX = 512;
 
 /**
@@ -131,7 +131,10 @@ export function writeMarker(path: string): string {
   return file;
 }
 
-/** To be called when everything is flushed: from then on the file is whole whatever happens to the machine. */
+/**
+ * Removes the marker. To be called when everything is flushed: from then on the file is whole whatever happens to the
+ * machine.
+ */
 export function removeMarker(file: string): void {
   rmSync(file, { force: true });
 }
@@ -192,7 +195,7 @@ function makePrivate(file: string): void {
 
 /** LMDB needs 33 KB for the slots of `READERS_MAX` readers. */
 const LOCK_FILE_BYTES = 64 * 1024;
-/** What a new file needs for its first pages. */
+/** Size of the first pages of a new file. */
 const FIRST_PAGES_BYTES = 64 * 1024;
 
 /**

@@ -44,7 +44,7 @@ export class Groups {
     this.logs = logs;
   }
 
-  /** One more member: the caller knows that it was none. Returns the end of the log. */
+  /** Adds a member that was none before, as the caller knows. Returns the end of the log. */
   join(name: string): number {
     const group = this.find(name);
     if (group !== null) {
@@ -67,7 +67,7 @@ export class Groups {
     return this.logs.head(matchedFilter(name))?.lastSequence ?? 0;
   }
 
-  /** One member less: the caller knows that it was one. */
+  /** Removes a member, as the caller knows that it was one. */
   leave(name: string, clientId: string): void {
     const group = this.find(name);
     if (group === null) return;

@@ -61,7 +61,7 @@ export const mainTables = [
 ] as const;
 export const claimTables = ['claim', 'claimOwner', 'claimMeta'] as const;
 
-/** What LMDB takes with its usual page of 4096 bytes. */
+/** Longest key that LMDB takes with its usual page of 4096 bytes. */
 export const KEY_BYTES_MAX = 1978;
 /** Longer strings are hashed: leaves room for the fixed fields around them. */
 const TEXT_BYTES_MAX = 1024;

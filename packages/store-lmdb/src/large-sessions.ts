@@ -14,7 +14,7 @@ import type { SessionRecord } from './session-records.ts';
  */
 export class LargeSessions {
   private readonly store: Opened;
-  /** What is left to do before a claim can be answered. */
+  /** Work that is left to do before a claim can be answered. */
   private readonly unfinished = new WeakMap<Claim, () => Promise<Claim>>();
 
   constructor(store: Opened) {
@@ -27,7 +27,7 @@ export class LargeSessions {
     return rest === undefined ? claim : rest();
   }
 
-  /** Within the transaction of the claim. `reading`: what is known of the session so far. */
+  /** Reads more of the session within the transaction of the claim. `reading`: what is known of the session so far. */
   readRest(claim: Claim, session: SessionRecord, reading: SessionReading): void {
     this.unfinished.set(claim, async () => {
       const { sessions } = this.store;
@@ -55,7 +55,10 @@ export class LargeSessions {
     });
   }
 
-  /** Within the transaction of the claim, whose owner the session has now: it is marked as ended and not wholly taken apart. */
+  /**
+   * Removes more of the session within the transaction of the claim, whose owner the session has now: it is marked as
+   * ended and not wholly taken apart.
+   */
   removeRest(claim: Claim, request: ClaimRequest): void {
     this.unfinished.set(claim, async () => {
       for (;;) {

@@ -31,8 +31,10 @@ import { closed, Opened } from './opened.ts';
 export interface LmdbStoreOptions {
   /** A directory; created if missing. Several worker threads of one process may open it, each with its own LmdbStore. */
   path: string;
-  /** What a resolved promise survives. `fsync`: power loss. `memory`: `kill -9` of the process; after a power loss the file may be damaged
-   *  and is refused. */
+  /**
+   * Events that a resolved promise survives. `fsync`: power loss. `memory`: `kill -9` of the process; after a power
+   * loss the file may be damaged and is refused.
+   */
   durability: Durability;
   /** No other thread claims client identifiers on this path as long as this store is open: then claims need not be shared, and a connect is cheaper. Default false. */
   exclusive?: boolean;

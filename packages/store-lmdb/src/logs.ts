@@ -13,7 +13,7 @@ export interface LogHead {
   cursors: number;
   firstSequence: number;
   lastSequence: number;
-  /** Of the records from first to last. */
+  /** Bytes of the records from first to last. */
   bytes: number;
 }
 
@@ -27,7 +27,7 @@ export const TRIM_LOGS_MAX = 1024;
 const FILTERS_PER_PAGE = 1000;
 const LOG_HEADER_BYTES = 9;
 
-/** What trimming one step brought, and where to go on; `after` null: all logs were seen. */
+/** Result of one step of trimming, and where to go on; `after` null: all logs were seen. */
 export interface TrimStep {
   dropped: number;
   after: Buffer | null;
@@ -130,7 +130,7 @@ export class Logs {
     this.putSlowest(logNumber, to, sessionNumber);
   }
 
-  /** One number per filter, as AppendResult says. */
+  /** Appends to one log for each filter and returns their numbers, as AppendResult says. */
   append(request: AppendRequest): number[] {
     const { filters, producer } = request;
     const results: number[] = new Array(filters.length);
@@ -165,7 +165,7 @@ export class Logs {
     this.removeProducerNumbers(key(digest(clientId), number), behind(key(digest(clientId), number)));
   }
 
-  /** Up to `limit` of what is known of the producer. Returns how much that was. */
+  /** Forgets up to `limit` records of the producer. Returns how many that were. */
   forgetProducer(clientId: string, limit: number): number {
     return this.removeProducerNumbers(digest(clientId), behind(digest(clientId)), limit);
   }
@@ -192,8 +192,9 @@ export class Logs {
   }
 
   /**
-   * One step of trimming: some logs, some messages. The slowest cursor of a log is the first key of its range in `slowest`, so a log of a
-   * million cursors costs one seek. Expired messages are dropped from the front; those behind an unexpired one wait for it.
+   * Trims some messages of some logs. The slowest cursor of a log is the first key of its range in `slowest`, so a log
+   * of a million cursors costs one seek. Expired messages are dropped from the front; those behind an unexpired one
+   * wait for it.
    */
   trimStep(after: Buffer | null, limits: LogLimits, now: number): TrimStep {
     let room = TRIM_MESSAGES_MAX - this.removeGarbage(TRIM_MESSAGES_MAX);

@@ -29,11 +29,11 @@ import { Sessions } from './sessions.ts';
 import { storedWill, Wills } from './wills.ts';
 import { WriteWatch } from './write-watch.ts';
 
-/** In the table `meta`: written when it is tried whether the disk takes writes. */
+/** Key in the table `meta`: written when it is tried whether the disk takes writes. */
 const probeKey = Buffer.from('probe');
 const PROBE_BYTES = 128 * 1024;
 
-/** What the short way gives when only a transaction of the main environment may decide. */
+/** Result of the short way when only a transaction of the main environment may decide. */
 export const LONG_WAY = Symbol('long way');
 
 /**
@@ -111,7 +111,7 @@ export class Opened {
     return new Promise<T>((resolve, reject) => this.pushLong(clientId, run, resolve, reject));
   }
 
-  /** Like `write`, for what may touch or read anybody's claim. */
+  /** Runs a transaction as `write` does, for calls that may touch or read anybody's claim. */
   async writeAll<T>(run: () => T): Promise<T> {
     if (this.isClosing) throw closed();
     this.claimBatch?.flush();
@@ -123,7 +123,7 @@ export class Opened {
     }
   }
 
-  /** At once, when nothing of this store is under way; else behind what is. */
+  /** Reads at once when nothing of this store is under way; else behind what is. */
   async read<T>(run: () => T): Promise<T> {
     if (this.isClosing) throw closed();
     this.claimBatch?.flush();
@@ -152,7 +152,7 @@ export class Opened {
     });
   }
 
-  /** What is left to do before it can be answered: `large.finish`. */
+  /** Begins a claim; `large.finish` does the rest before it can be answered. */
   beginClaim(request: ClaimRequest, now: number): Promise<Claim> {
     const { clientId } = request;
     if (request.sessionExpirySeconds > 0) {
@@ -235,7 +235,7 @@ export class Opened {
     return this.ends.disconnect(session, now) ? undefined : session.number;
   }
 
-  /** In a transaction of its own making; as the port says of appends with an origin. */
+  /** Appends in a transaction of its own, as the port says of appends with an origin. */
   async appendOnce(requests: readonly AppendRequest[], origin: AppendOrigin): Promise<AppendResult[]> {
     let isNew = false;
     try {
@@ -370,7 +370,7 @@ export class Opened {
   }
 }
 
-/** For what goes on by itself while the store is closed under it, such as trimming. */
+/** Error for work that goes on by itself while the store is closed under it, such as trimming. */
 export function closed(): StoreError {
   return new StoreError('closed', 'the LMDB store is closed');
 }

@@ -57,7 +57,7 @@ export class Retained {
     return page;
   }
 
-  /** Without wildcards a filter is a topic: one get. */
+  /** Reads the one topic of a filter without wildcards: one get. */
   private readOne(topic: string, levels: string[], now: number, page: RetainedPage): void {
     const topicKey = levelsKey(levels);
     const long = topicKey.length > TOPIC_KEY_BYTES_MAX;
@@ -135,7 +135,7 @@ export class Retained {
 }
 
 const LOWEST = Buffer.of(0);
-/** What `next` returns for "simply the key after this one". */
+/** Result of `next` for "simply the key after this one". */
 const FOLLOWING = Buffer.alloc(0);
 
 /** No stored key is longer than the bound, so a longer position stands right behind its first bytes. */
@@ -194,7 +194,7 @@ class LevelFilter {
     this.encoded = levels.map((level) => levelsKey([level]));
   }
 
-  /** Where the walk begins: the literal levels before the first wildcard. */
+  /** First key of the walk: the literal levels before the first wildcard. */
   first(): Buffer {
     const literal: Buffer[] = [];
     for (let index = 0; index < this.levels.length && !this.isWildcard(index); index++)

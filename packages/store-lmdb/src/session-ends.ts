@@ -9,12 +9,12 @@ import type { Wills } from './wills.ts';
 
 /** Owned sessions, wills or claims let go of in one transaction. */
 const RELEASE_STEP_MAX = 1024;
-/** What is removed of each of them; more is left to whoever ends sessions that are due. */
+/** Parts removed of each session; more is left to whoever ends sessions that are due. */
 const RELEASE_PARTS_MAX = 16;
-/** Of a transaction that ends sessions. */
+/** Time of one transaction that ends sessions. */
 const EXPIRE_STEP_MILLISECONDS = 5;
 
-/** How connections and sessions end, within a transaction. */
+/** Ends of connections and sessions, within a transaction. */
 export class SessionEnds {
   private readonly tables: Tables;
   private readonly sessions: Sessions;
@@ -36,7 +36,7 @@ export class SessionEnds {
     return isGone;
   }
 
-  /** Some sessions that are due, no more than one transaction has time for. `left`: there may be more. */
+  /** Ends some sessions that are due, no more than one transaction has time for. `left`: there may be more. */
   expireStep(now: number, limit: number): { ended: string[]; isLeft: boolean } {
     const ended: string[] = [];
     const until = performance.now() + EXPIRE_STEP_MILLISECONDS;

@@ -36,7 +36,7 @@ export class SessionReading {
     else stored.inbound.push(readInbound(partKey.readUInt16BE(9), value));
   }
 
-  /** There are no more. */
+  /** Ends the reading: there are no more records. */
   finish(): void {
     this.isWhole = true;
     this.outbound.sort((a, b) => a.order - b.order);

@@ -70,7 +70,7 @@ export function readOutbound(packetId: number, record: Uint8Array): { order: num
   return { order, message: { packetId, state, qos, filter, sequence, record: hasRecord ? reader.rest() : null } };
 }
 
-/** Of an earlier release: without a digest. */
+/** Reads a record of this or an earlier release: the latter has no digest. */
 export function readInbound(packetId: number, record: Uint8Array): StoredInbound {
   const reader = new RecordReader(record);
   const producerNumber = reader.f64();

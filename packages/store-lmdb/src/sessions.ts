@@ -89,7 +89,7 @@ export class Sessions {
     this.putOwner(session);
   }
 
-  /** Nobody is connected from `now` on. */
+  /** Records that nobody is connected from `now` on. */
   disconnect(session: SessionRecord, now: number): void {
     this.removeOwner(session);
     session.owner = '';

@@ -7,7 +7,7 @@ import { RecordReader, type RecordWriter } from './records.ts';
 export const HANDED_OUT_MILLISECONDS = 30_000;
 
 interface WillRecord extends StoredWill {
-  /** Where it stands in `willDue`; Infinity: nowhere. */
+  /** Key in `willDue`; Infinity: none. */
   dueKey: number;
 }
 
@@ -36,7 +36,7 @@ export class Wills {
     void this.tables.owner.put(key(digest(owner), kind.will, digest(clientId)), record);
   }
 
-  /** From now on no owner holds it: it is the store's to hand out. */
+  /** Schedules a will: from now on no owner holds it, and the store may hand it out. */
   schedule(will: WillRecord, dueAt: number): void {
     this.removeOwner(will);
     this.move(will, dueAt, dueAt);

@@ -1,10 +1,13 @@
 import type { StoreError } from '@dunlin/broker';
 
-/** While nothing can be written, it is tried so often whether it can again: whoever waits tries by himself, but there may be nobody. */
+/**
+ * Interval of attempts to write while nothing can be written: whoever waits tries by himself, but there may be nobody.
+ */
 const probeMilliseconds = 1000;
 
 /**
- * Whether what is written gets to the disk. A disk that is full, read-only or broken refuses every commit, whoever asks; what was committed is there, and can be read.
+ * Watch over whether writes get to the disk. A disk that is full, read-only or broken refuses every commit, whoever
+ * asks; what was committed is there, and can be read.
  */
 export class WriteWatch {
   private readonly changed: (failure: StoreError | null) => void;

@@ -1,4 +1,7 @@
-/** What the directory and the disk under the store do to it: modes, a full disk, a limit of the process, the end while it works. */
+/**
+ * Faults of the directory and the disk under the store: modes, a full disk, a limit of the process, the end while it
+ * works.
+ */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

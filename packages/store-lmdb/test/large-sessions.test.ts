@@ -1,4 +1,4 @@
-/** What is left where the store ends between two steps of taking a large session apart. */
+/** Rest of a session where the store ends between two steps of taking a large session apart. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

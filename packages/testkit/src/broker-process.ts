@@ -3,7 +3,7 @@ export interface BrokerProcess {
   readonly name: string;
   /** `mqtt://127.0.0.1:PORT` */
   readonly url: string;
-  /** Where it takes WebSocket connections, if it does: `ws://127.0.0.1:PORT/mqtt`. */
+  /** Address for WebSocket connections, if there is one: `ws://127.0.0.1:PORT/mqtt`. */
   readonly webSocketUrl?: string;
   readonly port: number;
   readonly pid: number;

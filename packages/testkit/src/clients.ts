@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { DeadlineError, withDeadline } from './deadline.ts';
 
-/** Where Mosquitto's command-line clients connect. */
+/** Arguments with the address that Mosquitto's command-line clients connect to. */
 function target(url: string): string[] {
   const { hostname, port } = new URL(url);
   return ['-h', hostname, '-p', port];
 }
 
-/** What a client that ran to its end left behind. */
+/** Result of a client that ran to its end. */
 export interface ClientResult {
   readonly exitCode: number;
   readonly stdout: string;

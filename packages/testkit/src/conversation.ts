@@ -16,7 +16,7 @@ import { WireClient } from './wire-client.ts';
 /** An answer of a machine that is busy with other tests may take this long. */
 const answerMilliseconds = 15_000;
 
-/** What a client says of itself: a new session that ends with its connection unless said otherwise. */
+/** Fields of a CONNECT: a new session that ends with its connection unless given otherwise. */
 export interface Introduction {
   readonly clientId?: string;
   readonly cleanStart?: boolean;

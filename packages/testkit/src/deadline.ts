@@ -1,7 +1,7 @@
-/** How long a test waits for something that ought to happen at once, before it fails with what did happen. */
+/** Time that a test waits for something that ought to happen at once, before it fails with what did happen. */
 export const defaultDeadlineMilliseconds = 5_000;
 
-/** What was waited for did not come in time, or cannot come any more. The message shows what did happen. */
+/** Error of an event that did not come in time, or cannot come any more. The message shows what did happen. */
 export class DeadlineError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);

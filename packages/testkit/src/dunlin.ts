@@ -18,14 +18,17 @@ export interface DunlinOptions {
   readonly logLevel?: string;
   /** The TCP port; a free one by default. A restart names the port it had. */
   readonly port?: number;
-  /** Where it takes WebSocket connections, if one of `listeners` does. */
+  /** Address for WebSocket connections, if one of `listeners` takes them. */
   readonly webSocketUrl?: string;
 }
 
 /** A node that compiles its sources as it goes may take this long to start on a busy machine. */
 const startMilliseconds = 20_000;
 
-/** Where this package runs from its sources, the command does too: no build lies between a change and its test. */
+/**
+ * Conditions for Node: where this package runs from its sources, the command does too: no build lies between a change
+ * and its test.
+ */
 const conditions = import.meta.filename.endsWith('.ts') ? ['--conditions=source'] : [];
 
 /** The command of this repository, found from wherever this package was loaded. */

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 
-/** Where a proxy forwards to. */
+/** Target that a proxy forwards to. */
 export interface FaultProxyTarget {
   readonly port: number;
   readonly host?: string;

@@ -4,8 +4,8 @@ import { createServer, type Server } from 'node:net';
 import { ServerEndedError } from './server-process.ts';
 
 /**
- * Where ports are looked for: below those that the kernel gives to outgoing connections (32,768 and up on Linux), any of which may take a port that was free a
- * moment ago, and hold it for a minute after its end.
+ * Lowest port that is looked for: below those that the kernel gives to outgoing connections (32,768 and up on Linux),
+ * any of which may take a port that was free a moment ago, and hold it for a minute after its end.
  */
 const portMin = 12_000;
 const portMax = 32_000;
@@ -66,7 +66,7 @@ async function listenAt(port: number): Promise<Server | null> {
   );
 }
 
-/** How often a server is started on other ports when one that was free a moment ago was taken meanwhile. */
+/** Attempts to start a server on other ports when one that was free a moment ago was taken meanwhile. */
 const portAttempts = 3;
 
 /**

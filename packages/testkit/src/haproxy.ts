@@ -7,14 +7,14 @@ import { withDeadline } from './deadline.ts';
 import { freePort, retryingPorts } from './free-port.ts';
 import { ServerEndedError, ServerProcess } from './server-process.ts';
 
-/** Where Debian's package puts it. `HAPROXY` in the environment names another. */
+/** Path of the program in Debian's package. `HAPROXY` in the environment names another. */
 const haproxyPath = process.env.HAPROXY ?? '/usr/sbin/haproxy';
 
 /** A broker behind HAProxy. */
 export interface HaproxyServer {
   readonly name: string;
   readonly port: number;
-  /** Where `/readyz` is asked; without it, whether the port takes connections is what counts. */
+  /** Port at which `/readyz` is asked; without it, whether the port takes connections is what counts. */
   readonly readyPort?: number;
 }
 
@@ -26,7 +26,7 @@ export interface HaproxyOptions {
   readonly sendProxy?: boolean | string;
   /** Added to the `bind` line: `ssl crt FILE ca-file FILE verify required`. */
   readonly bind?: string;
-  /** How often a server is checked; two failures take it out, one success takes it in. */
+  /** Interval of the checks of a server; two failures take it out, one success takes it in. */
   readonly checkMilliseconds?: number;
   /** The TCP port; a free one by default. */
   readonly port?: number;
@@ -72,7 +72,7 @@ async function startOnce(options: HaproxyOptions): Promise<HaproxyProcess> {
   };
 }
 
-/** How long one attempt to see that it listens waits for the next. */
+/** Pause between attempts to see that it listens. */
 const attemptMilliseconds = 5;
 
 /** Waits until the port that is bound last takes a connection: one of the doors would pass it on to a broker. */

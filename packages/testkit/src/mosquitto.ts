@@ -5,7 +5,7 @@ import type { BrokerProcess } from './broker-process.ts';
 import { freePort, retryingPorts } from './free-port.ts';
 import { ServerProcess } from './server-process.ts';
 
-/** Where Debian's package puts the broker. `MOSQUITTO` in the environment names another. */
+/** Path of the broker in Debian's package. `MOSQUITTO` in the environment names another. */
 const mosquittoPath = process.env.MOSQUITTO ?? '/usr/sbin/mosquitto';
 
 /** Options of `startMosquitto`. */

@@ -80,7 +80,7 @@ class Identity {
   }
 }
 
-/** Without these a limit counts as 0: nothing allowed. */
+/** Limits without which 0 would count: nothing allowed. */
 const details = {
   operator: {},
   account: {

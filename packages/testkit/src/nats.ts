@@ -23,7 +23,7 @@ const reloadMilliseconds = 10_000;
 export interface NatsTlsFiles {
   readonly cert: string;
   readonly key: string;
-  /** With it, the server asks clients for a certificate of this authority. */
+  /** Authority for certificates that the server then asks clients for. */
   readonly ca?: string;
 }
 
@@ -48,7 +48,7 @@ export interface NatsProcess {
   /** `nats://127.0.0.1:port`, or `tls://…`; with user and password or token, if there are any. */
   readonly url: string;
   readonly port: number;
-  /** Of the process that runs now; another one after `restart`. */
+  /** Process id of the process that runs now; another one after `restart`. */
   readonly pid: number;
   /** A file with the JWT and key of the user, when asked for; else null. It is there until `stop`. */
   readonly credentialsFile: string | null;
@@ -79,7 +79,7 @@ export async function startNats(options: NatsOptions = {}): Promise<NatsProcess>
   });
 }
 
-/** What a server reads, and the credentials of its user, in a directory of their own. */
+/** Files that a server reads, and the credentials of its user, in a directory of their own. */
 class NatsFiles {
   readonly configurationFile: string;
   readonly credentialsFile: string | null;
@@ -108,7 +108,7 @@ class NatsFiles {
   }
 }
 
-/** In the file, not in arguments: so they are read again at SIGHUP. */
+/** Lines about TLS for the file, not arguments: so they are read again at SIGHUP. */
 function tlsLines(tls: NatsTlsFiles | undefined): string[] {
   if (tls === undefined) return [];
   const verify = tls.ca === undefined ? '' : `, ca_file: "${tls.ca}", verify: true`;

@@ -1,9 +1,9 @@
-/** One packet as it came from the wire. */
+/** Packet as it came from the wire. */
 export interface Frame {
   /** The whole packet, fixed header and all. */
   readonly bytes: Buffer;
   readonly firstByte: number;
-  /** What follows the remaining length. */
+  /** Bytes that follow the remaining length. */
   readonly body: Buffer;
 }
 

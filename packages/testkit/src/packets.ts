@@ -3,7 +3,7 @@ import type { Packet, Properties, ProtocolVersion, SubscriptionRequest } from '@
 /** The packets with this type. */
 export type PacketOf<T extends Packet['type']> = Extract<Packet, { type: T }>;
 
-/** What a CONNECT may say; all else is filled in with what says least. The password may be text. */
+/** Fields of a CONNECT; all else is filled in with what says least. The password may be text. */
 export type ConnectOptions = Partial<Omit<PacketOf<'connect'>, 'type' | 'password'>> & {
   readonly password?: string | Buffer | null;
 };
@@ -26,7 +26,7 @@ export function connectPacket(options: ConnectOptions = {}): PacketOf<'connect'>
   };
 }
 
-/** What a PUBLISH may say; the payload may be text. */
+/** Fields of a PUBLISH; the payload may be text. */
 export type PublishOptions = Partial<Omit<PacketOf<'publish'>, 'type' | 'payload'>> & {
   readonly topic: string;
   readonly payload?: string | Buffer;

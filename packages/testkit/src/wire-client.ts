@@ -187,7 +187,7 @@ export class WireClient {
     await gone;
   }
 
-  /** What was said so far, `>` from the test and `<` from the broker, for messages. */
+  /** Transcript so far, `>` from the test and `<` from the broker, for messages. */
   transcript(): string {
     const rest = this.#framer.rest();
     const partial = rest.length === 0 ? '' : `\n  < ${transcriptOf(rest)} (incomplete)`;
@@ -249,7 +249,7 @@ function describe(packet: Packet): string {
   });
 }
 
-/** Where `actual` lacks what `expected` says, in words; undefined when it has it all. */
+/** Returns the place where `actual` lacks what `expected` has, in words; undefined when it has it all. */
 function firstDifference(expected: unknown, actual: unknown, path: string): string | undefined {
   if (expected instanceof Uint8Array) {
     const same = actual instanceof Uint8Array && Buffer.compare(expected, actual) === 0;

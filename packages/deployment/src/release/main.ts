@@ -10,7 +10,7 @@ import { publishCommands } from './publish-commands.ts';
 import { describeRelease, makeRelease, ReleaseError } from './release.ts';
 import { ReleaseNotesError } from './release-notes.ts';
 
-/** Where the files are written; emptied first. */
+/** Directory of the files; emptied first. */
 const directory = join(repositoryRoot, 'dist/release');
 
 const usage = `usage: npm run release -- --dry-run

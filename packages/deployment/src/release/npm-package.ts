@@ -9,7 +9,10 @@ import { run } from './program-run.ts';
 /** The oldest Node that an installed package runs on: the same as in packages/cli/bin/dunlin.js. */
 export const nodeRange = '>=24';
 
-/** What is copied as it is, by its place in the repository and in the package. Lua scripts are read from beside `dist`, as in the repository. */
+/**
+ * Files copied as they are, by their place in the repository and in the package. Lua scripts are read from beside
+ * `dist`, as in the repository.
+ */
 const copied: Readonly<Record<string, string>> = {
   'packages/cli/bin/dunlin.js': 'bin/dunlin.js',
   'packages/store-redis/src/scripts': 'src/scripts',
@@ -21,7 +24,7 @@ const copied: Readonly<Record<string, string>> = {
   LICENSE: 'LICENSE',
 };
 
-/** What a package.json of ours says about the whole. */
+/** Fields of the root's package.json that the package takes over. */
 export interface RootManifest {
   readonly version: string;
   readonly description: string;
@@ -40,9 +43,9 @@ export interface NpmPackage {
   readonly bundled: readonly string[];
 }
 
-/** How the package is made. */
+/** Options of making the package. */
 export interface NpmPackageOptions {
-  /** Where the tarball is written. */
+  /** Directory of the tarball. */
   readonly into: string;
   /** The address of the repository; null: it has none that others can reach. */
   readonly repository: string | null;

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { repositoryRoot } from '../repository-root.ts';
 
-/** What package-lock.json says of one package. */
+/** Entry of one package in package-lock.json. */
 export interface LockedPackage {
   readonly version: string;
   readonly license?: string;
@@ -14,15 +14,15 @@ export interface LockedPackage {
 
 type Lock = Readonly<Record<string, LockedPackage>>;
 
-/** What runs in production, from the `dunlin` command down. */
+/** Packages that run in production, from the `dunlin` command down. */
 export interface ProductionPackages {
-  /** What our own packages ask for, by name, with the exact version. */
+  /** Dependencies of our own packages, by name, with the exact version. */
   readonly direct: Readonly<Record<string, string>>;
   /** Every package from outside, by its place in node_modules, in order. */
   readonly locked: Readonly<Record<string, LockedPackage>>;
 }
 
-/** Where Node would find `name` from a package at `place`: in the nearest node_modules. */
+/** Place where Node would find `name` from a package at `place`: the nearest node_modules. */
 function placeOf(lock: Lock, name: string, place: string): string | null {
   for (let directory = place; ; ) {
     const candidate = directory === '' ? `node_modules/${name}` : `${directory}/node_modules/${name}`;

@@ -1,6 +1,6 @@
 import type { Release } from './release.ts';
 
-/** Where a release goes. */
+/** Destination of a release. */
 export interface Destination {
   /** The name of the image without its tag, `registry.example.com/dunlin`. */
   readonly image: string;
@@ -9,8 +9,8 @@ export interface Destination {
 }
 
 /**
- * What publishes a release, in this order: programs that hold the keys of whoever is signed in to npm, the registries and the repository. The tag comes last: a
- * version that is tagged is out.
+ * Commands that publish a release, in this order: programs that hold the keys of whoever is signed in to npm, the
+ * registries and the repository. The tag comes last: a version that is tagged is out.
  */
 export function publishCommands(release: Release, { image, charts }: Destination): readonly (readonly string[])[] {
   const { version } = release;

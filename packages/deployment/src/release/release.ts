@@ -10,7 +10,7 @@ import { makeNpmPackage, rootManifest } from './npm-package.ts';
 import { releaseNotes } from './release-notes.ts';
 import { otherVersions } from './versions.ts';
 
-/** What is published for one version, as files. */
+/** Files that are published for one version. */
 export interface Release {
   readonly version: string;
   /** The package for npm. */
@@ -27,7 +27,7 @@ export interface Release {
   readonly checksums: string;
 }
 
-/** How a release is made. */
+/** Options of making a release. */
 export interface ReleaseOptions {
   /** Emptied first. */
   readonly into: string;
@@ -37,7 +37,7 @@ export interface ReleaseOptions {
   readonly changelog: string;
 }
 
-/** What stands in the way of a release; the message says what to do. */
+/** Obstacle to a release; the message says what to do. */
 export class ReleaseError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
@@ -76,7 +76,7 @@ export async function makeRelease({ into, repository, changelog }: ReleaseOption
   return release;
 }
 
-/** Just what `docker build` would send from the repository. */
+/** Copies exactly the files that `docker build` would send from the repository. */
 async function copyImageContext(directory: string): Promise<void> {
   const patterns = ignorePatterns(await readFile(join(repositoryRoot, '.dockerignore'), 'utf8'));
   // Docker reads these two wherever they are ignored.
