@@ -2,6 +2,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { keys } from './packages/config/src/keys.ts';
+import { eventTables } from './packages/edge/src/log-document.ts';
 import { metricRows } from './packages/telemetry/src/metric-names.ts';
 
 // What the documents point at is there: files, the tests that are said to prove something, and figures that are quoted.
@@ -112,11 +113,20 @@ function quoted(pattern: RegExp): { path: string; name: string }[] {
     );
 }
 
+const eventNames = eventTables.flatMap(({ events }) => Object.keys(events));
+
+test('log events that documents name exist', () => {
+  const nouns = new Set(eventNames.map((name) => name.split('.')[0]));
+  const known = new Set([...keys.map((key) => key.path), ...eventNames]);
+  const named = quoted(/`([a-z-]+\.[a-z-]+)`/g).filter(({ name }) => nouns.has(name.split('.')[0]));
+  expect(named.filter(({ name }) => !known.has(name) && !/\.(ts|js|md|json|yaml|sh|conf)$/.test(name))).toEqual([]);
+});
+
 test('configuration keys that documents name exist', () => {
   const groups = new Set(keys.map((key) => key.path.split('.')[0]));
   const named = quoted(/`([a-z]\w+\.[a-z]\w+)`/g).filter(({ name }) => groups.has(name.split('.')[0]));
   expect(named.length).toBeGreaterThan(100);
-  const known = new Set(keys.map((key) => key.path));
+  const known = new Set([...keys.map((key) => key.path), ...eventNames]);
   expect(named.filter(({ name }) => !known.has(name))).toEqual([]);
 });
 

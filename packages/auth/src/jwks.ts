@@ -1,6 +1,7 @@
 /** Keys at an address, fetched again when a token names one that is not known, and now and then, so that a key that was withdrawn is forgotten. */
 import type { Clock, Logger } from '@dunlin/broker';
 import { readJwks, type VerificationKey } from './jwt-keys.ts';
+import { events } from './log-events.ts';
 
 /** However many tokens name unknown keys: the address is asked no more often than this. */
 const refetchMilliseconds = 30_000;
@@ -65,11 +66,11 @@ export class Jwks {
       if (keys.length === 0)
         throw new TypeError(`no key that can be used: ${leftOut.join('; ') || 'the set is empty'}`);
       this.#keys = keys;
-      if (this.#failed) this.#logger.info('keys for tokens are reachable again', { url: this.#address });
+      if (this.#failed) this.#logger.info(events['jwks.fetched-again'], { url: this.#address });
       this.#failed = false;
     } catch (error) {
       if (!this.#failed)
-        this.#logger.warn('keys for tokens cannot be fetched; those that are known go on', {
+        this.#logger.warn(events['jwks.fetch-failed'], {
           url: this.#address,
           error: (error as Error).message,
           cause: String((error as Error).cause ?? ''),

@@ -6,6 +6,7 @@
  *   not grow with the number of clients, the time until the last is compared does.
  */
 import type { Clock, Credentials, Logger, Permit } from '@dunlin/broker';
+import { events } from './log-events.ts';
 import { cannotTell, type Decision, type Method, notMine, refuse } from './method.ts';
 import { isSecretOf, readUuid, type TokenRecords } from './token-records.ts';
 
@@ -107,10 +108,7 @@ export class RedisToken implements Method {
       this.#isAway = false;
     } catch (error) {
       // Nothing is skipped: the place in the stream stays where it is until Redis answers again.
-      if (!this.#isAway)
-        this.#logger.warn('revoked tokens cannot be read; connected clients stay until they can', {
-          error: (error as Error).message,
-        });
+      if (!this.#isAway) this.#logger.warn(events['revocations.read-failed'], { error: (error as Error).message });
       this.#isAway = true;
     } finally {
       this.#ticking = false;

@@ -1,4 +1,4 @@
-import type { Credentials, Logger } from '@dunlin/broker';
+import { asEvent, type Credentials, type LogEvent, type Logger } from '@dunlin/broker';
 
 /** Credentials of a client, with everything left out that a test does not speak of. */
 export function credentials(given: Partial<Omit<Credentials, 'password'>> & { password?: string | null }): Credentials {
@@ -19,24 +19,25 @@ export function credentials(given: Partial<Omit<Credentials, 'password'>> & { pa
 export class Notebook implements Logger {
   readonly lines: string[] = [];
 
-  #write(message: string, fields?: Record<string, unknown>): void {
+  #write(event: LogEvent | string, fields?: Record<string, unknown>): void {
+    const { message } = asEvent(event, 'debug');
     this.lines.push(`${message} ${JSON.stringify(fields ?? {})}`);
   }
 
-  debug(message: string, fields?: Record<string, unknown>): void {
-    this.#write(message, fields);
+  debug(event: LogEvent | string, fields?: Record<string, unknown>): void {
+    this.#write(event, fields);
   }
 
-  info(message: string, fields?: Record<string, unknown>): void {
-    this.#write(message, fields);
+  info(event: LogEvent | string, fields?: Record<string, unknown>): void {
+    this.#write(event, fields);
   }
 
-  warn(message: string, fields?: Record<string, unknown>): void {
-    this.#write(message, fields);
+  warn(event: LogEvent | string, fields?: Record<string, unknown>): void {
+    this.#write(event, fields);
   }
 
-  error(message: string, fields?: Record<string, unknown>): void {
-    this.#write(message, fields);
+  error(event: LogEvent | string, fields?: Record<string, unknown>): void {
+    this.#write(event, fields);
   }
 }
 

@@ -245,7 +245,9 @@ describe('keys at an address', () => {
     clock.milliseconds += 31_000;
     expect(await enter(method, await token('two'))).toMatchObject({ kind: 'cannot-tell' });
     expect(await enter(method, await token('one'))).toMatchObject({ kind: 'accept' });
-    expect(notebook.lines.filter((line) => line.startsWith('keys for tokens cannot be fetched')).length).toBe(2);
+    expect(
+      notebook.lines.filter((line) => line.startsWith('the keys for tokens (JWKS) cannot be fetched')).length,
+    ).toBe(2);
   });
 
   /** Seen to fail before: `fetch` takes no address with a password in it, and the log had all of it, twice. */
@@ -262,8 +264,8 @@ describe('keys at an address', () => {
     clock.milliseconds += 31_000;
     await enter(method, await token('two'));
     expect(notebook.lines).toEqual([
-      expect.stringContaining(`cannot be fetched; those that are known go on {"url":"${url}"`),
-      `keys for tokens are reachable again {"url":"${url}"}`,
+      expect.stringContaining(`cannot be fetched; the keys that are known stay in use {"url":"${url}"`),
+      `the keys for tokens (JWKS) can be fetched again {"url":"${url}"}`,
     ]);
     expect(notebook.lines.join()).not.toContain('hunter2');
   });

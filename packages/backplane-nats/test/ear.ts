@@ -1,4 +1,4 @@
-import type { BackplaneReceiver, EndpointId, Logger } from '@dunlin/broker';
+import { asEvent, type BackplaneReceiver, type EndpointId, type LogEvent, type Logger } from '@dunlin/broker';
 import { withDeadline } from '@dunlin/testkit';
 
 /** Lets tests wait until something they can ask about is so. */
@@ -112,20 +112,20 @@ export class Log implements Logger {
   readonly events = new Events();
   readonly lines: { level: string; message: string; fields: Record<string, unknown> }[] = [];
 
-  debug(message: string, fields: Record<string, unknown> = {}): void {
-    this.#add('debug', message, fields);
+  debug(event: LogEvent | string, fields: Record<string, unknown> = {}): void {
+    this.#add('debug', asEvent(event, 'debug').message, fields);
   }
 
-  info(message: string, fields: Record<string, unknown> = {}): void {
-    this.#add('info', message, fields);
+  info(event: LogEvent | string, fields: Record<string, unknown> = {}): void {
+    this.#add('info', asEvent(event, 'info').message, fields);
   }
 
-  warn(message: string, fields: Record<string, unknown> = {}): void {
-    this.#add('warn', message, fields);
+  warn(event: LogEvent | string, fields: Record<string, unknown> = {}): void {
+    this.#add('warn', asEvent(event, 'warn').message, fields);
   }
 
-  error(message: string, fields: Record<string, unknown> = {}): void {
-    this.#add('error', message, fields);
+  error(event: LogEvent | string, fields: Record<string, unknown> = {}): void {
+    this.#add('error', asEvent(event, 'error').message, fields);
   }
 
   #add(level: string, message: string, fields: Record<string, unknown>): void {

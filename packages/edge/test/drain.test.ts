@@ -1,4 +1,4 @@
-import { type DrainOptions, drainAnswerMilliseconds } from '@dunlin/broker';
+import { asEvent, type DrainOptions, drainAnswerMilliseconds, type LogEvent } from '@dunlin/broker';
 import { drainEndSeconds } from '@dunlin/config';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type DrainPool, NodeDrain, spreadMilliseconds } from '../src/drain.ts';
@@ -52,8 +52,10 @@ describe('the way out', () => {
   function begin(changes: object = {}) {
     const pool = new Pool();
     const lines: string[] = [];
-    const add = (message: string, fields?: { connections?: number }): void =>
-      void lines.push(fields?.connections === undefined ? message : `${message} ${fields.connections}`);
+    const add = (event: LogEvent | string, fields?: { connections?: number }): void => {
+      const { message } = asEvent(event, 'info');
+      lines.push(fields?.connections === undefined ? message : `${message} ${fields.connections}`);
+    };
     const logger = { debug: add, info: add, warn: add, error: add };
     const all = { ...settings, serverReference: 'b', ...changes };
     const drain = new NodeDrain({ pool, logger, settings: all, isAlone: false });

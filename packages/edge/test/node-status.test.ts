@@ -1,9 +1,10 @@
+import { asEvent, type LogEvent } from '@dunlin/broker';
 import { expect, test } from 'vitest';
 import { NodeStatus } from '../src/node-status.ts';
 
 function made(): { status: NodeStatus; lines: string[] } {
   const lines: string[] = [];
-  const add = (message: string): void => void lines.push(message);
+  const add = (event: LogEvent | string, _fields?: object): void => void lines.push(asEvent(event, 'info').message);
   const status = new NodeStatus({ debug: add, info: add, warn: add, error: add });
   return { status, lines };
 }

@@ -1,4 +1,4 @@
-import type { Logger } from '@dunlin/broker';
+import { asEvent, type LogEvent, type Logger } from '@dunlin/broker';
 
 export interface Line {
   level: 'debug' | 'info' | 'warn' | 'error';
@@ -11,17 +11,17 @@ export class RecordingLogger implements Logger {
   readonly lines: Line[] = [];
   #waiting: { matches: (line: Line) => boolean; resolve: (line: Line) => void }[] = [];
 
-  debug(message: string, fields?: Record<string, unknown>): void {
-    this.#add('debug', message, fields);
+  debug(event: LogEvent | string, fields?: Record<string, unknown>): void {
+    this.#add('debug', asEvent(event, 'debug').message, fields);
   }
-  info(message: string, fields?: Record<string, unknown>): void {
-    this.#add('info', message, fields);
+  info(event: LogEvent | string, fields?: Record<string, unknown>): void {
+    this.#add('info', asEvent(event, 'info').message, fields);
   }
-  warn(message: string, fields?: Record<string, unknown>): void {
-    this.#add('warn', message, fields);
+  warn(event: LogEvent | string, fields?: Record<string, unknown>): void {
+    this.#add('warn', asEvent(event, 'warn').message, fields);
   }
-  error(message: string, fields?: Record<string, unknown>): void {
-    this.#add('error', message, fields);
+  error(event: LogEvent | string, fields?: Record<string, unknown>): void {
+    this.#add('error', asEvent(event, 'error').message, fields);
   }
 
   /** Lines of one kind. */

@@ -1,4 +1,4 @@
-export { type LogFormat, type LogLevel, type LogOptions, NodeLogger } from './logger.ts';
+export { type LogFormat, type LogOptions, NodeLogger } from './logger.ts';
 export { measuredStore } from './measured-store.ts';
 export type { CertificateEnd, NodeFigures, NotReadyReason } from './node-figures.ts';
 export { OutageLogger } from './outage-logger.ts';

@@ -1,9 +1,8 @@
 import { isatty } from 'node:tty';
-import type { Logger } from '@dunlin/broker';
+import { asEvent, type LogEvent, type Logger, type LogLevel } from '@dunlin/broker';
 import { destination, type Level, type Logger as Pino, pino, stdSerializers, stdTimeFunctions } from 'pino';
 import { formatPretty } from './pretty.ts';
 
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 export type LogFormat = 'json' | 'pretty';
 
 export interface LogOptions {
@@ -41,7 +40,7 @@ function cutFields(fields: Record<string, unknown>): Record<string, unknown> {
 }
 
 /**
- * The logger port over pino: one line an event, `{"level":"info","time":…,"node":…,"msg":…}`.
+ * The logger port over pino: one line an event, `{"level":"info","time":…,"node":…,"event":…,"msg":…}`.
  *
  * Every thread writes its lines itself, synchronously, to the same descriptor: a line is one `write`, so lines of different threads do not
  * mix, and the last words of a thread that dies are not lost on their way to another one.
@@ -72,19 +71,26 @@ export class NodeLogger implements Logger {
     this.#pino.level = level satisfies Level;
   }
 
-  debug(message: string, fields?: Record<string, unknown>): void {
-    this.#pino.debug(fields, message);
+  debug(event: LogEvent | string, fields?: Record<string, unknown>): void {
+    this.#write('debug', event, fields);
   }
 
-  info(message: string, fields?: Record<string, unknown>): void {
-    this.#pino.info(fields, message);
+  info(event: LogEvent | string, fields?: Record<string, unknown>): void {
+    this.#write('info', event, fields);
   }
 
-  warn(message: string, fields?: Record<string, unknown>): void {
-    this.#pino.warn(fields, message);
+  warn(event: LogEvent | string, fields?: Record<string, unknown>): void {
+    this.#write('warn', event, fields);
   }
 
-  error(message: string, fields?: Record<string, unknown>): void {
-    this.#pino.error(fields, message);
+  error(event: LogEvent | string, fields?: Record<string, unknown>): void {
+    this.#write('error', event, fields);
+  }
+
+  /** Makes nothing for a line that is not written. */
+  #write(level: LogLevel, said: LogEvent | string, fields: Record<string, unknown> | undefined): void {
+    if (!this.#pino.isLevelEnabled(level)) return;
+    const event = asEvent(said, level);
+    this.#pino[level](event.name === '' ? fields : { event: event.name, ...fields }, event.message);
   }
 }

@@ -1,4 +1,5 @@
-import { type Logger, StoreError } from '@dunlin/broker';
+import { type LogEvent, type Logger, StoreError } from '@dunlin/broker';
+import { events } from './log-events.ts';
 import { SpokenLines } from './spoken-lines.ts';
 
 /** Failures begin a moment before the connection is known to be lost: what was said so recently belongs to the same outage. */
@@ -33,40 +34,42 @@ export class OutageLogger implements Logger {
       return;
     }
     const counts = { kindsOfFailures: this.#saidAt.size, furtherFailures: this.#unsaid };
-    const isMine = this.#saidAt.size > 0 && this.#spoken.isMine('the store is back', recentMilliseconds / 1000);
-    if (isMine) this.#logger.info('the store is back', counts);
-    else if (this.#saidAt.size > 0) this.#logger.debug('the store is back', counts);
+    const event = events['store.recovered'];
+    const isMine = this.#saidAt.size > 0 && this.#spoken.isMine(event.name, recentMilliseconds / 1000);
+    if (isMine) this.#logger.info(event, counts);
+    else if (this.#saidAt.size > 0) this.#logger.debug(event, counts);
     this.#saidAt.clear();
     this.#unsaid = 0;
   }
 
-  debug(message: string, fields?: Record<string, unknown>): void {
-    this.#logger.debug(message, fields);
+  debug(event: LogEvent | string, fields?: Record<string, unknown>): void {
+    this.#logger.debug(event as never, fields);
   }
 
-  info(message: string, fields?: Record<string, unknown>): void {
-    this.#logger.info(message, fields);
+  info(event: LogEvent | string, fields?: Record<string, unknown>): void {
+    this.#logger.info(event as never, fields);
   }
 
-  warn(message: string, fields?: Record<string, unknown>): void {
-    if (this.#isNew(message, fields)) this.#logger.warn(message, fields);
-    else this.#logger.debug(message, fields);
+  warn(event: LogEvent | string, fields?: Record<string, unknown>): void {
+    if (this.#isNew(event, fields)) this.#logger.warn(event as never, fields);
+    else this.#logger.debug(event as never, fields);
   }
 
-  error(message: string, fields?: Record<string, unknown>): void {
-    if (this.#isNew(message, fields)) this.#logger.error(message, fields);
-    else this.#logger.debug(message, fields);
+  error(event: LogEvent | string, fields?: Record<string, unknown>): void {
+    if (this.#isNew(event, fields)) this.#logger.error(event as never, fields);
+    else this.#logger.debug(event as never, fields);
   }
 
   /** True for a line that was not written yet in this outage. */
-  #isNew(message: string, fields: Record<string, unknown> | undefined): boolean {
+  #isNew(event: LogEvent | string, fields: Record<string, unknown> | undefined): boolean {
     if (!(fields?.error instanceof StoreError)) return true;
     const now = performance.now();
-    const saidAt = this.#saidAt.get(message);
+    const name = typeof event === 'string' ? event : event.name;
+    const saidAt = this.#saidAt.get(name);
     if (saidAt === undefined || (!this.#isAway && now - saidAt >= recentMilliseconds)) {
-      this.#saidAt.set(message, now);
+      this.#saidAt.set(name, now);
       const sinceMilliseconds = this.#isAway ? now - this.#awaySince : 0;
-      if (this.#spoken.isMine(message, Math.ceil((sinceMilliseconds + recentMilliseconds) / 1000))) return true;
+      if (this.#spoken.isMine(name, Math.ceil((sinceMilliseconds + recentMilliseconds) / 1000))) return true;
     }
     this.#unsaid++;
     return false;

@@ -1,9 +1,11 @@
 /** Fields that have a place of their own in a line. */
-const placed = new Set(['level', 'time', 'msg', 'node', 'worker']);
+const placed = new Set(['level', 'time', 'msg', 'node', 'worker', 'event']);
+
+const grey = '\x1b[90m';
 
 /** Colours of levels on a terminal; an escape sequence each. */
 const colours: Readonly<Record<string, string>> = {
-  DEBUG: '\x1b[90m',
+  DEBUG: grey,
   INFO: '\x1b[32m',
   WARN: '\x1b[33m',
   ERROR: '\x1b[31m',
@@ -27,14 +29,22 @@ export function formatPretty(line: string, isColoured = false): string {
   const colour = isColoured ? (colours[level.trimEnd()] ?? '') : '';
   const shownLevel = colour === '' ? level : `${colour}${level}${plain}`;
   const speaker = [entry.node, entry.worker].filter((part) => part !== undefined).join('/');
-  const fields = Object.entries(entry)
-    .filter(([name]) => !placed.has(name))
-    .map(([name, value]) => ` ${name}=${showField(value)}`);
-  return `${clock} ${shownLevel} ${speaker === '' ? '' : `[${speaker}] `}${entry.msg}${fields.join('')}\n`;
+  const fields = Object.entries(entry).filter(([name]) => !placed.has(name));
+  const stacks = fields.filter(([, value]) => hasStack(value));
+  const shown = fields.filter(([, value]) => !hasStack(value)).map(showField);
+  if (entry.event !== undefined)
+    shown.push(isColoured ? `${grey}event=${entry.event}${plain}` : `event=${entry.event}`);
+  shown.push(...stacks.map(showField));
+  const words = [speaker === '' ? '' : `[${speaker}]`, entry.msg, ...shown].filter((word) => word !== '');
+  return `${clock} ${shownLevel} ${words.join(' ')}\n`;
 }
 
-function showField(value: unknown): string {
-  if (typeof value === 'string') return /^[^\s"]+$/.test(value) ? value : JSON.stringify(value);
-  const stack = (value as { stack?: string } | null)?.stack;
-  return stack === undefined ? JSON.stringify(value) : `\n${stack}`;
+function hasStack(value: unknown): value is { stack: string } {
+  return (value as { stack?: string } | null)?.stack !== undefined;
+}
+
+function showField([name, value]: [string, unknown]): string {
+  if (hasStack(value)) return `${name}=\n${value.stack}`;
+  const isWord = typeof value === 'string' && /^[^\s"]+$/.test(value);
+  return `${name}=${isWord ? value : JSON.stringify(value)}`;
 }

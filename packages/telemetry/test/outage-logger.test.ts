@@ -1,4 +1,4 @@
-import { type Logger, StoreError } from '@dunlin/broker';
+import { asEvent, type LogEvent, type Logger, StoreError } from '@dunlin/broker';
 import { expect, test } from 'vitest';
 import { OutageLogger, SpokenLines, spokenBytes } from '../src/index.ts';
 
@@ -6,18 +6,18 @@ import { OutageLogger, SpokenLines, spokenBytes } from '../src/index.ts';
 class Lines implements Logger {
   readonly lines: string[] = [];
   fields: Record<string, unknown> = {};
-  debug(message: string): void {
-    this.lines.push(`debug ${message}`);
+  debug(event: LogEvent | string, _fields?: object): void {
+    this.lines.push(`debug ${asEvent(event, 'debug').message}`);
   }
-  info(message: string, fields: Record<string, unknown> = {}): void {
-    this.lines.push(`info ${message}`);
+  info(event: LogEvent | string, fields: Record<string, unknown> = {}): void {
+    this.lines.push(`info ${asEvent(event, 'info').message}`);
     this.fields = fields;
   }
-  warn(message: string): void {
-    this.lines.push(`warn ${message}`);
+  warn(event: LogEvent | string, _fields?: object): void {
+    this.lines.push(`warn ${asEvent(event, 'warn').message}`);
   }
-  error(message: string): void {
-    this.lines.push(`error ${message}`);
+  error(event: LogEvent | string, _fields?: object): void {
+    this.lines.push(`error ${asEvent(event, 'error').message}`);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Logger } from '@dunlin/broker';
+import type { LogEvent, Logger } from '@dunlin/broker';
 import type { SpokenLines } from '@dunlin/telemetry';
 
 /** Workers notice that a server went away, or came back, within some seconds of each other. */
@@ -25,24 +25,29 @@ export class StartLogger implements Logger {
     this.#isQuiet = false;
   }
 
-  debug(message: string, fields?: Record<string, unknown>): void {
-    this.#logger.debug(message, fields);
+  debug(event: LogEvent | string, fields?: Record<string, unknown>): void {
+    this.#logger.debug(event as never, fields);
   }
 
-  info(message: string, fields?: Record<string, unknown>): void {
-    this.#write('info', message, fields);
+  info(event: LogEvent | string, fields?: Record<string, unknown>): void {
+    this.#write('info', event, fields);
   }
 
-  warn(message: string, fields?: Record<string, unknown>): void {
-    this.#write('warn', message, fields);
+  warn(event: LogEvent | string, fields?: Record<string, unknown>): void {
+    this.#write('warn', event, fields);
   }
 
-  error(message: string, fields?: Record<string, unknown>): void {
-    this.#write('error', message, fields);
+  error(event: LogEvent | string, fields?: Record<string, unknown>): void {
+    this.#write('error', event, fields);
   }
 
-  #write(level: 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown> | undefined): void {
-    const isSaid = this.#isQuiet || !this.#spoken.isMine(`${message} ${JSON.stringify(fields)}`, togetherSeconds);
-    this.#logger[isSaid ? 'debug' : level](message, fields);
+  #write(
+    level: 'info' | 'warn' | 'error',
+    event: LogEvent | string,
+    fields: Record<string, unknown> | undefined,
+  ): void {
+    const line = `${typeof event === 'string' ? event : event.name} ${JSON.stringify(fields)}`;
+    const isSaid = this.#isQuiet || !this.#spoken.isMine(line, togetherSeconds);
+    this.#logger[isSaid ? 'debug' : level](event as never, fields);
   }
 }

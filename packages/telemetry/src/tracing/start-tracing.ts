@@ -1,4 +1,5 @@
 import type { Logger, Metrics } from '@dunlin/broker';
+import { events } from '../log-events.ts';
 import { OtelTracer } from './otel-tracer.ts';
 import { collectorOf, describeFailure } from './trace-failure.ts';
 import type { TracingSettings } from './tracing-settings.ts';
@@ -54,11 +55,11 @@ function diagnosticsTo(logger: Logger, to: string) {
     const fields = { to, error: [describeFailure(message), ...details.map(String)].join(' ') };
     const now = performance.now();
     if (now - saidAt < failureSaidEveryMilliseconds) {
-      logger.debug('traces cannot be sent', fields);
+      logger.debug(events['traces.send-failed'], fields);
       return;
     }
     saidAt = now;
-    logger.warn('traces cannot be sent', fields);
+    logger.warn(events['traces.send-failed'], fields);
   };
   const nothing = (): void => undefined;
   return { error: say, warn: say, info: nothing, debug: nothing, verbose: nothing };
