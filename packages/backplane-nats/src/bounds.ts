@@ -15,7 +15,7 @@ export const wholeBytesMax = 512 * 1024 * 1024;
 /** Pieces kept for messages that are not complete, of all senders together. */
 export const halfJoinedBytesMax = 512 * 1024 * 1024;
 
-/** Names of endpoints that left, kept so that none comes back. Older ones are forgotten; a zombie that old is buried again when it goes silent. */
+/** Names of endpoints that left, kept so that none comes back. Older ones are forgotten; an endpoint that old is evicted again when it goes silent. */
 export const goneMax = 10_000;
 
 /** Senders whose frames were refused and logged; beyond it the list starts anew. */

@@ -23,7 +23,7 @@ export class Member {
   asking = false;
   /** True when the last question had no answer. */
   isUnknown = false;
-  /** True while the burial of a replaced incarnation is under way: nothing of it is heard any more. */
+  /** True while the eviction of a replaced incarnation is under way: nothing of it is heard any more. */
   isLeaving = false;
 
   constructor(endpoint: EndpointId, { place, number }: Incarnation, subject: string, budget: PieceBudget) {
@@ -66,7 +66,7 @@ interface Gone {
 /**
  * Who is there. Silence makes an endpoint suspected; the store makes it dead:
  *
- *     unknown ──heard──▶ member ──silent──▶ suspected ──bury: true──▶ left, never again under this name
+ *     unknown ──heard──▶ member ──silent──▶ suspected ──evict: true──▶ left, never again under this name
  *                          ▲                  │    │
  *                          └──────heard───────┘    └── silent for long and the store cannot be asked ──▶ left
  *
@@ -115,7 +115,7 @@ export class Membership {
     if (from === about) {
       const name = parseIncarnation(about);
       if (name === null || this.#options.ignores(about)) return;
-      this.#bury(name);
+      this.#markGone(name);
       if (member !== null) this.#leave(member);
     } else if (member !== null) {
       this.#ask(member, false);
@@ -170,7 +170,7 @@ export class Membership {
     }
   }
 
-  /** Asks the store to bury a member. `tell`: the others hear of it from this endpoint. */
+  /** Asks the store to evict a member. `tell`: the others hear of it from this endpoint. */
   #ask(member: Member, tell: boolean): void {
     const { leases } = this.#options;
     if (leases === null) {
@@ -180,7 +180,7 @@ export class Membership {
     }
     member.asking = true;
     member.askedAt = this.#options.now();
-    leases.bury(member.endpoint, false).then(
+    leases.evict(member.endpoint, false).then(
       (isDead) => {
         member.asking = false;
         member.isUnknown = false;
@@ -204,7 +204,7 @@ export class Membership {
   }
 
   #leaveForGood(member: Member): void {
-    this.#bury({ place: member.place, number: member.incarnation });
+    this.#markGone({ place: member.place, number: member.incarnation });
     this.#leave(member);
   }
 
@@ -235,8 +235,8 @@ export class Membership {
       return null;
     }
     if (other !== undefined && other.incarnation > name.number) {
-      this.#bury(name);
-      this.#buryAlive(from, () => undefined);
+      this.#markGone(name);
+      this.#evictAlive(from, () => undefined);
       this.#answerDead(name.place, from);
       return null;
     }
@@ -253,8 +253,8 @@ export class Membership {
       this.#events.replaced(from);
     } else if (name.number < this.#own.number) {
       const isNew = name.number > (this.#gone.get(name.place)?.incarnation ?? -1);
-      this.#bury(name);
-      if (isNew) this.#buryAlive(from, () => undefined);
+      this.#markGone(name);
+      if (isNew) this.#evictAlive(from, () => undefined);
       this.#answerDead(name.place, from);
     }
   }
@@ -266,20 +266,20 @@ export class Membership {
       endpoint: old.endpoint,
       by,
     });
-    this.#bury({ place: old.place, number: old.incarnation });
+    this.#markGone({ place: old.place, number: old.incarnation });
     old.isLeaving = true;
     old.askedAt = this.#options.now();
-    this.#buryAlive(old.endpoint, () => this.#leave(old));
+    this.#evictAlive(old.endpoint, () => this.#leave(old));
   }
 
-  #buryAlive(endpoint: EndpointId, done: () => void): void {
+  #evictAlive(endpoint: EndpointId, done: () => void): void {
     const { leases, logger } = this.#options;
     if (leases === null) {
       done();
       return;
     }
-    leases.bury(endpoint, true).then(done, (error: unknown) => {
-      logger.warn('a replaced endpoint could not be buried; its lease will end by itself', {
+    leases.evict(endpoint, true).then(done, (error: unknown) => {
+      logger.warn('a replaced endpoint could not be evicted; its lease will end by itself', {
         endpoint,
         error,
       });
@@ -288,7 +288,7 @@ export class Membership {
   }
 
   /** This incarnation and older ones of its place never come back. */
-  #bury({ place, number }: Incarnation): void {
+  #markGone({ place, number }: Incarnation): void {
     const known = this.#gone.get(place);
     if (known !== undefined && known.incarnation >= number) return;
     // The youngest last, so that the oldest is forgotten first.

@@ -104,7 +104,7 @@ export class NatsBackplane implements Backplane {
     this.#life = new OwnLife(
       { self: this.self, leases, timings, clock, logger },
       {
-        buried: () => this.#evict('the store', 'its lease was over and it was buried'),
+        evicted: () => this.#evict('the store', 'its lease was over and it was evicted'),
         lost: () => options.leaseLost?.(),
         regained: () => options.leaseRegained?.(),
       },

@@ -26,7 +26,7 @@ export interface NatsBackplaneOptions {
   denied?: (what: readonly string[]) => void;
   /** Nobody could say that this endpoint still lives: neither the store for the time of a lease, nor NATS. Durable sessions are to be given up. */
   leaseLost?: () => void;
-  /** After `leaseLost`: it was not buried meanwhile. */
+  /** After `leaseLost`: it was not evicted meanwhile. */
   leaseRegained?: () => void;
   /** Others hold this endpoint for dead. It is silent from now on, and is to be replaced by one with a new name. Called once. */
   evicted?: () => void;

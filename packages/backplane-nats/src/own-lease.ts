@@ -2,7 +2,7 @@ import type { Clock, EndpointId, Leases, Logger } from '@dunlin/broker';
 import type { Timings } from './timings.ts';
 
 /** How a renewal ended. `unknown`: the store could not be asked. */
-export type Renewal = 'held' | 'buried' | 'unknown';
+export type Renewal = 'held' | 'evicted' | 'unknown';
 
 /** This endpoint's own lease. It counts from when a renewal was asked for, so it never seems longer here than in the store. */
 export class OwnLease {
@@ -56,7 +56,7 @@ export class OwnLease {
         // Also a late yes counts, from when it was asked for.
         if (lives) this.#renewedAt = Math.max(this.#renewedAt, now);
         if (lives) this.#settle(question, 'held');
-        else this.#renewed('buried');
+        else this.#renewed('evicted');
       },
       (error: unknown) => {
         this.#explain(error);

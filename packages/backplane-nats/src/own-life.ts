@@ -4,7 +4,7 @@ import type { Timings } from './timings.ts';
 
 export interface OwnLifeEvents {
   /** The store says that this endpoint is dead. */
-  buried(): void;
+  evicted(): void;
   /** Neither the store, for the time of a lease, nor NATS could say that it lives. */
   lost(): void;
   /** After `lost`: it lives. */
@@ -113,8 +113,8 @@ export class OwnLife {
 
   #renewed(renewal: Renewal): void {
     if (this.#isOver) return;
-    if (renewal === 'buried') {
-      this.#events.buried();
+    if (renewal === 'evicted') {
+      this.#events.evicted();
       return;
     }
     this.#doubtedAt = 0;

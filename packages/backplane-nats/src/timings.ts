@@ -1,7 +1,7 @@
 /**
  * Every time span of this package, once, each with its reason. They hang together:
  *
- *     kill -9 ─┬─ 2,500 suspected ─┬─ 3,000 its lease is over at the latest ─┬─ asked again: buried, left ─┬─ 5,000 promised
+ *     kill -9 ─┬─ 2,500 suspected ─┬─ 3,000 its lease is over at the latest ─┬─ asked again: evicted, left ─┬─ 5,000 promised
  *              └ last heartbeat    └ first question, answered "lives"        └ by 3,750                     ┘
  */
 export interface Timings {

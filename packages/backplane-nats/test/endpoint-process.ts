@@ -25,7 +25,7 @@ process.on('message', ({ answer, value }: { answer: number; value: boolean }) =>
 
 const leases: Leases = {
   renew: (owner, milliseconds) => ask('renew', owner, milliseconds),
-  bury: (owner, evenIfAlive) => ask('bury', owner, evenIfAlive),
+  evict: (owner, evenIfAlive) => ask('evict', owner, evenIfAlive),
   end: async (owner) => void (await ask('end', owner, false)),
 };
 const tell = (told: string) => process.send?.({ told });

@@ -220,9 +220,9 @@ describe('an event loop that stood still for longer than the lease', () => {
     for (const { ear } of [one, two]) expect([ear.count('left'), ear.count('evicted')]).toEqual([0, 0]);
   });
 
-  test('is evicted without a word when it was buried meanwhile', async () => {
+  test('sends nothing and stops when it was evicted meanwhile', async () => {
     const [one, two] = [await endpoints.start(nats.url), await endpoints.start(nats.url)];
-    await endpoints.leases.bury(one.backplane.self, true);
+    await endpoints.leases.evict(one.backplane.self, true);
     standStill();
     one.backplane.send(two.backplane.self, text('of a dead one'));
     await one.ear.until('evicted');

@@ -164,9 +164,9 @@ describe('an endpoint that goes silent', () => {
     expect(cut.ear.count('evicted')).toBe(0);
   });
 
-  test('is evicted by the store alone when it was buried', async () => {
+  test('stops when the store alone says that it was evicted', async () => {
     const one = await endpoints.start(nats.url);
-    await endpoints.leases.bury(one.backplane.self, true);
+    await endpoints.leases.evict(one.backplane.self, true);
     await one.ear.until('evicted');
     const renewalsThen = one.leases.renewals;
     const two = await endpoints.start(nats.url);
@@ -187,7 +187,7 @@ describe('an endpoint that goes silent', () => {
     await two.ear.until('left', dying.backplane.self);
     // It could be told at once.
     await dying.ear.until('evicted');
-    expect(endpoints.leases.buried.size).toBe(0);
+    expect(endpoints.leases.evicted.size).toBe(0);
   });
 
   test('has left after silence alone where there is no store', async () => {
@@ -236,7 +236,7 @@ describe('incarnations', () => {
     await old.ear.until('evicted');
     await observer.ear.until('left', 'place/0#1');
     await observer.ear.until('joined', 'place/0#2');
-    expect(endpoints.leases.buried.has('place/0#1')).toBe(true);
+    expect(endpoints.leases.evicted.has('place/0#1')).toBe(true);
     expect(observer.log.matching(/replaced by a newer/)).toHaveLength(1);
     expect(young.ear.count('joined', 'place/0#1')).toBe(0);
     observer.backplane.send('place/0#2', text('hello'));
@@ -251,7 +251,7 @@ describe('incarnations', () => {
     expect(old.ear.count('evicted')).toBe(1);
     expect(observer.ear.count('joined', 'place/0#1')).toBe(0);
     expect(young.ear.count('evicted')).toBe(0);
-    expect(endpoints.leases.buried.has('place/0#1')).toBe(true);
+    expect(endpoints.leases.evicted.has('place/0#1')).toBe(true);
   });
 
   test('a name that has left does not come back', async () => {

@@ -18,7 +18,7 @@ interface Message {
 
 async function answer(leases: SharedLeases, self: string, { name, owner = self, argument }: Message): Promise<boolean> {
   if (name === 'renew') return leases.renew(owner, Number(argument));
-  if (name === 'bury') return leases.bury(owner, Boolean(argument));
+  if (name === 'evict') return leases.evict(owner, Boolean(argument));
   await leases.end(owner);
   return true;
 }
@@ -101,7 +101,7 @@ describe('an endpoint in a process of its own', () => {
     await Promise.all(observers.map(({ ear }) => ear.until('left', child.self)));
     expect(Date.now() - killedAt).toBeLessThan(5000);
     // Not before its lease was over: until then nobody can know.
-    expect(endpoints.leases.buried.has(child.self)).toBe(true);
+    expect(endpoints.leases.evicted.has(child.self)).toBe(true);
     for (const { ear } of observers) {
       expect(ear.count('left', child.self)).toBe(1);
       expect(ear.heard.at(-1)).toEqual({ kind: 'left', endpoint: child.self });
@@ -156,7 +156,7 @@ describe('an endpoint in a process of its own', () => {
     const second = await startChild('child/0#2');
     await Promise.all(observers.map(({ ear }) => ear.until('left', first.self)));
     expect(Date.now() - killedAt).toBeLessThan(defaultTimings.suspectMilliseconds);
-    expect(endpoints.leases.buried.has(first.self)).toBe(true);
+    expect(endpoints.leases.evicted.has(first.self)).toBe(true);
     for (const { ear, log } of observers) {
       expect(ear.count('left')).toBe(1);
       expect(ear.count('joined', second.self)).toBe(1);

@@ -6,7 +6,7 @@ export class SharedLeases implements Leases {
   readonly #leases = new MemoryLeases(realClock);
   /** Endpoints that renewed their lease and did not end it. */
   readonly held = new Set<EndpointId>();
-  readonly buried = new Set<EndpointId>();
+  readonly evicted = new Set<EndpointId>();
 
   async renew(owner: EndpointId, milliseconds: number): Promise<boolean> {
     const lives = await this.#leases.renew(owner, milliseconds);
@@ -14,9 +14,9 @@ export class SharedLeases implements Leases {
     return lives;
   }
 
-  async bury(owner: EndpointId, evenIfAlive: boolean): Promise<boolean> {
-    const isDead = await this.#leases.bury(owner, evenIfAlive);
-    if (isDead) this.buried.add(owner);
+  async evict(owner: EndpointId, evenIfAlive: boolean): Promise<boolean> {
+    const isDead = await this.#leases.evict(owner, evenIfAlive);
+    if (isDead) this.evicted.add(owner);
     return isDead;
   }
 
@@ -46,8 +46,8 @@ export class LeasesView implements Leases {
     return this.#answer(() => this.#shared.renew(owner, milliseconds));
   }
 
-  bury(owner: EndpointId, evenIfAlive: boolean): Promise<boolean> {
-    return this.#answer(() => this.#shared.bury(owner, evenIfAlive));
+  evict(owner: EndpointId, evenIfAlive: boolean): Promise<boolean> {
+    return this.#answer(() => this.#shared.evict(owner, evenIfAlive));
   }
 
   end(owner: EndpointId): Promise<void> {

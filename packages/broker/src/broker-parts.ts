@@ -3,8 +3,8 @@
 import { isShared } from '@dunlin/protocol';
 import type { BrokerOptions } from './broker-options.ts';
 import { BrokerWorld } from './broker-world.ts';
-import { Burials } from './cluster/burials.ts';
 import { Cluster, type ClusterUpcalls } from './cluster/cluster.ts';
+import { DeadEndpoints } from './cluster/dead-endpoints.ts';
 import { writeGroupFrame } from './cluster/group-frames.ts';
 import { Links } from './cluster/links.ts';
 import { Routes } from './cluster/routes.ts';
@@ -93,7 +93,7 @@ export abstract class BrokerParts extends BrokerWorld {
   readonly groupDuties: GroupDuties;
   readonly sessions: Sessions;
   readonly cluster: Cluster;
-  readonly burials: Burials;
+  readonly deadEndpoints: DeadEndpoints;
   readonly sysTopics: SysTopics;
   readonly pendingWrites: PendingWrites;
   protected readonly duties: Duties;
@@ -147,7 +147,7 @@ export abstract class BrokerParts extends BrokerWorld {
     this.run = new PublishRun(this.delivery, this.links);
     this.routes = this.makeRoutes(send);
     const isMember = (endpoint: EndpointId): boolean => this.cluster.has(endpoint);
-    this.burials = new Burials({ leases: options.leases ?? null, store, clock, logger, self, isMember });
+    this.deadEndpoints = new DeadEndpoints({ leases: options.leases ?? null, store, clock, logger, self, isMember });
     this.cluster = this.makeCluster();
     const { delivery, appends, retained, durableFilters, links, matches } = this;
     this.router = new PublishRouter({
@@ -211,9 +211,9 @@ export abstract class BrokerParts extends BrokerWorld {
   }
 
   private makeCluster(): Cluster {
-    const { self, backplane, clock, logger, links, routes, durableFilters, logEnds, burials } = this;
+    const { self, backplane, clock, logger, links, routes, durableFilters, logEnds, deadEndpoints } = this;
     return new Cluster({
-      ...{ self, backplane, clock, logger, links, routes, durableFilters, logEnds, burials },
+      ...{ self, backplane, clock, logger, links, routes, durableFilters, logEnds, deadEndpoints },
       upcalls: this.clusterUpcalls(),
     });
   }
@@ -301,10 +301,10 @@ export abstract class BrokerParts extends BrokerWorld {
 
   private makeDuties(): Duties {
     const { store, clock, logger, metrics, limits, cluster, sysTopics, durableFilters, logEnds } = this;
-    const { burials, groupDuties, delayed, publishWill } = this;
+    const { deadEndpoints, groupDuties, delayed, publishWill } = this;
     return new Duties({
       ...{ store, clock, logger, metrics, limits, cluster, sysTopics, durableFilters, logEnds },
-      ...{ burials, groupDuties, delayed, publishWill },
+      ...{ deadEndpoints, groupDuties, delayed, publishWill },
       isClustered: this.backplane !== null,
     });
   }

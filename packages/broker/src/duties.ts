@@ -2,7 +2,7 @@
  * What a worker does by the clock rather than for a packet. What must be done once for all workers is done by the leader.
  */
 import { ProtocolError } from '@dunlin/protocol';
-import type { Burials } from './cluster/burials.ts';
+import type { DeadEndpoints } from './cluster/dead-endpoints.ts';
 import type { DelayedMessages } from './delivery/delayed.ts';
 import type { GroupDuties } from './groups/group-duties.ts';
 import type { DurableFilters } from './logs/durable-filters.ts';
@@ -36,7 +36,7 @@ export interface DutiesParts {
   sysTopics: { publish(): void };
   durableFilters: DurableFilters;
   logEnds: LogEnds;
-  burials: Burials;
+  deadEndpoints: DeadEndpoints;
   groupDuties: GroupDuties;
   delayed: DelayedMessages;
   publishWill: (record: Uint8Array) => Promise<void>;
@@ -78,7 +78,7 @@ export class Duties {
     this.run('refreshing durable filters', () => parts.durableFilters.refresh());
     // Alone nobody else appends. With a backplane others may, also while none of them is heard of.
     if (parts.isClustered) this.run('looking at the ends of logs', () => parts.logEnds.everySecond());
-    this.run('releasing what the dead owned', () => parts.burials.everySecond(isLeader));
+    this.run('releasing what the dead owned', () => parts.deadEndpoints.everySecond(isLeader));
     if (!isLeader) {
       this.setAlarm(Number.POSITIVE_INFINITY);
       parts.groupDuties.rest();

@@ -232,7 +232,7 @@ export class EdgeNode {
   async #releaseOwner(endpoint: string): Promise<void> {
     const store = this.#store;
     if (store === null) return;
-    await this.#leases?.bury(endpoint, true);
+    await this.#leases?.evict(endpoint, true);
     // Alone on an embedded store there is no backplane that gave the worker its name: everything belongs to it.
     const isNameless = this.#configuration.workers === 1 && this.#leases === null;
     const dead = isNameless ? await store.owners() : [endpoint];

@@ -41,7 +41,7 @@
  * | lease | `prefix:{lease:<endpoint>}:live` | string | 1; its time to live is the lease                               | it runs out                        |
  * | lease | `prefix:{lease:<endpoint>}:buried` | string | 1                                                            | after 30 days: its name is never used again |
  *
- * `takes:<group>` holds reservations (`GroupReservation`): keys keep the names that they have in stored data.
+ * `takes:<group>` holds reservations (`GroupReservation`), `buried` stands for an evicted endpoint: keys keep the names that they have in stored data.
  *
  * `writer:<writer>` lies in the shard that a batch goes to, and in the first one where shards have no slots: `AppendPart`. Nobody need remove it
  * when its writer dies, also when everybody dies; so of marks, probes and leases. No other key has a time to live. Eviction must be off (`maxmemory-policy noeviction`).

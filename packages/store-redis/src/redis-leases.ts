@@ -7,8 +7,8 @@ import { storeError } from './reply-error.ts';
 import { type Script, scripts } from './scripts.ts';
 import { slotOf } from './slot.ts';
 
-/** A buried name is remembered so long. Names carry an incarnation number and are not used again. */
-const buriedMilliseconds = 30 * 24 * 3600 * 1000;
+/** The time for which an evicted name is remembered. Names carry an incarnation number and are not used again. */
+const evictedMilliseconds = 30 * 24 * 3600 * 1000;
 
 /**
  * Leases in Redis, timed by Redis' own clock. A connection of its own: a heartbeat does not wait behind the store's work.
@@ -51,8 +51,8 @@ export class RedisLeases implements Leases {
     return this.run(scripts.leaseRenew, owner, [String(milliseconds)]);
   }
 
-  async bury(owner: EndpointId, evenIfAlive: boolean): Promise<boolean> {
-    return this.run(scripts.leaseBury, owner, [evenIfAlive ? '1' : '0', String(buriedMilliseconds)]);
+  async evict(owner: EndpointId, evenIfAlive: boolean): Promise<boolean> {
+    return this.run(scripts.leaseEvict, owner, [evenIfAlive ? '1' : '0', String(evictedMilliseconds)]);
   }
 
   async end(owner: EndpointId): Promise<void> {

@@ -46,7 +46,7 @@ const allowed = new Set([
     'delayed-take',
     'delayed-remove',
   ],
-  ...['lease-renew', 'lease-bury', 'inbound-set', 'era'],
+  ...['lease-renew', 'lease-evict', 'inbound-set', 'era'],
 ]);
 
 function script(name: string, family: Family, shardKeys: string[], writes = true, parts = ''): Script {
@@ -108,7 +108,7 @@ export const scripts = {
   delayedTake: script('delayed-take', 'd', ['due', 'delayed']),
   delayedRemove: script('delayed-remove', 'd', ['due', 'delayed']),
   leaseRenew: script('lease-renew', 's', []),
-  leaseBury: script('lease-bury', 's', []),
+  leaseEvict: script('lease-evict', 's', []),
   /** Of no shard: it asks about the user of the connection. */
   permissions: script('permissions', 's', [], false),
 } as const;

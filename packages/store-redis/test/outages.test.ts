@@ -50,7 +50,7 @@ describe('Redis is absent when the store is opened', () => {
     expect(await leases.renew(owner, 60_000)).toBe(true);
     await server.kill();
     await expect(leases.renew(owner, 60_000)).rejects.toMatchObject(unavailable);
-    await expect(leases.bury(owner, false)).rejects.toMatchObject(unavailable);
+    await expect(leases.evict(owner, false)).rejects.toMatchObject(unavailable);
     await expect(leases.end(owner)).rejects.toMatchObject(unavailable);
   });
 });

@@ -11,7 +11,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { EndpointId } from '../ports/store.ts';
 import { decodeHanded, encodeHanded, type HandedSession } from '../session/takeover.ts';
-import type { Burials } from './burials.ts';
+import type { DeadEndpoints } from './dead-endpoints.ts';
 import { isRun, isWord, type MessageEntry, type RunEntry, readEntryKind, readMessage, readRun } from './entries.ts';
 import {
   FrameType,
@@ -58,7 +58,7 @@ export interface ClusterParts {
   routes: Routes;
   durableFilters: DurableFilters;
   logEnds: LogEnds;
-  burials: Burials;
+  deadEndpoints: DeadEndpoints;
   upcalls: ClusterUpcalls;
 }
 
@@ -122,7 +122,7 @@ export class Cluster implements BackplaneReceiver {
     for (const messages of lost) this.parts.upcalls.lost(messages);
     this.parts.upcalls.groupEndpointLeft(endpoint);
     this.parts.durableFilters.endpointLeft(endpoint);
-    this.parts.burials.endpointLeft(endpoint);
+    this.parts.deadEndpoints.endpointLeft(endpoint);
     this.requests.endpointLeft(endpoint);
     this.parts.logEnds.wantRound();
   }

@@ -28,35 +28,35 @@ export function leasesContract(name: string, open: () => Promise<LeasesUnderTest
     afterEach(() => opened.dispose());
 
     /** Asks until the lease has run out. */
-    async function buried(who: string): Promise<void> {
-      while (!(await opened.others.bury(who, false))) await opened.tick(pollMilliseconds);
+    async function evicted(who: string): Promise<void> {
+      while (!(await opened.others.evict(who, false))) await opened.tick(pollMilliseconds);
     }
 
     it('a valid lease protects its endpoint', async () => {
       const { leases, others } = opened;
       expect(await leases.renew(owner, longMilliseconds)).toBe(true);
-      expect(await others.bury(owner, false)).toBe(false);
+      expect(await others.evict(owner, false)).toBe(false);
       expect(await leases.renew(owner, longMilliseconds)).toBe(true);
     });
 
-    it('one that ran out does not, and burial is for ever', async () => {
+    it('one that ran out does not, and eviction is final', async () => {
       const { leases, others } = opened;
       expect(await leases.renew(owner, shortMilliseconds)).toBe(true);
-      await buried(owner);
+      await evicted(owner);
       expect(await leases.renew(owner, longMilliseconds)).toBe(false);
       expect(await others.renew(owner, longMilliseconds)).toBe(false);
-      expect(await others.bury(owner, false)).toBe(true);
+      expect(await others.evict(owner, false)).toBe(true);
       expect(await leases.renew(owner, longMilliseconds)).toBe(false);
     });
 
-    it('a lease that ran out is renewed unless it was buried', async () => {
+    it('a lease that ran out is renewed unless its endpoint was evicted', async () => {
       const { leases, others } = opened;
       const other = `${owner}0`;
       expect(await leases.renew(owner, shortMilliseconds)).toBe(true);
       expect(await leases.renew(other, shortMilliseconds)).toBe(true);
-      await buried(other); // The first ran out before.
+      await evicted(other); // The first ran out before.
       expect(await leases.renew(owner, longMilliseconds)).toBe(true);
-      expect(await others.bury(owner, false)).toBe(false);
+      expect(await others.evict(owner, false)).toBe(false);
     });
 
     it('renewing prolongs', async () => {
@@ -65,30 +65,30 @@ export function leasesContract(name: string, open: () => Promise<LeasesUnderTest
       expect(await leases.renew(owner, shortMilliseconds)).toBe(true);
       expect(await leases.renew(owner, longMilliseconds)).toBe(true);
       expect(await leases.renew(other, shortMilliseconds * 2)).toBe(true);
-      await buried(other);
-      expect(await others.bury(owner, false)).toBe(false);
+      await evicted(other);
+      expect(await others.evict(owner, false)).toBe(false);
     });
 
-    it('who never had one may be buried', async () => {
-      expect(await opened.others.bury(owner, false)).toBe(true);
+    it('an endpoint that never had a lease may be evicted', async () => {
+      expect(await opened.others.evict(owner, false)).toBe(true);
       expect(await opened.leases.renew(owner, longMilliseconds)).toBe(false);
     });
 
-    it('the living may be buried when that is asked for', async () => {
+    it('a living endpoint is evicted when that is asked for', async () => {
       const { leases, others } = opened;
       expect(await leases.renew(owner, longMilliseconds)).toBe(true);
-      expect(await others.bury(owner, true)).toBe(true);
+      expect(await others.evict(owner, true)).toBe(true);
       expect(await leases.renew(owner, longMilliseconds)).toBe(false);
     });
 
-    it('a lease given up protects no longer, and may be taken again unless it is buried', async () => {
+    it('a lease that was given up protects no longer, and can be renewed unless its endpoint is evicted', async () => {
       const { leases, others } = opened;
       await leases.renew(owner, longMilliseconds);
       await leases.end(owner);
       expect(await leases.renew(owner, longMilliseconds)).toBe(true);
       await leases.end(owner);
       await leases.end(owner);
-      expect(await others.bury(owner, false)).toBe(true);
+      expect(await others.evict(owner, false)).toBe(true);
       await leases.end(owner);
       expect(await leases.renew(owner, longMilliseconds)).toBe(false);
     });
@@ -98,22 +98,22 @@ export function leasesContract(name: string, open: () => Promise<LeasesUnderTest
       const other = `${owner}0`;
       await leases.renew(owner, longMilliseconds);
       await leases.renew(other, longMilliseconds);
-      expect(await others.bury(owner, true)).toBe(true);
+      expect(await others.evict(owner, true)).toBe(true);
       expect(await leases.renew(other, longMilliseconds)).toBe(true);
-      expect(await others.bury(other, false)).toBe(false);
+      expect(await others.evict(other, false)).toBe(false);
     });
 
-    it('of renewals and a burial at the same time, one is first for everybody', async () => {
+    it('of renewals and an eviction at the same time, one is first for everybody', async () => {
       const { leases, others } = opened;
       for (let round = 0; round < 20; round++) {
         const name = `${owner}-${round}`;
-        const [first, wasBuried, second] = await Promise.all([
+        const [first, wasEvicted, second] = await Promise.all([
           leases.renew(name, longMilliseconds),
-          others.bury(name, false),
+          others.evict(name, false),
           leases.renew(name, longMilliseconds),
         ]);
-        expect(await leases.renew(name, longMilliseconds)).toBe(!wasBuried);
-        if (wasBuried) expect(second && !first).toBe(false);
+        expect(await leases.renew(name, longMilliseconds)).toBe(!wasEvicted);
+        if (wasEvicted) expect(second && !first).toBe(false);
         else expect([first, second]).toContain(true);
       }
     });

@@ -7,23 +7,23 @@ export class MemoryLeases implements Leases {
   private readonly clock: Clock;
   /** When each lease runs out. */
   private readonly until = new Map<EndpointId, number>();
-  private readonly buried = new Set<EndpointId>();
+  private readonly evicted = new Set<EndpointId>();
 
   constructor(clock: Clock) {
     this.clock = clock;
   }
 
   async renew(owner: EndpointId, milliseconds: number): Promise<boolean> {
-    if (this.buried.has(owner)) return false;
+    if (this.evicted.has(owner)) return false;
     this.until.set(owner, this.clock.now() + milliseconds);
     return true;
   }
 
-  async bury(owner: EndpointId, evenIfAlive: boolean): Promise<boolean> {
+  async evict(owner: EndpointId, evenIfAlive: boolean): Promise<boolean> {
     const isAlive = (this.until.get(owner) ?? 0) > this.clock.now();
     if (isAlive && !evenIfAlive) return false;
     this.until.delete(owner);
-    this.buried.add(owner);
+    this.evicted.add(owner);
     return true;
   }
 

@@ -11,7 +11,7 @@ import type { Session } from '../session/session.ts';
 import type { PendingWrites } from '../work/pending-writes.ts';
 
 const retryMilliseconds = 1000;
-/** Claims of one round: the store that has just come back shall not be buried. */
+/** Claims of one round: the store that has just come back must not be flooded. */
 const batchMax = 500;
 
 export interface UnclaimedSessionsParts {

@@ -127,8 +127,8 @@ test('a policy that evicts, set while nodes run, is said and counted, and takes 
   await expect.poll(metric, { timeout: 10_000 }).toBe(1);
 });
 
-/** Renewing a lease is a write, and so is a burial: while all are refused, leases run out and nobody can be held for dead. */
-test('too few replicas: nodes whose leases have run out go on, and one that dies meanwhile is buried afterwards', {
+/** Renewing a lease is a write, and so is an eviction: while all are refused, leases run out and nobody can be held for dead. */
+test('too few replicas: nodes whose leases have run out go on, and one that dies meanwhile is evicted afterwards', {
   timeout: 60_000,
 }, async () => {
   await using cluster = await Cluster.start({ nodes: 2 });

@@ -221,11 +221,11 @@ export class WorkerPool {
   #watch(seat: Seat): void {
     const { thread } = seat;
     void thread.exited.then((exit) => {
-      if (!this.#stopping && seat.thread === thread) void this.#bury(seat, exit);
+      if (!this.#stopping && seat.thread === thread) void this.#workerDied(seat, exit);
     });
   }
 
-  async #bury(seat: Seat, { code, error, isEvicted }: WorkerExit): Promise<void> {
+  async #workerDied(seat: Seat, { code, error, isEvicted }: WorkerExit): Promise<void> {
     seat.isAlive = false;
     seat.isListening = false;
     this.#options.metrics.detach(seat.thread.setup.index);

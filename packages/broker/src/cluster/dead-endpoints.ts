@@ -1,19 +1,19 @@
 /**
- * Giving up what the dead owned (ARCHITECTURE.md, sections 5 and 9; P8): their claims become void and their wills due. Done by one endpoint for all.
+ * Dead endpoints (ARCHITECTURE.md, sections 5 and 9; P8): their claims become void and their wills due. One endpoint does it for all.
  *
- * That an endpoint has left says only that nobody hears of it. It may live, cut off from the others and not from the store: what it owns is released when
- * its lease has run out and it was buried, after which it cannot have it back. Owners found in the store that are no members are treated alike: those who died
- * while nobody was there to see it.
+ * An endpoint that has left may still live, cut off from the others and not from the store. What it owns is released only when its lease
+ * has run out and it was evicted, after which it cannot renew the lease. Owners in the store that are no members are treated alike: they
+ * died while no other endpoint ran.
  */
 import type { Clock } from '../ports/clock.ts';
 import type { Leases } from '../ports/leases.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { EndpointId, Store } from '../ports/store.ts';
 
-/** Owners are looked for in the store when this endpoint begins to lead, and every so many seconds: it costs what is owned. */
+/** Owners are read from the store when this endpoint begins to lead, and after each interval: the cost grows with what is owned. */
 const lookEverySeconds = 60;
 
-export interface BurialParts {
+export interface DeadEndpointsParts {
   leases: Leases | null;
   store: Store;
   clock: Clock;
@@ -22,14 +22,14 @@ export interface BurialParts {
   isMember: (endpoint: EndpointId) => boolean;
 }
 
-export class Burials {
-  private readonly parts: BurialParts;
-  /** Those that are gone or unknown and were not buried yet. At most as many as endpoints there ever were in the store. */
+export class DeadEndpoints {
+  private readonly parts: DeadEndpointsParts;
+  /** Endpoints that have left, or are unknown, and were not evicted yet. At most as many as the store has owners. */
   private readonly missing = new Set<EndpointId>();
   private wasLeader = false;
   private seconds = 0;
 
-  constructor(parts: BurialParts) {
+  constructor(parts: DeadEndpointsParts) {
     this.parts = parts;
   }
 
@@ -40,16 +40,16 @@ export class Burials {
   /** Called by the worker's timer, never twice at once. Rejects with StoreError. */
   async everySecond(isLeader: boolean): Promise<void> {
     const { leases } = this.parts;
-    if (leases === null) return; // whoever started the endpoints knows which have ended
+    if (leases === null) return; // the node that started the endpoints knows which have ended
     if (!isLeader) {
       this.wasLeader = false;
-      this.missing.clear(); // the leader has seen it too; who leads next looks for owners first
+      this.missing.clear(); // the leader has seen it too; the next leader reads all owners first
       return;
     }
     if (!this.wasLeader || this.seconds % lookEverySeconds === 0) await this.look();
     this.wasLeader = true;
     this.seconds++;
-    for (const endpoint of [...this.missing]) await this.bury(leases, endpoint);
+    for (const endpoint of [...this.missing]) await this.evict(leases, endpoint);
   }
 
   private async look(): Promise<void> {
@@ -57,13 +57,13 @@ export class Burials {
     for (const owner of await store.owners()) if (owner !== self) this.missing.add(owner);
   }
 
-  private async bury(leases: Leases, endpoint: EndpointId): Promise<void> {
+  private async evict(leases: Leases, endpoint: EndpointId): Promise<void> {
     const { store, clock, logger, isMember } = this.parts;
     if (isMember(endpoint)) {
       this.missing.delete(endpoint);
       return;
     }
-    if (!(await leases.bury(endpoint, false))) return; // its lease is valid: asked again
+    if (!(await leases.evict(endpoint, false))) return; // its lease is valid: asked again
     await store.releaseOwner(endpoint, clock.now());
     this.missing.delete(endpoint);
     logger.info('what a dead worker owned was released', { endpoint });

@@ -16,14 +16,14 @@ const will = {
 /** Leases of endpoints that are valid until a test says otherwise. */
 class FakeLeases implements Leases {
   readonly valid = new Set<string>();
-  readonly buried: string[] = [];
+  readonly evicted: string[] = [];
 
   async renew(): Promise<boolean> {
     return true;
   }
-  async bury(owner: string): Promise<boolean> {
+  async evict(owner: string): Promise<boolean> {
     if (this.valid.has(owner)) return false;
-    this.buried.push(owner);
+    this.evicted.push(owner);
     return true;
   }
   async end(owner: string): Promise<void> {
@@ -31,7 +31,7 @@ class FakeLeases implements Leases {
   }
 }
 
-describe('burial', () => {
+describe('dead endpoints', () => {
   test('what an endpoint owned is released when it has left and its lease has run out, by one of the others', async () => {
     const leases = new FakeLeases();
     const { world, workers } = await World.of(3, { leases });
@@ -48,7 +48,7 @@ describe('burial', () => {
     await world.clock.pass(3000);
     expect(watcher.said()).toEqual(['publish w gone q0']);
     expect(await world.store.owners()).not.toContain(dead);
-    expect(leases.buried).toEqual([dead]);
+    expect(leases.evicted).toEqual([dead]);
   });
 
   test('the leader dies itself: the next one finds what it left', async () => {
@@ -61,7 +61,7 @@ describe('burial', () => {
     await workers[0].crash();
     await world.clock.pass(3000);
     expect(watcher.said()).toEqual(['publish w gone q0']);
-    expect(leases.buried).toEqual([workers[0].broker.self]);
+    expect(leases.evicted).toEqual([workers[0].broker.self]);
   });
 
   test('owners of an earlier life are released at the start, members and oneself never', async () => {
@@ -78,7 +78,7 @@ describe('burial', () => {
     await two.connect('b', durable);
     await world.clock.pass(3000);
     expect((await world.store.owners()).sort()).toEqual(['alive/0#1', one.broker.self, two.broker.self].sort());
-    expect(leases.buried).toEqual(['old/0#1']);
+    expect(leases.evicted).toEqual(['old/0#1']);
   });
 
   test('a store that cannot be reached is tried again', async () => {
@@ -95,7 +95,7 @@ describe('burial', () => {
     expect(await world.store.owners()).toEqual([]);
   });
 
-  test('without leases nobody is buried here: who started the workers does it', async () => {
+  test('without leases no endpoint is evicted here: who started the workers does it', async () => {
     const { world, workers } = await World.of(2);
     await workers[1].connect('c', durable);
     await workers[1].crash();
