@@ -40,7 +40,7 @@ import { UnsubscribeHandler } from './handlers/unsubscribe.ts';
 import { AppendQueue } from './logs/append-queue.ts';
 import { DurableFilters, type GroupsWatcher } from './logs/durable-filters.ts';
 import { LogEnds } from './logs/log-ends.ts';
-import { OutboxFlusher } from './output/outbox.ts';
+import { OutputFlusher } from './output/output-buffer.ts';
 import type { Random } from './ports/random.ts';
 import type { EndpointId } from './ports/store.ts';
 import type { DurableLog } from './session/durable-log.ts';
@@ -75,7 +75,7 @@ export abstract class BrokerParts extends BrokerWorld {
   readonly tree = new SubscriptionTree();
   readonly trust = new StoreTrust();
   readonly turn: TurnClock;
-  readonly flusher: OutboxFlusher;
+  readonly flusher: OutputFlusher;
   readonly keepAlive: KeepAlive;
   readonly matches: TopicMatches;
   readonly writer: SessionWriter;
@@ -116,7 +116,7 @@ export abstract class BrokerParts extends BrokerWorld {
     this.turn = new TurnClock(clock);
     this.warnings = new RareWarnings(clock, logger);
     this.contested = new ContestedIdentifiers(clock, this.warnings, metrics);
-    this.flusher = new OutboxFlusher(clock, metrics);
+    this.flusher = new OutputFlusher(clock, metrics);
     this.keepAlive = new KeepAlive(clock);
     this.clientLog = new ClientLog(options, this.keepAlive);
     this.matches = new TopicMatches(

@@ -133,7 +133,7 @@ describe('P7: the queue of an ephemeral session, by policy', () => {
 describe('a client that does not read', () => {
   /** Seen to fail with SessionDelivery.mayQueueQos0 returning true. */
   test('P7: QoS 0 is dropped above the limit, counted, and goes on when the socket has drained', async () => {
-    const { world, worker, subscriber, publisher } = await pair({ outboxBytesMax: 1000 }, {});
+    const { world, worker, subscriber, publisher } = await pair({ outputBufferBytesMax: 1000 }, {});
     subscriber.transport.reads = false;
     for (let i = 0; i < 50; i++) await publisher.send(publish('t', 'x'.repeat(100)));
     expect(subscriber.transport.pendingBytes).toBeLessThan(1200);
@@ -166,7 +166,7 @@ describe('a client that does not read', () => {
   });
 
   test('its own packets are not read when the answers to them pile up', async () => {
-    const { subscriber } = await pair({ outboxBytesMax: 100 }, {});
+    const { subscriber } = await pair({ outputBufferBytesMax: 100 }, {});
     subscriber.transport.reads = false;
     for (let i = 0; i < 200 && !subscriber.transport.paused; i++)
       await subscriber.send({ type: 'pingreq' }, { type: 'pingreq' });

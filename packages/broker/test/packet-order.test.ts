@@ -214,7 +214,7 @@ test('a client that is not read is not silent: keep alive and half packets count
 });
 
 test('a client that does not read what it is sent is judged by what it sends, although it is not read', async () => {
-  const { world, worker } = await World.alone({ limits: { outboxBytesMax: 1000 } });
+  const { world, worker } = await World.alone({ limits: { outputBufferBytesMax: 1000 } });
   const client = await worker.connect('c', { version: 4, keepAliveSeconds: 3 });
   client.transport.reads = false;
   for (let i = 0; i < 4000 && !client.transport.paused; i++) await client.send(ping);

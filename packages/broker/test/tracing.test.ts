@@ -145,7 +145,7 @@ describe('a publish', () => {
     const numbered = await worker.connect('n');
     await subscriber.subscribe('t', 0);
     await numbered.subscribe('t', 0, {}, 7);
-    // A subscriber of one stretch a turn is sent it at once (outbox.ts).
+    // A subscriber of one stretch a turn is sent it at once (output-buffer.ts).
     for (let turn = 0; turn < 6; turn++) await publisher.send(publish('t', 'x'));
     subscriber.received();
     numbered.received();

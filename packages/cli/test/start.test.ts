@@ -62,6 +62,18 @@ describe('dunlin start', () => {
     },
   );
 
+  test('warns once of a key under its old name, with the new one', async () => {
+    const started = await startBroker(['--workers', '1', '--set', 'limits.outputBufferBytesMax=70000']);
+    broker = started.broker;
+    const warnings = broker.log().filter(({ level }) => level === 'warn');
+    expect(warnings).toEqual([
+      expect.objectContaining({
+        warning:
+          'flag --set limits.outputBufferBytesMax: limits.outputBufferBytesMax is now called limits.outputBufferBytesMax; the old name still works',
+      }),
+    ]);
+  });
+
   test('a signal while it starts stops it, too', async () => {
     broker = new Dunlin(['start', '--listener', 'tcp://127.0.0.1:0', '--store', 'memory']);
     await broker.until('"msg":"dunlin starts"');
@@ -239,6 +251,20 @@ describe('help', () => {
 });
 
 describe('dunlin config', () => {
+  test('check and print take a key under its old name, and say the new one on standard error', async () => {
+    const old = ['--set', 'limits.outputBufferBytesMax=70000'];
+    const warning =
+      'warning: flag --set limits.outputBufferBytesMax: limits.outputBufferBytesMax is now called limits.outputBufferBytesMax; the old name still works\n';
+    expect(await run(['config', 'check', ...old])).toEqual({
+      code: 0,
+      output: 'the configuration is good\n',
+      errors: warning,
+    });
+    const printed = await run(['config', 'print', ...old]);
+    expect(printed.errors).toBe(warning);
+    expect(printed.output).toContain('  outputBufferBytesMax: 70000 # flag --set limits.outputBufferBytesMax\n');
+  });
+
   test('init writes a file that check takes, and does not overwrite', async () => {
     const file = join(directory, 'new.yaml');
     expect((await run(['config', 'init', file])).code).toBe(0);

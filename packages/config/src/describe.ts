@@ -4,6 +4,7 @@ import type { Configuration } from './configuration.ts';
 import { configFileVariable, type Key, keys } from './keys.ts';
 import { listenerInput } from './listener.ts';
 import { listenerOptionNames, listenerOptions, schemes } from './listener-keys.ts';
+import { renamedKeys } from './renamed-keys.ts';
 import { schema } from './schema.ts';
 import { withoutSecrets } from './secret.ts';
 
@@ -13,7 +14,26 @@ export function configurationJsonSchema(): Record<string, unknown> {
     string,
     unknown
   >;
+  for (const [old, today] of renamedKeys) addDeprecated(json, old, today);
   return { ...json, title: 'Dunlin configuration' };
+}
+
+interface JsonObject {
+  properties?: Record<string, JsonObject>;
+  [word: string]: unknown;
+}
+
+/** Adds the old name of a key, so that a file which has it is valid and an editor marks it. */
+function addDeprecated(json: JsonObject, old: string, today: string): void {
+  const steps = old.split('.');
+  const find = (at: JsonObject, step: string): JsonObject => at.properties?.[step] ?? {};
+  const section = steps.slice(0, -1).reduce(find, json);
+  const described = {
+    ...today.split('.').reduce(find, json),
+    deprecated: true,
+    description: `Now called \`${today}\`.`,
+  };
+  section.properties = { ...section.properties, [steps.at(-1) as string]: described };
 }
 
 /** A default that depends on the machine is not part of the schema. */
@@ -52,7 +72,7 @@ before the defaults. A list in a variable or a flag is written with commas, or a
 Unknown keys, invalid values, a missing file, and variables that begin with \`DUNLIN_\` and belong to no key are errors: the broker does not start.
 All errors are reported at once, each with its place, what is allowed, and a suggestion. \`dunlin config check\` only validates,
 \`dunlin config init\` writes a template, \`dunlin config print\` shows the effective configuration and where each value comes from. The JSON schema
-of the file is \`docs/dunlin.schema.json\`.
+of the file is \`docs/dunlin.schema.json\`. An old name of a key works as well, with a warning that says the new one (docs/compatibility.md).
 
 Without configuration the broker listens on the loopback address only. A listener that other machines can reach is an error unless its clients
 must authenticate, or it has \`allowAnonymous: true\` (docs/security.md).

@@ -1,7 +1,13 @@
-import { configFileVariable, keysByVariable, variablePrefix } from './keys.ts';
+import { configFileVariable, keysByVariable, variableName, variablePrefix } from './keys.ts';
 import type { Setting } from './layer.ts';
 import type { Problem } from './problem.ts';
+import { renamedKeys } from './renamed-keys.ts';
 import { didYouMean } from './suggestion.ts';
+
+const pathsByVariable: ReadonlyMap<string, string> = new Map([
+  ...[...keysByVariable].map(([variable, key]) => [variable, key.path] as const),
+  ...[...renamedKeys.keys()].map((path) => [variableName(path), path] as const),
+]);
 
 /** Variables that begin with `DUNLIN_`: each is a key, names the file, or is an error. */
 export function readEnvironmentLayer(environment: NodeJS.ProcessEnv): { settings: Setting[]; problems: Problem[] } {
@@ -9,14 +15,14 @@ export function readEnvironmentLayer(environment: NodeJS.ProcessEnv): { settings
   const problems: Problem[] = [];
   for (const [name, value] of Object.entries(environment)) {
     if (!name.startsWith(variablePrefix) || name === configFileVariable || value === undefined) continue;
-    const key = keysByVariable.get(name);
+    const path = pathsByVariable.get(name);
     const where = `environment ${name}`;
-    if (key === undefined) {
+    if (path === undefined) {
       const known = [...keysByVariable.keys(), configFileVariable];
       problems.push({ where, message: 'no key has this variable', suggestion: didYouMean(name, known) });
       continue;
     }
-    settings.push({ path: key.path, spelling: name, isText: true, value, locate: () => where });
+    settings.push({ path, spelling: name, isText: true, value, locate: () => where });
   }
   return { settings, problems };
 }

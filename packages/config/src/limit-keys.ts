@@ -48,7 +48,7 @@ export const limitShape = {
     .enum(['drop-oldest', 'drop-newest', 'disconnect'])
     .default('drop-newest')
     .meta({ description: 'What happens to a message over queuedMessagesMax or queuedBytesMax.' }),
-  outboxBytesMax: whole(
+  outputBufferBytesMax: whole(
     64 * kibibyte,
     2 ** 40,
     4 * mebibyte,

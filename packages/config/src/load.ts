@@ -9,6 +9,7 @@ import { configFileVariable, type Key, keys, keysByPath } from './keys.ts';
 import type { Setting } from './layer.ts';
 import type { Listener } from './listener.ts';
 import { ConfigurationError, type Problem, showValue } from './problem.ts';
+import { followRenames } from './renamed-keys.ts';
 import { hasReusePort } from './schema.ts';
 import { withoutSecrets } from './secret.ts';
 import { didYouMean } from './suggestion.ts';
@@ -25,6 +26,8 @@ export interface LoadedConfiguration {
   configuration: Configuration;
   /** Source of each key that was set. */
   origins: ReadonlyMap<string, string>;
+  /** Settings that work and should be written otherwise. */
+  warnings: readonly Problem[];
 }
 
 /**
@@ -46,10 +49,10 @@ export function loadConfiguration(sources: ConfigurationSources = {}): LoadedCon
       problems.push(...error.problems);
     }
   }
-  for (const layer of layers) {
-    problems.push(...layer.problems);
-    for (const setting of layer.settings) apply(setting, values, origins, problems);
-  }
+  for (const layer of layers) problems.push(...layer.problems);
+  const renamed = followRenames(layers.flatMap((layer) => layer.settings));
+  problems.push(...renamed.problems);
+  for (const setting of renamed.settings) apply(setting, values, origins, problems);
   const configuration = assemble(values);
   fillIn(configuration, origins);
   problems.push(...checkWhole(configuration, origins));
@@ -59,7 +62,7 @@ export function loadConfiguration(sources: ConfigurationSources = {}): LoadedCon
     problems.push({ where, message, suggestion: '' });
   }
   if (problems.length > 0) throw new ConfigurationError(problems);
-  return { configuration, origins };
+  return { configuration, origins, warnings: renamed.warnings };
 }
 
 function apply(

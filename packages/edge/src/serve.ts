@@ -9,6 +9,8 @@ export const stopTimeoutMilliseconds = 4000;
 export interface ServeOptions extends NodeOptions {
   /** Reads the configuration again, for SIGHUP. Throws when it is wrong; then nothing changes. */
   reload(): Configuration;
+  /** What works in the configuration and should be written otherwise: logged at the start. */
+  warnings: readonly string[];
   /** Resolves when that is gone through which the process was started, and which can pass no signal on any more: counts as SIGTERM. */
   starterGone: Promise<void>;
 }
@@ -28,6 +30,8 @@ export async function serve(configuration: Configuration, options: ServeOptions)
   void options.starterGone.then(() => ask('SIGTERM'));
   const node = new EdgeNode(configuration, options);
   surviveEscapedErrors(node.logger, { errorsEscaped: 0 });
+  for (const warning of options.warnings)
+    node.logger.warn('the configuration has a key under its old name', { warning });
   giveBackFreedMemory(configuration.workers, node.logger);
   const started = node.start();
   // Before it says that it is ready: one that comes a moment later must not kill it. One that comes during the start is done after it.

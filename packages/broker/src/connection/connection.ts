@@ -128,7 +128,7 @@ export class Connection
     if (partialBytes === 0) this.partialSinceSecond = 0;
     // No more is held than came with this chunk: the packet begins in it, whatever was unfinished before.
     else if (partialBytes <= chunk.length) this.beginPartial();
-    if (this.outlet.outbox.congested) this.reading.pauseIfUnread();
+    if (this.outlet.output.congested) this.reading.pauseIfUnread();
   }
 
   /** What was thrown while packets were handled ends this connection alone, never the worker. */
@@ -233,7 +233,7 @@ export class Connection
     return true;
   }
 
-  /** CONNACK is in the outbox. What the client sends is held until `holding.goOn`. */
+  /** CONNACK is in the output buffer. What the client sends is held until `holding.goOn`. */
   connected(session: Session): void {
     this.session = session;
     this.outlet.clientId = session.clientId;
@@ -260,7 +260,7 @@ export class Connection
 
   /** The transport has sent what it held. */
   drained(): void {
-    this.outlet.outbox.congested = false;
+    this.outlet.output.congested = false;
     this.reading.resumeIfRoom();
     this.outlet.wakeRoom();
   }
@@ -281,7 +281,7 @@ export class Connection
   /** Sends what is gathered and closes; the session ends as for any lost connection. */
   end(): void {
     if (this.state === ConnectionState.closed) return;
-    this.outlet.outbox.flushNow();
+    this.outlet.output.flushNow();
     this.transport.end();
     this.closed();
   }
@@ -293,7 +293,7 @@ export class Connection
   endAfterLastWord(reason: CloseReason): void {
     if (this.state === ConnectionState.closed) return;
     this.closeReason = reason;
-    this.outlet.outbox.flushNow();
+    this.outlet.output.flushNow();
     if (this.session?.stored !== true) {
       if (this.transport.pendingBytes === 0) this.transport.destroy();
       else this.transport.end();
@@ -377,7 +377,7 @@ export class Connection
     listener.closed[this.closeReason]++;
     this.state = ConnectionState.closed;
     this.outlet.acknowledgements?.abandon();
-    this.outlet.outbox.close();
+    this.outlet.output.close();
     this.holding.giveUp(this.session?.clientId ?? '', this.transport.remoteAddress, this.closeReason);
     this.parts.keepAlive.forget(this);
     this.signIn.end();

@@ -39,11 +39,11 @@ export class Reading implements OutletReading {
   }
 
   /**
-   * A client that sends and does not read makes answers grow in our memory. QoS 0 messages stop at `outboxBytesMax`; at twice that its
+   * A client that sends and does not read makes answers grow in our memory. QoS 0 messages stop at `outputBufferBytesMax`; at twice that its
    * own packets, which are what the rest is an answer to, are not read either until the socket has drained.
    */
   pauseIfUnread(): void {
-    if (this.outlet.outbox.pendingBytes > 2 * this.limits.outboxBytesMax) this.pause();
+    if (this.outlet.output.pendingBytes > 2 * this.limits.outputBufferBytesMax) this.pause();
   }
 
   /** Packets of so many bytes are held behind one that is waited for. */
@@ -69,7 +69,7 @@ export class Reading implements OutletReading {
 
   releaseFromLink(): void {
     this.fullLinks--;
-    if (!this.outlet.outbox.closed) this.resumeIfRoom();
+    if (!this.outlet.output.closed) this.resumeIfRoom();
   }
 
   /** What the client sends from now on is not read any more. */
@@ -80,13 +80,13 @@ export class Reading implements OutletReading {
 
   /** The socket is not read, and not since the client does not read either: that nothing comes says nothing about the client. */
   get isHeldBack(): boolean {
-    return this.isPaused && this.outlet.outbox.pendingBytes <= 2 * this.limits.outboxBytesMax;
+    return this.isPaused && this.outlet.output.pendingBytes <= 2 * this.limits.outputBufferBytesMax;
   }
 
   resumeIfRoom(): void {
     if (!this.isPaused || this.isStopped || this.fullLinks > 0 || this.owner.holding.bytes > heldBytesMax) return;
-    const { outbox, acknowledgements } = this.outlet;
-    if (outbox.congested && outbox.pendingBytes > 2 * this.limits.outboxBytesMax) return;
+    const { output, acknowledgements } = this.outlet;
+    if (output.congested && output.pendingBytes > 2 * this.limits.outputBufferBytesMax) return;
     if (acknowledgements !== null && acknowledgements.length > this.limits.receiveMaximum / 2) return;
     this.isPaused = false;
     this.owner.readingResumed();

@@ -6,8 +6,8 @@
  */
 import { identifierProperties } from '../message/identifier-properties.ts';
 import { type Publication, packetIdFromEnd, publishSize, writePublish } from '../message/publication.ts';
-import { putVariant } from '../output/outbox.ts';
 import type { Outlet } from '../output/outlet.ts';
+import { putVariant } from '../output/output-buffer.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { Session } from '../session/session.ts';
 import type { Subscription } from '../session/subscription.ts';
@@ -36,7 +36,7 @@ export function deliverQos0(
     if (!delivery.mayQueueQos0(outlet)) continue;
     if (receivesCommonBytes(subscription) && !isTraced) {
       const variant = publication.variant(outlet.version5, false, delivery.turn.now);
-      putVariant(outlet.outbox, variant, firstByte, 0);
+      putVariant(outlet.output, variant, firstByte, 0);
       delivery.metrics.publishesSent++;
       delivery.metrics.publishBytesSent += variant.end - variant.start;
       delivery.metrics.payloadBytesSent += publication.payloadEnd - publication.payloadStart;
@@ -61,7 +61,7 @@ export function deliverAcknowledged(
 }
 
 /**
- * Puts one PUBLISH for one client into its outbox. False: it is larger than the client takes, and was not sent [MQTT-3.1.2-24].
+ * Puts one PUBLISH for one client into its output buffer. False: it is larger than the client takes, and was not sent [MQTT-3.1.2-24].
  */
 export function sendPublish(
   delivery: SessionDelivery,
@@ -78,7 +78,7 @@ export function sendPublish(
   const withPacketId = packetId !== 0;
   if (identifiers === null && !outlet.individual) {
     const variant = publication.variant(outlet.version5, withPacketId, delivery.turn.now);
-    putVariant(outlet.outbox, variant, firstByte, packetId);
+    putVariant(outlet.output, variant, firstByte, packetId);
     countSent(delivery.metrics, firstByte, variant.end - variant.start, publication);
     return true;
   }
@@ -150,8 +150,8 @@ function write(
   const version5 = outlet.version5;
   const withPacketId = packetId !== 0;
   const size = publishSize(publication, version5, withPacketId, extra, withTopic);
-  const at = outlet.outbox.reserve(size);
-  const out = outlet.outbox.buffer;
+  const at = outlet.output.reserve(size);
+  const out = outlet.output.buffer;
   writePublish(publication, out, at, version5, withPacketId, extra, withTopic, delivery.turn.now);
   out[at] = firstByte;
   countSent(delivery.metrics, firstByte, size, publication);

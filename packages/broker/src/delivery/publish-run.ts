@@ -29,7 +29,7 @@ import {
   withoutProperties,
 } from '../message/publish-conversion.ts';
 import { placeInPacket } from '../message/publish-in-place.ts';
-import { type Outbox, putBytes, sendBytes } from '../output/outbox.ts';
+import { type OutputBuffer, putBytes, sendBytes } from '../output/output-buffer.ts';
 import type { Session } from '../session/session.ts';
 import type { Subscription } from '../session/subscription.ts';
 import type { TopicMatch, TopicMatches } from '../subscriptions/topic-match.ts';
@@ -193,7 +193,7 @@ export class PublishRun implements RunEntry {
       const { outlet } = subscription;
       if (!delivery.mayQueueQos0(outlet)) continue;
       if (receivesCommonBytes(subscription)) {
-        if (outlet.version5 === version5) this.sendAsIs(outlet.outbox);
+        if (outlet.version5 === version5) this.sendAsIs(outlet.output);
         else this.sendConverted(subscription, version5);
         delivery.metrics.publishesSent += count;
         delivery.metrics.payloadBytesSent += this.payloadBytes;
@@ -205,17 +205,17 @@ export class PublishRun implements RunEntry {
     }
   }
 
-  private sendAsIs(outbox: Outbox): void {
+  private sendAsIs(output: OutputBuffer): void {
     this.delivery.metrics.publishBytesSent += this.end - this.start;
-    sendBytes(outbox, this.bytes, this.start, this.end);
+    sendBytes(output, this.bytes, this.start, this.end);
   }
 
   private sendConverted(subscription: Subscription, version5: boolean): void {
-    const { outbox } = subscription.outlet;
+    const { output } = subscription.outlet;
     this.converted ??= this.convert(version5);
     this.delivery.metrics.publishBytesSent += this.converted.length;
-    if (this.convertedInScratch) putBytes(outbox, this.converted, 0, this.converted.length);
-    else sendBytes(outbox, this.converted, 0, this.converted.length);
+    if (this.convertedInScratch) putBytes(output, this.converted, 0, this.converted.length);
+    else sendBytes(output, this.converted, 0, this.converted.length);
   }
 
   private convert(version5: boolean): Buffer {
@@ -252,15 +252,15 @@ export class PublishRun implements RunEntry {
       end = bytes.length;
     }
     if (count < this.count) end = endOf(bytes, start, count);
-    const { outbox } = outlet;
-    const at = outbox.reserve(end - start);
-    const copyEnd = copyInto(outbox.buffer, at, bytes, start, end);
-    stampPacketIds(outbox.buffer, at, copyEnd, session.outboundInflight);
+    const { output } = outlet;
+    const at = output.reserve(end - start);
+    const copyEnd = copyInto(output.buffer, at, bytes, start, end);
+    stampPacketIds(output.buffer, at, copyEnd, session.outboundInflight);
     const { metrics } = this.delivery;
     const isAll = count === this.count;
     metrics.payloadBytesSent += isAll
       ? this.payloadBytes
-      : payloadBytesOf(outbox.buffer, at, copyEnd, 1, outlet.version5);
+      : payloadBytesOf(output.buffer, at, copyEnd, 1, outlet.version5);
     metrics.publishesSent += count;
     metrics.publishesSent1 += count;
     metrics.publishBytesSent += copyEnd - at;

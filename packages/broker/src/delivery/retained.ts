@@ -20,7 +20,7 @@ const pageMessages = 200;
 /** Of filters with wildcards, for all clients of this worker: a page takes a store in this process, and its messages, up to 5 ms. */
 const pagesPerTurn = 1;
 /** The replay waits while more than this is on its way to the client. */
-const outboxBytesMax = 256 * 1024;
+const outputBufferBytesMax = 256 * 1024;
 const retryMilliseconds = 500;
 /** Retained messages that nobody waits for (QoS 0) are dropped above this while the store does not take them. */
 const failedBytesMax = 16 * 1024 * 1024;
@@ -201,7 +201,7 @@ export class RetainedMessages {
 
 async function roomFor(subscription: Subscription): Promise<void> {
   const { session } = subscription;
-  while (!session.ended && (!session.hasRoom || session.outlet.outbox.pendingBytes > outboxBytesMax)) {
+  while (!session.ended && (!session.hasRoom || session.outlet.output.pendingBytes > outputBufferBytesMax)) {
     await session.outlet.nextRoom();
   }
 }

@@ -78,9 +78,9 @@ export class SessionDelivery implements CursorDelivery {
 
   /** Whether a QoS 0 message may still be added for a client; if its kernel buffer is full, up to a limit. Counts the drop if not. No: it is closed. */
   mayQueueQos0(outlet: Outlet): boolean {
-    if (!outlet.outbox.congested) return true;
-    if (outlet.outbox.closed) return false;
-    if (outlet.outbox.pendingBytes < this.limits.outboxBytesMax) return true;
+    if (!outlet.output.congested) return true;
+    if (outlet.output.closed) return false;
+    if (outlet.output.pendingBytes < this.limits.outputBufferBytesMax) return true;
     this.metrics.dropped['outbox-full']++;
     return false;
   }

@@ -20,6 +20,6 @@ export class PingreqHandler implements SessionPacketHandler {
   handle(connection: Connection, _session: Session, _bytes: Buffer, bodyStart: number, end: number): void {
     decodePingreq(bodyStart, end);
     this.parts.metrics.packetsSent[PacketType.pingresp]++;
-    connection.outlet.outbox.put(pingresp);
+    connection.outlet.output.put(pingresp);
   }
 }

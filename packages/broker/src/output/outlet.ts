@@ -8,7 +8,7 @@ import type { Transport } from '../ports/transport.ts';
 import type { StoreTrust } from '../work/store-trust.ts';
 import type { TurnClock } from '../work/turn-clock.ts';
 import { Acknowledgements, PendingAcknowledgement } from './acknowledgements.ts';
-import { Outbox, type OutboxFlusher } from './outbox.ts';
+import { OutputBuffer, type OutputFlusher } from './output-buffer.ts';
 
 /** The reading of the client's socket, as far as its acknowledgements concern it. */
 export interface OutletReading extends HeldPublisher {
@@ -24,7 +24,7 @@ export interface OutletOwner {
 }
 
 export interface OutletParts {
-  flusher: OutboxFlusher;
+  flusher: OutputFlusher;
   metrics: Metrics;
   clock: Clock;
   turn: TurnClock;
@@ -34,7 +34,7 @@ export interface OutletParts {
 export class Outlet {
   readonly parts: OutletParts;
   readonly owner: OutletOwner;
-  readonly outbox: Outbox;
+  readonly output: OutputBuffer;
   version: ProtocolVersion = 4;
   version5 = false;
   /** Packets for this client are not those of everybody: topic aliases, or a maximum packet size to keep. */
@@ -49,7 +49,7 @@ export class Outlet {
   constructor(parts: OutletParts, owner: OutletOwner, transport: Transport) {
     this.parts = parts;
     this.owner = owner;
-    this.outbox = new Outbox(parts.flusher, transport);
+    this.output = new OutputBuffer(parts.flusher, transport);
   }
 
   /** Adds a PUBACK (type 4) or PUBREC (type 5) behind those that wait. It leaves when all that it waits for is there, after `allAdded`. */
@@ -73,15 +73,15 @@ export class Outlet {
 
   /** The 4-byte success form, or the longer one of MQTT 5 with a reason code. */
   sendAcknowledgement(type: 4 | 5 | 6 | 7, packetId: number, reasonCode: number): void {
-    if (this.outbox.closed) return;
+    if (this.output.closed) return;
     this.parts.metrics.packetsSent[type]++;
     if (reasonCode === 0 || !this.version5) {
-      const at = this.outbox.reserve(4);
-      writeAck(this.outbox.buffer, at, type, packetId);
+      const at = this.output.reserve(4);
+      writeAck(this.output.buffer, at, type, packetId);
       return;
     }
-    const at = this.outbox.reserve(5);
-    const out = this.outbox.buffer;
+    const at = this.output.reserve(5);
+    const out = this.output.buffer;
     out[at] = (type << 4) | (type === 6 ? 2 : 0);
     out[at + 1] = 3;
     out[at + 2] = packetId >> 8;
@@ -91,17 +91,17 @@ export class Outlet {
 
   /** Several at once, as they go on the wire. */
   sendPubacks(block: Buffer): void {
-    if (!this.outbox.closed) this.outbox.put(block);
+    if (!this.output.closed) this.output.put(block);
   }
 
   /** False: it is larger than the client takes, also without its explanations, and was not sent [MQTT-3.1.2-24]. */
   send(packet: Packet): boolean {
-    if (this.outbox.closed) return true;
+    if (this.output.closed) return true;
     const bytes = encodeWithin(packet, this.version, this.clientMaximumPacketSize);
     if (bytes === null) return false;
     if (bytes.length > 0) {
       this.parts.metrics.packetsSent[PacketType[packet.type]]++;
-      this.outbox.put(bytes);
+      this.output.put(bytes);
     }
     return true;
   }
@@ -113,7 +113,7 @@ export class Outlet {
   /** Resolves at the next sign of room: an acknowledgement, a write, a drained socket, or the end. Whether there is enough is to be looked at again. */
   nextRoom(): Promise<void> {
     return new Promise((resolve) => {
-      this.outbox.awaitedBy = this;
+      this.output.awaitedBy = this;
       this.roomWaiters ??= [];
       this.roomWaiters.push(resolve);
     });
@@ -122,7 +122,7 @@ export class Outlet {
   wakeRoom(): void {
     const waiters = this.roomWaiters;
     this.roomWaiters = null;
-    this.outbox.awaitedBy = null;
+    this.output.awaitedBy = null;
     if (waiters !== null) for (const wake of waiters) wake();
   }
 }

@@ -35,7 +35,7 @@ export interface Limits {
   /** What happens to a message over these two. */
   queuePolicy: QueuePolicy;
   /** Bytes waiting for one socket; over it QoS 0 messages are dropped and the publishers' acknowledgements go on. */
-  outboxBytesMax: number;
+  outputBufferBytesMax: number;
   /** The most a session may ask to be kept; 0xffffffff: for ever. */
   sessionExpiryMaxSeconds: number;
   /** MQTT 3 sessions with clean session 0 are kept this long (MQTT 3 has no word for it); 0xffffffff: for ever. */
@@ -82,7 +82,7 @@ export const defaultLimits: Limits = {
   queuedMessagesMax: 10_000,
   queuedBytesMax: 16 * 1024 * 1024,
   queuePolicy: 'drop-newest',
-  outboxBytesMax: 4 * 1024 * 1024,
+  outputBufferBytesMax: 4 * 1024 * 1024,
   sessionExpiryMaxSeconds: 0xffffffff,
   persistentSessionExpirySeconds: 0xffffffff,
   subscriptionsMax: 100_000,

@@ -23,7 +23,7 @@ export interface InForceParts extends SubscriptionParts, LeavingParts {
 
 /**
  * Null: all of it is in force. A session that ends meanwhile is left as it is: what is not in force yet is as the store has it. Messages may come before the
- * end, and wait in the outbox behind CONNACK; logs are read when all is in force.
+ * end, and wait in the output buffer behind CONNACK; logs are read when all is in force.
  */
 export function putInForce(
   parts: InForceParts,

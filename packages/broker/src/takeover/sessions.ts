@@ -97,7 +97,7 @@ export class Sessions {
 
   /**
    * Claims the client identifier, takes over from its owner, loads or creates the session. `welcome` is called when the session is there and before
-   * any message can reach it: it puts CONNACK into the outbox, which is sent when everything is in force. Null: the connection ended meanwhile.
+   * any message can reach it: it puts CONNACK into the output buffer, which is sent when everything is in force. Null: the connection ended meanwhile.
    * Rejects with StoreError.
    */
   async open(
@@ -120,7 +120,7 @@ export class Sessions {
     if (result === null) return null;
     const { routes } = this.parts;
     if (routes.hasPeers && result.stored !== null) await routes.confirmed();
-    connection.outlet.outbox.uncork();
+    connection.outlet.output.uncork();
     return result.session.ended ? null : result;
   }
 
@@ -177,7 +177,7 @@ export class Sessions {
     this.byClient.set(clientId, session);
     connection.session = session;
     const opened = { session, present: stored !== null, stored };
-    connection.outlet.outbox.cork();
+    connection.outlet.output.cork();
     welcome(opened);
     const restoring = stored === null ? null : putInForce(this.parts, session, stored, claim?.previousOwner ?? '');
     if (restoring !== null) await restoring;

@@ -1,15 +1,15 @@
 import { writeFileSync } from 'node:fs';
-import { configurationJsonSchema, configurationTemplate, loadConfiguration, printConfiguration } from '@dunlin/config';
+import { configurationJsonSchema, configurationTemplate, printConfiguration } from '@dunlin/config';
 import { Command } from 'commander';
 import { CommandError } from '../exit-code.ts';
-import { addConfigurationOptions, type ConfigurationValues, readSources } from './configuration-options.ts';
+import { addConfigurationOptions, type ConfigurationValues, loadAndWarn } from './configuration-options.ts';
 
 const check = addConfigurationOptions(
   new Command('check').description(
     'check the configuration and every file that it names, say everything that is wrong',
   ),
 ).action(async (values: ConfigurationValues) => {
-  const { configuration } = loadConfiguration(readSources(values));
+  const { configuration } = loadAndWarn(values);
   const { checkFiles } = await import('@dunlin/edge');
   await checkFiles(configuration);
   process.stdout.write('the configuration is good\n');
@@ -18,7 +18,7 @@ const check = addConfigurationOptions(
 const print = addConfigurationOptions(
   new Command('print').description('print the configuration that holds, and where each key was set'),
 ).action((values: ConfigurationValues) => {
-  const { configuration, origins } = loadConfiguration(readSources(values));
+  const { configuration, origins } = loadAndWarn(values);
   process.stdout.write(printConfiguration(configuration, origins));
 });
 

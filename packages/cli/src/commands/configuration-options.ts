@@ -1,4 +1,11 @@
-import { type ConfigurationSources, type Flag, parseAssignment } from '@dunlin/config';
+import {
+  type ConfigurationSources,
+  type Flag,
+  formatProblem,
+  type LoadedConfiguration,
+  loadConfiguration,
+  parseAssignment,
+} from '@dunlin/config';
 import type { Command } from 'commander';
 import { collect } from '../client/connection-options.ts';
 import { CommandError } from '../exit-code.ts';
@@ -87,6 +94,13 @@ export function readSources(values: ConfigurationValues): ConfigurationSources {
     flags.push(assignment);
   }
   return { file: values.config, environment: process.env, flags };
+}
+
+/** The configuration, with what should be written otherwise said on standard error. */
+export function loadAndWarn(values: ConfigurationValues): LoadedConfiguration {
+  const loaded = loadConfiguration(readSources(values));
+  for (const warning of loaded.warnings) process.stderr.write(`warning: ${formatProblem(warning)}\n`);
+  return loaded;
 }
 
 /** A URL says both what the store is and where. */

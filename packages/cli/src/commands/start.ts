@@ -1,5 +1,5 @@
 import { isatty } from 'node:tty';
-import { loadConfiguration } from '@dunlin/config';
+import { formatProblem, loadConfiguration } from '@dunlin/config';
 import { Command } from 'commander';
 import { starterGone } from '../starter.ts';
 import { version } from '../version.ts';
@@ -10,12 +10,13 @@ export const startCommand: Command = addConfigurationOptions(new Command('start'
 );
 
 async function start(values: ConfigurationValues): Promise<void> {
-  const { configuration, origins } = loadConfiguration(readSources(values));
+  const { configuration, origins, warnings } = loadConfiguration(readSources(values));
   // A person at a terminal reads lines, everything else reads JSON.
   if (!origins.has('log.format') && isatty(1)) configuration.log.format = 'pretty';
   const reload = () => loadConfiguration(readSources(values)).configuration;
   // The other commands have no need of a broker, and start faster without it.
   const { checkFiles, serve } = await import('@dunlin/edge');
   const accessTexts = await checkFiles(configuration);
-  process.exit(await serve(configuration, { version, reload, accessTexts, starterGone: starterGone() }));
+  const options = { version, reload, accessTexts, warnings: warnings.map(formatProblem), starterGone: starterGone() };
+  process.exit(await serve(configuration, options));
 }

@@ -1,8 +1,7 @@
 import type { TokenRecords } from '@dunlin/auth';
-import { loadConfiguration } from '@dunlin/config';
 import { Command, InvalidArgumentError } from 'commander';
 import { CommandError } from '../exit-code.ts';
-import { addConfigurationOptions, type ConfigurationValues, readSources } from './configuration-options.ts';
+import { addConfigurationOptions, type ConfigurationValues, loadAndWarn } from './configuration-options.ts';
 
 /** Redis is waited for no longer than this. */
 const connectMilliseconds = 5000;
@@ -70,7 +69,7 @@ function readSeconds(text: string): number {
 
 /** Finds Redis as a node does. */
 async function withTokens(values: ConfigurationValues, work: (records: TokenRecords) => Promise<void>): Promise<void> {
-  const { configuration } = loadConfiguration(readSources(values));
+  const { configuration } = loadAndWarn(values);
   if (configuration.deviceTokens.redisUrl === '' && configuration.store.kind !== 'redis')
     throw new CommandError('usage', 'say where Redis is: --store redis://HOST:PORT, or deviceTokens.redisUrl');
   const { openDeviceTokens } = await import('@dunlin/edge');

@@ -1,4 +1,4 @@
-/** The order of bytes towards one client, whichever way they take to its socket (outbox.ts). */
+/** The order of bytes towards one client, whichever way they take to its socket (output-buffer.ts). */
 import { expect, test } from 'vitest';
 import { type Client, publish, subscribe } from './support/client.ts';
 import { type Worker, World } from './support/world.ts';
@@ -21,7 +21,7 @@ async function eager(): Promise<{ world: World; worker: Worker; subscriber: Clie
   return { world, worker, subscriber, publisher };
 }
 
-/** Seen to fail with `this.length > 0` taken out of Outbox.sendThrough. */
+/** Seen to fail with `this.length > 0` taken out of OutputBuffer.sendThrough. */
 test.each([
   ['PINGRESP', 'pingresp', ({ subscriber }) => subscriber.put({ type: 'pingreq' })],
   ['PUBACK', 'puback #7 0x10', ({ subscriber }) => subscriber.put(publish('nobody', 'x', 1, 7))],
@@ -38,7 +38,7 @@ test.each([
   async (_what, first, say) => {
     const { world, subscriber, publisher } = await eager();
     say({ subscriber, publisher });
-    // SUBACK is put in the outbox some promises later, and still in this turn of the broker's clock.
+    // SUBACK is put in the output buffer some promises later, and still in this turn of the broker's clock.
     await new Promise((resolve) => setImmediate(resolve));
     expect(subscriber.said()).toEqual([]);
     publisher.put(publish('t', 'later'));

@@ -25,12 +25,12 @@ const pooledPerClass = [4096, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1];
 const flushAtBytes = 256 * 1024;
 
 /** The buffers and the list of connections to write at the end of the turn, shared by all connections of a worker. */
-export class OutboxFlusher {
+export class OutputFlusher {
   private readonly clock: Clock;
   readonly metrics: Metrics;
   private readonly pool: Buffer[][] = Array.from({ length: sizeClasses }, () => []);
-  private dirty: Outbox[] = [];
-  private flushing: Outbox[] = [];
+  private dirty: OutputBuffer[] = [];
+  private flushing: OutputBuffer[] = [];
   private scheduled = false;
   /** Numbers the turns of the event loop in which something was put. */
   turn = 0;
@@ -42,8 +42,8 @@ export class OutboxFlusher {
     this.flush = () => this.flushAll();
   }
 
-  add(outbox: Outbox): void {
-    this.dirty.push(outbox);
+  add(output: OutputBuffer): void {
+    this.dirty.push(output);
     this.endTurn();
   }
 
@@ -88,8 +88,8 @@ export interface RoomWaiter {
 /** After this many turns with one stretch each, the next one is expected to be alone too. */
 const eagerAfterTurns = 4;
 
-export class Outbox {
-  private readonly flusher: OutboxFlusher;
+export class OutputBuffer {
+  private readonly flusher: OutputFlusher;
   private readonly transport: Transport;
   buffer: Buffer = noBuffer;
   length = 0;
@@ -105,7 +105,7 @@ export class Outbox {
   private lastTurn = -1;
   private singleTurns = 0;
 
-  constructor(flusher: OutboxFlusher, transport: Transport) {
+  constructor(flusher: OutputFlusher, transport: Transport) {
     this.flusher = flusher;
     this.transport = transport;
   }
@@ -225,20 +225,20 @@ export class Outbox {
 }
 
 /** Sends or appends bytes[start, end), which must not change any more. */
-export function sendBytes(outbox: Outbox, bytes: Buffer, start: number, end: number): void {
-  if (!outbox.sendThrough(bytes, start, end)) putBytes(outbox, bytes, start, end);
+export function sendBytes(output: OutputBuffer, bytes: Buffer, start: number, end: number): void {
+  if (!output.sendThrough(bytes, start, end)) putBytes(output, bytes, start, end);
 }
 
 /** Appends a copy of bytes[start, end). */
-export function putBytes(outbox: Outbox, bytes: Buffer, start: number, end: number): void {
-  const at = outbox.reserve(end - start);
-  copyInto(outbox.buffer, at, bytes, start, end);
+export function putBytes(output: OutputBuffer, bytes: Buffer, start: number, end: number): void {
+  const at = output.reserve(end - start);
+  copyInto(output.buffer, at, bytes, start, end);
 }
 
-/** Copies a variant into an outbox with its first byte and packet identifier. The hot inner step of every delivery. */
-export function putVariant(outbox: Outbox, variant: Variant, firstByte: number, packetId: number): void {
-  const at = outbox.reserve(variant.end - variant.start);
-  const out = outbox.buffer;
+/** Copies a variant into an output buffer with its first byte and packet identifier. The hot inner step of every delivery. */
+export function putVariant(output: OutputBuffer, variant: Variant, firstByte: number, packetId: number): void {
+  const at = output.reserve(variant.end - variant.start);
+  const out = output.buffer;
   copyInto(out, at, variant.bytes, variant.start, variant.end);
   out[at] = firstByte;
   if (packetId !== 0) {
