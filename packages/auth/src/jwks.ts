@@ -1,5 +1,5 @@
 /** Keys at an address, fetched again when a token names one that is not known, and now and then, so that a key that was withdrawn is forgotten. */
-import type { Clock, Logger } from '@dunlin/broker';
+import { type Clock, CodedError, type Logger } from '@dunlin/broker';
 import { readJwks, type VerificationKey } from './jwt-keys.ts';
 import { events } from './log-events.ts';
 
@@ -9,6 +9,13 @@ const refetchMilliseconds = 30_000;
 const staleMilliseconds = 600_000;
 const fetchMilliseconds = 5000;
 const bytesMax = 256 * 1024;
+
+/** The address answers with what is no set of keys. */
+class JwksError extends CodedError<'jwks'> {
+  constructor(message: string) {
+    super('jwks', message);
+  }
+}
 
 export class Jwks {
   readonly #url: string;
@@ -64,7 +71,7 @@ export class Jwks {
     try {
       const { keys, leftOut } = readJwks(await this.#read());
       if (keys.length === 0)
-        throw new TypeError(`no key that can be used: ${leftOut.join('; ') || 'the set is empty'}`);
+        throw new JwksError(`no key that can be used: ${leftOut.join('; ') || 'the set is empty'}`);
       this.#keys = keys;
       if (this.#failed) this.#logger.info(events['jwks.fetched-again'], { url: this.#address });
       this.#failed = false;
@@ -85,12 +92,13 @@ export class Jwks {
       redirect: 'error',
       signal: AbortSignal.timeout(fetchMilliseconds),
     });
-    if (response.status !== 200) throw new TypeError(`status ${response.status}`);
+    if (response.status !== 200)
+      throw new JwksError(`the server answered with status ${response.status} instead of 200`);
     let text = '';
     const decoder = new TextDecoder();
     for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
       text += decoder.decode(chunk, { stream: true });
-      if (text.length > bytesMax) throw new TypeError(`more than ${bytesMax} bytes`);
+      if (text.length > bytesMax) throw new JwksError(`the answer has more than ${bytesMax} bytes`);
     }
     return JSON.parse(text);
   }

@@ -71,7 +71,8 @@ export class NatsBackplane implements Backplane {
   /** Throws NatsConfigurationError for servers that cannot be read, and RangeError for a name that is no endpoint's. */
   constructor(options: NatsBackplaneOptions) {
     const name = parseIncarnation(options.self);
-    if (name === null) throw new RangeError(`"${options.self}" is no endpoint name: nodeId/workerIndex#incarnation`);
+    if (name === null)
+      throw new RangeError(`the endpoint name is "${options.self}"; its form is nodeId/workerIndex#incarnation`);
     this.self = options.self;
     this.#options = options;
     this.#timings = { ...defaultTimings, ...options.timings };

@@ -24,6 +24,7 @@ import { refuseSharedPort } from './listeners/socket-listener.ts';
 import { connectionsMax, memoryLimitBytes } from './node-limits.ts';
 import { NodeStatus } from './node-status.ts';
 import { checkOpenFiles, makeRoom, openFiles } from './open-files.ts';
+import { StoppedError } from './stopped-error.ts';
 import { lockData, widerThanNeeded } from './store/data-lock.ts';
 import { StoreThread } from './store/store-thread.ts';
 import { threadMemory } from './thread-memory.ts';
@@ -225,7 +226,7 @@ export class EdgeNode {
 
   /** Throws when the node was stopped while it waited. */
   #goOn(): void {
-    if (this.#stopped !== null) throw new StoppedError('the node was stopped before it had started');
+    if (this.#stopped !== null) throw new StoppedError();
   }
 
   /** A worker of this node is dead for sure, so nobody need wait for the end of its lease. */
@@ -387,9 +388,6 @@ export class EdgeNode {
     return this.#pool.threads.map(({ setup, stopPhase }) => `worker ${setup.index}: ${stopPhase}`).join(', ');
   }
 }
-
-/** Reason why a start was given up. */
-class StoppedError extends Error {}
 
 /** Starts a node; resolves when it accepts connections. */
 export async function startNode(configuration: Configuration, options: NodeOptions): Promise<EdgeNode> {

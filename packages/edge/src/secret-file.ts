@@ -1,9 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import type { Logger } from '@dunlin/broker';
+import { CodedError, type Logger } from '@dunlin/broker';
 
 /** A file on a server that hangs must not keep a connection from being tried. */
 const readMilliseconds = 2000;
+
+/** A file with a secret holds nothing. */
+class SecretFileError extends CodedError<'secret-file'> {
+  constructor(message: string) {
+    super('secret-file', message);
+  }
+}
 
 /**
  * A file with a password, a certificate or a key, which others replace while the node runs: it is read whenever it is needed. One that cannot be read then, or is
@@ -33,7 +40,7 @@ export class SecretFile {
     if (this.#path === '') return null;
     try {
       const content = await readFile(this.#path, { signal: AbortSignal.timeout(readMilliseconds) });
-      if (content.length === 0) throw new Error('the file is empty');
+      if (content.length === 0) throw new SecretFileError('the file is empty');
       this.#last = content;
       if (this.#isMissed) this.#logger.info(`a file for ${this.#server} can be read again`, { file: this.#path });
       this.#isMissed = false;

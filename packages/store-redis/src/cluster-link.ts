@@ -9,6 +9,7 @@ import { Redis } from 'ioredis';
 import type { Continuity } from './continuity.ts';
 import type { OwnLink } from './links.ts';
 import type { Settings } from './options.ts';
+import { RedisConnectionError } from './redis-connection-error.ts';
 import { type Address, addressText } from './redis-url.ts';
 import { isMoved } from './reply-error.ts';
 import { refusal } from './server-check.ts';
@@ -147,7 +148,7 @@ export class ClusterLink implements OwnLink {
       }
     }
     if (this.closed) return null;
-    this.complain(reason ?? new Error('no address'));
+    this.complain(reason ?? new RedisConnectionError('redis-no-address', 'no address'));
     return null;
   }
 

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Redis } from 'ioredis';
 import type { Settings } from './options.ts';
+import { RedisConnectionError } from './redis-connection-error.ts';
 
 /** A Sentinel that was lost is connected to again after so long: until then a failover is not heard of from it. */
 const retryMilliseconds = 2000;
@@ -32,7 +33,10 @@ export async function createSentinelClient(settings: Settings): Promise<Redis> {
     if (timer !== undefined || hasEnded) return;
     timer = setInterval(async () => {
       if (isDeepStrictEqual(await settings.sentinel(), shown) || hasEnded) return;
-      redis.emit('error', new Error('Sentinel is to be shown another password or certificate'));
+      redis.emit(
+        'error',
+        new RedisConnectionError('sentinel-credentials', 'the password or certificate for Sentinel has changed'),
+      );
       redis.disconnect();
     }, retryMilliseconds);
     timer.unref();

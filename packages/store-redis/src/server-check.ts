@@ -4,6 +4,7 @@ import type { Redis } from 'ioredis';
 import { isTlsFailure, tlsReason } from './credentials.ts';
 import type { Settings } from './options.ts';
 import { missingPermissions } from './permissions.ts';
+import { RedisConnectionError } from './redis-connection-error.ts';
 import { isForbidden } from './reply-error.ts';
 
 const versionMin = [7, 0];
@@ -31,14 +32,14 @@ export async function checkServer(redis: Redis, settings: Settings): Promise<str
   }
   if (infoField(info, 'role') !== 'master') {
     // With Cluster the map will name another.
-    if (target.kind === 'cluster') throw new Error('the server is a replica');
+    if (target.kind === 'cluster') throw new RedisConnectionError('redis-not-serving', 'the server is a replica');
     throw new RefusedError('this Redis is a replica: name its master, or use redis+sentinel or redis+cluster');
   }
   if (infoField(info, 'cluster_enabled') === '1') {
     if (target.kind !== 'cluster') throw new RefusedError('this Redis is part of a Cluster: use redis+cluster');
     // One that has just started knows nobody yet, and serves nothing.
     if (!/cluster_state:ok/.test(String(await redis.cluster('INFO'))))
-      throw new Error('the Cluster does not serve yet');
+      throw new RedisConnectionError('redis-not-serving', 'the Cluster does not serve yet');
   } else if (target.kind === 'cluster') {
     throw new RefusedError('this Redis is no part of a Cluster: use redis or redis+sentinel');
   }

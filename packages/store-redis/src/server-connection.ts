@@ -11,6 +11,7 @@ import { type Logger, StoreError } from '@dunlin/broker';
 import type { Redis } from 'ioredis';
 import type { Continuity } from './continuity.ts';
 import type { Settings } from './options.ts';
+import { connectionClosed, RedisConnectionError } from './redis-connection-error.ts';
 import { endOfConnection, isForbidden } from './reply-error.ts';
 import { checkServer, infoField, RefusedError, refusal } from './server-check.ts';
 import { Silence } from './silence.ts';
@@ -175,7 +176,7 @@ export class ServerConnection {
       const info = await checkServer(redis, this.settings);
       this.settings.eviction.saw(this.address, info);
       await this.continuity?.check(redis, infoField(info, 'run_id'));
-      if (redis.status !== 'ready') throw reason ?? new Error('the connection was closed');
+      if (redis.status !== 'ready') throw reason ?? connectionClosed();
     } catch (error) {
       this.trying = null;
       redis.disconnect();
@@ -224,7 +225,10 @@ export class ServerConnection {
     const { silenceMilliseconds } = this.settings;
     redis.options.socketTimeout = undefined;
     const silence = new Silence(silenceMilliseconds, () => {
-      this.drop(redis, new Error(`the server has owed an answer for ${silenceMilliseconds} ms`));
+      this.drop(
+        redis,
+        new RedisConnectionError('redis-silent', `the server has owed an answer for ${silenceMilliseconds} ms`),
+      );
     });
     redis.stream.on('data', () => silence.heard());
     return silence;
@@ -239,7 +243,7 @@ export class ServerConnection {
     reset(redis);
     if (this.closed) return;
     this.onState(false);
-    this.failed(reason ?? new Error('the connection was closed'));
+    this.failed(reason ?? connectionClosed());
   }
 
   private failed(error: Error): void {

@@ -121,7 +121,7 @@ export class InboundInflight {
 
   /** To a larger table, with all places in use; or, empty, to a smaller one. */
   private resize(size: number): void {
-    if (size > largestSize) throw new RangeError('more packet identifiers than there are');
+    if (size > largestSize) throw new RangeError(`${size} packet identifiers; MQTT has at most ${largestSize}`);
     const { packetIds, digests, flags, numbers, unused } = this;
     const isLarger = size > this.mask;
     this.mask = size - 1;

@@ -172,7 +172,7 @@ export class Sessions {
     if (session.stored && trust.isGone(losses)) {
       // Sessions that were in force then have started over.
       this.releaseUnused(session);
-      throw new StoreError('unavailable', 'the store has gone back behind the claim');
+      throw new StoreError('unavailable', 'the store was restored and has lost the claim of this session');
     }
     this.byClient.set(clientId, session);
     connection.session = session;
@@ -190,7 +190,7 @@ export class Sessions {
     const { clientId, cleanStart, expirySeconds } = request;
     const needsStore = !cleanStart || expirySeconds > 0;
     if (needsStore && !parts.lease.isHeld)
-      throw new StoreError('unavailable', 'the worker does not know whether it lives');
+      throw new StoreError('unavailable', 'the lease of this worker has run out, so it claims no durable session');
     const settled = sentBefore(parts.clock, this.byClient.get(clientId), false);
     if (settled !== null) await settled;
     const local = this.byClient.get(clientId); // may have ended meanwhile

@@ -1,5 +1,13 @@
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { CodedError } from '@dunlin/broker';
+
+/** The data directory cannot be made, or cannot be locked. */
+export class DataDirectoryError extends CodedError<'data-directory'> {
+  constructor(message: string, options?: ErrorOptions) {
+    super('data-directory', message, options);
+  }
+}
 
 /**
  * Makes the directory and those above it, for their owner alone. One by one: where the system says of a directory that it cannot be made since something is not
@@ -10,7 +18,9 @@ export function makeDataDirectory(path: string): void {
   try {
     makeMissing(resolve(path));
   } catch (cause) {
-    throw new Error(`store.path: the directory ${path} cannot be made: ${(cause as Error).message}`, { cause });
+    throw new DataDirectoryError(`store.path: the directory ${path} cannot be made: ${(cause as Error).message}`, {
+      cause,
+    });
   }
 }
 
@@ -18,7 +28,7 @@ function makeMissing(path: string): void {
   const missing: string[] = [];
   let at = path;
   for (; !existsSync(at); at = dirname(at)) missing.unshift(at);
-  if (!statSync(at).isDirectory()) throw new Error(`${at} is no directory`);
+  if (!statSync(at).isDirectory()) throw new DataDirectoryError(`${at} is no directory`);
   for (const directory of missing) {
     try {
       mkdirSync(directory, { mode: 0o700 });

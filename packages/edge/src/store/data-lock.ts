@@ -1,7 +1,7 @@
 import { closeSync, existsSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { CodedError } from '@dunlin/broker';
-import { makeDataDirectory } from './data-directory.ts';
+import { DataDirectoryError, makeDataDirectory } from './data-directory.ts';
 
 /** SQLite's code for a lock that another has. */
 const busyCode = 5;
@@ -30,7 +30,9 @@ export async function lockData(path: string): Promise<() => void> {
     lock?.close();
     if ((cause as { errcode?: number }).errcode === busyCode)
       throw new DataInUseError(`another node uses the data directory ${path}`, { cause });
-    throw new Error(`cannot lock the data directory ${path} by ${file}: ${(cause as Error).message}`, { cause });
+    throw new DataDirectoryError(`cannot lock the data directory ${path} by ${file}: ${(cause as Error).message}`, {
+      cause,
+    });
   }
   // Under a limit of the size of files the system would end the process; with this the write fails, and the log says so.
   process.on('SIGXFSZ', ignore);

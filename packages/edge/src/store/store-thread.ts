@@ -1,5 +1,6 @@
 import { extname } from 'node:path';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import { CodedError } from '@dunlin/broker';
 
 /** Another thread that uses the store. */
 export interface StoreThreadMessage {
@@ -8,6 +9,13 @@ export interface StoreThreadMessage {
 
 /** Heap in use, and buffers outside of it: what the thread tells of its memory. */
 const memoryNumbers = 2;
+
+/** The thread of the memory store has ended, and all that it held is lost. */
+class StoreThreadError extends CodedError<'store-thread-ended'> {
+  constructor(message: string, options?: ErrorOptions) {
+    super('store-thread-ended', message, options);
+  }
+}
 
 /** The thread that holds the memory store when several workers share it. It has nothing on disk: when it ends, so must the node. */
 export class StoreThread {
@@ -24,7 +32,7 @@ export class StoreThread {
       cause = error;
     });
     this.#thread.on('exit', (code) => {
-      if (!this.#stopping) failed(new Error(`the store thread ended with code ${code}`, { cause }));
+      if (!this.#stopping) failed(new StoreThreadError(`the store thread ended with code ${code}`, { cause }));
     });
   }
 

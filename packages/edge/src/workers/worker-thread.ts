@@ -1,7 +1,7 @@
 import { extname } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { type MessagePort, Worker } from 'node:worker_threads';
-import type { DrainOptions } from '@dunlin/broker';
+import { CodedError, type DrainOptions } from '@dunlin/broker';
 import type { ListenerAddress } from '@dunlin/config';
 import type { WorkerCommand, WorkerHealth, WorkerReport, WorkerSetup, WorkerStatus } from './worker-message.ts';
 
@@ -12,6 +12,9 @@ import type { WorkerCommand, WorkerHealth, WorkerReport, WorkerSetup, WorkerStat
  */
 if (Number(process.versions.node.split('.')[0]) >= 26)
   setFlagsFromString('--external-memory-accounted-in-global-limit');
+
+/** A worker thread did not start, or has ended. */
+class WorkerError extends CodedError<'worker-ended' | 'worker-not-started'> {}
 
 /** End of a worker thread. */
 export interface WorkerExit {
@@ -55,10 +58,15 @@ export class WorkerThread {
   async #watch(): Promise<WorkerExit> {
     let error: Error | undefined;
     this.#thread.on('error', (thrown: unknown) => {
-      error = thrown instanceof Error ? thrown : new Error(String(thrown));
+      error =
+        thrown instanceof Error
+          ? thrown
+          : new WorkerError('worker-ended', `worker ${this.setup.index} threw ${String(thrown)}`);
     });
     const code = await new Promise<number>((resolve) => this.#thread.once('exit', resolve));
-    this.#giveUp(new Error(`worker ${this.setup.index} ended with code ${code}`, { cause: error }));
+    this.#giveUp(
+      new WorkerError('worker-ended', `worker ${this.setup.index} ended with code ${code}`, { cause: error }),
+    );
     return { code, error, isEvicted: this.#isEvicted };
   }
 
@@ -79,7 +87,7 @@ export class WorkerThread {
   #hear(report: WorkerReport): void {
     switch (report.kind) {
       case 'failed':
-        this.#giveUp(new Error(report.message));
+        this.#giveUp(new WorkerError('worker-not-started', report.message));
         break;
       case 'stopping':
         this.stopPhase = report.phase;
