@@ -21,8 +21,7 @@ import { PublishRun } from './delivery/publish-run.ts';
 import { RetainedMessages } from './delivery/retained.ts';
 import { type DeliveryUpcalls, SessionDelivery } from './delivery/session-delivery.ts';
 import { willPublication } from './delivery/will.ts';
-import { Duties } from './duties.ts';
-import { GroupDuties } from './groups/group-duties.ts';
+import { GroupHousekeeping } from './groups/group-housekeeping.ts';
 import { GroupLogs } from './groups/group-logs.ts';
 import { PublishAcceptance } from './handlers/accept-publish.ts';
 import { AuthHandler } from './handlers/auth.ts';
@@ -37,6 +36,7 @@ import { PubrecHandler } from './handlers/pubrec.ts';
 import { PubrelHandler } from './handlers/pubrel.ts';
 import { SubscribeHandler } from './handlers/subscribe.ts';
 import { UnsubscribeHandler } from './handlers/unsubscribe.ts';
+import { Housekeeping } from './housekeeping.ts';
 import { AppendQueue } from './logs/append-queue.ts';
 import { DurableFilters, type GroupsWatcher } from './logs/durable-filters.ts';
 import { LogEnds } from './logs/log-ends.ts';
@@ -90,13 +90,13 @@ export abstract class BrokerParts extends BrokerWorld {
   readonly routes: Routes;
   readonly router: PublishRouter;
   readonly groups: GroupLogs;
-  readonly groupDuties: GroupDuties;
+  readonly groupHousekeeping: GroupHousekeeping;
   readonly sessions: Sessions;
   readonly cluster: Cluster;
   readonly deadEndpoints: DeadEndpoints;
   readonly sysTopics: SysTopics;
   readonly pendingWrites: PendingWrites;
-  protected readonly duties: Duties;
+  protected readonly housekeeping: Housekeeping;
   readonly connections = new Set<Connection>();
   protected readonly rights: SubscriptionRights;
   protected readonly connectionParts: ConnectionParts;
@@ -163,8 +163,8 @@ export abstract class BrokerParts extends BrokerWorld {
     this.sysTopics = new SysTopics({
       ...{ self, version: options.version, clock, metrics, sessions, cluster, matches, delivery },
     });
-    this.groupDuties = new GroupDuties({ store, clock, metrics, limits, groups: this.groups });
-    this.duties = this.makeDuties();
+    this.groupHousekeeping = new GroupHousekeeping({ store, clock, metrics, limits, groups: this.groups });
+    this.housekeeping = this.makeHousekeeping();
     const queue = new SubscribeQueue({ logger, metrics });
     const { authorizer, subscriptions } = this;
     this.rights = new SubscriptionRights({ clock, logger, authorizer, subscriptions, queue });
@@ -299,12 +299,12 @@ export abstract class BrokerParts extends BrokerWorld {
     };
   }
 
-  private makeDuties(): Duties {
+  private makeHousekeeping(): Housekeeping {
     const { store, clock, logger, metrics, limits, cluster, sysTopics, durableFilters, logEnds } = this;
-    const { deadEndpoints, groupDuties, delayed, publishWill } = this;
-    return new Duties({
+    const { deadEndpoints, groupHousekeeping, delayed, publishWill } = this;
+    return new Housekeeping({
       ...{ store, clock, logger, metrics, limits, cluster, sysTopics, durableFilters, logEnds },
-      ...{ deadEndpoints, groupDuties, delayed, publishWill },
+      ...{ deadEndpoints, groupHousekeeping, delayed, publishWill },
       isClustered: this.backplane !== null,
     });
   }

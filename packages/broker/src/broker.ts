@@ -53,7 +53,7 @@ export class Broker extends BrokerParts {
       // What became durable between loading and joining was not announced to us.
       await load();
     }
-    this.duties.start();
+    this.housekeeping.start();
   }
 
   /** A new connection. Its transport gives what it receives to the returned object. */
@@ -139,7 +139,7 @@ export class Broker extends BrokerParts {
   async stop(): Promise<void> {
     this.stopping = true;
     this.draining?.stop();
-    this.duties.stop();
+    this.housekeeping.stop();
     for (const connection of [...this.connections]) {
       if (connection.state === ConnectionState.connected) connection.disconnect(ReasonCode.serverShuttingDown);
       else {

@@ -96,5 +96,5 @@ test('while nothing is due the store is asked once a second, also when much wait
   worker.gate.calls.length = 0;
   await world.clock.pass(10_000);
   const asked = worker.gate.calls.filter((method) => /due|expire/i.test(method));
-  expect(asked).toEqual(Array.from({ length: 10 }, () => 'dueDuties'));
+  expect(asked).toEqual(Array.from({ length: 10 }, () => 'dueTimes'));
 });

@@ -5,7 +5,7 @@ import type {
   AppendResult,
   Claim,
   ClaimRequest,
-  DueDuties,
+  DueTimes,
   DurableFilter,
   DurableGroup,
   EndpointId,
@@ -159,7 +159,7 @@ export class LmdbStore implements Store {
     });
   }
 
-  async dueDuties(until: number): Promise<DueDuties> {
+  async dueTimes(until: number): Promise<DueTimes> {
     const store = this.use();
     return store.read(() => ({
       sessions: store.sessions.nextDue(until),

@@ -4,7 +4,7 @@ import {
   type AppendResult,
   type Claim,
   type ClaimRequest,
-  type DueDuties,
+  type DueTimes,
   type DurableFilter,
   type DurableGroup,
   type EndpointId,
@@ -112,7 +112,7 @@ export class RedisStore implements Store {
     return order.single(null, () => sessions.owners());
   }
 
-  async dueDuties(until: number): Promise<DueDuties> {
+  async dueTimes(until: number): Promise<DueTimes> {
     const { order, sessions, wills, delayed } = this.use();
     return order.single(null, async () => {
       const due = await Promise.all([sessions.nextEnd(until), wills.nextDue(until), delayed.nextDue(until)]);

@@ -7,7 +7,7 @@ import type { StoreOperation } from './worker-figures.ts';
 export const operationOf: Record<Exclude<keyof Store, 'name' | 'open' | 'close'>, StoreOperation> = {
   claim: 'claim', release: 'release', subscribe: 'subscribe', unsubscribe: 'subscribe', endCursors: 'subscribe', update: 'update',
   append: 'append', readLog: 'read-log', logEnds: 'read-log', setRetained: 'write-retained', readRetained: 'read-retained',
-  deleteSession: 'other', expireSessions: 'other', releaseOwner: 'other', owners: 'other', dueDuties: 'other', countSessions: 'other', countRetained: 'other',
+  deleteSession: 'other', expireSessions: 'other', releaseOwner: 'other', owners: 'other', dueTimes: 'other', countSessions: 'other', countRetained: 'other',
   durableFilters: 'other', durableGroups: 'other', trimLogs: 'other', claimGroup: 'other', updateGroup: 'update', reserveMessages: 'update', groupReservations: 'other',
   setWill: 'other', scheduleWill: 'other', takeDueWills: 'other', removeWill: 'other',
   addDelayed: 'other', takeDueDelayed: 'other', removeDelayed: 'other',

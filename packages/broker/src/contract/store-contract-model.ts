@@ -103,7 +103,7 @@ const calls: fc.Arbitrary<{ name: string; call: Call }> = fc.oneof(
         ]),
       ),
     ),
-  fc.constant(named('dueDuties', (store, _, now) => store.dueDuties(now))),
+  fc.constant(named('dueTimes', (store, _, now) => store.dueTimes(now))),
   fc.constant(
     named('takeDueWills', async (store, _, now) =>
       (await store.takeDueWills(now, 9)).map(({ clientId, owner, dueAt }) => [clientId, owner, dueAt]).sort(),

@@ -177,7 +177,7 @@ export function willContract(opened: StoreUnderTest): void {
   describe('what is due', () => {
     const nothing = { sessions: Infinity, wills: Infinity, delayed: Infinity };
 
-    it('is told for each duty alone, until it is done', async () => {
+    it('gives the time of each job, until it is done', async () => {
       const { store } = opened;
       await store.addDelayed(bytes('d'), now + 10);
       const { epoch } = await connect(store, 'ended', { expiry: 20 });
@@ -185,18 +185,18 @@ export function willContract(opened: StoreUnderTest): void {
       const dead = await durable(store, 'dead');
       await store.setWill(dead, owner, will);
       await store.scheduleWill(dead, now + 30_000);
-      expect(await store.dueDuties(now + 9)).toEqual(nothing);
-      expect(await store.dueDuties(now + 10)).toEqual({ ...nothing, delayed: now + 10 });
+      expect(await store.dueTimes(now + 9)).toEqual(nothing);
+      expect(await store.dueTimes(now + 10)).toEqual({ ...nothing, delayed: now + 10 });
       await store.takeDueDelayed(now + 10, 10);
-      expect(await store.dueDuties(now + 20_500)).toEqual({ ...nothing, sessions: now + 20_000 });
+      expect(await store.dueTimes(now + 20_500)).toEqual({ ...nothing, sessions: now + 20_000 });
       await store.expireSessions(now + 20_000, 10);
-      expect(await store.dueDuties(now + 20_000)).toEqual(nothing);
-      expect(await store.dueDuties(now + 30_000)).toEqual({ ...nothing, wills: now + 30_000 });
+      expect(await store.dueTimes(now + 20_000)).toEqual(nothing);
+      expect(await store.dueTimes(now + 30_000)).toEqual({ ...nothing, wills: now + 30_000 });
       await store.takeDueWills(now + 30_000, 10);
       // Handed out, and not crossed out: it is due again.
-      expect(await store.dueDuties(now + 30_009)).toEqual(nothing);
+      expect(await store.dueTimes(now + 30_009)).toEqual(nothing);
       const again = { sessions: Infinity, wills: now + 60_000, delayed: now + 30_010 };
-      expect(await store.dueDuties(now + 60_000)).toEqual(again);
+      expect(await store.dueTimes(now + 60_000)).toEqual(again);
     });
   });
 }

@@ -10,7 +10,7 @@
  * | group-leader.ts, group-hands.ts, group-cursor.ts | reads the log, hands out, takes back, notes what is done with |
  * | group-members.ts | the members of one endpoint, and what they hold |
  * | group-reservations.ts, group-doubts.ts | each QoS 2 message to exactly one client, through crashes |
- * | group-letters.ts, group-duties.ts | messages that nobody acknowledges; messages that wait too long; how many wait |
+ * | group-letters.ts, group-housekeeping.ts | messages that nobody acknowledges; messages that wait too long; how many wait |
  *
  * Who leads: endpoints with members are ordered by a hash over group and endpoint. Who has not heard of a leader waits a moment for its word if there are
  * others, longer the later it stands in that order, and then claims the group. A leader stays until it dies, or its last member leaves: then the first of

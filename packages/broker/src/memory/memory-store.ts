@@ -5,7 +5,7 @@ import {
   type AppendResult,
   type Claim,
   type ClaimRequest,
-  type DueDuties,
+  type DueTimes,
   type DurableFilter,
   type DurableGroup,
   type EndpointId,
@@ -171,7 +171,7 @@ export class MemoryStore implements Store {
     return [...owners];
   }
 
-  async dueDuties(until: number): Promise<DueDuties> {
+  async dueTimes(until: number): Promise<DueTimes> {
     this.check();
     const sessions = Math.min(...this.endedSessions(until).map(({ expiresAt }) => expiresAt));
     return { sessions, wills: nextDue(this.wills, until), delayed: nextDue(this.delayed, until) };

@@ -263,8 +263,8 @@ export interface StoredWill {
   dueAt: number;
 }
 
-/** From when on `expireSessions`, `takeDueWills` and `takeDueDelayed` find something; Infinity: not in the time that was asked for. */
-export interface DueDuties {
+/** Times from which `expireSessions`, `takeDueWills` and `takeDueDelayed` find something; Infinity: not within the time that was asked for. */
+export interface DueTimes {
   sessions: number;
   wills: number;
   delayed: number;
@@ -302,8 +302,8 @@ export interface Store {
   /** Every owner that holds a claim or a will, for finding the dead. */
   owners(): Promise<EndpointId[]>;
   countSessions(): Promise<number>;
-  /** One read for all that a leader does by the clock up to this time: asked each second, and nearly always there is nothing. */
-  dueDuties(until: number): Promise<DueDuties>;
+  /** One read for all housekeeping that falls due up to this time: made each second, and nearly always there is nothing. */
+  dueTimes(until: number): Promise<DueTimes>;
 
   // Logs
   durableFilters(): Promise<DurableFilter[]>;

@@ -5,7 +5,7 @@ import {
   type AppendResult,
   type Claim,
   type ClaimRequest,
-  type DueDuties,
+  type DueTimes,
   type DurableFilter,
   type DurableGroup,
   type EndpointId,
@@ -143,8 +143,8 @@ export class RemoteStore implements Store {
     return this.#call('owners');
   }
 
-  dueDuties(until: number): Promise<DueDuties> {
-    return this.#call('dueDuties', until);
+  dueTimes(until: number): Promise<DueTimes> {
+    return this.#call('dueTimes', until);
   }
 
   countSessions(): Promise<number> {

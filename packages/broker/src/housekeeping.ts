@@ -1,10 +1,10 @@
 /**
- * What a worker does by the clock rather than for a packet. What must be done once for all workers is done by the leader.
+ * Housekeeping: the jobs of a worker that a clock starts, not a packet. The leader does those that are needed once for all workers.
  */
 import { ProtocolError } from '@dunlin/protocol';
 import type { DeadEndpoints } from './cluster/dead-endpoints.ts';
 import type { DelayedMessages } from './delivery/delayed.ts';
-import type { GroupDuties } from './groups/group-duties.ts';
+import type { GroupHousekeeping } from './groups/group-housekeeping.ts';
 import type { DurableFilters } from './logs/durable-filters.ts';
 import type { LogEnds } from './logs/log-ends.ts';
 import { RecordError } from './message/message-record.ts';
@@ -24,7 +24,7 @@ const looksApartMilliseconds = 100;
 /** Trimming, and looking after groups: every so many seconds. */
 const slowEverySeconds = 5;
 
-export interface DutiesParts {
+export interface HousekeepingParts {
   store: Store;
   clock: Clock;
   logger: Logger;
@@ -37,23 +37,23 @@ export interface DutiesParts {
   durableFilters: DurableFilters;
   logEnds: LogEnds;
   deadEndpoints: DeadEndpoints;
-  groupDuties: GroupDuties;
+  groupHousekeeping: GroupHousekeeping;
   delayed: DelayedMessages;
   publishWill: (record: Uint8Array) => Promise<void>;
 }
 
-export class Duties {
-  private readonly parts: DutiesParts;
+export class Housekeeping {
+  private readonly parts: HousekeepingParts;
   private stops: (() => void)[] = [];
   private readonly running = new Set<string>();
   private seconds = 0;
   /** Of the next look before its second. */
   private stopAlarm: (() => void) | null = null;
   private lookedAt = 0;
-  /** Duties that were found due while they ran. */
+  /** Jobs that were found due while they ran. */
   private readonly missed = new Set<string>();
 
-  constructor(parts: DutiesParts) {
+  constructor(parts: HousekeepingParts) {
     this.parts = parts;
   }
 
@@ -81,7 +81,7 @@ export class Duties {
     this.run('releasing what the dead owned', () => parts.deadEndpoints.everySecond(isLeader));
     if (!isLeader) {
       this.setAlarm(Number.POSITIVE_INFINITY);
-      parts.groupDuties.rest();
+      parts.groupHousekeeping.rest();
       parts.metrics.sessionsStored = 0;
       parts.metrics.messagesRetained = 0;
       return;
@@ -89,16 +89,16 @@ export class Duties {
     this.look();
     if (this.seconds % slowEverySeconds === 0) {
       this.run('trimming logs', () => this.trim());
-      this.run('looking after groups', () => parts.groupDuties.run());
+      this.run('looking after groups', () => parts.groupHousekeeping.run());
       this.run('counting what is stored', () => this.count());
     }
   }
 
   /** Never two of the same at once: a slow store must not gather them. */
-  private run(what: string, duty: () => Promise<void>): void {
+  private run(what: string, job: () => Promise<void>): void {
     if (this.running.has(what)) return;
     this.running.add(what);
-    duty()
+    job()
       .catch((error: unknown) => {
         // Under way when the worker stopped: there is nothing to try again.
         if (this.stops.length === 0 && error instanceof StoreError && error.code === 'closed') return;
@@ -115,7 +115,7 @@ export class Duties {
 
   private async lookForDue(): Promise<void> {
     const { store, clock, delayed } = this.parts;
-    const due = await store.dueDuties(clock.now() + lookAheadMilliseconds);
+    const due = await store.dueTimes(clock.now() + lookAheadMilliseconds);
     const now = clock.now();
     if (due.wills <= now) this.runAll('publishing due wills', () => this.publishDueWills());
     if (due.delayed <= now) this.runAll('publishing delayed messages', () => delayed.publishDue());
@@ -124,13 +124,13 @@ export class Duties {
   }
 
   /** Looks again when something was done, for what comes next: at once when there may be more already, than is taken at once or since. */
-  private runAll(what: string, duty: () => Promise<number>): void {
+  private runAll(what: string, job: () => Promise<number>): void {
     if (this.running.has(what)) {
       this.missed.add(what);
       return;
     }
     this.run(what, async () => {
-      const count = await duty();
+      const count = await job();
       if (this.missed.delete(what) || count >= batchMax) this.parts.clock.nextTurn(() => this.look());
       else if (count > 0) this.setAlarm(this.lookedAt);
     });

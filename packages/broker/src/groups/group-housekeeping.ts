@@ -15,7 +15,7 @@ import type { GroupLogs } from './group-logs.ts';
 const groupsMax = 100;
 const pagesMax = 16;
 
-export interface GroupDutiesParts {
+export interface GroupHousekeepingParts {
   store: Store;
   clock: Clock;
   metrics: Metrics;
@@ -23,12 +23,12 @@ export interface GroupDutiesParts {
   groups: GroupLogs;
 }
 
-export class GroupDuties {
-  private readonly parts: GroupDutiesParts;
+export class GroupHousekeeping {
+  private readonly parts: GroupHousekeepingParts;
   /** Where the next round for old messages begins. */
   private at = 0;
 
-  constructor(parts: GroupDutiesParts) {
+  constructor(parts: GroupHousekeepingParts) {
     this.parts = parts;
   }
 
