@@ -16,8 +16,8 @@ import { SubscribeQueue } from './connection/subscribe-queue.ts';
 import { SubscriptionRights } from './connection/subscription-rights.ts';
 import { DelayedMessages } from './delivery/delayed.ts';
 import { FatalMessages } from './delivery/fatal-messages.ts';
+import { PublishBatch } from './delivery/publish-batch.ts';
 import { PublishRouter } from './delivery/publish-router.ts';
-import { PublishRun } from './delivery/publish-run.ts';
 import { RetainedMessages } from './delivery/retained.ts';
 import { type DeliveryUpcalls, SessionDelivery } from './delivery/session-delivery.ts';
 import { willPublication } from './delivery/will.ts';
@@ -80,7 +80,7 @@ export abstract class BrokerParts extends BrokerWorld {
   readonly matches: TopicMatches;
   readonly writer: SessionWriter;
   readonly delivery: SessionDelivery;
-  readonly run: PublishRun;
+  readonly publishBatch: PublishBatch;
   readonly appends: AppendQueue;
   readonly retained: RetainedMessages;
   readonly delayed: DelayedMessages;
@@ -144,7 +144,7 @@ export abstract class BrokerParts extends BrokerWorld {
     const send = (to: EndpointId | null, bytes: Uint8Array): void =>
       to === null ? backplane?.broadcast(bytes) : backplane?.send(to, bytes);
     this.links = new Links(clock, metrics, limits.linkBytesMax, send);
-    this.run = new PublishRun(this.delivery, this.links);
+    this.publishBatch = new PublishBatch(this.delivery, this.links);
     this.routes = this.makeRoutes(send);
     const isMember = (endpoint: EndpointId): boolean => this.cluster.has(endpoint);
     this.deadEndpoints = new DeadEndpoints({ leases: options.leases ?? null, store, clock, logger, self, isMember });
@@ -185,7 +185,7 @@ export abstract class BrokerParts extends BrokerWorld {
   private clusterUpcalls(): ClusterUpcalls {
     return {
       messagesBegin: () => void this.turn.renew(),
-      run: (run) => this.run.receive(run, this.matches),
+      publishBatch: (batch) => this.publishBatch.receive(batch, this.matches),
       message: (entry, publication) => this.router.receive(entry, publication),
       lost: (messages) => this.router.rescue(messages),
       group: (from, frame) => this.groups.received(from, frame),
@@ -251,7 +251,8 @@ export abstract class BrokerParts extends BrokerWorld {
   }
 
   private makeHandlers(queue: SubscribeQueue): PacketHandlers {
-    const { self, store, clock, logger, metrics, limits, random, tracer, turn, tree, trust, matches, run } = this;
+    const { self, store, clock, logger, metrics, limits, random, tracer, turn, tree, trust, matches, publishBatch } =
+      this;
     const { authenticator, authorizer, deniedPublish, deniedWill, clientLog, warnings, keepAlive, contested } = this;
     const { routes, router, retained, delayed, sysTopics, sessions, pendingWrites, delivery, writer, rights } = this;
     const { subscriptions } = this;
@@ -266,7 +267,7 @@ export abstract class BrokerParts extends BrokerWorld {
       }),
       auth: new AuthHandler({ logger, authenticator }),
       publish: new PublishHandler({
-        ...{ limits, metrics, tracer, authorizer, turn, tree, matches, run, writer, warnings },
+        ...{ limits, metrics, tracer, authorizer, turn, tree, matches, publishBatch, writer, warnings },
         ...{ acceptance, restricted },
       }),
       puback: new PubackHandler({ writer, delivery }),
@@ -284,10 +285,23 @@ export abstract class BrokerParts extends BrokerWorld {
   }
 
   private makeConnectionParts(handlers: PacketHandlers): ConnectionParts {
-    const { flusher, metrics, clock, turn, trust, logger, limits, keepAlive, clientLog, httpUrl, run } = this;
+    const { flusher, metrics, clock, turn, trust, logger, limits, keepAlive, clientLog, httpUrl, publishBatch } = this;
     const { connections, sessions } = this;
     return {
-      ...{ flusher, metrics, clock, turn, trust, logger, limits, keepAlive, clientLog, httpUrl, run, handlers },
+      ...{
+        flusher,
+        metrics,
+        clock,
+        turn,
+        trust,
+        logger,
+        limits,
+        keepAlive,
+        clientLog,
+        httpUrl,
+        publishBatch,
+        handlers,
+      },
       owner: {
         closed: (connection) => {
           connections.delete(connection);

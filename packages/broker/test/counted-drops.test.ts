@@ -7,7 +7,7 @@ const lasts = { properties: { messageExpiryInterval: 10 } };
 
 /** Packets that go by each way of handlers/publish.ts. */
 const ways = [
-  ['QoS 0 in a run', publish('t', 'x')],
+  ['QoS 0 in a batch', publish('t', 'x')],
   ['QoS 0 with an expiry, by itself', publish('t', 'x', 0, 0, lasts)],
   ['QoS 0 with RETAIN, routed', publish('t', 'x', 0, 0, { retain: true })],
   ['QoS 1', publish('t', 'x', 1, 1)],

@@ -14,7 +14,7 @@ import { type Worker, World } from './support/world.ts';
 
 const seeds = Array.from({ length: 200 }, (_, i) => i + 1);
 const stepsPerSeed = 40;
-/** No durable session follows `v`: what is published to it goes in runs. */
+/** No durable session follows `v`: what is published to it goes in batches. */
 const topics = ['t/0', 't/1', 'u', 'v'];
 const filters = ['t/0', 't/+', 't/1', '#', 'u', 'v'];
 /** A durable session gets a message once for each of its filters that match: these do not overlap. */
@@ -75,8 +75,8 @@ class Storm extends StormWorld {
 
   private publish(): void {
     const publisher = this.random.of(this.publishers.filter((client) => !client.isLost));
-    // All in one chunk, and often the same topic and QoS: what goes as one piece (publish-run.ts).
-    const isRun = this.random.chance(0.5);
+    // All in one chunk, and often the same topic and QoS: what goes as one piece (publish-batch.ts).
+    const isBatch = this.random.chance(0.5);
     let topic = this.random.of(topics);
     let qos = this.random.of([0, 1, 1, 2] as const);
     for (let count = 1 + this.random.below(4); count > 0; count--) {
@@ -86,10 +86,10 @@ class Storm extends StormWorld {
       );
       this.sent.push({ payload, topic, qos, publisher, receivers });
       publisher.gather(topic, payload, qos);
-      if (isRun && this.random.chance(0.8)) continue;
+      if (isBatch && this.random.chance(0.8)) continue;
       topic = this.random.of(topics);
       qos = this.random.of([0, 1, 1, 2] as const);
-      if (!isRun) publisher.sendGathered();
+      if (!isBatch) publisher.sendGathered();
     }
     publisher.sendGathered();
   }

@@ -30,9 +30,9 @@ function packets(messages: Message[], qos: 0 | 1, version: 4 | 5, withProperties
 }
 
 /** With bytes of others around it, as in a chunk. */
-function surrounded(run: Buffer): { bytes: Buffer; start: number; end: number } {
-  const bytes = Buffer.concat([Buffer.alloc(7, 0xff), run, Buffer.alloc(7, 0xff)]);
-  return { bytes, start: 7, end: 7 + run.length };
+function surrounded(batch: Buffer): { bytes: Buffer; start: number; end: number } {
+  const bytes = Buffer.concat([Buffer.alloc(7, 0xff), batch, Buffer.alloc(7, 0xff)]);
+  return { bytes, start: 7, end: 7 + batch.length };
 }
 
 /** No larger than the broker makes it. */
@@ -40,7 +40,7 @@ function space(bytes: Buffer, messages: Message[]): ConversionSpace {
   return new ConversionSpace(convertedBytesMax(bytes.length - 14, messages.length));
 }
 
-test.each([0, 1] as const)('a run of MQTT 5 and QoS %i becomes what an encoder of MQTT 3.1.1 writes', (qos) => {
+test.each([0, 1] as const)('a batch of MQTT 5 and QoS %i becomes what an encoder of MQTT 3.1.1 writes', (qos) => {
   fc.assert(
     fc.property(fc.array(message, { minLength: 1, maxLength: 8 }), (messages) => {
       const { bytes, start, end } = surrounded(packets(messages, qos, 5, true));
@@ -51,7 +51,7 @@ test.each([0, 1] as const)('a run of MQTT 5 and QoS %i becomes what an encoder o
   );
 });
 
-test.each([0, 1] as const)('a run of MQTT 3.1.1 and QoS %i becomes what an encoder of MQTT 5 writes', (qos) => {
+test.each([0, 1] as const)('a batch of MQTT 3.1.1 and QoS %i becomes what an encoder of MQTT 5 writes', (qos) => {
   fc.assert(
     fc.property(fc.array(message, { minLength: 1, maxLength: 8 }), (messages) => {
       const { bytes, start, end } = surrounded(packets(messages, qos, 4, false));

@@ -81,7 +81,7 @@ describe('$SYS', () => {
       await b.connect('few', { properties: { receiveMaximum: 2 } }),
     ];
     for (const subscriber of subscribers) await subscriber.subscribe('x', 1);
-    // A run of QoS 0 in one chunk, and one of QoS 1, of which one subscriber's window takes two.
+    // A batch of QoS 0 in one chunk, and one of QoS 1, of which one subscriber's window takes two.
     await publisher.send(...Array.from({ length: 3 }, () => publish('x', 'four')));
     await publisher.send(...Array.from({ length: 3 }, (_, i) => publish('x', 'seventh', 1, i + 1)));
     await publisher.send(publish('x', 'z', 0, 0, { properties: { userProperties: [['a', 'b']] } }));

@@ -136,7 +136,7 @@ describe('a publish', () => {
       expect(client.said()).toEqual(['publish t 1 q0', 'publish t 2 q0', 'publish t 3 q0']);
   });
 
-  /** Seen to fail with mayJoinRun (handlers/publish.ts) that has traced ones go by themselves. */
+  /** Seen to fail with mayJoinBatch (handlers/publish.ts) that has traced ones go by themselves. */
   test('traced or not, what comes in one chunk leaves in one piece', async () => {
     const tracer = new NotingTracer();
     const { worker } = await World.alone({ tracer });

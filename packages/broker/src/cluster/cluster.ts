@@ -12,7 +12,15 @@ import type { Logger } from '../ports/logger.ts';
 import type { EndpointId } from '../ports/store.ts';
 import { decodeHanded, encodeHanded, type HandedSession } from '../session/takeover.ts';
 import type { DeadEndpoints } from './dead-endpoints.ts';
-import { isRun, isWord, type MessageEntry, type RunEntry, readEntryKind, readMessage, readRun } from './entries.ts';
+import {
+  type BatchEntry,
+  isBatch,
+  isWord,
+  type MessageEntry,
+  readBatch,
+  readEntryKind,
+  readMessage,
+} from './entries.ts';
 import {
   FrameType,
   isAboutRoutes,
@@ -38,7 +46,7 @@ const knownMax = 10_000;
 export interface ClusterUpcalls {
   /** Messages of a frame follow. */
   messagesBegin(): void;
-  run(run: RunEntry): void;
+  publishBatch(batch: BatchEntry): void;
   message(entry: MessageEntry, publication: Publication): void;
   /** Publishes for shared groups that an endpoint had not acknowledged when it left. */
   lost(messages: LostMessages): void;
@@ -202,11 +210,11 @@ export class Cluster implements BackplaneReceiver {
     upcalls.messagesBegin();
     while (!reader.isAtEnd) {
       const kind = readEntryKind(reader);
-      const run = isRun(kind) ? readRun(reader, kind) : null;
+      const batch = isBatch(kind) ? readBatch(reader, kind) : null;
       const word = isWord(kind) ? reader.block() : null;
-      const entry = run === null && word === null ? readMessage(reader, kind) : null;
+      const entry = batch === null && word === null ? readMessage(reader, kind) : null;
       try {
-        if (run !== null) upcalls.run(run);
+        if (batch !== null) upcalls.publishBatch(batch);
         else if (entry !== null) upcalls.message(entry, readRecord(entry.record));
         else if (word !== null) upcalls.group(from, readGroupFrame(new FrameReader(word)));
       } catch (error) {

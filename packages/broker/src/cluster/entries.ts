@@ -5,8 +5,8 @@
  * | --- | --- | --- | --- |
  * | `hhhhh00s` | a message; `s`: for subscriptions, not for groups and logs alone; `h`: hops | kept, passing, broadcast | groups, logs, record |
  * | `00000101` | a message for subscriptions, QoS 2, of a durable publisher | kept | its client identifier, its number, 1: repeated; then as above |
- * | `0000001v` | a run of QoS 0 packets; `v`: in the encoding of MQTT 5 | passing, broadcast | the packets |
- * | `0000011v` | a run of QoS 1 packets | kept | the packets |
+ * | `0000001v` | a batch of QoS 0 packets; `v`: in the encoding of MQTT 5 | passing, broadcast | the packets |
+ * | `0000011v` | a batch of QoS 1 packets | kept | the packets |
  * | `00000100` | a word of leaders of shared groups and their members to each other (group-frames.ts) | kept | the word |
  */
 import { FrameError, type FrameReader, type FrameWriter } from '../message/wire.ts';
@@ -44,10 +44,10 @@ export function writeMessage(writer: FrameWriter, entry: MessageEntry): void {
 }
 
 /**
- * Consecutive PUBLISH packets of one client to one topic with the same QoS, as they came (publish-run.ts): bytes[start, end) in the encoding of MQTT 5 or of
- * the older versions. A packet in a run costs a tenth of one in a message entry, on both sides.
+ * Consecutive PUBLISH packets of one client to one topic with the same QoS, as they came (publish-batch.ts): bytes[start, end) in the encoding of MQTT 5 or of
+ * the older versions. A packet in a batch costs a tenth of one in a message entry, on both sides.
  */
-export interface RunEntry {
+export interface BatchEntry {
   bytes: Buffer;
   start: number;
   end: number;
@@ -56,17 +56,17 @@ export interface RunEntry {
   qos: 0 | 1;
 }
 
-const runFlag = 2;
+const batchFlag = 2;
 const wordFlag = 4;
-/** Of a run. */
-const keptRunFlag = 4;
+/** Of a batch. */
+const keptBatchFlag = 4;
 /** Of a message with its producer. */
 const producedKind = 5;
 const hopsShift = 3;
 
-export function writeRun(writer: FrameWriter, run: RunEntry): void {
-  writer.u8(runFlag | (run.qos === 0 ? 0 : keptRunFlag) | (run.version5 ? 1 : 0));
-  writer.part(run.bytes, run.start, run.end);
+export function writeBatch(writer: FrameWriter, batch: BatchEntry): void {
+  writer.u8(batchFlag | (batch.qos === 0 ? 0 : keptBatchFlag) | (batch.version5 ? 1 : 0));
+  writer.part(batch.bytes, batch.start, batch.end);
 }
 
 export function writeWord(writer: FrameWriter, body: Uint8Array): void {
@@ -74,15 +74,15 @@ export function writeWord(writer: FrameWriter, body: Uint8Array): void {
   writer.block(body);
 }
 
-/** The kind of the next entry of a frame, which `readRun` or `readMessage` is told. */
+/** The kind of the next entry of a frame, which `readBatch` or `readMessage` is told. */
 export function readEntryKind(reader: FrameReader): number {
   const kind = reader.u8();
   if (kind > 7 && (kind & 6) !== 0) throw new FrameError(`an entry of the unknown kind ${kind}`);
   return kind;
 }
 
-export function isRun(kind: number): boolean {
-  return (kind & runFlag) !== 0;
+export function isBatch(kind: number): boolean {
+  return (kind & batchFlag) !== 0;
 }
 
 /** Of `writeWord`: what follows is a block. */
@@ -90,10 +90,10 @@ export function isWord(kind: number): boolean {
   return kind === wordFlag;
 }
 
-/** The run lies in the frame's own bytes, whatever they are: `countPackets` says whether they are packets (run-packets.ts). */
-export function readRun(reader: FrameReader, kind: number): RunEntry {
+/** The batch lies in the frame's own bytes, whatever they are: `countPackets` says whether they are packets (batch-packets.ts). */
+export function readBatch(reader: FrameReader, kind: number): BatchEntry {
   const bytes = reader.block();
-  return { bytes, start: 0, end: bytes.length, version5: (kind & 1) === 1, qos: (kind & keptRunFlag) === 0 ? 0 : 1 };
+  return { bytes, start: 0, end: bytes.length, version5: (kind & 1) === 1, qos: (kind & keptBatchFlag) === 0 ? 0 : 1 };
 }
 
 export function readMessage(reader: FrameReader, kind: number): MessageEntry {

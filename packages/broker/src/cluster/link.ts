@@ -13,7 +13,7 @@
  */
 import type { HeldPublisher, Pending } from '../message/pending.ts';
 import { FrameWriter } from '../message/wire.ts';
-import { type MessageEntry, type RunEntry, writeMessage, writeRun, writeWord } from './entries.ts';
+import { type BatchEntry, type MessageEntry, writeBatch, writeMessage, writeWord } from './entries.ts';
 import { type Acknowledgement, beginFrame, FrameType, frameBytesMax, repeatKept, writeKeptHead } from './frames.ts';
 
 /** Kept frames are sent again when nothing was acknowledged for this long; doubled each time that does not help, up to the second. */
@@ -94,10 +94,10 @@ export class Link {
     this.endKept(acknowledgement, now);
   }
 
-  /** The same of a run of QoS 1 packets, which wait for the frame as one. */
-  keepRun(run: RunEntry, acknowledgement: Pending, now: number): void {
-    this.beginKept(run.end - run.start, now);
-    writeRun(this.keptWriter, run);
+  /** The same of a batch of QoS 1 packets, which wait for the frame as one. */
+  keepBatch(batch: BatchEntry, acknowledgement: Pending, now: number): void {
+    this.beginKept(batch.end - batch.start, now);
+    writeBatch(this.keptWriter, batch);
     this.endKept(acknowledgement, now);
   }
 
@@ -131,9 +131,9 @@ export class Link {
     if (this.passingWriter.length >= frameBytesMax) this.flushPassing();
   }
 
-  /** The same of a run of QoS 0 packets. */
-  passRun(run: RunEntry): void {
-    writeRun(this.passingRoom(run.end - run.start), run);
+  /** The same of a batch of QoS 0 packets. */
+  passBatch(batch: BatchEntry): void {
+    writeBatch(this.passingRoom(batch.end - batch.start), batch);
     if (this.passingWriter.length >= frameBytesMax) this.flushPassing();
   }
 

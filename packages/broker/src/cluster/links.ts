@@ -9,14 +9,14 @@ import type { Metrics } from '../ports/metrics.ts';
 import type { EndpointId } from '../ports/store.ts';
 import { WorkTimer } from '../work/work-timer.ts';
 import {
-  isRun,
+  type BatchEntry,
+  isBatch,
   isWord,
   type MessageEntry,
-  type RunEntry,
   readEntryKind,
   readMessage,
+  writeBatch,
   writeMessage,
-  writeRun,
 } from './entries.ts';
 import {
   type Acknowledgement,
@@ -134,13 +134,13 @@ export class Links {
     this.markDirty(link);
   }
 
-  /** A run of QoS 1 packets to each of these, as `send` does it with one. */
-  keepRun(endpoints: readonly EndpointId[], run: RunEntry, acknowledgement: Pending): void {
+  /** A batch of QoS 1 packets to each of these, as `send` does it with one. */
+  keepBatch(endpoints: readonly EndpointId[], batch: BatchEntry, acknowledgement: Pending): void {
     const now = this.clock.now();
     for (let i = 0; i < endpoints.length; i++) {
       const link = this.links.get(endpoints[i]);
       if (link === undefined) continue;
-      link.keepRun(run, acknowledgement, now);
+      link.keepBatch(batch, acknowledgement, now);
       this.holdIfFull(link, acknowledgement);
       this.markDirty(link);
     }
@@ -160,10 +160,10 @@ export class Links {
     return true;
   }
 
-  /** A run of QoS 0 packets to each of these, or to all. Returns how many of them it was dropped for, since they do not keep up. */
-  passRun(endpoints: readonly EndpointId[], run: RunEntry): number {
+  /** A batch of QoS 0 packets to each of these, or to all. Returns how many of them it was dropped for, since they do not keep up. */
+  passBatch(endpoints: readonly EndpointId[], batch: BatchEntry): number {
     if (this.mayBroadcast(endpoints.length)) {
-      writeRun(this.broadcastRoom(run.end - run.start), run);
+      writeBatch(this.broadcastRoom(batch.end - batch.start), batch);
       this.broadcastWritten();
       return 0;
     }
@@ -175,7 +175,7 @@ export class Links {
         dropped++;
         continue;
       }
-      link.passRun(run);
+      link.passBatch(batch);
       this.markDirty(link);
     }
     return dropped;
@@ -366,7 +366,7 @@ function groupMessagesOf(bytes: Uint8Array): MessageEntry[] {
   const found: MessageEntry[] = [];
   while (!reader.isAtEnd) {
     const kind = readEntryKind(reader);
-    if (isWord(kind) || isRun(kind)) {
+    if (isWord(kind) || isBatch(kind)) {
       reader.block();
       continue;
     }

@@ -51,7 +51,7 @@ export interface ConnectionParts extends OutletParts {
   clientLog: ClientLog;
   httpUrl: string;
   /** Publishes that are gathered; they are handed over before anything that must come after them. */
-  run: { flush(): void };
+  publishBatch: { flush(): void };
   handlers: PacketHandlers;
   owner: ConnectionOwner;
 }
@@ -119,7 +119,7 @@ export class Connection
     parts.turn.renew();
     try {
       this.decoder.push(chunk);
-      parts.run.flush();
+      parts.publishBatch.flush();
     } catch (error) {
       this.failed(this.state === ConnectionState.new ? firstPacketError(error, chunk, parts.httpUrl) : error);
       return;
@@ -134,7 +134,7 @@ export class Connection
   /** What was thrown while packets were handled ends this connection alone, never the worker. */
   failed(error: unknown): void {
     try {
-      this.parts.run.flush();
+      this.parts.publishBatch.flush();
       if (error instanceof ProtocolError) ruleBroken(this, error);
       else faulty(this, 'a packet could not be handled', error);
     } catch (second) {
@@ -197,7 +197,7 @@ export class Connection
       handlers.publish.handle(this, session, header, bytes, start, bodyStart, end);
       return this.state === ConnectionState.connected;
     }
-    this.parts.run.flush();
+    this.parts.publishBatch.flush();
     this.parts.metrics.packetsReceived[type]++;
     handlePacket(handlers, type, this, session, bytes, bodyStart, end);
     return this.state === ConnectionState.connected;

@@ -14,7 +14,7 @@ export interface HoldingParts {
   logger: Logger;
   metrics: Metrics;
   turn: TurnClock;
-  run: { flush(): void };
+  publishBatch: { flush(): void };
 }
 
 export interface HoldingOwner {
@@ -112,7 +112,7 @@ export class Holding {
 
   /** False: something has to be waited for again, or the connection has ended. */
   private replay(held: HeldPackets): boolean {
-    const { turn, run } = this.parts;
+    const { turn, publishBatch } = this.parts;
     turn.renew();
     try {
       for (let packet = held.shift(); packet !== undefined; packet = held.shift()) {
@@ -121,7 +121,7 @@ export class Holding {
           continue;
         }
         const goesOn = this.owner.packet(packet.header, packet.bytes, 0, packet.bodyStart, packet.bytes.length);
-        run.flush();
+        publishBatch.flush();
         if (!goesOn || this.isOn) return false;
       }
       return true;

@@ -1,4 +1,4 @@
-/** Which subscription receives a publication, and as which bytes: one rule each, for the loops of deliver.ts and publish-run.ts. */
+/** Which subscription receives a publication, and as which bytes: one rule each, for the loops of deliver.ts and publish-batch.ts. */
 import type { Session } from '../session/session.ts';
 import type { Subscription } from '../session/subscription.ts';
 

@@ -59,22 +59,22 @@ export function endPublish(publication: Publication, reasonCode: number): void {
   span.end(reasonCode);
 }
 
-/** A publish with a span that goes in a run (publish-run.ts). */
-export interface TracedInRun {
+/** A publish with a span that goes in a batch (publish-batch.ts). */
+export interface TracedInBatch {
   readonly trace: TraceContext;
   readonly span: PublishSpan;
   readonly message: TracedMessage;
 }
 
-/** Takes the span over from a publish that is added to a run. */
-export function takeTraced(publication: Publication): TracedInRun | null {
+/** Takes the span over from a publish that is added to a batch. */
+export function takeTraced(publication: Publication): TracedInBatch | null {
   const { trace, span } = publication;
   publication.span = null;
   return trace === null || span === null ? null : { trace, span, message: described(publication, '') };
 }
 
-/** The spans of what was just delivered to one subscriber as part of a run. */
-export function traceDeliveries(tracer: Tracer, traced: readonly TracedInRun[], clientId: string): void {
+/** The spans of what was just delivered to one subscriber as part of a batch. */
+export function traceDeliveries(tracer: Tracer, traced: readonly TracedInBatch[], clientId: string): void {
   for (const { trace, message } of traced) tracer.startDelivery(trace, { ...message, clientId })?.end(0);
 }
 

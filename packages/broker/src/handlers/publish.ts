@@ -3,7 +3,7 @@
  *
  * ```
  *   way    packets                                        checks                                   answer                               goes on in
- *   run    QoS 0 or 1 without DUP and RETAIN that is      rules, once for a topic (QoS 0)          none; PUBACKs of a run together      delivery/publish-run.ts
+ *   batch  QoS 0 or 1 without DUP and RETAIN that is      rules, once for a topic (QoS 0)          none; PUBACKs of a batch together    delivery/publish-batch.ts
  *          passed on as it is, to sessions and endpoints
  *   free   all others, where no rules are                 RETAIN, QoS, Receive Maximum (QoS 2)     PUBACK, PUBREC when it is safe       accept-publish.ts
  *   asked  all others, where rules are; `$` topics        the same, then rules                     the same; 0x87, or as configured     publish-restricted.ts
@@ -11,14 +11,14 @@
  *   anew   QoS 2, identifier in use for another message   RETAIN, QoS; rules                       as free or asked                     receivedAnew
  * ```
  *
- * Every way but the first hands over the run before it, so that the order stays. The acknowledgement is last: it leaves when nothing that it waits for is open.
+ * Every way but the first hands over the batch before it, so that the order stays. The acknowledgement is last: it leaves when nothing that it waits for is open.
  */
 
 import { ProtocolError, PublishView, ReasonCode, readPublish } from '@dunlin/protocol';
 import type { Connection } from '../connection/connection.ts';
 import type { PublishPacketHandler } from '../connection/packet-handlers.ts';
-import type { PublishRun } from '../delivery/publish-run.ts';
-import { runHeaders } from '../delivery/run-packets.ts';
+import { batchHeaders } from '../delivery/batch-packets.ts';
+import type { PublishBatch } from '../delivery/publish-batch.ts';
 import { keep } from '../delivery/session-delivery.ts';
 import { beginPublish, endPublish, mayBeTraced, takeTraced } from '../delivery/traced-publish.ts';
 import { contentDigest } from '../message/content-digest.ts';
@@ -45,7 +45,7 @@ const scratch = new Publication();
 const receiveMaximumTolerance = 8;
 
 /** The table above. */
-const Way = { run: 0, free: 1, asked: 2, again: 3, anew: 4 } as const;
+const Way = { batch: 0, free: 1, asked: 2, again: 3, anew: 4 } as const;
 
 function countReceived(metrics: Metrics, qos: 0 | 1 | 2, bytes: number): void {
   if (qos === 1) {
@@ -61,13 +61,13 @@ function countReceived(metrics: Metrics, qos: 0 | 1 | 2, bytes: number): void {
  * Whether a packet with this first byte goes with those beside it: without DUP and RETAIN, and to nobody but sessions, here or elsewhere. Rules may tell QoS 1
  * from QoS 0, and what they say of QoS 0 is all that is remembered of them.
  */
-function takesRun(header: number, match: TopicMatch, authorizer: Authorizer | null): boolean {
-  if (header === runHeaders[0]) return match.takesRuns;
-  return header === runHeaders[1] && match.takesKeptRuns && authorizer === null;
+function acceptsBatch(header: number, match: TopicMatch, authorizer: Authorizer | null): boolean {
+  if (header === batchHeaders[0]) return match.acceptsBatches;
+  return header === batchHeaders[1] && match.acceptsKeptBatches && authorizer === null;
 }
 
-/** A traced publish is one of a run where nothing is written for its sake: no context for subscribers, none for other endpoints. */
-function mayJoinRun({ trace, qos }: Publication, match: TopicMatch, tracer: Tracer | null): boolean {
+/** A traced publish is one of a batch where nothing is written for its sake: no context for subscribers, none for other endpoints. */
+function mayJoinBatch({ trace, qos }: Publication, match: TopicMatch, tracer: Tracer | null): boolean {
   return trace === null || (qos === 0 && match.endpoints.length === 0 && tracer !== null && !tracer.writesContext);
 }
 
@@ -85,7 +85,7 @@ export interface PublishHandlerParts {
   turn: TurnClock;
   tree: SubscriptionTree;
   matches: TopicMatches;
-  run: PublishRun;
+  publishBatch: PublishBatch;
   writer: SessionWriter;
   warnings: RareWarnings;
   acceptance: PublishAcceptance;
@@ -125,19 +125,19 @@ export class PublishHandler implements PublishPacketHandler {
       if (mayBeTraced(tracer, publication)) beginPublish(session, tracer, publication, parts.turn.now);
     }
     const way = this.classify(connection, session, header, bytes, match);
-    if (way !== Way.run) {
-      parts.run.flush();
-      parts.metrics.payloadBytesReceived += end - view.payloadStart; // a run counts its own
+    if (way !== Way.batch) {
+      parts.publishBatch.flush();
+      parts.metrics.payloadBytesReceived += end - view.payloadStart; // a batch counts its own
       if (publication.qos > 0) countReceived(parts.metrics, publication.qos, end - start);
       publication.publisher = session.clientId;
       this.checkAvailable(publication);
     }
     const { packetId } = view;
     switch (way) {
-      case Way.run:
+      case Way.batch:
         if (packetId !== 0) countReceived(parts.metrics, 1, end - start);
-        parts.run.add(bytes, start, end, match, session, view);
-        if (publication.trace !== null) this.traceInRun(publication);
+        parts.publishBatch.add(bytes, start, end, match, session, view);
+        if (publication.trace !== null) this.traceInBatch(publication);
         return;
       case Way.free:
         if (publication.qos === 2) this.checkReceiveMaximum(connection, session);
@@ -162,11 +162,11 @@ export class PublishHandler implements PublishPacketHandler {
     const { authorizer, tracer, limits, restricted } = this.parts;
     const publication = scratch;
     if (authorizer !== null) this.answer = null;
-    if (mayJoinRun(publication, match, tracer) && !match.isRestricted && takesRun(header, match, authorizer)) {
+    if (mayJoinBatch(publication, match, tracer) && !match.isRestricted && acceptsBatch(header, match, authorizer)) {
       if (authorizer !== null)
         this.answer = connection.allowedMatch === match || restricted.askForMatch(connection, session, match);
       const isAllowed = authorizer === null || this.answer === true;
-      if (isAllowed && publication.bytes === bytes && publication.qos <= limits.maximumQos) return Way.run;
+      if (isAllowed && publication.bytes === bytes && publication.qos <= limits.maximumQos) return Way.batch;
     }
     // DUP or not: a repetition says the same. With DUP it may be one that a store which came back older has lost.
     if (publication.qos === 2 && session.inbound?.has(view.packetId))
@@ -174,9 +174,9 @@ export class PublishHandler implements PublishPacketHandler {
     return match.isRestricted || authorizer !== null ? Way.asked : Way.free;
   }
 
-  private traceInRun(publication: Publication): void {
+  private traceInBatch(publication: Publication): void {
     const traced = takeTraced(publication);
-    if (traced !== null) this.parts.run.trace(traced);
+    if (traced !== null) this.parts.publishBatch.trace(traced);
   }
 
   private checkAvailable({ retain, qos }: Publication): void {

@@ -1,5 +1,5 @@
 /**
- * PUBLISH packets of QoS 0 or 1 of one protocol version as those of another, a whole run at once: MQTT 5 puts properties between topic and payload, older versions
+ * PUBLISH packets of QoS 0 or 1 of one protocol version as those of another, a whole batch at once: MQTT 5 puts properties between topic and payload, older versions
  * have none. Hot: one pass over the bytes, one buffer for all packets, copied by loops, since packets are small
  * (25 to 30 ns a packet of 80 bytes).
  *
@@ -21,11 +21,11 @@ export class ConversionSpace {
 }
 
 /**
- * So much space a run needs at most: MQTT 5 has a byte for the property length, and one more where the remaining length grows by a byte; behind the last packet there
+ * So much space a batch needs at most: MQTT 5 has a byte for the property length, and one more where the remaining length grows by a byte; behind the last packet there
  * is what copying writes too far.
  */
-export function convertedBytesMax(runBytes: number, packets: number): number {
-  return runBytes + 2 * packets + overrunBytes;
+export function convertedBytesMax(batchBytes: number, packets: number): number {
+  return batchBytes + 2 * packets + overrunBytes;
 }
 
 /** MQTT 5 to older: the properties are left out. The result lies in `space`. All packets are of this QoS. */

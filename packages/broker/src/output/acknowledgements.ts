@@ -15,7 +15,7 @@ export class PendingAcknowledgement extends Pending {
   span: PublishSpan | null = null;
   /** Packets that it acknowledges. */
   count = 1;
-  /** The PUBACKs of a run of packets (publish-run.ts), instead of one for `packetId`. */
+  /** The PUBACKs of a batch of packets (publish-batch.ts), instead of one for `packetId`. */
   block: Buffer | null = null;
 
   constructor(outlet: Outlet, type: 4 | 5, packetId: number) {

@@ -57,7 +57,7 @@ export class Outlet {
     return this.addPending(new PendingAcknowledgement(this, type, packetId));
   }
 
-  /** The same for the PUBACKs of a run of packets, as they go on the wire. */
+  /** The same for the PUBACKs of a batch of packets, as they go on the wire. */
   awaitPubacks(block: Buffer, count: number): PendingAcknowledgement {
     const pending = new PendingAcknowledgement(this, 4, 0);
     pending.block = block;

@@ -173,7 +173,7 @@ export class Session {
     return this.outbound === null || (this.outbound.count < this.inflightMax && this.resends === null);
   }
 
-  /** How many messages of groups, or of a run, may be given to it now: none while others wait for the window. */
+  /** How many messages of groups, or of a batch, may be given to it now: none while others wait for the window. */
   get room(): number {
     if (this.ended || this.resends !== null || (this.waiting !== null && this.waiting.length > 0)) return 0;
     return this.inflightMax - (this.outbound?.count ?? 0);

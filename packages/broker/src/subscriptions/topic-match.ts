@@ -44,10 +44,10 @@ export class TopicMatch {
   loggedEndpoints: readonly string[] = noEndpoints;
   logs: readonly DurableLog[] = noLogs;
 
-  /** QoS 0 goes to local sessions and other endpoints alone: packets go in runs. */
-  takesRuns = true;
-  /** QoS 1 goes to local sessions and to endpoints that must take it in, and to no log or group: packets go in runs as well. */
-  takesKeptRuns = false;
+  /** QoS 0 goes to local sessions and other endpoints alone: packets go in batches. */
+  acceptsBatches = true;
+  /** QoS 1 goes to local sessions and to endpoints that must take it in, and to no log or group: packets go in batches as well. */
+  acceptsKeptBatches = false;
   /** Nobody gets it otherwise than as a local session, at once: the short way. */
   isPlain = true;
   /** A `$` topic with a meaning of its own (handlers/publish-restricted.ts). */
@@ -162,8 +162,9 @@ export class TopicMatches {
     match.endpoints = union(match.liveEndpoints, match.loggedEndpoints);
     const live = match.liveEndpoints.length;
     if (live > 0 && match.loggedEndpoints.length > 0) match.loggedEndpoints = match.endpoints.slice(live);
-    match.takesRuns = match.groups.length === 0;
-    match.takesKeptRuns = match.takesRuns && live > 0 && match.loggedEndpoints.length === 0 && match.logs.length === 0;
+    match.acceptsBatches = match.groups.length === 0;
+    match.acceptsKeptBatches =
+      match.acceptsBatches && live > 0 && match.loggedEndpoints.length === 0 && match.logs.length === 0;
     match.isPlain = match.groups.length === 0 && match.endpoints.length === 0 && match.logs.length === 0;
     if (lists.length > 1) for (const entry of entries) entry.merged = true;
     match.all = mergeLists(lists);

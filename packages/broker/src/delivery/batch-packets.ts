@@ -1,5 +1,5 @@
 /**
- * The packets of a run where they lie (publish-run.ts): whether they are what the run says, where each ends, and packet identifiers of their receiver
+ * The packets of a batch where they lie (publish-batch.ts): whether they are what the batch says, where each ends, and packet identifiers of their receiver
  * written over those of the publisher. Hot: one pass over the lengths, no object a packet.
  */
 
@@ -7,8 +7,8 @@ import { lengthAt, lengthEnd } from '../message/publish-conversion.ts';
 import { FrameError } from '../message/wire.ts';
 import type { OutboundInflight } from '../session/inflight.ts';
 
-/** First bytes of the packets of a run: QoS 0 or 1, neither DUP nor RETAIN. */
-export const runHeaders = [0x30, 0x32] as const;
+/** First bytes of the packets of a batch: QoS 0 or 1, neither DUP nor RETAIN. */
+export const batchHeaders = [0x30, 0x32] as const;
 /** A length of more bytes is no length of MQTT (section 1.5.5). */
 const lengthBytesMax = 4;
 
@@ -17,7 +17,7 @@ const lengthBytesMax = 4;
  * and stamped without another look at their lengths.
  */
 export function countPackets(bytes: Buffer, start: number, end: number, qos: 0 | 1, version5: boolean): number {
-  const header = runHeaders[qos];
+  const header = batchHeaders[qos];
   const idBytes = 2 * qos;
   let count = 0;
   for (let at = start; at < end; count++) {
@@ -27,11 +27,11 @@ export function countPackets(bytes: Buffer, start: number, end: number, qos: 0 |
     const isWhole = bodyStart - at <= 1 + lengthBytesMax && packetEnd <= end && idEnd <= packetEnd;
     if (bytes[at] !== header || !isWhole || (version5 && propertiesEnd(bytes, idEnd) > packetEnd))
       throw new FrameError(
-        `byte ${at - start} of a run of ${end - start} does not begin a PUBLISH packet of QoS ${qos}`,
+        `byte ${at - start} of a batch of ${end - start} does not begin a PUBLISH packet of QoS ${qos}`,
       );
     at = packetEnd;
   }
-  if (count === 0) throw new FrameError('a run without packets');
+  if (count === 0) throw new FrameError('a batch without packets');
   return count;
 }
 

@@ -1,6 +1,6 @@
-/** Runs of QoS 1 packets from one node to another (publish-run.ts): what is promised for one message holds for each of them (P1, P3, P4). */
+/** Batches of QoS 1 packets from one node to another (publish-batch.ts): what is promised for one message holds for each of them (P1, P3, P4). */
 import { describe, expect, test } from 'vitest';
-import { isRun, readEntryKind, readRun } from '../src/cluster/entries.ts';
+import { isBatch, readBatch, readEntryKind } from '../src/cluster/entries.ts';
 import { FrameType, readFrameType, readKeptHead } from '../src/cluster/frames.ts';
 import { FrameReader } from '../src/message/wire.ts';
 import { ack, type Client, publish } from './support/client.ts';
@@ -16,7 +16,7 @@ function payloads(client: Client): string[] {
   return client.received().flatMap((packet) => (packet.type === 'publish' ? [packet.payload.toString()] : []));
 }
 
-/** How many packets each run of the kept frames holds that are sent while `during` runs; 0: another entry. */
+/** How many packets each batch of the kept frames holds that are sent while `during` runs; 0: another entry. */
 async function keptDuring(hub: LossyHub, during: () => Promise<void>): Promise<number[]> {
   const sizes: number[] = [];
   hub.loses = (_from, _to, bytes) => {
@@ -25,7 +25,7 @@ async function keptDuring(hub: LossyHub, during: () => Promise<void>): Promise<n
     readFrameType(reader);
     readKeptHead(reader);
     const kind = readEntryKind(reader);
-    sizes.push(isRun(kind) ? readRun(reader, kind).bytes.toString('latin1').split('\x00\x01t').length - 1 : 0);
+    sizes.push(isBatch(kind) ? readBatch(reader, kind).bytes.toString('latin1').split('\x00\x01t').length - 1 : 0);
     return false;
   };
   await during();
@@ -33,7 +33,7 @@ async function keptDuring(hub: LossyHub, during: () => Promise<void>): Promise<n
   return sizes;
 }
 
-describe('a run of QoS 1', () => {
+describe('a batch of QoS 1', () => {
   test('travels as one entry, and arrives under identifiers of the subscriber', async () => {
     const { workers, hub } = await lossy(2);
     const subscriber = await workers[1].connect('s');

@@ -3,21 +3,21 @@
  *
  * ```
  *   chunk   | … | PUBLISH a/b | PUBLISH a/b | PUBLISH a/b | PUBLISH c | …
- *                 └──────────── one run ─────────────┘
+ *                 └─────────── one batch ────────────┘
  * ```
  *
  * A fast publisher's packets lie one after the other in the chunk they were read in. A subscriber of the same protocol version gets those very bytes, so the
  * whole stretch is copied once for each subscriber instead of packet by packet; for subscribers of another version it is encoded once and then copied.
- * Measured (1 to 100, window 100): the copy of single packets was half of the broker's time; by runs a delivery costs a third. A run ends with
- * the chunk, so nothing waits for it. Other endpoints get the run as it is, in a frame, and hand it on in the same way.
+ * Measured (1 to 100, window 100): the copy of single packets was half of the broker's time; by batches a delivery costs a third. A batch ends with
+ * the chunk, so nothing waits for it. Other endpoints get the batch as it is, in a frame and deliver it in the same way.
  *
- * Packets of QoS 1 for other endpoints go in runs as well. The publisher's PUBACKs are written while the run grows, wait for the frame as one, and are sent
- * as one block; where the run is delivered, packet identifiers are written over the publisher's in the copy. Measured (20 pairs, window 100, across two
+ * Packets of QoS 1 for other endpoints go in batches as well. The publisher's PUBACKs are written while the batch grows, wait for the frame as one, and are sent
+ * as one block; where the batch is delivered, packet identifiers are written over the publisher's in the copy. Measured (20 pairs, window 100, across two
  * nodes): with an entry of its own for each message, which is made on one side, read on the other and waited for, 2.0 µs a delivery of both nodes
- * together; by runs 0.96.
+ * together; by batches 0.96.
  */
 import { PublishView, readPublish, writeAck } from '@dunlin/protocol';
-import type { RunEntry } from '../cluster/entries.ts';
+import type { BatchEntry } from '../cluster/entries.ts';
 import type { Links } from '../cluster/links.ts';
 import { copyInto } from '../message/copy-into.ts';
 import { Publication } from '../message/publication.ts';
@@ -33,24 +33,24 @@ import { type OutputBuffer, putBytes, sendBytes } from '../output/output-buffer.
 import type { Session } from '../session/session.ts';
 import type { Subscription } from '../session/subscription.ts';
 import type { TopicMatch, TopicMatches } from '../subscriptions/topic-match.ts';
+import { countPackets, endOf, packetEnd, payloadBytesOf, stampPacketIds } from './batch-packets.ts';
 import { sendPublish } from './deliver.ts';
 import { mayReceive, receivesCommonBytes } from './receivers.ts';
-import { countPackets, endOf, packetEnd, payloadBytesOf, stampPacketIds } from './run-packets.ts';
 import type { SessionDelivery } from './session-delivery.ts';
-import { type TracedInRun, traceDeliveries } from './traced-publish.ts';
+import { type TracedInBatch, traceDeliveries } from './traced-publish.ts';
 
 const nothing = Buffer.alloc(0);
 /**
- * Runs are converted here and copied on, all that come of one chunk of 64 KiB: a buffer of their own costs more than the copy (one packet each: 5 % of a delivery,
+ * Batches are converted here and copied on, all that come of one chunk of 64 KiB: a buffer of their own costs more than the copy (one packet each: 5 % of a delivery,
  * 100 packets: 15 %, 800 packets: 10 %).
  */
 const scratch = new ConversionSpace(81_920);
 
-/** PUBACK, 4 bytes, of a run of usual length; it grows with longer ones. */
+/** PUBACK, 4 bytes, of a batch of usual length; it grows with longer ones. */
 const pubackBytes = 4;
 const pubacksAtFirst = 256;
 
-export class PublishRun implements RunEntry {
+export class PublishBatch implements BatchEntry {
   private readonly delivery: SessionDelivery;
   private readonly links: Links;
   bytes: Buffer = nothing;
@@ -63,13 +63,13 @@ export class PublishRun implements RunEntry {
   qos: 0 | 1 = 0;
   count = 0;
   private payloadBytes = 0;
-  /** What acknowledges the packets of a run of QoS 1. */
+  /** What acknowledges the packets of a batch of QoS 1. */
   private pubacks: Buffer = Buffer.allocUnsafeSlow(pubacksAtFirst * pubackBytes);
-  /** The run in the encoding of the other protocol versions, made when the first such subscriber comes. */
+  /** The batch in the encoding of the other protocol versions, made when the first such subscriber comes. */
   private converted: Buffer | null = null;
   private convertedInScratch = false;
-  /** Those of its packets that have spans. One that went by itself would cut the run in two, and the client's next chunk with it: 35 % more CPU with 200 spans a second. */
-  private readonly traced: TracedInRun[] = [];
+  /** Those of its packets that have spans. One that went by itself would cut the batch in two, and the client's next chunk with it: 35 % more CPU with 200 spans a second. */
+  private readonly traced: TracedInBatch[] = [];
   private readonly view = new PublishView();
   private readonly publication = new Publication();
 
@@ -80,7 +80,7 @@ export class PublishRun implements RunEntry {
 
   /**
    * Adds the packet in bytes[start, end), without RETAIN, DUP, alias and expiry: of QoS 0 (`packetId` 0) for local subscribers and other endpoints alone
-   * (`takesRuns`), of QoS 1 where other endpoints must take it in (`takesKeptRuns`).
+   * (`acceptsBatches`), of QoS 1 where other endpoints must take it in (`acceptsKeptBatches`).
    */
   add(bytes: Buffer, start: number, end: number, match: TopicMatch, publisher: Session, view: PublishView): void {
     const { packetId } = view;
@@ -108,7 +108,7 @@ export class PublishRun implements RunEntry {
   }
 
   /** The packet that was just added has a span. */
-  trace(traced: TracedInRun): void {
+  trace(traced: TracedInBatch): void {
     this.traced.push(traced);
   }
 
@@ -123,10 +123,10 @@ export class PublishRun implements RunEntry {
     writeAck(this.pubacks, at, 4, packetId);
   }
 
-  /** A run that another endpoint took, for sessions here. Throws FrameError if it is none. */
-  receive(run: RunEntry, matches: TopicMatches): void {
+  /** A batch that another endpoint took, for sessions here. Throws FrameError if it is none. */
+  receive(batch: BatchEntry, matches: TopicMatches): void {
     this.flush();
-    const { bytes, start, end, qos, version5 } = run;
+    const { bytes, start, end, qos, version5 } = batch;
     this.count = countPackets(bytes, start, end, qos, version5);
     this.bytes = bytes;
     this.start = start;
@@ -144,7 +144,7 @@ export class PublishRun implements RunEntry {
     }
   }
 
-  /** Hands the run over. Called at the end of the chunk, and before anything that must come after it. */
+  /** Delivers the batch. Called at the end of the chunk, and before anything that must come after it. */
   flush(): void {
     const { match } = this;
     if (match === null) return;
@@ -157,7 +157,7 @@ export class PublishRun implements RunEntry {
   private pass(match: TopicMatch): void {
     const { endpoints } = match;
     if (endpoints.length > 0) {
-      const dropped = this.links.passRun(endpoints, this);
+      const dropped = this.links.passBatch(endpoints, this);
       if (dropped > 0) this.delivery.metrics.dropped['link-lost'] += dropped * this.count;
     }
     this.deliver(match.all);
@@ -165,14 +165,14 @@ export class PublishRun implements RunEntry {
     for (const { span } of this.traced) span.end(0);
   }
 
-  /** The PUBACKs leave when every endpoint that must take the run in has done so (P1): the last step, as for a packet that goes alone. */
+  /** The PUBACKs leave when every endpoint that must take the batch in has done so (P1): the last step, as for a packet that goes alone. */
   private keep(match: TopicMatch): void {
     const { publisher } = this;
     if (publisher === null) return;
     const { outlet } = publisher;
     const pending = outlet.awaitPubacks(Buffer.from(this.pubacks.subarray(0, this.count * pubackBytes)), this.count);
     this.deliverAcknowledged(match.live);
-    this.links.keepRun(match.liveEndpoints, this, pending);
+    this.links.keepBatch(match.liveEndpoints, this, pending);
     pending.allAdded();
   }
 

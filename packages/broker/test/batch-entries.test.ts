@@ -1,19 +1,19 @@
-/** Runs of packets in frames (publish-run.ts): what is written is read, and what is no run is refused before anybody gets it. */
+/** Batches of packets in frames (publish-batch.ts): what is written is read, and what is no batch is refused before anybody gets it. */
 import { decodePacket, encodePacket, ProtocolError } from '@dunlin/protocol';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
-  isRun,
+  type BatchEntry,
+  isBatch,
   isWord,
   type MessageEntry,
-  type RunEntry,
+  readBatch,
   readEntryKind,
   readMessage,
-  readRun,
+  writeBatch,
   writeMessage,
-  writeRun,
 } from '../src/cluster/entries.ts';
-import { countPackets, endOf, packetEnd, stampPacketIds } from '../src/delivery/run-packets.ts';
+import { countPackets, endOf, packetEnd, stampPacketIds } from '../src/delivery/batch-packets.ts';
 import {
   ConversionSpace,
   convertedBytesMax,
@@ -37,7 +37,7 @@ function tolerates(read: () => unknown): boolean {
   }
 }
 
-const run = fc.record({
+const batch = fc.record({
   qos: fc.constantFrom(0 as const, 1 as const),
   version5: fc.boolean(),
   topic: fc.constantFrom('t', 'load/7', 'a/'.repeat(100)),
@@ -50,10 +50,10 @@ const run = fc.record({
     { minLength: 1, maxLength: 5 },
   ),
 });
-type Run = typeof run extends fc.Arbitrary<infer R> ? R : never;
+type Batch = typeof batch extends fc.Arbitrary<infer R> ? R : never;
 
 /** Its packets as they come from a client, with bytes of others around them, as in a chunk. */
-function runOf({ qos, version5, topic, messages }: Run): RunEntry {
+function batchOf({ qos, version5, topic, messages }: Batch): BatchEntry {
   const packets = messages.map(({ packetId, payload, userProperties }) =>
     encodePacket(
       {
@@ -68,23 +68,23 @@ function runOf({ qos, version5, topic, messages }: Run): RunEntry {
   return { bytes, start: 3, end: bytes.length - 3, version5, qos };
 }
 
-function countOf({ bytes, start, end, qos, version5 }: RunEntry): number {
+function countOf({ bytes, start, end, qos, version5 }: BatchEntry): number {
   return countPackets(bytes, start, end, qos, version5);
 }
 
-test('runs are read as they were written, between messages; their packets are counted', () => {
+test('batches are read as they were written, between messages; their packets are counted', () => {
   fc.assert(
-    fc.property(run, (one) => {
+    fc.property(batch, (one) => {
       const writer = new FrameWriter();
-      const { bytes, start, end, ...kind } = runOf(one);
+      const { bytes, start, end, ...kind } = batchOf(one);
       writeMessage(writer, message);
-      writeRun(writer, { bytes, start, end, ...kind });
+      writeBatch(writer, { bytes, start, end, ...kind });
       writeMessage(writer, message);
       const reader = new FrameReader(writer.take());
       expect(readMessage(reader, readEntryKind(reader))).toEqual(message);
       const first = readEntryKind(reader);
-      expect([isRun(first), isWord(first)]).toEqual([true, false]);
-      const back = readRun(reader, first);
+      expect([isBatch(first), isWord(first)]).toEqual([true, false]);
+      const back = readBatch(reader, first);
       expect(back).toMatchObject(kind);
       expect(back.bytes.subarray(back.start, back.end)).toEqual(bytes.subarray(start, end));
       expect(countOf(back)).toBe(one.messages.length);
@@ -93,11 +93,11 @@ test('runs are read as they were written, between messages; their packets are co
   );
 });
 
-test('a run that is cut, changed or of another kind is refused, or can be walked, converted and read to its end', () => {
+test('a batch that is cut, changed or of another kind is refused, or can be walked, converted and read to its end', () => {
   fc.assert(
-    fc.property(run, run, fc.nat(), fc.integer({ min: 0, max: 255 }), (one, other, at, byte) => {
-      const whole = runOf(one);
-      const { qos, version5 } = runOf(other);
+    fc.property(batch, batch, fc.nat(), fc.integer({ min: 0, max: 255 }), (one, other, at, byte) => {
+      const whole = batchOf(one);
+      const { qos, version5 } = batchOf(other);
       const changed = Buffer.from(whole.bytes.subarray(whole.start, whole.end));
       changed[at % changed.length] = byte;
       const cut = whole.start + (at % (whole.end - whole.start));
@@ -118,8 +118,8 @@ test('a run that is cut, changed or of another kind is refused, or can be walked
   }
 });
 
-/** What is done with a run that was counted; `Buffer` gives undefined behind its end, so a read out of range shows as a number that is none. */
-function walk({ bytes, start, end, qos, version5 }: RunEntry): void {
+/** What is done with a batch that was counted; `Buffer` gives undefined behind its end, so a read out of range shows as a number that is none. */
+function walk({ bytes, start, end, qos, version5 }: BatchEntry): void {
   const count = countPackets(bytes, start, end, qos, version5);
   expect(endOf(bytes, start, count)).toBe(end);
   const space = new ConversionSpace(convertedBytesMax(end - start, count));
