@@ -1,6 +1,7 @@
 /**
- * What a frame costs: microseconds of processor per frame, of the sender and of the receiver, each in a process of its own (the server's are
- * not counted), and what the client library costs alone with the same bytes. It needs a nats-server: the one at `NATS_URL`, or a local one.
+ * Cost of a frame: microseconds of processor per frame, of the sender and of the receiver, each in a process of its own
+ * (the server's are not counted), and what the client library costs alone with the same bytes. It needs a nats-server:
+ * the one at `NATS_URL`, or a local one.
  *
  *     nats-server & npx node --conditions=source packages/backplane-nats/bench/frames.ts [bytes] [frames] [rounds]
  */
@@ -41,7 +42,7 @@ async function result(process: ChildProcess): Promise<number> {
   return microseconds;
 }
 
-/** How one side sends and hears, through the backplane or without it. */
+/** Way in which one side sends and hears, through the backplane or without it. */
 interface Way {
   send(bytes: Uint8Array): void;
   close(): Promise<void>;

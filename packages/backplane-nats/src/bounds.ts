@@ -21,7 +21,10 @@ export const goneMax = 10_000;
 /** Senders whose frames were refused and logged; beyond it the list starts anew. */
 export const refusedSendersMax = 1000;
 
-/** Other endpoints of the own node, remembered so that their broadcasts cost one look-up. A node has some tens of workers; restarts add names. */
+/**
+ * Limit of remembered endpoints of the own node, so that their broadcasts cost one look-up. A node has some tens of
+ * workers; restarts add names.
+ */
 export const ignoredMax = 1000;
 
 /** UTF-8 bytes of an endpoint name: its length is one byte on the wire. */

@@ -9,10 +9,10 @@ export interface CarrierOptions extends DialerOptions {
   clock: Clock;
 }
 
-/** What a connection is for: it is used when NATS allows all of it. */
+/** Subjects of a connection: it is used when NATS allows all of them. */
 export interface CarrierSubjects {
   listened: readonly string[];
-  /** Where messages are published; what is not known beforehand is represented by one. */
+  /** Subjects that messages are published to; those not known beforehand are represented by one. */
   published: readonly string[];
   /** A message that whoever receives it does nothing with: it shows whether one may be published. */
   probe: Uint8Array;
@@ -24,11 +24,11 @@ export interface CarrierReceiver {
   down(): void;
   /** NATS lets this side connect, and not do what it has to: what it refuses. Called when that changes; with none when it is over. */
   denied(what: readonly string[]): void;
-  /** May throw nothing: the connection would end with it. */
+  /** Receives a message. It may throw nothing: the connection would end with it. */
   heard(bytes: Uint8Array): void;
 }
 
-/** Before a server has said what it takes at once: NATS' own default. */
+/** Limit of a message before a server has said what it takes at once: NATS' own default. */
 const payloadBytesAtFirst = 1024 * 1024;
 
 /**
@@ -49,11 +49,11 @@ export class Carrier {
   #closed = false;
   #finished: Promise<void> = Promise.resolve();
   #wake: () => void = () => undefined;
-  /** What was logged about the trouble that lasts now: each kind once. */
+  /** Kinds of trouble that were logged while it lasts: each once. */
   readonly #logged = new Set<string>();
   /** NATS lets nobody in like this, or not do what is needed: only an operator can change that. */
   #isRefused = false;
-  /** What the server does not allow on this connection: `publish to SUBJECT`, `subscribe to SUBJECT`. */
+  /** Permissions that the server refuses on this connection: `publish to SUBJECT`, `subscribe to SUBJECT`. */
   readonly #denials = new Set<string>();
   /** Subjects that a message was refused for while connected: the next connection tries them as well. */
   readonly #doubted = new Set<string>();
@@ -85,7 +85,7 @@ export class Carrier {
     return this.#published - this.#confirmed;
   }
 
-  /** Whether a round trip to the server ended within the last so many milliseconds. */
+  /** True when a round trip to the server ended within the last so many milliseconds. */
   isFresh(now: number): boolean {
     return this.#isUp && now - this.#roundTripAt <= this.#options.timings.roundTripMilliseconds;
   }
@@ -109,7 +109,7 @@ export class Carrier {
     return true;
   }
 
-  /** Whether so little is unconfirmed that more may be published. */
+  /** True when so little is unconfirmed that more may be published. */
   get hasRoom(): boolean {
     return this.#published - this.#confirmed < pendingBytesMax;
   }
@@ -174,7 +174,7 @@ export class Carrier {
     }
   }
 
-  /** One attempt with every server. */
+  /** Makes one attempt with every server. */
   async #connect(): Promise<NatsConnection | null> {
     try {
       return await this.#dialer.dial();
@@ -271,7 +271,7 @@ export class Carrier {
     this.#receiver.down();
   }
 
-  /** What the server says about a connection. That it ends it is heard of by its end. */
+  /** Logs an error that the server reports for a connection. That it ends the connection is heard of by its end. */
   #reported(connection: NatsConnection, error: Error): void {
     if (isRefusal(error)) return;
     const denial = denialOf(error);

@@ -3,7 +3,7 @@ import { type ConnectionOptions, connect, credsAuthenticator, type NatsConnectio
 import type { ServerList } from './server-list.ts';
 import type { Timings } from './timings.ts';
 
-/** What one side of a connection to NATS shows, and what it trusts. */
+/** Credentials and trust of one side of a connection to NATS. */
 export interface NatsCredentials {
   /** The password of the user that the server list names, or the token if it names none; in the place of the one that stands there. */
   secret?: string;
@@ -42,7 +42,10 @@ export class Dialer {
     this.#options = options;
   }
 
-  /** One attempt with every server: those that are configured, then those they told of. Throws why the first of these did not succeed. */
+  /**
+   * Makes one attempt with every server: those that are configured, then those they told of. Throws the error of the
+   * first of these.
+   */
   async dial(): Promise<NatsConnection> {
     const credentials = await this.#options.credentials();
     let failure: unknown;

@@ -1,6 +1,6 @@
 /**
- * What travels in one NATS message. All numbers are big-endian. The first line is the same in every version, so that who sent something
- * unreadable can be named:
+ * Format of one NATS message. All numbers are big-endian. The first line is the same in every version, so that the
+ * sender of something unreadable can be named:
  *
  *     version u8 │ kind u8 │ name length u8 │ name of the sender, UTF-8
  *     connection u32 │ body
@@ -38,7 +38,10 @@ export const Kind = { frame: 1, piece: 2, heartbeat: 3, bye: 4, evicted: 5 } as 
 /** Flag of a heartbeat. */
 export const answerAtOnce = 1;
 
-/** Why bytes cannot be used, and by whom they were sent: thrown by `readEnvelope`. `from` is empty or cut when it could not be read. */
+/**
+ * Error of `readEnvelope`: why bytes cannot be used, and by whom they were sent. `from` is empty or cut when it could
+ * not be read.
+ */
 export class EnvelopeError extends CodedError<'unreadable-envelope'> {
   readonly from: string;
   constructor(message: string, from: string) {
@@ -47,23 +50,23 @@ export class EnvelopeError extends CodedError<'unreadable-envelope'> {
   }
 }
 
-/** One message, read. Fields that its kind has not are 0 or empty. */
+/** Message that was read. Fields that its kind has not are 0 or empty. */
 export class Envelope {
   readonly kind: number;
   readonly from: EndpointId;
   readonly connection: number;
-  /** Of a heartbeat. */
+  /** Flags of a heartbeat. */
   flags = 0;
   newestVersion = 0;
-  /** Of a heartbeat: the release of Dunlin that the sender runs; empty where it does not say. */
+  /** Release of Dunlin that the sender of a heartbeat runs; empty where it does not say. */
   release = '';
-  /** Of a piece. */
+  /** Number of a piece. */
   number = 0;
   index = 0;
   count = 0;
-  /** Of a bye: whom it is about. */
+  /** Endpoint that a bye is about. */
   about: EndpointId = '';
-  /** Of a frame or piece: a view of the message. */
+  /** Bytes of a frame or piece: a view of the message. */
   bytes: Buffer;
 
   constructor(kind: number, from: EndpointId, connection: number, bytes: Buffer) {

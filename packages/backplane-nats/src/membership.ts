@@ -9,16 +9,16 @@ export class Member {
   readonly endpoint: EndpointId;
   readonly place: string;
   readonly incarnation: number;
-  /** Where messages for it go. */
+  /** Subject of messages for it. */
   readonly subject: string;
   readonly joiner: PieceJoiner;
   /** The highest connection number of its frames. */
   connection = 0;
-  /** What its heartbeats say that it runs; null: none was heard yet. */
+  /** Release that its heartbeats name; null: none was heard yet. */
   release: string | null = null;
-  /** How long nothing was heard of it, while it could have been. */
+  /** Time in which nothing was heard of it, while it could have been. */
   silentMilliseconds = 0;
-  /** When the store was last asked whether it is dead; 0: not since it was heard. */
+  /** Time at which the store was last asked whether it is dead; 0: not since it was heard. */
   askedAt = 0;
   asking = false;
   /** True when the last question had no answer. */
@@ -142,7 +142,7 @@ export class Membership {
     }
   }
 
-  /** Nobody could be heard: everybody's silence begins anew. */
+  /** Makes everybody's silence begin anew: nobody could be heard. */
   forgetSilence(): void {
     for (const member of this.#members.values()) {
       member.silentMilliseconds = 0;

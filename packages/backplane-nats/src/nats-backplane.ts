@@ -24,7 +24,9 @@ import { defaultTimings, type Timings } from './timings.ts';
 /** Time is looked at so often per heartbeat. */
 const ticksPerHeartbeat = 2;
 
-/** While it joins, an endpoint looks this often whether the others have stopped answering: what is not measured here is waited for at every start. */
+/**
+ * Interval at which an endpoint that joins looks whether the others have stopped answering; every start waits for it.
+ */
 const joinTickMilliseconds = 20;
 
 type State = 'new' | 'joining' | 'joined' | 'stopped' | 'evicted';
@@ -59,12 +61,12 @@ export class NatsBackplane implements Backplane {
   #cancelJoin: () => void = () => undefined;
   #start: PromiseWithResolvers<void> = Promise.withResolvers();
   #sinceHeartbeat = 0;
-  /** When this endpoint asked everybody to answer, and when somebody new last did; 0: not connected yet. */
+  /** Time at which this endpoint asked everybody to answer, and when somebody new last did; 0: not connected yet. */
   #askedAt = 0;
   #answeredAt = 0;
   #upAt = 0;
   #pieces = 0;
-  /** Whether bytes were dropped since the receiver last heard that some may be missing. */
+  /** True when bytes were dropped since the receiver last heard that some may be missing. */
   #isLossy = false;
   #isConnected = false;
 
@@ -249,7 +251,7 @@ export class NatsBackplane implements Backplane {
     this.#checkLoss();
   }
 
-  /** After a stall or with too much waiting, bytes were dropped while the carrier was there: the link above has to know, when it has room again. */
+  /** Tells the link above, when it has room again, of bytes dropped after a stall or with too much waiting. */
   #checkLoss(): void {
     if (!this.#isLossy || !this.#maySend() || this.#carrier.pendingBytes > pendingBytesMax / 2) return;
     this.#isLossy = false;
@@ -384,7 +386,7 @@ export class NatsBackplane implements Backplane {
     this.#cancelTimer();
   }
 
-  /** What the receiver throws must not end the connection. */
+  /** Calls the receiver, whose exceptions must not end the connection. */
   #tell(what: (receiver: BackplaneReceiver) => void): void {
     const receiver = this.#receiver;
     if (receiver === null) return;

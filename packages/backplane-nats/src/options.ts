@@ -7,24 +7,36 @@ export interface NatsBackplaneOptions {
   self: EndpointId;
   /** `nats://user:password@host:port,nats://host2:port`, `nats://token@host` or `tls://…`. */
   servers: string;
-  /** What this side shows and trusts, read for every connection anew. Without it: the password or token in `servers`, and the system's authorities. */
+  /**
+   * Credentials and trust of this side, read for every connection anew. Without them: the password or token in
+   * `servers`, and the system's authorities.
+   */
   credentials?: ReadCredentials;
   /** The release of Dunlin that this is: others are told, and log it where theirs is another. */
   release?: string;
   /** Clusters of different names on one NATS do not see each other. */
   clusterName?: string;
-  /** Who is alive, as the store sees it. Null: there is no store that endpoints share; then silence alone makes an endpoint dead. */
+  /**
+   * Leases of the living endpoints in the store. Null: there is no store that endpoints share; then silence alone makes
+   * an endpoint dead.
+   */
   leases: Leases | null;
   logger: Logger;
   clock: Clock;
   /** True for endpoints that are reached in another way, such as the other workers of this node: they are never reported and never heard. */
   ignores?: (endpoint: EndpointId) => boolean;
   timings?: Partial<Timings>;
-  /** Whether NATS can be reached, for readiness. Called at every change; it begins with false. */
+  /**
+   * Called at every change of whether NATS can be reached, for readiness; it begins with false. Called at every change;
+   * it begins with false.
+   */
   connected?: (isConnected: boolean) => void;
   /** NATS lets this endpoint connect, and refuses what it needs: `publish to SUBJECT`, `subscribe to SUBJECT`. Called when that changes; with none when it is over. */
   denied?: (what: readonly string[]) => void;
-  /** Nobody could say that this endpoint still lives: neither the store for the time of a lease, nor NATS. Durable sessions are to be given up. */
+  /**
+   * Called when neither the store, for the time of a lease, nor NATS could say that this endpoint still lives. Durable
+   * sessions are to be given up.
+   */
   leaseLost?: () => void;
   /** After `leaseLost`: it was not evicted meanwhile. */
   leaseRegained?: () => void;
@@ -32,14 +44,14 @@ export interface NatsBackplaneOptions {
   evicted?: () => void;
 }
 
-/** Why `start` was rejected. */
+/** Reason why `start` was rejected. */
 export class NatsBackplaneError extends CodedError<'stopped' | 'evicted'> {
   constructor(code: 'stopped' | 'evicted') {
     super(code, code === 'stopped' ? 'stopped before it had joined' : 'found dead by others before it had joined');
   }
 }
 
-/** What happened since the start; only ever grows. */
+/** Counts of events since the start; they only ever grow. */
 export interface NatsCounters {
   connections: number;
   messagesSent: number;

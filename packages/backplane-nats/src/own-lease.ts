@@ -1,7 +1,7 @@
 import type { Clock, EndpointId, Leases, Logger } from '@dunlin/broker';
 import type { Timings } from './timings.ts';
 
-/** How a renewal ended. `unknown`: the store could not be asked. */
+/** Result of a renewal. `unknown`: the store could not be asked. */
 export type Renewal = 'held' | 'evicted' | 'unknown';
 
 /** This endpoint's own lease. It counts from when a renewal was asked for, so it never seems longer here than in the store. */
@@ -36,7 +36,7 @@ export class OwnLease {
     this.#renewed = renewed;
   }
 
-  /** Whether the last successful renewal still counts. */
+  /** True when the last successful renewal still counts. */
   isHeld(now: number): boolean {
     return now - this.#renewedAt < this.#timings.leaseMilliseconds;
   }

@@ -5,9 +5,9 @@ import type { Timings } from './timings.ts';
 export interface OwnLifeEvents {
   /** The store says that this endpoint is dead. */
   evicted(): void;
-  /** Neither the store, for the time of a lease, nor NATS could say that it lives. */
+  /** Called when neither the store, for the time of a lease, nor NATS could say that it lives. */
   lost(): void;
-  /** After `lost`: it lives. */
+  /** Called after `lost`: it lives. */
   regained(): void;
 }
 
@@ -21,8 +21,9 @@ export interface OwnLifeOptions {
 }
 
 /**
- * Whether this endpoint may still act. It is dead for others once its lease is over and somebody asked, so it has to know of itself when that
- * may be: when it could reach nobody, and when it stood still, as a stopped process or a blocked event loop does, without noticing.
+ * Life of this endpoint: whether it may still act. It is dead for others once its lease is over and somebody asked, so
+ * it has to know of itself when that may be: when it could reach nobody, and when it stood still, as a stopped process
+ * or a blocked event loop does, without noticing.
  */
 export class OwnLife {
   readonly #lease: OwnLease | null;
@@ -32,7 +33,10 @@ export class OwnLife {
   readonly #events: OwnLifeEvents;
   #passedAt = 0;
   #sinceRenewal = 0;
-  /** When it was found to have stood still for longer than its lease; 0: it did not, or the lease held after all. */
+  /**
+   * Time at which it was found to have stood still for longer than its lease; 0: it did not, or the lease held after
+   * all.
+   */
   #doubtedAt = 0;
   #isLost = false;
   #isOver = false;

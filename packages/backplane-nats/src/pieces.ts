@@ -1,6 +1,7 @@
 /**
- * What is larger than the server takes at once goes in pieces, one after the other with nothing else from the sender between them. So a
- * receiver joins at most one message per sender, and anything out of turn means that pieces are missing.
+ * Messages that are larger than the server takes at once go in pieces, one after the other with nothing else from the
+ * sender between them. So a receiver joins at most one message per sender, and anything out of turn means that pieces
+ * are missing.
  */
 import { halfJoinedBytesMax, wholeBytesMax } from './bounds.ts';
 import type { Envelope } from './envelope.ts';

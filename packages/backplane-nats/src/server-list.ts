@@ -1,7 +1,7 @@
-/** How the NATS servers of a cluster are written in the configuration, and what is said when they are written wrongly. */
+/** Syntax of the NATS servers of a cluster in the configuration, and the message about a wrong list. */
 import { CodedError } from '@dunlin/broker';
 
-/** What may be written, for messages. */
+/** Allowed syntax, for messages. */
 export const serverListForm =
   'nats://[user:password@ or token@]host[:port], several separated by commas; tls:// instead of nats:// for TLS';
 

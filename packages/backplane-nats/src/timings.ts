@@ -9,7 +9,9 @@ export interface Timings {
   heartbeatMilliseconds: number;
   /** The lease is renewed so often: two renewals may fail. */
   renewMilliseconds: number;
-  /** What a renewal asks for. After it an endpoint that is cut off serves no durable session any more. */
+  /**
+   * Term of a lease that a renewal asks for. After it an endpoint that is cut off serves no durable session any more.
+   */
   leaseMilliseconds: number;
   /** Silence after which the store is asked whether the endpoint is dead. Below the lease, so that the answer is early. */
   suspectMilliseconds: number;
@@ -27,14 +29,14 @@ export interface Timings {
   joinMilliseconds: number;
   /** Waits between attempts to reach NATS, plus a random part of the same length, so that a cluster does not come back all at once. */
   connectMilliseconds: number;
-  /** One attempt to connect, TLS handshake and authorization included. */
+  /** Time-out of one attempt to connect, TLS handshake and authorization included. */
   attemptMilliseconds: number;
   /** The client library pings the server so often, and takes the connection for dead at the third ping without an answer. Answers come
    *  behind what is waiting to be sent: 64 MiB in 6 s is a slow network, not a dead one. Until then `roundTripMilliseconds` keeps us careful. */
   pingMilliseconds: number;
   /** The wait after wrong credentials: servers lock out who tries them faster, and only an operator can help. */
   refusedMilliseconds: number;
-  /** What a clean stop spends at most on saying goodbye. */
+  /** Time that a clean stop spends at most on saying goodbye. */
   stopMilliseconds: number;
 }
 

@@ -26,7 +26,7 @@ export class Events {
   }
 }
 
-/** One thing that an endpoint was told. */
+/** Event that an endpoint was told. */
 export type Heard =
   | { kind: 'joined' | 'left'; endpoint: EndpointId }
   | { kind: 'bytes'; endpoint: EndpointId; bytes: Uint8Array }

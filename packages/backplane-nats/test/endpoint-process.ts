@@ -1,6 +1,6 @@
 /**
- * One endpoint in a process of its own, for tests that kill it or make it stand still. Leases are kept by the parent, asked over the channel
- * between the processes.
+ * Endpoint in a process of its own, for tests that kill it or make it stand still. Leases are kept by the parent, asked
+ * over the channel between the processes.
  *
  *     parent ◀── { question, name, owner, argument } / { told } ── child        parent ── { answer, value } ──▶ child
  */

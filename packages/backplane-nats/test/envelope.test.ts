@@ -42,7 +42,7 @@ const messages = fc
     };
   });
 
-/** What reading comes to: the fields, or the error's message. */
+/** Result of reading: the fields, or the error's message. */
 function outcome(message: Uint8Array): unknown {
   try {
     const {

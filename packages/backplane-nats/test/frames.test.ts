@@ -11,7 +11,7 @@ import { Endpoints, fastTimings, text } from './endpoints.ts';
 
 let nats: NatsProcess;
 let endpoints: Endpoints;
-/** What a test started itself. */
+/** Functions that close whatever a test started. */
 const closing: (() => Promise<void>)[] = [];
 beforeAll(async () => {
   nats = await startNats();

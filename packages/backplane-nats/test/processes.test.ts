@@ -7,7 +7,7 @@ import { Events } from './ear.ts';
 import { Endpoints, type TestEndpoint } from './endpoints.ts';
 import type { SharedLeases } from './shared-leases.ts';
 
-/** What the process says: what its backplane was told, or a question to the leases. */
+/** Message of the process: an event of its backplane, or a question to the leases. */
 interface Message {
   told?: string;
   question?: number;

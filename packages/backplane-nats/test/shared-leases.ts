@@ -1,7 +1,7 @@
 import { type EndpointId, type Leases, MemoryLeases, StoreError } from '@dunlin/broker';
 import { realClock } from './real-clock.ts';
 
-/** Who is alive, for all endpoints of a test; each sees it through a view of its own, which can be cut off. */
+/** Leases for all endpoints of a test; each sees them through a view of its own, which can be cut off. */
 export class SharedLeases implements Leases {
   readonly #leases = new MemoryLeases(realClock);
   /** Endpoints that renewed their lease and did not end it. */

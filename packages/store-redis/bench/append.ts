@@ -1,5 +1,5 @@
 /**
- * What an append costs: microseconds of Node's and of Redis' processor per message, by the size of a batch.
+ * Cost of an append: microseconds of Node's and of Redis' processor per message, by the size of a batch.
  *
  *     npx node --conditions=source packages/store-redis/bench/append.ts [redis://host:port]
  *

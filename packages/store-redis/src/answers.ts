@@ -1,6 +1,6 @@
 import { type SessionKey, StoreError } from '@dunlin/broker';
 
-/** Of a script about one session. */
+/** Answer of a script about one session. */
 export type Answer = (Buffer | number | null | Buffer[])[];
 
 /** The answer's first word says whether it was done. */

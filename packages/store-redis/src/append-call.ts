@@ -11,7 +11,7 @@ import { type Argument, type Call, type Reply, ShardKeys } from './turn.ts';
 const callBytesMax = 1_048_576;
 const callMessagesMax = 5000;
 
-/** What every append to a filter needs to know of it. */
+/** Log of a filter as every append to it needs it. */
 export interface LogName {
   readonly filter: string;
   readonly bytes: Buffer;
@@ -47,7 +47,7 @@ const namesMax = 65_536;
 /** A message on its way to logs. */
 export interface LogAppend {
   request: AppendRequest;
-  /** As logs know it; null for none. */
+  /** Producer as logs know it; null for none. */
   producer: Buffer | null;
   /** The publisher's session has moved: nothing is appended. */
   refused: boolean;
@@ -55,8 +55,9 @@ export interface LogAppend {
 }
 
 /**
- * What tells a call from its repetition. A batch becomes as many calls as its size and the slots of its logs make necessary, the same ones whenever it is
- * given: those of one slot are its parts, numbered from 0, and Redis remembers what each was answered.
+ * Identity of a call, which tells it from its repetition. A batch becomes as many calls as its size and the slots of
+ * its logs make necessary, the same ones whenever it is given: those of one slot are its parts, numbered from 0, and
+ * Redis remembers what each was answered.
  */
 export class AppendPart {
   readonly origin: AppendOrigin;
@@ -78,7 +79,7 @@ export class AppendPart {
 /** A writer that still gives a batch again so long after its first attempt has waited for Redis all the time, whose clock this is. */
 const rememberedMilliseconds = 7 * 24 * 3600 * 1000;
 
-/** What a run needs beside its messages; the numbers are those in scripts/append.lua. */
+/** Kinds of runs by what they need beside their messages; the numbers are those in scripts/append.lua. */
 const kinds = { plain: 0, produced: 1, refused: 2 } as const;
 
 /** Messages of one chunk. */
@@ -86,7 +87,7 @@ class Run {
   readonly log: Log;
   readonly records: Uint8Array[];
   readonly expiries: number[];
-  /** Where the number of each message goes. */
+  /** Results that get the number of each message. */
   readonly results: AppendResult[];
   readonly places: number[];
   bytes: number;
@@ -95,7 +96,7 @@ class Run {
   readonly kind: number;
   readonly producer: Buffer | null;
   readonly producerNumber: number;
-  /** Of the owner of its session; 0: of nobody known. */
+  /** Epoch of the owner of its session; 0: of nobody known. */
   readonly epoch: number;
   readonly digest: number;
 

@@ -31,7 +31,7 @@ export class ClusterLink implements OwnLink {
   private known: readonly Address[];
   private isConnected: boolean;
   private refreshing: boolean;
-  /** What was written to the log since no map can be read. */
+  /** Lines written to the log since no map can be read. */
   private readonly complaints: Set<string>;
   private soon: boolean;
   private timer: NodeJS.Timeout | undefined;
@@ -127,7 +127,7 @@ export class ClusterLink implements OwnLink {
     if (this.isConnected) this.timer.unref();
   }
 
-  /** From the first server that answers. */
+  /** Reads the map from the first server that answers. */
   private async readMap(): Promise<SlotRange[] | null> {
     const addresses = [...this.known, ...this.settings.target.addresses];
     let reason: Error | null = null;

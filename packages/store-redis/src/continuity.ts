@@ -1,5 +1,6 @@
 /**
- * Whether Redis still has what it had confirmed when a connection to it is made again; and that it never gives a number of a log twice, whatever it has lost.
+ * Continuity of Redis: whether it still has what it had confirmed when a connection to it is made again; and that it
+ * never gives a number of a log twice, whatever it has lost.
  *
  * Redis comes back with less than it had after a failover to a replica that lagged, a restart without a file that is written at once, from a backup, or empty. Nobody
  * else can tell: what was lost is missing where nothing need be missed, and other processes may have written more since.
@@ -38,14 +39,14 @@ export interface Mark {
 export class Continuity {
   private readonly shards: readonly Shard[];
   private readonly hasSlots: boolean;
-  /** By the index of the log's shard. */
+  /** Runs by the index of the log's shard. */
   private readonly known: Known[];
   /** Named anew in each process: nobody else writes its marks. */
   private readonly id: string;
   private readonly keys: Keys;
   private readonly home: Shard;
   private lastMark = 0;
-  /** By slot: what Redis confirmed last. */
+  /** Last mark that Redis confirmed, by slot. */
   private readonly confirmed = new Map<number, number>();
   private readonly wentBack: (what: string) => void;
 
@@ -65,14 +66,14 @@ export class Continuity {
     return this.known[this.hasSlots ? index : 0].era;
   }
 
-  /** To be sent behind writes to keys of this slot. */
+  /** Returns the mark to be sent behind writes to keys of this slot. */
   nextMark(slot: number): Mark {
     const at = this.hasSlots ? slot : this.home.slot;
     const number = ++this.lastMark;
     return { slot: at, number, args: [this.markKey(at), String(number), 'PX', String(markMilliseconds)] };
   }
 
-  /** It is as safe as configured, and with it what was written before it. */
+  /** Records a mark that is as safe as configured, and with it what was written before it. */
   markConfirmed({ slot, number }: Mark): void {
     if (number > (this.confirmed.get(slot) ?? 0)) this.confirmed.set(slot, number);
   }
@@ -111,7 +112,7 @@ export class Continuity {
     return `its last mark of this process is ${found ?? 'missing'}, confirmed was ${number}`;
   }
 
-  /** Where the era of a run begins, or began. */
+  /** Begins the era of a run, or returns where it began. */
   private async enter(redis: Redis, shard: Shard, run: string): Promise<string | null> {
     const known = this.known[shard.index];
     const least = Math.floor((Date.now() - erasSince) / eraMilliseconds) * numbersPerEra;

@@ -1,8 +1,8 @@
-/** What one side of a connection to Redis shows, and what it trusts. */
+/** Credentials and trust of one side of a connection to Redis. */
 export interface RedisCredentials {
-  /** In the place of the one in the URL. */
+  /** Password in the place of the one in the URL. */
   password?: string;
-  /** For Sentinel itself, when it asks for one. */
+  /** Password for Sentinel itself, when it asks for one. */
   sentinelPassword?: string;
   /** PEM; the system's authorities when `ca` is absent. */
   ca?: Buffer;
@@ -13,7 +13,9 @@ export interface RedisCredentials {
 /** Called before every connection, so that whoever changes a password or a certificate need not start the node again. Rejects with nothing. */
 export type ReadCredentials = () => Promise<RedisCredentials>;
 
-/** Whether the two sides do not agree on certificates or TLS: it does not pass by itself, and the message says why. */
+/**
+ * True when the two sides do not agree on certificates or TLS: it does not pass by itself, and the message says why.
+ */
 export function isTlsFailure(error: Error): boolean {
   // Sentinel's are wrapped in a text. A connection that ends within the handshake, as when a server stops, is no disagreement.
   return (
@@ -21,7 +23,7 @@ export function isTlsFailure(error: Error): boolean {
   );
 }
 
-/** Without where in the source of OpenSSL it was found. */
+/** Text of a TLS error without the place in the source of OpenSSL. */
 export function tlsReason(error: Error): string {
   return error.message
     .replace(/[0-9A-F]+:error:[0-9A-F]+:/, '')

@@ -7,7 +7,7 @@ import { scripts } from './scripts.ts';
 import { parseTime, timeText } from './session-fields.ts';
 import { type Reply, SingleCall, type Turn } from './turn.ts';
 
-/** What a shard replied. */
+/** Reply of a shard. */
 export interface ShardReply {
   readonly shard: Shard;
   readonly reply: Reply;
@@ -39,7 +39,10 @@ export async function everyShard(
   return replies;
 }
 
-/** For ZRANGEBYSCORE: the first of each shard up to this time, with the time. Shards with nothing up to then do not reply. */
+/**
+ * Arguments of ZRANGEBYSCORE: the first of each shard up to this time, with the time. Shards with nothing up to then do
+ * not reply.
+ */
 export function firstUntil(until: number): string[] {
   return ['-inf', timeText(until), 'WITHSCORES', 'LIMIT', '0', '1'];
 }

@@ -1,12 +1,18 @@
 import type { Logger } from '@dunlin/broker';
 import { infoField } from './server-check.ts';
 
-/** Which servers may throw away what is stored when their memory is full: a setting that somebody may change while nodes run. */
+/**
+ * Servers that may throw away what is stored when their memory is full: a setting that somebody may change while nodes
+ * run.
+ */
 export class Eviction {
   private readonly logger: Logger;
   private readonly changed: (mayEvict: boolean) => void;
   private readonly servers: Map<string, string>;
-  /** Those that take memory until there is none: the system ends one of them, or something else, where it would refuse writes with a bound. */
+  /**
+   * Servers that take memory until there is none: the system ends one of them, or something else, where it would refuse
+   * writes with a bound.
+   */
   private readonly boundless: Set<string>;
 
   /** `changed`: called when the first server may evict, and when none may any more. */

@@ -40,7 +40,7 @@ export class Groups {
     this.logs = logs;
   }
 
-  /** What becomes of a session's cursors; where the filter is that of a group, of its membership. */
+  /** Changes a session's cursors; where the filter is that of a group, its membership. */
   async cursors(reader: Reader, steps: readonly CursorStep[]): Promise<CursorPlace[]> {
     if (!steps.some(({ filter }) => isShared(filter))) return this.logs.cursors(reader, steps);
     const places = steps.map((step) =>
@@ -114,7 +114,7 @@ export class Groups {
     return readReservations(reply as Buffer[]);
   }
 
-  /** One change of one group, as its script says. */
+  /** Makes one change of one group, as its script says. */
   private async change(script: Script, group: string, args: readonly Argument[]): Promise<unknown[]> {
     const filter = matchedFilter(group);
     const shard = this.shardOf(group);
@@ -157,7 +157,7 @@ function readNumbers(text: string): number[] {
   return text === '' ? [] : text.split(',').map(Number);
 }
 
-/** From number, reservation, number, reservation … */
+/** Reads reservations from number, reservation, number, reservation … */
 function readReservations(fields: readonly Buffer[]): GroupReservation[] {
   const reservations: GroupReservation[] = [];
   for (let i = 0; i < fields.length; i += 2) {

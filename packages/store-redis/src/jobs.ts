@@ -1,6 +1,7 @@
 /**
- * What ended sessions have left to do in logs: their cursors go, and their producer numbers. Written down by the script that ended the session
- * (session-parts.lua), done by whoever ended it, or by whoever ends sessions next. Doing it twice is the same as once.
+ * Jobs that ended sessions have left in logs: their cursors go, and their producer numbers. Written down by the script
+ * that ended the session (session-parts.lua), done by whoever ended it, or by whoever ends sessions next. Doing it
+ * twice is the same as once.
  */
 import { producerName } from './append-call.ts';
 import { everyShard } from './every-shard.ts';
@@ -10,13 +11,13 @@ import type { CursorStep, Logs } from './logs.ts';
 import { pagesOf } from './session-pages.ts';
 import { SingleCall, type Turn } from './turn.ts';
 
-/** As written by session-parts.lua. An empty list is an object in Lua's JSON. */
+/** Job as written by session-parts.lua. An empty list is an object in Lua's JSON. */
 interface Job {
   id: string;
   client: string;
   producer: 0 | 1;
   filters: string[] | Record<string, never>;
-  /** Of a large session: the key that it was put aside under, whose cursors are the filters. */
+  /** Key that a large session was put aside under, whose cursors are the filters. */
   ended?: string;
 }
 
@@ -29,7 +30,7 @@ export interface Left {
 /** Leftovers of processes that died, taken up in one round. */
 const jobsMax = 100;
 
-/** How logs call a session of this shard. */
+/** Name of a session of this shard in logs. */
 export function readerName(shard: Shard, id: string): string {
   return `${shard.index}.${id}`;
 }
@@ -47,7 +48,10 @@ export class Jobs {
     this.groups = groups;
   }
 
-  /** Does them, and crosses each out. `sent` is called when what small sessions left is done: nobody waits for that of large ones. */
+  /**
+   * Finishes the jobs, and crosses each out. `sent` is called when the jobs of small sessions are done: nobody waits
+   * for those of large ones.
+   */
   async finish(left: readonly Left[], sent: () => void): Promise<void> {
     const all = left.map(({ shard, text }) => ({ shard, job: JSON.parse(text.toString()) as Job }));
     const small = all.filter(({ job }) => job.ended === undefined).map(({ shard, job }) => this.work(shard, job));
@@ -85,7 +89,7 @@ export class Jobs {
     await this.turn.single(new SingleCall(shard.slot, true, 'UNLINK', [ended]), ended).reply;
   }
 
-  /** What processes that died have left. */
+  /** Finishes the jobs that dead processes have left. */
   async finishLeft(): Promise<void> {
     const found = await everyShard(this.turn, this.keys.s, 'HSCAN', 'jobs', ['0', 'COUNT', String(jobsMax)], null);
     const left: Left[] = [];

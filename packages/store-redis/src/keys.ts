@@ -50,7 +50,7 @@ import { slotOf } from './slot.ts';
 
 export type Family = 's' | 'l' | 'r' | 'd';
 
-/** How many shards. Retained messages are looked for in every shard, so these are few. */
+/** Numbers of shards. Retained messages are looked for in every shard, so these are few. */
 const shardCounts: Record<Family, number> = { s: 32, l: 32, r: 8, d: 8 };
 const slotsTotal = 16_384;
 
@@ -86,7 +86,7 @@ export class Keys {
     return all[hash(name) % all.length];
   }
 
-  /** What keys in this slot, which is one of a shard, begin with. */
+  /** Beginning of keys in this slot, which is one of a shard. */
   startAt(slot: number): string {
     const start = this.starts.get(slot);
     if (start === undefined) throw new TypeError(`no shard has slot ${slot}`);

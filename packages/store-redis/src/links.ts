@@ -12,7 +12,7 @@ export interface OwnLink extends Link {
   close(): void;
 }
 
-/** One server, named or found through Sentinel. */
+/** Link to one server, named or found through Sentinel. */
 export class SingleLink implements OwnLink {
   readonly hasSlots: boolean;
   private readonly connection: ServerConnection;

@@ -1,5 +1,5 @@
 /**
- * What a log's stream holds: the messages that a batch brought to one log, as one entry.
+ * Entry of a log's stream: the messages that a batch brought to one log.
  *
  *     u32 messages, then for each: u32 length, f64 expiry time, record            numbers big-endian
  *
@@ -7,7 +7,7 @@
  */
 import type { LogEntry } from '@dunlin/broker';
 
-/** So large may a chunk grow: reading from its middle reads it whole. */
+/** Largest size of a chunk: reading from its middle reads it whole. */
 export const chunkBytesMax = 65_536;
 export const chunkMessagesMax = 1000;
 export const chunkHeaderBytes = 4;

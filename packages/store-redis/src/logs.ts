@@ -16,7 +16,7 @@ const dueLogsMax = 10_000;
 /** Fields asked for at once when all durable filters are listed. */
 const scanCount = 1000;
 
-/** What a log is told of a session's cursor; see scripts/cursors.lua. */
+/** Step of a session's cursor; see scripts/cursors.lua. */
 export interface CursorStep {
   kind: 'add' | 'reset' | 'move' | 'remove';
   filter: string;
@@ -24,11 +24,11 @@ export interface CursorStep {
   number?: number;
 }
 
-/** Who reads a log: a session, as logs call it, of this client. */
+/** Reader of a log: a session, as logs call it, of this client. */
 export interface Reader {
   readonly name: string;
   readonly clientId: string;
-  /** On whose behalf it is changed. Null: whoever owns it. */
+  /** Owner on whose behalf it is changed. Null: whoever owns it. */
   readonly owner: ReaderOwner | null;
 }
 
@@ -37,25 +37,25 @@ export interface ReaderOwner {
   /** The session as a producer. */
   readonly producer: Buffer;
   readonly epoch: number;
-  /** It finishes what an owner before it has begun, which may come late. */
+  /** True when it finishes what an owner before it has begun, which may come late. */
   readonly takesOver: boolean;
 }
 
-/** As scripts take it. */
+/** Arguments of scripts about the owner. */
 export function ownerArguments(owner: ReaderOwner | null): Argument[] {
   return owner === null ? ['', '0', '0'] : [owner.producer, String(owner.epoch), owner.takesOver ? '1' : '0'];
 }
 
-/** Where the log ends and where the cursor stands; 0: none. */
+/** End of the log and place of the cursor; 0: none. */
 export interface CursorPlace {
   lastSequence: number;
   stands: number;
 }
 
-/** Where the last number stands in a head (keys.ts). */
+/** Offset of the last number in a head (keys.ts). */
 const headLastOffset = 16;
 
-/** What calls on logs touch, for the turn: their order is kept whichever log they are of. */
+/** Name under which calls on logs wait in the turn: their order is kept whichever log they are of. */
 export const logsTouched = 'logs';
 
 /** The logs. What touches one log goes to its shard, in the order of the calls. */
@@ -325,7 +325,7 @@ export class Logs {
 interface Due {
   shard: Shard;
   filters: string[];
-  /** Where the walk over all logs goes on; `0`: nowhere. */
+  /** Place where the walk over all logs goes on; `0`: nowhere. */
   next: string;
   isNew: boolean;
 }

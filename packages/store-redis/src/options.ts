@@ -5,13 +5,13 @@ import { Eviction } from './eviction.ts';
 import { parseRedisUrl, type RedisTarget } from './redis-url.ts';
 import { allScripts, type Script } from './scripts.ts';
 
-/** What a resolved promise waits for beyond Redis' answer. */
+/** Confirmation that a resolved promise waits for beyond Redis' answer. */
 export type RedisDurability =
-  /** Nothing: what survives is how Redis is configured (`appendonly yes`, `appendfsync always`). */
+  /** None: what survives is how Redis is configured (`appendonly yes`, `appendfsync always`). */
   | 'memory'
-  /** So many replicas have it in memory (`WAIT`). */
+  /** Memory of so many replicas (`WAIT`). */
   | 'replicated'
-  /** It is on the disk of the master and of so many replicas (`WAITAOF`; Redis 7.2, Valkey). */
+  /** Disk of the master and of so many replicas (`WAITAOF`; Redis 7.2, Valkey). */
   | 'fsync';
 
 export interface RedisStoreOptions {
@@ -19,11 +19,14 @@ export interface RedisStoreOptions {
   url: string;
   /** Default `memory`. */
   durability?: RedisDurability;
-  /** How many replicas must have confirmed: default 1 for `replicated`, 0 for `fsync`. */
+  /** Number of replicas that must have confirmed: default 1 for `replicated`, 0 for `fsync`. */
   replicas?: number;
   /** Begins every key; several brokers may share a server. Default `dunlin`. */
   prefix?: string;
-  /** What this side shows and trusts, read for every connection anew. Without it: the password of `url`, and the system's authorities. */
+  /**
+   * Credentials and trust of this side, read for every connection anew. Without them: the password of `url`, and the
+   * system's authorities.
+   */
   credentials?: ReadCredentials;
   /** The user for Sentinel itself; `url` names that of the master. */
   sentinelUser?: string;
@@ -36,7 +39,7 @@ export interface RedisStoreOptions {
   onEviction?: (mayEvict: boolean) => void;
   /** Called when Redis, found again, has less than it had confirmed, before anything else is sent to it; `what` says what is missing. */
   onWentBack?: (what: string) => void;
-  /** How long Redis may be silent while it owes an answer, before the connection is given up. Default 4000. */
+  /** Time that Redis may be silent while it owes an answer, before the connection is given up. Default 4000. */
   silenceMilliseconds?: number;
 }
 
@@ -52,9 +55,9 @@ export interface Settings {
   readonly eviction: Eviction;
   readonly onWentBack: (what: string) => void;
   readonly silenceMilliseconds: number;
-  /** What a server is given before it is used, and must let its user do. None: plain commands only. */
+  /** Scripts that a server is given before it is used, and must let its user call. None: plain commands only. */
   readonly scripts: readonly Script[];
-  /** What every connection to a server has in common, with the credentials of now. Rejects with nothing. */
+  /** Options that every connection to a server has in common, with the credentials of now. Never rejects. */
   readonly connection: () => Promise<RedisOptions>;
   /** … and what one through Sentinel needs besides. */
   readonly sentinel: () => Promise<SentinelOptions>;

@@ -1,17 +1,17 @@
 /**
- * What a user of Redis must be allowed so that nodes can work with it. A table: docs/security.md quotes the lines made of it, and a test compares it with what
- * the contracts of store and leases have a server do.
+ * Permissions that a user of Redis must have so that nodes can work with it. A table: docs/security.md quotes the lines
+ * made of it, and a test compares it with what the contracts of store and leases have a server do.
  */
 import type { Redis } from 'ioredis';
 import { Keys } from './keys.ts';
 import type { Settings } from './options.ts';
 import { scripts } from './scripts.ts';
 
-/** On no key: connecting, looking whether the server can be used, calling scripts. */
+/** Commands on no key: connecting, looking whether the server can be used, calling scripts. */
 export const serverCommands: readonly string[] = ['ping', 'info', 'client|setname', 'script|load', 'evalsha'];
 /** … and in a Redis Cluster. */
 export const clusterCommands: readonly string[] = ['cluster|slots', 'cluster|info'];
-/** On keys that begin with the cluster's name, by themselves or within scripts. */
+/** Commands on keys that begin with the cluster's name, by themselves or within scripts. */
 export const dataCommands: readonly string[] = [
   ...['del', 'unlink', 'rename', 'exists', 'pexpire', 'get', 'set', 'incr'],
   ...['hdel', 'hexists', 'hget', 'hgetall', 'hincrby', 'hkeys', 'hlen', 'hmget', 'hscan', 'hset'],
@@ -20,7 +20,7 @@ export const dataCommands: readonly string[] = [
 ];
 const durabilityCommands = { memory: [], replicated: ['wait'], fsync: ['waitaof'] } as const;
 
-/** What an administrator of Redis pastes. */
+/** Line for an administrator of Redis to paste. */
 export function aclLine(prefix: string, kind: 'server' | 'cluster', durability: Settings['durability']): string {
   const all = [
     ...serverCommands,
@@ -35,7 +35,7 @@ export function aclLine(prefix: string, kind: 'server' | 'cluster', durability: 
 export const sentinelAclLine =
   'ACL SETUSER dunlin reset on >PASSWORD resetchannels &+switch-master +client|setname +sentinel|get-master-addr-by-name +sentinel|sentinels +subscribe';
 
-/** What the connection's user may not do of it, in words; null: nothing. The scripts must be loaded. */
+/** Permissions that the connection's user lacks, in words; null: none. The scripts must be loaded. */
 export async function missingPermissions(redis: Redis, { prefix, durability }: Settings): Promise<string | null> {
   const { s, l, r, d, ...keys } = new Keys(prefix);
   const samples = [...[s, l, r, d].map(([{ start }]) => `${start}permissions`), `${prefix}:{lease:permissions}:live`];

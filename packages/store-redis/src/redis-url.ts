@@ -1,5 +1,5 @@
 /**
- * One URL says where Redis is:
+ * URL of Redis:
  *
  *     redis://user:password@host:port/database               rediss:// with TLS
  *     redis+sentinel://host:port,host:port/masterName        rediss+sentinel://
@@ -17,7 +17,7 @@ export interface RedisTarget {
   /** Undefined: the user `default`. */
   readonly user: string | undefined;
   readonly password: string | undefined;
-  /** One with `standalone`; otherwise where to ask first. */
+  /** Addresses: one with `standalone`; otherwise the servers to ask first. */
   readonly addresses: readonly Address[];
   readonly database: number;
   /** Empty unless `sentinel`. */
@@ -71,7 +71,7 @@ export function parseRedisUrl(url: string): RedisTarget {
   };
 }
 
-/** For messages. */
+/** URL without its password, for messages. */
 export function withoutPassword(url: string): string {
   return url.replace(/:\/\/([^@/]*)@/, (_, credentials: string) => `://${credentials.split(':')[0]}:…@`);
 }

@@ -1,4 +1,7 @@
-/** What an error of Redis means, told by its first word: what follows names places and arguments, and ends in every script with the same words. */
+/**
+ * Meaning of an error of Redis, told by its first word: what follows names places and arguments, and ends in every
+ * script with the same words.
+ */
 import { StoreError } from '@dunlin/broker';
 
 interface Kind {
@@ -6,7 +9,7 @@ interface Kind {
   readonly refusesWrites?: true;
   /** The server is not what was connected to: the connection ends, and the next one is checked anew. Said in the log. */
   readonly ends?: string;
-  /** Who serves which slot is to be looked up again. */
+  /** True when the servers of the slots are to be looked up again. */
   readonly moved?: true;
 }
 
@@ -29,7 +32,7 @@ const passing: Readonly<Record<string, Kind>> = {
   NOPERM: { ends: 'Redis refuses a permission' },
 };
 
-/** Some messages of Redis repeat the arguments. */
+/** Longest message: some messages of Redis repeat the arguments. */
 const messageLengthMax = 300;
 
 function firstWord(message: string): string {
@@ -47,7 +50,7 @@ export function refusesWrites(error: unknown): boolean {
   return kindOf(error)?.refusesWrites === true;
 }
 
-/** Why the connection that answered so is of no use any more; null: it is. */
+/** Reason why the connection that answered so is of no use any more; null: it is. */
 export function endOfConnection(error: Error): string | null {
   return kindOf(error)?.ends ?? null;
 }

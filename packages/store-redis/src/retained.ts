@@ -75,7 +75,7 @@ export class Retained {
     return this.turn.single(call, retainedTouched).reply;
   }
 
-  /** Without wildcards a filter is a topic. */
+  /** Reads the one topic of a filter without wildcards. */
   private async readOne(topic: string, now: number): Promise<RetainedPage> {
     const page: RetainedPage = { entries: [], next: null };
     const shard = this.keys.shardOf('r', topic);

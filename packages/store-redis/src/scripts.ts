@@ -66,7 +66,7 @@ function session(name: string, keysEach: 1 | 2 = 1): Script {
   return script(name, 's', keys, true, `local keysEach = ${keysEach}\n${sessionParts}`);
 }
 
-/** May end a session: takes the key that a large one goes to beside its own. */
+/** Script that may end a session: takes the key that a large one goes to beside its own. */
 function ending(name: string): Script {
   return session(name, 2);
 }
@@ -109,7 +109,7 @@ export const scripts = {
   delayedRemove: script('delayed-remove', 'd', ['due', 'delayed']),
   leaseRenew: script('lease-renew', 's', []),
   leaseEvict: script('lease-evict', 's', []),
-  /** Of no shard: it asks about the user of the connection. */
+  /** Script of no shard: it asks about the user of the connection. */
   permissions: script('permissions', 's', [], false),
 } as const;
 

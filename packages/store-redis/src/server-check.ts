@@ -1,4 +1,4 @@
-/** Whether a server that was connected to can be used, and what is said when it cannot. */
+/** Check of a server that was connected to, and the messages when it cannot be used. */
 import { CodedError } from '@dunlin/broker';
 import type { Redis } from 'ioredis';
 import { isTlsFailure, tlsReason } from './credentials.ts';
@@ -16,7 +16,7 @@ export class RefusedError extends CodedError<'server-refused'> {
   }
 }
 
-/** One line of what `INFO` answers; empty when there is none. */
+/** Value of one line of the answer to `INFO`; empty when there is none. */
 export function infoField(info: string, name: string): string {
   return new RegExp(`^${name}:(.*?)\r?$`, 'm').exec(info)?.[1] ?? '';
 }

@@ -20,16 +20,16 @@ import type { Command, Link, Reply } from './turn.ts';
 /** Waiting times between attempts: quick at first, then so that a server coming back is found within two seconds. */
 const retryFirstMilliseconds = 50;
 const retryMaxMilliseconds = 2000;
-/** After a refusal that only a person can change: password, version, role. */
+/** Pause after a refusal that only a person can change: password, version, role. */
 const retryRefusedMilliseconds = 5000;
 /** An idle connection is asked so often whether it lives. */
 const pingMilliseconds = 2000;
 const unreachable = 'Redis is unreachable; it is tried again until it answers';
-/** One of so many asks whether the server may evict now. */
+/** Pings for each one that asks whether the server may evict now. */
 const pingsPerLook = 3;
 
 export interface ServerConnectionOptions {
-  /** For messages. */
+  /** Address for messages. */
   readonly address: string;
   readonly settings: Settings;
   readonly continuity: Continuity | null;
@@ -49,9 +49,9 @@ export class ServerConnection {
   private silence: Silence | null;
   private closed: boolean;
   private retryMilliseconds: number;
-  /** Why this server cannot be used, as far as is known now; empty: it can. */
+  /** Reason why this server cannot be used, as far as is known now; empty: it can. */
   private complaint: string;
-  /** What was written to the log about that: each kind of trouble once. */
+  /** Kinds of trouble that were written to the log: each once. */
   private readonly said: Set<string>;
   private timer: NodeJS.Timeout | undefined;
   private trying: Redis | null;
@@ -119,7 +119,10 @@ export class ServerConnection {
     );
   }
 
-  /** What is sent in this turn goes out together: it reaches the server, and its answers come, in one piece as far as the system lets it. */
+  /**
+   * Gathers the commands of this turn: they reach the server, and their answers come, in one piece as far as the system
+   * lets them.
+   */
   private gather(stream: Writable): void {
     if (this.isGathering) return;
     this.isGathering = true;

@@ -25,7 +25,7 @@ import {
 import { isShared } from '@dunlin/protocol';
 import type { Argument } from './turn.ts';
 
-/** How an infinite time is written. */
+/** Text of a time that may be infinite. */
 export function timeText(time: number): string {
   return time === Infinity ? 'inf' : String(time);
 }
@@ -114,7 +114,7 @@ export function changeArguments(change: SessionChange): Argument[] {
   return args;
 }
 
-/** What an inbound message's field says; one of an earlier release has no digest. */
+/** Reads an inbound message's field; one of an earlier release has no digest. */
 export function readInbound(text: string): { producerNumber: number; shards: number[]; digest: number } {
   const [number, shards, digest = '0'] = text.split(';');
   return {
@@ -136,7 +136,10 @@ export interface ReadSession {
   unfinished: UnfinishedCursor[];
 }
 
-/** From field, value, field, value … `pages`: those that a large session has beside them; what stands in the first ones holds. */
+/**
+ * Reads a session from field, value, field, value … `pages`: those that a large session has beside them; what stands in
+ * the first ones holds.
+ */
 export async function readSession(
   clientId: string,
   fields: readonly Buffer[],

@@ -37,10 +37,10 @@ import {
 import { pagesOf } from './session-pages.ts';
 import { type Argument, SingleCall, type Turn } from './turn.ts';
 
-/** Of an owner's clients, released in one round per shard. */
+/** Clients of an owner that are released in one round per shard. */
 const ownedMax = 250;
 
-/** Who has changed what a log must hear of. */
+/** Effects of a change that a log must hear of. */
 interface Effects {
   client: string;
   shard: Shard;
@@ -59,7 +59,10 @@ export class Sessions {
   private readonly logs: Logs;
   private readonly groups: Groups;
   private readonly jobs: Jobs;
-  /** Of this process, and how many it has given: no two large sessions are put aside under the same name. */
+  /**
+   * Beginning of the names of ended sessions, of this process, and their count: no two large sessions are put aside
+   * under the same name.
+   */
   private readonly endedName = `ended:${randomUUID()}:`;
   private endedCount = 0;
 
@@ -215,7 +218,7 @@ export class Sessions {
     return places;
   }
 
-  /** Whoever owns it; `due`: only if it is past its expiry. True if it ended. */
+  /** Ends a session, whoever owns it; `due`: only if it is past its expiry. True if it ended. */
   private async end(clientId: string, now: number, due: boolean): Promise<{ ended: boolean; job: Buffer | null }> {
     const answer = await this.ending(scripts.endSession, clientId, [timeText(now), due ? '1' : '0']);
     return { ended: answer[0] === 1, job: answer[1] as Buffer | null };
@@ -238,7 +241,10 @@ export class Sessions {
     return ended.filter((each) => each.ended).map(({ clientId }) => clientId);
   }
 
-  /** When the next session is to be ended. At once, where something is to be finished that ended ones have left. */
+  /**
+   * Time at which the next session is to be ended: at once, where something is to be finished that ended ones have
+   * left.
+   */
   async nextEnd(until: number): Promise<number> {
     const found = await Promise.all([this.nextDue('expiry', until), this.everywhere('HLEN', 'jobs', [])]);
     return found[1].length > 0 ? 0 : found[0];
@@ -248,7 +254,7 @@ export class Sessions {
     return firstTime(await this.everywhere('ZRANGEBYSCORE', name, firstUntil(until)));
   }
 
-  /** What is due by the sorted set of this name, over all shards, earliest first. */
+  /** Client identifiers due by the sorted set of this name, over all shards, earliest first. */
   async due(name: 'expiry' | 'willdue', now: number, limit: number): Promise<string[]> {
     const range = ['-inf', timeText(now), 'WITHSCORES', 'LIMIT', '0', String(limit)];
     const found = await this.everywhere('ZRANGEBYSCORE', name, range);
@@ -304,7 +310,7 @@ export class Sessions {
     return count;
   }
 
-  /** Whether an append may go on, and the name that logs know the producer by. */
+  /** Returns the name that logs know the producer by, when an append may go on. */
   async producer(clientId: string, epoch: number | null): Promise<Buffer | null> {
     const [valid, id] = await this.change(scripts.producerCheck, clientId, [epoch === null ? '' : String(epoch)]);
     return valid === 1 ? Buffer.from(producerName(clientId, String(id))) : null;
@@ -325,13 +331,13 @@ export class Sessions {
     return (await this.change(scripts.inboundSet, key.clientId, args))[0] === 1;
   }
 
-  /** One change of one session, as its script says. */
+  /** Makes one change of one session, as its script says. */
   change(script: Script, clientId: string, args: readonly Argument[]): Promise<Answer> {
     const shard = this.shardOf(clientId);
     return this.changeKeys(script, shard, clientId, [sessionKey(shard, clientId)], args);
   }
 
-  /** One that may end it. */
+  /** Makes one change that may end the session. */
   private ending(script: Script, clientId: string, args: readonly Argument[]): Promise<Answer> {
     const shard = this.shardOf(clientId);
     const ended = `${shard.start}${this.endedName}${++this.endedCount}`;

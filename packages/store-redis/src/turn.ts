@@ -18,14 +18,17 @@ export interface Command {
   readonly args: Argument[];
 }
 
-/** Where commands go. */
+/** Connection that commands go to. */
 export interface Link {
   /** True: a command may touch one slot only (Cluster). */
   readonly hasSlots: boolean;
   send(command: Command): Promise<Reply>;
   /** Sends one more write behind those to these slots; null: nothing is marked. `confirmed` is called when it is as safe as they are. */
   mark(slots: ReadonlySet<number>): { written: Promise<unknown>; confirmed: () => void } | null;
-  /** After a batch: resolves when what was written in it is as safe as configured, on every server that it went to. Null: nothing to wait for. */
+  /**
+   * Resolves when the writes of a batch are as safe as configured, on every server that they went to. Null: nothing to
+   * wait for.
+   */
   confirm(slots: ReadonlySet<number>): Promise<void> | null;
 }
 
@@ -127,7 +130,7 @@ export class ScriptCall implements Call {
   }
 }
 
-/** One command with one answer. */
+/** Command with one answer. */
 export class SingleCall implements Call {
   readonly slot: number;
   readonly writes: boolean;
@@ -234,7 +237,7 @@ export class Turn {
     return call;
   }
 
-  /** What comes now is sent behind what has come, not with it. */
+  /** Closes the batch: what comes now is sent behind it, not with it. */
   close(): void {
     this.open.clear();
     this.touched.clear();

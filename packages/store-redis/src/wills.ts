@@ -4,7 +4,7 @@ import { scripts } from './scripts.ts';
 import { readWill, timeText } from './session-fields.ts';
 import type { Sessions } from './sessions.ts';
 
-/** What was handed out comes again after this, unless it was removed (the port's contract). */
+/** Time after which a will that was handed out comes again, unless it was removed (the port's contract). */
 export const handedOutMilliseconds = 30_000;
 
 /** Wills. They live in the shard of their client's session, which fences them. */

@@ -1,13 +1,16 @@
 import { refusesWrites } from './reply-error.ts';
 
-/** Nobody may be writing: whether Redis takes writes again is tried so often. */
+/** Interval of probes whether Redis takes writes again: nobody may be writing. */
 const probeMilliseconds = 1000;
 
-/** Whether Redis takes writes: its memory may be full, its disk, or it has too few replicas. It can be read meanwhile, and scripts that free memory run. */
+/**
+ * Watch over whether Redis takes writes: its memory may be full, its disk, or it has too few replicas. It can be read
+ * meanwhile, and scripts that free memory run.
+ */
 export class WriteRefusals {
   private readonly changed: (failure: Error | null) => void;
   private readonly probe: (slot: number) => Promise<unknown>;
-  /** Where writes were refused: of a Redis Cluster one server may refuse what others take. */
+  /** Slots where writes were refused: of a Redis Cluster one server may refuse what others take. */
   private readonly slots: Set<number>;
   private timer: NodeJS.Timeout | null;
 

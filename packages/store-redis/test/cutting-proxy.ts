@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
-/** As long as anything that is waited for. */
+/** Length of a tail: as long as anything that is waited for. */
 const tailBytes = 100;
 
 /**

@@ -102,7 +102,10 @@ describe('Cluster', () => {
     expect(again.flatMap(countsOf)).toEqual(results.map((result) => (result.status === 'fulfilled' ? 2 : 1)));
   });
 
-  /** What was confirmed by the second is in doubt as well from then on. Seen to fail before: only the first was told. */
+  /**
+   * Calls confirmed by the second master are in doubt as well from then on. Seen to fail before: only the first was
+   * told.
+   */
   test('each master that goes is told, also while another one is away', async () => {
     const { status, servers } = await cluster();
     await servers[0].kill();

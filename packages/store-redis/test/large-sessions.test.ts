@@ -1,4 +1,7 @@
-/** What Redis does for a session of thousands of filters, it does some at a time: it serves nobody else meanwhile. Seen to fail before: 20,000 filters held it for 50 to 190 ms. */
+/**
+ * Sessions of thousands of filters are worked on some filters at a time: Redis serves nobody else meanwhile. Seen to
+ * fail before: 20,000 filters held it for 50 to 190 ms.
+ */
 import type { SessionKey } from '@dunlin/broker';
 import { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
@@ -13,7 +16,7 @@ const whole = /^(hgetall|hkeys|hvals)$/;
 const callsMax = 2000;
 const argumentBytesMax = 20_000;
 
-/** What the server was asked, by scripts as well, until now. */
+/** Commands that the server was asked, by scripts as well, until now. */
 async function watch(url: string): Promise<() => Promise<{ args: string[]; isOfScript: boolean }[]>> {
   const [client, sender] = [new Redis(url), new Redis(url)];
   cleanups.push(async () => client.disconnect());

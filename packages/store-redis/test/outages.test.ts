@@ -1,4 +1,4 @@
-/** What happens when Redis is not there, goes away, or does not answer (ARCHITECTURE.md, section 9). */
+/** Outages of Redis: it is not there, goes away, or does not answer (ARCHITECTURE.md, section 9). */
 import { randomUUID } from 'node:crypto';
 import { StoreError } from '@dunlin/broker';
 import { FaultProxy, freePort, redisCall, startSentinel } from '@dunlin/testkit';

@@ -103,7 +103,7 @@ test('Sentinel: a user that may ask who is master, and hear of another', async (
   for (const server of [sentinel, master]) expect(await redisCall(server.url, ['ACL', 'LOG'])).toBe('*0\r\n');
 });
 
-/** Within scripts each has words of its own for it. */
+/** Programs, since each has words of its own for it within scripts. */
 const programs = [
   ['Redis', undefined],
   ['Valkey', valkeyServerPath],

@@ -45,7 +45,7 @@ export class RecordingLogger implements Logger {
   }
 }
 
-/** What a store says about its connection, with a way to wait for it. */
+/** States of a store's connection as it logs them, with a way to wait for them. */
 export class Status {
   readonly history: boolean[] = [];
   #waiting: { wanted: boolean; resolve: () => void }[] = [];
@@ -56,7 +56,7 @@ export class Status {
     this.#waiting = this.#waiting.filter(({ wanted }) => wanted !== connected);
   };
 
-  /** What it says next. */
+  /** Next state. */
   next(): Promise<boolean> {
     return new Promise((resolve) => {
       for (const wanted of [true, false]) this.#waiting.push({ wanted, resolve: () => resolve(wanted) });

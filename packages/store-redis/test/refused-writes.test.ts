@@ -150,7 +150,7 @@ test('Redis Cluster: one server refuses, and the all-clear waits for that one', 
   await Promise.all(topics.map((topic) => store.setRetained(topic, Buffer.from('r'), Infinity)));
 });
 
-/** As Redis 7.0 and Valkey 9 write them, within scripts and without. */
+/** Errors as Redis 7.0 and Valkey 9 write them, within scripts and without. */
 test.each([
   ["OOM command not allowed when used memory > 'maxmemory'. script: abc, on @user_script:62.", 'unavailable'],
   ["OOM command not allowed when used memory > 'maxmemory'.", 'unavailable'],
