@@ -1,0 +1,23 @@
+import type { Stage } from './stage.ts';
+
+/** Listeners besides plain TCP that an attack needs. */
+export type Listener = 'tls' | 'web-socket';
+
+/** One attack: a row of the table. It runs in a process of its own, never longer than its seconds. */
+export interface Attack {
+  /** The name of the row, in words of MQTT joined by hyphens. */
+  readonly name: string;
+  /** What the attacker does, for the table. */
+  readonly title: string;
+  /** The bound of `run`, in seconds; the stage ends it then. */
+  readonly seconds: number;
+  /** Processes that do the same at the same time; 1 unless said. */
+  readonly processes?: number;
+  readonly listener?: Listener;
+  /** True: it is in the short form, which the tests run. */
+  readonly isShort?: boolean;
+  /** True: it uses what Mosquitto does not have, so there is no row beside it. */
+  readonly isDunlinAlone?: boolean;
+  /** Attacks until it is through; the stage rejects what is under way when its time is over. */
+  run(stage: Stage): Promise<void>;
+}

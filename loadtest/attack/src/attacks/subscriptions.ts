@@ -1,0 +1,206 @@
+/** Attacks by SUBSCRIBE. The attacker may subscribe below `mallory/` alone. */
+import { ackPacket, type FilterOptions, publishPacket, subscribePacket, unsubscribePacket } from '@dunlin/testkit';
+import type { Attack } from '../attack.ts';
+import type { AttackSocket } from '../attack-socket.ts';
+import type { Stage } from '../stage.ts';
+
+/** Below the usual packet size of 1 MiB. */
+const packetBytesMax = 1_000_000;
+/** A session that outlives its connection. */
+const durable = { cleanStart: false, properties: { sessionExpiryInterval: 3600 } };
+
+/** Subscribes to filters, as many in a packet as fit, without waiting for SUBACK in between; ends when the last one is answered or the connection ends. */
+async function subscribe(socket: AttackSocket, filters: readonly FilterOptions[]): Promise<void> {
+  let packetId = 1;
+  let first = 0;
+  let last: Promise<unknown> = Promise.resolve();
+  while (first < filters.length && !socket.isClosed) {
+    let bytes = 0;
+    let end = first;
+    while (end < filters.length && bytes + filters[end].filter.length + 3 < packetBytesMax) {
+      bytes += filters[end].filter.length + 3;
+      end++;
+    }
+    last = socket.answer('suback');
+    await socket.send(subscribePacket(filters.slice(first, end), packetId));
+    packetId = (packetId % 0xffff) + 1;
+    first = end;
+  }
+  await last;
+}
+
+/** Connects, subscribes to all of these, and stays until the time is over. */
+async function subscriber(
+  stage: Stage,
+  clientId: string,
+  filters: readonly FilterOptions[],
+  options = {},
+): Promise<void> {
+  const socket = await stage.connect({ clientId, ...options });
+  if (socket !== null) await subscribe(socket, filters);
+}
+
+function filtersOf(count: number, filter: (index: number) => string, qos: 0 | 1 = 0): FilterOptions[] {
+  return Array.from({ length: count }, (_, index) => ({ filter: filter(index), qos }));
+}
+
+export const subscriptions: readonly Attack[] = [
+  {
+    name: 'subscribe-packets',
+    title: '4 SUBSCRIBE packets of 1 MB, the same 70,000 filters in each',
+    seconds: 20,
+    isShort: true,
+    async run(stage) {
+      const filters = filtersOf(70_000, (index) => `mallory/${index % 100}`);
+      await Promise.all([0, 1, 2, 3].map((index) => subscriber(stage, `subscribe-${index}`, filters)));
+    },
+  },
+  {
+    name: 'subscribe-packets-durable',
+    title: '12 such packets of durable sessions with QoS 1',
+    seconds: 20,
+    async run(stage) {
+      const filters = filtersOf(70_000, (index) => `mallory/${index % 100}`, 1);
+      await Promise.all(
+        Array.from({ length: 12 }, (_, index) => subscriber(stage, `durable-${index}`, filters, durable)),
+      );
+    },
+  },
+  {
+    name: 'many-filters',
+    title: '2 clients with 100,000 filters each',
+    seconds: 20,
+    isShort: true,
+    async run(stage) {
+      const one = (name: string) =>
+        subscriber(
+          stage,
+          name,
+          filtersOf(100_000, (index) => `mallory/${name}/${index}`),
+        );
+      await Promise.all([one('one'), one('two')]);
+    },
+  },
+  {
+    name: 'long-filters',
+    title: '4,000 filters of 65,500 bytes',
+    seconds: 20,
+    run: (stage) =>
+      subscriber(
+        stage,
+        'long',
+        filtersOf(4000, (index) => `mallory/${index}/`.padEnd(65_500, 'x')),
+      ),
+  },
+  {
+    name: 'deep-filters',
+    title: '10,000 filters of 128 levels',
+    seconds: 20,
+    run: (stage) =>
+      subscriber(
+        stage,
+        'deep',
+        filtersOf(10_000, (index) => `mallory/${index}${`/${index % 7}`.repeat(126)}`),
+      ),
+  },
+  {
+    name: 'subscribe-and-unsubscribe',
+    title: '2 clients that subscribe and unsubscribe without pause',
+    seconds: 8,
+    async run(stage) {
+      const one = async (clientId: string) => {
+        const socket = await stage.connect({ clientId });
+        const filter = `mallory/${clientId}`;
+        while (socket !== null && stage.goesOn && !socket.isClosed) {
+          const answer = socket.answer('unsuback');
+          await socket.send(subscribePacket({ filter, qos: 0 }), unsubscribePacket([filter], 2));
+          await answer;
+        }
+      };
+      await Promise.all([one('one'), one('two')]);
+    },
+  },
+  {
+    name: 'shared-groups-on-a-topic',
+    title: '20,000 shared groups on one topic, and 200 publishes to it',
+    seconds: 28,
+    isShort: true,
+    async run(stage) {
+      const socket = await stage.connect({ clientId: 'groups' });
+      const publisher = await stage.connect({ clientId: 'publisher' });
+      if (socket === null || publisher === null) return;
+      await subscribe(
+        socket,
+        filtersOf(20_000, (index) => `$share/g${index}/mallory/topic`),
+      );
+      for (let index = 0; index < 200 && stage.goesOn; index++) {
+        const answer = publisher.answer('puback');
+        await publisher.send(
+          publishPacket({ topic: 'mallory/topic', payload: 'x', qos: 1, packetId: (index % 100) + 1 }),
+        );
+        await answer;
+      }
+      stage.tally.add('bytes of messages', socket.received);
+    },
+  },
+  {
+    name: 'large-session-resumed',
+    title: 'a durable session of 40,000 filters that leaves and comes back',
+    seconds: 28,
+    async run(stage) {
+      const first = await stage.connect({ clientId: 'large', ...durable });
+      if (first === null) return;
+      await subscribe(
+        first,
+        filtersOf(40_000, (index) => `mallory/large/${index}`, 1),
+      );
+      first.drop();
+      await stage.connect({ clientId: 'large', ...durable });
+    },
+  },
+  {
+    name: 'branching-filters',
+    title: '12 filters of a subtree of its own, with a name and a plus sign at each of six levels',
+    seconds: 5,
+    isShort: true,
+    async run(stage) {
+      const filters: FilterOptions[] = [];
+      for (let level = 0; level < 6; level++) {
+        const stem = `devices/mallory${'/x'.repeat(level)}`;
+        filters.push({ filter: `${stem}/+` }, { filter: `${stem}/x` });
+      }
+      await subscriber(stage, 'branching', filters);
+      await stage.hold();
+    },
+  },
+  {
+    name: 'unreleased-messages',
+    title: '60 clients of MQTT 3.1.1, each with 65,000 QoS 2 messages that it never releases',
+    seconds: 25,
+    async run(stage) {
+      const one = async (index: number) => {
+        const socket = await stage.connect({ version: 4, clientId: `unreleased-${index}` });
+        for (let packetId = 1; socket !== null && packetId <= 65_000 && stage.goesOn; packetId += 500) {
+          const packets = Array.from({ length: 500 }, (_, offset) =>
+            publishPacket({ topic: 'mallory/t', qos: 2, packetId: packetId + offset }),
+          );
+          if (!(await socket.send(...packets))) return;
+        }
+      };
+      await Promise.all(Array.from({ length: 60 }, (_, index) => one(index)));
+    },
+  },
+  {
+    name: 'acknowledgements-of-nothing',
+    title: '4 clients that send PUBREL for packet identifiers that are not in use, without pause',
+    seconds: 8,
+    async run(stage) {
+      const one = async (index: number) => {
+        const socket = await stage.connect({ version: 4, clientId: `pubrel-${index}` });
+        const packets = Array.from({ length: 2000 }, (_, id) => ackPacket('pubrel', id + 1));
+        while (socket !== null && stage.goesOn) if (!(await socket.send(...packets))) return;
+      };
+      await Promise.all([0, 1, 2, 3].map(one));
+    },
+  },
+];

@@ -1,0 +1,74 @@
+import { Conversation, subscribePacket } from '@dunlin/testkit';
+import { type Address, healthyUsers } from './target.ts';
+
+/** The first users are those of the bystanders, who are remembered. */
+const firstUser = 10;
+const everyMilliseconds = 1000;
+/** A client that is not in by then goes away. */
+const patienceMilliseconds = 10_000;
+/** What an operator subscribes to: one wildcard level. */
+const plainFilter = 'devices/+/status';
+
+/** How healthy clients got in. */
+export interface NewcomerFigures {
+  readonly tried: number;
+  readonly failed: number;
+  /** Milliseconds from the dial to SUBACK, of the slowest that got in. */
+  readonly slowest: number;
+  /** Those whose plain subscription was refused. */
+  readonly refusedFilters: number;
+}
+
+/** Healthy clients that come, sign in with a right password that no cache knows, subscribe, and leave: one a second. */
+export class Newcomers {
+  readonly #address: Address;
+  readonly #underWay = new Set<Promise<void>>();
+  #timer: NodeJS.Timeout | undefined;
+  #tried = 0;
+  #failed = 0;
+  #refusedFilters = 0;
+  #slowest = 0;
+
+  constructor(address: Address) {
+    this.#address = address;
+  }
+
+  begin(): void {
+    this.#timer = setInterval(() => {
+      const one = this.#come().finally(() => this.#underWay.delete(one));
+      this.#underWay.add(one);
+    }, everyMilliseconds);
+  }
+
+  /** No more come; resolves when the last one is through, or has given up. */
+  async end(): Promise<NewcomerFigures> {
+    clearInterval(this.#timer);
+    await Promise.all(this.#underWay);
+    return {
+      tried: this.#tried,
+      failed: this.#failed,
+      slowest: this.#slowest,
+      refusedFilters: this.#refusedFilters,
+    };
+  }
+
+  async #come(): Promise<void> {
+    const user = healthyUsers[firstUser + (this.#tried++ % (healthyUsers.length - firstUser))];
+    const startedAt = performance.now();
+    let client: Conversation | undefined;
+    try {
+      client = await Conversation.open(`mqtt://${this.#address.host}:${this.#address.port}`);
+      client.sendConnect({ clientId: `newcomer-${this.#tried}`, userName: user, password: user });
+      const connack = await client.expect('connack', patienceMilliseconds);
+      if (connack.reasonCode !== 0) throw new Error(`refused with ${connack.reasonCode}`);
+      client.send(subscribePacket({ filter: plainFilter, qos: 0 }));
+      const { reasonCodes } = await client.expectAmong('suback', patienceMilliseconds);
+      if (reasonCodes[0] >= 0x80) this.#refusedFilters++;
+      this.#slowest = Math.max(this.#slowest, performance.now() - startedAt);
+    } catch {
+      this.#failed++;
+    } finally {
+      await client?.drop().catch(() => {});
+    }
+  }
+}
