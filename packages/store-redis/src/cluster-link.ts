@@ -8,6 +8,7 @@ import { StoreError } from '@dunlin/broker';
 import { Redis } from 'ioredis';
 import type { Continuity } from './continuity.ts';
 import type { OwnLink } from './links.ts';
+import { events } from './log-events.ts';
 import type { Settings } from './options.ts';
 import { RedisConnectionError } from './redis-connection-error.ts';
 import { type Address, addressText } from './redis-url.ts';
@@ -161,10 +162,10 @@ export class ClusterLink implements OwnLink {
     const { logger, target } = this.settings;
     const address = target.addresses.map(addressText).join(',');
     if (refused !== null) {
-      logger.error(refused, { address });
+      logger.error(events['redis.refused'], { address, error: refused });
     } else {
       const error = reason.message || (reason as NodeJS.ErrnoException).code || String(reason);
-      logger.warn('no server of the Redis Cluster answers; they are tried again until one does', { address, error });
+      logger.warn(events['redis.cluster-unreachable'], { address, error });
     }
   }
 

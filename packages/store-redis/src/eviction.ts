@@ -1,4 +1,5 @@
 import type { Logger } from '@dunlin/broker';
+import { events } from './log-events.ts';
 import { infoField } from './server-check.ts';
 
 /**
@@ -30,12 +31,12 @@ export class Eviction {
     const isBoundless = infoField(info, 'maxmemory') === '0';
     this.sawBound(address, isBoundless, info);
     if (isBoundless || policy === 'noeviction') {
-      if (known !== undefined) this.logger.info('Redis evicts nothing any more', { address });
+      if (known !== undefined) this.logger.info(events['redis.eviction-stopped'], { address });
       this.forget(address);
       return;
     }
     if (policy !== known)
-      this.logger.warn('Redis may evict stored sessions and messages: set maxmemory-policy noeviction', {
+      this.logger.warn(events['redis.eviction-allowed'], {
         address,
         policy,
       });
@@ -47,15 +48,12 @@ export class Eviction {
     if (isBoundless === this.boundless.has(address)) return;
     if (!isBoundless) {
       this.boundless.delete(address);
-      this.logger.info('the memory of Redis has a bound now', { address });
+      this.logger.info(events['redis.maxmemory-found'], { address });
       return;
     }
     this.boundless.add(address);
     const machineBytes = Number(infoField(info, 'total_system_memory'));
-    this.logger.warn(
-      'Redis takes as much memory as there is, and is killed when there is no more: set maxmemory, so that it refuses writes before',
-      { address, machineBytes },
-    );
+    this.logger.warn(events['redis.maxmemory-missed'], { address, machineBytes });
   }
 
   /** The server evicts nothing any more, or is not ours any more. */

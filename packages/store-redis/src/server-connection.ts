@@ -10,6 +10,7 @@ import { TLSSocket } from 'node:tls';
 import { type Logger, StoreError } from '@dunlin/broker';
 import type { Redis } from 'ioredis';
 import type { Continuity } from './continuity.ts';
+import { events } from './log-events.ts';
 import type { Settings } from './options.ts';
 import { connectionClosed, RedisConnectionError } from './redis-connection-error.ts';
 import { endOfConnection, isForbidden } from './reply-error.ts';
@@ -24,7 +25,8 @@ const retryMaxMilliseconds = 2000;
 const retryRefusedMilliseconds = 5000;
 /** An idle connection is asked so often whether it lives. */
 const pingMilliseconds = 2000;
-const unreachable = 'Redis is unreachable; it is tried again until it answers';
+/** The kind of trouble that is not an answer of the server. */
+const unreachable = 'unreachable';
 /** Pings for each one that asks whether the server may evict now. */
 const pingsPerLook = 3;
 
@@ -198,9 +200,9 @@ export class ServerConnection {
     this.redis = redis;
     this.silence = this.listen(redis);
     this.retryMilliseconds = retryFirstMilliseconds;
-    if (this.complaint === unreachable) this.logger.info('Redis is reachable again', { address: this.address });
-    else if (this.complaint !== '') this.logger.info('Redis can be used again', { address: this.address });
-    else if (!this.everConnected) this.logger.info('connected to Redis', { address: this.address });
+    if (this.complaint === unreachable) this.logger.info(events['redis.reconnected'], { address: this.address });
+    else if (this.complaint !== '') this.logger.info(events['redis.recovered'], { address: this.address });
+    else if (!this.everConnected) this.logger.info(events['redis.connected'], { address: this.address });
     this.everConnected = true;
     this.complaint = '';
     this.said.clear();
@@ -252,23 +254,25 @@ export class ServerConnection {
   private failed(error: Error): void {
     if (this.closed) return;
     const refused = refusal(error, this.settings);
+    const ended = endOfConnection(error);
     // One line for a kind of trouble, however often it is tried.
-    const complaint = refused ?? endOfConnection(error) ?? unreachable;
+    const complaint = refused ?? ended ?? unreachable;
     this.complaint = complaint;
     if (!this.said.has(complaint)) {
       this.said.add(complaint);
-      if (refused === null) {
-        this.logger.warn(complaint, {
-          address: this.address,
-          error: error.message || (error as NodeJS.ErrnoException).code || String(error),
-        });
-      } else {
-        this.logger.error(refused, { address: this.address });
-      }
+      this.complain(error, refused, ended);
     }
     const wait = refused === null ? this.retryMilliseconds : retryRefusedMilliseconds;
     this.retryMilliseconds = Math.min(this.retryMilliseconds * 2, retryMaxMilliseconds);
     this.timer = setTimeout(() => void this.attempt(), wait);
+  }
+
+  private complain(failure: Error, refused: string | null, ended: string | null): void {
+    const { address, logger } = this;
+    const error = failure.message || (failure as NodeJS.ErrnoException).code || String(failure);
+    if (refused !== null) logger.error(events['redis.refused'], { address, error: refused });
+    else if (ended !== null) logger.warn(events['redis.connection-ended'], { address, reason: ended, error });
+    else logger.warn(events['redis.connect-failed'], { address, error });
   }
 }
 

@@ -224,8 +224,8 @@ describe('Redis goes away', () => {
     await durable(store, 'c', 'a');
     expect(await store.durableFilters()).toEqual([{ filter: 'a', lastSequence: 0 }]);
     expect(logger.lines.map(({ message }) => message)).toEqual([
-      'connected to Redis',
-      'Redis has lost the scripts of the store, and is given them again',
+      'the node is connected to Redis',
+      'the connection to Redis has ended, and is made again: Redis has lost the scripts of the store, and is given them again',
       'Redis can be used again',
     ]);
   });
@@ -239,7 +239,7 @@ describe('Redis goes away', () => {
     expect(line).toMatchObject({ level: 'warn', fields: { address: new URL(server.url).host } });
     expect(Number(line.fields?.machineBytes)).toBeGreaterThan(1e6);
     await redisCall(server.url, ['CONFIG', 'SET', 'maxmemory', '100mb']);
-    await logger.line(/the memory of Redis has a bound/);
+    await logger.line(/the memory of Redis has a limit/);
     expect(logger.count(/as much memory as there is/)).toBe(1);
   });
 

@@ -33,7 +33,7 @@ test('what a user may not do is said when a node connects, by name, and it goes 
   for (const { user, store, logger, expected } of refused) {
     const line = await logger.line(/permission/);
     expect(line).toMatchObject({ level: 'error', fields: { address: `127.0.0.1:${server.port}` } });
-    expect(line.message).toMatch(new RegExp(`^the Redis user "${user}" lacks`));
+    expect(line.message).toMatch(new RegExp(`: the Redis user "${user}" lacks`));
     expect(line.message).toMatch(expected);
     await expect(store.countSessions()).rejects.toMatchObject(unavailable);
     await allowLeast(server.url, 'server', user);
@@ -98,7 +98,7 @@ test('Sentinel: a user that may ask who is master, and hear of another', async (
   const { store, logger } = watched({ url: asUser(url), sentinelUser: 'dunlin', credentials });
   await store.open();
   await durable(store, 'c', 'a');
-  expect(logger.lines.map(({ message }) => message)).toEqual(['connected to Redis']);
+  expect(logger.lines.map(({ message }) => message)).toEqual(['the node is connected to Redis']);
   // What was refused to anybody.
   for (const server of [sentinel, master]) expect(await redisCall(server.url, ['ACL', 'LOG'])).toBe('*0\r\n');
 });

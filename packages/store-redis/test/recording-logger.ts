@@ -38,7 +38,9 @@ export class RecordingLogger implements Logger {
   }
 
   #add(level: Line['level'], message: string, fields: Record<string, unknown> = {}): void {
-    const line = { level, message, fields };
+    // What Redis itself is blamed for stands in a field.
+    const why = fields.reason ?? (level === 'error' ? fields.error : undefined);
+    const line = { level, message: why === undefined ? message : `${message}: ${why}`, fields };
     this.lines.push(line);
     for (const waiting of this.#waiting) if (waiting.matches(line)) waiting.resolve(line);
     this.#waiting = this.#waiting.filter((waiting) => !waiting.matches(line));
