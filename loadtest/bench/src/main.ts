@@ -32,7 +32,7 @@ const USAGE = `npm run bench -- COMMAND
        What a hundred rules cost per delivery.
   telemetry [--rounds 5] [--seconds 3] [--json]
        What it costs that metrics are read each second, and that one publish in a hundred is traced.
-  doors [--rounds 3] [--seconds 3] [--json]
+  listeners [--rounds 3] [--seconds 3] [--json]
       What TLS and WebSocket cost beside plain TCP; TLS handshakes and idle TLS connections beside Mosquitto's.
   newcomer [--json]
       How long a newcomer waits: a clone, an empty cache of npm, README's first command, the first message. Port 1883 must be free.
@@ -150,14 +150,14 @@ async function runTelemetry(values: Values): Promise<void> {
       console.log(`${outcome}: ${name}: ${measured} (${bound})`);
 }
 
-async function runDoors(values: Values): Promise<void> {
-  const { measureDoors, renderDoors } = await import('./doors.ts');
-  const figures = await measureDoors({
+async function runListeners(values: Values): Promise<void> {
+  const { measureListeners, renderListeners } = await import('./listeners.ts');
+  const figures = await measureListeners({
     rounds: positive('rounds', values.rounds ?? '3'),
     seconds: positive('seconds', values.seconds),
     onProgress: (line) => console.error(line),
   });
-  console.log(values.json ? JSON.stringify(figures) : renderDoors(figures));
+  console.log(values.json ? JSON.stringify(figures) : renderListeners(figures));
 }
 
 async function runNewcomer(values: Values): Promise<void> {
@@ -184,9 +184,10 @@ async function main(): Promise<void> {
   else if (command === 'cluster') await runCluster(values);
   else if (command === 'rules') await runRules(values);
   else if (command === 'telemetry') await runTelemetry(values);
-  else if (command === 'doors') await runDoors(values);
+  else if (command === 'listeners') await runListeners(values);
   else if (command === 'newcomer') await runNewcomer(values);
   else if (command === 'subscriptions') await runSubscriptions(values);
+  else if (command === 'doors') throw new RangeError("the command 'doors' is now called 'listeners'");
   else throw new RangeError(`no command '${command}'`);
 }
 

@@ -7,14 +7,14 @@ import type { Ledger } from './ledger.ts';
 import type { ClientIdentity } from './roster.ts';
 
 /** A place to connect: the load balancer, or a node. */
-export interface Door {
+export interface Address {
   readonly name: string;
   readonly port: number;
 }
 
 /** What the clients of a run share. */
 export interface World {
-  readonly doors: readonly Door[];
+  readonly addresses: readonly Address[];
   readonly ledger: Ledger;
   readonly chronicle: Chronicle;
   readonly seed: number;
@@ -80,7 +80,7 @@ export abstract class ChaosClient {
 
   start(): void {
     this.#tick = setInterval(() => this.#look(), tickMilliseconds);
-    this.#connect(this.identity.door);
+    this.#connect(this.identity.address);
   }
 
   stop(): void {
@@ -93,16 +93,16 @@ export abstract class ChaosClient {
     if (this.#current !== null) this.#lost();
   }
 
-  /** Goes to another door. */
-  move(how: MoveKind, door: number): void {
+  /** Goes to another address. */
+  move(how: MoveKind, address: number): void {
     if (this.#isStopped) return;
-    this.world.chronicle.note(this.clientId, `moves: ${how} to ${this.world.doors[door].name}`);
+    this.world.chronicle.note(this.clientId, `moves: ${how} to ${this.world.addresses[address].name}`);
     if (how !== 'takeover' && this.#current !== null) {
       if (how === 'reconnect') this.#current.disconnect();
       else this.#current.drop();
       this.#lost();
     }
-    this.#connect(door);
+    this.#connect(address);
   }
 
   /** CONNACK has come. `isPresent`: the broker has the session. `wasLost`: it should have had it. */
@@ -112,10 +112,10 @@ export abstract class ChaosClient {
   /** Any packet but CONNACK, PINGRESP and DISCONNECT. */
   protected abstract received(connection: Connection, packet: Packet): void;
 
-  #connect(door: number): void {
+  #connect(address: number): void {
     clearTimeout(this.#retry);
     this.#next?.drop();
-    const { name, port } = this.world.doors[door];
+    const { name, port } = this.world.addresses[address];
     this.#next = new Connection(port, name, this.identity.version, {
       opened: (connection) => connection.send(this.#connectPacket()),
       packet: (connection, packet) => this.#heard(connection, packet),
@@ -168,7 +168,7 @@ export abstract class ChaosClient {
     const took = Math.round(performance.now() - connection.startedAt);
     chronicle.note(
       this.clientId,
-      `connected at ${connection.doorName} in ${took} ms, session present ${sessionPresent ? 1 : 0}`,
+      `connected at ${connection.addressName} in ${took} ms, session present ${sessionPresent ? 1 : 0}`,
     );
     const wasLost = this.#hasSession && !sessionPresent;
     if (wasLost)
@@ -185,7 +185,7 @@ export abstract class ChaosClient {
     else
       chronicle.note(
         this.clientId,
-        `${connection === this.#next ? 'not connected' : 'lost connection'} at ${connection.doorName}: ${why}`,
+        `${connection === this.#next ? 'not connected' : 'lost connection'} at ${connection.addressName}: ${why}`,
       );
     if (connection === this.#next) this.#next = null;
     if (connection === this.#current) this.#lost();
@@ -197,14 +197,14 @@ export abstract class ChaosClient {
     this.disconnected();
   }
 
-  /** Most clients have one address and keep to it; one time in three it is another door. */
+  /** Most clients have one address and keep to it; one time in three it is another address. */
   #connectSoon(): void {
     if (this.#isStopped) return;
     clearTimeout(this.#retry);
     const elsewhere = this.random.between(1, 3) === 1;
-    const door = elsewhere ? this.random.between(0, this.world.doors.length - 1) : this.identity.door;
+    const address = elsewhere ? this.random.between(0, this.world.addresses.length - 1) : this.identity.address;
     const { shortest, longest } = reconnectMilliseconds;
-    this.#retry = setTimeout(() => this.#connect(door), this.random.between(shortest, longest));
+    this.#retry = setTimeout(() => this.#connect(address), this.random.between(shortest, longest));
   }
 
   /** Gives up connections that are silent, and pings. */

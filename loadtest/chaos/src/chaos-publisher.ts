@@ -115,7 +115,7 @@ export class ChaosPublisher extends ChaosClient {
     const { topics } = this.identity;
     const topic = topics[this.#turn++ % topics.length];
     const { ledger, chronicle } = this.world;
-    const message = ledger.published(topic, chronicle.now(), connection.doorName);
+    const message = ledger.published(topic, chronicle.now(), connection.addressName);
     do this.#packetId = (this.#packetId % packetIdMax) + 1;
     while (this.#inflight.has(this.#packetId));
     const entry = { message, isReleased: false };

@@ -109,11 +109,11 @@ export class ChaosRun {
 
   #makeClients(cluster: Cluster): { publishers: ChaosPublisher[]; subscribers: ChaosSubscriber[] } {
     const { roster, messagesPerSecond, seed } = this.#options;
-    const doors = [
+    const addresses = [
       { name: 'haproxy', port: cluster.ports.haproxy },
       ...cluster.nodes.map(({ id, mqtt }) => ({ name: id, port: mqtt })),
     ];
-    const world: World = { doors, ledger: this.#ledger, chronicle: this.#chronicle, seed };
+    const world: World = { addresses, ledger: this.#ledger, chronicle: this.#chronicle, seed };
     const everyMilliseconds = (1000 * roster.publishers.length) / messagesPerSecond;
     return {
       publishers: roster.publishers.map(
@@ -170,7 +170,7 @@ export class ChaosRun {
     if (isPeace) {
       await healing;
       this.#options.say(`${this.#time} everything has come; every client leaves and comes back`);
-      for (const client of clients) client.move('drop', client.identity.door);
+      for (const client of clients) client.move('drop', client.identity.address);
       await this.#until(isAtRest, lastReturnMilliseconds);
     }
     await delay(quietMilliseconds, undefined, { signal: this.#options.signal });

@@ -23,7 +23,7 @@ export interface ConnectionOwner {
 
 /** One network connection of a client: packets in, packets out, and when either was last. */
 export class Connection {
-  readonly doorName: string;
+  readonly addressName: string;
   readonly startedAt = performance.now();
   lastHeardAt = performance.now();
   lastSentAt = performance.now();
@@ -32,8 +32,8 @@ export class Connection {
   readonly #decoder: Decoder;
   #owner: ConnectionOwner | null;
 
-  constructor(port: number, doorName: string, version: ProtocolVersion, owner: ConnectionOwner) {
-    this.doorName = doorName;
+  constructor(port: number, addressName: string, version: ProtocolVersion, owner: ConnectionOwner) {
+    this.addressName = addressName;
     this.#version = version;
     this.#owner = owner;
     this.#decoder = new Decoder(this, packetBytesMax);

@@ -59,9 +59,9 @@ function title({ publisher, topic, sequence }: Message, { record }: Stream): str
   return `${publisher} ${topic} number ${sequence} (QoS ${record.qos})`;
 }
 
-function describeMessage({ sentAt, door, resent, acknowledgedAt }: Message, chronicle: Chronicle): string {
+function describeMessage({ sentAt, address, resent, acknowledgedAt }: Message, chronicle: Chronicle): string {
   const end = acknowledgedAt === null ? 'never acknowledged' : `acknowledged ${chronicle.time(acknowledgedAt)}`;
-  return `sent ${chronicle.time(sentAt)} at ${door}, sent again ${resent} times, ${end}`;
+  return `sent ${chronicle.time(sentAt)} at ${address}, sent again ${resent} times, ${end}`;
 }
 
 function describeArrival({ at, client, qos, dup, packetId, sequence }: Arrival, chronicle: Chronicle): string {

@@ -77,7 +77,7 @@ export class FaultRunner {
         return this.#pause(fault, this.#cluster.node(fault.node).program);
       case 'move-clients':
         this.#finish(this.#chronicle.begin(describeFault(fault)));
-        for (const { client, how, door } of fault.moves) this.#clients[client].move(how, door);
+        for (const { client, how, address } of fault.moves) this.#clients[client].move(how, address);
         return true;
       default:
         return this.#breakLink(fault);

@@ -1,4 +1,4 @@
-/** How a client leaves the connection it has for another door. */
+/** How a client leaves the connection it has for another address. */
 export type MoveKind =
   /** DISCONNECT, then a new connection. */
   | 'reconnect'
@@ -7,13 +7,13 @@ export type MoveKind =
   /** The old connection is cut without a word, as when a device loses its network. */
   | 'drop';
 
-/** One client to another door. */
+/** One client to another address. */
 export interface Move {
   /** Its place in the list of clients, publishers first. */
   readonly client: number;
   readonly how: MoveKind;
   /** 0: the load balancer; n: the n-th node. */
-  readonly door: number;
+  readonly address: number;
 }
 
 /** What breaks, when, and for how long. */
@@ -62,7 +62,7 @@ export function describeFault(fault: Fault): string {
     case 'older-redis':
       return `${fault.kind} (SIGKILL, and back with its file of ${fault.forMilliseconds} ms before)`;
     case 'move-clients':
-      return `move-clients ${fault.moves.map(({ client, how, door }) => `${client} ${how} to ${door}`).join(', ')}`;
+      return `move-clients ${fault.moves.map(({ client, how, address }) => `${client} ${how} to ${address}`).join(', ')}`;
     default:
       return `${fault.kind} ${fault.node} for ${fault.forMilliseconds} ms`;
   }

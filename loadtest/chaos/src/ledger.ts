@@ -163,7 +163,7 @@ export class Ledger {
   }
 
   /** A new message on a topic: the next number. */
-  published(topic: string, at: number, door: string): Message {
+  published(topic: string, at: number, address: string): Message {
     const record = this.#records.get(topic);
     if (record === undefined) throw new RangeError(`${topic} is not in the roster`);
     const message: Message = {
@@ -171,7 +171,7 @@ export class Ledger {
       topic,
       sequence: record.messages.length + 1,
       sentAt: at,
-      door,
+      address,
       acknowledgedAt: null,
       resent: 0,
       isGivenUp: false,

@@ -5,8 +5,8 @@ export interface Message {
   /** 1, 2, 3 … for each topic. */
   readonly sequence: number;
   readonly sentAt: number;
-  /** The door it was sent through at first. */
-  readonly door: string;
+  /** The address it was sent through at first. */
+  readonly address: string;
   /** PUBACK or PUBREC; null while it has not come. */
   acknowledgedAt: number | null;
   resent: number;

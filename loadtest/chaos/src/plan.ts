@@ -99,7 +99,7 @@ function drawMoves(random: SeededRandom, at: number, { clients, nodes }: PlanOpt
     moves.push({
       client: random.between(0, clients - 1),
       how: random.pick(moveKinds),
-      door: random.between(0, nodes.length),
+      address: random.between(0, nodes.length),
     });
   }
   return { atMilliseconds: at, kind: 'move-clients', moves };

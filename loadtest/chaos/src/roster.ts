@@ -8,7 +8,7 @@ export interface ClientIdentity {
   /** Its session outlives its connections. */
   readonly isDurable: boolean;
   /** Where it connects at first. 0: the load balancer; n: the n-th node. */
-  readonly door: number;
+  readonly address: number;
 }
 
 export interface PublisherIdentity extends ClientIdentity {
@@ -34,14 +34,14 @@ const ephemeralEvery = 5;
 const listenersToAll = 2;
 const groupMembers = 3;
 
-/** All combinations of version, QoS and door come up in eight clients or so. */
+/** All combinations of version, QoS and address come up in eight clients or so. */
 function identity(clientId: string, index: number, nodes: number): ClientIdentity {
   return {
     clientId,
     version: index % 2 === 0 ? 5 : 4,
     qos: Math.floor(index / 2) % 2 === 0 ? 2 : 1,
     isDurable: index % ephemeralEvery !== ephemeralEvery - 1,
-    door: index % 3 === 0 ? 0 : 1 + (index % nodes),
+    address: index % 3 === 0 ? 0 : 1 + (index % nodes),
   };
 }
 

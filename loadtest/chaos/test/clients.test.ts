@@ -17,7 +17,7 @@ const publisherIdentity: PublisherIdentity = {
   version: 5,
   qos: 2,
   isDurable: true,
-  door: 0,
+  address: 0,
   topics: [topic],
 };
 const subscriberIdentity: SubscriberIdentity = {
@@ -25,7 +25,7 @@ const subscriberIdentity: SubscriberIdentity = {
   version: 5,
   qos: 2,
   isDurable: true,
-  door: 0,
+  address: 0,
   filters: ['chaos/#'],
   group: null,
   receiveMaximum: 7,
@@ -37,7 +37,12 @@ async function begin(changes: Partial<PublisherIdentity & SubscriberIdentity> = 
   const broker = await ScriptedBroker.start(5);
   onTestFinished(() => broker.stop());
   const ledger = new Ledger({ publishers: [publisher], subscribers: [subscriber] });
-  const world: World = { doors: [{ name: 'broker', port: broker.port }], ledger, chronicle: new Chronicle(), seed: 1 };
+  const world: World = {
+    addresses: [{ name: 'broker', port: broker.port }],
+    ledger,
+    chronicle: new Chronicle(),
+    seed: 1,
+  };
   return { broker, ledger, world, publisher, subscriber };
 }
 

@@ -4,7 +4,7 @@ import { evidence } from '../src/evidence.ts';
 import { type Audience, Ledger, verdictLine } from '../src/ledger.ts';
 import type { Roster } from '../src/roster.ts';
 
-const client = { version: 5, isDurable: true, door: 0 } as const;
+const client = { version: 5, isDurable: true, address: 0 } as const;
 const subscriber = { ...client, qos: 2, group: null, receiveMaximum: 10 } as const;
 
 const roster: Roster = {

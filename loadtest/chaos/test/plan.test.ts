@@ -55,13 +55,13 @@ test('durations are within the table, and nothing falls on what is broken alread
   }
 });
 
-test('clients move to doors that exist', () => {
+test('clients move to addresses that exist', () => {
   for (const fault of makePlan(options)) {
     if (fault.kind !== 'move-clients') continue;
     expect(fault.moves.length).toBeGreaterThan(0);
-    for (const { client, door } of fault.moves) {
+    for (const { client, address } of fault.moves) {
       expect(client).toBeLessThan(options.clients);
-      expect(door).toBeLessThanOrEqual(options.nodes.length);
+      expect(address).toBeLessThanOrEqual(options.nodes.length);
     }
   }
 });

@@ -6,7 +6,7 @@ import { type BrokerProcess, startMosquitto } from '@dunlin/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { countOf, reportOf, runLoad } from './load-command.ts';
 
-// A door that is closed to strangers.
+// A listener that requires authentication.
 
 let broker: BrokerProcess;
 let directory: string;

@@ -1,6 +1,6 @@
 /** Everything that decides who may enter and who may do what, put together for one worker and replaced in place when its files change. */
 import type { Authenticator, Authorizer, Clock, Logger } from '@dunlin/broker';
-import { Chain, type Door } from './chain.ts';
+import { type AccessPolicy, Chain } from './chain.ts';
 import { type CertificateName, ClientCertificateName } from './client-certificate.ts';
 import { Jwks } from './jwks.ts';
 import { Jwt, type JwtOptions } from './jwt.ts';
@@ -95,10 +95,10 @@ export class Access {
     const names = new Set([...options.listeners.values()].flatMap(({ methods }) => methods));
     const tokensCarryRules = names.has('jwt') && jwt.rulesClaim !== '';
     this.authorizer = rules === null && !tokensCarryRules ? null : this.#rules;
-    this.authenticator = new Chain(this.#doors(options));
+    this.authenticator = new Chain(this.#policies(options));
   }
 
-  #doors({ listeners, certificateName }: AccessOptions): Map<string, Door> {
+  #policies({ listeners, certificateName }: AccessOptions): Map<string, AccessPolicy> {
     const methods: Partial<Record<MethodName, Method>> = {
       'client-certificate': new ClientCertificateName(certificateName),
       jwt: this.#jwt,

@@ -15,37 +15,37 @@ const notAuthorized = 0x87;
 const serverUnavailable = 0x88;
 
 /** Authentication of one listener: its methods, and whether anonymous clients may connect. */
-export interface Door {
+export interface AccessPolicy {
   readonly methods: readonly Method[];
   /** Clients without any credentials may come in, without a name. */
   readonly allowAnonymous: boolean;
 }
 
 export class Chain implements Authenticator {
-  readonly #doors: ReadonlyMap<string, Door>;
+  readonly #policies: ReadonlyMap<string, AccessPolicy>;
 
-  /** `doors`: by the name of the listener. */
-  constructor(doors: ReadonlyMap<string, Door>) {
-    this.#doors = doors;
+  /** `policies`: by the name of the listener. */
+  constructor(policies: ReadonlyMap<string, AccessPolicy>) {
+    this.#policies = policies;
   }
 
   authenticate(credentials: Credentials): AuthenticationResult | Promise<AuthenticationResult> {
-    const door = this.#doors.get(credentials.listener);
-    if (door === undefined) return refused(credentials, 'none', 'the listener has no authentication');
+    const policy = this.#policies.get(credentials.listener);
+    if (policy === undefined) return refused(credentials, 'none', 'the listener has no authentication');
     // A name that nobody proves counts for nothing: rules would believe it.
-    if (door.methods.length === 0 && door.allowAnonymous) return { kind: 'accept', userName: null };
-    return this.#ask(door, credentials);
+    if (policy.methods.length === 0 && policy.allowAnonymous) return { kind: 'accept', userName: null };
+    return this.#ask(policy, credentials);
   }
 
-  async #ask(door: Door, credentials: Credentials): Promise<AuthenticationResult> {
-    for (const method of door.methods) {
+  async #ask(policy: AccessPolicy, credentials: Credentials): Promise<AuthenticationResult> {
+    for (const method of policy.methods) {
       const decision = await method.authenticate(credentials);
       if (decision.kind === 'accept') return decision;
       if (decision.kind === 'refuse') return refused(credentials, method.name, decision.reason);
       if (decision.kind === 'cannot-tell') return untold(credentials, method.name, decision.reason);
     }
     const isSilent = credentials.userName === null && credentials.password === null;
-    if (isSilent && door.allowAnonymous) return { kind: 'accept', userName: null };
+    if (isSilent && policy.allowAnonymous) return { kind: 'accept', userName: null };
     return refused(credentials, 'all', isSilent ? 'no credentials' : 'no method knows such a client');
   }
 

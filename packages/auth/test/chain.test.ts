@@ -21,7 +21,7 @@ function saying(decision: Decision): Method & { asked: number } {
 const yes: Decision = { kind: 'accept', userName: 'ann' };
 
 async function enter(methods: Method[], allowAnonymous: boolean, given = {}): Promise<AuthenticationResult> {
-  const chain = new Chain(new Map([['door', { methods, allowAnonymous }]]));
+  const chain = new Chain(new Map([['main', { methods, allowAnonymous }]]));
   return chain.authenticate(credentials({ userName: 'ann', password: 'x', ...given }));
 }
 
@@ -75,7 +75,7 @@ describe('the chain', () => {
     expect(await enter([], false)).toMatchObject({ kind: 'refuse', reasonCode: 0x87 });
   });
 
-  test('a door that nobody spoke of is closed', async () => {
+  test('a listener without a policy admits nobody', async () => {
     expect(await enter([saying(yes)], true, { listener: 'another' })).toMatchObject({ kind: 'refuse' });
   });
 
@@ -113,7 +113,7 @@ describe('access as a whole', () => {
     jwksUrl: '',
   };
   const options: AccessOptions = {
-    listeners: new Map([['door', { methods: ['password-file'], allowAnonymous: false }]]),
+    listeners: new Map([['main', { methods: ['password-file'], allowAnonymous: false }]]),
     hashesAtOnce: 1,
     certificateName: 'common-name',
     jwt,

@@ -7,7 +7,7 @@ export function credentials(given: Partial<Omit<Credentials, 'password'>> & { pa
     clientId: 'c',
     userName: null,
     remoteAddress: '127.0.0.1:50000',
-    listener: 'door',
+    listener: 'main',
     version: 5,
     clientCertificate: null,
     ...rest,

@@ -13,7 +13,7 @@ beforeAll(async () => {
     '--workers',
     '2',
     '--listener',
-    `unix:${join(directory, 'door')}`,
+    `unix:${join(directory, 'socket')}`,
     '--log-level',
     'info',
   ]));
@@ -59,7 +59,7 @@ describe('pub and sub', () => {
   test('repeated, through a Unix socket', async () => {
     const sub = await subscriber('-t', 'again', '-C', '3', '-v');
     expect(
-      (await run(['pub', '--unix', join(directory, 'door'), '-t', 'again', '-m', 'x', '--repeat', '3'])).code,
+      (await run(['pub', '--unix', join(directory, 'socket'), '-t', 'again', '-m', 'x', '--repeat', '3'])).code,
     ).toBe(0);
     expect((await sub.finished).output).toBe('again x\nagain x\nagain x\n');
   });

@@ -157,7 +157,11 @@ const refusals: [title: string, words: string[], errors: RegExp][] = [
     ['start', '--set', 'limits.recieveMaximum=1'],
     /flag --set limits\.recieveMaximum: unknown key .*did you mean "limits\.receiveMaximum"\?/,
   ],
-  ['an open door that was not said out loud', ['start', '--listener', 'tcp://0.0.0.0:0'], /allowAnonymous: true/],
+  [
+    'a listener that others reach, without allowAnonymous',
+    ['start', '--listener', 'tcp://0.0.0.0:0'],
+    /allowAnonymous: true/,
+  ],
   [
     'a file that is not there',
     ['start', '--config', 'none.yaml'],

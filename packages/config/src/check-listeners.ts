@@ -119,7 +119,7 @@ function refuseOption(place: Place, key: string, value: unknown, inside: readonl
 }
 
 /**
- * Resolves a listener; whether strangers may use it is decided when the whole configuration is known (check-doors.ts).
+ * Resolves a listener; whether strangers may use it is decided when the whole configuration is known (check-access-policies.ts).
  */
 function resolve(input: ListenerInput, place: Place): Listener | null {
   const before = place.faults.length;
@@ -137,7 +137,7 @@ function resolve(input: ListenerInput, place: Place): Listener | null {
     url: input.url,
     name: input.name ?? input.url,
     address,
-    // Filled in by settleDoors, as the methods are.
+    // Filled in by settleAccessPolicies, as the methods are.
     allowAnonymous: input.allowAnonymous as boolean,
     methods: [],
     ...(input.authentication === undefined ? {} : { authentication: input.authentication }),

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { checkDoors, settleDoors } from './check-doors.ts';
+import { checkAccessPolicies, settleAccessPolicies } from './check-access-policies.ts';
 import type { Configuration } from './configuration.ts';
 import { clusterDrainDelaySeconds, drainEndSeconds } from './drain-keys.ts';
 import { type Key, keys } from './keys.ts';
@@ -16,7 +16,7 @@ export function fillIn(configuration: Configuration, origins: ReadonlyMap<string
   const { store, backplane, drain } = configuration;
   if (store.url !== '' && !origins.has('store.kind')) store.kind = 'redis';
   if (store.kind === 'redis' && !origins.has('store.durability')) store.durability = 'memory';
-  settleDoors(configuration, origins);
+  settleAccessPolicies(configuration, origins);
   if (backplane.url !== '' && !origins.has('drain.delaySeconds'))
     drain.delaySeconds = Math.min(clusterDrainDelaySeconds, drain.graceSeconds - drainEndSeconds);
 }
@@ -44,7 +44,7 @@ export function checkWhole(configuration: Configuration, origins: ReadonlyMap<st
       'given without deviceTokens.redisUrl',
       'the Redis of the store has store.passwordFile',
     );
-  problems.push(...checkDoors(configuration, origins));
+  problems.push(...checkAccessPolicies(configuration, origins));
   if (drain.delaySeconds + drainEndSeconds > drain.graceSeconds) {
     const allowed = `0 to ${drain.graceSeconds - drainEndSeconds} with drain.graceSeconds ${drain.graceSeconds}`;
     refuse(

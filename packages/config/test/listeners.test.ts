@@ -52,7 +52,7 @@ test('every option in the file', () => {
   const { listeners, faults } = checkListeners([
     {
       url: 'wss://127.0.0.1',
-      name: 'door',
+      name: 'main',
       certificates: [one, other],
       clientCa: authority.ca,
       clientCertificates: 'request',
@@ -70,7 +70,7 @@ test('every option in the file', () => {
   expect(faults).toEqual([]);
   expect(listeners[0]).toEqual({
     url: 'wss://127.0.0.1',
-    name: 'door',
+    name: 'main',
     address: { kind: 'wss', host: '127.0.0.1', port: 8084, paths: ['/mqtt', '/'] },
     allowAnonymous: true,
     authentication: ['jwt', 'password-file'],
@@ -91,12 +91,12 @@ test('every option in the file', () => {
 
 test('every option behind a URL', () => {
   const text =
-    `wss://127.0.0.1/mqtt?name=door&cert=${one.cert}&key=${one.key}&clientCa=${authority.ca}&minimumTlsVersion=1.3` +
+    `wss://127.0.0.1/mqtt?name=main&cert=${one.cert}&key=${one.key}&clientCa=${authority.ca}&minimumTlsVersion=1.3` +
     '&sessionResumption=false&proxy=required&trustedProxies=10.0.0.0/8&trustedProxies=::1&origins=*&connectionsMax=7';
   const { listeners, faults } = checkListeners([text]);
   expect(faults).toEqual([]);
   expect(listeners[0]).toMatchObject({
-    name: 'door',
+    name: 'main',
     connectionsMax: 7,
     tls: { certificates: [one], clientCertificates: 'require', minimumVersion: '1.3', sessionResumption: false },
     trustedProxies: ['10.0.0.0/8', '::1'],

@@ -109,7 +109,7 @@ class Installation {
     );
     const { spec, status } = await this.#deployment();
     assert.equal(status.readyReplicas, 3);
-    await eventually('addresses of the doors', () => this.#readyAddresses(), 3);
+    await eventually('addresses of the listeners', () => this.#readyAddresses(), 3);
     await eventually('addresses of Redis', () => this.#readyAddresses('mqtt-dunlin-redis'), 1);
     await eventually('addresses of NATS', () => this.#readyAddresses('mqtt-dunlin-nats'), 1);
     const budget = `/apis/policy/v1/namespaces/${namespace}/poddisruptionbudgets/mqtt-dunlin`;

@@ -23,9 +23,9 @@ const settings = {
 /** MQTT.js gives up by itself after half a minute otherwise; a busy machine may take long. */
 const connectMilliseconds = 15_000;
 
-/** The doors of a node, in the order in which its log names them. */
-const doors = ['tcp', 'ws', 'tls', 'proxied', 'single'] as const;
-export type Door = (typeof doors)[number];
+/** The listeners of a node, in the order in which its log names them. */
+const listeners = ['tcp', 'ws', 'tls', 'proxied', 'single'] as const;
+export type ListenerName = (typeof listeners)[number];
 
 /** The further listeners of every node, on ports that the system picks. */
 function listenersWith(cert: string, key: string): string[] {
@@ -97,9 +97,9 @@ export class BusyCluster {
   }
 
   /** URL of a listener of a node, as clients write it. */
-  url(id: string, door: Door): string {
-    const address = this.#addresses.get(id)?.[doors.indexOf(door)];
-    if (address === undefined) throw new RangeError(`node ${id} has not said where its door ${door} is`);
+  url(id: string, listener: ListenerName): string {
+    const address = this.#addresses.get(id)?.[listeners.indexOf(listener)];
+    if (address === undefined) throw new RangeError(`node ${id} has not said where its listener ${listener} is`);
     return address.replace(/^tcp:/, 'mqtt:').replace(/^tls:/, 'mqtts:');
   }
 

@@ -135,19 +135,19 @@ describe.each(valuesNames)('the chart with %s values', (name) => {
     }
   });
 
-  test('opens the doors of the configuration, and neither health nor metrics with them', () => {
+  test('opens the listeners of the configuration, and neither health nor metrics with them', () => {
     const objects = objectsOf(name);
     const { listeners } = configurationOf(objects);
     const [container] = podOf(objects).containers;
     const services = objects.filter(isNode).filter(({ kind }) => kind === 'Service');
-    const doors = only(services, 'Service').spec.ports.map((port: { targetPort: string }) => port.targetPort);
+    const targets = only(services, 'Service').spec.ports.map((port: { targetPort: string }) => port.targetPort);
     const ports = new Map(
       container.ports.map((port: { name: string; containerPort: number }) => [port.name, port.containerPort]),
     );
-    expect(doors.map((door: string) => ports.get(door)).sort()).toEqual(
+    expect(targets.map((target: string) => ports.get(target)).sort()).toEqual(
       listeners.map(({ url }: { url: string }) => Number(/:(\d+)(\/|$)/.exec(url)?.[1])).sort(),
     );
-    expect(doors).not.toContain('admin');
+    expect(targets).not.toContain('admin');
   });
 
   test('runs without rights', () => {

@@ -66,7 +66,7 @@ describe('the way out', () => {
     return { pool, lines, drain, state };
   }
 
-  test('delay, doors, clients; one line a second with those that are left', async () => {
+  test('delay, listeners, clients; one line a second with those that are left', async () => {
     const { pool, lines, drain, state } = begin();
     await vi.advanceTimersByTimeAsync(999);
     expect(pool.told).toEqual([]);

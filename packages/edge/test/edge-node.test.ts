@@ -119,7 +119,7 @@ describe('workers', () => {
   });
 });
 
-describe('doors', () => {
+describe('listeners', () => {
   test('a port that is taken is refused by name, also by one that would share it', async () => {
     const { port } = await start({ workers: '2' });
     for (const workers of ['1', '2']) {
@@ -129,7 +129,7 @@ describe('doors', () => {
   });
 
   test('a Unix socket beside a port, and one that a killed process left behind', async () => {
-    const path = join(directory, 'door.sock');
+    const path = join(directory, 'mqtt.sock');
     // A file nobody listens at, as after kill -9: closing a server removes its socket, so it is made under another name.
     const dead = createServer().listen(join(directory, 'other.sock'));
     await new Promise((resolve) => dead.once('listening', resolve));
@@ -144,7 +144,7 @@ describe('doors', () => {
   });
 
   test('a Unix socket that lives is not taken away', async () => {
-    const path = join(directory, 'door.sock');
+    const path = join(directory, 'mqtt.sock');
     await start({ workers: '1', listeners: `unix:${path}` });
     await expect(startNode(configure({ workers: '1', listeners: `unix:${path}` }), { version: '0' })).rejects.toThrow(
       /EADDRINUSE/,
@@ -163,7 +163,7 @@ describe('doors', () => {
 });
 
 describe('stop', () => {
-  test.each(['1', '3'])('with %s workers clients are told why, and the doors are closed', async (workers) => {
+  test.each(['1', '3'])('with %s workers clients are told why, and the listeners are closed', async (workers) => {
     const { node, port } = await start({ workers });
     const connected = await Promise.all(Array.from({ length: 12 }, () => client(port)));
     await Promise.all([node.stop(), node.stop()]);

@@ -73,7 +73,7 @@ beforeEach(async () => {
   client = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', allowHalfOpen: true });
   const [socket] = (await once(server, 'connection')) as [Socket];
   connection = new FakeConnection();
-  transport = new SocketTransport(socket, 'door');
+  transport = new SocketTransport(socket, 'main');
   transport.attach(connection as unknown as Connection);
 });
 afterEach(() => {
@@ -100,7 +100,7 @@ test('bytes go both ways, and a write that the kernel took whole leaves the buff
   expect(transport.pendingBytes).toBe(0);
   expect(String((await once(client, 'data'))[0])).toBe('pong');
   expect(transport.remoteAddress).toBe(`127.0.0.1:${client.localPort}`);
-  expect(transport.listener).toBe('door');
+  expect(transport.listener).toBe('main');
 });
 
 test('a client that does not read: the transport keeps the bytes and says once when they have left', async () => {

@@ -75,7 +75,7 @@ async function startOnce(options: HaproxyOptions): Promise<HaproxyProcess> {
 /** Pause between attempts to see that it listens. */
 const attemptMilliseconds = 5;
 
-/** Waits until the port that is bound last takes a connection: one of the doors would pass it on to a broker. */
+/** Waits until the port that is bound last takes a connection: one of the listeners would pass it on to a broker. */
 async function listening(port: number, server: ServerProcess): Promise<void> {
   let isOver = false;
   void server.exited.then(() => {

@@ -61,7 +61,7 @@ describe('dunlin passwd', () => {
   });
 });
 
-describe('with a password file, through the front door', () => {
+describe('with a password file, over MQTT', () => {
   test.each([
     ['the right password', { userName: 'ann', password: 'secret' }, 0, 0],
     ['a wrong password', { userName: 'ann', password: 'Secret' }, 0x87, 5],

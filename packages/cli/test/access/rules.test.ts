@@ -53,7 +53,7 @@ afterAll(async () => {
 
 const denied = 0x87;
 
-describe('rules, through the front door', () => {
+describe('rules, over MQTT', () => {
   test('subscriptions: wildcards and $share get around nothing', async () => {
     const wire = await enter(url, ann);
     for (const filter of [

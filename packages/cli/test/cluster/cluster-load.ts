@@ -1,6 +1,6 @@
 import { withDeadline } from '@dunlin/testkit';
 import { type CrashVerdict, judge } from '../crash/crash-verdict.ts';
-import type { Crew, Door } from '../crash/durable-client.ts';
+import type { Address, Crew } from '../crash/durable-client.ts';
 import { DurablePublisher } from '../crash/durable-publisher.ts';
 import { DurableSubscriber } from '../crash/durable-subscriber.ts';
 import { reconnectPause } from './cluster-node.ts';
@@ -19,7 +19,7 @@ export interface Entrance {
 }
 
 /** A way into the cluster for one client: the entrances in turn, beginning with its own. Any of them may go at any time. */
-class ClusterDoor implements Door {
+class ClusterAddress implements Address {
   readonly isOpen = false;
   readonly #nodes: readonly Entrance[];
   #next: number;
@@ -29,7 +29,7 @@ class ClusterDoor implements Door {
     this.#next = first;
   }
 
-  async passed(): Promise<string> {
+  async url(): Promise<string> {
     const node = this.#nodes[this.#next++ % this.#nodes.length];
     await reconnectPause();
     return node.url;
@@ -49,7 +49,7 @@ export class ClusterLoad {
   constructor(nodes: readonly Entrance[]) {
     let clients = 0;
     const crew = (): Crew => ({
-      door: new ClusterDoor(nodes, clients++),
+      address: new ClusterAddress(nodes, clients++),
       version: 5,
       heard: () => this.#hear(),
       silenceMilliseconds,

@@ -1,6 +1,6 @@
 import type { ProtocolVersion } from '@dunlin/protocol';
 import { type BrokerProcess, DeadlineError, SeededRandom, startDunlin, withDeadline } from '@dunlin/testkit';
-import { BrokerDoor } from './broker-door.ts';
+import { BrokerAddress } from './broker-address.ts';
 import { type CrashVerdict, judge } from './crash-verdict.ts';
 import type { DurableClient } from './durable-client.ts';
 import { DurablePublisher } from './durable-publisher.ts';
@@ -36,7 +36,7 @@ const progressMilliseconds = 30_000;
 export class CrashRun {
   readonly #options: CrashOptions;
   readonly #random: SeededRandom;
-  readonly #door = new BrokerDoor();
+  readonly #address = new BrokerAddress();
   readonly #publishers: DurablePublisher[] = [];
   readonly #subscribers: DurableSubscriber[] = [];
   #broker: BrokerProcess | null = null;
@@ -47,7 +47,7 @@ export class CrashRun {
   constructor(options: CrashOptions) {
     this.#options = options;
     this.#random = new SeededRandom(options.seed);
-    const crew = { door: this.#door, version: options.version, heard: () => this.#heard() };
+    const crew = { address: this.#address, version: options.version, heard: () => this.#heard() };
     for (let index = 0; index < publishersOfEachQos; index++) {
       for (const qos of [1, 2] as const) {
         const topics = ['even', 'odd'].map((parity) => `crash/${qos}/${index}/${parity}`);
@@ -77,7 +77,7 @@ export class CrashRun {
       const faults = this.#clients.flatMap((client) => client.faults);
       return { ...judge(this.#publishers, this.#subscribers), kills, faults };
     } finally {
-      this.#door.shut();
+      this.#address.shut();
       await Promise.all([this.#broker?.kill(), ...this.#clients.map((client) => client.stop())]);
     }
   }
@@ -122,11 +122,11 @@ export class CrashRun {
     const { workers, dataDirectory } = this.#options;
     this.#broker = await startDunlin({ store: 'lmdb', dataDirectory, workers, port: this.#port });
     this.#port = this.#broker.port;
-    this.#door.open(this.#broker.url);
+    this.#address.open(this.#broker.url);
   }
 
   async #kill(): Promise<void> {
-    this.#door.shut();
+    this.#address.shut();
     await this.#broker?.kill();
   }
 
@@ -142,7 +142,7 @@ export class CrashRun {
     if (--this.#packetsUntilKill !== 0) return;
     this.#killMoment.resolve();
     // Now, and not when the test gets around to it: what has come meanwhile is read after the crash.
-    this.#door.shut();
+    this.#address.shut();
   }
 
   #within<T>(promise: Promise<T>, what: string): Promise<T> {

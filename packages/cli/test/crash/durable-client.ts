@@ -8,16 +8,16 @@ const neverExpires = 0xffffffff;
 const answerMilliseconds = 20_000;
 
 /** Address that clients connect to. */
-export interface Door {
+export interface Address {
   /** True while a broker runs that must not lose anybody. */
   readonly isOpen: boolean;
   /** The address of a broker, as soon as one runs. */
-  passed(): Promise<string>;
+  url(): Promise<string>;
 }
 
 /** State that the clients of one run share. */
 export interface Crew {
-  readonly door: Door;
+  readonly address: Address;
   readonly version: ProtocolVersion;
   /** Called for every packet from the broker: what random moments are counted in. */
   readonly heard: () => void;
@@ -63,14 +63,14 @@ export abstract class DurableClient {
 
   async #run(): Promise<void> {
     while (!this.#isStopped) {
-      const url = await this.crew.door.passed();
+      const url = await this.crew.address.url();
       let wire: WireClient | null = null;
       try {
         wire = await WireClient.open(url, this.crew.version);
         await this.#converse(wire);
       } catch (error) {
         if (!(error instanceof DeadlineError)) throw error;
-        if (this.crew.door.isOpen && !this.#isStopped) this.#fault(`lost a broker that runs: ${error.message}`);
+        if (this.crew.address.isOpen && !this.#isStopped) this.#fault(`lost a broker that runs: ${error.message}`);
       } finally {
         this.wire = null;
         await wire?.drop();

@@ -1,4 +1,4 @@
-/** A node that is asked to end (SIGTERM), through its front door. */
+/** A node that is asked to end (SIGTERM), as its clients see it. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -110,7 +110,7 @@ describe('what MQTT.js hears', () => {
   });
 });
 
-test('first readiness, then the doors, then the clients at their pace; code 0 within the grace', async () => {
+test('first readiness, then the listeners, then the clients at their pace; code 0 within the grace', async () => {
   await start(['--workers', '2', '--admin', '127.0.0.1:0'], { delaySeconds: 1, ratePerSecond: 4, graceSeconds: 12 });
   const connectedOnes = await Promise.all(Array.from({ length: 11 }, (_, at) => meet(`client-${at}`)));
   expect(await readiness()).toEqual({ code: 200, reasons: [] });

@@ -7,7 +7,7 @@ import { Conversation, subscribePacket } from '@dunlin/testkit';
 import { afterAll, describe, expect, test } from 'vitest';
 import { Bystander } from '../bystander/bystander.ts';
 import { Cluster } from '../cluster/cluster.ts';
-import { DoorNode } from '../doors/door-node.ts';
+import { ListenerNode } from '../listeners/listener-node.ts';
 
 const filterCount = 20_000;
 const filtersPerPacket = 500;
@@ -38,7 +38,7 @@ const stores = [
 
 describe.each(stores)('%s', (_name, workers, words) => {
   test('taken over, taken up again and ended: nobody else waits', async () => {
-    const node = await DoorNode.start(['tcp://127.0.0.1:0'], [...words, '--workers', String(workers)]);
+    const node = await ListenerNode.start(['tcp://127.0.0.1:0'], [...words, '--workers', String(workers)]);
     try {
       await conversation([node.url(0)], waitMillisecondsMax);
     } finally {

@@ -9,7 +9,7 @@ import { performance } from 'node:perf_hooks';
 import { Conversation, publishPacket, subscribePacket } from '@dunlin/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Bystander } from '../bystander/bystander.ts';
-import { DoorNode } from '../doors/door-node.ts';
+import { ListenerNode } from '../listeners/listener-node.ts';
 
 const messages = 60_000;
 /** Retained behind all others. */
@@ -29,9 +29,9 @@ const stores = [
 ] as const;
 
 describe.each(stores)('%s', (_name, words) => {
-  let node: DoorNode;
+  let node: ListenerNode;
   beforeAll(async () => {
-    node = await DoorNode.start(['tcp://127.0.0.1:0'], words);
+    node = await ListenerNode.start(['tcp://127.0.0.1:0'], words);
     await retainAll(node.url(0));
   }, 60_000);
   afterAll(() => node.stop());

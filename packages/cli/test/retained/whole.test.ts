@@ -14,7 +14,7 @@ import {
   TestAuthority,
 } from '@dunlin/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { DoorNode } from '../doors/door-node.ts';
+import { ListenerNode } from '../listeners/listener-node.ts';
 
 /**
  * Messages that are more than the sockets of loopback take in at once, and many times what the broker has in flight to
@@ -45,29 +45,29 @@ const stores: Record<string, () => string[]> = {
 };
 
 describe.each(Object.keys(stores))('%s', (store) => {
-  let node: DoorNode;
+  let node: ListenerNode;
   beforeAll(async () => {
     const { cert, key } = await authority.issue('server');
     const listeners = ['tcp://127.0.0.1:0', `tls://127.0.0.1:0?cert=${cert}&key=${key}`, 'ws://127.0.0.1:0/mqtt'];
-    node = await DoorNode.start(listeners, stores[store]());
+    node = await ListenerNode.start(listeners, stores[store]());
     await retainAll(node);
   });
   afterAll(() => node.stop());
 
-  const doors = [
+  const kinds = [
     ['TCP', 0],
     ['TLS', 1],
     ['WebSocket', 2],
   ] as const;
-  describe.each(doors)('over %s', (_name, door) => {
+  describe.each(kinds)('over %s', (_name, listener) => {
     test('all of it comes to a client that reads at once', async () => {
-      const client = await subscriber(node, door);
+      const client = await subscriber(node, listener);
       expect(await topicsUntilAll(client)).toEqual(allTopics);
       await client.drop();
     });
 
     test('all of it comes to a client that reads in small pieces', async () => {
-      const client = await subscriber(node, door, (wire) => wire.pauseReading());
+      const client = await subscriber(node, listener, (wire) => wire.pauseReading());
       // The broker has come to where it waits for the socket.
       const other = await Conversation.open(node.url(0));
       await other.connect({ clientId: 'other' });
@@ -82,7 +82,7 @@ const allTopics = filters
   .flatMap((filter) => Array.from({ length: messagesPerFilter }, (_, i) => `${filter.slice(0, 3)}/${i}`))
   .sort();
 
-async function retainAll(node: DoorNode): Promise<void> {
+async function retainAll(node: ListenerNode): Promise<void> {
   const publisher = await Conversation.open(node.url(0));
   await publisher.connect({ clientId: 'publisher' });
   let packetId = 0;
@@ -95,11 +95,11 @@ async function retainAll(node: DoorNode): Promise<void> {
 }
 
 async function subscriber(
-  node: DoorNode,
-  door: number,
+  node: ListenerNode,
+  listener: number,
   before: (wire: Conversation) => void = () => undefined,
 ): Promise<Conversation> {
-  const wire = await Conversation.open(node.url(door));
+  const wire = await Conversation.open(node.url(listener));
   await wire.connect({ clientId: 'subscriber' });
   before(wire);
   wire.send(subscribePacket(filters.map((filter) => ({ filter }))));

@@ -17,7 +17,7 @@ export interface Refusal {
  */
 const quietMilliseconds = 10_000;
 
-/** Counts and logs what the doors of one listener refuse. */
+/** Counts and logs what the handshake stages of one listener refuse. */
 export class RefusalLog {
   readonly #log: ClientLog;
   readonly #metrics: Metrics;

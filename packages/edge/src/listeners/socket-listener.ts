@@ -6,13 +6,13 @@ import type { Listener, ListenerAddress } from '@dunlin/config';
 import type { ConnectionRoom } from '../connection-room.ts';
 import { listenError } from './listen-failure.ts';
 import type { Peer } from './peer.ts';
-import { ProxyDoor } from './proxy-door.ts';
+import { ProxyStage } from './proxy-stage.ts';
 import { type Refusal, RefusalLog } from './refusal.ts';
 import { formatPeer, SocketTransport } from './socket-transport.ts';
-import { TlsDoor } from './tls-door.ts';
 import type { TlsMaterial } from './tls-material.ts';
+import { TlsStage } from './tls-stage.ts';
 import { TlsTransport } from './tls-transport.ts';
-import { WebSocketDoor } from './web-socket-door.ts';
+import { WebSocketStage } from './web-socket-stage.ts';
 import { WebSocketTransport } from './web-socket-transport.ts';
 
 /** Connections that wait for `accept`: a reconnect storm of a few thousand clients finds room (the system may cut it, see net.core.somaxconn). */
@@ -38,10 +38,10 @@ export interface SocketListenerOptions {
 }
 
 /**
- * Accepts connections at one address and gives them to the broker of this thread, through the doors that the listener has:
+ * Accepts connections at one address and gives them to the broker of this thread, through the handshake stages that the listener has:
  *
  * ```
- *   socket ──> ProxyDoor ──> TlsDoor ──> WebSocketDoor ──> transport ──> broker
+ *   socket ──> ProxyStage ──> TlsStage ──> WebSocketStage ──> transport ──> broker
  *               (proxy)      (tls, wss)     (ws, wss)
  * ```
  */
@@ -50,9 +50,9 @@ export class SocketListener {
   readonly #options: SocketListenerOptions;
   readonly #address: ListenerAddress;
   readonly #refusals: RefusalLog;
-  readonly #proxy: ProxyDoor | null;
-  readonly #tls: TlsDoor | null;
-  readonly #webSocket: WebSocketDoor | null;
+  readonly #proxy: ProxyStage | null;
+  readonly #tls: TlsStage | null;
+  readonly #webSocket: WebSocketStage | null;
   /** Peers from PROXY headers, of connections whose TLS or WebSocket handshake is not over. */
   readonly #peers = new Map<string, Peer>();
 
@@ -61,9 +61,9 @@ export class SocketListener {
     this.#options = options;
     this.#address = address;
     this.#refusals = new RefusalLog(listener.name, broker.clientLog, broker.metrics);
-    this.#proxy = this.#makeProxyDoor();
-    this.#tls = this.#makeTlsDoor();
-    this.#webSocket = this.#makeWebSocketDoor();
+    this.#proxy = this.#makeProxyStage();
+    this.#tls = this.#makeTlsStage();
+    this.#webSocket = this.#makeWebSocketStage();
     const tcp = { noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveMilliseconds };
     this.#server = createServer({ ...tcp, allowHalfOpen: false }, (socket) => this.#enter(socket));
     if (listener.connectionsMax !== null) this.#server.maxConnections = listener.connectionsMax;
@@ -77,10 +77,10 @@ export class SocketListener {
     });
   }
 
-  #makeProxyDoor(): ProxyDoor | null {
+  #makeProxyStage(): ProxyStage | null {
     const { trustedProxies: trusted, handshakeTimeoutSeconds } = this.#options.listener;
     if (trusted === null) return null;
-    return new ProxyDoor({
+    return new ProxyStage({
       trusted,
       handshakeTimeoutSeconds,
       isUnix: this.#address.kind === 'unix',
@@ -89,10 +89,10 @@ export class SocketListener {
     });
   }
 
-  #makeTlsDoor(): TlsDoor | null {
+  #makeTlsStage(): TlsStage | null {
     const { listener, material, address } = this.#options;
     if (listener.tls === null || material === null) return null;
-    return new TlsDoor({
+    return new TlsStage({
       tls: listener.tls,
       material,
       protocol: address.kind === 'wss' ? 'http/1.1' : 'mqtt',
@@ -102,10 +102,10 @@ export class SocketListener {
     });
   }
 
-  #makeWebSocketDoor(): WebSocketDoor | null {
+  #makeWebSocketStage(): WebSocketStage | null {
     const { listener, address, broker } = this.#options;
     if (address.kind !== 'ws' && address.kind !== 'wss') return null;
-    return new WebSocketDoor({
+    return new WebSocketStage({
       paths: address.paths,
       origins: listener.origins,
       frameBytesMax: frameBytesMax(broker.limits.maximumPacketSizeBytes),

@@ -32,7 +32,7 @@ export interface WorkerSetup {
 export type WorkerCommand =
   /** Open the store, join the others. */
   | { kind: 'prepare' }
-  /** Open the doors. One address for each listener of the configuration, with ports resolved by the first worker. */
+  /** Open the listeners. One address for each listener of the configuration, with ports resolved by the first worker. */
   | { kind: 'listen'; addresses: ListenerAddress[] }
   | { kind: 'peer'; peer: PeerPort }
   /** New certificates or ticket keys for one listener, by its place in the configuration. */

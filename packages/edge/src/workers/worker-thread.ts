@@ -131,7 +131,7 @@ export class WorkerThread {
     return prepared as Promise<void>;
   }
 
-  /** Opens the doors; returns the addresses with the ports that were taken. */
+  /** Opens the listeners; returns the addresses with the ports that were taken. */
   listen(addresses: ListenerAddress[]): Promise<ListenerAddress[]> {
     const listening = this.#wait('listening');
     this.command({ kind: 'listen', addresses });

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { type IssuedCertificate, TestAuthority } from '@dunlin/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Dunlin, run } from '../command.ts';
-import { DoorNode } from './door-node.ts';
+import { ListenerNode } from './listener-node.ts';
 
 let authority: TestAuthority;
 let client: IssuedCertificate;
-let node: DoorNode;
+let node: ListenerNode;
 /** Places of the listeners in the configuration. */
 const tls = 0;
 const strict = 1;
@@ -22,7 +22,7 @@ beforeAll(async () => {
   const own = await authority.issue('localhost');
   const foreign = await authority.issue('other.example', { subjectAltNames: ['DNS:other.example'] });
   client = await authority.issue('device-7');
-  node = await DoorNode.start([
+  node = await ListenerNode.start([
     { url: 'tls://127.0.0.1:0', ...own },
     {
       url: 'tls://127.0.0.1:0',

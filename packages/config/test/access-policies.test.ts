@@ -6,7 +6,7 @@ import { type Configuration, ConfigurationError, loadConfiguration } from '../sr
 
 let directory: string;
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'dunlin-doors-'));
+  directory = mkdtempSync(join(tmpdir(), 'dunlin-listeners-'));
   writeFileSync(join(directory, 'users'), '');
 });
 afterEach(() => rmSync(directory, { recursive: true }));
@@ -28,7 +28,7 @@ function refusal(yaml: string): string {
   throw new TypeError('the configuration was accepted');
 }
 
-describe('doors', () => {
+describe('access policies', () => {
   test('loopback without anything is open, and closed as soon as clients must prove who they are', () => {
     expect(load('').listeners[0]).toMatchObject({ allowAnonymous: true, methods: [] });
     const [listener] = load('authentication: { passwordFile: USERS }\n').listeners;

@@ -27,7 +27,7 @@ const ciphers = `${DEFAULT_CIPHERS}:!kRSA+SHA1`;
 /** The most that OpenSSL takes. */
 const sessionIdContextLength = 32;
 
-export interface TlsDoorOptions {
+export interface TlsStageOptions {
   tls: ListenerTls;
   material: TlsMaterial;
   /** Protocol behind TLS, as clients name it: `mqtt`, `http/1.1`. */
@@ -38,11 +38,11 @@ export interface TlsDoorOptions {
 }
 
 /** Turns connections into TLS connections: versions, certificates by host name, clients' certificates, tickets. */
-export class TlsDoor {
-  readonly #options: TlsDoorOptions;
+export class TlsStage {
+  readonly #options: TlsStageOptions;
   #server: Server;
 
-  constructor(options: TlsDoorOptions) {
+  constructor(options: TlsStageOptions) {
     this.#options = options;
     this.#server = this.#makeServer(options.material);
   }

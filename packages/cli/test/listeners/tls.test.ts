@@ -17,7 +17,7 @@ import {
 } from '@dunlin/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { run } from '../command.ts';
-import { DoorNode } from './door-node.ts';
+import { ListenerNode } from './listener-node.ts';
 import { fateOf, openTls, shownCertificate } from './tls-client.ts';
 
 const connectBytes = encodePacket(connectPacket({ version: 4, clientId: 'someone' }), 4);
@@ -26,7 +26,7 @@ const url = 'tls://127.0.0.1:0';
 let authority: TestAuthority;
 let stranger: TestAuthority;
 let server: IssuedCertificate;
-let node: DoorNode | null = null;
+let node: ListenerNode | null = null;
 beforeAll(async () => {
   authority = await TestAuthority.make();
   stranger = await TestAuthority.make('another authority');
@@ -40,16 +40,16 @@ afterEach(async () => {
   node = null;
 });
 
-async function start(...parameters: Parameters<typeof DoorNode.start>): Promise<DoorNode> {
-  node = await DoorNode.start(...parameters);
+async function start(...parameters: Parameters<typeof ListenerNode.start>): Promise<ListenerNode> {
+  node = await ListenerNode.start(...parameters);
   return node;
 }
 
 const pem = ({ cert, key }: IssuedCertificate) => ({ cert: readFileSync(cert), key: readFileSync(key) });
 
 test('mosquitto_pub and mosquitto_sub, who check the certificate', async () => {
-  const { port } = await start([`${url}?cert=${server.cert}&key=${server.key}`]).then((door) => ({
-    port: door.port(0),
+  const { port } = await start([`${url}?cert=${server.cert}&key=${server.key}`]).then((listening) => ({
+    port: listening.port(0),
   }));
   const target = `mqtt://localhost:${port}`;
   const subscriber = await MosquittoSub.start(target, ['--cafile', authority.ca, '-t', 'a/b', '-V', '5']);
@@ -62,8 +62,8 @@ test('mosquitto_pub and mosquitto_sub, who check the certificate', async () => {
 });
 
 test('messages of every size arrive whole, also where many bytes wait', async () => {
-  const door = await start([{ url, ...server }]);
-  const [one, two] = [await door.connect(0, 'one'), await door.connect(0, 'two')];
+  const listening = await start([{ url, ...server }]);
+  const [one, two] = [await listening.connect(0, 'one'), await listening.connect(0, 'two')];
   one.send(subscribePacket({ filter: 'size/#', qos: 1 }));
   await one.expect('suback');
   const sizes = [0, 1, 100, 16_000, 16_384, 70_000, 900_000, 900_000];
@@ -81,9 +81,9 @@ test('messages of every size arrive whole, also where many bytes wait', async ()
 
 describe('versions', () => {
   test('1.2 and 1.3 are spoken, 1.1 is not', async () => {
-    const door = await start([{ url, ...server }]);
+    const listening = await start([{ url, ...server }]);
     const negotiated = async (version: 'TLSv1.2' | 'TLSv1.3') => {
-      const socket = await openTls(door.port(0), { minVersion: version, maxVersion: version });
+      const socket = await openTls(listening.port(0), { minVersion: version, maxVersion: version });
       const protocol = socket.getProtocol();
       socket.destroy();
       return protocol;
@@ -91,13 +91,13 @@ describe('versions', () => {
     expect(await negotiated('TLSv1.2')).toBe('TLSv1.2');
     expect(await negotiated('TLSv1.3')).toBe('TLSv1.3');
     const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const;
-    await expect(openTls(door.port(0), old)).rejects.toThrow(/protocol version|alert/i);
+    await expect(openTls(listening.port(0), old)).rejects.toThrow(/protocol version|alert/i);
   });
 
   test('1.3 alone where it is the oldest', async () => {
-    const door = await start([{ url, ...server, minimumTlsVersion: '1.3' }]);
-    await expect(openTls(door.port(0), { maxVersion: 'TLSv1.2' })).rejects.toThrow(/protocol version|alert/i);
-    (await openTls(door.port(0))).destroy();
+    const listening = await start([{ url, ...server, minimumTlsVersion: '1.3' }]);
+    await expect(openTls(listening.port(0), { maxVersion: 'TLSv1.2' })).rejects.toThrow(/protocol version|alert/i);
+    (await openTls(listening.port(0))).destroy();
   });
 });
 
@@ -108,7 +108,7 @@ test('the certificate is the one of the host that the client asks for', async ()
     await authority.issue('wildcard', { subjectAltNames: ['DNS:*.b.example'] }),
     await authority.issue('c.example', { subjectAltNames: [] }),
   ];
-  const { port } = await start([{ url, certificates }]).then((door) => ({ port: door.port(0) }));
+  const { port } = await start([{ url, certificates }]).then((listening) => ({ port: listening.port(0) }));
   expect(await shownCertificate(port)).toBe('server');
   expect(await shownCertificate(port, 'unknown.example')).toBe('server');
   expect(await shownCertificate(port, 'a.example')).toBe('a');
@@ -124,7 +124,7 @@ describe("clients' certificates", () => {
     const [ours, theirs] = [await authority.issue('device-7'), await stranger.issue('device-7')];
     const names = ['a', 'b'].map((name) => authority.issue(name, { subjectAltNames: [`DNS:${name}.example`] }));
     const certificates = await Promise.all(names);
-    const door = await start([
+    const listening = await start([
       { url, ...server, clientCa: authority.ca, clientCertificates: 'require' },
       { url, certificates, clientCa: authority.ca },
     ]);
@@ -132,7 +132,7 @@ describe("clients' certificates", () => {
       for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
         const fate = (more: object) =>
           fateOf(
-            door.port(index),
+            listening.port(index),
             { minVersion: version, maxVersion: version, servername: 'b.example', ...more },
             connectBytes,
           );
@@ -145,10 +145,10 @@ describe("clients' certificates", () => {
 
   test('requested: none is right, one of another authority is not', async () => {
     const [ours, theirs] = [await authority.issue('device-7'), await stranger.issue('device-7')];
-    const door = await start([{ url, ...server, clientCa: authority.ca, clientCertificates: 'request' }]);
+    const listening = await start([{ url, ...server, clientCa: authority.ca, clientCertificates: 'request' }]);
     for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
       const fate = (more: object) =>
-        fateOf(door.port(0), { minVersion: version, maxVersion: version, ...more }, connectBytes);
+        fateOf(listening.port(0), { minVersion: version, maxVersion: version, ...more }, connectBytes);
       expect(await fate(pem(ours))).toBe('accepted');
       expect(await fate({})).toBe('accepted');
       expect(await fate(pem(theirs))).toBe('refused');
@@ -183,36 +183,36 @@ describe('resumption', () => {
   }
 
   test.each(['TLSv1.2', 'TLSv1.3'] as const)('%s: on whichever worker', async (version) => {
-    const door = await start([{ url, ...server }], ['--workers', '2']);
-    expect(await returns(door.port(0), version)).toEqual(Array(attempts).fill(true));
+    const listening = await start([{ url, ...server }], ['--workers', '2']);
+    expect(await returns(listening.port(0), version)).toEqual(Array(attempts).fill(true));
   });
 
   test('with several certificates, too', async () => {
     const certificates = [server, await authority.issue('a', { subjectAltNames: ['DNS:a.example'] })];
-    const door = await start([{ url, certificates }], ['--workers', '2']);
-    expect(await returns(door.port(0), 'TLSv1.3')).toEqual(Array(attempts).fill(true));
+    const listening = await start([{ url, certificates }], ['--workers', '2']);
+    expect(await returns(listening.port(0), 'TLSv1.3')).toEqual(Array(attempts).fill(true));
   });
 
   test.each(['TLSv1.2', 'TLSv1.3'] as const)('%s: a ticket of one listener does not open another', async (version) => {
-    const door = await start([
+    const listening = await start([
       { url, ...server },
       { url, ...server, clientCa: authority.ca, clientCertificates: 'require' },
       { url, ...server },
     ]);
-    expect(await returns(door.port(0), version, door.port(2))).toEqual(Array(attempts).fill(false));
-    const first = await openTls(door.port(0), { minVersion: version, maxVersion: version });
+    expect(await returns(listening.port(0), version, listening.port(2))).toEqual(Array(attempts).fill(false));
+    const first = await openTls(listening.port(0), { minVersion: version, maxVersion: version });
     const session = await sessionOf(first);
     first.destroy();
     const options = { session, minVersion: version, maxVersion: version };
-    expect(await fateOf(door.port(1), options, connectBytes)).toBe('refused');
+    expect(await fateOf(listening.port(1), options, connectBytes)).toBe('refused');
   });
 
   test('not where it is off', async () => {
-    const door = await start([{ url, ...server, sessionResumption: false }]);
-    const first = await openTls(door.port(0), { maxVersion: 'TLSv1.2' });
+    const listening = await start([{ url, ...server, sessionResumption: false }]);
+    const first = await openTls(listening.port(0), { maxVersion: 'TLSv1.2' });
     const session = first.getSession();
     first.destroy();
-    const again = await openTls(door.port(0), { maxVersion: 'TLSv1.2', session });
+    const again = await openTls(listening.port(0), { maxVersion: 'TLSv1.2', session });
     expect(again.isSessionReused()).toBe(false);
     again.destroy();
   });
@@ -224,13 +224,13 @@ describe('SIGHUP', () => {
     const files = { cert: join(authority.directory, 'live.pem'), key: join(authority.directory, 'live.key') };
     copyFileSync(before.cert, files.cert);
     copyFileSync(before.key, files.key);
-    const door = await start([{ url, ...files }], ['--workers', '2']);
-    const port = door.port(0);
-    const client = await door.connect(0, 'stays');
+    const listening = await start([{ url, ...files }], ['--workers', '2']);
+    const port = listening.port(0);
+    const client = await listening.connect(0, 'stays');
     expect(await shownCertificate(port)).toBe('before');
     copyFileSync(after.cert, files.cert);
     copyFileSync(after.key, files.key);
-    await door.reload('"msg":"certificates reloaded"');
+    await listening.reload('"msg":"certificates reloaded"');
     // A worker hears of it a moment after the line was written, at the latest before it answers a question that was asked later.
     while ((await shownCertificate(port)) !== 'after');
     const shown = await Promise.all(Array.from({ length: 10 }, () => shownCertificate(port)));
@@ -240,31 +240,31 @@ describe('SIGHUP', () => {
   });
 
   test('other files and more of them are taken over, anything else is not', async () => {
-    const door = await start([{ url, ...server }]);
+    const listening = await start([{ url, ...server }]);
     const certificates = [
       await authority.issue('first'),
       await authority.issue('a', { subjectAltNames: ['DNS:a.example'] }),
     ];
-    door.reconfigure([{ url, certificates }]);
-    await door.reload('"msg":"certificates reloaded"');
-    expect(door.broker.output).not.toContain('next start only');
-    while ((await shownCertificate(door.port(0), 'a.example')) !== 'a');
-    expect(await shownCertificate(door.port(0))).toBe('first');
-    door.reconfigure([{ url, certificates, minimumTlsVersion: '1.3' }]);
-    await door.reload('changed keys that take effect at the next start only');
+    listening.reconfigure([{ url, certificates }]);
+    await listening.reload('"msg":"certificates reloaded"');
+    expect(listening.broker.output).not.toContain('next start only');
+    while ((await shownCertificate(listening.port(0), 'a.example')) !== 'a');
+    expect(await shownCertificate(listening.port(0))).toBe('first');
+    listening.reconfigure([{ url, certificates, minimumTlsVersion: '1.3' }]);
+    await listening.reload('changed keys that take effect at the next start only');
   });
 
   test('a broken file changes nothing and is one line in the log', async () => {
     const files = { cert: join(authority.directory, 'live.pem'), key: join(authority.directory, 'live.key') };
     copyFileSync(server.cert, files.cert);
     copyFileSync(server.key, files.key);
-    const door = await start([{ url, ...files }]);
+    const listening = await start([{ url, ...files }]);
     writeFileSync(files.cert, 'half a certif');
-    await door.reload('the configuration was not reloaded');
-    const [line, ...more] = door.broker.log().filter(({ level }) => level === 'error');
+    await listening.reload('the configuration was not reloaded');
+    const [line, ...more] = listening.broker.log().filter(({ level }) => level === 'error');
     expect(more).toEqual([]);
     expect(JSON.stringify(line)).toContain(`the file ${files.cert} holds no certificate in PEM`);
-    expect(await shownCertificate(door.port(0))).toBe('server');
+    expect(await shownCertificate(listening.port(0))).toBe('server');
   });
 });
 
@@ -279,17 +279,17 @@ test('a file that cannot be used is told with its place, and the start refused',
 });
 
 test('a handshake that does not come to an end is ended, and what fails is told; a probe that only connects is no failure', async () => {
-  const door = await start([{ url, ...server, handshakeTimeoutSeconds: 1 }]);
-  const probe = connect(door.port(0), '127.0.0.1', () => probe.end());
+  const listening = await start([{ url, ...server, handshakeTimeoutSeconds: 1 }]);
+  const probe = connect(listening.port(0), '127.0.0.1', () => probe.end());
   probe.resume();
   await once(probe, 'close');
-  const silent = connect(door.port(0), '127.0.0.1');
-  const plain = connect(door.port(0), '127.0.0.1');
+  const silent = connect(listening.port(0), '127.0.0.1');
+  const plain = connect(listening.port(0), '127.0.0.1');
   plain.on('error', () => undefined); // a reset is an end as well
   plain.write(connectBytes);
   await Promise.all([once(silent, 'close'), once(plain, 'close')]);
-  await door.broker.until('ERR_TLS_HANDSHAKE_TIMEOUT');
-  const failed = door.broker.log().filter(({ msg }) => msg === 'handshake failed');
+  await listening.broker.until('ERR_TLS_HANDSHAKE_TIMEOUT');
+  const failed = listening.broker.log().filter(({ msg }) => msg === 'handshake failed');
   expect(failed).toHaveLength(2);
   expect(failed[0]).toMatchObject({
     level: 'info',
@@ -297,36 +297,36 @@ test('a handshake that does not come to an end is ended, and what fails is told;
     address: expect.stringMatching(/^127\.0\.0\.1:\d+$/),
     reason: expect.stringMatching(/^these bytes are not TLS, which this listener requires/),
   });
-  await (await door.connect(0)).drop();
+  await (await listening.connect(0)).drop();
 });
 
 test("a client's certificate that is missing, or of another authority, is told with the client's address", async () => {
   const other = await TestAuthority.make();
   const { cert, key } = await other.issue('stranger');
   const stranger = { cert: readFileSync(cert), key: readFileSync(key) };
-  const door = await start([{ url, ...server, clientCertificates: 'require', clientCa: authority.ca }]);
+  const listening = await start([{ url, ...server, clientCertificates: 'require', clientCa: authority.ca }]);
   for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
-    expect(await fateOf(door.port(0), { maxVersion }, connectBytes)).toBe('refused');
-    expect(await fateOf(door.port(0), { maxVersion, ...stranger }, connectBytes)).toBe('refused');
+    expect(await fateOf(listening.port(0), { maxVersion }, connectBytes)).toBe('refused');
+    expect(await fateOf(listening.port(0), { maxVersion, ...stranger }, connectBytes)).toBe('refused');
   }
-  expect(await fateOf(door.port(0), { ca: readFileSync(other.ca), rejectUnauthorized: true }, connectBytes)).toBe(
+  expect(await fateOf(listening.port(0), { ca: readFileSync(other.ca), rejectUnauthorized: true }, connectBytes)).toBe(
     'refused',
   );
   other.remove();
-  await door.broker.until('the client went away within the handshake');
+  await listening.broker.until('the client went away within the handshake');
   const none = 'no client certificate, and this listener requires one';
   const wrong = "the client's certificate is not of an authority in clientCa, or has expired";
-  const told = door.broker.log().filter(({ msg }) => msg === 'handshake failed');
+  const told = listening.broker.log().filter(({ msg }) => msg === 'handshake failed');
   expect(told.map(({ reason }) => String(reason).split(' (')[0]).slice(0, 4)).toEqual([none, wrong, none, wrong]);
   for (const line of told)
     expect(line).toMatchObject({ level: 'info', address: expect.stringMatching(/^127\.0\.0\.1:\d+$/) });
 });
 
 test('connections over the limit of a listener are closed at once', async () => {
-  const door = await start([{ url, ...server, connectionsMax: 2 }, 'tcp://127.0.0.1:0']);
-  const clients = [await door.connect(0, 'one'), await door.connect(0, 'two')];
-  await expect(openTls(door.port(0))).rejects.toThrow();
-  await door.broker.until('"msg":"connection refused"');
-  await door.connect(1, 'elsewhere').then((client) => client.drop());
+  const listening = await start([{ url, ...server, connectionsMax: 2 }, 'tcp://127.0.0.1:0']);
+  const clients = [await listening.connect(0, 'one'), await listening.connect(0, 'two')];
+  await expect(openTls(listening.port(0))).rejects.toThrow();
+  await listening.broker.until('"msg":"connection refused"');
+  await listening.connect(1, 'elsewhere').then((client) => client.drop());
   await Promise.all(clients.map((client) => client.drop()));
 });

@@ -19,7 +19,7 @@ const needs: Readonly<Record<AuthenticationMethod, (configuration: Configuration
 };
 
 /** Says for each listener how its clients prove who they are, and whether they may come without. */
-export function settleDoors(configuration: Configuration, origins: ReadonlyMap<string, string>): void {
+export function settleAccessPolicies(configuration: Configuration, origins: ReadonlyMap<string, string>): void {
   const { authentication, listeners } = configuration;
   if (!origins.has('authentication.methods')) {
     authentication.methods = authenticationMethods.filter(
@@ -35,7 +35,7 @@ export function settleDoors(configuration: Configuration, origins: ReadonlyMap<s
 }
 
 /** Closed by default: an address that other machines reach needs authentication, or `allowAnonymous: true`. */
-export function checkDoors(configuration: Configuration, origins: ReadonlyMap<string, string>): Problem[] {
+export function checkAccessPolicies(configuration: Configuration, origins: ReadonlyMap<string, string>): Problem[] {
   const problems: Problem[] = [];
   const { listeners, authentication } = configuration;
   const whereOf = (index: number): string =>
@@ -52,12 +52,12 @@ export function checkDoors(configuration: Configuration, origins: ReadonlyMap<st
       problems.push({ where: whereOf(index), message: `listeners[${index}].authentication: ${lack}`, suggestion: '' });
     }
     if (listener.methods.length > 0 || listener.allowAnonymous) continue;
-    problems.push({ where: whereOf(index), ...closedDoor(listener) });
+    problems.push({ where: whereOf(index), ...unusableListener(listener) });
   }
   return problems;
 }
 
-function closedDoor({ url, address, authentication }: Listener): Pick<Problem, 'message' | 'suggestion'> {
+function unusableListener({ url, address, authentication }: Listener): Pick<Problem, 'message' | 'suggestion'> {
   if (isLoopback(address)) {
     const isSaid = authentication === undefined;
     return {

@@ -4,7 +4,7 @@ import { type ProxyHeader, parseProxyHeader } from './proxy-header.ts';
 import type { Refusal } from './refusal.ts';
 import { formatPeer } from './socket-transport.ts';
 
-export interface ProxyDoorOptions {
+export interface ProxyStageOptions {
   /** Addresses and ranges of load balancers. */
   trusted: readonly string[];
   handshakeTimeoutSeconds: number;
@@ -15,11 +15,11 @@ export interface ProxyDoorOptions {
 }
 
 /** Reads the PROXY header before anything else. What follows it stays in the socket's own buffer. */
-export class ProxyDoor {
-  readonly #options: ProxyDoorOptions;
+export class ProxyStage {
+  readonly #options: ProxyStageOptions;
   readonly #trusted = new BlockList();
 
-  constructor(options: ProxyDoorOptions) {
+  constructor(options: ProxyStageOptions) {
     this.#options = options;
     for (const range of options.trusted) {
       const [address, bits] = range.split('/');

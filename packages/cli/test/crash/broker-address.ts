@@ -2,7 +2,7 @@
  * Address at which clients wait while the broker is down: open with its address while it runs, shut before it is
  * killed.
  */
-export class BrokerDoor {
+export class BrokerAddress {
   #opened = Promise.withResolvers<string>();
   #isOpen = false;
 
@@ -22,7 +22,7 @@ export class BrokerDoor {
   }
 
   /** The address of the broker, as soon as it runs. */
-  passed(): Promise<string> {
+  url(): Promise<string> {
     return this.#opened.promise;
   }
 }

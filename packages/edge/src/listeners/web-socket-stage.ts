@@ -37,7 +37,7 @@ function protocolOf(bytes: Buffer | undefined): string {
   return bytes?.[0] === handshakeByte ? 'this looks like TLS, and this listener has none: ' : '';
 }
 
-export interface WebSocketDoorOptions {
+export interface WebSocketStageOptions {
   paths: readonly string[];
   /** Null: those whose host is the one that was asked for. */
   origins: readonly string[] | null;
@@ -49,14 +49,14 @@ export interface WebSocketDoorOptions {
 }
 
 /** Turns HTTP requests into WebSockets: path, origin and subprotocol are checked, everything else is refused. */
-export class WebSocketDoor {
-  readonly #options: WebSocketDoorOptions;
+export class WebSocketStage {
+  readonly #options: WebSocketStageOptions;
   readonly #http: Server;
   readonly #webSockets: WebSocketServer;
   /** Forgets the deadline of a request, for those that are not complete yet. */
   readonly #arrived = new WeakMap<Socket, () => void>();
 
-  constructor(options: WebSocketDoorOptions) {
+  constructor(options: WebSocketStageOptions) {
     this.#options = options;
     this.#webSockets = new WebSocketServer({
       noServer: true,

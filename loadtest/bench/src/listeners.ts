@@ -1,5 +1,5 @@
 /**
- * `bench doors`: what TLS and WebSocket cost beside plain TCP, in one run against one node; TLS handshakes and the memory of idle TLS connections
+ * `bench listeners`: what TLS and WebSocket cost beside plain TCP, in one run against one node; TLS handshakes and the memory of idle TLS connections
  * beside Mosquitto's.
  *
  * CPU is that of the broker's processes. Kinds of connection take turns in every round and the median counts: only ratios within a run mean anything.
@@ -16,13 +16,13 @@ import { markdownTable } from './report.ts';
 import { median } from './results.ts';
 import { FIGURES, type Row } from './rows.ts';
 
-export interface DoorsOptions {
+export interface ListenersOptions {
   readonly rounds: number;
   readonly seconds: number;
   readonly onProgress: (line: string) => void;
 }
 
-export interface DoorsFigure {
+export interface ListenersFigure {
   readonly name: string;
   readonly measured: string;
   readonly bound: string;
@@ -135,7 +135,7 @@ async function deliveries(
   running: Running,
   name: string,
   work: string,
-  options: DoorsOptions,
+  options: ListenersOptions,
 ): Promise<Map<Kind, number>> {
   const measured = new Map<Kind, number[]>();
   const here = kinds.filter((kind) => running.ports[kind] !== undefined);
@@ -148,7 +148,7 @@ async function deliveries(
   return new Map([...measured].map(([kind, samples]) => [kind, median(samples)]));
 }
 
-function deliveryFigures(name: string, costs: ReadonlyMap<Kind, number>, isBound: boolean): DoorsFigure[] {
+function deliveryFigures(name: string, costs: ReadonlyMap<Kind, number>, isBound: boolean): ListenersFigure[] {
   const plain = costs.get('tcp') as number;
   return [...costs].map(([kind, cost]) => {
     const ratio = cost / plain;
@@ -188,7 +188,7 @@ async function handshakeFigures(
   keyType: KeyType,
   mosquitto: string | undefined,
   rounds: number,
-): Promise<DoorsFigure[]> {
+): Promise<ListenersFigure[]> {
   const name = `TLS handshakes with CONNECT and DISCONNECT, ${keyType}`;
   const dunlin = await startDunlin(keyType);
   const peer = mosquitto === undefined ? null : await startMosquitto(mosquitto, keyType);
@@ -220,9 +220,9 @@ async function idle(running: Running, kind: Kind): Promise<number> {
   }
 }
 
-async function idleFigures(mosquitto: string | undefined): Promise<DoorsFigure[]> {
+async function idleFigures(mosquitto: string | undefined): Promise<ListenersFigure[]> {
   const kib = (bytes: number) => `${(bytes / 1024).toFixed(1)} KiB`;
-  const figures: DoorsFigure[] = [];
+  const figures: ListenersFigure[] = [];
   for (const kind of kinds) {
     const bytes = await idle(await startDunlin('ecdsa'), kind);
     const isBound = kind === 'tls';
@@ -246,9 +246,9 @@ async function idleFigures(mosquitto: string | undefined): Promise<DoorsFigure[]
   return figures;
 }
 
-export async function measureDoors(options: DoorsOptions): Promise<DoorsFigure[]> {
-  const figures: DoorsFigure[] = [];
-  const add = (more: readonly DoorsFigure[]): void => {
+export async function measureListeners(options: ListenersOptions): Promise<ListenersFigure[]> {
+  const figures: ListenersFigure[] = [];
+  const add = (more: readonly ListenersFigure[]): void => {
     for (const each of more)
       options.onProgress(`${each.outcome}: ${each.name}: ${each.measured} ${each.bound}`.trimEnd());
     figures.push(...more);
@@ -266,7 +266,7 @@ export async function measureDoors(options: DoorsOptions): Promise<DoorsFigure[]
   return figures;
 }
 
-export function renderDoors(figures: readonly DoorsFigure[]): string {
+export function renderListeners(figures: readonly ListenersFigure[]): string {
   return markdownTable(
     ['work', 'measured', 'bound', 'outcome'],
     figures.map(({ name, measured, bound, outcome }) => [name, measured, bound, outcome]),

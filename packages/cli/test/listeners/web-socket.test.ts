@@ -17,7 +17,7 @@ import {
 import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createWebSocketStream, WebSocket } from 'ws';
-import { DoorNode } from './door-node.ts';
+import { ListenerNode } from './listener-node.ts';
 
 // Under the conditions of these tests MQTT.js, which is CommonJS, gets the ES module of `ws`, whose class has no function of its own for this.
 Object.assign(WebSocket, { createWebSocketStream });
@@ -28,7 +28,7 @@ const { binary, continuation, text, ping } = webSocketOpcode;
 
 let authority: TestAuthority;
 let server: IssuedCertificate;
-let node: DoorNode | null = null;
+let node: ListenerNode | null = null;
 beforeAll(async () => {
   authority = await TestAuthority.make();
   server = await authority.issue('server');
@@ -39,8 +39,8 @@ afterEach(async () => {
   node = null;
 });
 
-async function start(...parameters: Parameters<typeof DoorNode.start>): Promise<DoorNode> {
-  node = await DoorNode.start(...parameters);
+async function start(...parameters: Parameters<typeof ListenerNode.start>): Promise<ListenerNode> {
+  node = await ListenerNode.start(...parameters);
   return node;
 }
 
@@ -97,23 +97,23 @@ describe('MQTT.js', () => {
     ['MQTT 3.1.1', { protocolVersion: 4 }],
     ['MQTT 3.1', { protocolVersion: 3, protocolId: 'MQIsdp' }],
   ] as [string, IClientOptions][])('%s over ws', async (_version, options) => {
-    const door = await start(['ws://127.0.0.1:0/mqtt', 'tcp://127.0.0.1:0']);
-    const client = (index: number) => connectAsync(door.url(index), options);
+    const listening = await start(['ws://127.0.0.1:0/mqtt', 'tcp://127.0.0.1:0']);
+    const client = (index: number) => connectAsync(listening.url(index), options);
     await talk(await client(0), await client(0));
     await talk(await client(0), await client(1));
   });
 
   test('over wss, who checks the certificate', async () => {
-    const door = await start([{ url: 'wss://127.0.0.1:0', ...server }]);
+    const listening = await start([{ url: 'wss://127.0.0.1:0', ...server }]);
     const options = { ca: readFileSync(authority.ca) };
-    await talk(await connectAsync(door.url(0), options), await connectAsync(door.url(0), options));
+    await talk(await connectAsync(listening.url(0), options), await connectAsync(listening.url(0), options));
   });
 });
 
 describe('frames', () => {
   test('packets split and joined in every way', async () => {
-    const door = await start(['ws://127.0.0.1:0/mqtt']);
-    const client = await WebSocketClient.open(door.url(0));
+    const listening = await start(['ws://127.0.0.1:0/mqtt']);
+    const client = await WebSocketClient.open(listening.url(0));
     for (const byte of connectBytes) client.sendFrame(binary, Buffer.from([byte]));
     expect((await client.nextPacket()).firstByte).toBe(0x20);
     client.sendFrame(binary, encodePacket(subscribePacket({ filter: 'split', qos: 1 }), 4));
@@ -135,8 +135,8 @@ describe('frames', () => {
   });
 
   test('a ping is answered with its own words', async () => {
-    const door = await start(['ws://127.0.0.1:0/mqtt']);
-    const socket = new WebSocket(door.url(0), 'mqtt');
+    const listening = await start(['ws://127.0.0.1:0/mqtt']);
+    const socket = new WebSocket(listening.url(0), 'mqtt');
     await once(socket, 'open');
     const answered = once(socket, 'pong');
     socket.ping('are you there');
@@ -145,8 +145,8 @@ describe('frames', () => {
   });
 
   test('a close frame is answered, and ends the connection', async () => {
-    const door = await start(['ws://127.0.0.1:0/mqtt']);
-    const socket = new WebSocket(door.url(0), 'mqtt');
+    const listening = await start(['ws://127.0.0.1:0/mqtt']);
+    const socket = new WebSocket(listening.url(0), 'mqtt');
     await once(socket, 'open');
     socket.send(connectBytes);
     await once(socket, 'message');
@@ -156,8 +156,8 @@ describe('frames', () => {
   });
 
   test('DISCONNECT is followed by a close frame', async () => {
-    const door = await start(['ws://127.0.0.1:0/mqtt']);
-    const socket = new WebSocket(door.url(0), 'mqtt');
+    const listening = await start(['ws://127.0.0.1:0/mqtt']);
+    const socket = new WebSocket(listening.url(0), 'mqtt');
     await once(socket, 'open');
     socket.send(connectBytes);
     await once(socket, 'message');
@@ -171,27 +171,27 @@ describe('frames', () => {
     ['an unknown opcode', 3, Buffer.from('x'), 1002],
     ['a continuation of nothing', continuation, Buffer.from('x'), 1002],
   ])('%s closes the connection', async (_what, opcode, payload, code) => {
-    const door = await start(['ws://127.0.0.1:0/mqtt']);
-    const client = await WebSocketClient.open(door.url(0));
+    const listening = await start(['ws://127.0.0.1:0/mqtt']);
+    const client = await WebSocketClient.open(listening.url(0));
     client.sendFrame(opcode, payload);
     expect(await client.expectClosed()).toBe(code);
     client.drop();
   });
 
   test('a frame over the limit closes the connection before it has come', async () => {
-    const door = await start(['ws://127.0.0.1:0/mqtt'], ['--set', 'limits.maximumPacketSizeBytes=1000']);
-    const client = await WebSocketClient.open(door.url(0));
+    const listening = await start(['ws://127.0.0.1:0/mqtt'], ['--set', 'limits.maximumPacketSizeBytes=1000']);
+    const client = await WebSocketClient.open(listening.url(0));
     client.sendBytes(Buffer.from([0x82, 0x80 | 127, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0])); // a header: 65,537 bytes
     expect(await client.expectClosed()).toBe(1009);
     client.drop();
   });
 
   test('a will is published when the WebSocket is lost', async () => {
-    const door = await start(['ws://127.0.0.1:0/mqtt']);
-    const watcher = await connected(door.url(0));
+    const listening = await start(['ws://127.0.0.1:0/mqtt']);
+    const watcher = await connected(listening.url(0));
     watcher.sendFrame(binary, encodePacket(subscribePacket({ filter: 'will', qos: 1 }), 4));
     await watcher.nextPacket();
-    const lost = await WebSocketClient.open(door.url(0));
+    const lost = await WebSocketClient.open(listening.url(0));
     const will = { topic: 'will', payload: Buffer.from('lost'), qos: 0, retain: false, properties: {} } as const;
     lost.sendFrame(binary, encodePacket({ ...connectPacket({ version: 4, clientId: 'lost' }), will }, 4));
     await lost.nextPacket();
@@ -203,8 +203,8 @@ describe('frames', () => {
 
 describe('the request', () => {
   test('path, subprotocol, method', async () => {
-    const door = await start(['ws://127.0.0.1:0/mqtt']);
-    const url = door.url(0);
+    const listening = await start(['ws://127.0.0.1:0/mqtt']);
+    const url = listening.url(0);
     expect(await statusOf(url, upgrade)).toBe(101);
     expect(await statusOf(`${url}?token=x`, upgrade)).toBe(101);
     expect(await statusOf(url.replace('/mqtt', '/other?token=secret'), upgrade)).toBe(404);
@@ -214,8 +214,8 @@ describe('the request', () => {
     expect(await statusOf(url, withoutProtocol)).toBe(400);
     expect(await statusOf(url, {})).toBe(426);
     expect(await statusOf(url, { ...upgrade, 'sec-websocket-version': '7' })).toBe(400);
-    await door.broker.until('Sec-WebSocket-Version header');
-    const told = door.broker.log().filter(({ msg }) => msg === 'handshake failed');
+    await listening.broker.until('Sec-WebSocket-Version header');
+    const told = listening.broker.log().filter(({ msg }) => msg === 'handshake failed');
     const who = {
       level: 'info',
       listener: 'ws://127.0.0.1:0/mqtt',
@@ -234,12 +234,12 @@ describe('the request', () => {
       { ...who, reason: '426: WebSocket alone is spoken here' },
       { ...who, reason: expect.stringMatching(/^400: .*Sec-WebSocket-Version header/) },
     ]);
-    expect(door.broker.output).not.toContain('secret');
+    expect(listening.broker.output).not.toContain('secret');
   });
 
   test('without a path in the URL: /mqtt, and / of clients that were told of none', async () => {
-    const door = await start(['ws://127.0.0.1:0']);
-    const url = door.url(0);
+    const listening = await start(['ws://127.0.0.1:0']);
+    const url = listening.url(0);
     expect(url).toMatch(/\/mqtt$/);
     for (const [path, status] of Object.entries({ '/mqtt': 101, '/': 101, '/?a=b': 101, '/other': 404, '/mqtt/': 404 }))
       expect(await statusOf(url.replace('/mqtt', path), upgrade)).toBe(status);
@@ -248,9 +248,9 @@ describe('the request', () => {
   });
 
   test('/ alone, where the URL says so', async () => {
-    const door = await start(['ws://127.0.0.1:0/']);
-    expect(await statusOf(door.url(0), upgrade)).toBe(101);
-    expect(await statusOf(`${door.url(0)}mqtt`, upgrade)).toBe(404);
+    const listening = await start(['ws://127.0.0.1:0/']);
+    expect(await statusOf(listening.url(0), upgrade)).toBe(101);
+    expect(await statusOf(`${listening.url(0)}mqtt`, upgrade)).toBe(404);
   });
 
   test.each([
@@ -258,19 +258,19 @@ describe('the request', () => {
     ['mqttv3.1', ['mqttv3.1']],
     ['mqtt', ['chat', 'mqttv3.1', 'mqtt']],
   ])('the subprotocol %s of %j', async (chosen, offered) => {
-    const door = await start(['ws://127.0.0.1:0/mqtt']);
-    const client = await WebSocketClient.open(door.url(0), offered); // [MQTT-6.0.0-4]
+    const listening = await start(['ws://127.0.0.1:0/mqtt']);
+    const client = await WebSocketClient.open(listening.url(0), offered); // [MQTT-6.0.0-4]
     expect(client.subprotocol).toBe(chosen);
     client.drop();
   });
 
   test('origins: those that are named, by default those of the same host', async () => {
-    const door = await start([
+    const listening = await start([
       'ws://127.0.0.1:0/mqtt',
       { url: 'ws://127.0.0.1:0/mqtt', origins: ['https://good.example', 'null'] },
       'ws://127.0.0.1:0/mqtt?origins=*',
     ]);
-    const from = (index: number, origin: string) => statusOf(door.url(index), { ...upgrade, origin });
+    const from = (index: number, origin: string) => statusOf(listening.url(index), { ...upgrade, origin });
     expect(await from(0, `http://127.0.0.1:8000`)).toBe(101);
     expect(await from(0, 'https://evil.example')).toBe(403);
     expect(await from(0, 'null')).toBe(403);
@@ -278,9 +278,9 @@ describe('the request', () => {
     expect(await from(1, 'null')).toBe(101);
     expect(await from(1, 'https://good.example.evil.example')).toBe(403);
     expect(await from(1, 'http://127.0.0.1')).toBe(403);
-    expect(await statusOf(door.url(1), upgrade)).toBe(101);
+    expect(await statusOf(listening.url(1), upgrade)).toBe(101);
     expect(await from(2, 'https://evil.example')).toBe(101);
-    const told = door.broker.log().filter(({ msg }) => msg === 'handshake failed');
+    const told = listening.broker.log().filter(({ msg }) => msg === 'handshake failed');
     const reason = '403: not from this origin';
     expect(told[0]).toMatchObject({ level: 'info', reason, given: 'https://evil.example' });
     expect(told[0].allowed).toContain('pages of the host that is asked');
@@ -288,22 +288,22 @@ describe('the request', () => {
   });
 
   test('must come in time, and be one', async () => {
-    const door = await start([{ url: 'ws://127.0.0.1:0/mqtt', handshakeTimeoutSeconds: 1 }]);
-    const silent = connect(door.port(0), '127.0.0.1');
-    const half = connect(door.port(0), '127.0.0.1');
+    const listening = await start([{ url: 'ws://127.0.0.1:0/mqtt', handshakeTimeoutSeconds: 1 }]);
+    const silent = connect(listening.port(0), '127.0.0.1');
+    const half = connect(listening.port(0), '127.0.0.1');
     half.write('GET /mqtt HTTP/1.1\r\nHost: x\r\n');
-    const wrong = connect(door.port(0), '127.0.0.1');
+    const wrong = connect(listening.port(0), '127.0.0.1');
     wrong.write(connectBytes);
     await withDeadline(Promise.all([silent, half, wrong].map((socket) => once(socket, 'close'))), () => 'still open');
-    await door.broker.until('no request in time');
-    await door.broker.until('not a request: this looks like MQTT, which is spoken here over WebSocket alone');
-    (await connected(door.url(0))).drop();
+    await listening.broker.until('no request in time');
+    await listening.broker.until('not a request: this looks like MQTT, which is spoken here over WebSocket alone');
+    (await connected(listening.url(0))).drop();
   });
 });
 
 test('the broker ends with a close frame', async () => {
-  const door = await start(['ws://127.0.0.1:0/mqtt']);
-  const socket = new WebSocket(door.url(0), 'mqtt');
+  const listening = await start(['ws://127.0.0.1:0/mqtt']);
+  const socket = new WebSocket(listening.url(0), 'mqtt');
   await once(socket, 'open');
   socket.send(connectBytes);
   await once(socket, 'message');

@@ -5,7 +5,7 @@ import { connectPacket, WireClient } from '@dunlin/testkit';
 import { Dunlin } from '../command.ts';
 
 /** A broker with the listeners of a test. Each is on a port that the system picks. */
-export class DoorNode {
+export class ListenerNode {
   readonly broker: Dunlin;
   readonly directory: string;
   #urls: string[] = [];
@@ -16,12 +16,12 @@ export class DoorNode {
   }
 
   /** `listeners` as in the configuration file, `words` as on the command line. */
-  static async start(listeners: readonly unknown[], words: readonly string[] = []): Promise<DoorNode> {
-    const directory = mkdtempSync(join(tmpdir(), 'dunlin-doors-'));
+  static async start(listeners: readonly unknown[], words: readonly string[] = []): Promise<ListenerNode> {
+    const directory = mkdtempSync(join(tmpdir(), 'dunlin-listeners-'));
     configure(directory, listeners);
     const file = join(directory, 'dunlin.yaml');
     const broker = new Dunlin(['start', '--config', file, '--store', 'memory', '--workers', '1', ...words]);
-    const node = new DoorNode(broker, directory);
+    const node = new ListenerNode(broker, directory);
     await broker.until('"msg":"ready"');
     node.#urls = (broker.log().find((line) => line.msg === 'ready') as { listeners: string[] }).listeners;
     return node;

@@ -6,28 +6,28 @@ import type { TLSSocket } from 'node:tls';
 import { encodePacket } from '@dunlin/protocol';
 import { connectPacket, TestAuthority } from '@dunlin/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { DoorNode } from './door-node.ts';
+import { ListenerNode } from './listener-node.ts';
 import { fateOf, openTls } from './tls-client.ts';
 
 let authority: TestAuthority;
-let door: DoorNode;
+let listening: ListenerNode;
 beforeAll(async () => {
   authority = await TestAuthority.make();
   const rsa = await authority.issue('server', { keyType: 'rsa' });
   const named = await authority.issue('b', { subjectAltNames: ['DNS:b.example'], keyType: 'rsa' });
-  door = await DoorNode.start([
+  listening = await ListenerNode.start([
     { url: 'tls://127.0.0.1:0', certificates: [rsa, named] },
     { url: 'wss://127.0.0.1:0', ...rsa },
   ]);
 });
 afterAll(async () => {
-  await door?.stop();
+  await listening?.stop();
   await authority.remove();
 });
 
 describe('ciphers of TLS 1.2', () => {
   const cipherOf = async (ciphers: string, servername = ''): Promise<string> => {
-    const socket = await openTls(door.port(0), {
+    const socket = await openTls(listening.port(0), {
       maxVersion: 'TLSv1.2',
       ciphers: `${ciphers}:@SECLEVEL=0`,
       servername,
@@ -59,7 +59,7 @@ describe('ciphers of TLS 1.2', () => {
 
 describe('the name of the protocol (ALPN)', () => {
   const agreed = async (listener: number, names: string[]): Promise<TLSSocket['alpnProtocol']> => {
-    const socket = await openTls(door.port(listener), { ALPNProtocols: names });
+    const socket = await openTls(listening.port(listener), { ALPNProtocols: names });
     const { alpnProtocol } = socket;
     socket.destroy();
     return alpnProtocol;
@@ -78,8 +78,8 @@ describe('the name of the protocol (ALPN)', () => {
   test('who asks for nothing, or for a name of its own, is served as well', async () => {
     const hello = encodePacket(connectPacket({ version: 4, clientId: 'someone' }), 4);
     expect(await agreed(0, [])).toBe(false);
-    expect(await fateOf(door.port(0), {}, hello)).toBe('accepted');
-    expect(await fateOf(door.port(0), { ALPNProtocols: ['x-amzn-mqtt-ca'] }, hello)).toBe('accepted');
-    expect(await fateOf(door.port(0), { ALPNProtocols: ['mqtt'] }, hello)).toBe('accepted');
+    expect(await fateOf(listening.port(0), {}, hello)).toBe('accepted');
+    expect(await fateOf(listening.port(0), { ALPNProtocols: ['x-amzn-mqtt-ca'] }, hello)).toBe('accepted');
+    expect(await fateOf(listening.port(0), { ALPNProtocols: ['mqtt'] }, hello)).toBe('accepted');
   });
 });

@@ -13,7 +13,7 @@ import {
   withDeadline,
 } from '@dunlin/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { DoorNode } from './door-node.ts';
+import { ListenerNode } from './listener-node.ts';
 import { fateOf } from './tls-client.ts';
 
 const connectBytes = encodePacket(connectPacket({ version: 4, clientId: 'someone' }), 4);
@@ -23,7 +23,7 @@ const debug = ['--log-level', 'debug'];
 
 let authority: TestAuthority;
 let server: IssuedCertificate;
-let node: DoorNode | null = null;
+let node: ListenerNode | null = null;
 let haproxy: HaproxyProcess | null = null;
 beforeAll(async () => {
   authority = await TestAuthority.make();
@@ -37,14 +37,14 @@ afterEach(async () => {
   haproxy = null;
 });
 
-async function start(...parameters: Parameters<typeof DoorNode.start>): Promise<DoorNode> {
-  node = await DoorNode.start(...parameters);
+async function start(...parameters: Parameters<typeof ListenerNode.start>): Promise<ListenerNode> {
+  node = await ListenerNode.start(...parameters);
   return node;
 }
 
 /** HAProxy before a listener of a node. */
-async function balance(door: DoorNode, sendProxy: string, bind = ''): Promise<HaproxyProcess> {
-  haproxy = await startHaproxy({ servers: [{ name: 'node', port: door.port(0) }], sendProxy, bind });
+async function balance(listening: ListenerNode, sendProxy: string, bind = ''): Promise<HaproxyProcess> {
+  haproxy = await startHaproxy({ servers: [{ name: 'node', port: listening.port(0) }], sendProxy, bind });
   return haproxy;
 }
 
@@ -68,40 +68,40 @@ const accepted = Buffer.from([0x20, 2, 0, 0]);
 const ended = Buffer.alloc(0);
 
 /** Address that the log gives of clients that break a rule. */
-async function addressOfWrongdoer(door: DoorNode, client: WireClient): Promise<string> {
+async function addressOfWrongdoer(listening: ListenerNode, client: WireClient): Promise<string> {
   client.send(Buffer.from([0xf0, 0])); // AUTH, which MQTT 3 does not have
   await client.expectClosed();
-  await door.broker.until('"msg":"protocol error"');
-  return door.broker.log().find(({ msg }) => msg === 'protocol error')?.address as string;
+  await listening.broker.until('"msg":"protocol error"');
+  return listening.broker.log().find(({ msg }) => msg === 'protocol error')?.address as string;
 }
 
 describe('HAProxy', () => {
   test.each(['send-proxy', 'send-proxy-v2'])("%s: the log knows the client's own address", async (words) => {
-    const door = await start([{ url: 'tcp://127.0.0.1:0', ...behindProxy }]);
-    const { port } = await balance(door, words);
+    const listening = await start([{ url: 'tcp://127.0.0.1:0', ...behindProxy }]);
+    const { port } = await balance(listening, words);
     const socket = connect(port, '127.0.0.1');
     await once(socket, 'connect');
     const own = `127.0.0.1:${socket.localPort}`;
     socket.write(Buffer.concat([connectBytes, Buffer.from([0xf0, 0])]));
-    await door.broker.until('"msg":"protocol error"');
-    expect(door.broker.log().find(({ msg }) => msg === 'protocol error')).toMatchObject({ address: own });
+    await listening.broker.until('"msg":"protocol error"');
+    expect(listening.broker.log().find(({ msg }) => msg === 'protocol error')).toMatchObject({ address: own });
     socket.destroy();
   });
 
   test('before TLS, which the broker ends itself', async () => {
-    const door = await start([{ url: 'tls://127.0.0.1:0', ...server, ...behindProxy }]);
-    const { port } = await balance(door, 'send-proxy-v2');
+    const listening = await start([{ url: 'tls://127.0.0.1:0', ...server, ...behindProxy }]);
+    const { port } = await balance(listening, 'send-proxy-v2');
     const client = await WireClient.open(`mqtts://127.0.0.1:${port}`, 4);
     client.send(connectPacket({ version: 4, clientId: 'behind' }));
     await client.expect('connack');
-    const address = await addressOfWrongdoer(door, client);
+    const address = await addressOfWrongdoer(listening, client);
     expect(address).toMatch(/^127\.0\.0\.1:\d+$/);
   });
 
   test.each(['ws', 'wss'])('before %s', async (scheme) => {
     const tls = scheme === 'wss' ? server : {};
-    const door = await start([{ url: `${scheme}://127.0.0.1:0/mqtt`, ...tls, ...behindProxy }]);
-    const { port } = await balance(door, 'send-proxy');
+    const listening = await start([{ url: `${scheme}://127.0.0.1:0/mqtt`, ...tls, ...behindProxy }]);
+    const { port } = await balance(listening, 'send-proxy');
     const client = await WireClient.open(`${scheme}://127.0.0.1:${port}/mqtt`, 4);
     client.send(connectPacket({ version: 4, clientId: 'behind' }));
     await client.expect('connack');
@@ -109,31 +109,31 @@ describe('HAProxy', () => {
   });
 
   test('which ends TLS, and checks the certificates of clients', async () => {
-    const door = await start([{ url: 'tcp://127.0.0.1:0', ...behindProxy }], debug);
+    const listening = await start([{ url: 'tcp://127.0.0.1:0', ...behindProxy }], debug);
     const both = join(authority.directory, 'haproxy.pem');
     writeFileSync(both, readFileSync(server.cert, 'utf8') + readFileSync(server.key, 'utf8'));
     const bind = `ssl crt ${both} ca-file ${authority.ca} verify required`;
-    const { port } = await balance(door, 'send-proxy-v2-ssl-cn proxy-v2-options authority', bind);
+    const { port } = await balance(listening, 'send-proxy-v2-ssl-cn proxy-v2-options authority', bind);
     const { cert, key } = await authority.issue('device-7');
     const options = { cert: readFileSync(cert), key: readFileSync(key), servername: 'a.example' };
     expect(await fateOf(port, options, connectBytes)).toBe('accepted');
-    await door.broker.until('"serverName":"a.example"');
-    await door.broker.until('"commonName":"device-7"');
+    await listening.broker.until('"serverName":"a.example"');
+    await listening.broker.until('"commonName":"device-7"');
     expect(await fateOf(port, {}, connectBytes)).toBe('refused');
   });
 
   test('its health checks', async () => {
-    const door = await start([{ url: 'tcp://127.0.0.1:0', ...behindProxy }], debug);
-    await balance(door, 'send-proxy-v2');
-    await door.broker.until('a proxy speaks for itself');
-    expect(door.broker.output).not.toContain('connection refused');
+    const listening = await start([{ url: 'tcp://127.0.0.1:0', ...behindProxy }], debug);
+    await balance(listening, 'send-proxy-v2');
+    await listening.broker.until('a proxy speaks for itself');
+    expect(listening.broker.output).not.toContain('connection refused');
   });
 });
 
 describe('the header', () => {
   test('in any split, with and without what follows', async () => {
-    const door = await start([{ url: 'tcp://127.0.0.1:0', ...behindProxy }]);
-    const port = door.port(0);
+    const listening = await start([{ url: 'tcp://127.0.0.1:0', ...behindProxy }]);
+    const port = listening.port(0);
     const all = Buffer.concat([headerBytes, connectBytes]);
     expect(await answerTo(port, [all])).toEqual(accepted);
     expect(await answerTo(port, [headerBytes, connectBytes])).toEqual(accepted);
@@ -147,11 +147,11 @@ describe('the header', () => {
   });
 
   test('in single bytes before TLS and before a request for a WebSocket', async () => {
-    const door = await start([
+    const listening = await start([
       { url: 'tls://127.0.0.1:0', ...server, ...behindProxy },
       { url: 'ws://127.0.0.1:0', ...behindProxy },
     ]);
-    const socket = connect(door.port(0), '127.0.0.1');
+    const socket = connect(listening.port(0), '127.0.0.1');
     for (const byte of headerBytes)
       await new Promise<void>((resolve) => socket.write(Buffer.from([byte]), () => resolve()));
     expect(await fateOf(0, { socket } as { socket: Socket }, connectBytes)).toBe('accepted');
@@ -159,14 +159,14 @@ describe('the header', () => {
       'GET /mqtt HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n' +
       'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n';
     for (const chunks of [[headerBytes, Buffer.from(request)], [Buffer.concat([headerBytes, Buffer.from(request)])]])
-      expect(String(await answerTo(door.port(1), chunks))).toMatch(/^HTTP\/1\.1 101 /);
+      expect(String(await answerTo(listening.port(1), chunks))).toMatch(/^HTTP\/1\.1 101 /);
   });
 
   test('is required where it is configured', async () => {
-    const door = await start([{ url: 'tcp://127.0.0.1:0', ...behindProxy, handshakeTimeoutSeconds: 1 }]);
-    const port = door.port(0);
+    const listening = await start([{ url: 'tcp://127.0.0.1:0', ...behindProxy, handshakeTimeoutSeconds: 1 }]);
+    const port = listening.port(0);
     expect(await answerTo(port, [connectBytes])).toEqual(ended);
-    await door.broker.until('no PROXY header');
+    await listening.broker.until('no PROXY header');
     expect(await answerTo(port, [Buffer.from('PROXY TCP4 nonsense\r\n')])).toEqual(ended);
     expect(await answerTo(port, [headerBytes.subarray(0, 20)])).toEqual(ended); // after a second
     expect(await answerTo(port, [Buffer.from(`PROXY UNKNOWN ${'x'.repeat(200)}`)])).toEqual(ended);
@@ -174,23 +174,23 @@ describe('the header', () => {
   });
 
   test('is refused from an address that is not trusted, and the connection with it', async () => {
-    const door = await start([
+    const listening = await start([
       { url: 'tcp://127.0.0.1:0', proxy: 'required', trustedProxies: ['127.0.0.2', '10.0.0.0/8'] },
     ]);
-    const port = door.port(0);
+    const port = listening.port(0);
     expect(await answerTo(port, [headerBytes, connectBytes])).toEqual(ended);
-    await door.broker.until('not from a trusted proxy');
+    await listening.broker.until('not from a trusted proxy');
     expect(await answerTo(port, [connectBytes])).toEqual(ended);
     const balancer = connect({ port, host: '127.0.0.1', localAddress: '127.0.0.2' });
     expect(await answerTo(port, [headerBytes, connectBytes], balancer)).toEqual(accepted);
     // One warning for those that follow in the next seconds, too: they are information.
-    const told = door.broker.log().filter(({ msg }) => msg === 'connection refused');
+    const told = listening.broker.log().filter(({ msg }) => msg === 'connection refused');
     expect(told.map(({ level }) => level)).toEqual(['warn', 'info']);
   });
 
   test('is owed by nobody who resets or closes before it: health checks are no refusals', async () => {
-    const door = await start([{ url: 'tcp://127.0.0.1:0', ...behindProxy }]);
-    const port = door.port(0);
+    const listening = await start([{ url: 'tcp://127.0.0.1:0', ...behindProxy }]);
+    const port = listening.port(0);
     for (let i = 0; i < 60; i++) {
       const check = connect(port, '127.0.0.1');
       await once(check, 'connect');
@@ -200,17 +200,17 @@ describe('the header', () => {
       await once(check, 'close');
     }
     expect(await answerTo(port, [headerBytes, connectBytes])).toEqual(accepted);
-    expect(door.broker.output).not.toContain('connection refused');
+    expect(listening.broker.output).not.toContain('connection refused');
     // What would be refused is told.
     expect(await answerTo(port, [connectBytes])).toEqual(ended);
-    await door.broker.until('connection refused');
+    await listening.broker.until('connection refused');
   });
 
   test('is a malformed packet where none is expected', async () => {
-    const door = await start(['tcp://127.0.0.1:0']);
+    const listening = await start(['tcp://127.0.0.1:0']);
     // By its first byte the line is a PUBREC of 84 bytes, which nobody waits for once they are there.
-    expect(await answerTo(door.port(0), [headerBytes, Buffer.alloc(84)])).toEqual(ended);
-    await door.broker.until('"msg":"protocol error"');
-    expect(await answerTo(door.port(0), [Buffer.from('\r\n\r\n\0\r\nQUIT\n')])).toEqual(ended);
+    expect(await answerTo(listening.port(0), [headerBytes, Buffer.alloc(84)])).toEqual(ended);
+    await listening.broker.until('"msg":"protocol error"');
+    expect(await answerTo(listening.port(0), [Buffer.from('\r\n\r\n\0\r\nQUIT\n')])).toEqual(ended);
   });
 });
