@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { type BrokerProcess, freePort, ServerProcess, startDunlin } from '@dunlin/testkit';
 import { type Browser, chromium, type Page } from 'playwright-core';
 
-/** What a page may take to show what was done to it, on a busy machine; then the test fails and says what it shows. */
+/**
+ * Time that a page may take to show what was done to it, on a busy machine; then the test fails and says what it shows.
+ */
 export const pageMilliseconds = 10_000;
 
 /** Pictures of the pages, for people to look at. */

@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createRequire } from 'node:module';
 import { dirname, extname, join } from 'node:path';
 
-/** What belongs to a page, by the ending of its file. Nothing else in its folder is served: no test, no README. */
+/** Files that belong to a page, by their endings. Nothing else in its folder is served: no test, no README. */
 const contentTypes: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
@@ -26,8 +26,9 @@ function pageFiles(folder: string): Map<string, string> {
 }
 
 /**
- * What the page may do: scripts and styles from here and from nowhere else, WebSockets to any broker. The import map stands in the page itself
- * and is admitted by its hash; MQTT.js keeps its time in a worker that it makes from a blob, since browsers slow the timers of hidden pages.
+ * Policy of the page: scripts and styles from here and from nowhere else, WebSockets to any broker. The import map
+ * stands in the page itself and is admitted by its hash; MQTT.js keeps its time in a worker that it makes from a blob,
+ * since browsers slow the timers of hidden pages.
  */
 function contentSecurityPolicy(html: string): string {
   const maps = [...html.matchAll(/<script type="importmap">([\s\S]*?)<\/script>/g)].map(

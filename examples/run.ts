@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { servePage } from './page-server.ts';
 
-/** Where pages look for a broker when their address does not say: the port of Dunlin's WebSocket listener. */
+/** Address of the broker for pages whose address has none: the port of Dunlin's WebSocket listener. */
 const defaultBroker = 'ws://127.0.0.1:8083/mqtt';
 
 /** The ports of the pages: one each, so that they can be open side by side. */

@@ -5,10 +5,13 @@ import { everybody, everyRoom, personTopic, readTopic, roomTopic } from './topic
 
 /** @typedef {import('./message.js').Message} Message */
 
-/** So long the broker keeps our session, and what is said meanwhile, when we are away: a day. */
+/** Time for which the broker keeps our session, and the messages for us, when we are away: a day. */
 const sessionExpirySeconds = 24 * 60 * 60;
 
-/** Who is back by then was never away for the others: a page that is loaded again, a telephone that changes its network. */
+/**
+ * Delay of the will: a person who is back by then was never away for the others: a page that is loaded again, a
+ * telephone that changes its network.
+ */
 const willDelaySeconds = 2;
 
 /** A broker that has not answered after so long is tried again after the pause. */
@@ -22,7 +25,7 @@ const keepAliveSeconds = 20;
 const sessionTakenOver = 0x8e;
 
 /**
- * What happens, told to the page.
+ * Events for the page.
  * @typedef {object} Events
  * @property {(state: 'connected' | 'disconnected' | 'elsewhere' | 'refused', reason?: string) => void} connection
  * @property {() => void} ready      subscribed: from now on nothing is missed
@@ -31,7 +34,7 @@ const sessionTakenOver = 0x8e;
  * @property {(message: Message, fault: string) => void} failed       the broker has refused a message
  */
 
-/** One person in the chat, over one connection at a time and one session at the broker. */
+/** Person in the chat, over one connection at a time and one session at the broker. */
 export class ChatClient {
   #name;
   #room;

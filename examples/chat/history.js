@@ -9,8 +9,8 @@ const messagesMax = 100;
 const roomsMax = 50;
 
 /**
- * What one person has seen, kept by the browser, so that it is still there when the page is loaded again: the broker
- * delivers a message to a session once, and does not keep what the page has acknowledged.
+ * Messages that one person has seen, kept by the browser, so that it is still there when the page is loaded again: the
+ * broker delivers a message to a session once, and does not keep what the page has acknowledged.
  */
 export class History {
   #prefix;
@@ -67,7 +67,10 @@ export class History {
   }
 }
 
-/** What has no identifier (from other programs) is known again by its text, if it is retained. @param {Message} known @param {Message} message */
+/**
+ * Messages without identifier (from other programs) are known again by its text, if it is retained. @param {Message}
+ * known @param {Message} message
+ */
 function isSame(known, message) {
   if (message.id !== '') return known.id === message.id;
   return message.early === true && known.id === '' && known.text === message.text;

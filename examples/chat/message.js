@@ -3,7 +3,7 @@
 /** Longest text of a message, in characters, also of what others send. */
 export const textCharactersMax = 2000;
 
-/** So long, in seconds, the broker keeps what it has not delivered yet, and the last message of a room: a day. */
+/** Seconds for which the broker keeps messages it has not delivered yet, and the last message of a room: a day. */
 const expirySeconds = 24 * 60 * 60;
 
 /**
@@ -22,7 +22,8 @@ export function newMessage(room, from, text) {
 }
 
 /**
- * How a message is published. The payload is the text alone, so that any MQTT client can read and write it; who, when and which are user properties.
+ * Options of PUBLISH for a message. The payload is the text alone, so that any MQTT client can read and write it; who,
+ * when and which are user properties.
  * @param {Message} message
  * @returns {import('mqtt').IClientPublishOptions}
  */

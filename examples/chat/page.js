@@ -26,7 +26,10 @@ function showEnd() {
 /** The goodbye to a broker that does not answer ends by itself. */
 const goodbyeMilliseconds = 1000;
 
-/** Where this tab keeps who is in it: loaded again, it enters by itself; and two tabs can be two people. */
+/**
+ * Key under which this tab keeps the name of the person in it: loaded again, it enters by itself; and two tabs can be
+ * two people.
+ */
 const tabKey = 'chat';
 
 /** The chat of one person, from entering to leaving. */
@@ -35,7 +38,7 @@ class ChatPage {
   #room;
   #history;
   #client;
-  /** Where everybody is. @type {Map<string, string>} */
+  /** Rooms of all people, by person. @type {Map<string, string>} */
   #people = new Map();
   /** Messages that came to rooms that are not shown. @type {Map<string, number>} */
   #unread = new Map();

@@ -23,7 +23,7 @@ export const personTopic = (name) => `chat/who/${encodeURIComponent(name)}`;
 export const nameOf = (typed) => typed.trim().normalize('NFC').toWellFormed();
 
 /**
- * What a topic is about; null when it is none of this chat.
+ * Room or person of a topic; null when it is none of this chat.
  * @param {string} topic
  * @returns {{ room: string } | { person: string } | null}
  */

@@ -40,7 +40,7 @@ function makeTime(milliseconds) {
   return time;
 }
 
-/** One message, as a line of the list. @param {Message} message @param {boolean} own */
+/** Makes a message, as a line of the list. @param {Message} message @param {boolean} own */
 export function makeMessage(message, own) {
   const item = make('li', own ? 'message own' : 'message');
   const head = make('p', 'head');
@@ -53,7 +53,10 @@ export function makeMessage(message, own) {
   return item;
 }
 
-/** One room to go to. @param {string} room @param {boolean} current @param {number} people @param {number} unread @param {() => void} go */
+/**
+ * Makes a room to go to. @param {string} room @param {boolean} current @param {number} people @param {number} unread
+ * @param {() => void} go
+ */
 export function makeRoom(room, current, people, unread, go) {
   const button = document.createElement('button');
   button.type = 'button';
@@ -68,7 +71,10 @@ export function makeRoom(room, current, people, unread, go) {
   return item;
 }
 
-/** One person. @param {string} person @param {string} room where they are @param {boolean} here in the room that is shown @param {boolean} self */
+/**
+ * Makes a person. @param {string} person @param {string} room where they are @param {boolean} here in the room that is
+ * shown @param {boolean} self
+ */
 export function makePerson(person, room, here, self) {
   const item = make('li', here ? 'person' : 'person away');
   item.append(makeBadge(person), make('span', 'name', self ? `${person} (you)` : person));

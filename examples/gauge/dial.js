@@ -11,7 +11,7 @@ const sweep = 240;
 const centre = { x: 160, y: 160 };
 const radius = 116;
 
-/** Where a colour begins, in degrees Celsius. */
+/** Temperatures at which colours begin, in degrees Celsius. */
 const bands = [
   { from: lowest, colour: 'var(--cold)' },
   { from: 5, colour: 'var(--mild)' },

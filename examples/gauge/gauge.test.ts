@@ -44,7 +44,7 @@ const poll = { timeout: pageMilliseconds };
 const shown = (selector: string) => expect.poll(() => page.locator(selector).textContent(), poll);
 const connection = () => expect.poll(() => page.locator('body').getAttribute('data-connection'), poll);
 
-/** Where the needle points, in degrees from straight up. */
+/** Angle of the needle, in degrees from straight up. */
 async function needle(): Promise<number> {
   const transform = await page.evaluate<string>("getComputedStyle(document.querySelector('.needle')).transform");
   const [a, b] = (/[-\d.e, ]+/.exec(transform.slice('matrix('.length))?.[0] ?? '').split(',').map(Number);

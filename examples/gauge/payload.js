@@ -10,7 +10,7 @@ const charactersMax = 8;
 const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
 /**
- * What a payload says: a number, with the text as it was written ('23.0' stays so), or why it is none.
+ * Reads a payload: a number, with the text as it was written ('23.0' stays so), or why it is none.
  * @param {Uint8Array} payload
  * @returns {{ value: number, text: string } | { fault: string }}
  */

@@ -68,7 +68,7 @@ function isRepeated(key: string): boolean {
   return false;
 }
 
-/** What a sensor sends, or null: anybody may publish anything. */
+/** Reading that a sensor sends, or null: anybody may publish anything. */
 function readReading(payload: string): { run: number; number: number; celsius: number; at: string } | null {
   try {
     const { run, number, celsius, at } = JSON.parse(payload);

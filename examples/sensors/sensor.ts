@@ -3,15 +3,21 @@ import { parseArgs } from 'node:util';
 import { connect, type IDisconnectPacket, type MqttClient } from 'mqtt';
 
 const program = 'sensor.ts';
-/** After one and a half times this without a word from the sensor the broker publishes the will. */
+/** Keep alive: after one and a half times this without a packet from the sensor the broker publishes the will. */
 const keepAliveSeconds = 30;
-/** What waits in the broker longer than this for a reader that is away is not worth reading any more. */
+/**
+ * Expiry of messages: one that waits in the broker longer than this for a reader that is away is not worth reading any
+ * more.
+ */
 const expirySeconds = 3600;
 /** Messages kept while the connection is away: 14 hours of one every 5 seconds, some 10 MB. A packet identifier has 16 bits, so 65,535 is the most. */
 const waitingMax = 10_000;
-/** How long the end waits for acknowledgements. Supervisors kill after 10 seconds (Docker) or 90 (systemd). */
+/** Time that the end waits for acknowledgements. Supervisors kill after 10 seconds (Docker) or 90 (systemd). */
 const endMilliseconds = 5_000;
-/** Between two attempts to connect. Not the same for each sensor, or a thousand of them would come back in the same moment. */
+/**
+ * Pause between two attempts to connect. Not the same for each sensor, or a thousand of them would come back in the
+ * same moment.
+ */
 const reconnectMilliseconds = 1_000 + Math.floor(Math.random() * 1_000);
 /** Reason codes that another attempt does not change: protocol, client identifier, password, permission, banned, and another client that has taken this identifier. */
 const finalReasons = new Set([0x84, 0x85, 0x86, 0x87, 0x8a, 0x8e]);
@@ -33,7 +39,7 @@ function readNumber(option: string, text: string, low: number, high: number, isW
   return refuse(`${option} must be ${isWhole ? 'a whole number' : 'a number'} from ${low} to ${high}, not "${text}"`);
 }
 
-/** It becomes a level of a topic, where + # and / would mean something else. */
+/** Reads the identifier, which becomes a level of a topic, where + # and / would mean something else. */
 function readId(text: string): string {
   if (/^[A-Za-z0-9_-]{1,64}$/.test(text)) return text;
   return refuse(`--id must be 1 to 64 letters, digits, dashes and underscores, not "${text}"`);
@@ -86,7 +92,7 @@ let taken = 0;
 let celsius = 20;
 let isEnding = false;
 let nextReading: NodeJS.Timeout | undefined;
-/** What is to happen when nothing waits any more. */
+/** Callback for when nothing waits any more. */
 let allAcknowledged: () => void = () => {};
 
 // MQTT.js keeps what was published with QoS 1 and not acknowledged, connected or not, in its `outgoingStore`, and sends it (again) after each connect. In memory:
@@ -167,7 +173,10 @@ function publishReading(): void {
   nextReading = setTimeout(publishReading, Math.max(0, run + taken * settings.intervalMilliseconds - Date.now()));
 }
 
-/** Nothing waits any more. MQTT.js sends what it has kept before it emits `connect`, so then `online` is still to come. */
+/**
+ * True when nothing waits any more. MQTT.js sends what it has kept before it emits `connect`, so then `online` is still
+ * to come.
+ */
 function isDone(): boolean {
   return waiting === 0 && (isAnnounced || !client.connected);
 }

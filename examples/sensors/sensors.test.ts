@@ -189,7 +189,7 @@ describe.each(names)('the sensor in %s', (name) => {
   });
 });
 
-/** What a reader says of one reading. */
+/** Line that a reader prints for one reading. */
 const readingLine = /^(\w+) (\d+): -?\d+\.\d\d °C at \S+Z, good for (\d+) s( \(again\))?$/;
 
 /** Reads lines of a reader until each sensor's readings from 1 to its number have come. Returns those that came more than once. */

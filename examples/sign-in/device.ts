@@ -3,7 +3,10 @@ import { connect } from 'mqtt';
 
 const intervalMilliseconds = 1_000;
 const keepAliveSeconds = 30;
-/** Not the same for each device, or a thousand of them would come back in the same moment. */
+/**
+ * Pause between two attempts to connect. Not the same for each device, or a thousand of them would come back in the
+ * same moment.
+ */
 const reconnectMilliseconds = 1_000 + Math.floor(Math.random() * 1_000);
 /**
  * Reason codes that another attempt with the same token does not change: password, permission (also a token that was revoked), banned, and another client that has taken

@@ -10,7 +10,7 @@ import { ExampleProcess } from '../example-process.ts';
 
 const root = join(import.meta.dirname, '../..');
 const dunlin = `${process.execPath} --conditions=source ${join(root, 'packages/cli/bin/dunlin.js')}`;
-/** As README.md says it. */
+/** Command as README.md has it. */
 const adding = `read -r DEVICE_UUID DEVICE_SECRET < <(${dunlin} token add --config dunlin.yaml)\necho "$DEVICE_UUID"`;
 /** A revoked token ends its connections within this. */
 const revokedMilliseconds = 1_000;
@@ -18,9 +18,9 @@ const revokedMilliseconds = 1_000;
 let folder: string;
 let redis: RedisServer;
 let ports: { one: number; two: number; nats: number };
-/** What README.md has for one broker, and for two. */
+/** Commands of README.md for one broker, and for two. */
 let commands: { alone: string[]; together: string[] };
-/** Of the token that was made last. */
+/** Values of the token that was made last. */
 let device = { DEVICE_UUID: '', DEVICE_SECRET: '' };
 const running: ExampleProcess[] = [];
 const clients: MqttClient[] = [];

@@ -11,7 +11,7 @@ import { FIGURES, type Row } from './rows.ts';
 export const AGAINST_ROWS = 'pair-w1000,20pairs-w100,1to100,100to1,qos1-20pairs,qos2-20pairs,durable-qos1';
 /** V8 compiles the same program in several ways, and one start of six costs a tenth more or less: fewer rounds say little. */
 export const AGAINST_ROUNDS = 5;
-/** What a change may cost. */
+/** Highest ratio that a change may cost. */
 const RATIO_MAX = 1.05;
 
 export interface AgainstFigure {
@@ -20,7 +20,7 @@ export interface AgainstFigure {
   /** Null: not measured. */
   readonly before: number | null;
   readonly here: number | null;
-  /** Above 1: here it is worse, whatever the figure counts. */
+  /** Ratio of the figures, above 1 where it is worse here, whatever the figure counts. */
   readonly ratio: number | null;
   readonly outcome: 'met' | 'missed' | 'not measured';
 }
@@ -42,7 +42,7 @@ function medianOf(samples: readonly SampleLine[], row: Row, broker: string): num
   return figures.length === 0 ? null : median(figures);
 }
 
-/** One figure for each row, in their order. */
+/** Figures, one for each row, in their order. */
 export function figuresAgainst(rows: readonly Row[], samples: readonly SampleLine[]): AgainstFigure[] {
   return rows.map((row) => {
     const before = medianOf(samples, row, 'before');

@@ -1,4 +1,4 @@
-/** One start of a program under test: in a process group of its own, on one core, with a folder that goes with it. */
+/** Start of a program under test: in a process group of its own, on one core, with a folder that goes with it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -7,14 +7,14 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** How long a broker may take to listen. */
+/** Time that a broker may take to listen. */
 const LISTEN_SECONDS = 25;
-/** What a broker does right after it listens (warming up, a first tick) is not measured. */
+/** Pause after a broker listens: what it does right then (warming up, a first tick) is not measured. */
 const SETTLE_MS = 1500;
 const CONNECT_RETRY_MS = 100;
-/** From the polite signal to the other one. */
+/** Time from the polite signal to the other one. */
 const STOP_MS = 8000;
-/** How much of its log is shown when it does not listen. */
+/** Length of the log that is shown when a broker does not listen. */
 const REASON_CHARACTERS = 300;
 
 export const BROKER_CORE = 0;

@@ -10,7 +10,7 @@ import type { Need } from './rows.ts';
 /** `before`: another checkout of Dunlin (against.ts). */
 export type BrokerName = 'dunlin' | 'before' | 'mosquitto' | 'nats' | 'rumqttd' | 'aedes' | 'forwarder' | 'limit';
 
-/** What a start needs to know. A broker with one port for all versions ignores `port5`. */
+/** Values that a start needs. A broker with one port for all versions ignores `port5`. */
 export interface StartContext {
   readonly port: number;
   readonly port5: number;
@@ -31,7 +31,7 @@ export interface Broker {
   /** The program, or undefined when it is not on this machine. */
   find(): string | undefined;
   version(program: string): string;
-  /** What to write to `configurationFile` in the directory before the start. */
+  /** Text to write to `configurationFile` in the directory before the start. */
   configuration?(context: StartContext): string;
   readonly configurationFile?: string;
   command(program: string, context: StartContext): string[];

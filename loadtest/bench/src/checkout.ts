@@ -1,4 +1,4 @@
-/** Where the parts of the checkout are that the benchmark needs. */
+/** Paths of the parts of the checkout that the benchmark needs. */
 import { join } from 'node:path';
 
 export const BENCH_DIRECTORY = join(import.meta.dirname, '..');

@@ -1,4 +1,7 @@
-/** What the generator cannot do: many durable sessions that are not there, many routes, and what a program has cost so far. */
+/**
+ * Load that the generator cannot make: many durable sessions that are not there, many routes, and costs of a program so
+ * far.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -53,7 +56,7 @@ export async function offlineSessions(port: number, from: number, to: number, fi
   }
 }
 
-/** One more node of the cluster, not watched by it; resolves when it is ready. */
+/** Starts one more node of the cluster, not watched by it; resolves when it is ready. */
 export async function joiningNode(cluster: Cluster, id: string): Promise<{ child: ChildProcess; port: number }> {
   const port = await freePort();
   const { nats, redis } = cluster.ports;

@@ -10,7 +10,7 @@ import { runGenerator } from './generator.ts';
 import { median } from './results.ts';
 import { selectRows } from './rows.ts';
 
-/** What can be measured, by the names that `--rows` knows. */
+/** Rows that can be measured, by the names that `--rows` knows. */
 export const CLUSTER_ROWS = ['idle', '20pairs-w100', 'qos1-20pairs', 'durable-qos1', 'join', 'offline'] as const;
 export type ClusterRow = (typeof CLUSTER_ROWS)[number];
 
@@ -31,7 +31,7 @@ export interface ClusterOptions {
   readonly onProgress: (line: string) => void;
 }
 
-/** One line of the result. */
+/** Line of the result. */
 export interface ClusterFigure {
   readonly name: string;
   readonly measured: string;
@@ -48,7 +48,9 @@ interface Cost {
 }
 
 const IDLE_SECONDS = 20;
-/** After its start a node compiles what is hot, and collects what the start has left, for half a minute. */
+/**
+ * Pause after the start of a node: it compiles what is hot, and collects what the start has left, for half a minute.
+ */
 const SETTLE_SECONDS = 40;
 const ROUTES = 100_000;
 const FEW_OFFLINE = 10;

@@ -31,7 +31,7 @@ function startFailure(error: unknown): string {
   throw error;
 }
 
-/** What a reader can type: no path of this machine in it. */
+/** Text that a reader can type: no path of this machine in it. */
 function withoutPaths(text: string, context: StartContext): string {
   return text
     .replaceAll(context.directory, '{directory}')

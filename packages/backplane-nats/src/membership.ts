@@ -64,7 +64,7 @@ interface Gone {
 }
 
 /**
- * Who is there. Silence makes an endpoint suspected; the store makes it dead:
+ * Endpoints of the cluster. Silence makes an endpoint suspected; the store makes it dead:
  *
  *     unknown ──heard──▶ member ──silent──▶ suspected ──evict: true──▶ left, never again under this name
  *                          ▲                  │    │

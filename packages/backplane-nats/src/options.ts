@@ -38,9 +38,12 @@ export interface NatsBackplaneOptions {
    * sessions are to be given up.
    */
   leaseLost?: () => void;
-  /** After `leaseLost`: it was not evicted meanwhile. */
+  /** Called after `leaseLost`: it was not evicted meanwhile. */
   leaseRegained?: () => void;
-  /** Others hold this endpoint for dead. It is silent from now on, and is to be replaced by one with a new name. Called once. */
+  /**
+   * Called once when other endpoints regard this one as dead. It is silent from now on, and is to be replaced by one
+   * with a new name.
+   */
   evicted?: () => void;
 }
 
