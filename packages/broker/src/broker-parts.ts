@@ -5,7 +5,7 @@ import type { BrokerOptions } from './broker-options.ts';
 import { BrokerWorld } from './broker-world.ts';
 import { Cluster, type ClusterUpcalls } from './cluster/cluster.ts';
 import { DeadEndpoints } from './cluster/dead-endpoints.ts';
-import { writeGroupFrame } from './cluster/group-frames.ts';
+import { writeGroupControl } from './cluster/group-control.ts';
 import { Links } from './cluster/links.ts';
 import { Routes } from './cluster/routes.ts';
 import { ClientLog } from './connection/client-log.ts';
@@ -223,7 +223,7 @@ export abstract class BrokerParts extends BrokerWorld {
     const { links, pendingWrites, cluster, routes } = this;
     return new GroupLogs({
       ...{ self, store, clock, logger, metrics, limits, delivery, writer, tree, durableFilters, router },
-      sendTo: (to, frame) => links.sendGroup(to, writeGroupFrame(frame)),
+      sendTo: (to, frame) => links.sendGroup(to, writeGroupControl(frame)),
       writeBack: (write) => pendingWrites.add('writing back how far a group was served', write),
       isThere: (endpoint) => cluster.has(endpoint),
       sessionOf: (clientId) => this.sessions.get(clientId),

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import {
   type BatchEntry,
   isBatch,
-  isWord,
+  isControl,
   type MessageEntry,
   readBatch,
   readEntryKind,
@@ -83,7 +83,7 @@ test('batches are read as they were written, between messages; their packets are
       const reader = new FrameReader(writer.take());
       expect(readMessage(reader, readEntryKind(reader))).toEqual(message);
       const first = readEntryKind(reader);
-      expect([isBatch(first), isWord(first)]).toEqual([true, false]);
+      expect([isBatch(first), isControl(first)]).toEqual([true, false]);
       const back = readBatch(reader, first);
       expect(back).toMatchObject(kind);
       expect(back.bytes.subarray(back.start, back.end)).toEqual(bytes.subarray(start, end));

@@ -1,7 +1,7 @@
 /** Frames between workers: what is written is read, and whatever comes, nothing but FrameError is thrown. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { isWord, readEntryKind, readMessage, writeMessage, writeWord } from '../src/cluster/entries.ts';
+import { isControl, readEntryKind, readMessage, writeControl, writeMessage } from '../src/cluster/entries.ts';
 import {
   beginSnapshotPart,
   FrameType,
@@ -30,7 +30,7 @@ import {
   writeStatistics,
   writeWanted,
 } from '../src/cluster/frames.ts';
-import { readGroupFrame, writeGroupFrame } from '../src/cluster/group-frames.ts';
+import { readGroupControl, writeGroupControl } from '../src/cluster/group-control.ts';
 import { RecordError, readRecord, writeRecord } from '../src/message/message-record.ts';
 import { publicationOf } from '../src/message/publish-in-place.ts';
 import { FrameError, FrameReader, FrameWriter } from '../src/message/wire.ts';
@@ -51,7 +51,7 @@ const change = fc.oneof(
     kind: fc.constant('group' as const),
     filter: fc.constantFrom('$share/g/a', '$share/g/a/#'),
     count: number,
-    takers: number,
+    logged: number,
   }),
 );
 const changes = fc.array(change);
@@ -192,17 +192,17 @@ describe.each(Object.entries(frames))('%s', (_name, one) => {
 
 const numbers = fc.array(number, { maxLength: 20 });
 const group = { group: fc.constantFrom('$share/g/a', '$share/ü/#'), epoch: number };
-const word = fc.oneof(
+const control = fc.oneof(
   fc.record({ ...group, kind: fc.constantFrom('lead' as const, 'resigned' as const) }),
   fc.record({
     ...group,
-    kind: fc.constant('give' as const),
+    kind: fc.constant('assign' as const),
     sequence: number,
     record: fc.uint8Array({ maxLength: 3000 }).map((bytes) => Buffer.from(bytes)),
   }),
   fc.record({
     ...group,
-    kind: fc.constant('report' as const),
+    kind: fc.constant('status' as const),
     isFirst: fc.boolean(),
     limit: number,
     done: numbers,
@@ -214,26 +214,26 @@ const word = fc.oneof(
     holding: numbers,
     reserving: numbers,
   }),
-  fc.record({ ...group, kind: fc.constant('seek' as const), clients: fc.array(text) }),
-  fc.record({ ...group, kind: fc.constant('found' as const), clientId: text, busy: numbers }),
+  fc.record({ ...group, kind: fc.constant('locate' as const), clients: fc.array(text) }),
+  fc.record({ ...group, kind: fc.constant('located' as const), clientId: text, busy: numbers }),
 );
 
-test('words about groups are read as they were written, between messages; cut or changed they are refused', () => {
+test('control messages of groups are read as they were written, between messages; cut or changed they are refused', () => {
   fc.assert(
-    fc.property(word, entry, fc.nat(), fc.integer({ min: 0, max: 255 }), (one, message, at, byte) => {
-      const bytes = writeGroupFrame(one);
+    fc.property(control, entry, fc.nat(), fc.integer({ min: 0, max: 255 }), (one, message, at, byte) => {
+      const bytes = writeGroupControl(one);
       const writer = new FrameWriter();
       writeMessage(writer, message);
-      writeWord(writer, bytes);
+      writeControl(writer, bytes);
       writeMessage(writer, message);
       const reader = new FrameReader(writer.take());
       expect(readMessage(reader, readEntryKind(reader))).toEqual(message);
-      expect(isWord(readEntryKind(reader))).toBe(true);
-      expect(readGroupFrame(new FrameReader(reader.block()))).toEqual(one);
+      expect(isControl(readEntryKind(reader))).toBe(true);
+      expect(readGroupControl(new FrameReader(reader.block()))).toEqual(one);
       expect(readMessage(reader, readEntryKind(reader))).toEqual(message);
-      tolerates(() => readGroupFrame(new FrameReader(bytes.subarray(0, at % bytes.length))));
+      tolerates(() => readGroupControl(new FrameReader(bytes.subarray(0, at % bytes.length))));
       bytes[at % bytes.length] = byte;
-      tolerates(() => readGroupFrame(new FrameReader(bytes)));
+      tolerates(() => readGroupControl(new FrameReader(bytes)));
     }),
   );
 });

@@ -275,7 +275,7 @@ test('a store that is away for a while: what was reserved is neither lost nor de
   expect(await stateOf(world)).toEqual({ acknowledged: 4, reservations: [] });
 });
 
-/** Breaking GroupLeader.claimAnew, or calling everything certain in GroupHands.left, makes it fail: both clients get it. */
+/** Breaking GroupLeader.claimAnew, or calling everything certain in GroupAssignments.left, makes it fail: both clients get it. */
 test('a worker that the others believe dead cannot take what another has got meanwhile', async () => {
   const { world, workers } = await World.of(3);
   const first = await workers[0].connect('first', { ...durable, properties: { receiveMaximum: 1 } });

@@ -15,7 +15,7 @@ import type { DeadEndpoints } from './dead-endpoints.ts';
 import {
   type BatchEntry,
   isBatch,
-  isWord,
+  isControl,
   type MessageEntry,
   readBatch,
   readEntryKind,
@@ -33,7 +33,7 @@ import {
   writeConfirm,
   writeStatistics,
 } from './frames.ts';
-import { type GroupFrame, readGroupFrame } from './group-frames.ts';
+import { type GroupControl, readGroupControl } from './group-control.ts';
 import type { Links, LostMessages } from './links.ts';
 import { RouteFrames } from './route-frames.ts';
 import type { Routes } from './routes.ts';
@@ -50,7 +50,7 @@ export interface ClusterUpcalls {
   message(entry: MessageEntry, publication: Publication): void;
   /** Publishes for shared groups that an endpoint had not acknowledged when it left. */
   lost(messages: LostMessages): void;
-  group(from: EndpointId, frame: GroupFrame): void;
+  group(from: EndpointId, control: GroupControl): void;
   groupEndpointLeft(endpoint: EndpointId): void;
   /** Resolves when what was retained here before can be read. */
   retainedIdle(): Promise<void>;
@@ -211,12 +211,12 @@ export class Cluster implements BackplaneReceiver {
     while (!reader.isAtEnd) {
       const kind = readEntryKind(reader);
       const batch = isBatch(kind) ? readBatch(reader, kind) : null;
-      const word = isWord(kind) ? reader.block() : null;
-      const entry = batch === null && word === null ? readMessage(reader, kind) : null;
+      const control = isControl(kind) ? reader.block() : null;
+      const entry = batch === null && control === null ? readMessage(reader, kind) : null;
       try {
         if (batch !== null) upcalls.publishBatch(batch);
         else if (entry !== null) upcalls.message(entry, readRecord(entry.record));
-        else if (word !== null) upcalls.group(from, readGroupFrame(new FrameReader(word)));
+        else if (control !== null) upcalls.group(from, readGroupControl(new FrameReader(control)));
       } catch (error) {
         // The rest of the frame has nothing to do with it.
         logger.error('what another worker has sent cannot be handled', { from, error });

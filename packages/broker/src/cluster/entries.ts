@@ -7,7 +7,7 @@
  * | `00000101` | a message for subscriptions, QoS 2, of a durable publisher | kept | its client identifier, its number, 1: repeated; then as above |
  * | `0000001v` | a batch of QoS 0 packets; `v`: in the encoding of MQTT 5 | passing, broadcast | the packets |
  * | `0000011v` | a batch of QoS 1 packets | kept | the packets |
- * | `00000100` | a word of leaders of shared groups and their members to each other (group-frames.ts) | kept | the word |
+ * | `00000100` | a control message between the leader of a shared group and endpoints with members (group-control.ts) | kept | the message |
  */
 import { FrameError, type FrameReader, type FrameWriter } from '../message/wire.ts';
 
@@ -57,7 +57,7 @@ export interface BatchEntry {
 }
 
 const batchFlag = 2;
-const wordFlag = 4;
+const controlFlag = 4;
 /** Of a batch. */
 const keptBatchFlag = 4;
 /** Of a message with its producer. */
@@ -69,8 +69,8 @@ export function writeBatch(writer: FrameWriter, batch: BatchEntry): void {
   writer.part(batch.bytes, batch.start, batch.end);
 }
 
-export function writeWord(writer: FrameWriter, body: Uint8Array): void {
-  writer.u8(wordFlag);
+export function writeControl(writer: FrameWriter, body: Uint8Array): void {
+  writer.u8(controlFlag);
   writer.block(body);
 }
 
@@ -85,9 +85,9 @@ export function isBatch(kind: number): boolean {
   return (kind & batchFlag) !== 0;
 }
 
-/** Of `writeWord`: what follows is a block. */
-export function isWord(kind: number): boolean {
-  return kind === wordFlag;
+/** A control message, as `writeControl` wrote it: a block follows. */
+export function isControl(kind: number): boolean {
+  return kind === controlFlag;
 }
 
 /** The batch lies in the frame's own bytes, whatever they are: `countPackets` says whether they are packets (batch-packets.ts). */

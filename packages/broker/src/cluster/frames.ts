@@ -9,7 +9,7 @@
  * | wanted | sequence, whole flag | "I have your changes up to here: send me the rest, or everything" |
  * | digest | sequence, confirm flag, digests | what the set comes to, so that what was lost shows (ARCHITECTURE.md, section 5) |
  * | confirm | sequence | all route changes up to it are in force here, and what was retained here before is readable |
- * | kept | link, sequence, first, round, entries | publishes that wait for an acknowledgement and are sent again without one; words about groups (entries.ts) |
+ * | kept | link, sequence, first, round, entries | publishes that wait for an acknowledgement and are sent again without one; control messages of groups (entries.ts) |
  * | passing | link, position, entries | publishes that are sent once |
  * | broadcast | position, entries | the same, to all endpoints alike |
  * | acknowledge | link, sequence, round, gap flag, positions | how far kept, passing and broadcast frames were taken in |
@@ -79,7 +79,7 @@ export function isAboutRoutes(bytes: Uint8Array): boolean {
  * | add | the filter has subscribers that get messages from frames | 0 |
  * | logged | it has durable ones alone, which have a log for QoS above 0: a frame that is lost costs them a delay | 0 |
  * | remove | it has none any more | 0 |
- * | group | a shared group, by its whole name | its members there; `takers`: those of QoS above 0 |
+ * | group | a shared group, by its whole name | its members there; `logged`: how many of them have a QoS above 0 |
  * | durable | the filter has a log, or the group, by its whole name | the last number known of it; of a group 0 |
  */
 export interface RouteChange {
@@ -87,7 +87,7 @@ export interface RouteChange {
   filter: string;
   count: number;
   /** Of a group. */
-  takers?: number;
+  logged?: number;
 }
 export const routeKinds: readonly RouteChange['kind'][] = ['add', 'remove', 'group', 'durable', 'logged'];
 
@@ -95,7 +95,7 @@ export function writeChange(writer: FrameWriter, change: RouteChange): void {
   writer.u8(routeKinds.indexOf(change.kind));
   writer.text(change.filter);
   writer.f64(change.count);
-  if (change.kind === 'group') writer.f64(change.takers ?? 0);
+  if (change.kind === 'group') writer.f64(change.logged ?? 0);
 }
 
 function readChanges(reader: FrameReader): RouteChange[] {
@@ -106,7 +106,7 @@ function readChanges(reader: FrameReader): RouteChange[] {
     if (kind === undefined) throw new FrameError('a route change of an unknown kind');
     if (kind === 'group' && parseShare(filter) === null) throw new FrameError(`"${filter}" is no shared group`);
     const count = reader.f64();
-    changes.push(kind === 'group' ? { kind, filter, count, takers: reader.f64() } : { kind, filter, count });
+    changes.push(kind === 'group' ? { kind, filter, count, logged: reader.f64() } : { kind, filter, count });
   }
   return changes;
 }

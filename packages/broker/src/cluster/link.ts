@@ -13,7 +13,7 @@
  */
 import type { HeldPublisher, Pending } from '../message/pending.ts';
 import { FrameWriter } from '../message/wire.ts';
-import { type BatchEntry, type MessageEntry, writeBatch, writeMessage, writeWord } from './entries.ts';
+import { type BatchEntry, type MessageEntry, writeBatch, writeControl, writeMessage } from './entries.ts';
 import { type Acknowledgement, beginFrame, FrameType, frameBytesMax, repeatKept, writeKeptHead } from './frames.ts';
 
 /** Kept frames are sent again when nothing was acknowledged for this long; doubled each time that does not help, up to the second. */
@@ -118,10 +118,10 @@ export class Link {
     if (this.keptWriter.length >= frameBytesMax) this.flushKept(now);
   }
 
-  /** Adds a word about a group (group-frames.ts), which must arrive as well. */
+  /** Adds a control message of a group (group-control.ts), which must arrive as well. */
   keepGroup(body: Uint8Array, now: number): void {
     this.beginKept(body.length, now);
-    writeWord(this.keptWriter, body);
+    writeControl(this.keptWriter, body);
     this.endKept(null, now);
   }
 

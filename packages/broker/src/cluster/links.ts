@@ -11,7 +11,7 @@ import { WorkTimer } from '../work/work-timer.ts';
 import {
   type BatchEntry,
   isBatch,
-  isWord,
+  isControl,
   type MessageEntry,
   readEntryKind,
   readMessage,
@@ -117,7 +117,7 @@ export class Links {
     return found;
   }
 
-  /** A word about a shared group (group-frames.ts), which arrives as long as the endpoint lives. */
+  /** A control message of a shared group (group-control.ts), which arrives as long as the endpoint lives. */
   sendGroup(to: EndpointId, body: Uint8Array): void {
     const link = this.links.get(to);
     if (link === undefined) return;
@@ -366,7 +366,7 @@ function groupMessagesOf(bytes: Uint8Array): MessageEntry[] {
   const found: MessageEntry[] = [];
   while (!reader.isAtEnd) {
     const kind = readEntryKind(reader);
-    if (isWord(kind) || isBatch(kind)) {
+    if (isControl(kind) || isBatch(kind)) {
       reader.block();
       continue;
     }

@@ -39,8 +39,8 @@ export class OwnRoutes {
   }
 
   groupChanged(group: SharedGroup): void {
-    const takers = group.takers.members.length;
-    this.set({ kind: 'group', filter: group.name, count: group.members.length, takers }, null);
+    const logged = group.loggedMembers.members.length;
+    this.set({ kind: 'group', filter: group.name, count: group.members.length, logged }, null);
   }
 
   private set(change: RouteChange, entry: FilterEntry | null): void {
@@ -99,6 +99,6 @@ export class OwnRoutes {
 }
 
 function saltOf(change: RouteChange): number {
-  if (change.kind === 'group') return saltOfGroup(change.count, change.takers ?? 0);
+  if (change.kind === 'group') return saltOfGroup(change.count, change.logged ?? 0);
   return change.kind === 'logged' ? loggedSalt : liveSalt;
 }

@@ -32,8 +32,8 @@ export type Taken = 'in-force' | 'waits' | 'gap';
 export const liveSalt = 0;
 export const loggedSalt = 1;
 
-export function saltOfGroup(count: number, takers: number): number {
-  return 2 + count + takers * 0x10001;
+export function saltOfGroup(count: number, logged: number): number {
+  return 2 + count + logged * 0x10001;
 }
 
 export class PeerRoutes {
@@ -51,7 +51,7 @@ export class PeerRoutes {
   private readonly durableAnnounced: (filter: string, lastSequence: number) => void;
   /** Each filter with the generation in which it was last said, times two, plus one if its subscribers are durable alone. */
   private readonly filters = new Map<string, number>();
-  private readonly groups = new Map<string, { count: number; takers: number; generation: number }>();
+  private readonly groups = new Map<string, { count: number; logged: number; generation: number }>();
   private generation = 1;
   private collecting: Collecting | null = null;
 
@@ -123,11 +123,11 @@ export class PeerRoutes {
     this.sequence = sequence;
   }
 
-  private change({ kind, filter, count, takers = 0 }: RouteChange): void {
+  private change({ kind, filter, count, logged = 0 }: RouteChange): void {
     if (kind === 'add') this.setFilter(filter, false);
     else if (kind === 'logged') this.setFilter(filter, true);
     else if (kind === 'remove') this.removeFilter(filter);
-    else if (kind === 'group') this.setGroup(filter, count, takers);
+    else if (kind === 'group') this.setGroup(filter, count, logged);
     else this.durableAnnounced(filter, count);
   }
 
@@ -166,20 +166,20 @@ export class PeerRoutes {
     this.digest.remove(entry.filter, isLogged ? loggedSalt : liveSalt);
   }
 
-  private setGroup(name: string, count: number, takers: number): void {
+  private setGroup(name: string, count: number, logged: number): void {
     const known = this.groups.get(name);
-    if (known !== undefined) this.digest.remove(name, saltOfGroup(known.count, known.takers));
+    if (known !== undefined) this.digest.remove(name, saltOfGroup(known.count, known.logged));
     if (count > 0) {
-      this.groups.set(name, { count, takers, generation: this.generation });
-      this.digest.add(name, saltOfGroup(count, takers));
+      this.groups.set(name, { count, logged, generation: this.generation });
+      this.digest.add(name, saltOfGroup(count, logged));
     } else {
       this.groups.delete(name);
     }
-    if ((known?.count ?? 0) === count && (known?.takers ?? 0) === takers) return;
+    if ((known?.count ?? 0) === count && (known?.logged ?? 0) === logged) return;
     const filter = name.slice(name.indexOf('/', 7) + 1);
     const entry = this.tree.entry(filter);
     const group = groupOf(entry, name, filter);
-    group.setRemote(this.endpoint, count, takers);
+    group.setRemote(this.endpoint, count, logged);
     dropEmptyGroup(entry, group);
     this.tree.touch();
     this.tree.prune(entry);

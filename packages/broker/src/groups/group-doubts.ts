@@ -19,12 +19,12 @@ export interface GroupDoubtsParts {
   done: (sequence: number) => void;
   /** By the word of the leader, also where there are none. Rejects with StoreError. */
   deleteReservations: (sequences: number[]) => Promise<void>;
-  seek: (clients: string[]) => void;
+  locate: (clients: string[]) => void;
   failed: (error: unknown) => void;
 }
 
-/** `unsent`: by the word of the endpoint that took it. `found`: its client is connected, and it is not on its way there. */
-type Doubt = 'open' | 'unsent' | 'found';
+/** `unsent`: by the word of the endpoint that took it. `located`: its client is connected, and it is not on its way there. */
+type Doubt = 'open' | 'unsent' | 'located';
 
 export class GroupDoubts {
   private readonly parts: GroupDoubtsParts;
@@ -64,11 +64,11 @@ export class GroupDoubts {
   }
 
   /** A client is connected, and `busy` are on their way to it. */
-  found(clientId: string, busy: readonly number[]): void {
+  located(clientId: string, busy: readonly number[]): void {
     let isNew = false;
     for (const [sequence, client] of this.clients) {
       if (client !== clientId || busy.includes(sequence) || this.doubts.get(sequence) !== 'open') continue;
-      this.doubts.set(sequence, 'found');
+      this.doubts.set(sequence, 'located');
       isNew = true;
     }
     if (isNew) this.resolve();
@@ -97,22 +97,22 @@ export class GroupDoubts {
     );
     const deleted: number[] = [];
     const unreserved: number[] = [];
-    const sought = new Set<string>();
+    const toLocate = new Set<string>();
     for (const [sequence, doubt] of asked) {
       if (!doubts.has(sequence)) continue;
       const reservation = reservations.get(sequence);
       if (reservation === undefined) {
         unreserved.push(sequence);
-      } else if (doubt !== 'open' && !(reservation.isFinal && doubt === 'found')) {
+      } else if (doubt !== 'open' && !(reservation.isFinal && doubt === 'located')) {
         deleted.push(sequence);
       } else if (reservation.isFinal) {
         parts.done(sequence);
       } else {
         clients.set(sequence, reservation.clientId);
-        sought.add(reservation.clientId);
+        toLocate.add(reservation.clientId);
       }
     }
-    if (sought.size > 0) parts.seek([...sought]);
+    if (toLocate.size > 0) parts.locate([...toLocate]);
     if (deleted.length + unreserved.length === 0) return;
     await parts.deleteReservations(deleted);
     for (const sequence of [...deleted, ...unreserved]) {

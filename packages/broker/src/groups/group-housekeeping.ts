@@ -52,7 +52,7 @@ export class GroupHousekeeping {
     metrics.groupLag = sum;
     metrics.groupLagMax = most;
     if (limits.groupMessageTtlSeconds === 0) return;
-    const idle = known.filter(({ group }, i) => lags[i] > 0 && !groups.hasTakers(group));
+    const idle = known.filter(({ group }, i) => lags[i] > 0 && !groups.hasLoggedMembers(group));
     for (let left = Math.min(groupsMax, idle.length); left > 0; left--) {
       await this.dropOld(idle[this.at++ % idle.length].group);
     }

@@ -13,16 +13,16 @@
  * Endpoints are asked what they hold before anything is handed to them. One that is gone makes its QoS 1 messages wait again, and its QoS 2 messages doubtful
  * (group-doubts.ts), after another epoch has shut out whatever of it may live.
  */
-import type { GroupFrame, GroupReport } from '../cluster/group-frames.ts';
+import type { GroupControl, GroupStatus } from '../cluster/group-control.ts';
 import { writeRecord } from '../message/message-record.ts';
 import type { Publication } from '../message/publication.ts';
 import { messagesBetween } from '../ports/log-numbers.ts';
 import { type EndpointId, type GroupClaim, type StoredGroupCursor, StoreError } from '../ports/store.ts';
 import type { DurableLog } from '../session/durable-log.ts';
 import { chooseWithRoom, type SharedGroup } from '../subscriptions/shared-subscriptions.ts';
+import { GroupAssignments } from './group-assignments.ts';
 import { GroupCursor } from './group-cursor.ts';
 import { GroupDoubts } from './group-doubts.ts';
-import { GroupHands } from './group-hands.ts';
 import type { GroupLeaderParts } from './group-logs.ts';
 import type { GroupMembers } from './group-members.ts';
 import { GroupReader } from './group-reader.ts';
@@ -41,10 +41,10 @@ export class GroupLeader {
   private readonly cursor: GroupCursor;
   /** How often each was delivered in vain. */
   private readonly failed: Map<number, number>;
-  private readonly hands: GroupHands;
+  private readonly assignments: GroupAssignments;
   private readonly doubts: GroupDoubts;
   /** On their way to the dead letters. */
-  private readonly burying = new Set<number>();
+  private readonly deadLetters = new Set<number>();
   private reservationsDelete = new Set<number>();
   private isDirty = false;
   private isWriting = false;
@@ -63,7 +63,7 @@ export class GroupLeader {
     this.parts = parts;
     this.cursor = new GroupCursor(claim.cursor);
     this.failed = countsOf(claim.cursor.failed);
-    this.hands = new GroupHands(parts.limits.logPageBytes);
+    this.assignments = new GroupAssignments(parts.limits.logPageBytes);
     this.doubts = new GroupDoubts({
       group: group.name,
       store: parts.store,
@@ -73,7 +73,7 @@ export class GroupLeader {
       },
       done: (sequence) => this.done(sequence, true),
       deleteReservations: (sequences) => parts.store.updateGroup(this.key, { reservationsDelete: sequences }),
-      seek: (clients) => this.toEndpoints({ kind: 'seek', group: group.name, epoch: this.epoch, clients }),
+      locate: (clients) => this.toEndpoints({ kind: 'locate', group: group.name, epoch: this.epoch, clients }),
       failed: (error) => this.storeFailed('the reservations of a group could not be read', error),
     });
     this.reader = new GroupReader(
@@ -82,7 +82,7 @@ export class GroupLeader {
         delivery: parts.delivery,
         isOpen: () => this.isLeading && !this.needsClaim && this.askedUntil === 0,
         waits: (sequence) => this.waits(sequence),
-        hand: (sequence, publication) => this.hand(sequence, publication),
+        assign: (sequence, publication) => this.assign(sequence, publication),
         passOver: (first, last) => this.passOver(first, last),
         failed: (what, error) => this.storeFailed(what, error),
       },
@@ -103,33 +103,33 @@ export class GroupLeader {
     for (const { sequence, isFinal } of claim.reservations) {
       reserved.add(sequence);
       if (isFinal) this.done(sequence, true);
-      else if (!this.hands.has(sequence)) this.doubts.add(sequence);
+      else if (!this.assignments.has(sequence)) this.doubts.add(sequence);
     }
     for (const sequence of this.doubts.numbers()) if (!reserved.has(sequence)) this.doubts.resolved(sequence);
     this.reader.rewind(this.cursor.acknowledged + 1);
-    this.hands.askAll([this.parts.self, ...this.group.takers.remote.map(({ endpoint }) => endpoint)]);
+    this.assignments.askAll([this.parts.self, ...this.group.loggedMembers.remote.map(({ endpoint }) => endpoint)]);
     this.askedUntil = this.parts.clock.now() + askedMilliseconds;
     this.toEndpoints({ kind: 'lead', group: this.group.name, epoch: this.epoch });
   }
 
   /** To all endpoints that are asked or have answered. */
-  private toEndpoints(frame: GroupFrame): void {
-    for (const endpoint of this.hands.endpoints()) this.parts.tell(endpoint, frame);
+  private toEndpoints(control: GroupControl): void {
+    for (const endpoint of this.assignments.endpoints()) this.parts.tell(endpoint, control);
   }
 
   /** Members came or went somewhere. */
-  takersChanged(): void {
+  loggedMembersChanged(): void {
     if (this.needsClaim) return; // all are asked when it is there
-    for (const { endpoint } of this.group.takers.remote) {
-      if (this.hands.isKnown(endpoint)) continue;
-      this.hands.ask(endpoint);
+    for (const { endpoint } of this.group.loggedMembers.remote) {
+      if (this.assignments.isKnown(endpoint)) continue;
+      this.assignments.ask(endpoint);
       this.parts.tell(endpoint, { kind: 'lead', group: this.group.name, epoch: this.epoch });
     }
     this.pump();
   }
 
   endpointLeft(endpoint: EndpointId): void {
-    const { certain, doubtful } = this.hands.left(endpoint);
+    const { certain, doubtful } = this.assignments.left(endpoint);
     for (const sequence of certain) this.deliveredInVain(sequence);
     for (const sequence of doubtful) {
       this.noteFailure(sequence);
@@ -157,16 +157,17 @@ export class GroupLeader {
     );
   }
 
-  reported(from: EndpointId, epoch: number, report: GroupReport): void {
-    for (const sequence of report.done) this.done(sequence, false);
-    for (const sequence of report.final) this.done(sequence, true);
-    for (const sequence of report.returned) if (this.hands.takeBack(from, sequence)) this.backToLog(sequence);
-    for (const sequence of report.failed) if (this.hands.takeBack(from, sequence)) this.deliveredInVain(sequence);
-    for (const sequence of report.unsent) if (this.hands.takeBack(from, sequence)) this.doubts.addUnsent(sequence);
-    for (const sequence of report.doubtful) if (this.hands.takeBack(from, sequence)) this.doubts.add(sequence);
+  statusReceived(from: EndpointId, epoch: number, status: GroupStatus): void {
+    for (const sequence of status.done) this.done(sequence, false);
+    for (const sequence of status.final) this.done(sequence, true);
+    for (const sequence of status.returned) if (this.assignments.unassign(from, sequence)) this.backToLog(sequence);
+    for (const sequence of status.failed) if (this.assignments.unassign(from, sequence)) this.deliveredInVain(sequence);
+    for (const sequence of status.unsent)
+      if (this.assignments.unassign(from, sequence)) this.doubts.addUnsent(sequence);
+    for (const sequence of status.doubtful) if (this.assignments.unassign(from, sequence)) this.doubts.add(sequence);
     if (epoch === this.epoch) {
-      if (report.isFirst) this.holds(from, report);
-      this.hands.setLimit(from, report.limit);
+      if (status.isFirst) this.holds(from, status);
+      this.assignments.setLimit(from, status.limit);
     }
     this.goOn();
     this.resolveDoubts();
@@ -178,32 +179,32 @@ export class GroupLeader {
   }
 
   /** All that an endpoint holds. What it was given and does not hold, it has dropped. */
-  private holds(from: EndpointId, { holding, reserving }: GroupReport): void {
+  private holds(from: EndpointId, { holding, reserving }: GroupStatus): void {
     const held = new Set([...holding, ...reserving]);
-    for (const sequence of this.hands.numbersAt(from)) {
-      if (!held.has(sequence) && this.hands.takeBack(from, sequence)) this.backToLog(sequence);
+    for (const sequence of this.assignments.numbersAt(from)) {
+      if (!held.has(sequence) && this.assignments.unassign(from, sequence)) this.backToLog(sequence);
     }
     for (const sequence of held) {
-      if (this.cursor.has(sequence) || this.hands.has(sequence)) continue;
+      if (this.cursor.has(sequence) || this.assignments.has(sequence)) continue;
       this.doubts.resolved(sequence);
-      this.hands.give(from, sequence, reserving.includes(sequence), 0);
+      this.assignments.assign(from, sequence, reserving.includes(sequence), 0);
     }
-    this.hands.answered(from);
+    this.assignments.answered(from);
   }
 
-  found(clientId: string, busy: readonly number[]): void {
-    this.doubts.found(clientId, busy);
+  located(clientId: string, busy: readonly number[]): void {
+    this.doubts.located(clientId, busy);
   }
 
   /** Whoever was asked has answered, or was waited for long enough. */
   private goOn(): void {
-    if (this.askedUntil > 0 && (!this.hands.isWaiting || this.parts.clock.now() >= this.askedUntil))
+    if (this.askedUntil > 0 && (!this.assignments.isWaiting || this.parts.clock.now() >= this.askedUntil))
       this.askedUntil = 0;
     this.pump();
   }
 
   private done(sequence: number, isReserved: boolean): void {
-    this.hands.settle(sequence);
+    this.assignments.remove(sequence);
     this.doubts.resolved(sequence);
     this.failed.delete(sequence);
     this.cursor.add(sequence);
@@ -240,15 +241,15 @@ export class GroupLeader {
   private waits(sequence: number): boolean {
     return !(
       this.cursor.has(sequence) ||
-      this.hands.has(sequence) ||
+      this.assignments.has(sequence) ||
       this.doubts.has(sequence) ||
-      this.burying.has(sequence)
+      this.deadLetters.has(sequence)
     );
   }
 
   /** Gives a message to somebody. False: nobody has room. */
-  private hand(sequence: number, publication: Publication): boolean {
-    const { parts, hands } = this;
+  private assign(sequence: number, publication: Publication): boolean {
+    const { parts, assignments } = this;
     if (this.isTooOld(publication)) {
       parts.metrics.dropped.expired++;
       this.done(sequence, false);
@@ -256,19 +257,25 @@ export class GroupLeader {
     }
     const { groupDeliveriesMax, sharedStrategy } = parts.limits;
     if (groupDeliveriesMax > 0 && (this.failed.get(sequence) ?? 0) >= groupDeliveriesMax) {
-      this.bury(sequence, publication);
+      this.toDeadLetters(sequence, publication);
       return true;
     }
-    const chosen = chooseWithRoom(this.group.takers, sharedStrategy, publication, parts.self, hands.hasRoom);
-    if (chosen === null || !hands.isAnswered(typeof chosen === 'string' ? chosen : parts.self)) return false;
+    const chosen = chooseWithRoom(
+      this.group.loggedMembers,
+      sharedStrategy,
+      publication,
+      parts.self,
+      assignments.hasRoom,
+    );
+    if (chosen === null || !assignments.isAnswered(typeof chosen === 'string' ? chosen : parts.self)) return false;
     const isQos2 = publication.qos === 2;
     if (typeof chosen === 'string') {
       const record = writeRecord(publication);
-      hands.give(chosen, sequence, isQos2, record.length);
-      parts.tell(chosen, { kind: 'give', group: this.group.name, epoch: this.epoch, sequence, record });
+      assignments.assign(chosen, sequence, isQos2, record.length);
+      parts.tell(chosen, { kind: 'assign', group: this.group.name, epoch: this.epoch, sequence, record });
     } else {
-      hands.give(parts.self, sequence, isQos2, 0);
-      this.members.giveTo(chosen, sequence, publication);
+      assignments.assign(parts.self, sequence, isQos2, 0);
+      this.members.deliverTo(chosen, sequence, publication);
     }
     return true;
   }
@@ -281,10 +288,10 @@ export class GroupLeader {
   }
 
   /** Delivered in vain too often: it goes to the dead letters, and is done with when it is safe there. */
-  private bury(sequence: number, publication: Publication): void {
-    this.burying.add(sequence);
-    void this.parts.buryLetter(this.group, publication).then(() => {
-      this.burying.delete(sequence);
+  private toDeadLetters(sequence: number, publication: Publication): void {
+    this.deadLetters.add(sequence);
+    void this.parts.publishDeadLetter(this.group, publication).then(() => {
+      this.deadLetters.delete(sequence);
       this.done(sequence, false);
     });
   }

@@ -3,14 +3,14 @@
  *
  * The group has one cursor on the log of its filter. One endpoint with connected members leads it: it claims the group in the store, which fences whoever led
  * before, reads the log and hands each message to one member within what its session takes; local ones at once, others by a word on the link
- * (cluster/group-frames.ts). The parts:
+ * (cluster/group-control.ts). The parts:
  *
  * | file | does |
  * | --- | --- |
- * | group-leader.ts, group-hands.ts, group-cursor.ts | reads the log, hands out, takes back, notes what is done with |
+ * | group-leader.ts, group-assignments.ts, group-cursor.ts | reads the log, hands out, takes back, notes what is done with |
  * | group-members.ts | the members of one endpoint, and what they hold |
  * | group-reservations.ts, group-doubts.ts | each QoS 2 message to exactly one client, through crashes |
- * | group-letters.ts, group-housekeeping.ts | messages that nobody acknowledges; messages that wait too long; how many wait |
+ * | dead-letters.ts, group-housekeeping.ts | messages that nobody acknowledges; messages that wait too long; how many wait |
  *
  * Who leads: endpoints with members are ordered by a hash over group and endpoint. Who has not heard of a leader waits a moment for its word if there are
  * others, longer the later it stands in that order, and then claims the group. A leader stays until it dies, or its last member leaves: then the first of
@@ -20,7 +20,7 @@
  * 0 take no part in it, but for those that had more before and are owed what waits: they get what is published with QoS 0, which goes to any connected member at once. A group begins with its first durable member; what
  * ephemeral members have of the moment before may come to them twice, as each way, live and logged, is used by endpoints until they know.
  */
-import type { GroupFrame } from '../cluster/group-frames.ts';
+import type { GroupControl } from '../cluster/group-control.ts';
 import type { PublishRouter } from '../delivery/publish-router.ts';
 import type { DurableFilters, GroupsWatcher } from '../logs/durable-filters.ts';
 import { readRecord } from '../message/message-record.ts';
@@ -31,8 +31,8 @@ import type { Subscription } from '../session/subscription.ts';
 import type { SharedGroup } from '../subscriptions/shared-subscriptions.ts';
 import type { SubscriptionTree } from '../subscriptions/subscription-tree.ts';
 import { WorkTimer } from '../work/work-timer.ts';
+import { publishDeadLetter } from './dead-letters.ts';
 import { GroupLeader } from './group-leader.ts';
-import { buryLetter } from './group-letters.ts';
 import { GroupMember, GroupMembers, type GroupMembersParts } from './group-members.ts';
 
 const writeMilliseconds = 100;
@@ -41,7 +41,7 @@ const secondMilliseconds = 1000;
 const patienceMilliseconds = 1000;
 
 export interface GroupLeaderParts extends GroupMembersParts {
-  buryLetter: (group: SharedGroup, publication: Publication) => Promise<void>;
+  publishDeadLetter: (group: SharedGroup, publication: Publication) => Promise<void>;
   /** A later claim has fenced the leader. */
   replaced: (leader: GroupLeader) => void;
   /** The store knows no such group. */
@@ -55,7 +55,7 @@ export interface GroupLogsParts extends Omit<GroupMembersParts, 'tell'> {
   durableFilters: DurableFilters;
   router: PublishRouter;
   /** Says something to another endpoint. */
-  sendTo: (to: EndpointId, frame: GroupFrame) => void;
+  sendTo: (to: EndpointId, control: GroupControl) => void;
   writeBack: (write: () => Promise<void>) => void;
   isThere: (endpoint: EndpointId) => boolean;
   sessionOf: (clientId: string) => Session | undefined;
@@ -96,8 +96,9 @@ export class GroupLogs implements GroupsWatcher {
     this.parts = parts;
     this.leaderParts = {
       ...parts,
-      tell: (to, frame) => (to === parts.self ? this.received(to, frame) : parts.sendTo(to, frame)),
-      buryLetter: (group, publication) => buryLetter(parts.router, parts.logger, parts.metrics, group, publication),
+      tell: (to, control) => (to === parts.self ? this.received(to, control) : parts.sendTo(to, control)),
+      publishDeadLetter: (group, publication) =>
+        publishDeadLetter(parts.router, parts.logger, parts.metrics, group, publication),
       replaced: (leader) => this.replaced(leader),
       groupMayBeGone: () => parts.durableFilters.markStale(),
     };
@@ -122,9 +123,9 @@ export class GroupLogs implements GroupsWatcher {
   }
 
   /** Whether anybody is connected who gets messages of the group. */
-  hasTakers(name: string): boolean {
+  hasLoggedMembers(name: string): boolean {
     const group = this.groups.get(name)?.group;
-    return group !== undefined && group.takers.members.length + group.takers.remoteCount > 0;
+    return group !== undefined && group.loggedMembers.members.length + group.loggedMembers.remoteCount > 0;
   }
 
   /** All connections are closed: leaders write back how far their groups were served. */
@@ -135,8 +136,8 @@ export class GroupLogs implements GroupsWatcher {
   groupAdded(group: SharedGroup): void {
     const log = new GroupLog(group, new GroupMembers(group, this.leaderParts));
     this.groups.set(group.name, log);
-    group.takersChanged = () => this.changed(log);
-    for (const taker of group.takers.members) log.members.memberOf(taker);
+    group.loggedMembersChanged = () => this.changed(log);
+    for (const member of group.loggedMembers.members) log.members.memberOf(member);
     this.changed(log);
   }
 
@@ -153,7 +154,7 @@ export class GroupLogs implements GroupsWatcher {
   groupRemoved(group: SharedGroup): void {
     const log = this.groups.get(group.name);
     if (log === undefined) return;
-    group.takersChanged = null;
+    group.loggedMembersChanged = null;
     this.groups.delete(group.name);
     this.unsettled.delete(log);
     if (log.leader !== null) {
@@ -180,9 +181,9 @@ export class GroupLogs implements GroupsWatcher {
   /** Makes of a group's leadership what it has to be. False: it is to be looked at again. */
   private settle(log: GroupLog): boolean {
     const { members, group } = log;
-    const { takers } = group;
+    const { loggedMembers } = group;
     members.place();
-    if (takers.members.length === 0) {
+    if (loggedMembers.members.length === 0) {
       log.missedSince = 0;
       if (log.leader !== null) {
         members.tellNow();
@@ -192,13 +193,13 @@ export class GroupLogs implements GroupsWatcher {
       return true;
     }
     if (log.leader !== null) {
-      log.leader.takersChanged();
+      log.leader.loggedMembersChanged();
       return true;
     }
     const known = members.leader;
     if (known !== null) {
       const isThere = this.parts.isThere(known);
-      if (isThere && takers.hasAt(known)) return true;
+      if (isThere && loggedMembers.hasAt(known)) return true;
       // One that is there is told what becomes of its messages until it has said that it resigns.
       if (!isThere) members.leader = null;
       log.hadLeader = true;
@@ -211,7 +212,7 @@ export class GroupLogs implements GroupsWatcher {
     const { group, hadLeader } = log;
     const now = this.parts.clock.now();
     if (log.missedSince === 0) log.missedSince = now;
-    const others = group.takers.remote;
+    const others = group.loggedMembers.remote;
     if (others.length === 0) return true;
     const own = rankOf(group.name, this.parts.self);
     let rank = hadLeader ? 0 : 1;
@@ -248,7 +249,7 @@ export class GroupLogs implements GroupsWatcher {
   private claimed(log: GroupLog, claim: GroupClaim): void {
     const { group, members } = log;
     // Somebody else has claimed it since, or nobody is left here to lead it for.
-    if (members.epoch > claim.epoch || group.takers.members.length === 0) return;
+    if (members.epoch > claim.epoch || group.loggedMembers.members.length === 0) return;
     const durable = this.parts.durableFilters.add(group.filter, 0);
     const leader = new GroupLeader(group, durable, claim, members, this.leaderParts);
     log.leader = leader;
@@ -278,35 +279,35 @@ export class GroupLogs implements GroupsWatcher {
   }
 
   /** A word of the leader, or for it. */
-  received(from: EndpointId, frame: GroupFrame): void {
-    let log = this.groups.get(frame.group);
-    if (log === undefined && frame.kind === 'lead') {
+  received(from: EndpointId, control: GroupControl): void {
+    let log = this.groups.get(control.group);
+    if (log === undefined && control.kind === 'lead') {
       // Its announcement is still on its way.
-      this.parts.durableFilters.addGroup(frame.group);
-      log = this.groups.get(frame.group);
+      this.parts.durableFilters.addGroup(control.group);
+      log = this.groups.get(control.group);
     }
     if (log === undefined) return;
-    switch (frame.kind) {
+    switch (control.kind) {
       case 'lead':
-        this.led(log, from, frame.epoch);
+        this.led(log, from, control.epoch);
         break;
       case 'resigned':
-        if (log.members.leader !== from || frame.epoch < log.members.epoch) break;
+        if (log.members.leader !== from || control.epoch < log.members.epoch) break;
         log.members.leader = null;
         log.hadLeader = true;
         this.changed(log);
         break;
-      case 'give':
-        log.members.give(from, frame.epoch, frame.sequence, readRecord(frame.record));
+      case 'assign':
+        log.members.assigned(from, control.epoch, control.sequence, readRecord(control.record));
         break;
-      case 'seek':
-        log.members.seek(from, frame.clients, this.parts.sessionOf);
+      case 'locate':
+        log.members.locate(from, control.clients, this.parts.sessionOf);
         break;
-      case 'report':
-        log.leader?.reported(from, frame.epoch, frame);
+      case 'status':
+        log.leader?.statusReceived(from, control.epoch, control);
         break;
-      case 'found':
-        log.leader?.found(frame.clientId, frame.busy);
+      case 'located':
+        log.leader?.located(control.clientId, control.busy);
         break;
     }
   }

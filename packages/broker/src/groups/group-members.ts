@@ -5,7 +5,7 @@
  * member that the strategy wants. What becomes of them is told in batches, once a turn. A message that a member leaves unacknowledged is given back; so is
  * what waits when the last member goes, and when another leader begins: it was sent to nobody.
  */
-import { emptyReport, type GroupFrame, type GroupReport, saysNothing } from '../cluster/group-frames.ts';
+import { emptyStatus, type GroupControl, type GroupStatus, isEmptyStatus } from '../cluster/group-control.ts';
 import { sendPublish } from '../delivery/deliver.ts';
 import type { SessionDelivery } from '../delivery/session-delivery.ts';
 import type { Publication } from '../message/publication.ts';
@@ -34,7 +34,7 @@ export interface GroupMembersParts {
   delivery: SessionDelivery;
   writer: SessionWriter;
   /** Says something to the leader. */
-  tell: (to: EndpointId, frame: GroupFrame) => void;
+  tell: (to: EndpointId, control: GroupControl) => void;
 }
 
 /** One session in the group: whom the acknowledgements of its messages are for. */
@@ -85,8 +85,8 @@ export class GroupMembers {
   private limitTold = 0;
   private waiting: Waiting[] = [];
   /** QoS 1, in flight. */
-  private readonly given = new Map<number, GroupMember>();
-  private report: GroupReport = emptyReport();
+  private readonly inFlight = new Map<number, GroupMember>();
+  private status: GroupStatus = emptyStatus();
   private isScheduled = false;
 
   constructor(group: SharedGroup, parts: GroupMembersParts) {
@@ -102,13 +102,13 @@ export class GroupMembers {
     this.epoch = epoch;
     this.received = 0;
     this.waiting = [];
-    this.report.isFirst = true;
+    this.status.isFirst = true;
     this.schedule();
     return true;
   }
 
   /** A message for a member here. The leader bounds how many there are by what it was told. */
-  give(from: EndpointId, epoch: number, sequence: number, publication: Publication): void {
+  assigned(from: EndpointId, epoch: number, sequence: number, publication: Publication): void {
     if (from !== this.leader || epoch !== this.epoch) return;
     this.received++;
     this.waiting.push({ sequence, publication });
@@ -120,19 +120,19 @@ export class GroupMembers {
     const { waiting, group } = this;
     this.schedule();
     if (waiting.length === 0) return;
-    if (group.takers.members.length === 0) {
+    if (group.loggedMembers.members.length === 0) {
       this.waiting = [];
-      for (const { sequence } of waiting) this.report.returned.push(sequence);
+      for (const { sequence } of waiting) this.status.returned.push(sequence);
       return;
     }
     const strategy = this.parts.limits.sharedStrategy;
     const left: Waiting[] = [];
     for (let at = 0; at < waiting.length; at++) {
       const { sequence, publication } = waiting[at];
-      const member = chooseLocalWithRoom(group.takers, strategy, publication);
+      const member = chooseLocalWithRoom(group.loggedMembers, strategy, publication);
       if (member !== null) {
         if (publication.expiresAt !== 0) publication.forgetVariants(); // the rest of its expiry is another now
-        this.giveTo(member, sequence, publication);
+        this.deliverTo(member, sequence, publication);
       } else {
         left.push(waiting[at]);
         if (isParticular(strategy)) continue;
@@ -144,7 +144,7 @@ export class GroupMembers {
   }
 
   /** Sends a message to a member that has room. Over bytes of its own. */
-  giveTo(subscription: Subscription, sequence: number, publication: Publication): void {
+  deliverTo(subscription: Subscription, sequence: number, publication: Publication): void {
     const { delivery, metrics } = this.parts;
     if (publication.isExpired(delivery.turn.now)) {
       metrics.dropped.expired++; // [MQTT-3.3.2-5]
@@ -168,7 +168,7 @@ export class GroupMembers {
     const { session } = subscription;
     const packetId = session.outboundInflight.take(1, member, sequence);
     if (sendPublish(delivery, session.outlet, publication, firstByte, packetId, subscription.identifiers)) {
-      this.given.set(sequence, member);
+      this.inFlight.set(sequence, member);
     } else {
       // Too large for this client: treated as delivered [MQTT-3.1.2-25].
       session.outboundInflight.release(packetId);
@@ -187,12 +187,12 @@ export class GroupMembers {
   }
 
   acknowledged(sequence: number): void {
-    if (this.given.delete(sequence)) this.finish('done', sequence);
+    if (this.inFlight.delete(sequence)) this.finish('done', sequence);
   }
 
   /** What has become of a message. */
   finish(how: 'done' | 'final' | 'returned' | 'failed' | 'unsent' | 'doubtful', sequence: number): void {
-    this.report[how].push(sequence);
+    this.status[how].push(sequence);
     this.schedule();
   }
 
@@ -200,7 +200,7 @@ export class GroupMembers {
   leftInFlight({ session }: GroupMember, packetId: number): void {
     const { outboundInflight: outbound, stored } = session;
     const sequence = outbound.sequenceOf(packetId);
-    if (outbound.stateOf(packetId) === InflightState.sent1 && this.given.delete(sequence)) {
+    if (outbound.stateOf(packetId) === InflightState.sent1 && this.inFlight.delete(sequence)) {
       this.finish('failed', sequence);
       this.parts.metrics.groupGiveBacks++;
     } else if (!stored && !this.reservations.has(sequence)) {
@@ -214,12 +214,12 @@ export class GroupMembers {
   }
 
   /** Of these clients, those that are connected here, and what is on its way to them. */
-  seek(from: EndpointId, clients: readonly string[], sessionOf: (clientId: string) => Session | undefined): void {
+  locate(from: EndpointId, clients: readonly string[], sessionOf: (clientId: string) => Session | undefined): void {
     for (const clientId of clients) {
       if (sessionOf(clientId)?.groupsSettled !== true) continue;
       const { group, epoch } = this;
       const busy = this.reservations.numbersOf(clientId);
-      this.parts.tell(from, { kind: 'found', group: group.name, epoch, clientId, busy });
+      this.parts.tell(from, { kind: 'located', group: group.name, epoch, clientId, busy });
     }
   }
 
@@ -239,17 +239,17 @@ export class GroupMembers {
   /** Tells the leader, if there is one, what has become of messages and how many more are taken. */
   tellNow(): void {
     this.isScheduled = false;
-    const { leader, report, epoch } = this;
+    const { leader, status, epoch } = this;
     if (leader === null) return; // whoever leads next is told
-    report.limit = this.received + this.room();
-    if (saysNothing(report) && !this.isRoomNews(report.limit)) return;
-    if (report.isFirst) {
-      report.holding = [...this.given.keys()];
-      report.reserving = this.reservations.numbers();
+    status.limit = this.received + this.room();
+    if (isEmptyStatus(status) && !this.isRoomNews(status.limit)) return;
+    if (status.isFirst) {
+      status.holding = [...this.inFlight.keys()];
+      status.reserving = this.reservations.numbers();
     }
-    this.limitTold = report.limit;
-    this.report = emptyReport();
-    this.parts.tell(leader, { kind: 'report', group: this.group.name, epoch, ...report });
+    this.limitTold = status.limit;
+    this.status = emptyStatus();
+    this.parts.tell(leader, { kind: 'status', group: this.group.name, epoch, ...status });
   }
 
   /** Room alone is told when the leader may have used up half of what it knows of. */
@@ -260,7 +260,7 @@ export class GroupMembers {
 
   private room(): number {
     let room = 0;
-    for (const { session } of this.group.takers.members) {
+    for (const { session } of this.group.loggedMembers.members) {
       room += session.room;
       if (room >= takenAtOnceMax) break;
     }

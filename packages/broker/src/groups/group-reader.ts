@@ -28,7 +28,7 @@ export interface GroupReaderParts {
   /** Whether the message with this number is still to be handed out. */
   waits: (sequence: number) => boolean;
   /** False: nobody has room for it. */
-  hand: (sequence: number, publication: Publication) => boolean;
+  assign: (sequence: number, publication: Publication) => boolean;
   /** Numbers that are not in the log any more: expired or dropped. */
   passOver: (first: number, last: number) => void;
   failed: (what: string, error: unknown) => void;
@@ -76,7 +76,7 @@ export class GroupReader implements LogReader {
       this.parts.metrics.logGaps++;
       this.live = false;
       this.pump();
-    } else if (!this.parts.waits(sequence) || (this.parts.isOpen() && this.parts.hand(sequence, publication))) {
+    } else if (!this.parts.waits(sequence) || (this.parts.isOpen() && this.parts.assign(sequence, publication))) {
       this.next = sequence + 1;
     } else {
       this.live = false;
@@ -99,7 +99,7 @@ export class GroupReader implements LogReader {
   /** Hands out what there is room for. Called when room came, and when there is more to hand out. */
   pump(): void {
     if (this.live || this.isReading || !this.parts.isOpen()) return;
-    if (!this.handPage()) return;
+    if (!this.assignPage()) return;
     if (this.isChecked && this.next > this.parts.log.lastSequence) this.live = true;
     else this.read();
   }
@@ -112,11 +112,11 @@ export class GroupReader implements LogReader {
   }
 
   /** False: some of the page is left, since nobody has room for it. */
-  private handPage(): boolean {
+  private assignPage(): boolean {
     const { page } = this;
     const left: LogEntry[] = [];
     for (let at = 0; at < page.length; at++) {
-      if (this.handEntry(page[at])) continue;
+      if (this.assignEntry(page[at])) continue;
       left.push(page[at]);
       if (isParticular(this.parts.limits.sharedStrategy)) continue; // the next one may be for somebody else
       left.push(...page.slice(at + 1));
@@ -126,7 +126,7 @@ export class GroupReader implements LogReader {
     return left.length === 0;
   }
 
-  private handEntry({ sequence, record }: LogEntry): boolean {
+  private assignEntry({ sequence, record }: LogEntry): boolean {
     if (!this.parts.waits(sequence)) return true;
     let publication: Publication;
     try {
@@ -137,7 +137,7 @@ export class GroupReader implements LogReader {
       this.parts.passOver(sequence, sequence);
       return true;
     }
-    return this.parts.hand(sequence, publication);
+    return this.parts.assign(sequence, publication);
   }
 
   private read(): void {

@@ -63,12 +63,12 @@ export class SharedGroup extends SharedMembers {
   /** `$share/name/filter`. */
   readonly name: string;
   readonly filter: string;
-  /** Those of QoS above 0, or that had it when they were replaced: among whom the messages of the group's log go. */
-  readonly takers = new SharedMembers();
+  /** Members of QoS above 0, or that had it when they were replaced: the messages of the group's log go to them. */
+  readonly loggedMembers = new SharedMembers();
   /** It has durable members, connected or not. */
   isLogged = false;
-  /** Told when the takers change, of a group with a log. */
-  takersChanged: (() => void) | null = null;
+  /** Called when the logged members change, of a group with a log. */
+  loggedMembersChanged: (() => void) | null = null;
 
   constructor(name: string, filter: string) {
     super();
@@ -83,21 +83,21 @@ export class SharedGroup extends SharedMembers {
   override add(member: Subscription): void {
     super.add(member);
     if (member.owedQos === 0) return;
-    this.takers.add(member);
-    this.takersChanged?.();
+    this.loggedMembers.add(member);
+    this.loggedMembersChanged?.();
   }
 
   override remove(member: Subscription): void {
     super.remove(member);
-    this.takers.remove(member);
-    this.takersChanged?.();
+    this.loggedMembers.remove(member);
+    this.loggedMembersChanged?.();
   }
 
-  /** `takers`: those of the members whose QoS is above 0. */
-  override setRemote(endpoint: EndpointId, count: number, takers = count): void {
+  /** `logged`: how many of the members have a QoS above 0. */
+  override setRemote(endpoint: EndpointId, count: number, logged = count): void {
     super.setRemote(endpoint, count);
-    this.takers.setRemote(endpoint, takers);
-    this.takersChanged?.();
+    this.loggedMembers.setRemote(endpoint, logged);
+    this.loggedMembersChanged?.();
   }
 }
 

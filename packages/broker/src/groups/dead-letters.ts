@@ -12,7 +12,7 @@ import type { Metrics } from '../ports/metrics.ts';
 import type { SharedGroup } from '../subscriptions/shared-subscriptions.ts';
 
 /** Resolves when the letter is as safe as an acknowledged publish, or was dropped. */
-export async function buryLetter(
+export async function publishDeadLetter(
   router: PublishRouter,
   logger: Logger,
   metrics: Metrics,

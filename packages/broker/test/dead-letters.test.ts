@@ -18,13 +18,13 @@ describe('dead letters', () => {
 
   test('after the deliveries that a message has, whoever leads', async () => {
     const { worker } = await World.alone({ limits: { groupDeliveriesMax: 3 } });
-    const undertaker = await worker.connect('u');
-    await undertaker.subscribe('$dead-letter/#', 1);
+    const reader = await worker.connect('u');
+    await reader.subscribe('$dead-letter/#', 1);
     const first = await member(worker, 'd');
     await first.drop();
     await feed(await worker.connect('p'), ['poison', 'good']);
     expect(await fail(worker, 6)).toBe(3);
-    expect(undertaker.said()).toEqual([
+    expect(reader.said()).toEqual([
       'publish $dead-letter/g/jobs poison q1 #1',
       'publish $dead-letter/g/jobs good q1 #2',
     ]);

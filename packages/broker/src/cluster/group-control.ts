@@ -6,15 +6,15 @@
  * | --- | --- | --- |
  * | lead | leader, endpoints with members | "I lead from this epoch on; tell me what you hold" |
  * | resigned | leader, endpoints with members | "I do not lead any more" |
- * | give | leader, an endpoint | a message for one of its members |
- * | report | an endpoint, the leader | what has become of messages, and how many more it takes |
- * | seek | leader, endpoints with members | "is one of these clients connected at your place?" |
- * | found | an endpoint, the leader | "it is, and these messages are on their way to it" |
+ * | assign | leader, an endpoint | a message for one of its members |
+ * | status | an endpoint, the leader | what has become of messages, and how many more it takes |
+ * | locate | leader, endpoints with members | "is one of these clients connected at your place?" |
+ * | located | an endpoint, the leader | "it is, and these messages are on their way to it" |
  */
 import { parseShare } from '@dunlin/protocol';
 import { FrameError, type FrameReader, FrameWriter } from '../message/wire.ts';
 
-export interface GroupReport {
+export interface GroupStatus {
   /** The answer to `lead`: `holding` and `reserving` are all that is in the endpoint's hands. */
   isFirst: boolean;
   /** Messages of this epoch that it takes, counted from the first that it was given. */
@@ -37,19 +37,19 @@ export interface GroupReport {
   reserving: number[];
 }
 
-export type GroupFrame = { group: string; epoch: number } & (
+export type GroupControl = { group: string; epoch: number } & (
   | { kind: 'lead' | 'resigned' }
-  | { kind: 'give'; sequence: number; record: Uint8Array }
-  | ({ kind: 'report' } & GroupReport)
-  | { kind: 'seek'; clients: string[] }
-  | { kind: 'found'; clientId: string; busy: number[] }
+  | { kind: 'assign'; sequence: number; record: Uint8Array }
+  | ({ kind: 'status' } & GroupStatus)
+  | { kind: 'locate'; clients: string[] }
+  | { kind: 'located'; clientId: string; busy: number[] }
 );
 
-const kinds: readonly GroupFrame['kind'][] = ['lead', 'resigned', 'give', 'report', 'seek', 'found'];
-const reportLists = ['done', 'final', 'returned', 'failed', 'unsent', 'doubtful', 'holding', 'reserving'] as const;
+const kinds: readonly GroupControl['kind'][] = ['lead', 'resigned', 'assign', 'status', 'locate', 'located'];
+const statusLists = ['done', 'final', 'returned', 'failed', 'unsent', 'doubtful', 'holding', 'reserving'] as const;
 
-/** A report that says nothing yet. */
-export function emptyReport(): GroupReport {
+/** A status that says nothing yet. */
+export function emptyStatus(): GroupStatus {
   return {
     isFirst: false,
     limit: 0,
@@ -64,68 +64,68 @@ export function emptyReport(): GroupReport {
   };
 }
 
-export function saysNothing(report: GroupReport): boolean {
-  return !report.isFirst && reportLists.every((list) => report[list].length === 0);
+export function isEmptyStatus(status: GroupStatus): boolean {
+  return !status.isFirst && statusLists.every((list) => status[list].length === 0);
 }
 
-export function writeGroupFrame(frame: GroupFrame): Uint8Array {
+export function writeGroupControl(control: GroupControl): Uint8Array {
   const writer = new FrameWriter();
-  writer.u8(kinds.indexOf(frame.kind));
-  writer.text(frame.group);
-  writer.f64(frame.epoch);
-  switch (frame.kind) {
-    case 'give':
-      writer.f64(frame.sequence);
-      writer.block(frame.record);
+  writer.u8(kinds.indexOf(control.kind));
+  writer.text(control.group);
+  writer.f64(control.epoch);
+  switch (control.kind) {
+    case 'assign':
+      writer.f64(control.sequence);
+      writer.block(control.record);
       break;
-    case 'report':
-      writer.u8(frame.isFirst ? 1 : 0);
-      writer.f64(frame.limit);
-      for (const list of reportLists) writeNumbers(writer, frame[list]);
+    case 'status':
+      writer.u8(control.isFirst ? 1 : 0);
+      writer.f64(control.limit);
+      for (const list of statusLists) writeNumbers(writer, control[list]);
       break;
-    case 'seek':
-      writer.u32(frame.clients.length);
-      for (const clientId of frame.clients) writer.text(clientId);
+    case 'locate':
+      writer.u32(control.clients.length);
+      for (const clientId of control.clients) writer.text(clientId);
       break;
-    case 'found':
-      writer.text(frame.clientId);
-      writeNumbers(writer, frame.busy);
+    case 'located':
+      writer.text(control.clientId);
+      writeNumbers(writer, control.busy);
       break;
   }
   return writer.take();
 }
 
 /** Throws FrameError. */
-export function readGroupFrame(reader: FrameReader): GroupFrame {
+export function readGroupControl(reader: FrameReader): GroupControl {
   const kind = kinds[reader.u8()];
   const group = reader.text();
-  if (kind === undefined) throw new FrameError('a word about a group of an unknown kind');
+  if (kind === undefined) throw new FrameError('a control message of an unknown kind');
   if (parseShare(group) === null) throw new FrameError(`"${group}" is no shared group`);
   const head = { group, epoch: reader.f64() };
   switch (kind) {
     case 'lead':
     case 'resigned':
       return { ...head, kind };
-    case 'give':
+    case 'assign':
       return { ...head, kind, sequence: reader.f64(), record: reader.block() };
-    case 'report':
-      return { ...head, kind, ...readReport(reader) };
-    case 'seek': {
+    case 'status':
+      return { ...head, kind, ...readStatus(reader) };
+    case 'locate': {
       const clients: string[] = [];
       for (let left = reader.count(4); left > 0; left--) clients.push(reader.text());
       return { ...head, kind, clients };
     }
-    case 'found':
+    case 'located':
       return { ...head, kind, clientId: reader.text(), busy: readNumbers(reader) };
   }
 }
 
-function readReport(reader: FrameReader): GroupReport {
-  const report = emptyReport();
-  report.isFirst = reader.u8() === 1;
-  report.limit = reader.f64();
-  for (const list of reportLists) report[list] = readNumbers(reader);
-  return report;
+function readStatus(reader: FrameReader): GroupStatus {
+  const status = emptyStatus();
+  status.isFirst = reader.u8() === 1;
+  status.limit = reader.f64();
+  for (const list of statusLists) status[list] = readNumbers(reader);
+  return status;
 }
 
 function writeNumbers(writer: FrameWriter, numbers: readonly number[]): void {
