@@ -11,7 +11,7 @@ const fetchMilliseconds = 5000;
 const bytesMax = 256 * 1024;
 
 /** The address answers with what is no set of keys. */
-class JwksError extends CodedError<'jwks'> {
+export class JwksError extends CodedError<'jwks'> {
   constructor(message: string) {
     super('jwks', message);
   }

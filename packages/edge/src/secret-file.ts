@@ -6,7 +6,7 @@ import { CodedError, type Logger } from '@dunlin/broker';
 const readMilliseconds = 2000;
 
 /** A file with a secret holds nothing. */
-class SecretFileError extends CodedError<'secret-file'> {
+export class SecretFileError extends CodedError<'secret-file'> {
   constructor(message: string) {
     super('secret-file', message);
   }

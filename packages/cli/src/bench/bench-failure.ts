@@ -1,19 +1,7 @@
 import { CodedError } from '@dunlin/protocol';
 
-/** Reasons why a measurement could not be made. */
-export const benchFailureCodes = {
-  BENCH_CONNECT: 'the address does not accept connections',
-  BENCH_REFUSED: 'the broker refused a client, a subscription or a message',
-  BENCH_CLOSED: 'the broker closed a connection in the middle of a run',
-  BENCH_STALLED: 'nothing was delivered for a while: the broker dropped messages or stopped',
-  BENCH_OPTION: 'an option has a value that cannot be used',
-} as const;
+/** Codes of another form than those of other errors: programs read them in the JSON that `dunlin bench` prints. */
+export type BenchFailureCode = 'BENCH_CONNECT' | 'BENCH_REFUSED' | 'BENCH_CLOSED' | 'BENCH_STALLED' | 'BENCH_OPTION';
 
-export type BenchFailureCode = keyof typeof benchFailureCodes;
-
-/** The message says what happened; `code` is one of the table. */
-export class BenchFailure extends CodedError<BenchFailureCode> {
-  constructor(code: BenchFailureCode, message: string, options?: ErrorOptions) {
-    super(code, message, options);
-  }
-}
+/** Failure of a measurement; the message says what happened. */
+export class BenchFailure extends CodedError<BenchFailureCode> {}

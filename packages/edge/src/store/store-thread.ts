@@ -11,7 +11,7 @@ export interface StoreThreadMessage {
 const memoryNumbers = 2;
 
 /** The thread of the memory store has ended, and all that it held is lost. */
-class StoreThreadError extends CodedError<'store-thread-ended'> {
+export class StoreThreadError extends CodedError<'store-thread-ended'> {
   constructor(message: string, options?: ErrorOptions) {
     super('store-thread-ended', message, options);
   }

@@ -14,7 +14,7 @@ if (Number(process.versions.node.split('.')[0]) >= 26)
   setFlagsFromString('--external-memory-accounted-in-global-limit');
 
 /** A worker thread did not start, or has ended. */
-class WorkerError extends CodedError<'worker-ended' | 'worker-not-started'> {}
+export class WorkerError extends CodedError<'worker-ended' | 'worker-not-started'> {}
 
 /** End of a worker thread. */
 export interface WorkerExit {

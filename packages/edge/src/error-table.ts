@@ -1,0 +1,94 @@
+// For docs/errors.md alone: nothing that runs imports it.
+import type { ErrorTable } from '@dunlin/protocol';
+import type { ListenError } from './listeners/listen-failure.ts';
+import type { TooFewFilesError } from './open-files.ts';
+import type { SecretFileError } from './secret-file.ts';
+import type { StoppedError } from './stopped-error.ts';
+import type { DataDirectoryError } from './store/data-directory.ts';
+import type { DataInUseError } from './store/data-lock.ts';
+import type { StoreThreadError } from './store/store-thread.ts';
+import type { WorkerError } from './workers/worker-thread.ts';
+
+const atStart = '`dunlin start`: standard error, exit code 1';
+
+export const errorTable = {
+  ListenError: {
+    'cannot-listen': {
+      says: 'cannot listen at tcp://HOST:PORT: the reason of the system; and what to do about it',
+      thrownWhen: 'a port is in use or privileged, or the machine does not have the address',
+      remedy: 'Stop the other process, or choose another port or address.',
+      surfaces: atStart,
+    },
+  },
+  DataInUseError: {
+    'data-in-use': {
+      says: 'another node uses the data directory PATH',
+      thrownWhen: 'a node starts in the data directory of a node that runs',
+      remedy: 'Stop the other node, or give this one another `store.path`.',
+      surfaces: atStart,
+    },
+  },
+  DataDirectoryError: {
+    'data-directory': {
+      says: 'store.path: the directory PATH cannot be made: the reason; or: cannot lock the data directory PATH by FILE: the reason',
+      thrownWhen: 'the data directory cannot be made, or cannot be locked',
+      remedy: 'Give the user of the node the right to write there, or choose another `store.path`.',
+      surfaces: atStart,
+    },
+  },
+  TooFewFilesError: {
+    'too-few-files': {
+      says: 'open files: this process may have N, and needs M before the first client; and what to raise or lower',
+      thrownWhen: 'the limit of open files does not even allow the threads of the node',
+      remedy: 'Raise the limit (`ulimit -n`, `LimitNOFILE=`), or lower `workers`.',
+      surfaces: atStart,
+    },
+  },
+  WorkerError: {
+    'worker-not-started': {
+      says: 'the message of the error that kept the worker from starting',
+      thrownWhen: 'a worker cannot open its store or join the cluster',
+      remedy: 'The log line of the worker has the error itself.',
+      surfaces: `${atStart}. For a worker that takes the place of another: log line, and it is tried again`,
+    },
+    'worker-ended': {
+      says: 'worker N ended with code M',
+      thrownWhen: 'a worker thread ends though nobody stopped it',
+      remedy: 'Report it, with the `error` of the log line. Another worker takes its place.',
+      surfaces: 'log: field `error`; its clients connect again',
+    },
+  },
+  StoreThreadError: {
+    'store-thread-ended': {
+      says: 'the store thread ended with code N',
+      thrownWhen: 'the thread that holds the memory store ends though nobody stopped it',
+      remedy: 'Report it, with the `error` of the log line. The node stops, since what the store held is lost.',
+      surfaces: 'log: field `error`, exit code 1',
+    },
+  },
+  SecretFileError: {
+    'secret-file': {
+      says: 'the file is empty',
+      thrownWhen: 'a file with a password, certificate or key is empty when it is read again',
+      remedy: 'Write the file. What it held before stays in use.',
+      surfaces: 'log: field `error`, once until the file can be read again',
+    },
+  },
+  StoppedError: {
+    'node-stopped': {
+      says: 'the node was stopped before it had started',
+      thrownWhen: 'a signal stops the node while it starts',
+      remedy: 'None: the node was stopped on demand.',
+      surfaces: 'nowhere: the node stops, exit code 0',
+    },
+  },
+} satisfies ErrorTable<{
+  ListenError: ListenError;
+  DataInUseError: DataInUseError;
+  DataDirectoryError: DataDirectoryError;
+  TooFewFilesError: TooFewFilesError;
+  WorkerError: WorkerError;
+  StoreThreadError: StoreThreadError;
+  SecretFileError: SecretFileError;
+  StoppedError: StoppedError;
+}>;
