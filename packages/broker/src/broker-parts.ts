@@ -50,8 +50,12 @@ import { TopicMatches } from './subscriptions/topic-match.ts';
 import { SysTopics } from './sys-topics.ts';
 import { ContestedIdentifiers } from './takeover/contested-identifiers.ts';
 import { GivenUpSessions } from './takeover/given-up-sessions.ts';
+import { Openings } from './takeover/openings.ts';
 import type { SubscriptionParts } from './takeover/session-subscriptions.ts';
 import { Sessions } from './takeover/sessions.ts';
+import { UnclaimedSessions } from './takeover/unclaimed-sessions.ts';
+import { WillsUnderWay } from './takeover/wills-under-way.ts';
+import { WrittenSessions } from './takeover/written-sessions.ts';
 import { LeaseState } from './work/lease-state.ts';
 import { PendingWrites } from './work/pending-writes.ts';
 import { RareWarnings } from './work/rare-warnings.ts';
@@ -92,6 +96,7 @@ export abstract class BrokerParts extends BrokerWorld {
   readonly groups: GroupLogs;
   readonly groupHousekeeping: GroupHousekeeping;
   readonly sessions: Sessions;
+  readonly openings: Openings;
   readonly cluster: Cluster;
   readonly deadEndpoints: DeadEndpoints;
   readonly sysTopics: SysTopics;
@@ -155,7 +160,9 @@ export abstract class BrokerParts extends BrokerWorld {
     });
     this.delayed = new DelayedMessages(store, this.router, clock, logger, metrics);
     this.groups = this.makeGroups();
-    this.sessions = this.makeSessions();
+    const ownership = this.makeOwnership();
+    this.sessions = ownership.sessions;
+    this.openings = ownership.openings;
     const { sessions, cluster, pendingWrites } = this;
     this.givenUp = new GivenUpSessions({
       ...{ store, clock, logger, metrics, lease, trust, connections, sessions, appends, durableFilters, pendingWrites },
@@ -191,7 +198,7 @@ export abstract class BrokerParts extends BrokerWorld {
       group: (from, frame) => this.groups.received(from, frame),
       groupEndpointLeft: (endpoint) => this.groups.endpointLeft(endpoint),
       retainedIdle: () => this.retained.idle(),
-      handTo: (clientId, cleanStart, epoch) => this.sessions.handTo(clientId, cleanStart, epoch),
+      handTo: (clientId, cleanStart, epoch) => this.openings.handTo(clientId, cleanStart, epoch),
     };
   }
 
@@ -235,14 +242,19 @@ export abstract class BrokerParts extends BrokerWorld {
     });
   }
 
-  private makeSessions(): Sessions {
+  /** Who owns a client identifier. */
+  private makeOwnership(): { sessions: Sessions; openings: Openings } {
     const { self, store, clock, logger, metrics, limits, lease, trust, cluster, tree, routes, durableFilters } = this;
     const { groups, router, delivery, writer, pendingWrites, contested, fatalMessages, publishWill } = this;
-    return new Sessions({
-      ...{ self, store, clock, logger, metrics, limits, lease, trust, cluster, tree, routes, durableFilters },
-      ...{ groups, router, delivery, writer, pendingWrites, contested, fatalMessages, publishWill },
-      isClustered: this.backplane !== null,
-    });
+    const inForce = {
+      ...{ self, store, clock, metrics, cluster, tree, routes, durableFilters, groups, router, delivery },
+      ...{ pendingWrites, isClustered: this.backplane !== null },
+      unclaimed: new UnclaimedSessions({ self, store, clock, logger, metrics, cluster, pendingWrites }),
+      wills: new WillsUnderWay({ clock, logger, pendingWrites, metrics, publishWill }),
+      written: new WrittenSessions(clock),
+    };
+    const sessions = new Sessions({ ...inForce, limits, writer, fatalMessages });
+    return { sessions, openings: new Openings({ ...inForce, lease, trust, contested, sessions }) };
   }
 
   private get subscriptions(): SubscriptionParts {
@@ -255,7 +267,7 @@ export abstract class BrokerParts extends BrokerWorld {
       this;
     const { authenticator, authorizer, deniedPublish, deniedWill, clientLog, warnings, keepAlive, contested } = this;
     const { routes, router, retained, delayed, sysTopics, sessions, pendingWrites, delivery, writer, rights } = this;
-    const { subscriptions } = this;
+    const { subscriptions, openings } = this;
     const acceptance = new PublishAcceptance({ router, metrics, trust });
     const restricted = new RestrictedPublishes({
       ...{ limits, metrics, clientLog, authorizer, deniedPublish, matches, delayed, trust, acceptance },
@@ -263,7 +275,7 @@ export abstract class BrokerParts extends BrokerWorld {
     return {
       connect: new ConnectHandler({
         ...{ limits, metrics, random, store, keepAlive, clientLog, warnings, authenticator, authorizer, deniedWill },
-        ...{ contested, sessions, delivery, rights },
+        ...{ contested, openings, delivery, rights },
       }),
       auth: new AuthHandler({ logger, authenticator }),
       publish: new PublishHandler({

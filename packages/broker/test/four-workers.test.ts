@@ -198,7 +198,7 @@ describe('shared groups over workers', () => {
   });
 });
 
-/** P8. Seen to fail with the `setWill` of Sessions.keepWill taken out. */
+/** P8. Seen to fail with the `setWill` of Opening.keepWill taken out. */
 test('P8: the wills of a worker that died are published by another, after their delay', async () => {
   const { world, workers } = await World.of(3);
   const watcher = await workers[2].connect('watcher');

@@ -50,7 +50,7 @@ class Scene {
         authenticate: async () => scene.signIn.of({ kind: 'accept' as const, userName: null }),
         exchange: () => null,
       },
-      authorizer: { authorize: (_client, action) => (action === 'publish' ? scene.rules.of(true) : true) },
+      authorizer: { authorize: (_client, action) => action !== 'publish' || scene.rules.of(true) },
     });
     scene.world = world;
     scene.workers = workers;

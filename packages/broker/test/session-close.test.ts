@@ -54,7 +54,7 @@ test('after DISCONNECT the connection of a session that ends with it is closed w
 });
 
 /**
- * The claim of another worker came just before the write-back, which it made void; its question comes after it. Seen to fail with Sessions.handTo answering from
+ * The claim of another worker came just before the write-back, which it made void; its question comes after it. Seen to fail with Openings.handTo answering from
  * the sessions whose write-back is under way alone: then what the client has acknowledged comes again.
  */
 test('what a session held that has just been closed is handed to a worker that asks for it afterwards', async () => {
@@ -85,7 +85,7 @@ test('what a session held that has just been closed is handed to a worker that a
 });
 
 /**
- * The write-back of a closed session was still waiting when its client came back, and was made void by the new claim. Seen to fail with Sessions.claim leaving in
+ * The write-back of a closed session was still waiting when its client came back, and was made void by the new claim. Seen to fail with Opening.claim leaving in
  * `closing` what it goes on with: the session is then handed out as it was before, and what is through its handshake comes again.
  */
 test('a session that has gone on is not handed out as it was when its connection closed', async () => {
@@ -113,7 +113,7 @@ test('a session that has gone on is not handed out as it was when its connection
 });
 
 /**
- * A later owner has served the session and cannot be asked: what this worker handed to it is older than what the store has. Seen to fail with Sessions.claim
+ * A later owner has served the session and cannot be asked: what this worker handed to it is older than what the store has. Seen to fail with Opening.claim
  * going on from what the worker held when its questions are not answered.
  */
 test('a worker does not go on from what it handed to a later owner', async () => {

@@ -197,7 +197,7 @@ describe('CONNECTs that meet', () => {
     expect(workers[0].broker.sessions.count + workers[1].broker.sessions.count).toBe(1);
   });
 
-  /** Seen to fail when Sessions.handTo answers at once for a CONNECT that is under way. */
+  /** Seen to fail when Openings.handTo answers at once for a CONNECT that is under way. */
   test('P6: the claim is overtaken before its answer has come', async () => {
     const { world, workers } = await World.of(2);
     workers[0].gate.holdAnswers('claim');

@@ -1,18 +1,17 @@
 /**
  * CONNECT (MQTT 5 section 3.1, MQTT 3.1.1 section 3.1).
  *
- * Order: check, authenticate, claim the client identifier, load the session, keep the will, CONNACK, send again what was in flight, go on with the logs.
+ * Order: check, authenticate, claim the client identifier, load the session, keep the will, CONNACK, send again what was in flight, go on with the logs: the
+ * states are drawn in takeover/opening.ts.
  */
 
 import {
   type ConnectPacket,
   decodeConnect,
-  type Properties,
   ProtocolError,
   peekConnectVersion,
   quote,
   ReasonCode,
-  validateTopic,
   validateTopicName,
 } from '@dunlin/protocol';
 import type { ClientLog } from '../connection/client-log.ts';
@@ -37,25 +36,16 @@ import type { Random } from '../ports/random.ts';
 import type { Store } from '../ports/store.ts';
 import { StoreError } from '../ports/store.ts';
 import type { ContestedIdentifiers } from '../takeover/contested-identifiers.ts';
-import type { OpenedSession, Sessions } from '../takeover/sessions.ts';
+import type { Opening } from '../takeover/opening.ts';
+import type { Openings } from '../takeover/openings.ts';
 import type { RareWarnings } from '../work/rare-warnings.ts';
+import { connackProperties } from './connack.ts';
 
 /** The protocol level, whatever name stands before it; 0: there is none. */
 function levelOf(bytes: Buffer, bodyStart: number, end: number): number {
   if (end < bodyStart + 2) return 0;
   const levelAt = bodyStart + 2 + bytes.readUInt16BE(bodyStart);
   return levelAt < end ? bytes[levelAt] : 0;
-}
-
-/** Shorter than a topic may be: what the client appends has to fit as well. */
-const responseTopicBytesMax = 1024;
-
-/** The beginning of topics that are this client's alone; none where its identifier cannot stand in a topic. */
-function responseInformation(clientId: string): string | undefined {
-  const beginning = `response/${clientId}/`;
-  return validateTopic(beginning) === null && Buffer.byteLength(beginning) <= responseTopicBytesMax
-    ? beginning
-    : undefined;
 }
 
 export interface ConnectHandlerParts {
@@ -70,7 +60,7 @@ export interface ConnectHandlerParts {
   authorizer: Authorizer | null;
   deniedWill: 'drop' | 'refuse';
   contested: ContestedIdentifiers;
-  sessions: Sessions;
+  openings: Openings;
   delivery: SessionDelivery;
   rights: SubscriptionRights;
 }
@@ -136,13 +126,35 @@ export class ConnectHandler implements PacketHandler {
       inflightMax: Math.min(packet.properties.receiveMaximum ?? parts.limits.inflightMax, parts.limits.inflightMax),
       will: keepsWill ? willOf(packet, clientId) : null,
     };
-    const opened = await parts.sessions.open(connection, request, (session) => {
-      connection.connected(session.session);
-      this.sendConnack(connection, packet, clientId, session, accepted.data);
-      this.watchKeepAlive(connection);
-      parts.clientLog.connected(connection, { cleanStart: packet.cleanStart, sessionPresent: session.present });
+    const opening = await parts.openings.inTurn(connection, request);
+    if (opening === null) return;
+    try {
+      await opening.claim();
+      await opening.takeOver();
+      await opening.keep();
+      if (!opening.welcome()) return;
+      this.welcome(connection, packet, opening, accepted.data);
+      await opening.putInForce();
+    } finally {
+      parts.openings.over(opening);
+    }
+    if (await opening.confirm()) await this.begin(connection, opening);
+  }
+
+  /** CONNACK, the first packet to the client [MQTT-3.2.0-1], once only [MQTT-3.2.0-2]. */
+  private welcome(connection: Connection, packet: ConnectPacket, opening: Opening, data: Buffer | undefined): void {
+    const { limits, clientLog } = this.parts;
+    const { session } = opening;
+    const sessionPresent = opening.stored !== null; // [MQTT-3.2.2-2]
+    connection.connected(session);
+    const properties = connection.version5 ? connackProperties(limits, connection, packet, session, data) : {};
+    const fits = connection.outlet.send({
+      ...{ type: 'connack', sessionPresent, reasonCode: ReasonCode.success, properties },
     });
-    if (opened !== null) await this.begin(connection, opened);
+    // A client that does not take even CONNACK cannot be served, nor told so.
+    if (!fits) connection.end();
+    this.watchKeepAlive(connection);
+    clientLog.connected(connection, { cleanStart: packet.cleanStart, sessionPresent });
   }
 
   private checkSupported(packet: ConnectPacket): void {
@@ -260,54 +272,6 @@ export class ConnectHandler implements PacketHandler {
     return false;
   }
 
-  private sendConnack(
-    connection: Connection,
-    packet: ConnectPacket,
-    clientId: string,
-    opened: OpenedSession,
-    data: Buffer | undefined,
-  ): void {
-    // The first packet to the client [MQTT-3.2.0-1], once only [MQTT-3.2.0-2].
-    const properties = connection.version5 ? this.connackProperties(connection, packet, clientId, opened, data) : {};
-    const fits = connection.outlet.send({
-      type: 'connack',
-      sessionPresent: opened.present,
-      reasonCode: ReasonCode.success,
-      properties,
-    });
-    // A client that does not take even CONNACK cannot be served, nor told so.
-    if (!fits) connection.end();
-  }
-
-  private connackProperties(
-    connection: Connection,
-    packet: ConnectPacket,
-    clientId: string,
-    opened: OpenedSession,
-    data: Buffer | undefined,
-  ): Properties {
-    const { limits } = this.parts;
-    const properties: Properties = {
-      receiveMaximum: limits.receiveMaximum,
-      topicAliasMaximum: limits.topicAliasMaximum,
-      maximumPacketSize: limits.maximumPacketSizeBytes,
-    };
-    const asked = packet.properties.sessionExpiryInterval ?? 0;
-    if (opened.session.expirySeconds !== asked) properties.sessionExpiryInterval = opened.session.expirySeconds;
-    if (packet.clientId === '') properties.assignedClientIdentifier = clientId; // [MQTT-3.2.2-16]
-    if (connection.keepAliveSeconds !== packet.keepAliveSeconds)
-      properties.serverKeepAlive = connection.keepAliveSeconds; // [MQTT-3.2.2-21]
-    if (limits.maximumQos < 2) properties.maximumQos = limits.maximumQos;
-    if (!limits.retainAvailable) properties.retainAvailable = 0;
-    if (!limits.wildcardSubscriptionAvailable) properties.wildcardSubscriptionAvailable = 0;
-    if (!limits.sharedSubscriptionAvailable) properties.sharedSubscriptionAvailable = 0;
-    if (packet.properties.requestResponseInformation === 1)
-      properties.responseInformation = responseInformation(clientId);
-    if (connection.signIn.method !== null) properties.authenticationMethod = connection.signIn.method; // [MQTT-4.12.0-5]
-    if (data !== undefined) properties.authenticationData = data;
-    return properties;
-  }
-
   private watchKeepAlive(connection: Connection): void {
     const { keepAlive } = this.parts;
     connection.lastReceivedSecond = keepAlive.nowSecond;
@@ -317,9 +281,8 @@ export class ConnectHandler implements PacketHandler {
   }
 
   /** After CONNACK: what was in flight first, in its order, then what the client sent early, then the logs. */
-  private async begin(connection: Connection, opened: OpenedSession): Promise<void> {
-    const { session, stored } = opened;
-    if (opened.present && this.parts.authorizer !== null)
+  private async begin(connection: Connection, { session, stored }: Opening): Promise<void> {
+    if (stored !== null && this.parts.authorizer !== null)
       await this.parts.rights.checkSubscriptions(connection, session);
     if (session.ended) return;
     if (stored !== null && stored.outbound.length > 0) {

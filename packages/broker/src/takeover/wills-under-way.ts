@@ -44,37 +44,34 @@ export function isToPublish(
   return cleanStart || session === null || will.delaySeconds === 0;
 }
 
+export interface WillsUnderWayParts {
+  clock: Clock;
+  logger: Logger;
+  pendingWrites: PendingWrites;
+  metrics: Metrics;
+  /** Resolves when the will is safe. */
+  publishWill: (record: Uint8Array) => Promise<void>;
+}
+
 export class WillsUnderWay {
-  private readonly clock: Clock;
-  private readonly logger: Logger;
-  private readonly pendingWrites: PendingWrites;
-  private readonly metrics: Metrics;
-  private readonly publishWill: (record: Uint8Array) => Promise<void>;
+  private readonly parts: WillsUnderWayParts;
   /** The last of each client, which is through when those before it are. */
   private readonly byClient = new Map<string, Promise<void>>();
   private readonly movedAway = new Map<string, MovedWill>();
   /** Counted already: several may wait for one. */
   private readonly late = new WeakSet<Promise<void>>();
 
-  constructor(
-    clock: Clock,
-    logger: Logger,
-    pendingWrites: PendingWrites,
-    metrics: Metrics,
-    publishWill: (record: Uint8Array) => Promise<void>,
-  ) {
-    this.clock = clock;
-    this.logger = logger;
-    this.pendingWrites = pendingWrites;
-    this.metrics = metrics;
-    this.publishWill = publishWill;
+  constructor(parts: WillsUnderWayParts) {
+    this.parts = parts;
   }
 
   /** Resolves or rejects with the first attempt; one that the store refuses for now is made again. */
   publish(clientId: string, record: Uint8Array): Promise<void> {
-    const published = this.publishWill(record);
+    const published = this.parts.publishWill(record);
     let attempts = 0;
-    this.pendingWrites.add('publishing a will', () => (attempts++ === 0 ? published : this.publishWill(record)));
+    this.parts.pendingWrites.add('publishing a will', () =>
+      attempts++ === 0 ? published : this.parts.publishWill(record),
+    );
     const before = this.byClient.get(clientId);
     const through = Promise.allSettled([before, published]).then(() => {
       if (this.byClient.get(clientId) === through) this.byClient.delete(clientId);
@@ -86,7 +83,7 @@ export class WillsUnderWay {
   /** The store says that the session has moved, before its new owner has asked for it: then the will is due, or goes on with the session. */
   moved({ clientId, key, will, expirySeconds }: Session): void {
     if (will === null) return;
-    const now = this.clock.now();
+    const now = this.parts.clock.now();
     for (const [client, { until }] of this.movedAway) {
       if (until > now) break; // those behind it are younger: all sessions of a worker may move at once
       this.movedAway.delete(client);
@@ -113,9 +110,9 @@ export class WillsUnderWay {
     const through = this.byClient.get(clientId);
     if (through === undefined) return;
     const bound = Math.max(1, Math.min(milliseconds, waitMilliseconds));
-    if ((await withinBound(this.clock, through, bound)) || this.late.has(through)) return;
+    if ((await withinBound(this.parts.clock, through, bound)) || this.late.has(through)) return;
     this.late.add(through);
-    this.metrics.willsLate++;
-    this.logger.warn('a will is not safe yet; its client goes on without waiting for it', { client: clientId });
+    this.parts.metrics.willsLate++;
+    this.parts.logger.warn('a will is not safe yet; its client goes on without waiting for it', { client: clientId });
   }
 }
