@@ -1,7 +1,7 @@
 /**
- * What one thread of Node can do at best: the yardstick for a broker written in it. Speaks just enough MQTT 3.1.1 and 5.0
- * to be loaded by mqload: exact filters and a trailing '#', QoS 0. Packets are found in place, the bytes of a PUBLISH are
- * copied as they are, and each subscriber is written once per turn. No sessions, no checks.    node forwarder.ts PORT
+ * Best that one thread of Node can do: the yardstick for a broker written in it. Speaks just enough MQTT 3.1.1 and 5.0
+ * to be loaded by mqload: exact filters and a trailing '#', QoS 0. Packets are found in place, the bytes of a PUBLISH
+ * are copied as they are, and each subscriber is written once per turn. No sessions, no checks. node forwarder.ts PORT
  */
 import net from 'node:net';
 
@@ -14,7 +14,7 @@ declare global {
 
 /** Enough for a turn of one subscriber in most rows; grows by doubling. */
 const GATHER_BYTES = 4096;
-/** Below this many bytes a loop is quicker than a call into the runtime. */
+/** Length below which a loop is quicker than a call into the runtime. */
 const COPY_CALL_BYTES_MIN = 256;
 
 class Connection {
@@ -146,7 +146,7 @@ function onSubscribe(connection: Connection, chunk: Buffer, body: number): void 
   else answer(connection, 0x90, 3, high, low, 0);
 }
 
-/** What a connection subscribed to goes with it, so that later rows do not pay for earlier ones. */
+/** Removes the subscriptions of a connection with it, so that later rows do not pay for earlier ones. */
 function onClose(connection: Connection): void {
   for (const [filter, connections] of exact) {
     const left = connections.filter((other) => other !== connection);

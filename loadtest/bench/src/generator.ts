@@ -16,7 +16,7 @@ export class RowFailure extends Error {}
 
 export interface Load {
   readonly row: Row;
-  /** Where publishers and subscribers connect. */
+  /** Port that publishers and subscribers connect to. */
   readonly publisherPort: number;
   readonly subscriberPort: number;
   readonly pids: readonly number[];

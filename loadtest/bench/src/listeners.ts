@@ -33,11 +33,14 @@ type Kind = 'tcp' | 'tls' | 'ws' | 'wss';
 type KeyType = 'ecdsa' | 'rsa';
 
 const kinds: readonly Kind[] = ['tcp', 'tls', 'ws', 'wss'];
-/** How much more a delivery may cost than over plain TCP; null: not promised. */
+/** Factors that a delivery may cost over plain TCP; null: not promised. */
 const factors: Readonly<Record<Kind, number | null>> = { tcp: null, tls: 3, ws: 2, wss: null };
 
 const HANDSHAKES = 3000;
-/** So many that a broker that lets each wait a while (Nagle, delayed acknowledgements) is still busy. */
+/**
+ * Handshakes at once: so many that a broker that lets each wait a while (Nagle, delayed acknowledgements) is still
+ * busy.
+ */
 const HANDSHAKES_AT_ONCE = 200;
 const IDLE = 2000;
 const IDLE_BYTES_MAX = 60 * 1024;
@@ -163,9 +166,9 @@ function deliveryFigures(name: string, costs: ReadonlyMap<Kind, number>, isBound
 }
 
 interface Handshakes {
-  /** As many as came, with the generator on the other core: it may be the slower of the two. */
+  /** Handshakes that came, with the generator on the other core: it may be the slower of the two. */
   readonly perSecond: number;
-  /** What one core of the broker could do. */
+  /** Handshakes that one core of the broker could do. */
   readonly perCoreSecond: number;
 }
 

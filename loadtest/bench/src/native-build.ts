@@ -30,7 +30,7 @@ export function nativeProgram(program: 'mqload' | 'limit'): string {
 
 const compiler = process.env.CC ?? 'cc';
 
-/** Whether the headers of OpenSSL are there (Debian: libssl-dev). Without them mqload is built without TLS. */
+/** True when the headers of OpenSSL are there (Debian: libssl-dev). Without them mqload is built without TLS. */
 function hasOpenssl(): boolean {
   try {
     execFileSync(compiler, ['-E', '-xc', '-'], {

@@ -15,10 +15,10 @@ const run = promisify(execFile);
 
 /** The whole way may take so many seconds. */
 export const NEWCOMER_SECONDS_MAX = 120;
-/** Where `npm start` listens: README's commands choose no port. */
+/** Port of `npm start`: README's commands choose none. */
 const DEFAULT_PORT = 1883;
 
-/** One step of the way. */
+/** Step of the way. */
 export interface NewcomerStep {
   readonly command: string;
   readonly seconds: number;

@@ -54,7 +54,7 @@ function verdictTable(figures: Medians): string {
   return markdownTable(['row', 'target', 'measured', 'verdict'], rows);
 }
 
-/** One line per broker and reason, with the rows it concerns. */
+/** Lines of failures, one per broker and reason, with the rows it concerns. */
 function failureLines(failures: readonly FailureLine[]): string {
   const groups = new Map<string, Set<string>>();
   for (const { broker, reason, row } of failures) {

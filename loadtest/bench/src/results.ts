@@ -1,4 +1,4 @@
-/** What a comparison yields, how it is kept (JSON lines), and its medians. */
+/** Results of a comparison, their file (JSON lines), and their medians. */
 import type { BrokerName } from './brokers.ts';
 import type { Sample } from './generator.ts';
 import type { Machine } from './machine.ts';

@@ -3,7 +3,7 @@
  * Every row exists for MQTT 3.1.1 and for MQTT 5.0; some also with 5.0 publishers and 3.1.1 subscribers.
  */
 
-/** What a broker must be able to do for a row; a broker that lacks one says why in `brokers.ts`. */
+/** Ability that a broker must have for a row; a broker that lacks one says why in `brokers.ts`. */
 export type Need = 'qos1' | 'qos2' | 'shared' | 'durable' | 'v5' | 'mixed';
 
 export type Versions = 'v4' | 'v5' | 'v5-to-v4';

@@ -24,7 +24,7 @@ export interface Measurement {
 
 interface Case {
   readonly name: string;
-  /** One filter per subscription, in the order of subscribing. */
+  /** Filters, one per subscription, in the order of subscribing. */
   readonly filters: (size: number) => Iterable<string>;
   readonly size: number;
   readonly topic: string;

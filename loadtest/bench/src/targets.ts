@@ -1,12 +1,12 @@
-/** What Dunlin sets out to reach, row by row, and whether a set of figures reaches it. */
+/** Targets of Dunlin, row by row, and whether a set of figures reaches them. */
 import type { BrokerName } from './brokers.ts';
 
 export type Bound =
-  /** At most `factor` times the figure of `of` in the same row. */
+  /** Figure at most `factor` times that of `of` in the same row. */
   | { readonly kind: 'times'; readonly factor: number; readonly of: BrokerName }
-  /** Below each of these in the same row. */
+  /** Figure below each of these in the same row. */
   | { readonly kind: 'below'; readonly each: readonly BrokerName[] }
-  /** At most `factor` times Dunlin's own figure in another row. */
+  /** Figure at most `factor` times Dunlin's own in another row. */
   | { readonly kind: 'own'; readonly factor: number; readonly row: string }
   | { readonly kind: 'at-most'; readonly value: number; readonly unit: string }
   | { readonly kind: 'at-least'; readonly value: number; readonly unit: string };
@@ -117,7 +117,7 @@ function judgeBound(
   }
 }
 
-/** One verdict per target, in the order of the table. */
+/** Verdicts, one per target, in the order of the table. */
 export function judge(medians: Medians): Verdict[] {
   return TARGETS.map((target) => {
     const text = describeBound(target.bound);

@@ -18,7 +18,7 @@ export interface TelemetryOptions {
   readonly onProgress: (line: string) => void;
 }
 
-/** One line of the result. */
+/** Line of the result. */
 export interface TelemetryFigure {
   readonly name: string;
   readonly measured: string;
@@ -72,7 +72,7 @@ async function scraped<T>({ admin }: Running, work: () => Promise<T>): Promise<{
   }
 }
 
-/** How many spans were made, of how many publishes: above `tracing.spansPerSecondMax` there are none. */
+/** Number of spans that were made, of how many publishes: above `tracing.spansPerSecondMax` there are none. */
 async function spansOf({ admin }: Running): Promise<string> {
   const text = await (await fetch(`http://127.0.0.1:${admin}/metrics`)).text();
   const value = (series: string): number => {

@@ -12,7 +12,7 @@ export interface Address {
   readonly port: number;
 }
 
-/** What the clients of a run share. */
+/** State that the clients of a run share. */
 export interface World {
   readonly addresses: readonly Address[];
   readonly ledger: Ledger;
@@ -27,9 +27,12 @@ const keepAliveSeconds = 10;
 /** A client that has said nothing for so long pings. */
 const pingMilliseconds = 2000;
 const tickMilliseconds = 500;
-/** How long a client waits for a broker that says nothing at all, before it tries elsewhere: each client another while. */
+/**
+ * Time that a client waits for a broker that sends nothing at all, before it tries elsewhere: each client another
+ * while.
+ */
 const patienceMilliseconds = { shortest: 3500, longest: 9000 };
-/** From the loss of a connection to the next attempt. */
+/** Time from the loss of a connection to the next attempt. */
 const reconnectMilliseconds = { shortest: 50, longest: 500 };
 
 /**
@@ -73,7 +76,7 @@ export abstract class ChaosClient {
     return this.#current !== null && this.#next === null;
   }
 
-  /** How often it has been connected. */
+  /** Number of its connections so far. */
   get connections(): number {
     return this.#connections;
   }
@@ -109,7 +112,7 @@ export abstract class ChaosClient {
   protected abstract connected(connection: Connection, isPresent: boolean, wasLost: boolean): void;
   /** The connection is gone, whoever ended it. */
   protected abstract disconnected(): void;
-  /** Any packet but CONNACK, PINGRESP and DISCONNECT. */
+  /** Handles any packet but CONNACK, PINGRESP and DISCONNECT. */
   protected abstract received(connection: Connection, packet: Packet): void;
 
   #connect(address: number): void {

@@ -24,7 +24,10 @@ interface Inflight {
 export class ChaosPublisher extends ChaosClient {
   declare readonly identity: PublisherIdentity;
   readonly #everyMilliseconds: number;
-  /** By packet identifier, in the order in which to send again: released ones move to the end, in the order of their PUBRECs. */
+  /**
+   * Messages in flight by packet identifier, in the order in which to send again: released ones move to the end, in the
+   * order of their PUBRECs.
+   */
   readonly #inflight = new Map<number, Inflight>();
   #window = windowMessages;
   #packetId = 0;
@@ -36,7 +39,7 @@ export class ChaosPublisher extends ChaosClient {
     this.#everyMilliseconds = everyMilliseconds;
   }
 
-  /** From now on it publishes whenever it is connected. */
+  /** Begins to publish whenever it is connected. */
   startPublishing(): void {
     this.#timer = setInterval(() => this.#publishNext(), this.#everyMilliseconds);
   }
@@ -50,7 +53,7 @@ export class ChaosPublisher extends ChaosClient {
     super.stop();
   }
 
-  /** How many messages are not acknowledged to the end. */
+  /** Number of messages that are not acknowledged to the end. */
   get unfinished(): number {
     return this.#inflight.size;
   }

@@ -18,13 +18,13 @@ export interface ChaosOptions {
   readonly roster: Roster;
   /** Messages a second, of all publishers together. */
   readonly messagesPerSecond: number;
-  /** Where programs write their logs. */
+  /** Directory of the programs' logs. */
   readonly logs: string;
   readonly say: (line: string) => void;
   readonly signal: AbortSignal;
 }
 
-/** What a run leaves. */
+/** Result of a run. */
 export interface ChaosResult {
   readonly ledger: Ledger;
   readonly chronicle: Chronicle;
@@ -38,14 +38,17 @@ export interface ChaosResult {
 
 /** Every client is connected and subscribed before the first fault, or something is wrong that has nothing to do with faults. */
 const startMilliseconds = 60_000;
-/** From the last fault to the end: everything that was acknowledged has come and everyone is back by then, or never. */
+/**
+ * Time from the last fault to the end: everything that was acknowledged has come and everyone is back by then, or
+ * never.
+ */
 const settleMilliseconds = 45_000;
-/** Then, for the clients to come back a last time, all at once. */
+/** Time for the clients to come back a last time, all at once. */
 const lastReturnMilliseconds = 12_000;
-/** Then nothing may come that is too much. */
+/** Time after that in which no message may come that is too much. */
 const quietMilliseconds = 1500;
 const lookMilliseconds = 100;
-/** How often it says what it waits for. */
+/** Interval of lines about what it waits for. */
 const sayMilliseconds = 5000;
 
 /** The cluster does not serve its clients even before the first fault. */

@@ -104,7 +104,7 @@ export class ChaosSubscriber extends ChaosClient {
       );
   }
 
-  /** In the order of the messages [MQTT-4.6.0-2] [MQTT-4.6.0-3]. */
+  /** Acknowledges in the order of the messages [MQTT-4.6.0-2] [MQTT-4.6.0-3]. */
   #acknowledge(connection: Connection, type: 'puback' | 'pubrec' | 'pubcomp', packetId: number): void {
     this.#acknowledgements.push({ type, packetId, reasonCode: 0, properties: null });
     if (this.#acknowledgements.length > 1) return;

@@ -16,7 +16,7 @@ export interface DoneFault {
 /** Wrong by themselves, whatever became of the messages; more than this tell nothing new. */
 const failuresMax = 100;
 
-/** What happened in a run and when: what a person needs who looks for a cause. */
+/** Events of a run with their times: what a person needs who looks for a cause. */
 export class Chronicle {
   readonly #startedAt = performance.now();
   /** The wall clock at the start: logs of the programs have it. */
@@ -62,7 +62,7 @@ export class Chronicle {
       });
   }
 
-  /** What these did between the two times. */
+  /** Entries of these between the two times. */
   entriesBetween(from: number, to: number, who: readonly string[]): string[] {
     return this.entries
       .filter((entry) => entry.atMilliseconds >= from && entry.atMilliseconds <= to && who.includes(entry.who))

@@ -11,17 +11,20 @@ import {
 /** Larger than anything the broker has reason to send. */
 const packetBytesMax = 1 << 20;
 
-/** How the end of a connection begins whose packets break the rules. */
+/** Beginning of the reason for the end of a connection whose packets break the rules. */
 export const undecodable = 'the broker sent what cannot be decoded';
 
-/** Who is told what a connection hears. Nothing is told any more after `closed`, or after the owner let go of it. */
+/**
+ * Owner of a connection, which is told what it hears. Nothing is told any more after `closed`, or after the owner let
+ * go of it.
+ */
 export interface ConnectionOwner {
   opened(connection: Connection): void;
   packet(connection: Connection, packet: Packet): void;
   closed(connection: Connection, why: string): void;
 }
 
-/** One network connection of a client: packets in, packets out, and when either was last. */
+/** Network connection of a client: packets in, packets out, and when either was last. */
 export class Connection {
   readonly addressName: string;
   readonly startedAt = performance.now();

@@ -2,14 +2,17 @@ import type { Chronicle } from './chronicle.ts';
 import type { Arrival, Ledger, Stream, WrongArrival } from './ledger.ts';
 import type { Message } from './message.ts';
 
-/** Before the first and after the last time that matters. */
+/** Time before the first and after the last time that matters. */
 const aroundMilliseconds = 5000;
 /** Wrong messages that are shown whole. The rest is counted. */
 const shownMax = 20;
-/** Of each client, so many of its doings around the time. */
+/** Doings of each client around the time. */
 const doingsMax = 40;
 
-/** For a person who looks for the cause: each lost, doubled or displaced message with its times, its clients' doings and the faults around. */
+/**
+ * Words for a person who looks for the cause: each lost, doubled or displaced message with its times, its clients'
+ * doings and the faults around.
+ */
 export function evidence(ledger: Ledger, chronicle: Chronicle): string[] {
   const lost = ledger.incomplete.flatMap((stream) =>
     [...stream.missing].sort((a, b) => a - b).map((sequence) => ({ stream, sequence })),
@@ -46,7 +49,7 @@ function describeWrong({ kind, stream, arrival, highest }: WrongArrival, chronic
   ];
 }
 
-/** What ephemeral subscribers missed on living connections, and what was around it. */
+/** Messages that ephemeral subscribers missed on living connections, and what was around them. */
 export function ephemeralGaps({ ephemeral }: Ledger, chronicle: Chronicle): string[] {
   return ephemeral.gaps.flatMap(({ stream, message }) => [
     `${stream.audience.name} missed ${title(message, stream)}, ${describeMessage(message, chronicle)}`,

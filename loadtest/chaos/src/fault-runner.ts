@@ -6,9 +6,9 @@ import type { Chronicle, DoneFault } from './chronicle.ts';
 import { describeFault, type Fault, type FaultKind } from './fault.ts';
 import type { Ledger } from './ledger.ts';
 
-/** Does the faults of a plan at their times, and writes down what was done. */
+/** Runs the faults of a plan at their times, and writes down what was done. */
 export class FaultRunner {
-  /** How many of each kind were done. */
+  /** Numbers of faults that were done, by kind. */
   readonly counts = new Map<FaultKind, number>();
   readonly #cluster: Cluster;
   readonly #clients: readonly ChaosClient[];
@@ -143,7 +143,7 @@ export class FaultRunner {
     return true;
   }
 
-  /** It lasts as long as it says, or until all is healed. */
+  /** Makes a fault last as long as it says, or until all is healed. */
   #last(fault: Fault & { readonly forMilliseconds: number }, heal: () => void): void {
     const done = this.#chronicle.begin(describeFault(fault));
     const end = () => {

@@ -16,7 +16,7 @@ export interface Move {
   readonly address: number;
 }
 
-/** What breaks, when, and for how long. */
+/** Fault: what breaks, when, and for how long. */
 export type Fault = { readonly atMilliseconds: number } & (
   | { readonly kind: 'kill-node'; readonly node: string }
   | { readonly kind: 'pause-node'; readonly node: string; readonly forMilliseconds: number }
@@ -30,7 +30,10 @@ export type Fault = { readonly atMilliseconds: number } & (
 export type LinkFaultKind = 'cut-nats' | 'cut-redis' | 'freeze-nats' | 'freeze-redis';
 export type FaultKind = Fault['kind'];
 
-/** How likely each kind is, and how long it keeps its target, so that no second fault of the plan falls on it meanwhile. */
+/**
+ * Likelihood of each kind, and the time for which it keeps its target, so that no second fault of the plan falls on it
+ * meanwhile.
+ */
 export const faultTable: readonly {
   readonly kind: FaultKind;
   readonly weight: number;

@@ -8,7 +8,7 @@ export interface Audience {
   readonly filters: readonly string[];
   readonly qos: 1 | 2;
   readonly isDurable: boolean;
-  /** One order holds for one subscriber; members of a group have none among themselves. */
+  /** True for a shared subscription: order holds for one subscriber; members of a group have none among themselves. */
   readonly isGroup: boolean;
 }
 
@@ -28,11 +28,11 @@ export interface TopicRecord {
   readonly publisher: string;
   readonly topic: string;
   readonly qos: 1 | 2;
-  /** In the order of their numbers, from 1. */
+  /** Messages in the order of their numbers, from 1. */
   readonly messages: Message[];
 }
 
-/** What came of one topic to one audience. */
+/** Messages of one topic that came to one audience. */
 export interface Stream {
   readonly audience: Audience;
   readonly record: TopicRecord;
@@ -43,7 +43,7 @@ export interface Stream {
   readonly givenUp: Set<number>;
   readonly arrivals: Arrival[];
   highest: number;
-  /** Since when an ephemeral subscriber is there; null: it is not. */
+  /** Time since when an ephemeral subscriber is there; null: it is not. */
   joinedAt: number | null;
 }
 
@@ -68,13 +68,16 @@ export interface Verdict {
   outOfOrder: number;
 }
 
-/** From the time that the store has come back to, until it was back: what was done meanwhile may be undone. */
+/**
+ * Time that a store has gone back: from the time that it has come back to, until it was back: what was done meanwhile
+ * may be undone.
+ */
 export interface Setback {
   readonly from: number;
   readonly to: number;
 }
 
-/** What a store that came back older has cost: outside its promises. */
+/** Costs of a store that came back older: outside its promises. */
 export interface SetbackCount {
   /** Acknowledged messages that a durable audience never got. */
   readonly givenUp: number;
@@ -82,7 +85,7 @@ export interface SetbackCount {
   readonly duplicatesQos2: number;
 }
 
-/** What a client with a session of the connection's length was told, which is promised nothing beyond that. */
+/** Counts of a client whose session is as long as its connection, which is promised nothing beyond that. */
 export interface EphemeralCount {
   delivered: number;
   /** Sent after SUBACK, acknowledged, and not come on a connection that brought later ones of their topic. */
@@ -92,13 +95,13 @@ export interface EphemeralCount {
   readonly gaps: { readonly stream: Stream; readonly message: Message }[];
 }
 
-/** What a client has acknowledged is in the store so much later at most, or a paused node has it still to write. */
+/** Time after which an acknowledgement is in the store at the latest, or a paused node has it still to write. */
 const writtenMilliseconds = 10_000;
 const examplesMax = 20;
-/** More wrong arrivals than this are counted, not kept. */
+/** Wrong arrivals kept; more are only counted. */
 const wrongKeptMax = 1000;
 
-/** Who sent what, what was acknowledged, and what came to whom. */
+/** Ledger of who sent what, what was acknowledged, and what came to whom. */
 export class Ledger {
   readonly ephemeral: EphemeralCount = { delivered: 0, missed: 0, outOfOrder: 0, gaps: [] };
   readonly audiences: readonly Audience[];
@@ -201,7 +204,10 @@ export class Ledger {
       }
   }
 
-  /** Whether a store that came back older explains that something which was done at one time was done again at another. */
+  /**
+   * True when a store that came back older explains that something which was done at one time was done again at
+   * another.
+   */
   #isUndone(first: number, again: number): boolean {
     return this.setbacks.some(({ from, to }) => first > from - writtenMilliseconds && first < to && again > from);
   }
@@ -275,7 +281,7 @@ export class Ledger {
     }
   }
 
-  /** How many acknowledged messages have not come to durable audiences yet. */
+  /** Number of acknowledged messages that have not come to durable audiences yet. */
   get outstanding(): number {
     let sum = 0;
     for (const stream of this.#allStreams()) sum += stream.missing.size;
@@ -326,7 +332,7 @@ export function verdictLine(verdict: Verdict, back: number, clients: number): st
   ].join(', ');
 }
 
-/** What became of messages while the store was older than it had been. */
+/** Fate of messages while the store was older than it had been. */
 export function setbackLine({ setbacks, setbackCount, reusedIdentifiers }: Ledger): string {
   const { givenUp, duplicatesQos2 } = setbackCount;
   const milliseconds = setbacks.reduce((sum, { from, to }) => sum + to - from, 0);

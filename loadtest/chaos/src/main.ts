@@ -52,7 +52,7 @@ const options = {
 
 /** Seeds are 32 bits. */
 const seedMax = 0xffffffff;
-/** More would be another test: one of load. */
+/** Most clients: more would be another test: one of load. */
 const clientsMax = 1000;
 const minutesMax = 24 * 60;
 

@@ -10,7 +10,7 @@ export interface Message {
   /** PUBACK or PUBREC; null while it has not come. */
   acknowledgedAt: number | null;
   resent: number;
-  /** It was not acknowledged, and will not be sent again: it may arrive, or not, at any time. */
+  /** True when it was not acknowledged, and will not be sent again: it may arrive, or not, at any time. */
   isGivenUp: boolean;
 }
 

@@ -1,23 +1,23 @@
 import { SeededRandom } from '@dunlin/testkit';
 import { type Fault, type FaultKind, faultTable, type LinkFaultKind, type Move, type MoveKind } from './fault.ts';
 
-/** What a plan depends on. The same of these, the same plan. */
+/** Options of a plan. The same of these, the same plan. */
 export interface PlanOptions {
   readonly seed: number;
   readonly minutes: number;
   /** Identifiers of the nodes. */
   readonly nodes: readonly string[];
-  /** How many clients there are to move. */
+  /** Number of clients that can be moved. */
   readonly clients: number;
   /** The mean time between two faults. */
   readonly everyMilliseconds: number;
-  /** With connections that stay open and silent, beside those that are reset. */
+  /** True for connections that stay open and silent, beside those that are reset. */
   readonly freezes: boolean;
   /** Redis also comes back with an older file. */
   readonly olderStore: boolean;
 }
 
-/** From the end of a server until it serves again. */
+/** Time from the end of a server until it serves again. */
 const restartMilliseconds = 3000;
 /** Clients moved at once. */
 const movesMax = 5;
@@ -36,12 +36,12 @@ export function makePlan(options: PlanOptions): Fault[] {
   }
 }
 
-/** From a quarter of the mean to what makes it the mean. */
+/** Next gap: from a quarter of the mean to what makes it the mean. */
 function nextGap(random: SeededRandom, meanMilliseconds: number): number {
   return random.between(Math.ceil(meanMilliseconds / 4), Math.ceil((7 * meanMilliseconds) / 4));
 }
 
-/** One fault on something that is whole at that time; when all that was drawn is broken already, clients move. */
+/** Draws one fault on something that is whole at that time; when all that was drawn is broken already, clients move. */
 function drawFault(random: SeededRandom, at: number, busy: Map<string, number>, options: PlanOptions): Fault {
   const rows = faultTable.filter(({ kind }) =>
     kind === 'older-redis' ? options.olderStore : options.freezes || !kind.startsWith('freeze-'),
@@ -74,7 +74,7 @@ function drawFault(random: SeededRandom, at: number, busy: Map<string, number>, 
   }
 }
 
-/** What a fault of this kind keeps to itself; null: nothing. */
+/** Target that a fault of this kind keeps to itself; null: none. */
 function targetOf(kind: FaultKind, node: string): string | null {
   switch (kind) {
     case 'move-clients':

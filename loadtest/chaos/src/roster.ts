@@ -1,13 +1,13 @@
 import type { ProtocolVersion } from '@dunlin/protocol';
 
-/** What every client of the run is. */
+/** Identity of every client of the run. */
 export interface ClientIdentity {
   readonly clientId: string;
   readonly version: ProtocolVersion;
   readonly qos: 1 | 2;
   /** Its session outlives its connections. */
   readonly isDurable: boolean;
-  /** Where it connects at first. 0: the load balancer; n: the n-th node. */
+  /** Address of its first connection. 0: the load balancer; n: the n-th node. */
   readonly address: number;
 }
 
@@ -28,9 +28,9 @@ export interface Roster {
   readonly subscribers: readonly SubscriberIdentity[];
 }
 
-/** One client in so many has a session that ends with its connection. */
+/** Clients for each one whose session ends with its connection. */
 const ephemeralEvery = 5;
-/** So many subscribers get everything. */
+/** Subscribers that get everything. */
 const listenersToAll = 2;
 const groupMembers = 3;
 

@@ -4,7 +4,10 @@ import type { Connecting, Features, ProtocolLevel } from './line-protocol.ts';
 import type { ReferenceClient } from './reference-client.ts';
 import type { Place, Stage } from './stage.ts';
 
-/** One library in one version of the protocol, as it goes through the story. Every step has topics and identifiers of its own. */
+/**
+ * Library in one version of the protocol, as it goes through the story. Every step has topics and identifiers of its
+ * own.
+ */
 export class Actor {
   readonly driver: Driver;
   readonly level: ProtocolLevel;
@@ -34,7 +37,7 @@ export class Actor {
     return ['clients', this.driver.name, this.level, ...levels].join('/');
   }
 
-  /** How this library connects at a place, clean and over its first transport unless said otherwise. */
+  /** Options with which this library connects at a place, clean and over its first transport unless given otherwise. */
   connecting(place: Place, id: string, further: Partial<Connecting> = {}): Connecting {
     const transport = further.transport ?? this.features.transports[0];
     // MQTT 3.1.1 lets brokers refuse more than 23 letters and digits.

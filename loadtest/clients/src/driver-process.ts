@@ -5,7 +5,7 @@ import { DeadlineError, withDeadline } from '@dunlin/testkit';
 import type { Connecting, DriverEvent, DriverEventOf, Features, Message } from './line-protocol.ts';
 import { connectCommand, readEvent } from './line-protocol.ts';
 
-/** For an answer of a driver. Virtual machines that start side by side on a busy computer take their time. */
+/** Time-out of an answer of a driver. Virtual machines that start side by side on a busy computer take their time. */
 const patienceMilliseconds = 20_000;
 /** The last lines kept for messages. */
 const linesMax = 40;
@@ -16,14 +16,14 @@ process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
-/** How a driver is started. */
+/** Command that starts a driver. */
 export interface DriverCommand {
   readonly file: string;
   readonly args: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
 }
 
-/** One running driver: one client of its library, told what to do line by line. */
+/** Running driver: one client of its library, controlled line by line. */
 export class DriverProcess {
   readonly #child: ChildProcess;
   readonly #closed: Promise<unknown>;

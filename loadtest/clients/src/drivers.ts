@@ -5,13 +5,13 @@ import { dirname, join } from 'node:path';
 import type { DriverCommand } from './driver-process.ts';
 
 const directory = join(dirname(import.meta.dirname), 'drivers');
-/** Where `.ci/install-client-libraries` puts what is installed and built. */
+/** Directory of what `.ci/install-client-libraries` installs and builds. */
 const built = join(dirname(dirname(dirname(import.meta.dirname))), '.cache', 'clients');
 
 export const languages = ['javascript', 'python', 'c', 'go', 'java', 'rust'] as const;
 export type Language = (typeof languages)[number];
 
-/** One library: the program that drives it, and where its version stands. */
+/** Library: the program that drives it, and where its version stands. */
 export interface Driver {
   readonly name: string;
   readonly language: Language;
@@ -138,7 +138,7 @@ export function versionOf({ version }: Driver): string {
   return /^[\w.]+/.exec(text.slice(start))?.[0] ?? '?';
 }
 
-/** Why a driver cannot be run, and what to do about it; null: it can. */
+/** Reason why a driver cannot be run, and what to do about it; null: it can. */
 export function whyMissing({ language, requires }: Driver): string | null {
   if (existsSync(requires)) return null;
   return `not installed: .ci/install-client-libraries ${language}`;

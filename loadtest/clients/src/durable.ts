@@ -23,7 +23,7 @@ export function durableSession(actor: Actor): DurablePart {
   const topic = (qos: number) => actor.topic('durable', qos);
   const message = (qos: number, payload: string): Message => ({ topic: topic(qos), payload, qos, retain: false });
   const sent: Message[] = [];
-  /** What came in the parts before this one. */
+  /** Messages that came in the parts before this one. */
   const received = new Set<string>();
   let client: DriverProcess;
 

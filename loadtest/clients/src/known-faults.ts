@@ -7,7 +7,7 @@ export interface KnownFault {
   /** The name of the driver. */
   readonly driver: string;
   readonly step: StepName;
-  /** Both versions of the protocol unless said. */
+  /** Version of the protocol; both unless given. */
   readonly level?: ProtocolLevel;
   readonly reason: string;
 }

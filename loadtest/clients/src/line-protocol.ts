@@ -9,10 +9,10 @@ export interface Message {
 /** The versions of the protocol that the story is told in. */
 export type ProtocolLevel = 4 | 5;
 
-/** Where a driver connects, and as whom. */
+/** Address that a driver connects to, and its identity. */
 export interface Connecting {
   readonly transport: 'tcp' | 'ws';
-  /** On 127.0.0.1; over WebSocket the path is `/mqtt`. */
+  /** Port on 127.0.0.1; over WebSocket the path is `/mqtt`. */
   readonly port: number;
   readonly level: ProtocolLevel;
   readonly clientId: string;
@@ -21,7 +21,7 @@ export interface Connecting {
   readonly will?: Message;
 }
 
-/** What a library has not, by the steps of the story that need it. */
+/** Feature that a library has not, by the steps of the story that need it. */
 export type Lack = 'qos0' | 'qos1' | 'qos2' | 'will' | 'retained' | 'durable' | 'takeover' | 'lost';
 
 /** The first line of a driver. */
@@ -32,7 +32,7 @@ export interface Features {
   readonly lacks?: readonly Lack[];
 }
 
-/** What a driver writes, one object a line. `null`: the library does not tell. */
+/** Output of a driver, one object a line. `null`: the library does not tell. */
 export type DriverEvent =
   | Features
   | { readonly event: 'connected'; readonly session: boolean | null }

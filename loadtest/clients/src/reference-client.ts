@@ -4,7 +4,7 @@ import type { Message } from './line-protocol.ts';
 
 const patienceMilliseconds = 20_000;
 
-/** What came at one topic, in order. */
+/** Messages that came at one topic, in order. */
 interface Inbox {
   readonly messages: Message[];
   came: PromiseWithResolvers<void>;

@@ -1,6 +1,6 @@
 import { type StepName, stepNames } from './steps.ts';
 
-/** How one step went. */
+/** Result of one step. */
 export type Outcome =
   | { readonly kind: 'ok' }
   /** The library has not what the step needs. */
@@ -8,7 +8,7 @@ export type Outcome =
   | { readonly kind: 'known'; readonly reason: string }
   | { readonly kind: 'failed'; readonly reason: string };
 
-/** One library in one version of the protocol. `skipped`: why it was not tried. */
+/** Library in one version of the protocol. `skipped`: why it was not tried. */
 export interface Row {
   readonly name: string;
   readonly library: string;

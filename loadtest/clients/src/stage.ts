@@ -4,19 +4,19 @@ import { join } from 'node:path';
 import { Cluster } from '@dunlin/cluster';
 import { type BrokerProcess, freePort, startDunlin } from '@dunlin/testkit';
 
-/** Where a client connects. */
+/** Address that a client connects to. */
 export interface Place {
   readonly tcp: number;
   readonly ws: number;
 }
 
-/** What the story is played on. */
+/** Place that the story is played on. */
 export interface Stage {
   readonly nodes: number;
-  /** Where clients connect, and where they connect again; the same place where there is one node. */
+  /** Address that clients connect to, and the one they connect to again; the same where there is one node. */
   readonly first: Place;
   readonly second: Place;
-  /** Where the other side of the story is connected. */
+  /** Address that the other side of the story is connected to. */
   readonly reference: Place;
   /**
    * Ends the first node with SIGKILL. On one node it resolves when the node is there again, on several while it is away: what is published
@@ -28,7 +28,7 @@ export interface Stage {
   stop(): Promise<void>;
 }
 
-/** One node that keeps its sessions in LMDB. */
+/** Starts one node that keeps its sessions in LMDB. */
 export async function oneNode(): Promise<Stage> {
   const dataDirectory = await mkdtemp(join(tmpdir(), 'dunlin-clients-'));
   const ws = await freePort();

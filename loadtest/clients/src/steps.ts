@@ -22,14 +22,14 @@ export const stepNames = [
 
 export type StepName = (typeof stepNames)[number];
 
-/** One thing that a client does, with one connection or several. It throws when something is otherwise than promised. */
+/** Step of a client, with one connection or several. It throws when something is otherwise than promised. */
 export interface Step {
   readonly name: StepName;
   readonly needs: readonly Lack[];
   readonly play: (actor: Actor) => Promise<void>;
 }
 
-/** More than one segment, fewer than any Receive Maximum in use. */
+/** Messages for each QoS: more than one segment, fewer than any Receive Maximum in use. */
 const messagesPerQos = 10;
 
 const message = (topic: string, payload: string, qos: number, retain = false): Message => ({
@@ -117,7 +117,7 @@ async function takeover(actor: Actor): Promise<void> {
   await young.disconnect();
 }
 
-/** What is retained arrives behind SUBACK without anything else being sent, and a message comes back. */
+/** Retained messages arrive behind SUBACK without anything else being sent, and a message comes back. */
 async function webSocket(actor: Actor): Promise<void> {
   const topic = actor.topic('ws');
   const qos = actor.features.lacks?.includes('qos1') ? 0 : 1;
@@ -160,7 +160,10 @@ interface CutStory {
   comeBack(): Promise<void>;
 }
 
-/** What the client was sending when it lost its connection is sent again: at QoS 2 it arrives once, at QoS 1 at least once. */
+/**
+ * Messages that the client was sending when it lost its connection are sent again: at QoS 2 they arrive once, at QoS 1
+ * at least once.
+ */
 function sendingOver(packet: 'PUBACK' | 'PUBREC' | 'PUBCOMP'): (actor: Actor) => Promise<void> {
   const qos = packet === 'PUBACK' ? 1 : 2;
   return (actor) =>
@@ -180,7 +183,7 @@ function sendingOver(packet: 'PUBACK' | 'PUBREC' | 'PUBCOMP'): (actor: Actor) =>
     });
 }
 
-/** What the client was receiving at QoS 2 when it lost its connection is given to the program once. */
+/** Messages that the client was receiving at QoS 2 when it lost its connection are given to the program once. */
 async function receivingOver(actor: Actor): Promise<void> {
   await overCut(actor, 'PUBREL', async (client, { cut, comeBack }) => {
     const topic = actor.topic('PUBREL');
@@ -194,7 +197,7 @@ async function receivingOver(actor: Actor): Promise<void> {
   });
 }
 
-/** What each library goes through by itself, beside the others. The nodes stay. */
+/** Steps that each library goes through by itself, beside the others. The nodes stay. */
 export const steps: readonly Step[] = [
   { name: 'retained', needs: ['retained'], play: retained },
   { name: 'qos0', needs: ['qos0'], play: atQos(0) },

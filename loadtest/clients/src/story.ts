@@ -128,7 +128,7 @@ async function underKills(
   for (const part of playing.keys()) told(part, 'durable', { kind: 'ok' });
 }
 
-/** Does something with each, a few at a time. */
+/** Works on each of the items, a few at a time. */
 async function eachOf<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
   const waiting = [...items];
   const worker = async () => {

@@ -1,4 +1,4 @@
-/** One frame as it came from the wire, with the first byte of the packet in it; 0 for the answer to the upgrade. */
+/** Frame as it came from the wire, with the first byte of the packet in it; 0 for the answer to the upgrade. */
 export interface WebSocketFrame {
   readonly bytes: Buffer;
   readonly firstByte: number;

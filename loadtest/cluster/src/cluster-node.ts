@@ -16,7 +16,7 @@ export interface NodeLinks {
   readonly redis: FaultProxy;
 }
 
-/** One node of the cluster. */
+/** Node of the cluster. */
 export interface ClusterNode {
   readonly id: string;
   /** The port for MQTT. */
@@ -35,7 +35,7 @@ export async function openLinks(natsPort: number, redisPort: number): Promise<No
   return { nats: await FaultProxy.start({ port: natsPort }), redis: await FaultProxy.start({ port: redisPort }) };
 }
 
-/** What a node is told. */
+/** Settings of a node. */
 export interface NodeSettings {
   readonly id: string;
   readonly ports: NodePorts;

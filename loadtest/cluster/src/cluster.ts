@@ -7,12 +7,12 @@ import { type ClusterPorts, freePorts, portsFrom, requireFree } from './ports.ts
 import { Program, type ProgramCommand } from './program.ts';
 import { composeFile, dunlinCommand, findProgram } from './program-files.ts';
 
-/** What happened to a program. `how` is the exit code or the signal. */
+/** End or start of a program. `how` is the exit code or the signal. */
 export type ClusterEvent =
   | { readonly kind: 'ended'; readonly program: Program; readonly how: number | NodeJS.Signals }
   | { readonly kind: 'restarted'; readonly program: Program };
 
-/** How a cluster is made. */
+/** Options of a cluster. */
 export interface ClusterOptions {
   /** 3 unless said. */
   readonly nodes?: number;
@@ -26,7 +26,10 @@ export interface ClusterOptions {
   readonly proxies?: boolean;
   /** Further arguments of `dunlin start`, for every node. */
   readonly nodeArguments?: readonly string[];
-  /** Where programs write their logs, one file each. A temporary folder unless said, which stays when the cluster is gone. */
+  /**
+   * Directory of the programs' logs, one file each. A temporary folder unless said, which stays when the cluster is
+   * gone.
+   */
   readonly logs?: string;
   readonly onEvent?: (event: ClusterEvent) => void;
   /** Every line that any program writes. */
@@ -50,7 +53,7 @@ export class Cluster {
   readonly nodes: readonly ClusterNode[];
   readonly nats: Program;
   readonly redis: Program;
-  /** Where Redis has its file. */
+  /** Directory of Redis' file. */
   readonly redisDirectory: string;
   readonly haproxy: Program;
   readonly ports: ClusterPorts;
@@ -145,14 +148,14 @@ export class Cluster {
   }
 }
 
-/** Like Promise.all, but waits for all of them also when one fails: none is half started when it returns. */
+/** Waits as Promise.all does, but for all of them also when one fails: none is half started when it returns. */
 async function all(starts: readonly Promise<void>[]): Promise<void> {
   const results = await Promise.allSettled(starts);
   const failed = results.find((result) => result.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
 }
 
-/** What a cluster is made of. */
+/** Parts of a cluster. */
 type Parts = Pick<Cluster, 'nodes' | 'nats' | 'redis' | 'redisDirectory' | 'haproxy' | 'ports' | 'logs'>;
 
 interface Assembly {
@@ -175,7 +178,7 @@ function haproxyArguments(data: string): string[] {
   return ['-db', ...files.flatMap((file) => ['-f', file])];
 }
 
-/** As for Compose, but on loopback and where the cluster lies. */
+/** Arguments as for Compose, but on loopback and where the cluster lies. */
 function redisArguments(port: number, directory: string): string[] {
   const place = ['--bind', '127.0.0.1', '--port', String(port), '--dir', directory, '--daemonize', 'no'];
   return [composeFile('redis.conf'), ...place];

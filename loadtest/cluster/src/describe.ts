@@ -6,7 +6,7 @@ export function nameColumn(name: string): string {
   return `${name.padEnd('haproxy'.length)} |`;
 }
 
-/** Where everything is, as a table for people. */
+/** Addresses of everything, as a table for people. */
 export function describeCluster(cluster: Cluster): string {
   const rows: [string, number, string][] = [
     ['haproxy', cluster.haproxy.pid, `mqtt://127.0.0.1:${cluster.ports.haproxy}`],
@@ -22,14 +22,14 @@ export function describeCluster(cluster: Cluster): string {
   return [`${'program'.padEnd(9)} ${'pid'.padStart(8)}  address`, ...lines, `logs: ${cluster.logs}`].join('\n');
 }
 
-/** What happened to a program, for people. */
+/** Words for an event of a program. */
 export function describeEvent(event: ClusterEvent): string {
   const { program } = event;
   const what = event.kind === 'ended' ? `ended (${event.how})` : `restarted, pid ${program.pid}`;
   return `${nameColumn(program.name)} ${what}`;
 }
 
-/** Where everything is, for programs. */
+/** Addresses of everything, for programs. */
 export function readyLine(cluster: Cluster): string {
   const { nodes, nats, redis, haproxy, ports, logs } = cluster;
   return JSON.stringify({

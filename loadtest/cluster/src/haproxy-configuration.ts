@@ -1,7 +1,8 @@
 import type { NodePorts } from './ports.ts';
 
 /**
- * What HAProxy is told beside `compose/haproxy.cfg`, in two files around it: where it listens is read before it, the nodes after it.
+ * Configuration of HAProxy beside `compose/haproxy.cfg`, in two files around it: where it listens is read before it,
+ * the nodes after it.
  */
 export interface HaproxyFiles {
   readonly before: string;

@@ -112,7 +112,7 @@ function askedToStop(): { promise: Promise<void>; signal: AbortSignal } {
   return { promise, signal: controller.signal };
 }
 
-/** What the person who typed the command can mend; the rest is shown with its stack. */
+/** True for an error that the person who typed the command can mend; the rest is shown with its stack. */
 function isExpected(error: unknown): boolean {
   return [MissingProgramError, PortOccupiedError, ProgramStartError, UsageError].some((kind) => error instanceof kind);
 }

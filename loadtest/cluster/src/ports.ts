@@ -26,7 +26,7 @@ export class PortOccupiedError extends Error {
   }
 }
 
-/** How many ports in a row a cluster takes. */
+/** Number of ports in a row that a cluster takes. */
 export function portsNeeded(nodes: number): number {
   return 3 + 3 * nodes;
 }

@@ -8,7 +8,7 @@ export type ProgramFile = 'nats-server' | 'redis-server' | 'haproxy';
 interface ProgramSource {
   /** The variable of the environment that names another file. */
   readonly variable: string;
-  /** What a person types to get it. */
+  /** Command that a person types to get it. */
   readonly install: string;
 }
 
@@ -18,7 +18,7 @@ const programSources: Readonly<Record<ProgramFile, ProgramSource>> = {
   haproxy: { variable: 'HAPROXY', install: 'apt-get install haproxy' },
 };
 
-/** Where servers are that are not on everyone's PATH: Debian's packages, and what `go install` builds. */
+/** Directories of servers that are not on everyone's PATH: Debian's packages, and what `go install` builds. */
 const furtherDirectories = ['/usr/sbin', '/sbin', '/usr/local/sbin', join(homedir(), 'go', 'bin')];
 
 /** A program is not installed. The message says how to get it. */

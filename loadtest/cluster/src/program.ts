@@ -6,29 +6,35 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** From the death of a program to its next start. Also the pace of attempts, which go on for as long as the cluster runs. */
+/**
+ * Time from the death of a program to its next start. Also the pace of attempts, which go on for as long as the cluster
+ * runs.
+ */
 const restartMilliseconds = 1000;
 /** A program that is not ready by then never will be. Nodes that read their sources on a busy machine take several seconds. */
 const startMilliseconds = 30_000;
-/** From SIGTERM to SIGKILL; a node takes up to 4 s for its clients. */
+/** Time from SIGTERM to SIGKILL; a node takes up to 4 s for its clients. */
 const stopMilliseconds = 10_000;
-/** How often the port of a program is tried that says nothing when it is ready. */
+/** Interval of attempts at the port of a program that prints nothing when it is ready. */
 const portTryMilliseconds = 50;
 /** The last lines kept for messages: enough to see why a program did not start. */
 const linesMax = 50;
 
-/** What runs now; killed when this process ends in any other way than through `stop`, so that nothing is left behind. */
+/**
+ * Processes that run now; killed when this process ends in any other way than through `stop`, so that nothing is left
+ * behind.
+ */
 const alive = new Set<ChildProcess>();
 process.on('exit', () => {
   for (const child of alive) child.kill('SIGKILL');
 });
 
-/** What a program is, and how it is started; the same at every restart. */
+/** Program, and how it is started; the same at every restart. */
 export interface ProgramCommand {
   readonly name: string;
   readonly file: string;
   readonly args: readonly string[];
-  /** How it shows that it serves: by a line of its output, or by taking connections at a port. */
+  /** Sign that it serves: a line of its output, or connections taken at a port. */
   readonly ready: ((line: string) => boolean) | { readonly port: number };
   /** Everything that it writes goes there. */
   readonly logFile: string;
@@ -36,7 +42,7 @@ export interface ProgramCommand {
   readonly restarts: boolean;
 }
 
-/** Who wants to know. */
+/** Receiver of the program's events. */
 export interface ProgramWatcher {
   line(program: Program, line: string): void;
   ended(program: Program, how: number | NodeJS.Signals): void;
@@ -59,7 +65,7 @@ export class ProgramStartError extends Error {
   }
 }
 
-/** One program of the cluster: started, watched, started again with the same arguments, stopped. */
+/** Program of the cluster: started, watched, started again with the same arguments, stopped. */
 export class Program {
   readonly #command: ProgramCommand;
   readonly #watcher: ProgramWatcher;
@@ -81,7 +87,7 @@ export class Program {
     return this.#command.name;
   }
 
-  /** Of the process that runs now, or ran last; 0 before the start. */
+  /** Process id of the process that runs now, or ran last; 0 before the start. */
   get pid(): number {
     return this.#child?.pid ?? 0;
   }

@@ -13,7 +13,7 @@ export const startMilliseconds = 60_000;
 const stopMilliseconds = 30_000;
 const triesMax = 20;
 
-/** What the first line of `--json` says. */
+/** Contents of the first line of `--json`. */
 export interface ClusterPlaces {
   readonly nodes: readonly {
     readonly id: string;
@@ -28,7 +28,7 @@ export interface ClusterPlaces {
   readonly logs: string;
 }
 
-/** As many free ports in a row as a cluster needs: the first of them. */
+/** Finds as many free ports in a row as a cluster needs, and returns the first of them. */
 export async function freeBasePort(nodes: number): Promise<number> {
   const ids = Array.from({ length: nodes }, (_, index) => nodeId(index));
   for (let tries = 0; tries < triesMax; tries++) {
@@ -75,7 +75,7 @@ export class ClusterCommand {
     return new ClusterCommand(directory, child);
   }
 
-  /** What it wrote to standard error. */
+  /** Text that it wrote to standard error. */
   get errors(): string {
     return this.#errors;
   }

@@ -3,7 +3,7 @@ import type { Group } from './group.ts';
 import { readStamp } from './stamp.ts';
 import type { Arrival, Tally } from './tally.ts';
 
-/** What each kind of arrival counts as, beside received. */
+/** Metric of each kind of arrival, beside received. */
 const arrivalMetric = {
   inOrder: null,
   outOfOrder: 'mqtt_messages_disordered',
@@ -20,7 +20,7 @@ export interface ListenOptions {
   heard?(count: number, arrivedAt: number): void;
 }
 
-/** What a client of an audience does with a message that comes: it asks the tally what it is, and counts it. */
+/** Handles a message that comes to a client of an audience: it asks the tally what it is, and counts it. */
 export function listen(group: Group, tally: Tally, audience: number, options: ListenOptions): ClientEvents['message'] {
   return (bytes, start, end, arrivedAt) => {
     group.add('mqtt_messages_received', 1);

@@ -1,6 +1,6 @@
 import { shortNumber } from './report-text.ts';
 
-/** One line or row of columns. */
+/** Line or row of columns. */
 export interface ChartSeries {
   readonly label: string;
   /** Null: there is a gap. */
@@ -9,9 +9,9 @@ export interface ChartSeries {
 
 export interface LineChart {
   readonly title: string;
-  /** What the vertical axis counts. */
+  /** Unit of the vertical axis. */
   readonly unit: string;
-  /** From one value to the next, along the horizontal axis. */
+  /** Time from one value to the next, along the horizontal axis. */
   readonly secondsPerValue: number;
   readonly series: readonly ChartSeries[];
 }

@@ -24,7 +24,7 @@ import { PacketReader } from './packet-reader.ts';
 const pingPart = 0.75;
 const packetIdMax = 65_535;
 
-/** What one connection is told. */
+/** Options of one connection. */
 export interface ClientOptions extends Connect {
   readonly url: string;
   /** Messages that may wait for their acknowledgement at once. */
@@ -32,7 +32,7 @@ export interface ClientOptions extends Connect {
   readonly timeoutSeconds: number;
 }
 
-/** Who wants to know what happens. */
+/** Receiver of a client's events. */
 export interface ClientEvents {
   /** A message came; its payload is bytes[start, end). `arrivedAt`: when it was read from the socket. */
   message(bytes: Uint8Array, start: number, end: number, arrivedAt: number): void;
@@ -44,7 +44,7 @@ export interface ClientEvents {
   lost(why: string): void;
 }
 
-/** What a client keeps of its session from one connection to the next: which QoS 2 messages it has and has not released. */
+/** Session that a client keeps from one connection to the next: which QoS 2 messages it has and has not released. */
 export type SessionState = Set<number>;
 
 /** A connection that did not come to stand, or an answer that did not come. */
@@ -71,9 +71,9 @@ interface Acknowledged {
  */
 export class MqttClient {
   readonly options: ClientOptions;
-  /** Of CONNACK: the server knew the session. */
+  /** Flag of CONNACK: the server knew the session. */
   sessionPresent = false;
-  /** How many messages have been acknowledged. */
+  /** Number of messages that have been acknowledged. */
   acknowledged = 0;
   /** Called when one more message may be sent. */
   onAcknowledged: (() => void) | null = null;
@@ -89,7 +89,7 @@ export class MqttClient {
   #why = '';
   #out: Uint8Array[] = [];
   #outBytes = 0;
-  /** By packet identifier: when the message was sent. */
+  /** Times at which messages were sent, by packet identifier. */
   readonly #inflight = new Map<number, number>();
   #window: number;
   #lastPacketId = 0;
@@ -142,7 +142,7 @@ export class MqttClient {
     return this.#state === 'open';
   }
 
-  /** How many messages wait for their acknowledgement. */
+  /** Number of messages that wait for their acknowledgement. */
   get inflight(): number {
     return this.#inflight.size;
   }
@@ -327,7 +327,7 @@ export class MqttClient {
     return this.#lastPacketId;
   }
 
-  /** What comes under this name; rejects when it does not come in time, or the connection ends. */
+  /** Waits for the answer under this name; rejects when it does not come in time, or the connection ends. */
   async #answer(name: string, what: string): Promise<unknown> {
     if (this.#state === 'closed') throw new MqttError(this.#explain(`no ${what}`));
     let timer = 0;

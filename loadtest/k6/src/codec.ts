@@ -26,7 +26,7 @@ export const packetType = {
 /** Reason codes and return codes from here on are refusals. CONNACK of 3.1.1 refuses with anything but 0. */
 export const refusalFirst = 0x80;
 
-/** Who connects, and how. */
+/** Fields of CONNECT. */
 export interface Connect {
   readonly version: ProtocolVersion;
   readonly clientId: string;
@@ -41,7 +41,7 @@ export interface Connect {
 
 /** A message to be sent. */
 export interface Publish {
-  /** In UTF-8. */
+  /** Topic in UTF-8. */
   readonly topic: Uint8Array;
   readonly payload: Uint8Array;
   readonly qos: QoS;
@@ -66,7 +66,7 @@ export interface PublishView {
 export interface Connack {
   readonly sessionPresent: boolean;
   readonly reasonCode: number;
-  /** How many messages with QoS 1 and 2 the server takes at once. */
+  /** Number of messages with QoS 1 and 2 that the server takes at once. */
   readonly receiveMaximum: number;
   /** Null: the client's own holds. */
   readonly serverKeepAliveSeconds: number | null;
@@ -259,7 +259,7 @@ function propertySize(id: number, bytes: Uint8Array, at: number, end: number): n
   return holds === 'string' ? first : first + 2 + twoByteInteger(bytes, at + first, end);
 }
 
-/** Where the properties that start at `at` end. */
+/** Place at which the properties that start at `at` end. */
 function afterProperties(bytes: Uint8Array, at: number, end: number): number {
   let length = 0;
   for (let index = 0; index < 4; index++) {
@@ -296,7 +296,7 @@ function packet(header: number, body: readonly number[]): Uint8Array {
   return bytes;
 }
 
-/** How many bytes a variable byte integer takes. */
+/** Number of bytes of a variable byte integer. */
 function lengthSize(length: number): number {
   if (length < 128) return 1;
   if (length < 16_384) return 2;

@@ -6,23 +6,26 @@ import type { CounterName, TrendName } from './metric-table.ts';
 import type { Metrics } from './metrics.ts';
 import type { Settings } from './settings.ts';
 
-/** How often something is looked at that nobody tells of. */
+/** Interval of looks at something that nobody tells of. */
 const lookMilliseconds = 10;
-/** How long sessions outlive their connection: longer than any run is away from one, short enough to be gone when a run was killed. */
+/**
+ * Time that sessions outlive their connection: longer than any run is away from one, short enough to be gone when a run
+ * was killed.
+ */
 const sessionExpirySeconds = 3600;
 
-/** How a client of a group connects. */
+/** Role of a client of a group. */
 export interface ClientRole {
   /** Unique in the group; part of the client identifier. */
   readonly name: string;
-  /** Which of the brokers, counted on past their number. */
+  /** Number of its broker, counted on past their number. */
   readonly broker: number;
   /** The session outlives the connection. False unless said. */
   readonly isDurable?: boolean;
   /** The session of before goes on. False unless said. */
   readonly isResumed?: boolean;
   readonly session?: SessionState;
-  /** What is done with messages. Unless said, there should be none. */
+  /** Handler of messages. Unless said, there should be none. */
   readonly message?: ClientEvents['message'];
 }
 
@@ -176,7 +179,7 @@ export class Group {
   }
 }
 
-/** Like Promise.all, but waits for all of them also when one fails. */
+/** Waits as Promise.all does, but for all of them also when one fails. */
 export async function settledAll<T>(promises: readonly Promise<T>[]): Promise<T[]> {
   const results = await Promise.allSettled(promises);
   return results.map((result) => {

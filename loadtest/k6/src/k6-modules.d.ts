@@ -1,9 +1,9 @@
 /** The part of k6's own modules that the scenarios use. k6 brings the modules; nothing of them is installed. */
 
 declare module 'k6/websockets' {
-  /** What happened on a socket. */
+  /** Event of a socket. */
   export interface SocketEvent {
-    /** When, in milliseconds since the epoch, with fractions. For a message: when it was read from the socket. */
+    /** Time in milliseconds since the epoch, with fractions. For a message: when it was read from the socket. */
     readonly timestamp: number;
   }
   export interface MessageEvent extends SocketEvent {

@@ -33,9 +33,15 @@ and not those that leave no report: --no-summary, --summary-mode=disabled, --new
 Exit code 99: a threshold was not met.
 `;
 
-/** What k6 does without being asked, and must not: it tells its makers of the run, and looks for extensions. */
+/**
+ * Environment that keeps k6 from what it does without being asked, and must not: it tells its makers of the run, and
+ * looks for extensions.
+ */
 const quietEnvironment = { K6_NO_USAGE_REPORT: 'true', K6_AUTO_EXTENSION_RESOLUTION: 'false' };
-/** What would keep k6 from giving us what reports are made of; its variables of the same names count for nothing. */
+/**
+ * Environment without what would keep k6 from giving us what reports are made of; its variables of the same names count
+ * for nothing.
+ */
 const reportEnvironment = {
   K6_NO_SUMMARY: 'false',
   K6_SUMMARY_MODE: 'compact',

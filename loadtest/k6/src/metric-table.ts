@@ -69,7 +69,7 @@ export type CounterName = Exclude<MetricName, TrendName>;
 /** Into how many parts the time of a run is cut for charts: k6 keeps sums alone, so each part is a metric of its own. */
 export const slotCount = 30;
 
-/** How long a slot is, in whole seconds. The last one takes what comes after its end. */
+/** Length of a slot, in whole seconds. The last one takes what comes after its end. */
 export function slotSeconds(settings: Settings): number {
   return Math.max(1, Math.ceil(settings.durationSeconds / (slotCount - 5)));
 }
@@ -89,7 +89,9 @@ const never: readonly CounterName[] = [
   'mqtt_messages_refused',
 ];
 
-/** Where order is not promised: among members of a shared subscription, and among messages on different topics. */
+/**
+ * Scenarios without a promise of order: among members of a shared subscription, and among messages on different topics.
+ */
 const unordered: readonly ScenarioName[] = ['shared', 'retained-storm'];
 
 /** The thresholds of a run, as k6 takes them. */

@@ -45,7 +45,7 @@ export class PacketReader {
   }
 }
 
-/** One after the other, in new memory. */
+/** Joins two arrays in new memory. */
 export function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(first.length + second.length);
   bytes.set(first);

@@ -12,7 +12,7 @@ export interface Stream {
   readonly topic: string;
 }
 
-/** What a publisher did not get acknowledged in time. */
+/** Error of messages that were not acknowledged in time. */
 export class UnacknowledgedError extends Error {
   constructor(count: number) {
     super(`no acknowledgement came in time; ${count} messages wait for theirs`);
@@ -49,7 +49,7 @@ export class Publisher {
     client.onAcknowledged = () => this.#send();
   }
 
-  /** What is due by `now` may be sent from now on. */
+  /** Sends the messages that are due by `now`. */
   sendDue(pace: Pace, now: number): void {
     this.#pace = pace;
     this.#due = Math.max(this.#due, pace.dueCount(now));

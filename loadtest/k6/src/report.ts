@@ -9,7 +9,7 @@ import {
 } from './metric-table.ts';
 import { describeSettings, type Settings } from './settings.ts';
 
-/** What k6 hands to `handleSummary`, as far as it is used here. */
+/** Data that k6 hands to `handleSummary`, as far as it is used here. */
 export interface SummaryData {
   readonly state: { readonly testRunDurationMs: number };
   readonly metrics: Readonly<Record<string, SummaryMetric | undefined>>;
@@ -33,7 +33,7 @@ export interface TrendResult {
   readonly metric: string;
   readonly count: number;
   readonly mean: number;
-  /** By the names in `quantileNames`. */
+  /** Quantiles by the names in `quantileNames`. */
   readonly quantiles: Readonly<Record<string, number>>;
 }
 
@@ -57,7 +57,7 @@ export interface Report {
   readonly series: readonly Series[];
 }
 
-/** From the fastest to the slowest; k6's names and how people write them. */
+/** Quantiles from the fastest to the slowest; k6's names and how people write them. */
 export const quantileNames = {
   min: 'min',
   med: 'p50',
@@ -69,7 +69,7 @@ export const quantileNames = {
 } as const;
 const quantiles = Object.keys(quantileNames);
 
-/** Of a trend over time: these lines. */
+/** Quantiles of a trend over time: these lines. */
 const seriesQuantiles = ['med', 'p(95)', 'p(99)', 'max'];
 
 /** Brings what k6 counted into the form that all summaries are made of. */

@@ -13,7 +13,9 @@ const spareSeconds = 60;
 /** Waits for an answer that a group may do one after the other. */
 const waitsMax = 6;
 
-/** What k6 wants from a script, for one scenario: `options`, `main` as its default export, and `handleSummary`. */
+/**
+ * Exports that k6 wants from a script, for one scenario: `options`, `main` as its default export, and `handleSummary`.
+ */
 export class Run {
   readonly settings: Settings;
   readonly options: object;

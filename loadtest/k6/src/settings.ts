@@ -42,7 +42,7 @@ function everyBut(without: readonly ScenarioName[], value: number): Defaults {
   return Object.fromEntries(scenarioNames.filter((name) => !without.includes(name)).map((name) => [name, value]));
 }
 
-/** More clients, messages or bytes than this is a slip of the finger. */
+/** Limit of clients, messages or bytes; more is a slip of the finger. */
 const countMax = 1_000_000;
 const millisecondsMax = 3_600_000;
 /** Live messages, whose latency says something about the broker rather than about how long a subscriber was away. */
@@ -242,7 +242,7 @@ export const textTable = {
 
 type NumberKey = keyof typeof numberTable;
 
-/** What a run does. A number that its scenario has no use for is 0. */
+/** Settings of a run. A number that its scenario has no use for is 0. */
 export interface Settings extends Readonly<Record<NumberKey, number>> {
   readonly scenario: ScenarioName;
   readonly brokerUrls: readonly string[];

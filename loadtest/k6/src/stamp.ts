@@ -6,7 +6,7 @@
  *       uint32   uint32     float64
  */
 export interface Stamp {
-  /** Which row of messages: those of one publisher on one topic. */
+  /** Stream of messages: those of one publisher on one topic. */
   readonly stream: number;
   /** The place in its stream: 0, 1, 2 … */
   readonly sequence: number;

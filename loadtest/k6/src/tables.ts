@@ -31,7 +31,7 @@ export function metricRows(): Row[] {
   return [['metric', 'kind', 'what it is'], ...rows];
 }
 
-/** One value where it is the same for all that use it; otherwise each with its scenarios. */
+/** Text of a default: one value where it is the same for all that use it; otherwise each with its scenarios. */
 function describeDefaults({ defaults }: NumberVariable): string {
   const users = scenarioNames.filter((name) => defaults[name] !== undefined);
   const values = [...new Set(users.map((name) => defaults[name]))];

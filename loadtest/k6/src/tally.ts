@@ -1,4 +1,7 @@
-/** What a message that came is: the first of its kind and in order, the first but after a later one, one more of the same, none of ours. */
+/**
+ * Kind of a message that came: the first of its kind and in order, the first but after a later one, one more of the
+ * same, none of ours.
+ */
 export type Arrival = 'inOrder' | 'outOfOrder' | 'doubled' | 'stray';
 
 /** The numbers that came of one stream at one audience: all below `next`, and those `ahead`. */
@@ -22,18 +25,18 @@ class Seen {
 }
 
 /**
- * Who should have got what. An audience is who gets a message once: a subscriber, or all members of a shared subscription together. A
- * stream is the row of messages of one publisher on one topic, numbered 0, 1, 2 …
+ * Tally of who should have got what. An audience is who gets a message once: a subscriber, or all members of a shared
+ * subscription together. A stream is the row of messages of one publisher on one topic, numbered 0, 1, 2 …
  */
 export class Tally {
-  /** How many messages all audiences together have not got. */
+  /** Number of messages that all audiences together have not got. */
   outstanding = 0;
   readonly #audiences: number;
   readonly #hears: (audience: number, stream: number) => boolean;
-  /** By stream: the next number, and how many audiences hear it. */
+  /** Next number of each stream, and how many audiences hear it. */
   readonly #sent: number[] = [];
   readonly #listeners: number[] = [];
-  /** By audience, by stream. */
+  /** Messages seen, by audience, by stream. */
   readonly #seen: Seen[][] = [];
   readonly #received: number[] = [];
 
@@ -70,7 +73,7 @@ export class Tally {
     return arrival;
   }
 
-  /** How many messages one audience has got, each counted once. */
+  /** Number of messages that one audience has got, each counted once. */
   receivedOf(audience: number): number {
     return this.#received[audience];
   }

@@ -5,7 +5,7 @@ import { Publisher } from './publisher.ts';
 import { qosOf } from './settings.ts';
 import { Tally } from './tally.ts';
 
-/** Who publishes what to whom. Publishers have one stream each, of their number. */
+/** Plan of who publishes what to whom. Publishers have one stream each, of their number. */
 export interface TrafficPlan {
   readonly publishers: number;
   readonly subscribers: number;
@@ -16,7 +16,7 @@ export interface TrafficPlan {
   /** The audiences, and which of them a subscriber belongs to. */
   readonly audiences: number;
   audience(subscriber: number): number;
-  /** Whether an audience gets what a publisher sends. */
+  /** True when an audience gets what a publisher sends. */
   hears(audience: number, publisher: number): boolean;
   readonly isOrdered: boolean;
 }
@@ -45,7 +45,7 @@ export async function traffic(group: Group, plan: TrafficPlan): Promise<void> {
   await settle(group, tally);
 }
 
-/** What `make` makes of 0, 1, 2 … up to `count`. */
+/** Results of `make` for 0, 1, 2 … up to `count`. */
 export function numbered<T>(count: number, make: (index: number) => T): T[] {
   return Array.from({ length: count }, (_, index) => make(index));
 }

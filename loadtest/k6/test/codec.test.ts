@@ -31,7 +31,7 @@ import { PacketReader } from '../src/packet-reader.ts';
 const versions = [4, 5] as const;
 const sizeMax = 1_000_000;
 
-/** What the broker's codec reads. */
+/** Packet as the broker's codec reads it. */
 function decode(bytes: Uint8Array, version: ProtocolVersion): Packet {
   const found: Packet[] = [];
   const sink = {
@@ -62,7 +62,7 @@ function read(bytes: Uint8Array, frameBytes = bytes.length): Whole[] {
   return packets;
 }
 
-/** What the broker writes, as plain bytes. */
+/** Packet as the broker writes it, in plain bytes. */
 function encoded(packet: Packet, version: ProtocolVersion): Whole {
   const [whole, ...more] = read(new Uint8Array(encodePacket(packet, version)));
   expect(more).toEqual([]);

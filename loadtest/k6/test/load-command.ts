@@ -9,12 +9,12 @@ import type { Report } from '../src/report.ts';
 
 const main = join(import.meta.dirname, '..', 'src', 'main.ts');
 
-/** What became of `npm run k6 -- …`. */
+/** Result of `npm run k6 -- …`. */
 export interface LoadResult {
   readonly code: number | null;
   readonly output: string;
   readonly errors: string;
-  /** What is in the folder for reports, by name. */
+  /** Files in the folder for reports, by name. */
   readonly files: Readonly<Record<string, string>>;
 }
 

@@ -11,7 +11,7 @@ const startMilliseconds = 60_000;
 const scenarioMilliseconds = 60_000;
 const seconds = 3;
 
-/** For all of them. Latency is bounded so that nothing hangs, on a machine that runs other tests as well. */
+/** Bounds for all of them. Latency is bounded so that nothing hangs, on a machine that runs other tests as well. */
 const always = {
   DURATION_SECONDS: String(seconds),
   TIMEOUT_SECONDS: '15',
@@ -23,9 +23,9 @@ const always = {
 interface Load {
   readonly scenario: ScenarioName;
   readonly variables: Readonly<Record<string, string>>;
-  /** How many messages all subscribers together get for one that is published; null where they come in rounds. */
+  /** Number of messages that all subscribers together get for one that is published; null where they come in rounds. */
   readonly audience: number | null;
-  /** How many subscribers catch up at a time. */
+  /** Number of subscribers that catch up at a time. */
   readonly catchUps?: number;
 }
 

@@ -7,11 +7,11 @@ import { qosOf } from '../settings.ts';
 import { Tally } from '../tally.ts';
 import { numbered } from '../traffic.ts';
 
-/** What a subscriber is waiting for. */
+/** Messages that a subscriber is waiting for. */
 interface Backlog {
-  /** When its CONNECT began. */
+  /** Time at which its CONNECT began. */
   begun: number;
-  /** How many messages it has when it has caught up. */
+  /** Number of messages it has when it has caught up. */
   complete: number;
 }
 
