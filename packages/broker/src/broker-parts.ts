@@ -25,13 +25,13 @@ import { GroupHousekeeping } from './groups/group-housekeeping.ts';
 import { GroupLogs } from './groups/group-logs.ts';
 import { PublishAcceptance } from './handlers/accept-publish.ts';
 import { AuthHandler } from './handlers/auth.ts';
+import { PublishAuthorization } from './handlers/authorize-publish.ts';
 import { ConnectHandler } from './handlers/connect.ts';
 import { DisconnectHandler } from './handlers/disconnect.ts';
 import { PingreqHandler } from './handlers/pingreq.ts';
 import { PubackHandler } from './handlers/puback.ts';
 import { PubcompHandler } from './handlers/pubcomp.ts';
 import { PublishHandler } from './handlers/publish.ts';
-import { RestrictedPublishes } from './handlers/publish-restricted.ts';
 import { PubrecHandler } from './handlers/pubrec.ts';
 import { PubrelHandler } from './handlers/pubrel.ts';
 import { SubscribeHandler } from './handlers/subscribe.ts';
@@ -269,7 +269,7 @@ export abstract class BrokerParts extends BrokerWorld {
     const { routes, router, retained, delayed, sysTopics, sessions, pendingWrites, delivery, writer, rights } = this;
     const { subscriptions, openings } = this;
     const acceptance = new PublishAcceptance({ router, metrics, trust });
-    const restricted = new RestrictedPublishes({
+    const authorization = new PublishAuthorization({
       ...{ limits, metrics, clientLog, authorizer, deniedPublish, matches, delayed, trust, acceptance },
     });
     return {
@@ -280,7 +280,7 @@ export abstract class BrokerParts extends BrokerWorld {
       auth: new AuthHandler({ logger, authenticator }),
       publish: new PublishHandler({
         ...{ limits, metrics, tracer, authorizer, turn, tree, matches, publishBatch, writer, warnings },
-        ...{ acceptance, restricted },
+        ...{ acceptance, authorization },
       }),
       puback: new PubackHandler({ writer, delivery }),
       pubrec: new PubrecHandler({ writer, delivery }),

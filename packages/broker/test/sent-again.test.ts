@@ -94,7 +94,7 @@ test('the endpoint was cut off, and hands the message on after the next one has'
   for (const subscriber of [here, elsewhere, keeper]) expect(subscriber.said()).toEqual([]);
 });
 
-/** Seen to fail with rules that are asked as for QoS 0 without RETAIN (askForMatch), or not at all. */
+/** Seen to fail with rules that are asked as for QoS 0 without RETAIN (authorizeMatch), or not at all. */
 test.each<[string, () => boolean | Promise<boolean>]>([
   ['at once', () => false],
   ['later', () => Promise.resolve(false)],

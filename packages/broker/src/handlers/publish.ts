@@ -1,17 +1,28 @@
 /**
- * PUBLISH (MQTT 5 section 3.3, MQTT 3.1.1 section 3.3): read in place, matched, and sent one of these ways (`classify`).
+ * PUBLISH (MQTT 5 section 3.3, MQTT 3.1.1 section 3.3): read in place, matched, and handled in one of these ways
+ * (`classify`).
  *
  * ```
- *   way    packets                                        checks                                   answer                               goes on in
- *   batch  QoS 0 or 1 without DUP and RETAIN that is      rules, once for a topic (QoS 0)          none; PUBACKs of a batch together    delivery/publish-batch.ts
- *          passed on as it is, to sessions and endpoints
- *   free   all others, where no rules are                 RETAIN, QoS, Receive Maximum (QoS 2)     PUBACK, PUBREC when it is safe       accept-publish.ts
- *   asked  all others, where rules are; `$` topics        the same, then rules                     the same; 0x87, or as configured     publish-restricted.ts
- *   again  QoS 2, identifier in use for this message      RETAIN, QoS; rules if it is routed       PUBREC, behind the first one         receivedAgain
- *   anew   QoS 2, identifier in use for another message   RETAIN, QoS; rules                       as free or asked                     receivedAnew
+ *   way         packets                                  checks
+ *               answer                                   goes on in
+ *   batch       QoS 0 or 1 without DUP and RETAIN, for   rules, once for a topic (QoS 0)
+ *               sessions and other endpoints alone
+ *               none; PUBACKs of a batch together        delivery/publish-batch.ts
+ *   direct      all others, without an authorizer        RETAIN, QoS, Receive Maximum (QoS 2)
+ *               PUBACK or PUBREC when it is safe         accept-publish.ts
+ *   authorized  all others, with an authorizer;          the same, then rules
+ *               `$` topics
+ *               the same; 0x87, or as configured         authorize-publish.ts
+ *   repeated    QoS 2, identifier in use for this        RETAIN, QoS; rules if it is routed
+ *               message
+ *               PUBREC, behind the first one             receivedRepeated
+ *   replaced    QoS 2, identifier in use for another     RETAIN, QoS; rules
+ *               message
+ *               as direct or authorized                  receivedReplaced
  * ```
  *
- * Every way but the first hands over the batch before it, so that the order stays. The acknowledgement is last: it leaves when nothing that it waits for is open.
+ * Every way but the first flushes the batch before it, so that the order stays. The acknowledgement comes last: it is
+ * sent when nothing that it waits for is open.
  */
 
 import { ProtocolError, PublishView, ReasonCode, readPublish } from '@dunlin/protocol';
@@ -35,9 +46,9 @@ import type { TopicMatch, TopicMatches } from '../subscriptions/topic-match.ts';
 import type { RareWarnings } from '../work/rare-warnings.ts';
 import type { TurnClock } from '../work/turn-clock.ts';
 import { acknowledge, type PublishAcceptance } from './accept-publish.ts';
-import type { Answer, RestrictedPublishes } from './publish-restricted.ts';
+import type { Answer, PublishAuthorization } from './authorize-publish.ts';
 
-/** One of each serves all connections of a worker: a publish is through with them before the next begins. */
+/** Shared by all connections of a worker: a publish no longer needs them when the next one begins. */
 const view = new PublishView();
 const scratch = new Publication();
 
@@ -45,7 +56,7 @@ const scratch = new Publication();
 const receiveMaximumTolerance = 8;
 
 /** The table above. */
-const Way = { batch: 0, free: 1, asked: 2, again: 3, anew: 4 } as const;
+const Way = { batch: 0, direct: 1, authorized: 2, repeated: 3, replaced: 4 } as const;
 
 function countReceived(metrics: Metrics, qos: 0 | 1 | 2, bytes: number): void {
   if (qos === 1) {
@@ -58,15 +69,15 @@ function countReceived(metrics: Metrics, qos: 0 | 1 | 2, bytes: number): void {
 }
 
 /**
- * Whether a packet with this first byte goes with those beside it: without DUP and RETAIN, and to nobody but sessions, here or elsewhere. Rules may tell QoS 1
- * from QoS 0, and what they say of QoS 0 is all that is remembered of them.
+ * True for a packet that may join a batch: its first byte has neither DUP nor RETAIN, and its receivers are sessions
+ * alone, here or at other endpoints. Rules may differ by QoS, and only their answer for QoS 0 is cached.
  */
 function acceptsBatch(header: number, match: TopicMatch, authorizer: Authorizer | null): boolean {
   if (header === batchHeaders[0]) return match.acceptsBatches;
   return header === batchHeaders[1] && match.acceptsKeptBatches && authorizer === null;
 }
 
-/** A traced publish is one of a batch where nothing is written for its sake: no context for subscribers, none for other endpoints. */
+/** A traced publish joins a batch only where no trace context is written, neither for subscribers nor for other endpoints. */
 function mayJoinBatch({ trace, qos }: Publication, match: TopicMatch, tracer: Tracer | null): boolean {
   return trace === null || (qos === 0 && match.endpoints.length === 0 && tracer !== null && !tracer.writesContext);
 }
@@ -89,12 +100,12 @@ export interface PublishHandlerParts {
   writer: SessionWriter;
   warnings: RareWarnings;
   acceptance: PublishAcceptance;
-  restricted: RestrictedPublishes;
+  authorization: PublishAuthorization;
 }
 
 export class PublishHandler implements PublishPacketHandler {
   private readonly parts: PublishHandlerParts;
-  /** What rules said of the packet that is classified; null: they were not asked yet. */
+  /** Answer of the authorizer for the packet that is classified; null: it was not asked yet. */
   private answer: Answer = null;
 
   constructor(parts: PublishHandlerParts) {
@@ -139,39 +150,39 @@ export class PublishHandler implements PublishPacketHandler {
         parts.publishBatch.add(bytes, start, end, match, session, view);
         if (publication.trace !== null) this.traceInBatch(publication);
         return;
-      case Way.free:
+      case Way.direct:
         if (publication.qos === 2) this.checkReceiveMaximum(connection, session);
         parts.acceptance.acceptPublish(connection, session, publication, match, packetId);
         break;
-      case Way.asked:
+      case Way.authorized:
         if (publication.qos === 2) this.checkReceiveMaximum(connection, session);
-        parts.restricted.publishRestricted(connection, session, publication, match, packetId, this.answer);
+        parts.authorization.publishIfAllowed(connection, session, publication, match, packetId, this.answer);
         break;
-      case Way.again:
-        this.receivedAgain(connection, session, publication, match, packetId);
+      case Way.repeated:
+        this.receivedRepeated(connection, session, publication, match, packetId);
         break;
-      case Way.anew:
-        this.receivedAnew(connection, session, publication, packetId);
+      case Way.replaced:
+        this.receivedReplaced(connection, session, publication, packetId);
         break;
     }
     if (publication.span !== null) endPublish(publication, 0);
   }
 
-  /** The way of the packet that lies in `view` and `scratch`. Rules that are asked for it here have said `answer`. */
+  /** The way of the packet in `view` and `scratch`. Sets `answer` where it asks the authorizer. */
   private classify(connection: Connection, session: Session, header: number, bytes: Buffer, match: TopicMatch): number {
-    const { authorizer, tracer, limits, restricted } = this.parts;
+    const { authorizer, tracer, limits, authorization } = this.parts;
     const publication = scratch;
     if (authorizer !== null) this.answer = null;
     if (mayJoinBatch(publication, match, tracer) && !match.isRestricted && acceptsBatch(header, match, authorizer)) {
       if (authorizer !== null)
-        this.answer = connection.allowedMatch === match || restricted.askForMatch(connection, session, match);
+        this.answer = connection.allowedMatch === match || authorization.authorizeMatch(connection, session, match);
       const isAllowed = authorizer === null || this.answer === true;
       if (isAllowed && publication.bytes === bytes && publication.qos <= limits.maximumQos) return Way.batch;
     }
-    // DUP or not: a repetition says the same. With DUP it may be one that a store which came back older has lost.
+    // Whether DUP is set or not. With DUP it may be a message that the store has lost by coming back with older data.
     if (publication.qos === 2 && session.inbound?.has(view.packetId))
-      return session.inbound.isOther(view.packetId, contentDigest(publication)) ? Way.anew : Way.again;
-    return match.isRestricted || authorizer !== null ? Way.asked : Way.free;
+      return session.inbound.isOther(view.packetId, contentDigest(publication)) ? Way.replaced : Way.repeated;
+    return match.isRestricted || authorizer !== null ? Way.authorized : Way.direct;
   }
 
   private traceInBatch(publication: Publication): void {
@@ -204,9 +215,11 @@ export class PublishHandler implements PublishPacketHandler {
   }
 
   /**
-   * Unreleased messages of QoS 2 beyond a multiple of our Receive Maximum [MQTT-3.3.4-7]. Not beyond it alone: clients without flow control write a burst before
-   * they read the first PUBREC. While PUBACKs and PUBRECs wait here, for the store or for others, the socket is not read (connection/reading.ts), as of MQTT 3
-   * clients, which know no such limit; those are not the client's to answer for, nor what it left unreleased on another connection (MQTT 5 section 4.9).
+   * Refuses unreleased messages of QoS 2 beyond a multiple of our Receive Maximum [MQTT-3.3.4-7]. Exceeding the maximum
+   * itself is tolerated: clients without flow control write a burst before they read the first PUBREC. While PUBACKs and
+   * PUBRECs wait here, for the store or for other endpoints, the socket is not read (connection/reading.ts), as for MQTT 3
+   * clients, which know no such limit. Messages whose PUBREC waits here do not count against the client, nor do those
+   * that it left unreleased on another connection (MQTT 5 section 4.9).
    */
   private checkReceiveMaximum(connection: Connection, session: Session): void {
     if (!connection.version5 || session.inbound === null) return;
@@ -216,15 +229,19 @@ export class PublishHandler implements PublishPacketHandler {
     throw new ProtocolError(ReasonCode.receiveMaximumExceeded, `${most} messages of QoS 2 unreleased`, 'MQTT-3.3.4-7');
   }
 
-  /** A QoS 2 message that we have and that was not released yet: not routed again [MQTT-4.3.3-10], unless a former owner of the session took it, who may have died over it. */
-  private receivedAgain(
+  /**
+   * A QoS 2 message that was received before and not released yet. It is not routed again [MQTT-4.3.3-10], unless a
+   * former owner of the session received it, which may have died before routing it.
+   */
+  private receivedRepeated(
     connection: Connection,
     session: Session,
     publication: Publication,
     match: TopicMatch,
     packetId: number,
   ): void {
-    // Its first PUBREC may still wait for the store, or for other endpoints: this one follows it, as every PUBLISH has its own [MQTT-4.3.3-10].
+    // Its first PUBREC may still wait for the store or for other endpoints. This one follows it: every PUBLISH gets its
+    // own [MQTT-4.3.3-10].
     const first = connection.outlet.acknowledgements?.pubrecOf(packetId) ?? null;
     if (first !== null) {
       acknowledge(connection, 2, packetId, first.reasonCode);
@@ -240,8 +257,8 @@ export class PublishHandler implements PublishPacketHandler {
       if (allowed) this.parts.acceptance.acceptAgain(connection, session, kept, current, packetId, number);
       else this.parts.acceptance.acknowledgeAgain(connection, session, packetId); // it was accepted, and is in the logs
     };
-    // The rules are asked again: topic and RETAIN are what the packet says now.
-    const answer = this.parts.restricted.ask(connection, session, publication, match.topic);
+    // Authorized again, with the topic and RETAIN of this packet.
+    const answer = this.parts.authorization.mayPublish(connection, session, publication, match.topic);
     if (typeof answer === 'boolean') {
       settle(answer, publication, match);
       return;
@@ -254,10 +271,11 @@ export class PublishHandler implements PublishPacketHandler {
   }
 
   /**
-   * Another message under an identifier that was not released, and it does not say that it is one again: a client whose state died with its process, and that counts
-   * from 1. [MQTT-4.3.3-10] would have it acknowledged and thrown away; it is a new one, and what was there is through.
+   * Another message under an identifier that was not released: the client has lost its state with its process, and counts
+   * from 1 again. [MQTT-4.3.3-10] asks to acknowledge and discard it; it is a new message, and the earlier one is
+   * complete.
    */
-  private receivedAnew(connection: Connection, session: Session, publication: Publication, packetId: number): void {
+  private receivedReplaced(connection: Connection, session: Session, publication: Publication, packetId: number): void {
     const { parts } = this;
     parts.warnings.warn(
       'a packet identifier in use stands for another message now: the client lost its state',
@@ -271,14 +289,14 @@ export class PublishHandler implements PublishPacketHandler {
     const go = (taken: Publication): void => {
       const match = parts.matches.find(taken.bytes, taken.topicStart, taken.topicEnd);
       if (match.isRestricted || parts.authorizer !== null)
-        this.parts.restricted.publishRestricted(connection, session, taken, match, packetId, null);
+        this.parts.authorization.publishIfAllowed(connection, session, taken, match, packetId, null);
       else this.parts.acceptance.acceptPublish(connection, session, taken, match, packetId);
     };
     if (!session.stored) {
       go(publication);
       return;
     }
-    // Not before the store has forgotten the one before: told of both at once, it could forget the one that is to stay.
+    // After the store has deleted the earlier one: written together, it might delete the one that is to stay.
     const kept = keep(publication);
     const forgotten = new Promise<boolean>((resolve) => {
       parts.writer.releaseInbound(session, packetId, () => resolve(true));

@@ -50,7 +50,7 @@ export class TopicMatch {
   acceptsKeptBatches = false;
   /** Nobody gets it otherwise than as a local session, at once: the short way. */
   isPlain = true;
-  /** A `$` topic with a meaning of its own (handlers/publish-restricted.ts). */
+  /** A `$` topic with a meaning of its own (handlers/authorize-publish.ts). */
   readonly isRestricted: boolean;
 
   constructor(hash: number, bytes: Buffer, topic: string) {

@@ -1,6 +1,4 @@
-/**
- * Publishes that need more than a match: `$` topics that are not ordinary ones, and what an authorizer must allow.
- */
+/** Authorization of publishes: by the authorizer, if there is one, and of `$` topics, which have a meaning of their own. */
 
 import { ProtocolError, ReasonCode } from '@dunlin/protocol';
 import type { ClientLog } from '../connection/client-log.ts';
@@ -20,12 +18,12 @@ import type { TopicMatch, TopicMatches } from '../subscriptions/topic-match.ts';
 import type { StoreTrust } from '../work/store-trust.ts';
 import { acknowledge, type PublishAcceptance } from './accept-publish.ts';
 
-const forNobody = 'no client may publish to this topic';
+const reservedTopic = 'no client may publish to this topic';
 
-/** What the authorizer said; null: it was not asked. */
+/** Answer of the authorizer; null: it was not asked. */
 export type Answer = boolean | Promise<boolean> | null;
 
-export interface RestrictedPublishesParts {
+export interface PublishAuthorizationParts {
   limits: Limits;
   metrics: Metrics;
   clientLog: ClientLog;
@@ -37,18 +35,19 @@ export interface RestrictedPublishesParts {
   acceptance: PublishAcceptance;
 }
 
-export class RestrictedPublishes {
-  private readonly parts: RestrictedPublishesParts;
+export class PublishAuthorization {
+  private readonly parts: PublishAuthorizationParts;
 
-  constructor(parts: RestrictedPublishesParts) {
+  constructor(parts: PublishAuthorizationParts) {
     this.parts = parts;
   }
 
   /**
-   * Whether the client may publish to this topic with QoS 0 and without RETAIN; null: there is nobody to ask. Yes is remembered: most clients stay with one topic,
-   * and a comparison is all that rules then cost (measured: `npm run bench -- rules`).
+   * True if the client may publish to this topic with QoS 0 and without RETAIN; null without an authorizer. True is cached
+   * in the connection: most clients stay with one topic, and rules then cost one comparison (measured:
+   * `npm run bench -- rules`).
    */
-  askForMatch(connection: Connection, { clientId }: Session, match: TopicMatch): Answer {
+  authorizeMatch(connection: Connection, { clientId }: Session, match: TopicMatch): Answer {
     const { authorizer } = this.parts;
     if (authorizer === null) return null;
     const client = connection.signIn.identity(clientId);
@@ -58,8 +57,8 @@ export class RestrictedPublishes {
     return answer;
   }
 
-  /** `answer`: for `match`, if the authorizer was asked already. */
-  publishRestricted(
+  /** Accepts the publish if it is allowed, or refuses it. `answer`: for `match`, if the authorizer was asked already. */
+  publishIfAllowed(
     connection: Connection,
     session: Session,
     publication: Publication,
@@ -70,21 +69,21 @@ export class RestrictedPublishes {
     if (isDelayedTopic(match.topic)) {
       const delay = delayOf(match.topic, this.parts.limits.delayMaxSeconds);
       if (typeof delay === 'string') throw new ProtocolError(ReasonCode.topicNameInvalid, delay);
-      // What a client may not publish now, it may not publish later.
-      if (isRestrictedTopic(delay.topic)) this.deny(connection, publication, packetId, forNobody);
+      // A topic that the client may not publish to now is refused for later too.
+      if (isRestrictedTopic(delay.topic)) this.deny(connection, publication, packetId, reservedTopic);
       else
         this.authorize(
           connection,
           publication,
-          this.ask(connection, session, publication, delay.topic),
+          this.mayPublish(connection, session, publication, delay.topic),
           packetId,
           (kept) => this.publishDelayed(connection, session, kept, delay, packetId),
         );
     } else if (match.isRestricted) {
-      this.deny(connection, publication, packetId, forNobody);
+      this.deny(connection, publication, packetId, reservedTopic);
     } else {
       const { matches } = this.parts;
-      const given = answer ?? this.ask(connection, session, publication, match.topic);
+      const given = answer ?? this.mayPublish(connection, session, publication, match.topic);
       if (given === true) {
         this.parts.acceptance.acceptPublish(connection, session, publication, match, packetId);
         return;
@@ -96,7 +95,10 @@ export class RestrictedPublishes {
     }
   }
 
-  /** Refused: MQTT 5 hears 0x87 for QoS 1 and 2; QoS 0 and MQTT 3 have no words for it, the message is dropped, or the client, as configured. */
+  /**
+   * Refuses a publish. MQTT 5 clients get 0x87 for QoS 1 and 2. QoS 0 and MQTT 3 have no reason code: the message is
+   * dropped, or the client is disconnected, as configured.
+   */
   private deny(connection: Connection, publication: Publication, packetId: number, reason: string): void {
     const { parts } = this;
     const { qos } = publication;
@@ -109,15 +111,20 @@ export class RestrictedPublishes {
     acknowledge(connection, qos, packetId, ReasonCode.notAuthorized);
   }
 
-  /** Whether the client may publish this, as it is; true where there is nobody to ask. */
-  ask(connection: Connection, session: Session, publication: Publication, topic: string): boolean | Promise<boolean> {
+  /** True if the client may publish this, with its QoS and RETAIN; true without an authorizer. */
+  mayPublish(
+    connection: Connection,
+    session: Session,
+    publication: Publication,
+    topic: string,
+  ): boolean | Promise<boolean> {
     const { authorizer } = this.parts;
     if (authorizer === null || isBridgeStateOf(topic, session.clientId)) return true;
     const client = connection.signIn.identity(session.clientId);
     return authorizer.authorize(client, 'publish', topic, publication.qos, publication.retain);
   }
 
-  /** An answer that takes time holds back what the client sends after it, so that the order stays (P4). */
+  /** An answer that is a promise holds back the packets that the client sends after this one, so that the order stays (P4). */
   private authorize(
     connection: Connection,
     publication: Publication,
