@@ -3,6 +3,7 @@ import { errors, type NatsConnection, type Status } from '@nats-io/transport-nod
 import { loggedMax, pendingBytesMax, pieceBytesMax, roundTripBytes } from './bounds.ts';
 import { after, within } from './deadline.ts';
 import { Dialer, type DialerOptions } from './dialer.ts';
+import { events } from './log-events.ts';
 
 export interface CarrierOptions extends DialerOptions {
   logger: Logger;
@@ -101,7 +102,7 @@ export class Carrier {
     try {
       this.#connection.publish(subject, bytes);
     } catch (error) {
-      this.#logOnce('publish', 'NATS did not take a message', { error });
+      if (this.#isNew('publish')) this.#options.logger.error(events['nats.publish-failed'], { error });
       return false;
     }
     this.#published += bytes.length;
@@ -247,7 +248,7 @@ export class Carrier {
     this.#isUp = true;
     this.#doubted.clear();
     this.#logged.clear();
-    this.#options.logger.info('connected to NATS', { server: connection.getServer() });
+    this.#options.logger.info(events['nats.connected'], { server: connection.getServer() });
     this.#tellDenials();
     this.#receiver.up(count);
   }
@@ -258,7 +259,7 @@ export class Carrier {
     if (this.#closed) return;
     if (this.#isUp) {
       const why = error === null ? {} : { error: reasonOf(error) };
-      this.#options.logger.warn('the connection to NATS is lost; connecting again', { servers: this.#hosts, ...why });
+      this.#options.logger.warn(events['nats.connection-lost'], { servers: this.#hosts, ...why });
       this.#down();
     } else if (!this.#isRefused) {
       this.#explain(error);
@@ -276,7 +277,8 @@ export class Carrier {
     if (isRefusal(error)) return;
     const denial = denialOf(error);
     if (denial === null && this.#isUp) {
-      this.#logOnce(error.message, 'NATS reports an error', { error: error.message });
+      if (this.#isNew(error.message))
+        this.#options.logger.error(events['nats.error-reported'], { error: error.message });
       return;
     }
     this.#denials.add(denial ?? error.message);
@@ -303,7 +305,7 @@ export class Carrier {
     if (text === this.#toldDenials) return;
     this.#toldDenials = text;
     if (text !== '') {
-      this.#options.logger.error('NATS does not allow what this node needs; trying again slowly', {
+      this.#options.logger.error(events['nats.permission-denied'], {
         servers: this.#hosts,
         ...this.#user,
         refused: text,
@@ -315,12 +317,13 @@ export class Carrier {
   #explain(error: unknown): void {
     if (this.#closed) return;
     this.#isRefused = isRefusal(error);
+    const { logger } = this.#options;
     const servers = this.#hosts;
     if (this.#isRefused) {
-      this.#logOnce('refused', 'NATS refuses the credentials; trying again slowly', { servers, ...this.#user });
+      if (this.#isNew('refused')) logger.error(events['nats.credentials-refused'], { servers, ...this.#user });
     } else {
       const reason = reasonOf(error);
-      this.#logOnce(reason, 'NATS cannot be reached; trying again until it can', { servers, error: reason });
+      if (this.#isNew(reason)) logger.error(events['nats.connect-failed'], { servers, error: reason });
     }
   }
 
@@ -333,10 +336,11 @@ export class Carrier {
     return user === '' ? {} : { user };
   }
 
-  #logOnce(key: string, message: string, fields: Record<string, unknown>): void {
-    if (this.#logged.has(key) || this.#logged.size >= loggedMax) return;
+  /** True once for each key and connection. */
+  #isNew(key: string): boolean {
+    if (this.#logged.has(key) || this.#logged.size >= loggedMax) return false;
     this.#logged.add(key);
-    this.#options.logger.error(message, fields);
+    return true;
   }
 }
 

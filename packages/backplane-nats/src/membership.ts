@@ -1,6 +1,7 @@
 import type { EndpointId, Leases, Logger } from '@dunlin/broker';
 import { goneMax, ignoredMax } from './bounds.ts';
 import { type Incarnation, parseIncarnation } from './incarnation.ts';
+import { events } from './log-events.ts';
 import { type PieceBudget, PieceJoiner } from './pieces.ts';
 import type { Timings } from './timings.ts';
 
@@ -198,7 +199,7 @@ export class Membership {
 
   #dead(member: Member, why: string): void {
     if (this.get(member.endpoint) !== member) return;
-    this.#options.logger.warn('an endpoint is dead', { endpoint: member.endpoint, why });
+    this.#options.logger.warn(events['endpoint.died'], { endpoint: member.endpoint, why });
     this.#leaveForGood(member);
     this.#events.died(member.endpoint);
   }
@@ -262,7 +263,7 @@ export class Membership {
   /** The place has started again: its older incarnation is dead, whatever its lease says. It has left once the store knows. */
   #replace(old: Member, by: EndpointId): void {
     if (old.isLeaving) return;
-    this.#options.logger.warn('an endpoint was replaced by a newer one of the same place', {
+    this.#options.logger.warn(events['endpoint.replaced'], {
       endpoint: old.endpoint,
       by,
     });
@@ -279,7 +280,7 @@ export class Membership {
       return;
     }
     leases.evict(endpoint, true).then(done, (error: unknown) => {
-      logger.warn('a replaced endpoint could not be evicted; its lease will end by itself', {
+      logger.warn(events['endpoint.evict-failed'], {
         endpoint,
         error,
       });

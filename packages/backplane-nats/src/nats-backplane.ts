@@ -12,6 +12,7 @@ import {
   readEnvelope,
 } from './envelope.ts';
 import { parseIncarnation } from './incarnation.ts';
+import { events } from './log-events.ts';
 import { type Member, Membership } from './membership.ts';
 import { NatsBackplaneError, type NatsBackplaneOptions, type NatsCounters, newCounters } from './options.ts';
 import { OtherReleases } from './other-releases.ts';
@@ -203,7 +204,7 @@ export class NatsBackplane implements Backplane {
     const size = this.#carrier.messageBytesMax - this.#writer.headerBytes - pieceHeaderBytes;
     if (bytes.length > wholeBytesMax || size < 1) {
       this.counters.droppedOversize++;
-      this.#logger.error('a frame is too large for the backplane', { bytes: bytes.length, piece: size });
+      this.#logger.error(events['frame.oversized'], { bytes: bytes.length, piece: size });
       return;
     }
     const count = Math.ceil(bytes.length / size);
@@ -314,7 +315,7 @@ export class NatsBackplane implements Backplane {
       this.#dispatch(readEnvelope(bytes));
     } catch (error) {
       if (error instanceof EnvelopeError) this.#refuse(error);
-      else this.#logger.error('a message of another endpoint could not be handled', { error });
+      else this.#logger.error(events['frame.handle-failed'], { error });
     }
   }
 
@@ -365,12 +366,12 @@ export class NatsBackplane implements Backplane {
     if (this.#refusedSenders.has(error.from)) return;
     if (this.#refusedSenders.size >= refusedSendersMax) this.#refusedSenders.clear();
     this.#refusedSenders.add(error.from);
-    this.#logger.error('what another endpoint sends cannot be read', { from: error.from, error });
+    this.#logger.error(events['frame.refused'], { from: error.from, error });
   }
 
   #evict(by: string, why: string): void {
     if (this.#state === 'stopped' || this.#state === 'evicted') return;
-    this.#logger.error('this endpoint is held for dead and has to start again', { by, why });
+    this.#logger.error(events['endpoint.evicted'], { by, why });
     this.#silence('evicted');
     this.#start.promise.catch(() => undefined);
     this.#start.reject(new NatsBackplaneError('evicted'));
@@ -393,7 +394,7 @@ export class NatsBackplane implements Backplane {
     try {
       what(receiver);
     } catch (error) {
-      this.#logger.error('a change among the endpoints could not be handled', { error });
+      this.#logger.error(events['membership.handle-failed'], { error });
     }
   }
 }

@@ -1,4 +1,5 @@
 import type { EndpointId, Logger } from '@dunlin/broker';
+import { events } from './log-events.ts';
 import type { Member } from './membership.ts';
 
 /** Nodes remembered as named; a cluster has about a hundred. */
@@ -26,7 +27,7 @@ export class OtherReleases {
     if (this.#named.size >= namedMax) this.#named.clear();
     this.#named.add(key);
     const { endpoint } = member;
-    this.#logger.info('another node runs another release', {
+    this.#logger.info(events['release.differed'], {
       endpoint,
       release: release || 'before 0.2',
       own: this.#own,

@@ -1,4 +1,5 @@
 import type { Clock, EndpointId, Leases, Logger } from '@dunlin/broker';
+import { events } from './log-events.ts';
 import type { Timings } from './timings.ts';
 
 /** Result of a renewal. `unknown`: the store could not be asked. */
@@ -71,7 +72,7 @@ export class OwnLease {
       await this.#leases.end(this.#self);
     } catch (error) {
       // It ends by itself.
-      this.#logger.warn('the lease could not be given up', { error });
+      this.#logger.warn(events['lease.release-failed'], { error });
     }
   }
 
@@ -85,6 +86,6 @@ export class OwnLease {
   #explain(error: unknown): void {
     if (this.#failing) return;
     this.#failing = true;
-    this.#logger.warn('the lease could not be renewed; trying again', { error });
+    this.#logger.warn(events['lease.renew-failed'], { error });
   }
 }

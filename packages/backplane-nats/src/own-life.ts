@@ -1,4 +1,5 @@
 import type { Clock, EndpointId, Leases, Logger } from '@dunlin/broker';
+import { events } from './log-events.ts';
 import { OwnLease, type Renewal } from './own-lease.ts';
 import type { Timings } from './timings.ts';
 
@@ -100,7 +101,7 @@ export class OwnLife {
       if (freshMilliseconds >= askMilliseconds + heartbeatMilliseconds) this.#regain();
     } else if (!this.#lease.isHeld(now) && freshMilliseconds === 0) {
       this.#isLost = true;
-      this.#logger.error('neither the store nor NATS can be reached, and the lease is over');
+      this.#logger.error(events['lease.expired']);
       this.#events.lost();
     }
   }
@@ -111,7 +112,7 @@ export class OwnLife {
     if (this.#lease === null || stillMilliseconds < this.#timings.leaseMilliseconds || this.#lease.isHeld(now)) return;
     this.#passedAt = now;
     this.#doubtedAt = now;
-    this.#logger.warn('this endpoint stood still for longer than its lease', { milliseconds: stillMilliseconds });
+    this.#logger.warn(events['event-loop.stalled'], { milliseconds: stillMilliseconds });
     this.renew();
   }
 
@@ -128,7 +129,7 @@ export class OwnLife {
   #regain(): void {
     if (!this.#isLost) return;
     this.#isLost = false;
-    this.#logger.info('this endpoint is known to live again');
+    this.#logger.info(events['lease.regained']);
     this.#events.regained();
   }
 }

@@ -1,5 +1,6 @@
 // The reference of the log: docs/log.md. Nothing that runs in a node imports this file: nodes know names, levels and messages of events, and not what they mean.
 import * as auth from '@dunlin/auth/log-meanings';
+import * as backplaneNats from '@dunlin/backplane-nats/log-meanings';
 import type { LogEvent, LogMeaning } from '@dunlin/broker';
 import * as storeRedis from '@dunlin/store-redis/log-meanings';
 import * as telemetry from '@dunlin/telemetry/log-meanings';
@@ -14,6 +15,7 @@ export interface EventTable {
 }
 
 export const eventTables: readonly EventTable[] = [
+  { package: 'backplane-nats', title: 'NATS and other endpoints', ...backplaneNats },
   { package: 'store-redis', title: 'Redis', ...storeRedis },
   { package: 'auth', title: 'Authentication', ...auth },
   { package: 'telemetry', title: 'Logs and traces', ...telemetry },

@@ -70,9 +70,9 @@ export class ClusterNode {
     return this.process.output + this.process.errors;
   }
 
-  /** Lines with this message. */
-  lines(message: string): Record<string, unknown>[] {
-    return this.process.log().filter((line) => line.msg === message);
+  /** Lines of this event. */
+  lines(event: string): Record<string, unknown>[] {
+    return this.process.log().filter((line) => line.event === event || line.msg === event);
   }
 
   /** A connected client. */

@@ -144,7 +144,7 @@ test('too few replicas: nodes whose leases have run out go on, and one that dies
   const leases = () => redisCall(redis.url, ['KEYS', 'dunlin:{lease:*}:live']);
   expect(await leases()).toMatch(/^\*2\r\n/);
   await configure(redis, 'min-replicas-to-write', '1');
-  for (const node of [a, b]) await node.says('the lease could not be renewed');
+  for (const node of [a, b]) await node.says('lease.renew-failed');
   await expect.poll(leases, { timeout: 10_000 }).toBe('*0\r\n');
   // Each hears the other over NATS; messages between them are acknowledged.
   await publisher.publish({ topic: 'live', payload: 'x', qos: 1 });
@@ -152,12 +152,12 @@ test('too few replicas: nodes whose leases have run out go on, and one that dies
   await b.kill();
   await publisher.publish({ topic: 'nobody', payload: 'x', qos: 1 });
   await configure(redis, 'min-replicas-to-write', '0');
-  await a.says('an endpoint is dead');
+  await a.says('endpoint.died');
   expect(await watcher.receiveTexts(1)).toEqual(['gone']);
   await expect.poll(leases, { timeout: 10_000 }).toMatch(/^\*1\r\n/);
   for (const node of [a, b]) {
     expect(node.lines('worker replaced')).toEqual([]);
     expect(node.output).not.toContain('durable sessions are given up');
   }
-  expect(a.lines('an endpoint is dead')).toHaveLength(1);
+  expect(a.lines('endpoint.died')).toHaveLength(1);
 });
