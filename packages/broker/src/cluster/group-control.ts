@@ -1,39 +1,40 @@
 /**
- * What the leader of a shared group and the endpoints with its members say to each other (group-leader.ts, group-members.ts). It travels on the links, so
- * nothing is lost or overtaken as long as both ends live. Every word begins with its kind (u8), the group's whole name and the epoch of its leader.
+ * Control messages between the leader of a shared group and the endpoints with its members (group-leader.ts,
+ * group-members.ts). They travel on the links, so nothing is lost or overtaken as long as both ends live. Each begins
+ * with its kind (u8), the whole name of the group, and the epoch of its leader.
  *
  * | kind | from, to | meaning |
  * | --- | --- | --- |
  * | lead | leader, endpoints with members | "I lead from this epoch on; tell me what you hold" |
  * | resigned | leader, endpoints with members | "I do not lead any more" |
  * | assign | leader, an endpoint | a message for one of its members |
- * | status | an endpoint, the leader | what has become of messages, and how many more it takes |
- * | locate | leader, endpoints with members | "is one of these clients connected at your place?" |
- * | located | an endpoint, the leader | "it is, and these messages are on their way to it" |
+ * | status | an endpoint, the leader | the outcome of messages, and how many more the endpoint accepts |
+ * | locate | leader, endpoints with members | "which of these clients are connected to you?" |
+ * | located | an endpoint, the leader | "this client is, and these messages are on their way to it" |
  */
 import { parseShare } from '@dunlin/protocol';
 import { FrameError, type FrameReader, FrameWriter } from '../message/wire.ts';
 
 export interface GroupStatus {
-  /** The answer to `lead`: `holding` and `reserving` are all that is in the endpoint's hands. */
+  /** Set in the answer to `lead`: `holding` and `reserving` are all that the endpoint has. */
   isFirst: boolean;
-  /** Messages of this epoch that it takes, counted from the first that it was given. */
+  /** Messages of this epoch that the endpoint accepts, counted from the first that was assigned to it. */
   limit: number;
-  /** Acknowledged, or of no use any more. */
+  /** Acknowledged, or no longer needed. */
   done: number[];
   /** QoS 2: reserved for a client, final. */
   final: number[];
-  /** Given to no client: they go to another. */
+  /** Sent to no client: they go to another endpoint. */
   returned: number[];
-  /** Given to a client that left without a word: they go to another, and that is counted. */
+  /** Sent to a client that left without an answer: they go to another, and that is counted. */
   failed: number[];
-  /** Noted in the store for a client, and not sent to it: the note goes, then they go to another. */
+  /** Reserved for a client, and not sent to it: the reservation is deleted, then they go to another. */
   unsent: number[];
-  /** The store knows for whom, or whether at all. */
+  /** In doubt: only the store knows for which client they are reserved, or whether they are. */
   doubtful: number[];
   /** QoS 1, in flight to members. */
   holding: number[];
-  /** QoS 2, on their way to a member. */
+  /** QoS 2, on their way to members. */
   reserving: number[];
 }
 
@@ -48,7 +49,7 @@ export type GroupControl = { group: string; epoch: number } & (
 const kinds: readonly GroupControl['kind'][] = ['lead', 'resigned', 'assign', 'status', 'locate', 'located'];
 const statusLists = ['done', 'final', 'returned', 'failed', 'unsent', 'doubtful', 'holding', 'reserving'] as const;
 
-/** A status that says nothing yet. */
+/** A status that reports nothing yet. */
 export function emptyStatus(): GroupStatus {
   return {
     isFirst: false,

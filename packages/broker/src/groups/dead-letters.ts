@@ -1,7 +1,7 @@
 /**
- * Dead letters: a message that members of a shared group left unacknowledged too often (`limits.groupDeliveriesMax`) is published once more as
- * `$dead-letter/{group}/{topic}`, an ordinary message that is not retained, for whoever subscribes to that. Where nobody does it is dropped and counted.
- * After a crash it may come twice, also of QoS 2.
+ * Dead letters: a message that members of a shared group left unacknowledged too often (`limits.groupDeliveriesMax`) is
+ * published once more as `$dead-letter/{group}/{topic}`, an ordinary message that is not retained. Without a subscriber
+ * it is dropped and counted. After a crash it may come twice, also with QoS 2.
  */
 import { ProtocolError, parseShare } from '@dunlin/protocol';
 import type { PublishRouter } from '../delivery/publish-router.ts';
@@ -11,7 +11,7 @@ import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { SharedGroup } from '../subscriptions/shared-subscriptions.ts';
 
-/** Resolves when the letter is as safe as an acknowledged publish, or was dropped. */
+/** Resolves when the dead letter is as safe as an acknowledged publish, or was dropped. */
 export async function publishDeadLetter(
   router: PublishRouter,
   logger: Logger,

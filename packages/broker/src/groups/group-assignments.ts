@@ -1,15 +1,16 @@
 /**
- * Which messages of a shared group are in whose hands, as its leader knows it: numbers alone, their content is in the log.
+ * Assignments of one shared group: the leader's record of which endpoint has which message. It holds numbers only; the
+ * content is in the log.
  */
 import type { EndpointId } from '../ports/store.ts';
 
 interface Assignee {
-  /** It has told what it holds. */
+  /** The endpoint has sent its first status of this epoch. */
   isAnswered: boolean;
-  /** Messages of this epoch that it was given, and up to where it takes more. */
+  /** Messages of this epoch that were assigned to it, and the highest count that it accepts. */
   assigned: number;
   limit: number;
-  /** Bytes of those that it was given and has not finished. */
+  /** Bytes of its messages that are not finished. */
   bytes: number;
 }
 
@@ -22,14 +23,14 @@ interface Assignment {
 export class GroupAssignments {
   private readonly assignees = new Map<EndpointId, Assignee>();
   private readonly inFlight = new Map<number, Assignment>();
-  /** Bytes under way to one endpoint: what its members do not take at once waits there in memory. */
+  /** Limit of the bytes under way to one endpoint: messages that its members have no room for wait there in memory. */
   private readonly bytesMax: number;
 
   constructor(bytesMax: number) {
     this.bytesMax = bytesMax;
   }
 
-  /** All are to tell what they hold; others are not known any more. */
+  /** Asks all of these endpoints for a first status; answers of others are no longer expected. */
   askAll(endpoints: readonly EndpointId[]): void {
     const known = new Set([...endpoints, ...this.assignees.keys()]);
     this.assignees.clear();
@@ -51,7 +52,7 @@ export class GroupAssignments {
     if (assignee !== undefined) assignee.limit = limit;
   }
 
-  /** Asked, or has answered. */
+  /** The endpoint was asked, or has answered. */
   isKnown(endpoint: EndpointId): boolean {
     return this.assignees.has(endpoint);
   }
@@ -86,7 +87,7 @@ export class GroupAssignments {
     assignee.bytes += bytes;
   }
 
-  /** Whoever has it, it is done with. */
+  /** Ends the assignment of a message, to whichever endpoint it was. */
   remove(sequence: number): void {
     const assignment = this.inFlight.get(sequence);
     if (assignment === undefined) return;
@@ -95,7 +96,7 @@ export class GroupAssignments {
     if (assignee !== undefined) assignee.bytes = Math.max(0, assignee.bytes - assignment.bytes);
   }
 
-  /** The endpoint does not have it any more. False: it never had, as far as is known here. */
+  /** Ends the assignment to this endpoint. False: there was none, as far as the leader knows. */
   unassign(endpoint: EndpointId, sequence: number): boolean {
     if (this.inFlight.get(sequence)?.endpoint !== endpoint) return false;
     this.remove(sequence);
@@ -108,7 +109,10 @@ export class GroupAssignments {
     return found;
   }
 
-  /** The endpoint is gone: what it had. QoS 2 is doubtful: it may be a client's already. */
+  /**
+   * Ends all assignments to an endpoint that is gone. Those of QoS 2 are doubtful: a client may have the message
+   * already.
+   */
   left(endpoint: EndpointId): { certain: number[]; doubtful: number[] } {
     const certain: number[] = [];
     const doubtful: number[] = [];

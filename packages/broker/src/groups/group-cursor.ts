@@ -1,20 +1,20 @@
 /**
- * How far a shared group has been served from the log of its filter.
+ * Cursor of a shared group: its position in the log of its filter.
  *
  * ```
  *   log      1  2  3  4  5  6  7  8  9 …
  *   acknowledged = 2 ┘     └──┘  └ above = [4, 5, 7, 7]
  * ```
  *
- * Stretches, not numbers: one message that a member holds for days must not make the rest grow with the log (P7). There is never one more of them than
- * messages that are out.
+ * It holds ranges, not numbers: one message that a member holds for days must not make the rest grow with the log (P7).
+ * There is at most one range more than messages that are assigned.
  */
 import type { StoredGroupCursor } from '../ports/store.ts';
 
 export class GroupCursor {
   /** Every number up to and including this one is done with. */
   acknowledged: number;
-  /** First and last of each stretch above, ascending; none touch. */
+  /** First and last number of each range above, ascending; no two touch. */
   private readonly above: number[];
 
   constructor(stored: StoredGroupCursor) {
@@ -24,7 +24,7 @@ export class GroupCursor {
 
   has(sequence: number): boolean {
     if (sequence <= this.acknowledged) return true;
-    const at = this.stretchFrom(sequence);
+    const at = this.rangeFrom(sequence);
     return at < this.above.length && this.above[at] <= sequence;
   }
 
@@ -38,8 +38,8 @@ export class GroupCursor {
     const { above } = this;
     let from = first;
     let to = last;
-    // The stretches that this one touches become one with it.
-    const start = this.stretchFrom(from - 1);
+    // The ranges that this one touches become one with it.
+    const start = this.rangeFrom(from - 1);
     let end = start;
     for (; end < above.length && above[end] <= to + 1; end += 2) {
       from = Math.min(from, above[end]);
@@ -53,7 +53,7 @@ export class GroupCursor {
     }
   }
 
-  /** What another leader has noted holds as well. */
+  /** Adds the cursor that another leader has stored. */
   merge(stored: StoredGroupCursor): void {
     this.addAll(this.acknowledged + 1, stored.acknowledged);
     for (let at = 0; at < stored.above.length; at += 2) this.addAll(stored.above[at], stored.above[at + 1]);
@@ -70,8 +70,8 @@ export class GroupCursor {
     return { acknowledged: this.acknowledged, above: [...this.above], failed: [...failed].flat() };
   }
 
-  /** Index of the first stretch that ends at this number or behind it. */
-  private stretchFrom(sequence: number): number {
+  /** Index of the first range that ends at this number or behind it. */
+  private rangeFrom(sequence: number): number {
     let low = 0;
     let high = this.above.length / 2;
     while (low < high) {

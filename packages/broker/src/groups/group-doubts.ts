@@ -1,14 +1,16 @@
 /**
- * QoS 2 numbers of a shared group of which its leader does not know whose they are (group-reservations.ts): the store knows, and the clients' endpoints do.
+ * QoS 2 messages in doubt: the leader of a shared group does not know which client has them (group-reservations.ts).
+ * The store knows, and so do the endpoints of the clients.
  *
- * | the store says | then |
+ * | the store answers | then |
  * | --- | --- |
- * | not reserved | it waits in the log again |
- * | reserved, final | it is done with |
- * | reserved for a client | its endpoint is looked for: if the client is connected and the message is not on its way to it, it was never sent |
+ * | not reserved | the message waits in the log again |
+ * | reserved, final | the message is done with |
+ * | reserved for a client | its endpoint is located: if the client is connected and the message is not on its way to it, it was never sent |
  *
- * The store is asked once more after the client was found: it may have been made good a moment before. Before anything waits in the log again the leader writes
- * to the store: one that was replaced is told so there, and reservations with its epoch are refused however often it hands out.
+ * The store is asked once more after the client was located: the reservation may have become final a moment before.
+ * Before a message waits in the log again, the leader writes to the store: a leader that was replaced fails there, and
+ * reservations with its epoch are refused, however often it assigns the message.
  */
 import type { Store } from '../ports/store.ts';
 
@@ -17,19 +19,22 @@ export interface GroupDoubtsParts {
   store: Store;
   free: (sequence: number) => void;
   done: (sequence: number) => void;
-  /** By the word of the leader, also where there are none. Rejects with StoreError. */
+  /** Deletes reservations with the epoch of the leader; called without any as well. Rejects with StoreError. */
   deleteReservations: (sequences: number[]) => Promise<void>;
   locate: (clients: string[]) => void;
   failed: (error: unknown) => void;
 }
 
-/** `unsent`: by the word of the endpoint that took it. `located`: its client is connected, and it is not on its way there. */
+/**
+ * `unsent`: the endpoint it was assigned to says so. `located`: its client is connected, and the message is not on its
+ * way there.
+ */
 type Doubt = 'open' | 'unsent' | 'located';
 
 export class GroupDoubts {
   private readonly parts: GroupDoubtsParts;
   private readonly doubts = new Map<number, Doubt>();
-  /** The client of each reservation, as the store said last. */
+  /** The client of each reservation, as the store last answered. */
   private readonly clients = new Map<number, string>();
   private isResolving = false;
 
@@ -57,13 +62,13 @@ export class GroupDoubts {
     this.doubts.set(sequence, 'unsent');
   }
 
-  /** Something else has told. */
+  /** The message is no longer in doubt, by another report. */
   resolved(sequence: number): void {
     this.doubts.delete(sequence);
     this.clients.delete(sequence);
   }
 
-  /** A client is connected, and `busy` are on their way to it. */
+  /** A client is connected; the messages in `busy` are on their way to it. */
   located(clientId: string, busy: readonly number[]): void {
     let isNew = false;
     for (const [sequence, client] of this.clients) {
@@ -74,7 +79,7 @@ export class GroupDoubts {
     if (isNew) this.resolve();
   }
 
-  /** Asks the store about all of them, unless that is under way. */
+  /** Asks the store about all messages in doubt, unless it is being asked. */
   resolve(): void {
     if (this.isResolving || this.doubts.size === 0) return;
     this.isResolving = true;
@@ -89,7 +94,7 @@ export class GroupDoubts {
     );
   }
 
-  /** `asked`: as they were before the store is. */
+  /** `asked`: the doubts as they were before the store was asked. */
   private async ask(asked: ReadonlyMap<number, Doubt>): Promise<void> {
     const { parts, doubts, clients } = this;
     const reservations = new Map(

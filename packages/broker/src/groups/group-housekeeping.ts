@@ -1,6 +1,7 @@
 /**
- * What one endpoint does for all shared groups with a log: counts the messages that wait for them, and drops those that wait too long for groups of which
- * nobody is connected (`limits.groupMessageTtlSeconds`); where somebody is, the leader does it.
+ * Housekeeping for all shared groups with a log, done by one endpoint. It counts the messages that wait, and drops
+ * those that have waited too long for groups without a connected member (`limits.groupMessageTtlSeconds`); where a
+ * member is connected, the leader of the group drops them.
  */
 import { matchedFilter } from '@dunlin/protocol';
 import { RecordError, readRecord } from '../message/message-record.ts';
@@ -11,7 +12,10 @@ import { type DurableGroup, type LogEntry, type Store, StoreError } from '../por
 import { GroupCursor } from './group-cursor.ts';
 import type { GroupLogs } from './group-logs.ts';
 
-/** Groups looked at in one round for messages that are too old, and pages read of each: more of both are left to the next rounds. */
+/**
+ * Groups that one round searches for messages that are too old, and pages read of each. The rest is left to the next
+ * rounds.
+ */
 const groupsMax = 100;
 const pagesMax = 16;
 
@@ -25,14 +29,14 @@ export interface GroupHousekeepingParts {
 
 export class GroupHousekeeping {
   private readonly parts: GroupHousekeepingParts;
-  /** Where the next round for old messages begins. */
+  /** Index of the group where the next round for old messages begins. */
   private at = 0;
 
   constructor(parts: GroupHousekeepingParts) {
     this.parts = parts;
   }
 
-  /** Somebody else does it: what was counted here is not the whole any more. */
+  /** Another endpoint does it: the counts of this one would no longer be the whole. */
   rest(): void {
     this.parts.metrics.groupLag = 0;
     this.parts.metrics.groupLagMax = 0;
@@ -58,7 +62,7 @@ export class GroupHousekeeping {
     }
   }
 
-  /** At most: numbers that are done with above a gap are counted as well. */
+  /** Upper bounds: numbers that are done with above a gap are counted as well. */
   private async lagsOf(groups: readonly DurableGroup[]): Promise<number[]> {
     const ends = await this.parts.store.logEnds(groups.map(({ group }) => matchedFilter(group)));
     return groups.map(({ acknowledged }, i) => Math.max(0, ends[i] - acknowledged));
@@ -76,13 +80,13 @@ export class GroupHousekeeping {
       const { failed } = stored;
       await store.updateGroup({ group, epoch }, { cursor: { ...cursor.stored(new Map()), failed } });
     } catch (error) {
-      // It has ended, or somebody leads it by now.
+      // The group has ended, or an endpoint leads it by now.
       if (!(error instanceof StoreError) || (error.code !== 'fenced' && error.code !== 'unknown-group')) throw error;
       metrics.storeErrors++;
     }
   }
 
-  /** Passes over what is too old. Returns whether all of a page was. */
+  /** Moves the cursor past messages that are too old. True: the whole page was. */
   private async dropPage(group: string, cursor: GroupCursor, isReserved: ReadonlySet<number>): Promise<boolean> {
     const { store, limits, clock, metrics } = this.parts;
     const from = cursor.acknowledged + 1;
@@ -97,7 +101,7 @@ export class GroupHousekeeping {
     for (const entry of entries) {
       if (isReserved.has(entry.sequence) || !this.isOld(entry, now)) return false;
       if (cursor.has(entry.sequence)) continue;
-      // Numbers between are not in the log any more.
+      // The numbers between are no longer in the log.
       cursor.addAll(cursor.acknowledged + 1, entry.sequence);
       metrics.dropped.expired++;
     }

@@ -1,17 +1,20 @@
 /**
- * Leads one shared group: hands each message of its log to one member, and takes back what is left (group-logs.ts says how groups work).
+ * Leader of one shared group: it assigns each message of the log to one member, and again when the member leaves it
+ * unacknowledged (group-logs.ts describes groups).
  *
  * ```
  *   log    1  2  3  4  5  6  7  8  9  10 …
  *          └──┘ done    │  └──┘ page      8 … not read yet
- *                3, 4 out: in the hands of an endpoint; 5 in doubt: the store knows for whom
+ *                3, 4 assigned to an endpoint; 5 in doubt: the store knows the client
  * ```
  *
- * A number is done with, out, in doubt, or waits in the log; only numbers are kept of those that are out. What comes back waits in the log again: reading goes
- * on from there, and passes over the rest. So the lowest numbers go first, and memory does not grow with the backlog (P7).
+ * A number is done, assigned, in doubt, or waits in the log. Of messages that are assigned only the numbers are kept. A
+ * message that comes back waits in the log again: reading continues from there and skips the rest. So the lowest
+ * numbers go first, and memory does not grow with the backlog (P7).
  *
- * Endpoints are asked what they hold before anything is handed to them. One that is gone makes its QoS 1 messages wait again, and its QoS 2 messages doubtful
- * (group-doubts.ts), after another epoch has shut out whatever of it may live.
+ * Endpoints are asked what they hold before anything is assigned to them. When an endpoint is gone, its QoS 1 messages
+ * wait again, and its QoS 2 messages are in doubt (group-doubts.ts), after a new epoch has fenced whatever of the
+ * endpoint may still run.
  */
 import type { GroupControl, GroupStatus } from '../cluster/group-control.ts';
 import { writeRecord } from '../message/message-record.ts';
@@ -27,31 +30,36 @@ import type { GroupLeaderParts } from './group-logs.ts';
 import type { GroupMembers } from './group-members.ts';
 import { GroupReader } from './group-reader.ts';
 
-/** Endpoints are waited for so long before messages are handed out without knowing what they hold: then some of QoS 1 come twice. */
+/**
+ * Time that endpoints have to answer before messages are assigned without knowing what they hold: then some of QoS 1
+ * come twice.
+ */
 const askedMilliseconds = 5000;
 
 export class GroupLeader {
   readonly group: SharedGroup;
   readonly log: DurableLog;
   epoch: number;
-  /** False once it has resigned, was replaced, or the group has ended: late answers change nothing any more. */
+  /**
+   * False once the leader has resigned, was replaced, or the group has ended: late answers no longer change anything.
+   */
   isLeading = true;
   private readonly parts: GroupLeaderParts;
   private readonly members: GroupMembers;
   private readonly cursor: GroupCursor;
-  /** How often each was delivered in vain. */
+  /** Failed deliveries of each message. */
   private readonly failed: Map<number, number>;
   private readonly assignments: GroupAssignments;
   private readonly doubts: GroupDoubts;
-  /** On their way to the dead letters. */
+  /** Messages that are being published as dead letters. */
   private readonly deadLetters = new Set<number>();
   private reservationsDelete = new Set<number>();
   private isDirty = false;
   private isWriting = false;
-  /** Another epoch is needed before anything goes on: an endpoint with QoS 2 messages is gone. */
+  /** A new epoch is needed before anything continues: an endpoint with QoS 2 messages is gone. */
   private needsClaim = false;
   private isClaiming = false;
-  /** Until when the endpoints that have not told what they hold are waited for; 0: nobody is. */
+  /** Time until which first answers of endpoints are awaited; 0: none is. */
   private askedUntil = 0;
   private readonly reader: GroupReader;
 
@@ -95,7 +103,7 @@ export class GroupLeader {
     return { group: this.group.name, epoch: this.epoch };
   }
 
-  /** A claim was given: what others have noted is taken over, and the endpoints are asked what they hold. */
+  /** The group was claimed: the leader adopts what others have stored, and asks the endpoints what they hold. */
   private begin(claim: GroupClaim): void {
     this.epoch = claim.epoch;
     this.cursor.merge(claim.cursor);
@@ -112,14 +120,14 @@ export class GroupLeader {
     this.toEndpoints({ kind: 'lead', group: this.group.name, epoch: this.epoch });
   }
 
-  /** To all endpoints that are asked or have answered. */
+  /** Sends to all endpoints that were asked or have answered. */
   private toEndpoints(control: GroupControl): void {
     for (const endpoint of this.assignments.endpoints()) this.parts.tell(endpoint, control);
   }
 
-  /** Members came or went somewhere. */
+  /** Members joined or left at some endpoint. */
   loggedMembersChanged(): void {
-    if (this.needsClaim) return; // all are asked when it is there
+    if (this.needsClaim) return; // all are asked after the claim
     for (const { endpoint } of this.group.loggedMembers.remote) {
       if (this.assignments.isKnown(endpoint)) continue;
       this.assignments.ask(endpoint);
@@ -139,7 +147,7 @@ export class GroupLeader {
     else this.goOn();
   }
 
-  /** Shuts out what may live of an endpoint that is gone. */
+  /** Fences whatever may still run of an endpoint that is gone. */
   private claimAnew(): void {
     this.needsClaim = true;
     if (this.isClaiming || !this.isLeading) return;
@@ -173,12 +181,14 @@ export class GroupLeader {
     this.resolveDoubts();
   }
 
-  /** Not before another epoch has shut out who may still take them. */
+  /** Waits for a new epoch, which fences endpoints that might still reserve these messages. */
   private resolveDoubts(): void {
     if (!this.needsClaim) this.doubts.resolve();
   }
 
-  /** All that an endpoint holds. What it was given and does not hold, it has dropped. */
+  /**
+   * The endpoint has listed all that it holds. Messages that were assigned to it and are not in the list wait again.
+   */
   private holds(from: EndpointId, { holding, reserving }: GroupStatus): void {
     const held = new Set([...holding, ...reserving]);
     for (const sequence of this.assignments.numbersAt(from)) {
@@ -196,7 +206,7 @@ export class GroupLeader {
     this.doubts.located(clientId, busy);
   }
 
-  /** Whoever was asked has answered, or was waited for long enough. */
+  /** Continues when all endpoints have answered, or the time for it is over. */
   private goOn(): void {
     if (this.askedUntil > 0 && (!this.assignments.isWaiting || this.parts.clock.now() >= this.askedUntil))
       this.askedUntil = 0;
@@ -223,17 +233,17 @@ export class GroupLeader {
     this.isDirty = true;
   }
 
-  /** The number waits in the log again. */
+  /** The message waits in the log again. */
   private backToLog(sequence: number): void {
     if (!this.cursor.has(sequence)) this.reader.rewind(sequence);
   }
 
-  /** Others may have appended before they knew that messages are wanted here. */
+  /** Reads to the end of the log: endpoints may have appended before they knew of this reader. */
   checkEnd(): void {
     if (this.isLeading) this.reader.checkEnd();
   }
 
-  /** Hands out what there is room for. */
+  /** Assigns messages as far as members have room. */
   pump(): void {
     this.reader.pump();
   }
@@ -247,7 +257,7 @@ export class GroupLeader {
     );
   }
 
-  /** Gives a message to somebody. False: nobody has room. */
+  /** Assigns a message to a member or an endpoint. False: none has room. */
   private assign(sequence: number, publication: Publication): boolean {
     const { parts, assignments } = this;
     if (this.isTooOld(publication)) {
@@ -287,7 +297,7 @@ export class GroupLeader {
     return ttl > 0 && publication.publishedAt !== 0 && now >= publication.publishedAt + ttl;
   }
 
-  /** Delivered in vain too often: it goes to the dead letters, and is done with when it is safe there. */
+  /** Too many deliveries failed: the message becomes a dead letter, and is done when that is safe. */
   private toDeadLetters(sequence: number, publication: Publication): void {
     this.deadLetters.add(sequence);
     void this.parts.publishDeadLetter(this.group, publication).then(() => {
@@ -302,7 +312,7 @@ export class GroupLeader {
     this.isDirty = true;
   }
 
-  /** Called ten times a second: writes what has changed. */
+  /** Writes what has changed; called ten times a second. */
   write(): void {
     this.reader.retry();
     if (!this.isLeading || this.isWriting || this.needsClaim || !this.isDirty) return;
@@ -343,19 +353,19 @@ export class GroupLeader {
     else if (error.code === 'unknown-group') parts.groupMayBeGone();
   }
 
-  /** Somebody else leads, or the group has ended: nothing is written any more. */
+  /** Ends leading: another endpoint leads, or the group has ended. Nothing is written any more. */
   stop(): void {
     if (!this.isLeading) return;
     this.isLeading = false;
     this.reader.stop();
   }
 
-  /** Tells the endpoints that they have to look for another leader. */
+  /** Tells the endpoints that another leader is needed. */
   giveUp(): void {
     this.toEndpoints({ kind: 'resigned', group: this.group.name, epoch: this.epoch });
   }
 
-  /** Its last member here has left. Whoever leads next goes on from what is written now. */
+  /** The last member at this endpoint has left. The next leader continues from what is written now. */
   resign(): void {
     if (!this.isLeading) return;
     this.giveUp();

@@ -1,24 +1,28 @@
 /**
- * Shared groups with a log: those that have a durable member, connected or not (ARCHITECTURE.md, section 6).
+ * Shared groups with a log: groups that have a durable member, connected or not (ARCHITECTURE.md, section 6).
  *
- * The group has one cursor on the log of its filter. One endpoint with connected members leads it: it claims the group in the store, which fences whoever led
- * before, reads the log and hands each message to one member within what its session takes; local ones at once, others by a word on the link
- * (cluster/group-control.ts). The parts:
+ * The group has one cursor in the log of its filter. One endpoint with connected members leads it: it claims the group
+ * in the store, which fences the leader before, reads the log, and assigns each message to one member within what its
+ * session takes; to members here directly, to others by a control message on the link (cluster/group-control.ts). The
+ * parts:
  *
  * | file | does |
  * | --- | --- |
- * | group-leader.ts, group-assignments.ts, group-cursor.ts | reads the log, hands out, takes back, notes what is done with |
- * | group-members.ts | the members of one endpoint, and what they hold |
+ * | group-leader.ts, group-assignments.ts, group-cursor.ts | reads the log, assigns messages, takes them back, records which are done |
+ * | group-members.ts | the members of one endpoint, and the messages that they hold |
  * | group-reservations.ts, group-doubts.ts | each QoS 2 message to exactly one client, through crashes |
- * | dead-letters.ts, group-housekeeping.ts | messages that nobody acknowledges; messages that wait too long; how many wait |
+ * | dead-letters.ts, group-housekeeping.ts | messages that no member acknowledges; messages that wait too long; how many wait |
  *
- * Who leads: endpoints with members are ordered by a hash over group and endpoint. Who has not heard of a leader waits a moment for its word if there are
- * others, longer the later it stands in that order, and then claims the group. A leader stays until it dies, or its last member leaves: then the first of
- * the rest claims at once. Two that claim do no harm: the later one has fenced the other.
+ * Choice of the leader: a hash of group and endpoint orders the endpoints with members. An endpoint that has not heard
+ * of a leader waits, longer the later it stands in that order, and then claims the group; without other endpoints it
+ * claims at once. A leader stays until it dies or its last member leaves; then the first of the rest claims at once.
+ * Two claims do no harm: the later one has fenced the other.
  *
- * While nobody is connected messages stay in the log, bounded by its limits, their expiry and `limits.groupMessageTtlSeconds`. Members that subscribed with QoS
- * 0 take no part in it, but for those that had more before and are owed what waits: they get what is published with QoS 0, which goes to any connected member at once. A group begins with its first durable member; what
- * ephemeral members have of the moment before may come to them twice, as each way, live and logged, is used by endpoints until they know.
+ * While no member is connected, messages stay in the log, bounded by its limits, their expiry and
+ * `limits.groupMessageTtlSeconds`. Members that subscribed with QoS 0 do not take part, except those that had a higher
+ * QoS before and are still owed messages: they get what is published with QoS 0, which goes to any connected member at
+ * once. A group begins with its first durable member. Messages of that moment may reach ephemeral members twice,
+ * because endpoints use both ways, live and logged, until they know of the group.
  */
 import type { GroupControl } from '../cluster/group-control.ts';
 import type { PublishRouter } from '../delivery/publish-router.ts';
@@ -37,7 +41,7 @@ import { GroupMember, GroupMembers, type GroupMembersParts } from './group-membe
 
 const writeMilliseconds = 100;
 const secondMilliseconds = 1000;
-/** How long the word of a leader is waited for, and how much longer by whom stands later in the order. */
+/** Time to wait for a leader, and the additional time of each later place in the order. */
 const patienceMilliseconds = 1000;
 
 export interface GroupLeaderParts extends GroupMembersParts {
@@ -46,7 +50,7 @@ export interface GroupLeaderParts extends GroupMembersParts {
   replaced: (leader: GroupLeader) => void;
   /** The store knows no such group. */
   groupMayBeGone: () => void;
-  /** A write that nobody waits for until the worker stops. */
+  /** Starts a write that is awaited only when the worker stops. */
   writeBack: (write: () => Promise<void>) => void;
 }
 
@@ -54,14 +58,14 @@ export interface GroupLogsParts extends Omit<GroupMembersParts, 'tell'> {
   tree: SubscriptionTree;
   durableFilters: DurableFilters;
   router: PublishRouter;
-  /** Says something to another endpoint. */
+  /** Sends a control message to another endpoint. */
   sendTo: (to: EndpointId, control: GroupControl) => void;
   writeBack: (write: () => Promise<void>) => void;
   isThere: (endpoint: EndpointId) => boolean;
   sessionOf: (clientId: string) => Session | undefined;
-  /** A filter is followed here, or is not any more. */
+  /** The log of a filter has a reader here, or no longer has one. */
   filterChanged: (filter: string) => void;
-  /** Resolves when others know what was changed. */
+  /** Resolves when other endpoints know of the change. */
   routesConfirmed: () => Promise<void>;
 }
 
@@ -71,9 +75,9 @@ class GroupLog {
   readonly members: GroupMembers;
   leader: GroupLeader | null = null;
   isClaiming = false;
-  /** Since when a leader is missed; 0: it is not. */
+  /** Time since when a leader is missed; 0: none is. */
   missedSince = 0;
-  /** There was one: nobody else is going to say a word. */
+  /** There was a leader, so that no other will announce itself. */
   hadLeader = false;
 
   constructor(group: SharedGroup, members: GroupMembers) {
@@ -87,7 +91,7 @@ export class GroupLogs implements GroupsWatcher {
   private readonly leaderParts: GroupLeaderParts;
   private readonly groups = new Map<string, GroupLog>();
   private readonly leaders = new Set<GroupLeader>();
-  /** Those whose leadership is to be looked at: at the end of the turn, and again as long as a leader is missed. */
+  /** Groups whose leadership is to be checked: at the end of the turn, and again as long as a leader is missed. */
   private readonly unsettled = new Set<GroupLog>();
   private isScheduled = false;
   private readonly writing: WorkTimer;
@@ -117,18 +121,18 @@ export class GroupLogs implements GroupsWatcher {
     return this.leaders.size;
   }
 
-  /** How many messages wait in each group that this endpoint leads. */
+  /** Messages that wait in each group that this endpoint leads. */
   *lags(): Iterable<{ group: string; lag: number }> {
     for (const { group, lag } of this.leaders) yield { group: group.name, lag };
   }
 
-  /** Whether anybody is connected who gets messages of the group. */
+  /** Whether the group has a connected member that gets logged messages. */
   hasLoggedMembers(name: string): boolean {
     const group = this.groups.get(name)?.group;
     return group !== undefined && group.loggedMembers.members.length + group.loggedMembers.remoteCount > 0;
   }
 
-  /** All connections are closed: leaders write back how far their groups were served. */
+  /** All connections are closed: leaders write back the cursors of their groups. */
   stop(): void {
     this.look();
   }
@@ -146,7 +150,7 @@ export class GroupLogs implements GroupsWatcher {
     if (subscription.owedQos > 0) this.groups.get(subscription.filter)?.members.memberOf(subscription);
   }
 
-  /** As far as is known here, nothing waits in its group: it may leave. */
+  /** No message waits in its group, as far as this endpoint knows: the member may leave. */
   isServed({ filter }: Subscription): boolean {
     return this.groups.get(filter)?.leader?.lag === 0;
   }
@@ -178,7 +182,7 @@ export class GroupLogs implements GroupsWatcher {
     for (const log of [...this.unsettled]) if (this.settle(log)) this.unsettled.delete(log);
   }
 
-  /** Makes of a group's leadership what it has to be. False: it is to be looked at again. */
+  /** Claims, keeps or gives up the leadership of a group. False: it has to be checked again. */
   private settle(log: GroupLog): boolean {
     const { members, group } = log;
     const { loggedMembers } = group;
@@ -200,7 +204,7 @@ export class GroupLogs implements GroupsWatcher {
     if (known !== null) {
       const isThere = this.parts.isThere(known);
       if (isThere && loggedMembers.hasAt(known)) return true;
-      // One that is there is told what becomes of its messages until it has said that it resigns.
+      // A leader that is still there is told what becomes of its messages until it has said that it resigns.
       if (!isThere) members.leader = null;
       log.hadLeader = true;
     }
@@ -248,7 +252,7 @@ export class GroupLogs implements GroupsWatcher {
 
   private claimed(log: GroupLog, claim: GroupClaim): void {
     const { group, members } = log;
-    // Somebody else has claimed it since, or nobody is left here to lead it for.
+    // Another endpoint has claimed the group since, or no member is left here to lead it for.
     if (members.epoch > claim.epoch || group.loggedMembers.members.length === 0) return;
     const durable = this.parts.durableFilters.add(group.filter, 0);
     const leader = new GroupLeader(group, durable, claim, members, this.leaderParts);
@@ -257,7 +261,7 @@ export class GroupLogs implements GroupsWatcher {
     this.leaders.add(leader);
     this.writing.start();
     this.parts.filterChanged(group.filter);
-    // What others append until they know of it comes with no frame: it is read.
+    // Messages that others append until they know of the reader come without a frame: they are read.
     void this.parts.routesConfirmed().then(() => leader.checkEnd());
   }
 
@@ -278,11 +282,11 @@ export class GroupLogs implements GroupsWatcher {
     this.changed(log);
   }
 
-  /** A word of the leader, or for it. */
+  /** Handles a control message of the leader, or for it. */
   received(from: EndpointId, control: GroupControl): void {
     let log = this.groups.get(control.group);
     if (log === undefined && control.kind === 'lead') {
-      // Its announcement is still on its way.
+      // The announcement of the group is still on its way.
       this.parts.durableFilters.addGroup(control.group);
       log = this.groups.get(control.group);
     }
@@ -324,7 +328,7 @@ export class GroupLogs implements GroupsWatcher {
     for (const log of this.groups.values()) if (log.members.leader === endpoint) this.changed(log);
   }
 
-  /** The session ends here, or goes elsewhere. */
+  /** The session ends here, or moves to another endpoint. */
   sessionEnded(session: Session): void {
     const { groupMembers, outbound } = session;
     if (groupMembers === null) return;
@@ -337,7 +341,7 @@ export class GroupLogs implements GroupsWatcher {
     for (const member of groupMembers.values()) member.sessionEnded();
   }
 
-  /** A session has room again. */
+  /** A session has room for further messages again. */
   roomCame(session: Session): void {
     if (session.groupMembers === null) return;
     for (const [name, member] of session.groupMembers) {
@@ -347,7 +351,10 @@ export class GroupLogs implements GroupsWatcher {
   }
 }
 
-/** The order of the endpoints for a group, another for each group: FNV-1a over both, then the mixing step of MurmurHash3. */
+/**
+ * Rank of an endpoint for a group, by a rendezvous (HRW) hash: FNV-1a over both names, then the mixing step of
+ * MurmurHash3.
+ */
 function rankOf(group: string, endpoint: EndpointId): number {
   let value = 2166136261;
   for (const text of [group, endpoint]) {

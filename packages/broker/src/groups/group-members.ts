@@ -1,9 +1,11 @@
 /**
- * The members of one shared group at this endpoint, and what they hold of its log (group-logs.ts says how groups work).
+ * Members of one shared group at this endpoint, and the messages of its log that they hold (group-logs.ts describes
+ * groups).
  *
- * Messages come from the leader, as many as the members have room for. Each goes to one member, chosen by the configured strategy, or waits here for the
- * member that the strategy wants. What becomes of them is told in batches, once a turn. A message that a member leaves unacknowledged is given back; so is
- * what waits when the last member goes, and when another leader begins: it was sent to nobody.
+ * Messages come from the leader, as many as the members have room for. Each goes to one member, chosen by the
+ * configured strategy, or waits here for the member that the strategy wants. The leader is told what becomes of them in
+ * batches, once a turn. A message that a member leaves unacknowledged goes back to the leader; so do waiting messages
+ * when the last member leaves, or another leader begins: they were sent to no client.
  */
 import { emptyStatus, type GroupControl, type GroupStatus, isEmptyStatus } from '../cluster/group-control.ts';
 import { sendPublish } from '../delivery/deliver.ts';
@@ -21,7 +23,10 @@ import type { Subscription } from '../session/subscription.ts';
 import { chooseLocalWithRoom, isParticular, type SharedGroup } from '../subscriptions/shared-subscriptions.ts';
 import { GroupReservations } from './group-reservations.ts';
 
-/** Messages that an endpoint takes from a leader at once, however much room its members have: what is given to one cannot be given to others. */
+/**
+ * Messages that an endpoint accepts from a leader at once, however much room its members have: other endpoints cannot
+ * get them meanwhile.
+ */
 const takenAtOnceMax = 1000;
 
 export interface GroupMembersParts {
@@ -33,11 +38,11 @@ export interface GroupMembersParts {
   limits: Limits;
   delivery: SessionDelivery;
   writer: SessionWriter;
-  /** Says something to the leader. */
+  /** Sends a control message to the leader. */
   tell: (to: EndpointId, control: GroupControl) => void;
 }
 
-/** One session in the group: whom the acknowledgements of its messages are for. */
+/** One session in the group: it receives the acknowledgements of its messages. */
 export class GroupMember implements InflightSource, GroupMembership {
   readonly isKept = false;
   readonly filter: string;
@@ -74,17 +79,17 @@ interface Waiting {
 
 export class GroupMembers {
   readonly group: SharedGroup;
-  /** Null: not known. */
+  /** The leader; null: not known. */
   leader: EndpointId | null = null;
-  /** The highest that was heard of. */
+  /** The highest epoch that was heard of. */
   epoch = 0;
   private readonly parts: GroupMembersParts;
   private readonly reservations: GroupReservations;
-  /** Messages that came from the leader in this epoch, and up to where it was told that it may send. */
+  /** Messages that came from the leader in this epoch, and the count up to which it was told that it may send. */
   private received = 0;
   private limitTold = 0;
   private waiting: Waiting[] = [];
-  /** QoS 1, in flight. */
+  /** QoS 1 messages in flight, with their members. */
   private readonly inFlight = new Map<number, GroupMember>();
   private status: GroupStatus = emptyStatus();
   private isScheduled = false;
@@ -95,7 +100,7 @@ export class GroupMembers {
     this.reservations = new GroupReservations(this, parts);
   }
 
-  /** Somebody leads from this epoch on. Returns false for one of the past. */
+  /** An endpoint leads from this epoch on. Returns false for an epoch of the past. */
   lead(leader: EndpointId, epoch: number): boolean {
     if (epoch < this.epoch) return false;
     this.leader = leader;
@@ -107,7 +112,7 @@ export class GroupMembers {
     return true;
   }
 
-  /** A message for a member here. The leader bounds how many there are by what it was told. */
+  /** A message was assigned to this endpoint. The leader bounds the number of them by the limit that it was told. */
   assigned(from: EndpointId, epoch: number, sequence: number, publication: Publication): void {
     if (from !== this.leader || epoch !== this.epoch) return;
     this.received++;
@@ -115,7 +120,7 @@ export class GroupMembers {
     this.place();
   }
 
-  /** Room came, or members came or went. */
+  /** Distributes waiting messages: members have room again, joined or left. */
   place(): void {
     const { waiting, group } = this;
     this.schedule();
@@ -131,7 +136,7 @@ export class GroupMembers {
       const { sequence, publication } = waiting[at];
       const member = chooseLocalWithRoom(group.loggedMembers, strategy, publication);
       if (member !== null) {
-        if (publication.expiresAt !== 0) publication.forgetVariants(); // the rest of its expiry is another now
+        if (publication.expiresAt !== 0) publication.forgetVariants(); // its remaining expiry has changed
         this.deliverTo(member, sequence, publication);
       } else {
         left.push(waiting[at]);
@@ -143,7 +148,7 @@ export class GroupMembers {
     this.waiting = left;
   }
 
-  /** Sends a message to a member that has room. Over bytes of its own. */
+  /** Sends a message to a member that has room. Needs bytes of its own. */
   deliverTo(subscription: Subscription, sequence: number, publication: Publication): void {
     const { delivery, metrics } = this.parts;
     if (publication.isExpired(delivery.turn.now)) {
@@ -176,7 +181,7 @@ export class GroupMembers {
     }
   }
 
-  /** The session is told of the group, and the group of its room, from now on. */
+  /** Links session and group: from now on each is told about the other. */
   memberOf({ session }: Subscription): GroupMember {
     session.groupMembers ??= new Map();
     const known = session.groupMembers.get(this.group.name);
@@ -190,13 +195,16 @@ export class GroupMembers {
     if (this.inFlight.delete(sequence)) this.finish('done', sequence);
   }
 
-  /** What has become of a message. */
+  /** Records the outcome of a message for the next status. */
   finish(how: 'done' | 'final' | 'returned' | 'failed' | 'unsent' | 'doubtful', sequence: number): void {
     this.status[how].push(sequence);
     this.schedule();
   }
 
-  /** Its connection is gone, or has moved: QoS 1 goes to another member, QoS 2 stays with it [MQTT-4.8.2-4], [MQTT-4.8.2-5]. */
+  /**
+   * The connection is gone, or has moved: QoS 1 goes to another member, QoS 2 stays with the client [MQTT-4.8.2-4],
+   * [MQTT-4.8.2-5].
+   */
   leftInFlight({ session }: GroupMember, packetId: number): void {
     const { outboundInflight: outbound, stored } = session;
     const sequence = outbound.sequenceOf(packetId);
@@ -208,12 +216,12 @@ export class GroupMembers {
     }
   }
 
-  /** What it had in flight has left it. */
+  /** The messages that the member had in flight are no longer here. */
   sessionEnded(member: GroupMember): void {
     this.reservations.sessionEnded(member);
   }
 
-  /** Of these clients, those that are connected here, and what is on its way to them. */
+  /** Answers which of these clients are connected here, and which messages are on their way to them. */
   locate(from: EndpointId, clients: readonly string[], sessionOf: (clientId: string) => Session | undefined): void {
     for (const clientId of clients) {
       if (sessionOf(clientId)?.groupsSettled !== true) continue;
@@ -223,7 +231,7 @@ export class GroupMembers {
     }
   }
 
-  /** The group has no log any more. */
+  /** The group no longer has a log. */
   ended(): void {
     this.parts.metrics.dropped['session-ended'] += this.waiting.length;
     this.waiting = [];
@@ -236,11 +244,11 @@ export class GroupMembers {
     this.parts.clock.nextTurn(() => this.tellNow());
   }
 
-  /** Tells the leader, if there is one, what has become of messages and how many more are taken. */
+  /** Tells the leader, if there is one, the outcome of messages and how many more are accepted. */
   tellNow(): void {
     this.isScheduled = false;
     const { leader, status, epoch } = this;
-    if (leader === null) return; // whoever leads next is told
+    if (leader === null) return; // the next leader is told
     status.limit = this.received + this.room();
     if (isEmptyStatus(status) && !this.isRoomNews(status.limit)) return;
     if (status.isFirst) {
@@ -252,7 +260,7 @@ export class GroupMembers {
     this.parts.tell(leader, { kind: 'status', group: this.group.name, epoch, ...status });
   }
 
-  /** Room alone is told when the leader may have used up half of what it knows of. */
+  /** Room alone is reported when the leader may have used up half of the limit that it knows. */
   private isRoomNews(limit: number): boolean {
     const known = this.limitTold - this.received;
     return this.leader !== this.parts.self && limit > this.limitTold && known * 2 <= limit - this.received;

@@ -1,7 +1,7 @@
 /**
- * How the leader of a shared group reads the log of its filter: a page at a time, and messages as they are appended when it has reached the end.
- *
- * It may be sent back to any number: it then reads from there, and what is done with or in somebody's hands is passed over.
+ * Reader of a log for the leader of a shared group: a page at a time, and messages as they are appended once it has
+ * reached the end. The leader can send it back to any number: it reads from there again, and skips messages that are
+ * done or assigned.
  */
 
 import { RecordError, readRecord } from '../message/message-record.ts';
@@ -23,13 +23,13 @@ export interface GroupReaderParts {
   metrics: Metrics;
   limits: Limits;
   delivery: { readonly turn: TurnClock };
-  /** Whether messages may be handed out now. */
+  /** Whether messages may be assigned now. */
   isOpen: () => boolean;
-  /** Whether the message with this number is still to be handed out. */
+  /** Whether the message with this number is still to be assigned. */
   waits: (sequence: number) => boolean;
-  /** False: nobody has room for it. */
+  /** Assigns a message. False: no member has room for it. */
   assign: (sequence: number, publication: Publication) => boolean;
-  /** Numbers that are not in the log any more: expired or dropped. */
+  /** Skips numbers that are no longer in the log: expired or dropped. */
   passOver: (first: number, last: number) => void;
   failed: (what: string, error: unknown) => void;
 }
@@ -37,15 +37,15 @@ export interface GroupReaderParts {
 export class GroupReader implements LogReader {
   readerAt = -1;
   private readonly parts: GroupReaderParts;
-  /** Read and not handed out. */
+  /** Messages that were read and are not assigned. */
   private page = noEntries;
   /** The first number that was not read. */
   private next: number;
-  /** Everything up to the log's end was handed out, and messages are as they are appended. */
+  /** Everything up to the end of the log was assigned, and messages come as they are appended. */
   private live = false;
   private isReading = false;
   private isReadLater = false;
-  /** Grows when what is being read is no longer what comes next. */
+  /** Increased when a read that is under way is no longer what comes next. */
   private round = 0;
   /** The end of the log was seen since the beginning, or since frames may have been lost. */
   private isChecked = false;
@@ -61,7 +61,7 @@ export class GroupReader implements LogReader {
     this.page = noEntries;
   }
 
-  /** Reads from this number again, if it was past it. */
+  /** Goes back to this number, if it is past it. */
   rewind(sequence: number): void {
     const first = this.page.length > 0 ? Math.min(this.page[0].sequence, sequence) : sequence;
     this.page = noEntries;
@@ -89,14 +89,14 @@ export class GroupReader implements LogReader {
     this.pump();
   }
 
-  /** Others may have appended before they knew that messages are wanted here. */
+  /** Reads to the end of the log: endpoints may have appended before they knew of this reader. */
   checkEnd(): void {
     this.isChecked = false;
     this.live = false;
     this.pump();
   }
 
-  /** Hands out what there is room for. Called when room came, and when there is more to hand out. */
+  /** Assigns messages as far as members have room. Called when room comes, and when there is more to assign. */
   pump(): void {
     if (this.live || this.isReading || !this.parts.isOpen()) return;
     if (!this.assignPage()) return;
@@ -104,21 +104,21 @@ export class GroupReader implements LogReader {
     else this.read();
   }
 
-  /** A page that the store failed to give is asked for again. */
+  /** Reads a page again that the store failed to give. */
   retry(): void {
     if (!this.isReadLater) return;
     this.isReadLater = false;
     this.pump();
   }
 
-  /** False: some of the page is left, since nobody has room for it. */
+  /** False: part of the page is left, since no member has room for it. */
   private assignPage(): boolean {
     const { page } = this;
     const left: LogEntry[] = [];
     for (let at = 0; at < page.length; at++) {
       if (this.assignEntry(page[at])) continue;
       left.push(page[at]);
-      if (isParticular(this.parts.limits.sharedStrategy)) continue; // the next one may be for somebody else
+      if (isParticular(this.parts.limits.sharedStrategy)) continue; // the next one may be for another member
       left.push(...page.slice(at + 1));
       break;
     }
@@ -153,7 +153,8 @@ export class GroupReader implements LogReader {
         if (round === this.round) {
           this.isChecked = true;
           this.pageRead(entries, Math.max(lastSequence + 1, firstSequence));
-          // The store has less than was heard of before: it answers from an older state. Asked again later, not in a loop.
+          // The store has less than was heard of before: it answers from an older state. It is asked again later, not
+          // in a loop.
           this.isReadLater = entries.length === 0 && lastSequence < knownEnd;
         }
         if (!this.isReadLater) this.pump();

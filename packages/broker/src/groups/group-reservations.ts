@@ -2,24 +2,26 @@
  * QoS 2 messages of a shared group on their way to members here: each to exactly one client, whatever dies in between
  * (P2, [MQTT-4.8.2-4], [MQTT-4.8.2-5]).
  *
- * A message is reserved for a client in the group's record before anything else happens; the reservation becomes final before PUBLISH
- * leaves:
+ * A message is reserved for a client in the group's record before anything else happens; the reservation becomes final
+ * before PUBLISH leaves:
  *
  * | step | durable member | ephemeral member |
  * | --- | --- | --- |
  * | 1 | the group: reserved for the client | the group: reserved, final |
  * | 2 | the session: in flight, with its content | |
  * | 3 | the group: the reservation becomes final | |
- * | 4 | PUBLISH; the endpoint reports `final`: the leader's cursor passes the number, and the same write deletes the reservation | the same |
+ * | 4 | PUBLISH; the leader gets `final`: its cursor passes the number, and the same write deletes the reservation | the same |
  *
- * The group refuses to reserve a number that another client has, or that this client has with the epoch of another leader. It refuses new
- * reservations with the epoch of a leader that was replaced. A leader that finds a number
- * - not reserved: may assign it to any member, after its `claimGroup` has shut out all that was under way;
- * - reserved, final: is done with it, and the session, if there is one, has it in its own record;
- * - reserved, not final: waits for the client. Either the client's endpoint is still at step 1 to 3, which it says when asked; or it was
- *   cut off there. The next connection of the session makes final whatever it finds in flight (`finalizeReservations`) before anything of
- *   it is sent. A reservation that is not final after that was never sent: the leader may assign the message to any member.
- * However a durable member leaves the group, the store makes its reservations final: then no other client may get the message.
+ * The group refuses to reserve a number that another client has, or that this client has with the epoch of another
+ * leader. It refuses new reservations with the epoch of a leader that was replaced. A leader that finds a number
+ * - not reserved: may assign it to any member, after its `claimGroup` has fenced all that was under way;
+ * - reserved, final: is done with it; the session, if there is one, has it in its own record;
+ * - reserved, not final: waits for the client. Either its endpoint is still at step 1 to 3, which it says when asked,
+ *   or it was cut off there. The next connection of the session makes final whatever it finds in flight
+ *   (`finalizeReservations`) before it sends any of it. A reservation that is not final after that was never sent: the
+ *   leader may assign the message to any member.
+ * However a durable member leaves the group, the store makes its reservations final: then no other client may get the
+ * message.
  */
 import { isShared } from '@dunlin/protocol';
 import { sendPublish } from '../delivery/deliver.ts';
@@ -39,7 +41,7 @@ interface PendingReservation {
   readonly packetId: number;
   readonly publication: Publication;
   readonly firstByte: number;
-  /** Of the leader that assigned it: a leader that was replaced may have assigned what others have. */
+  /** Epoch of the leader that assigned it: a leader that was replaced may have assigned messages that others have. */
   readonly epoch: number;
   /** `finalizing`: the store is asked to make the reservation final. */
   step: 'reserving' | 'storing' | 'finalizing';
@@ -73,7 +75,7 @@ export class GroupReservations {
     return found;
   }
 
-  /** The member has room. */
+  /** Begins a reservation for a member that has room. */
   begin(
     member: GroupMember,
     subscription: Subscription,
@@ -195,7 +197,7 @@ export class GroupReservations {
     this.parts.delivery.roomCame(session);
   }
 
-  /** What is in its record goes with it; what the store was asked is answered yet. */
+  /** A message in the record of the session goes with it; calls to the store that are under way are still answered. */
   sessionEnded(member: GroupMember): void {
     for (const reservation of [...this.all.values()]) {
       if (reservation.member === member && reservation.step === 'storing') this.end(reservation, 'doubtful');
@@ -204,8 +206,8 @@ export class GroupReservations {
 }
 
 /**
- * Makes the reservations of a durable session that has connected final: what it has in flight of groups is its own from now on. To be
- * awaited before any of it is sent again. Rejects with StoreError.
+ * Makes the reservations of a durable session that has connected final: the messages it has in flight of groups belong
+ * to it from now on. To be awaited before any of them is sent again. Rejects with StoreError.
  */
 export async function finalizeReservations(
   store: Store,
