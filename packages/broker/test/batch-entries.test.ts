@@ -118,7 +118,10 @@ test('a batch that is cut, changed or of another kind is refused, or can be walk
   }
 });
 
-/** What is done with a batch that was counted; `Buffer` gives undefined behind its end, so a read out of range shows as a number that is none. */
+/**
+ * Reads a batch that was counted; `Buffer` gives undefined behind its end, so a read out of range shows as a number
+ * that is none.
+ */
 function walk({ bytes, start, end, qos, version5 }: BatchEntry): void {
   const count = countPackets(bytes, start, end, qos, version5);
   expect(endOf(bytes, start, count)).toBe(end);

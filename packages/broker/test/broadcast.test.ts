@@ -1,4 +1,4 @@
-/** One frame to all endpoints instead of one for each (ARCHITECTURE.md, section 3, step 5). */
+/** Broadcasts: one frame to all endpoints instead of one for each (ARCHITECTURE.md, section 3, step 5). */
 import { describe, expect, test } from 'vitest';
 import { FrameType } from '../src/cluster/frames.ts';
 import { type Client, publish } from './support/client.ts';

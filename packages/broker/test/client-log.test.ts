@@ -1,10 +1,10 @@
-/** What the log says of refusals, and what it leaves out when there are many. */
+/** Log lines about refusals, and those left out when there are many. */
 import { describe, expect, test } from 'vitest';
 import { networkOf } from '../src/connection/network-of.ts';
 import { RefusalAllowance, refusalMemoryBytes } from '../src/connection/refusal-allowance.ts';
 import { type Worker, World } from './support/world.ts';
 
-/** One refusal from this address. */
+/** Has one client from this address refused. */
 function refuse(worker: Worker, address: string): void {
   worker.broker.clientLog.refused('handshake failed', { address });
 }

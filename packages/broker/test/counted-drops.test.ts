@@ -1,4 +1,7 @@
-/** What `dropped['no-subscriber']` counts, whichever way a PUBLISH goes (handlers/publish.ts): a message that no subscription takes, retained or not. */
+/**
+ * Count `dropped['no-subscriber']`, whichever way a PUBLISH goes (handlers/publish.ts): a message that no subscription
+ * takes, retained or not.
+ */
 import { describe, expect, test } from 'vitest';
 import { type Client, publish } from './support/client.ts';
 import { type Worker, World } from './support/world.ts';
@@ -16,7 +19,7 @@ const ways = [
 
 const sessionKept = { cleanStart: false, expiry: 1000 };
 
-/** Who is subscribed to the topic, and how many messages with QoS 0 and above it count as dropped then. */
+/** Subscribers to the topic, and how many messages with QoS 0 and above it count as dropped then. */
 const audiences: [string, (workers: Worker[], publisher: Client) => Promise<unknown>, number, number][] = [
   ['nobody', async () => {}, 1, 1],
   ['a client here', async ([here]) => (await here.connect('s')).subscribe('t', 2), 0, 0],

@@ -239,7 +239,10 @@ describe('sessions and wills', () => {
     expect(session?.cursors).toEqual([{ filter: 't', acknowledged: 1, above: [] }]);
   });
 
-  /** What MQTT 5 section 3.1.2.5 and [MQTT-3.1.2-8] leave to a server that closes a connection, and what they do not. */
+  /**
+   * Demands of MQTT 5 section 3.1.2.5 and [MQTT-3.1.2-8] on a server that closes a connection, and what they leave to
+   * it.
+   */
   test.each([
     { delay: 10, expiry: 100, isBack: true, comes: false, why: 'the client is back before the delay is over' },
     { delay: 10, expiry: 100, isBack: false, comes: true, why: 'the client does not come back' },

@@ -1,4 +1,7 @@
-/** What the store keeps for later comes at its time, not before, and not when somebody happens to look: a store that is asked once a second tells what is due until then. */
+/**
+ * Items that the store keeps for later come at their time, not before, and not when somebody happens to look: a store
+ * that is asked once a second tells what is due until then.
+ */
 import { describe, expect, test } from 'vitest';
 import { type Client, publish } from './support/client.ts';
 import { type Worker, World } from './support/world.ts';
@@ -15,7 +18,7 @@ async function watch(worker: Worker): Promise<Client> {
   return watcher;
 }
 
-/** Of two workers, so that another one may be the one that does it. */
+/** Two workers, so that another one may be the one that does it. */
 describe.each([0, 1, 137, 499, 750, 999])('something begins %i ms after a look', (offset) => {
   async function begun(): Promise<{ world: World; workers: Worker[]; watcher: Client }> {
     const { world, workers } = await World.of(2);

@@ -185,7 +185,7 @@ describe('P2: exactly once through a crash of the worker', () => {
     return { world, worker };
   }
 
-  /** What the subscriber's application is given in the end. */
+  /** Messages that the subscriber's application is given in the end. */
   async function collected(worker: Worker): Promise<string[]> {
     const subscriber = await worker.dial('subscriber', durable);
     return subscriber.received().flatMap((packet) => (packet.type === 'publish' ? [packet.payload.toString()] : []));

@@ -122,7 +122,10 @@ test.each([1, 2] as const)('QoS %i refused by its receiver goes to nobody else [
   expect((await stateOf(world)).acknowledged).toBe(1);
 });
 
-/** Where the worker of the chosen member stops: calls of the method in their order, and whether the call has its effect. */
+/**
+ * Steps at which the worker of the chosen member stops: calls of the method in their order, and whether the call has
+ * its effect.
+ */
 const steps: { step: string; method: 'reserveMessages' | 'update'; call: number; hasEffect: boolean }[] = [
   { step: 'before it is reserved', method: 'reserveMessages', call: 1, hasEffect: false },
   { step: 'when it is reserved', method: 'reserveMessages', call: 1, hasEffect: true },

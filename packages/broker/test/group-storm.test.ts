@@ -158,7 +158,7 @@ class Storm extends StormWorld {
     return { all, acknowledged };
   }
 
-  /** What is in the log and not done with. */
+  /** Messages in the log that are not done with. */
   private async waiting(): Promise<Set<string>> {
     const { entries } = await this.world.store.readLog(filter, 1, 1e6, 1e9, this.world.clock.now());
     return new Set(entries.map(({ record }) => /p\d+-\d+$/.exec(Buffer.from(record).toString('latin1'))?.[0] ?? ''));

@@ -16,7 +16,7 @@ function payloads(client: Client): string[] {
   return client.received().flatMap((packet) => (packet.type === 'publish' ? [packet.payload.toString()] : []));
 }
 
-/** How many packets each batch of the kept frames holds that are sent while `during` runs; 0: another entry. */
+/** Counts the packets of each batch of the kept frames that are sent while `during` runs; 0: another entry. */
 async function keptDuring(hub: LossyHub, during: () => Promise<void>): Promise<number[]> {
   const sizes: number[] = [];
   hub.loses = (_from, _to, bytes) => {

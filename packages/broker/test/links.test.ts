@@ -12,7 +12,7 @@ import { FakeClock } from './support/fake-clock.ts';
 import { frameType } from './support/lossy-backplane.ts';
 import { drain, lossy } from './support/lossy-world.ts';
 
-/** One end of a link whose frames are carried by hand. */
+/** End of a link whose frames are carried by hand. */
 class End {
   readonly metrics = new Metrics();
   readonly sent: Uint8Array[] = [];

@@ -1,4 +1,4 @@
-/** What a lost frame costs a durable session: a delay, never a message (ARCHITECTURE.md, section 6). */
+/** Cost of a lost frame for a durable session: a delay, never a message (ARCHITECTURE.md, section 6). */
 import { expect, test } from 'vitest';
 import { FrameType } from '../src/cluster/frames.ts';
 import { publish, subscribe } from './support/client.ts';

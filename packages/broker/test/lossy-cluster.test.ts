@@ -19,7 +19,7 @@ const topics = ['t/0', 't/1', 'u', 'v'];
 const filters = ['t/0', 't/+', 't/1', '#', 'u', 'v'];
 /** A durable session gets a message once for each of its filters that match: these do not overlap. */
 const durableFilters = ['t/+', 'u'];
-/** Nobody's frame is late or repeated for longer than this once all is healed. */
+/** Time after which no frame is late or repeated once all is healed. */
 const healMilliseconds = 20_000;
 
 /** The barrier must hold, however long the backplane is away. */
@@ -30,7 +30,7 @@ interface Sent {
   topic: string;
   qos: 0 | 1 | 2;
   publisher: PatientClient;
-  /** Who must get it if it is acknowledged. */
+  /** Clients that must get it if it is acknowledged. */
   receivers: PatientClient[];
 }
 

@@ -1,4 +1,4 @@
-/** What a session of many filters has others do: some a turn, and as few questions to the store as go. */
+/** Sessions of many filters have others do some work a turn, and put as few questions to the store as go. */
 import { expect, test } from 'vitest';
 import type { Session } from '../src/session/session.ts';
 import { sliceItems } from '../src/work/in-slices.ts';

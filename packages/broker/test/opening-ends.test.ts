@@ -65,7 +65,7 @@ class Scene {
     return scene;
   }
 
-  /** Who owns the client identifier; `publisher` and `watcher` are at the third worker. */
+  /** Owner of the client identifier; `publisher` and `watcher` are at the third worker. */
   async owner(): Promise<number> {
     const owners = await this.world.store.owners();
     return this.workers.findIndex(({ broker }, i) => i < 2 && owners.includes(broker.self));
@@ -97,13 +97,13 @@ interface Row {
   filters?: number;
   /** The connection before has a will. */
   hasWill?: boolean;
-  /** What keeps the CONNECT in the state; returns what lets it go on. */
+  /** Holds the CONNECT in the state; returns what lets it go on. */
   hold: (scene: Scene) => (() => void) | Promise<() => void>;
   /** Something else than to wait until all are at rest. */
   enter?: (scene: Scene, client: Client) => Promise<void>;
-  /** What the client has read. */
+  /** Packets that the client has read. */
   said: string[];
-  /** Who owns the client identifier when all is over; -1: nobody. */
+  /** Owner of the client identifier when all is over; -1: nobody. */
   owner: number;
   /** A will is that of a connected client from CONNACK on. */
   isWillPublished: boolean;
@@ -239,7 +239,7 @@ interface FailingRow {
   at: 0 | 1;
   fail: (worker: Worker) => void;
   said: string[];
-  /** Who owns the client identifier when the CONNECT is refused; -1: nobody. */
+  /** Owner of the client identifier when the CONNECT is refused; -1: nobody. */
   owner: number;
 }
 

@@ -29,7 +29,7 @@ function packets(messages: Message[], qos: 0 | 1, version: 4 | 5, withProperties
   );
 }
 
-/** With bytes of others around it, as in a chunk. */
+/** Places a batch among bytes of others, as in a chunk. */
 function surrounded(batch: Buffer): { bytes: Buffer; start: number; end: number } {
   const bytes = Buffer.concat([Buffer.alloc(7, 0xff), batch, Buffer.alloc(7, 0xff)]);
   return { bytes, start: 7, end: 7 + batch.length };

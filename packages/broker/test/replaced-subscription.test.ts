@@ -1,6 +1,7 @@
 /**
- * What a client is owed by a subscription outlives it: SUBSCRIBE with QoS 0 loses nothing that was queued [MQTT-3.8.4-4], and UNSUBSCRIBE, or rules that take
- * a subscription away, nothing that was sent and is not acknowledged [MQTT-3.10.4-3], [MQTT-4.4.0-1].
+ * Messages that a client is owed by a subscription outlive it: SUBSCRIBE with QoS 0 loses nothing that was queued
+ * [MQTT-3.8.4-4], and UNSUBSCRIBE, or rules that take a subscription away, nothing that was sent and is not
+ * acknowledged [MQTT-3.10.4-3], [MQTT-4.4.0-1].
  */
 import type { Packet } from '@dunlin/protocol';
 import { describe, expect, test } from 'vitest';
@@ -44,7 +45,10 @@ function numbered(from: number, to: number, qos: number): string[] {
   return Array.from({ length: to - from + 1 }, (_, i) => `${from + i} q${qos}`);
 }
 
-/** How the client comes back: after its connection was lost, while it stands on another worker, or after its worker has died. */
+/**
+ * Ways in which the client comes back: after its connection was lost, while it stands on another worker, or after its
+ * worker has died.
+ */
 const returns = ['the same worker', 'another worker', 'another worker, taken over', 'a new worker'] as const;
 
 async function comeBack(
@@ -233,7 +237,7 @@ describe.each([1, 2] as const)('what is in flight with QoS %i', (qos) => {
     expect(await takeAll(client)).toEqual([1, 2, 3].map((number) => `${number} q${qos} dup`));
   }
 
-  /** With nothing left behind. */
+  /** Expects that the client is through, with nothing left behind. */
   async function isThrough(world: World, workers: Worker[], client: Client): Promise<void> {
     await client.drop();
     expect(await world.store.durableFilters()).toEqual([]);

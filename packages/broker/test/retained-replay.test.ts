@@ -52,7 +52,7 @@ test('SUBACK comes when what is retained has been read: what is retained after i
   expect(subscriber.said()).toEqual(['publish r/new new q1 #2']);
 });
 
-/** One packet with many filters. */
+/** Packet with many filters. */
 function subscribeAll(filters: string[]): Packet {
   return subscribePacket(
     filters.map((filter) => ({ filter })),
@@ -60,7 +60,10 @@ function subscribeAll(filters: string[]): Packet {
   );
 }
 
-/** Has the store answer reads of retained messages a turn later; returns a look at the most that were under way at once. */
+/**
+ * Makes the store answer reads of retained messages a turn later; returns a look at the most that were under way at
+ * once.
+ */
 function slowReads(world: World): () => number {
   let underWay = 0;
   let most = 0;

@@ -1,4 +1,4 @@
-/** What others say of their routes is worked off so much a turn, in its order (cluster/route-frames.ts). */
+/** Frames with the routes of others are worked off so much a turn, in their order (cluster/route-frames.ts). */
 import { beforeEach, expect, test } from 'vitest';
 import { RouteFrames } from '../src/cluster/route-frames.ts';
 import { FakeClock } from './support/fake-clock.ts';

@@ -7,7 +7,7 @@ import { frameType } from './support/lossy-backplane.ts';
 import { Endpoint, isDone, joined, known, talk } from './support/routes-endpoint.ts';
 
 /** Most of these fail when no digests are sent (Routes.sendDigest returns at once), the first when numbers are not looked at. */
-/** Of this thread: other programs on the machine do not count. */
+/** Processor time of this thread: other programs on the machine do not count. */
 function cpuMilliseconds(): number {
   const { user, system } = process.threadCpuUsage();
   return (user + system) / 1000;
@@ -169,7 +169,7 @@ describe('many', () => {
     expect(two.tree.filterCount).toBe(100_000);
   });
 
-  /** Some 0.3 s on a machine of 2020. */
+  /** Time: some 0.3 s on a machine of 2020. */
   test('an endpoint with 100,000 filters is joined in well under two seconds, in short turns', async () => {
     const clock = new FakeClock();
     const [one, two] = [new Endpoint(clock), new Endpoint(clock)];

@@ -1,4 +1,4 @@
-/** What endpoints know of each other's filters. Frames are carried by hand, so that each can be late. */
+/** Routes: what endpoints know of each other's filters. Frames are carried by hand, so that each can be late. */
 import { describe, expect, test } from 'vitest';
 import { FakeClock } from './support/fake-clock.ts';
 import { Endpoint, isDone } from './support/routes-endpoint.ts';

@@ -52,7 +52,10 @@ test('the endpoint died before it handed the message on: it is handed on by the 
   for (const subscriber of [here, elsewhere, keeper]) expect(subscriber.said()).toEqual(['publish t once q2 #1']);
 });
 
-/** It gave its sessions up, and with them its links, since it was not heard of: nobody owns the session then. Seen to fail with doubt only where the former owner is known. */
+/**
+ * Owner that gave its sessions up, and with them its links, since it was not heard of: nobody owns the session then.
+ * Seen to fail with doubt only where the former owner is known.
+ */
 test('the endpoint wrote the session back, and not the message: it is handed on by the next', async () => {
   const { world, workers, hub, publisher, here, elsewhere, keeper } = await scene();
   const lost = workers[0].broker.self;

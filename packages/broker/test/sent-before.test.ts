@@ -1,4 +1,7 @@
-/** What a client sent before it connects anew takes effect before its session moves, within a bound (takeover/sent-before.ts); its will as well. */
+/**
+ * Packets that a client sent before it connects anew take effect before its session moves, within a bound
+ * (takeover/sent-before.ts); its will as well.
+ */
 import { describe, expect, test } from 'vitest';
 import type { Authorizer } from '../src/ports/authorizer.ts';
 import { publish, subscribe } from './support/client.ts';
@@ -6,13 +9,15 @@ import { type Worker, World } from './support/world.ts';
 
 const durable = { cleanStart: false, expiry: 1000 } as const;
 
-/** On one worker, and between two. */
+/** Places: on one worker, and between two. */
 const places = [
   ['on one worker', 0],
   ['between workers', 1],
 ] as const;
 
-/** What was read before its client connected anew takes effect before the session moves. Seen to be given up. */
+/**
+ * Packets that were read before their client connected anew take effect before the session moves. Seen to be given up.
+ */
 describe('what still waits on the connection before', () => {
   /** Rules that take their time for the topic `slow`. */
   function slowRules(): { authorizer: Authorizer; answer: () => void } {

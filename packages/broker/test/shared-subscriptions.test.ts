@@ -1,4 +1,4 @@
-/** Who of a group gets a message, by strategy. */
+/** Member of a group that gets a message, by strategy. */
 import { describe, expect, test } from 'vitest';
 import type { Publication } from '../src/message/publication.ts';
 import { publicationOf } from '../src/message/publish-in-place.ts';
@@ -21,7 +21,7 @@ function message(topic: string, publisher = 'p'): Publication {
   return publication;
 }
 
-/** How often each was chosen; members by their position. */
+/** Counts how often each was chosen; members by their position. */
 function tally(
   group: SharedGroup,
   strategy: (typeof sharedStrategies)[number],

@@ -14,7 +14,7 @@ const filterCount = 2 * sliceItems + 100;
 const probes = [0, sliceItems - 1, sliceItems, 2 * sliceItems + 1, filterCount - 1];
 const group = '$share/g/shared';
 const durable = { cleanStart: false, expiry: 10_000 } as const;
-/** From before the claim is answered until all is in force. */
+/** Turns from before the claim is answered until all is in force. */
 const turns = Array.from({ length: 9 }, (_, i) => i);
 
 const qosOf = (index: number): 1 | 2 => (index % 2 === 0 ? 1 : 2);
@@ -121,7 +121,7 @@ class Slices {
   }
 }
 
-/** How the session begins to move; what comes so many turns later. */
+/** Beginnings of a session's move; what comes so many turns later. */
 const moves = {
   'to another worker, whose client still stands there': async ({ workers, subscriber }: Slices) => {
     await workers[1].dial('d', durable);

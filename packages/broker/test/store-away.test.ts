@@ -1,6 +1,7 @@
 /**
- * What was stored before the store went away, and waits for something else: while the store is away nobody is told that it is safe, since the store may come back without it.
- * Seen to fail with `Broker.storeLost` doing nothing: each was acknowledged as soon as the other worker answered, and a will or a delayed message that the store had lost
+ * Messages that were stored before the store went away, and wait for something else: while the store is away nobody is
+ * told that it is safe, since the store may come back without it. Seen to fail with `Broker.storeLost` doing nothing:
+ * each was acknowledged as soon as the other worker answered, and a will or a delayed message that the store had lost
  * came to nobody.
  */
 import { expect, test } from 'vitest';
@@ -38,7 +39,7 @@ async function linksAreThrough({ world, here, heal }: Two): Promise<void> {
   for (let said: string[] = []; said.length === 0; said = control.said()) await world.clock.pass(stepMilliseconds);
 }
 
-/** What a log holds. */
+/** Messages in a log. */
 async function logOf(world: World): Promise<string[]> {
   const { entries } = await world.store.readLog('t', 1, 100, 1e6, world.clock.now());
   return entries.map(({ record }) => {
@@ -139,7 +140,7 @@ test.each(['there', 'older'])('the SUBACK of a durable session waits until the s
   expect(client.said()).toEqual([how === 'older' ? 'disconnect 0x8b' : 'suback 0x01']);
 });
 
-/** Both have been acknowledged long ago, or need not be: nobody sends them again but the broker. */
+/** Publishers of both have their acknowledgement, or need none: nobody sends them again but the broker. */
 test.each(['will', 'delayed message'])('a %s that the store has lost again is published again', async (what) => {
   const two = await twoWorkers();
   const { world, here, reader, remote, cut } = two;

@@ -16,7 +16,10 @@ async function values(client: Client, prefix = '$SYS/broker/'): Promise<Map<stri
   return found;
 }
 
-/** Of Mosquitto's own, those about bridges, its log, the heap of its process, and bytes of a store that is not ours to weigh. */
+/**
+ * Topics of Mosquitto that we lack: those about bridges, its log, the heap of its process, and bytes of a store that is
+ * not ours to weigh.
+ */
 const others = /^(connection|log|heap)\/|^store\/messages\/bytes$/;
 
 describe('$SYS', () => {

@@ -5,7 +5,7 @@ import { World } from './support/world.ts';
 
 const durable = { cleanStart: false, expiry: 1000 } as const;
 
-/** On one worker, and between two. */
+/** Places: on one worker, and between two. */
 const places = [
   ['on one worker', 0],
   ['between workers', 1],

@@ -16,7 +16,7 @@ class NotingTracer implements Tracer {
   writesContext = false;
   isRootSampled = false;
   untilRoot = 1;
-  /** Of the next roots. */
+  /** Decisions for the next roots. */
   readonly sampledNext: boolean[] = [];
   readonly spans: string[] = [];
   readonly ended: string[] = [];

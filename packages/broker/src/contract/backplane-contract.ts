@@ -62,7 +62,7 @@ class Ear implements BackplaneReceiver {
 
 const text = (words: string) => new TextEncoder().encode(words);
 
-/** What every backplane keeps (ports/backplane.ts), as tests. */
+/** Contract of every backplane (ports/backplane.ts), as tests. */
 export function backplaneContract(name: string, makeMesh: () => BackplaneMesh): void {
   describe(`backplane contract: ${name}`, () => {
     let mesh: BackplaneMesh;

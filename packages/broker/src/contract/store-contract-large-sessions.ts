@@ -13,7 +13,7 @@ import {
   subscription,
 } from './store-contract-kit.ts';
 
-/** More than a store reads or removes in one step. */
+/** Filters: more than a store reads or removes in one step. */
 const filterCount = 1500;
 const filters = Array.from({ length: filterCount }, (_, index) => `large/${String(index).padStart(4, '0')}`);
 

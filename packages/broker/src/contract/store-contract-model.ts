@@ -14,7 +14,10 @@ import {
   text,
 } from './store-contract-kit.ts';
 
-/** One call, made to the store and to its model alike. `epochs` holds what each of the two gave to a client. */
+/**
+ * Call made to the store and to its model alike. `epochs` holds what each of the two gave to a client. `epochs` holds
+ * what each of the two gave to a client.
+ */
 type Call = (store: Store, epochs: Map<string, number>, now: number) => Promise<unknown>;
 
 const clients = fc.constantFrom('c', 'd', 'e');

@@ -31,7 +31,7 @@ const topics = [
   'a/\u007f/c',
 ];
 
-/** What each filter finds among `topics`. */
+/** Topics that each filter finds among `topics`. */
 const finds: [filter: string, found: string[]][] = [
   ['a', ['a']],
   ['a/b', ['a/b']],

@@ -1,6 +1,4 @@
-/**
- * What every Store must do: the sentences of ports/store.ts as tests. Each implementation runs this suite.
- */
+/** Contract of every Store: the sentences of ports/store.ts as tests. Each implementation runs this suite. */
 import { describe } from 'vitest';
 import type { Store } from '../ports/store.ts';
 import { groupContract } from './store-contract-groups.ts';

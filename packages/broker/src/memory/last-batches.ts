@@ -1,11 +1,15 @@
 import { type AppendOrigin, type AppendResult, StoreError } from '../ports/store.ts';
 
-/** More than the workers of a node, which are the writers of a store in its process, and than those that died lately. */
+/**
+ * Writers remembered: more than the workers of a node, which are the writers of a store in its process, and than those
+ * that died lately.
+ */
 const writersMax = 1000;
 
 /**
- * What the last batch of each writer was answered (AppendOrigin), for stores that live in one process with their writers. It need not be kept on
- * disk: writers do not outlive the process, and as long as it lives no answer is lost between the two but one that says that nothing was stored.
+ * Answers to the last batch of each writer (AppendOrigin), for stores that live in one process with their writers. They
+ * need not be kept on disk: writers do not outlive the process, and as long as it lives no answer is lost between the
+ * two but one that says that nothing was stored.
  */
 export class LastBatches {
   /** The one that was heard of last stands last. */
@@ -29,7 +33,7 @@ export class LastBatches {
     }
   }
 
-  /** It was not stored after all. */
+  /** Forgets a batch that was not stored after all. */
   forget({ writer, batch }: AppendOrigin): void {
     if (this.batches.get(writer)?.batch === batch) this.batches.delete(writer);
   }

@@ -2,7 +2,7 @@ import type { Backplane, BackplaneReceiver } from '../ports/backplane.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EndpointId } from '../ports/store.ts';
 
-/** What one endpoint is to be told, in order. */
+/** Event that one endpoint is to be told, in order. */
 type Event =
   | { kind: 'joined' | 'left'; endpoint: EndpointId }
   | { kind: 'bytes'; endpoint: EndpointId; bytes: Uint8Array };

@@ -104,7 +104,7 @@ export class MemoryGroups {
 }
 
 /** `$share/{name}/{filter}`: a share name holds no `/` [MQTT-4.8.2-2]. */
-/** How the log knows the group: no client identifier holds U+0000. */
+/** Reader name of the group in the log: no client identifier holds U+0000. */
 function reader(group: string): string {
   return `\u0000${group}`;
 }

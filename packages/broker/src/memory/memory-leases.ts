@@ -5,7 +5,7 @@ import type { EndpointId } from '../ports/store.ts';
 /** Leases for tests and for a cluster in one process: endpoints that share this object see each other's. Time is the clock's. */
 export class MemoryLeases implements Leases {
   private readonly clock: Clock;
-  /** When each lease runs out. */
+  /** Time at which each lease runs out. */
   private readonly until = new Map<EndpointId, number>();
   private readonly evicted = new Set<EndpointId>();
 

@@ -1,7 +1,7 @@
 import type { AppendRequest, DurableFilter, LogEntry, LogLimits, LogPage } from '../ports/store.ts';
 
 interface Log {
-  /** What each client with a cursor has acknowledged; empty: the filter is not durable. */
+  /** Number up to which each client with a cursor has acknowledged; empty: the filter is not durable. */
   cursors: Map<string, number>;
   entries: LogEntry[];
   bytes: number;
@@ -56,7 +56,7 @@ export class MemoryLogs {
     return this.logs.get(filter)?.lastSequence ?? 0;
   }
 
-  /** As AppendResult says. */
+  /** Appends, as AppendResult says. */
   append(request: AppendRequest): number[] {
     return request.filters.map((filter) => this.appendTo(filter, request));
   }

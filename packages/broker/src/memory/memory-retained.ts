@@ -54,7 +54,7 @@ export class MemoryRetained {
   }
 }
 
-/** What every topic begins with that the filter matches: `a` for `a/#`, which matches `a` as well [MQTT-4.7.1-2]. */
+/** Beginning of every topic that the filter matches: `a` for `a/#`, which matches `a` as well [MQTT-4.7.1-2]. */
 function literalStart(filter: string): string {
   const levels = filter.split('/');
   const wildcard = levels.findIndex((level) => level === '+' || level === '#');

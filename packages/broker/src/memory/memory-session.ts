@@ -8,7 +8,7 @@ export class MemorySession {
   producerNumber = 0;
   readonly subscriptions = new Map<string, StoredSubscription>();
   readonly cursors = new Map<string, Cursor>();
-  /** In the order in which their packet identifiers were added. */
+  /** Outbound messages in the order in which their packet identifiers were added. */
   readonly outbound = new Map<number, StoredOutbound>();
   readonly inbound = new Map<number, StoredInbound>();
 
@@ -16,7 +16,7 @@ export class MemorySession {
     this.clientId = clientId;
   }
 
-  /** As the port hands it out: nothing of it changes with this one. */
+  /** Returns the session as the port hands it out: nothing of it changes with this one. */
   stored(): StoredSession {
     const { clientId, sessionExpirySeconds, expiresAt, producerNumber } = this;
     return {

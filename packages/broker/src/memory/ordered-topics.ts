@@ -5,7 +5,7 @@ export class OrderedTopics {
   /** Each in order, none empty but where there is only one, and each behind the one before. */
   private readonly pieces: string[][] = [[]];
 
-  /** It is not among them. */
+  /** Adds a topic that is not among them. */
   add(topic: string): void {
     const at = this.pieceOf(topic);
     const piece = this.pieces[at];
@@ -13,7 +13,7 @@ export class OrderedTopics {
     if (piece.length > pieceMax) this.pieces.splice(at + 1, 0, piece.splice(pieceMax / 2));
   }
 
-  /** It is among them. */
+  /** Removes a topic that is among them. */
   remove(topic: string): void {
     const at = this.pieceOf(topic);
     const piece = this.pieces[at];
@@ -45,7 +45,7 @@ export class OrderedTopics {
   }
 }
 
-/** Where the first stands that is not before it. */
+/** Index of the first topic that is not before it. */
 function lowerBound(piece: readonly string[], topic: string): number {
   let low = 0;
   let high = piece.length;

@@ -1,14 +1,14 @@
-/** What was handed out comes again after this (the store port's contract). */
+/** Time after which an item that was handed out comes again (the store port's contract). */
 const HANDED_OUT_MILLISECONDS = 30_000;
 
 /** Something that the memory store hands out when it is due. */
 export interface Waiting<T> {
   value: T;
-  /** When it is handed out next; Infinity: not yet scheduled. */
+  /** Time at which it is handed out next; Infinity: not yet scheduled. */
   nextAt: number;
 }
 
-/** From when on `takeDue` gives something; Infinity: not until then. */
+/** Time from which `takeDue` gives something; Infinity: not until then. */
 export function nextDue<T>(waiting: Map<string, Waiting<T>>, until: number): number {
   let next = Number.POSITIVE_INFINITY;
   for (const { nextAt } of waiting.values()) if (nextAt <= until && nextAt < next) next = nextAt;

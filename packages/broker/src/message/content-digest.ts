@@ -1,6 +1,6 @@
 /**
- * What tells one message from another under the same packet identifier: 32 bits of topic and payload. Not for security: who aims at a collision loses a message
- * of its own.
+ * Digest that tells one message from another under the same packet identifier: 32 bits of topic and payload. Not for
+ * security: a client that aims at a collision loses a message of its own.
  */
 import { crc32 } from 'node:zlib';
 import { viewOf } from './copy-into.ts';
@@ -11,7 +11,7 @@ const loopBytesMax = 512;
 /** Stands for a message whose content nobody noted. */
 export const unknownDigest = 0;
 
-/** Of the chunk that was looked at last: many packets come in one. */
+/** Chunk that was looked at last: many packets come in one. */
 let lastBytes: Buffer = Buffer.alloc(0);
 let lastView = viewOf(lastBytes);
 

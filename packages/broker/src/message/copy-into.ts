@@ -1,4 +1,4 @@
-/** Below this a loop copies faster than a call into the runtime (measured on Node 26). */
+/** Length below which a loop copies faster than a call into the runtime (measured on Node 26). */
 const loopBytesMax = 256;
 
 /** Copies bytes[start, end) to out[at, …); returns the offset behind it. The hot inner step of every delivery. */
@@ -9,7 +9,7 @@ export function copyInto(out: Buffer, at: number, bytes: Buffer, start: number, 
   return at + size;
 }
 
-/** What `copyWords` may write behind what it copies. */
+/** Bytes that `copyWords` may write behind what it copies. */
 export const overrunBytes = 7;
 
 /**

@@ -1,4 +1,4 @@
-/** What must be safe before somebody is told so (P1). */
+/** Message or packet that must be safe before somebody is told so (P1). */
 import { notStored, type StoreTrust } from '../work/store-trust.ts';
 
 /** A publisher that is not read while a link it feeds is full. */
@@ -10,15 +10,15 @@ export interface HeldPublisher {
 /** Something that waits for the store or other endpoints. Begins with one wait, which whoever made it settles when all waits were added. */
 export abstract class Pending {
   waits = 1;
-  /** When the first of what it needs in the store was given to it (store-trust.ts). */
+  /** Time at which the first of what it needs in the store was given to it (store-trust.ts). */
   storedAt = notStored;
 
-  /** It needs something that is given to the store at this moment. */
+  /** Notes that it needs something that is given to the store at this moment. */
   needsStored(moment: number): void {
     if (moment < this.storedAt) this.storedAt = moment;
   }
 
-  /** One thing it waited for is there. */
+  /** Notes that one thing it waited for is there. */
   settle(): void {
     if (--this.waits === 0) this.ready();
   }

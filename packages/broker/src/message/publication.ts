@@ -1,5 +1,5 @@
 /**
- * One message on its way to its receivers: where its parts lie, and the packets already made of it.
+ * Message on its way to its receivers: where its parts lie, and the packets already made of it.
  *
  * A PUBLISH that came from a client is described in place, in the chunk it was read in; a message from a log or a frame is described in
  * its record (message-record.ts). Nothing is copied until something must outlive the turn.
@@ -35,15 +35,15 @@ export class Publication {
   retain = false;
   /** Milliseconds since 1970; 0: never. */
   expiresAt = 0;
-  /** When it was taken, milliseconds since 1970; 0: nobody needs to know (limits.groupMessageTtlSeconds). */
+  /** Time at which it was taken, milliseconds since 1970; 0: nobody needs to know (limits.groupMessageTtlSeconds). */
   publishedAt = 0;
   /** True: the bytes are those of a chunk and end with the turn; whoever keeps it makes a copy (`keep`). */
   lent = false;
   /** Client identifier of who published, for No Local; empty: not a client. */
   publisher = '';
-  /** Of a message that is traced: the parent of what becomes of it; null: it is not. */
+  /** Parent of the spans of a traced message; null: it is not traced. */
   trace: TraceContext | null = null;
-  /** What is to be ended when it was acknowledged; whoever takes that over sets it to null here. */
+  /** Span to end when the message is acknowledged; whoever takes that over sets it to null here. */
   span: PublishSpan | null = null;
   readonly old0 = new Variant();
   readonly old1 = new Variant();
@@ -98,7 +98,7 @@ function propertiesSize(publication: Publication, extra: Buffer): number {
   );
 }
 
-/** Where the packet identifier of a packet written by `writePublish` stands, counted from the packet's end. */
+/** Place of the packet identifier of a packet written by `writePublish`, counted from the packet's end. */
 export function packetIdFromEnd(publication: Publication, version5: boolean, extra: Buffer): number {
   const payload = publication.payloadEnd - publication.payloadStart;
   if (!version5) return payload + 2;

@@ -9,7 +9,7 @@
 import { writeVariableByteInteger } from '@dunlin/protocol';
 import { copyWords, overrunBytes, viewOf } from './copy-into.ts';
 
-/** Where converted packets go. */
+/** Space for converted packets. */
 export class ConversionSpace {
   readonly bytes: Buffer;
   readonly view: DataView;
@@ -21,8 +21,8 @@ export class ConversionSpace {
 }
 
 /**
- * So much space a batch needs at most: MQTT 5 has a byte for the property length, and one more where the remaining length grows by a byte; behind the last packet there
- * is what copying writes too far.
+ * Space that a batch needs at most: MQTT 5 has a byte for the property length, and one more where the remaining length
+ * grows by a byte; behind the last packet there is what copying writes too far.
  */
 export function convertedBytesMax(batchBytes: number, packets: number): number {
   return batchBytes + 2 * packets + overrunBytes;
@@ -89,7 +89,7 @@ export function lengthAt(bytes: Buffer, at: number): number {
   return value;
 }
 
-/** Where the variable byte integer at `at` ends. */
+/** End of the variable byte integer at `at`. */
 export function lengthEnd(bytes: Buffer, at: number): number {
   let end = at;
   while (bytes[end] >= 0x80) end++;

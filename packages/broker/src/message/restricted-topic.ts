@@ -1,7 +1,10 @@
 /** `$` topics with a meaning; all others are ordinary. */
 const readOnlyPrefixes = ['$SYS', '$share', '$events', '$dead-letter'];
 const delayedPrefix = '$delayed';
-/** Where bridges say whether they are connected, retained, and by a will: as Mosquitto's do unless told otherwise. */
+/**
+ * Topics under which bridges publish whether they are connected, retained, and by a will: as Mosquitto's do unless told
+ * otherwise.
+ */
 const bridgePrefix = '$SYS/broker/connection/';
 const bridgeEnd = '/state';
 

@@ -3,7 +3,7 @@
  */
 import { ProtocolError, ReasonCode } from '@dunlin/protocol';
 
-/** What the client has set towards us. */
+/** Topic aliases that the client has set towards us. */
 export class InboundTopicAliases {
   private readonly topics: (Buffer | undefined)[] = [];
   private readonly maximum: number;
@@ -35,11 +35,11 @@ export class InboundTopicAliases {
   }
 }
 
-/** What we set towards the client: the first topics it is sent get the aliases that it allows. */
+/** Topic aliases that we set towards the client: the first topics it is sent get the aliases that it allows. */
 export class OutboundTopicAliases {
   private readonly aliases = new Map<string, number>();
   private readonly maximum: number;
-  /** Whether the last `aliasFor` gave an alias that the client knows already. */
+  /** True when the last `aliasFor` gave an alias that the client knows already. */
   known = false;
 
   constructor(maximum: number) {

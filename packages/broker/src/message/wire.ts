@@ -63,7 +63,7 @@ export class FrameWriter {
     this.length += bytes.copy(this.bytes, this.length, start, end);
   }
 
-  /** What was written, in a buffer of its own; the writer is empty afterwards. */
+  /** Takes what was written, in a buffer of its own; the writer is empty afterwards. */
   take(): Uint8Array {
     const { length } = this;
     const taken = Buffer.allocUnsafeSlow(length);
@@ -72,7 +72,7 @@ export class FrameWriter {
     return taken;
   }
 
-  /** What was written, where it lies: until the next thing is written. The writer is empty afterwards. */
+  /** Lends what was written, where it lies: until the next thing is written. The writer is empty afterwards. */
   lend(): Uint8Array {
     const { length } = this;
     this.length = 0;
@@ -120,7 +120,10 @@ export class FrameReader {
     return value;
   }
 
-  /** How many elements follow, each of at least so many bytes: more than the rest of the frame can hold is refused before anything is read. */
+  /**
+   * Reads the number of elements that follow, each of at least so many bytes: more than the rest of the frame can hold
+   * is refused before anything is read.
+   */
   count(elementBytesMin: number): number {
     const count = this.u32();
     if (count * elementBytesMin > this.bytes.length - this.at)

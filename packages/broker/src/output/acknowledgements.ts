@@ -9,7 +9,7 @@ export class PendingAcknowledgement extends Pending {
   readonly type: 4 | 5;
   readonly packetId: number;
   reasonCode = 0;
-  /** When its PUBLISH was read, milliseconds since 1970. */
+  /** Time at which its PUBLISH was read, milliseconds since 1970. */
   readonly readAt: number;
   /** Ended when it is sent; null: it is not traced. */
   span: PublishSpan | null = null;

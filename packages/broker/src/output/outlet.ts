@@ -1,4 +1,4 @@
-/** What one client is sent, and how: all that whoever has something for it needs to know of its connection. */
+/** Output side of a connection: all of it that a part with something for the client needs to know. */
 import { encodeWithin, type Packet, PacketType, type ProtocolVersion, writeAck } from '@dunlin/protocol';
 import type { HeldPublisher } from '../message/pending.ts';
 import type { OutboundTopicAliases } from '../message/topic-alias.ts';
@@ -12,7 +12,7 @@ import { OutputBuffer, type OutputFlusher } from './output-buffer.ts';
 
 /** The reading of the client's socket, as far as its acknowledgements concern it. */
 export interface OutletReading extends HeldPublisher {
-  /** One more acknowledgement waits, or several. */
+  /** Called when one more acknowledgement waits, or several. */
   acknowledgementPending(): void;
   acknowledgementsSent(): void;
 }
@@ -41,7 +41,7 @@ export class Outlet {
   individual = false;
   clientMaximumPacketSize = Number.POSITIVE_INFINITY;
   outboundAliases: OutboundTopicAliases | null = null;
-  /** Of the session; empty before there is one. */
+  /** Client identifier of the session; empty before there is one. */
   clientId = '';
   acknowledgements: Acknowledgements | null = null;
   private roomWaiters: (() => void)[] | null = null;

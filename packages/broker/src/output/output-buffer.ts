@@ -21,7 +21,7 @@ const sizeClasses = 11;
  * window 1 cost a fifth more: a new buffer is memory from outside the heap), and 1 MiB of each other.
  */
 const pooledPerClass = [4096, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1];
-/** At and above this a turn's bytes are sent at once: waiting for the end of the turn would only grow the buffer. */
+/** Bytes from which a turn's bytes are sent at once: waiting for the end of the turn would only grow the buffer. */
 const flushAtBytes = 256 * 1024;
 
 /** The buffers and the list of connections to write at the end of the turn, shared by all connections of a worker. */
@@ -47,7 +47,7 @@ export class OutputFlusher {
     this.endTurn();
   }
 
-  /** Has `turn` grow when this turn of the event loop ends. */
+  /** Makes `turn` grow when this turn of the event loop ends. */
   endTurn(): void {
     if (this.scheduled) return;
     this.scheduled = true;
@@ -85,7 +85,7 @@ export interface RoomWaiter {
   roomCame(): void;
 }
 
-/** After this many turns with one stretch each, the next one is expected to be alone too. */
+/** Turns with one stretch each after which the next one is expected to be alone too. */
 const eagerAfterTurns = 4;
 
 export class OutputBuffer {
@@ -212,7 +212,7 @@ export class OutputBuffer {
     this.flushNow();
   }
 
-  /** From now on bytes are thrown away, and QoS 0 messages are not put here at all. */
+  /** Closes the buffer: bytes are thrown away, and QoS 0 messages are not put here at all. */
   close(): void {
     this.closed = true;
     this.congested = true;

@@ -13,8 +13,8 @@ export interface Credentials {
 }
 
 /**
- * What an acceptance rests on, when that can be withdrawn before its time. The authenticator ends it, once; the connection releases it, once, when it closes or
- * is refused for another reason.
+ * Permit that an acceptance rests on, when it can be withdrawn before its time. The authenticator ends it, once; the
+ * connection releases it, once, when it closes or is refused for another reason.
  */
 export interface Permit {
   /** Set by the connection. Called when the permit is withdrawn. */
@@ -29,11 +29,11 @@ export interface Acceptance {
   kind: 'accept';
   /** The name that the client has proved to have; null: none. */
   userName: string | null;
-  /** For the client, at the end of enhanced authentication. */
+  /** Data for the client, at the end of enhanced authentication. */
   data?: Buffer;
   /** Milliseconds since 1970: the connection ends then. Absent: never. */
   expiresAt?: number;
-  /** What the client may do, for the authorizer, which alone knows its shape. */
+  /** Permissions of the client for the authorizer, which alone knows their shape. */
   rules?: unknown;
   permit?: Permit;
 }
@@ -45,12 +45,12 @@ export type AuthenticationResult =
       kind: 'refuse';
       reasonCode: number;
       reason: string;
-      /** For the log, which may say more than the client hears; never what lets somebody in. */
+      /** Fields for the log, which may say more than the client hears; never what lets somebody in. */
       told?: { readonly user: string; readonly method: string; readonly reason: string };
     }
   | { kind: 'continue'; data: Buffer };
 
-/** One conversation of enhanced authentication (MQTT 5, section 4.12). */
+/** Conversation of enhanced authentication (MQTT 5, section 4.12). */
 export interface AuthenticationExchange {
   step(data: Buffer): Promise<AuthenticationResult>;
 }

@@ -1,10 +1,10 @@
-/** Who asks: one object for each connection, for as long as it lives. */
+/** Identity of the client: one object for each connection, for as long as it lives. */
 export interface ClientIdentity {
   readonly clientId: string;
   /** The name that the client has proved to have; null: none. */
   readonly userName: string | null;
   readonly remoteAddress: string;
-  /** What the authenticator said of what this client may do; absent: nothing. */
+  /** Permissions from the authenticator; absent: none. */
   readonly rules?: unknown;
   /** The authorizer's own notes on this client: the rules that apply to it, answers given. Nobody else looks at them. */
   notes?: unknown;

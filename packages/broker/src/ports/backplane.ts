@@ -26,6 +26,6 @@ export interface Backplane {
   start(receiver: BackplaneReceiver): Promise<void>;
   stop(): Promise<void>;
   send(to: EndpointId, bytes: Uint8Array): void;
-  /** To every live endpoint but this one. */
+  /** Sends to every live endpoint but this one. */
   broadcast(bytes: Uint8Array): void;
 }

@@ -1,6 +1,6 @@
 import { ReasonCode } from '@dunlin/protocol';
 
-/** Why a connection ended: what it is counted under. */
+/** Reasons for the end of a connection, as they are counted. */
 export const closeReasons = [
   'client-disconnect',
   'connection-lost',
@@ -32,7 +32,7 @@ const byReasonCode = new Map<number, CloseReason>([
   [ReasonCode.serverUnavailable, 'server-busy'],
 ]);
 
-/** Of a DISCONNECT from our side; a code of no own reason says that the client broke a rule. */
+/** Reason for the count of a DISCONNECT from our side; a code of no own reason says that the client broke a rule. */
 export function closeReasonOf(reasonCode: number): CloseReason {
   return byReasonCode.get(reasonCode) ?? 'protocol-error';
 }

@@ -1,5 +1,5 @@
 /**
- * How often something took how long: a count for each range of seconds, and their sum.
+ * Histogram of durations: a count for each range of seconds, and their sum.
  *
  * ```
  *   bounds   0.001     0.01      0.1
@@ -9,7 +9,7 @@
 export class Histogram {
   /** Upper bounds in seconds, ascending, each part of its range. */
   readonly bounds: readonly number[];
-  /** Not added up: one for each bound and one for what is above the last. */
+  /** Counts, not added up: one for each bound and one for what is above the last. */
   readonly counts: number[];
   sumSeconds = 0;
 
@@ -28,7 +28,7 @@ export class Histogram {
   }
 }
 
-/** Of what waits for a server or another node: from a call within the machine to one that is given up. */
+/** Bounds for waits for a server or another node: from a call within the machine to one that is given up. */
 export const latencyBounds: readonly number[] = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 ];

@@ -32,7 +32,7 @@ export interface Limits {
   /** Messages an ephemeral session may have waiting behind its window. */
   queuedMessagesMax: number;
   queuedBytesMax: number;
-  /** What happens to a message over these two. */
+  /** Fate of a message over these two. */
   queuePolicy: QueuePolicy;
   /** Bytes waiting for one socket; over it QoS 0 messages are dropped and the publishers' acknowledgements go on. */
   outputBufferBytesMax: number;
@@ -44,7 +44,7 @@ export interface Limits {
   /** Levels of a topic or filter. */
   topicLevelsMax: number;
   connectionsMax: number;
-  /** What one durable filter's log may hold; the oldest go first. */
+  /** Messages that one durable filter's log may hold; the oldest go first. */
   logMessagesMax: number;
   logBytesMax: number;
   /** Messages read from a log at once. */

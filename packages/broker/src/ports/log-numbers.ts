@@ -4,7 +4,10 @@
  */
 import { numbersPerEra } from './store.ts';
 
-/** How many messages from this number on and before that one, as far as both are numbers of messages; 0 where the first is one that the store has lost. */
+/**
+ * Number of messages from this number on and before that one, as far as both are numbers of messages; 0 where the first
+ * is one that the store has lost.
+ */
 export function messagesBetween(first: number, end: number): number {
   const count = (((end - first) % numbersPerEra) + numbersPerEra) % numbersPerEra;
   return end < first || count > numbersPerEra / 2 ? 0 : count;

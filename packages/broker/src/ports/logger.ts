@@ -1,6 +1,9 @@
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
-/** One kind of log line: a row of a table of events. The name stays what it is from release to release; the message may become clearer. */
+/**
+ * Kind of log line: a row of a table of events. The name stays what it is from release to release; the message may
+ * become clearer.
+ */
 export interface LogEvent<Level extends LogLevel = LogLevel, Field extends string = string> {
   readonly name: string;
   readonly level: Level;
@@ -14,7 +17,10 @@ export type LogFields<Field extends string> = {
   [Name in Field as Name extends `${string}?` ? never : Name]: unknown;
 } & { [Name in Field as Name extends `${infer Optional}?` ? Optional : never]?: unknown };
 
-/** What follows an event: nothing for one without fields; of an event that is not known until it is written, whatever there is. */
+/**
+ * Fields that follow an event: none for one without fields; of an event that is not known until it is written, whatever
+ * there is.
+ */
 type Rest<Field extends string> = string extends Field
   ? [fields?: Record<string, unknown>]
   : [Field] extends [never]
@@ -58,7 +64,7 @@ export function logEvents<const Rows extends Readonly<Record<string, Row>>>(
   return events as { [Name in keyof Rows]: LogEvent<Rows[Name]['level'], Rows[Name]['fields'][number]> };
 }
 
-/** What docs/log.md says of an event: what has happened, and what an operator does about it; empty: nothing. */
+/** Meaning of an event in docs/log.md: what has happened, and what an operator does about it; empty: nothing. */
 export interface LogMeaning {
   readonly meaning: string;
   readonly action: string;

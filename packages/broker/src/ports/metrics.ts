@@ -20,7 +20,7 @@ function zeros<Name extends string>(names: readonly Name[]): Record<Name, number
   return Object.fromEntries(names.map((name) => [name, 0])) as Record<Name, number>;
 }
 
-/** What is counted for each listener. */
+/** Counts of each listener. */
 export class ListenerMetrics {
   readonly name: string;
   opened = 0;
@@ -61,12 +61,15 @@ export class Metrics {
   packetsGivenUp = 0;
   publishesReceived = 0;
   publishesSent = 0;
-  /** Those of QoS 1 and 2 among them; the rest has QoS 0, whose way is the hottest. The same with whole packets in bytes below. */
+  /**
+   * Messages of QoS 1 and 2 among them; the rest has QoS 0, whose way is the hottest. The same with whole packets in
+   * bytes below.
+   */
   publishesReceived1 = 0;
   publishesReceived2 = 0;
   publishesSent1 = 0;
   publishesSent2 = 0;
-  /** What is in them, without packet, topic and properties. */
+  /** Bytes of their payloads, without packet, topic and properties. */
   payloadBytesReceived = 0;
   payloadBytesSent = 0;
   publishBytesReceived = 0;
@@ -78,7 +81,7 @@ export class Metrics {
   /** Packets but PUBLISH, by type. */
   readonly packetsReceived = new Array<number>(packetTypes).fill(0);
   readonly packetsSent = new Array<number>(packetTypes).fill(0);
-  /** What a connection carries, whatever it is. */
+  /** Bytes of a connection, whatever they are. */
   bytesReceived = 0;
   bytesSent = 0;
   subscriptionsAdded = 0;
@@ -128,7 +131,10 @@ export class Metrics {
   /** Filters and groups that other endpoints were told of. */
   routes = 0;
   durableFilters = 0;
-  /** Other endpoints that are known, links to them that have no room, and bytes under way to them that were not acknowledged. */
+  /**
+   * Number of other endpoints that are known, of links to them that have no room, and of bytes under way to them that
+   * were not acknowledged.
+   */
   endpoints = 0;
   linksFull = 0;
   linkBytes = 0;
@@ -143,9 +149,12 @@ export class Metrics {
   messagesWaiting = 0;
   /** Gauge: acknowledgements that wait for the store or for other endpoints. */
   acknowledgementsWaiting = 0;
-  /** From reading a PUBLISH of QoS 1 or 2 to its PUBACK or PUBREC. What waits for nobody is answered within the turn and counts as 0 s. */
+  /**
+   * Times from reading a PUBLISH of QoS 1 or 2 to its PUBACK or PUBREC. A message that waits for nobody is answered
+   * within the turn and counts as 0 s.
+   */
   readonly acknowledgementSeconds = new Histogram(latencyBounds);
-  /** From sending a frame that is kept to hearing that it was taken in. */
+  /** Times from sending a frame that is kept to hearing that it was taken in. */
   readonly linkSeconds = new Histogram(latencyBounds);
   /** Messages that ended otherwise than by delivery, by reason. */
   readonly dropped: Record<DropReason, number> = zeros(dropReasons);

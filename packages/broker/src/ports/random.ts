@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 
 /** Port: chance, so that a simulation can repeat itself. */
 export interface Random {
-  /** From 0 up to, and without, 1. */
+  /** Draws a number from 0 up to, and without, 1. */
   number(): number;
   /** A name that nobody else gives. */
   uuid(): string;

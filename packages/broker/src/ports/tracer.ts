@@ -1,23 +1,23 @@
 /**
- * What goes with a message that is traced, wherever it goes: 16 bytes that name the trace, 8 that name the span which is the parent of what happens next, and the flags of
- * W3C Trace Context (version 00).
+ * Context that goes with a traced message, wherever it goes: 16 bytes that name the trace, 8 that name the span which
+ * is the parent of what happens next, and the flags of W3C Trace Context (version 00).
  */
 export type TraceContext = Buffer;
 export const traceContextBytes = 25;
 
-/** What a span says of the message. */
+/** Fields of the message that a span has. */
 export interface TracedMessage {
   topic: string;
   qos: number;
   payloadBytes: number;
-  /** Who sent it, or whom it is for. */
+  /** Client identifier of its sender, or of its receiver. */
   clientId: string;
 }
 
 /** A publish that is being worked off. */
 export interface PublishSpan {
   readonly context: TraceContext;
-  /** It was acknowledged, or handed over where nothing is acknowledged. */
+  /** Ends the span of a message that was acknowledged, or handed over where nothing is acknowledged. */
   end(reasonCode: number): void;
 }
 
@@ -32,10 +32,13 @@ export interface Tracer {
    * publish on (20 pairs at full speed), and asks `beginsTrace` at 0.
    */
   untilRoot: number;
-  /** Whether this publish, at which `untilRoot` came to 0, begins a trace; sets it anew. `now`: milliseconds since 1970, as of the chunk that is being worked off. */
+  /**
+   * True when this publish, at which `untilRoot` came to 0, begins a trace; sets it anew. `now`: milliseconds since
+   * 1970, as of the chunk that is being worked off.
+   */
   beginsTrace(now: number): boolean;
   /** `parent`: of the publisher, null: this is the root. `readAt`: milliseconds since 1970. Null: there are too many; the message is not traced. */
   startPublish(parent: TraceContext | null, message: TracedMessage, readAt: number): PublishSpan | null;
-  /** One delivery, from here to the client. Null: there are too many. */
+  /** Starts the span of one delivery, from here to the client. Null: there are too many. */
   startDelivery(parent: TraceContext, message: TracedMessage): PublishSpan | null;
 }

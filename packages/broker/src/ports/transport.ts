@@ -2,7 +2,10 @@
 export interface ClientCertificate {
   /** The common name of its subject; empty when it has none, or several. */
   commonName: string;
-  /** As `DNS:device-7.example`, `URI:spiffe://example/device-7`, `email:…`, `IP Address:…`; none from a PROXY header. */
+  /**
+   * Names such as `DNS:device-7.example`, `URI:spiffe://example/device-7`, `email:…`, `IP Address:…`; none from a PROXY
+   * header.
+   */
   subjectAltNames: string[];
   /** SHA-256 of the certificate, `AB:CD:…`; empty from a PROXY header. */
   fingerprint: string;
@@ -24,7 +27,7 @@ export interface Transport {
   end(): void;
   /** Closes at once. */
   destroy(): void;
-  /** For logs and limits: `203.0.113.7:51034`, or `unix`. */
+  /** Address for logs and limits: `203.0.113.7:51034`, or `unix`. */
   readonly remoteAddress: string;
   /** The name of the listener it came through. */
   readonly listener: string;

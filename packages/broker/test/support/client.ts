@@ -58,7 +58,7 @@ export interface ConnectOptions {
   userName?: string;
 }
 
-/** One connection of a client, in words of packets. */
+/** Connection of a client, in words of packets. */
 export class Client {
   readonly connection: Connection;
   readonly transport: FakeTransport;
@@ -101,13 +101,13 @@ export class Client {
     await this.settle();
   }
 
-  /** What has come since the last look. */
+  /** Packets that have come since the last look. */
   received(): Packet[] {
     for (const chunk of this.transport.chunks.splice(0)) this.decoder.push(chunk);
     return this.arrived.splice(0);
   }
 
-  /** What has come, which must be one packet of this type. */
+  /** Returns what has come, which must be one packet of this type. */
   one<T extends Packet['type']>(type: T): PacketOf<T> {
     const packets = this.received();
     if (packets.length !== 1 || packets[0].type !== type) {
@@ -116,7 +116,7 @@ export class Client {
     return packets[0] as PacketOf<T>;
   }
 
-  /** What has come, in short: `publish a/b 1 #3`. */
+  /** Packets that have come, in short: `publish a/b 1 #3`. */
   said(): string[] {
     return this.received().map(describe);
   }

@@ -36,7 +36,7 @@ export class FakeClock implements Clock {
     this.turn.push(callback);
   }
 
-  /** One turn: what was asked for until now, and the promises that follow. */
+  /** Runs one turn: what was asked for until now, and the promises that follow. */
   async turnOnce(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
     const callbacks = this.turn;

@@ -48,12 +48,12 @@ export async function member(worker: Worker, clientId: string, qos: 0 | 1 | 2 = 
   return client;
 }
 
-/** Of the publishes among packets. */
+/** Payloads of the publishes among packets. */
 export function payloads(packets: Packet[]): string[] {
   return packets.flatMap((packet) => (packet.type === 'publish' ? [packet.payload.toString()] : []));
 }
 
-/** How far the store says that the group was served. */
+/** Place up to which the group was served, from the store. */
 export async function cursorOf(world: World): Promise<{ acknowledged: number; above: number[]; failed: number[] }> {
   return (await world.store.claimGroup(name)).cursor;
 }

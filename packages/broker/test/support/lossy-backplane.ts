@@ -6,7 +6,7 @@ import { Random } from './random.ts';
 interface Event {
   to: LossyBackplane;
   deliver: (receiver: BackplaneReceiver) => void;
-  /** Not before this time. */
+  /** Time before which it does not come. */
   at: number;
 }
 
@@ -21,7 +21,7 @@ export class LossyHub {
   readonly clock: FakeClock;
   readonly random: Random;
   readonly members = new Map<EndpointId, LossyBackplane>();
-  /** Of each frame. */
+  /** Probability of each frame to be dropped. */
   dropProbability = 0;
   /** Each frame is late by up to this. */
   delayMillisecondsMax = 0;
@@ -29,7 +29,7 @@ export class LossyHub {
   loses: (from: EndpointId, to: EndpointId, bytes: Uint8Array) => boolean = () => false;
   lost = 0;
   private readonly cuts = new Set<string>();
-  /** What is on its way from one to another, in order. */
+  /** Frames on their way from one to another, in order. */
   private readonly ways = new Map<string, Event[]>();
   private scheduled = false;
 
@@ -43,7 +43,7 @@ export class LossyHub {
     return new LossyBackplane(this, self);
   }
 
-  /** Nothing gets from one to the other, in both directions. */
+  /** Cuts the way between the two, in both directions. */
   cut(one: EndpointId, other: EndpointId): void {
     this.cuts.add(`${one}>${other}`).add(`${other}>${one}`);
   }

@@ -23,7 +23,7 @@ export class PatientClient {
   readonly acknowledged = new Set<string>();
   /** Payloads of messages that it has acknowledged: PUBACK, or PUBREC. */
   readonly answered = new Set<string>();
-  /** Whether it leaves a message unanswered for now. */
+  /** True while it leaves a message unanswered. */
   leaves: () => boolean = () => false;
   private left: Packet[] = [];
   isConnected = false;

@@ -7,7 +7,7 @@ import type { Subscription } from '../../src/session/subscription.ts';
 import { SubscriptionTree } from '../../src/subscriptions/subscription-tree.ts';
 import type { FakeClock } from './fake-clock.ts';
 
-/** One endpoint's routes; its frames are carried by hand, so that each can be late or lost. */
+/** Routes of one endpoint; its frames are carried by hand, so that each can be late or lost. */
 export class Endpoint {
   readonly tree = new SubscriptionTree();
   readonly metrics = new Metrics();
@@ -103,7 +103,7 @@ export async function joined(clock: FakeClock): Promise<{ one: Endpoint; two: En
   return { one, two };
 }
 
-/** Whether the second knows that the first wants each of these filters. */
+/** True for each of these filters that the second knows the first to want. */
 export function known(endpoint: Endpoint, filters: string[]): boolean[] {
   return filters.map((filter) => endpoint.tree.find(filter)?.endpoints?.includes('one') ?? false);
 }

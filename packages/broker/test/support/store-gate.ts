@@ -2,7 +2,7 @@ import { type Store, StoreError } from '../../src/ports/store.ts';
 
 type Method = Exclude<keyof Store, 'name'>;
 
-/** One worker's way to the store that all share: it can be cut, blocked, or end as for a worker that crashed. */
+/** Way of one worker to the store that all share: it can be cut, blocked, or end as for a worker that crashed. */
 export class StoreGate {
   /** Every call is refused with `unavailable`, or those of the named methods. */
   refused: Method[] | 'all' | 'none' = 'none';

@@ -25,7 +25,7 @@ export abstract class StormWorld {
 
   abstract get clients(): PatientClient[];
 
-  /** Until nobody has anything to answer. */
+  /** Waits until nobody has anything to answer. */
   async rest(): Promise<void> {
     for (let round = 0, busy = true; busy; round++) {
       expect(round).toBeLessThan(1000);
@@ -42,7 +42,7 @@ export abstract class StormWorld {
     }
   }
 
-  /** One of the workers dies, and the store hears of it. */
+  /** Crashes one of the workers, and the store hears of it. */
   protected async crashOne(): Promise<Worker> {
     const dead = this.random.of(this.workers);
     this.workers.splice(this.workers.indexOf(dead), 1);

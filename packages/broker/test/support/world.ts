@@ -22,7 +22,7 @@ export interface WorkerOptions {
   deniedWill?: 'drop' | 'refuse';
   leases?: Leases;
   tracer?: Tracer;
-  /** What carries frames between the workers; one that loses nothing unless said otherwise. */
+  /** Carrier of frames between the workers; one that loses nothing unless given. */
   hub?: (clock: FakeClock) => Hub;
 }
 
@@ -31,7 +31,7 @@ export interface Hub {
   endpoint(self: string): Backplane & { kill(): void };
 }
 
-/** One worker's broker with its own way to the store. */
+/** Broker of one worker with its own way to the store. */
 export class Worker {
   readonly broker: Broker;
   readonly gate: StoreGate;
@@ -118,7 +118,7 @@ export class World {
     this.hub = options.hub?.(this.clock) ?? new MemoryBackplaneHub(this.clock);
   }
 
-  /** One worker that has no others. */
+  /** Starts one worker that has no others. */
   static async alone(options: WorkerOptions = {}): Promise<{ world: World; worker: Worker }> {
     const world = new World();
     await world.store.open();
@@ -141,7 +141,7 @@ export class World {
     return worker;
   }
 
-  /** One that is not started. */
+  /** Makes one that is not started. */
   make(options: WorkerOptions = {}): Worker {
     return new Worker(this, `${this.made}#${++this.made}`, options, false);
   }
