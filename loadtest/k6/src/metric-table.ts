@@ -18,7 +18,7 @@ export const metricTable = {
   mqtt_latency: {
     kind: 'trend',
     describes:
-      "from the stamp in the payload, written as the message goes to the socket, until it was read from a subscriber's socket",
+      "from the time stamp in the payload, set when the message is written to the socket, until it is read from a subscriber's socket",
     isSeries: true,
   },
   mqtt_acknowledge_time: { kind: 'trend', describes: 'from PUBLISH to PUBACK or PUBCOMP, at the publisher' },
@@ -33,30 +33,33 @@ export const metricTable = {
     describes: 'how late a message was sent: k6 was too busy, or INFLIGHT messages waited for their acknowledgement',
   },
   mqtt_messages_sent: { kind: 'counter', describes: 'messages published', isSeries: true },
-  mqtt_messages_received: { kind: 'counter', describes: 'messages that came, the doubled ones too', isSeries: true },
+  mqtt_messages_received: { kind: 'counter', describes: 'messages received, including repeated ones', isSeries: true },
   mqtt_messages_lost: {
     kind: 'counter',
-    describes: 'messages that should have come and have not: one for each subscriber',
+    describes: 'messages that did not arrive, counted per subscriber',
   },
-  mqtt_messages_doubled: { kind: 'counter', describes: 'messages that came to a subscriber again' },
+  mqtt_messages_doubled: { kind: 'counter', describes: 'messages that a subscriber received again' },
   mqtt_messages_disordered: {
     kind: 'counter',
     describes:
-      'messages that came after a later one of the same publisher and topic; not of `shared`, which has no order',
+      'messages received after a later one of the same publisher and topic; not for `shared`, which has no order',
   },
   mqtt_messages_stray: {
     kind: 'counter',
-    describes: 'messages that should not have come: of another topic, or without a stamp',
+    describes: 'unexpected messages: of another topic, or without a time stamp',
   },
   mqtt_messages_refused: { kind: 'counter', describes: 'messages answered with a reason code of 0x80 or more' },
-  mqtt_connections_opened: { kind: 'counter', describes: 'connections that got as far as CONNACK', isSeries: true },
-  mqtt_connections_failed: { kind: 'counter', describes: 'connections that did not' },
-  mqtt_connections_lost: { kind: 'counter', describes: 'connections that ended without being asked' },
-  mqtt_sessions_missing: { kind: 'counter', describes: 'sessions that were gone when their client came back' },
-  mqtt_errors: { kind: 'counter', describes: 'groups that gave up; why is in the log' },
+  mqtt_connections_opened: { kind: 'counter', describes: 'connections that received CONNACK', isSeries: true },
+  mqtt_connections_failed: { kind: 'counter', describes: 'connections that did not receive CONNACK' },
+  mqtt_connections_lost: { kind: 'counter', describes: 'connections that ended unexpectedly' },
+  mqtt_sessions_missing: {
+    kind: 'counter',
+    describes: 'sessions that the broker no longer had when their client reconnected',
+  },
+  mqtt_errors: { kind: 'counter', describes: 'groups that were aborted; the reason is in the log' },
   mqtt_groups_finished: {
     kind: 'counter',
-    describes: 'groups that came to their end: all of them, or the other numbers say little',
+    describes: 'groups that finished; if not all did, the other numbers mean little',
   },
 } as const satisfies Readonly<Record<string, MetricRow>>;
 

@@ -3,16 +3,15 @@ import { stampBytes } from './stamp.ts';
 
 /** The scenarios; each has a file of its name in scenarios/. */
 export const scenarioTable = {
-  connections: 'clients connect at a set rate, stay, and answer at the end',
+  connections: 'clients connect at a set rate, stay connected, and are pinged at the end',
   'point-to-point': 'pairs of one publisher and one subscriber, at different nodes',
   'fan-out': 'few publishers, every message to many subscribers',
   'fan-in': 'many publishers, every message to few subscribers',
   shared: 'publishers, and one shared subscription whose members share the messages',
-  'retained-storm': 'many retained messages; all subscribers come at once and get every one; again and again',
-  'reconnect-storm':
-    'all subscribers lose their connection at once and come back to their sessions at once, under traffic',
+  'retained-storm': 'many retained messages; all subscribers connect at once and receive all of them; repeatedly',
+  'reconnect-storm': 'all subscribers lose their connections and resume their sessions at once, under traffic',
   'offline-backlog':
-    'messages for sessions that are offline; all come back at once and get their backlog; again and again',
+    'messages for offline sessions; all clients reconnect at once and receive their backlog; repeatedly',
 } as const;
 
 export type ScenarioName = keyof typeof scenarioTable;
@@ -56,22 +55,21 @@ export const numberTable = {
     lowest: 1,
     highest: 10_000,
     defaults: every(1),
-    describes:
-      'groups of clients side by side, each with topics of its own and in a k6 VU (a JavaScript engine) of its own',
+    describes: 'groups of clients, each with its own topics in its own k6 VU (a JavaScript engine)',
   },
   qos: {
     variable: 'QOS',
     lowest: 0,
     highest: 2,
     defaults: everyBut(['connections'], 1),
-    describes: 'QoS of messages and subscriptions; retained messages are published with 1 at least',
+    describes: 'QoS of messages and subscriptions; retained messages are published with at least 1',
   },
   durationSeconds: {
     variable: 'DURATION_SECONDS',
     lowest: 1,
     highest: 604_800,
     defaults: every(30),
-    describes: 'how long the load goes on once all are connected; rounds are begun for so long',
+    describes: 'duration of the load once all clients are connected; new rounds start during that time',
   },
   connections: {
     variable: 'CONNECTIONS',
@@ -158,7 +156,7 @@ export const numberTable = {
     lowest: 1,
     highest: countMax,
     defaults: every(200),
-    describes: 'connections begun in a second, except where all come at once',
+    describes: 'connections started per second, except where all clients connect at once',
   },
   keepAliveSeconds: {
     variable: 'KEEP_ALIVE_SECONDS',
@@ -172,7 +170,7 @@ export const numberTable = {
     lowest: 1,
     highest: 3600,
     defaults: every(10),
-    describes: 'how long an answer, and at the end a message that is still under way, is waited for',
+    describes: 'time to wait for an answer, and at the end for messages that are still in flight',
   },
   connectP99Milliseconds: {
     variable: 'CONNECT_P99_MILLISECONDS',
@@ -208,7 +206,7 @@ export const numberTable = {
     highest: Number.MAX_SAFE_INTEGER,
     defaults: everyBut(['connections'], 0),
     describes:
-      'threshold: messages that came again; `reconnect-storm` with QoS 1, which may repeat, has none unless this is set',
+      'threshold: repeated messages; `reconnect-storm` with QoS 1, which may repeat, has none unless this is set',
   },
 } as const satisfies Readonly<Record<string, NumberVariable>>;
 
@@ -223,7 +221,7 @@ export const textTable = {
   brokerUrl: {
     variable: 'BROKER_URL',
     default: 'none: it must be set',
-    describes: '`ws://HOST:PORT/PATH` or `wss://…`; several with commas between them are taken in turn',
+    describes: '`ws://HOST:PORT/PATH` or `wss://…`; several, separated by commas, are used in turn',
   },
   version: { variable: 'MQTT_VERSION', default: '5', describes: '`3.1.1` or `5`' },
   username: { variable: 'MQTT_USERNAME', default: 'none', describes: 'user name of every client' },
