@@ -49,9 +49,9 @@ class End {
       const type = readFrameType(reader);
       if (type === FrameType.acknowledge) this.links.acknowledged('other', readAcknowledgement(reader));
       else if (type === FrameType.passing) {
-        this.links.takePassing('other', reader.u32(), reader.f64(), reader.size);
+        this.links.acceptPassing('other', reader.u32(), reader.f64(), reader.size);
         this.read(reader);
-      } else if (this.links.takeKept('other', readKeptHead(reader))) this.read(reader);
+      } else if (this.links.acceptKept('other', readKeptHead(reader))) this.read(reader);
     }
   }
 
@@ -225,7 +225,7 @@ describe('kept frames', () => {
     expect(two.taken).toEqual(['next']);
   });
 
-  /** Fails when InboundLink.takeKept does not heed `first`. */
+  /** Fails when InboundLink.acceptKept does not heed `first`. */
   test('a receiver that began anew goes on where the sender is', async () => {
     const { clock, one, two } = await pair();
     two.hear(await keepEach(clock, one, 'a', 'b'));

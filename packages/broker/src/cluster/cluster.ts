@@ -1,5 +1,6 @@
 /**
- * This endpoint among the others: who is there, and which part of the broker each frame is for (ARCHITECTURE.md, sections 5, 7 and 8).
+ * This endpoint among the others: which of them are there, and which part of the broker each frame is for
+ * (ARCHITECTURE.md, sections 5, 7 and 8).
  */
 import type { DurableFilters } from '../logs/durable-filters.ts';
 import type { LogEnds } from '../logs/log-ends.ts';
@@ -39,12 +40,12 @@ import { RouteFrames } from './route-frames.ts';
 import type { Routes } from './routes.ts';
 import { SessionRequests } from './session-requests.ts';
 
-/** Endpoints that are remembered: each start of a worker is another one. */
+/** Endpoints that are remembered: each start of a worker adds one. */
 const knownMax = 10_000;
 
-/** What other endpoints send for sessions and groups here, and what they are asked for. */
+/** Messages and requests of other endpoints for sessions and groups here. */
 export interface ClusterUpcalls {
-  /** Messages of a frame follow. */
+  /** The messages of a frame follow. */
   messagesBegin(): void;
   publishBatch(batch: BatchEntry): void;
   message(entry: MessageEntry, publication: Publication): void;
@@ -52,7 +53,7 @@ export interface ClusterUpcalls {
   lost(messages: LostMessages): void;
   group(from: EndpointId, control: GroupControl): void;
   groupEndpointLeft(endpoint: EndpointId): void;
-  /** Resolves when what was retained here before can be read. */
+  /** Resolves when all messages that were retained here before can be read. */
   retainedIdle(): Promise<void>;
   handTo(clientId: string, cleanStart: boolean, epoch: number): Promise<HandedSession | null>;
 }
@@ -73,11 +74,11 @@ export interface ClusterParts {
 export class Cluster implements BackplaneReceiver {
   private readonly parts: ClusterParts;
   private readonly endpoints = new Set<EndpointId>();
-  /** Those that were there before, too. */
+  /** Endpoints that are there, and those that were. */
   private readonly known = new Set<EndpointId>();
   private readonly requests: SessionRequests;
   private readonly routeFrames: RouteFrames;
-  /** What other workers count, for `$SYS`. */
+  /** Counters of other workers, for `$SYS`. */
   readonly statistics = new Map<EndpointId, number[]>();
 
   constructor(parts: ClusterParts) {
@@ -92,8 +93,9 @@ export class Cluster implements BackplaneReceiver {
   }
 
   /**
-   * Whether this endpoint does what one has to do for all: expiry, wills, delayed messages, trimming. The first by name; when it is gone, or is not heard
-   * of any more, it is the next one. Two that each believe to lead do no harm: what they take from the store is handed out once.
+   * Whether this endpoint does the housekeeping for all: expiry, wills, delayed messages, trimming. The leader is the
+   * first endpoint by name; when it is gone, or is no longer heard of, the next one leads. Two that both believe to
+   * lead do no harm: the store hands out what they take once.
    */
   get isLeader(): boolean {
     for (const endpoint of this.endpoints) if (endpoint < this.parts.self) return false;
@@ -104,7 +106,7 @@ export class Cluster implements BackplaneReceiver {
     return this.endpoints.has(endpoint);
   }
 
-  /** Whether it is there, or was while this endpoint was. */
+  /** Whether the endpoint is there, or was while this endpoint ran. */
   hasKnown(endpoint: EndpointId): boolean {
     return this.known.has(endpoint);
   }
@@ -151,7 +153,8 @@ export class Cluster implements BackplaneReceiver {
     try {
       this.handle(from, new FrameReader(bytes));
     } catch (error) {
-      // One bad frame must not take the worker with it. A kept one counts as taken in: sent again it would not become readable.
+      // One bad frame must not end the worker. A kept frame counts as accepted: sent again it would not become
+      // readable.
       this.parts.logger.error('a frame of another worker cannot be read', { from, error });
     }
   }
@@ -160,13 +163,13 @@ export class Cluster implements BackplaneReceiver {
     const { routes, links } = this.parts;
     switch (readFrameType(reader)) {
       case FrameType.kept:
-        if (links.takeKept(from, readKeptHead(reader))) this.messages(from, reader);
+        if (links.acceptKept(from, readKeptHead(reader))) this.messages(from, reader);
         break;
       case FrameType.passing:
-        this.passing(from, links.takePassing(from, reader.u32(), reader.f64(), reader.size), reader);
+        this.passing(from, links.acceptPassing(from, reader.u32(), reader.f64(), reader.size), reader);
         break;
       case FrameType.broadcast:
-        this.passing(from, links.takeBroadcast(from, reader.f64(), reader.size), reader);
+        this.passing(from, links.acceptBroadcast(from, reader.f64(), reader.size), reader);
         break;
       case FrameType.acknowledge:
         links.acknowledged(from, readAcknowledgement(reader));
@@ -218,13 +221,13 @@ export class Cluster implements BackplaneReceiver {
         else if (entry !== null) upcalls.message(entry, readRecord(entry.record));
         else if (control !== null) upcalls.group(from, readGroupControl(new FrameReader(control)));
       } catch (error) {
-        // The rest of the frame has nothing to do with it.
+        // The rest of the frame is independent of it.
         logger.error('what another worker has sent cannot be handled', { from, error });
       }
     }
   }
 
-  /** Confirmed only when what was retained here before can be read (retained.ts). */
+  /** Confirms only when all messages that were retained here before can be read (retained.ts). */
   private confirm(to: EndpointId, sequence: number | null): void {
     if (sequence === null) return;
     void this.parts.upcalls.retainedIdle().then(() => {
@@ -246,7 +249,10 @@ export class Cluster implements BackplaneReceiver {
     this.parts.backplane?.broadcast(writer.take());
   }
 
-  /** Asks the owner of a session to let go. Resolves to what it held; null if it holds nothing, is dead, or does not answer in time. */
+  /**
+   * Asks the owner of a session to release it. Resolves to the session's content; null if the owner has none, is dead,
+   * or does not answer in time.
+   */
   async requestSession(
     owner: EndpointId,
     clientId: string,
@@ -257,14 +263,14 @@ export class Cluster implements BackplaneReceiver {
     return this.handedOf(owner, await this.requests.ask(owner, clientId, cleanStart, epoch));
   }
 
-  /** Without the store nobody knows who has the client: everybody is asked to let go of it. */
+  /** Without the store the owner of the client is unknown: all endpoints are asked to release it. */
   async requestFromAll(clientId: string, cleanStart: boolean, epoch: number): Promise<void> {
     await Promise.all(
       [...this.endpoints].map((endpoint) => this.requestSession(endpoint, clientId, cleanStart, epoch)),
     );
   }
 
-  /** An answer that cannot be read is none: the claim alone counts. */
+  /** An answer that cannot be read counts as none: then the claim alone decides. */
   private handedOf(owner: EndpointId, body: string): HandedSession | null {
     try {
       return decodeHanded(body);

@@ -1,16 +1,20 @@
 /**
- * Dead endpoints (ARCHITECTURE.md, sections 5 and 9; P8): their claims become void and their wills due. One endpoint does it for all.
+ * Dead endpoints (ARCHITECTURE.md, sections 5 and 9; P8): their claims become void and their wills due. One endpoint
+ * does it for all.
  *
- * An endpoint that has left may still live, cut off from the others and not from the store. What it owns is released only when its lease
- * has run out and it was evicted, after which it cannot renew the lease. Owners in the store that are no members are treated alike: they
- * died while no other endpoint ran.
+ * An endpoint that has left may still live, cut off from the others and not from the store. What it owns is released
+ * only when its lease has run out and it was evicted, after which it cannot renew the lease. Owners in the store that
+ * are no members are treated alike: they died while no other endpoint ran.
  */
 import type { Clock } from '../ports/clock.ts';
 import type { Leases } from '../ports/leases.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { EndpointId, Store } from '../ports/store.ts';
 
-/** Owners are read from the store when this endpoint begins to lead, and after each interval: the cost grows with what is owned. */
+/**
+ * Owners are read from the store when this endpoint begins to lead, and after each interval: the cost grows with what
+ * is owned.
+ */
 const lookEverySeconds = 60;
 
 export interface DeadEndpointsParts {

@@ -1,5 +1,5 @@
 /**
- * What frames of messages carry, one after the other (frames.ts). The first byte of an entry says what it is:
+ * Entries of frames that carry messages, one after the other (frames.ts). The first byte of an entry is its kind:
  *
  * | bits | entry | in frames | what follows |
  * | --- | --- | --- | --- |
@@ -7,20 +7,28 @@
  * | `00000101` | a message for subscriptions, QoS 2, of a durable publisher | kept | its client identifier, its number, 1: repeated; then as above |
  * | `0000001v` | a batch of QoS 0 packets; `v`: in the encoding of MQTT 5 | passing, broadcast | the packets |
  * | `0000011v` | a batch of QoS 1 packets | kept | the packets |
- * | `00000100` | a control message between the leader of a shared group and endpoints with members (group-control.ts) | kept | the message |
+ * | `00000100` | a control message of a shared group (group-control.ts) | kept | the message |
  */
 import { FrameError, type FrameReader, type FrameWriter } from '../message/wire.ts';
 
-/** One publish for the receiver: its record, the groups that it shall choose a member of, and the numbers it has in logs. */
+/**
+ * One publish for the receiver: its record, the groups of which the receiver chooses a member, and its numbers in logs.
+ */
 export interface MessageEntry {
   record: Buffer;
-  /** False: it is for `groups` and `logs` alone. */
+  /** False: the message is for `groups` and `logs` alone. */
   toSubscriptions: boolean;
   groups: string[];
   logs: { filter: string; sequence: number }[];
-  /** Of QoS 2, from a durable publisher, for subscriptions: by what a worker knows whether it has had it (given-messages.ts). Such a one is not sent on. */
+  /**
+   * Producer of a QoS 2 message from a durable publisher, for subscriptions: by it a worker knows whether it has had
+   * the message (given-messages.ts). Such a message is not forwarded again.
+   */
   producer?: { clientId: string; number: number; isRepeated: boolean };
-  /** How often it was sent on, since a group had no member any more where it came; absent: never. At most 31. */
+  /**
+   * How often the message was forwarded because a group had no member any more where it arrived; absent: never. At most
+   * 31.
+   */
   hops?: number;
 }
 
@@ -52,15 +60,18 @@ export interface BatchEntry {
   start: number;
   end: number;
   version5: boolean;
-  /** 0: in passing and broadcast frames; 1: in kept ones. The packet identifiers are the publisher's: whoever delivers writes others over them. */
+  /**
+   * 0: in passing and broadcast frames; 1: in kept frames. The packet identifiers are those of the publisher: each
+   * delivery writes its own over them.
+   */
   qos: 0 | 1;
 }
 
 const batchFlag = 2;
 const controlFlag = 4;
-/** Of a batch. */
+/** Flag of a batch in a kept frame. */
 const keptBatchFlag = 4;
-/** Of a message with its producer. */
+/** Kind of a message with its producer. */
 const producedKind = 5;
 const hopsShift = 3;
 
@@ -74,7 +85,7 @@ export function writeControl(writer: FrameWriter, body: Uint8Array): void {
   writer.block(body);
 }
 
-/** The kind of the next entry of a frame, which `readBatch` or `readMessage` is told. */
+/** The kind of the next entry of a frame, to be passed to `readBatch` or `readMessage`. */
 export function readEntryKind(reader: FrameReader): number {
   const kind = reader.u8();
   if (kind > 7 && (kind & 6) !== 0) throw new FrameError(`an entry of the unknown kind ${kind}`);
@@ -90,7 +101,10 @@ export function isControl(kind: number): boolean {
   return kind === controlFlag;
 }
 
-/** The batch lies in the frame's own bytes, whatever they are: `countPackets` says whether they are packets (batch-packets.ts). */
+/**
+ * The batch lies in the bytes of the frame, unchecked: `countPackets` tells whether they are packets
+ * (batch-packets.ts).
+ */
 export function readBatch(reader: FrameReader, kind: number): BatchEntry {
   const bytes = reader.block();
   return { bytes, start: 0, end: bytes.length, version5: (kind & 1) === 1, qos: (kind & keptBatchFlag) === 0 ? 0 : 1 };

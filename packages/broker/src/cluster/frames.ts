@@ -1,32 +1,33 @@
 /**
- * What endpoints send each other: the table of frames, and how each is written and read. Every frame begins with the version of the format (u8) and its
- * type (u8).
+ * Frames between endpoints: their table, and how each is written and read. Every frame begins with the version of the
+ * format (u8) and its type (u8).
  *
  * | type | body | meaning |
  * | --- | --- | --- |
- * | routes | sequence, changes | what changed in the set of filters that the sender wants; to all; answered by `confirm` |
+ * | routes | sequence, changes | changes in the set of filters that the sender wants; to all; answered by `confirm` |
  * | snapshot | id, part, last flag, sequence, changes | the sender's whole set as of the sequence, in parts |
  * | wanted | sequence, whole flag | "I have your changes up to here: send me the rest, or everything" |
- * | digest | sequence, confirm flag, digests | what the set comes to, so that what was lost shows (ARCHITECTURE.md, section 5) |
- * | confirm | sequence | all route changes up to it are in force here, and what was retained here before is readable |
- * | kept | link, sequence, first, round, entries | publishes that wait for an acknowledgement and are sent again without one; control messages of groups (entries.ts) |
+ * | digest | sequence, confirm flag, digests | digests of the sets, so that a lost change shows (ARCHITECTURE.md, section 5) |
+ * | confirm | sequence | all route changes up to it are in force here, and messages retained here before are readable |
+ * | kept | link, sequence, first, round, entries | publishes that need an acknowledgement and are sent again without one; control messages of groups (entries.ts) |
  * | passing | link, position, entries | publishes that are sent once |
  * | broadcast | position, entries | the same, to all endpoints alike |
- * | acknowledge | link, sequence, round, gap flag, positions | how far kept, passing and broadcast frames were taken in |
- * | request | id, client identifier, clean start, epoch | asks the owner of a session to let go of it |
+ * | acknowledge | link, sequence, round, gap flag, positions | how far kept, passing and broadcast frames were accepted |
+ * | request | id, client identifier, clean start, epoch | asks the owner of a session to release it |
  * | response | id, body | the answer |
- * | statistics | counters | what the sender counts, for `$SYS` |
+ * | statistics | counters | counters of the sender, for `$SYS` |
  *
- * Versions: an endpoint reads its own version of the format and the one before (`readableVersions`). A release that changes the format reads both and
- * still writes the older; the release after it writes the newer. So nodes that are upgraded one release at a time never meet a frame that they cannot read.
+ * Versions: an endpoint reads its own version of the format and the one before (`readableVersions`). A release that
+ * changes the format reads both and still writes the older; the release after it writes the newer. So nodes that are
+ * upgraded one release at a time never receive a frame that they cannot read.
  */
 import { parseShare } from '@dunlin/protocol';
 import type { Digest } from '../logs/set-digest.ts';
 import { FrameError, type FrameReader, type FrameWriter } from '../message/wire.ts';
 
-/** Of what is written. */
+/** Version that is written. */
 export const frameVersion = 1;
-/** Of what is read: this one and, once there is one, the one before. */
+/** Versions that are read: this one and, once there is one, the one before. */
 export const readableVersions: readonly number[] = [1];
 
 export const FrameType = {
@@ -45,11 +46,11 @@ export const FrameType = {
 } as const;
 
 /**
- * A frame leaves when it is this large: larger ones would only wait. It is larger only where a single message or filter is; only the answer to a request
- * has no bound of its own, since it holds what a session has in flight.
+ * Size at which a frame is sent: larger ones would only wait. A frame is larger only where a single message or filter
+ * is. Only the answer to a request has no bound of its own, since it holds what a session has in flight.
  */
 export const frameBytesMax = 64 * 1024;
-/** A frame of route changes ends when it is this large: another filter of usual length still fits into it. */
+/** Size at which a frame of route changes ends: another filter of usual length still fits into a frame. */
 export const routesBytesMax = 16 * 1024;
 
 export function beginFrame(writer: FrameWriter, type: number): void {
@@ -65,20 +66,20 @@ export function readFrameType(reader: FrameReader): number {
   return reader.u8();
 }
 
-/** What an endpoint says of its own routes. */
+/** Frames about the routes of the sender. */
 export function isAboutRoutes(bytes: Uint8Array): boolean {
   const type = bytes[1];
   return type === FrameType.routes || type === FrameType.snapshot || type === FrameType.digest;
 }
 
 /**
- * One thing others must know of an endpoint.
+ * One change that other endpoints must know of.
  *
  * | kind | meaning | count |
  * | --- | --- | --- |
  * | add | the filter has subscribers that get messages from frames | 0 |
- * | logged | it has durable ones alone, which have a log for QoS above 0: a frame that is lost costs them a delay | 0 |
- * | remove | it has none any more | 0 |
+ * | logged | it has durable subscribers alone, with a log for QoS above 0: a lost frame costs them a delay | 0 |
+ * | remove | it has no subscriber any more | 0 |
  * | group | a shared group, by its whole name | its members there; `logged`: how many of them have a QoS above 0 |
  * | durable | the filter has a log, or the group, by its whole name | the last number known of it; of a group 0 |
  */
@@ -86,7 +87,7 @@ export interface RouteChange {
   kind: 'add' | 'remove' | 'group' | 'durable' | 'logged';
   filter: string;
   count: number;
-  /** Of a group. */
+  /** Logged members of a group. */
   logged?: number;
 }
 export const routeKinds: readonly RouteChange['kind'][] = ['add', 'remove', 'group', 'durable', 'logged'];
@@ -111,7 +112,7 @@ function readChanges(reader: FrameReader): RouteChange[] {
   return changes;
 }
 
-/** Writes as many of the changes from `start` on as one frame takes. Returns the index of the first that is left. */
+/** Writes as many of the changes from `start` on as fit into one frame. Returns the index of the first that is left. */
 export function writeRoutes(
   writer: FrameWriter,
   sequence: number,
@@ -130,7 +131,7 @@ export function readRoutes(reader: FrameReader): { sequence: number; changes: Ro
 }
 
 export interface SnapshotPart {
-  /** Of the snapshot: its parts have it in common. */
+  /** Id of the snapshot, the same in all parts. */
   id: number;
   /** 0, 1, 2 … */
   part: number;
@@ -141,7 +142,7 @@ export interface SnapshotPart {
 
 const isLastAt = 2 + 4 + 4;
 
-/** Writes a part but for its changes, which `writeChange` adds; it is not the last one until `markLast` says so. */
+/** Writes the head of a part; `writeChange` adds the changes. It is not the last part until `markLast` is called. */
 export function beginSnapshotPart(writer: FrameWriter, id: number, part: number, sequence: number): void {
   beginFrame(writer, FrameType.snapshot);
   writer.u32(id);
@@ -175,9 +176,9 @@ export function readWanted(reader: FrameReader): { sequence: number; isWhole: bo
 }
 
 export interface EndpointDigest {
-  /** Of the last route change that is in it. */
+  /** Sequence of the last route change in the set. */
   sequence: number;
-  /** Somebody there waits for a confirmation. */
+  /** A client of the sender waits for a confirmation. */
   wantsConfirm: boolean;
   routes: Digest;
   durable: Digest;
@@ -201,12 +202,12 @@ export function readDigest(reader: FrameReader): EndpointDigest {
 
 /** The head of a kept frame; entries follow. */
 export interface KeptHead {
-  /** Of the link, new whenever the sender begins anew with this receiver. */
+  /** Id of the link, new whenever the sender begins anew with this receiver. */
   link: number;
   sequence: number;
   /** The lowest sequence that the sender still keeps: all before it are settled. */
   first: number;
-  /** How often the sender has begun to send again. */
+  /** Number of times that the sender has begun to send again. */
   round: number;
 }
 
@@ -236,13 +237,13 @@ export function readKeptHead(reader: FrameReader): KeptHead {
 
 export interface Acknowledgement {
   link: number;
-  /** Every kept frame up to it was handed to its sessions. */
+  /** All kept frames up to this sequence were handed to their sessions. */
   sequence: number;
-  /** Of the newest kept frame that came. */
+  /** Round of the newest kept frame that came. */
   round: number;
   /** Frames after a gap came, and were dropped. */
   isGap: boolean;
-  /** Bytes of passing frames on this link that were taken in, or lost before some that were. */
+  /** Bytes of passing frames on this link that were accepted, or lost before some that were. */
   passing: number;
   /** The same of broadcast frames. */
   broadcast: number;

@@ -1,30 +1,41 @@
 /**
- * What this endpoint sends to one other: two streams of frames over a backplane that may lose any of them (ARCHITECTURE.md, section 8).
+ * The sending side of a link to one other endpoint: two streams of frames over a backplane that may lose any of them
+ * (ARCHITECTURE.md, section 8).
  *
  * ```
- *   kept      │ 4 │ 5 │ 6 │ 7 │ being filled     numbered, kept until acknowledged, sent again from the first that is missing (go back N)
- *               └ acknowledged: up to 3
- *   passing   ── bytes ──┼── bytes ──>           sent once; what the other side has taken in bounds what may be under way
- *                taken in ┘
+ *   kept      │ 4 │ 5 │ 6 │ 7 │ being filled     numbered, kept until acknowledged, sent again from the first
+ *               └ acknowledged: up to 3          that is missing (go back N)
+ *   passing   ── bytes ──┼── bytes ──>           sent once; what the other side has accepted bounds what may be
+ *                accepted ┘                      under way
  * ```
  *
- * Messages of a turn go into one frame, sent at the end of the turn or at 64 KiB. A publish of QoS above 0 is acknowledged to its client only when the
- * frame that carries it was acknowledged here. A link belongs to one stay of the other endpoint: its `id` is new when that one comes back.
+ * Messages of a turn go into one frame, sent at the end of the turn or at 64 KiB. A publish of QoS above 0 is
+ * acknowledged to its client only when its frame was acknowledged here. A link belongs to one stay of the other
+ * endpoint: when that endpoint comes back, the link has a new `id`.
  */
 import type { HeldPublisher, Pending } from '../message/pending.ts';
 import { FrameWriter } from '../message/wire.ts';
 import { type BatchEntry, type MessageEntry, writeBatch, writeControl, writeMessage } from './entries.ts';
 import { type Acknowledgement, beginFrame, FrameType, frameBytesMax, repeatKept, writeKeptHead } from './frames.ts';
 
-/** Kept frames are sent again when nothing was acknowledged for this long; doubled each time that does not help, up to the second. */
+/**
+ * Time without an acknowledgement after which kept frames are sent again; doubled each time that does not help, up to
+ * the second value.
+ */
 const patienceMilliseconds = 500;
 const patienceMaxMilliseconds = 8000;
-/** So much is sent again before the other side has shown that it takes it: a receiver that is slow must not be given everything twice. */
+/**
+ * Amount that is sent again before the other side has shown that it follows: a slow receiver must not get everything
+ * twice.
+ */
 const repeatBytesMax = 1024 * 1024;
-/** Passing frames of which nothing was heard for this long were lost, or their acknowledgement was: they no longer count as under way. */
+/**
+ * Time after which passing frames that were not acknowledged no longer count as under way: they were lost, or their
+ * acknowledgement was.
+ */
 const passingMilliseconds = 2000;
 
-/** What the other side had not acknowledged when it left. */
+/** A kept frame that the other side had not acknowledged when it left. */
 export interface LostFrame {
   bytes: Uint8Array;
   waiting: readonly Pending[];
@@ -46,10 +57,10 @@ export class Link {
   private readonly keptWriter = new FrameWriter();
   private sequence = 0;
   private waiting: Pending[] = [];
-  /** Sent and not acknowledged; from `head` on. */
+  /** Frames that were sent and not acknowledged; from `head` on. */
   private kept: KeptFrame[] = [];
   private head = 0;
-  /** How many of them were sent in this round, and their bytes. */
+  /** Frames that were sent in this round, and their bytes. */
   private transmitted = 0;
   private transmittedBytes = 0;
   private round = 0;
@@ -64,11 +75,14 @@ export class Link {
   private readonly passingWriter = new FrameWriter();
   private passingSent = 0;
   private passingTaken = 0;
-  /** How far the broadcasts of this endpoint were taken in there. */
+  /** Position up to which the other side has accepted broadcasts of this endpoint. */
   private broadcastTaken: number;
   private passingHeardAt: number;
 
-  /** `broadcastSent`: what was broadcast before does not count. `repeated` is told of every frame that is sent again, `taken` after how many milliseconds a kept one was acknowledged. */
+  /**
+   * `broadcastSent`: broadcasts before this position do not count. `repeated` is called for every frame that is sent
+   * again, `taken` with the milliseconds until a kept frame was acknowledged.
+   */
   constructor(
     id: number,
     bytesMax: number,
@@ -94,7 +108,7 @@ export class Link {
     this.endKept(acknowledgement, now);
   }
 
-  /** The same of a batch of QoS 1 packets, which wait for the frame as one. */
+  /** The same for a batch of QoS 1 packets, which wait for the frame as one. */
   keepBatch(batch: BatchEntry, acknowledgement: Pending, now: number): void {
     this.beginKept(batch.end - batch.start, now);
     writeBatch(this.keptWriter, batch);
@@ -131,7 +145,7 @@ export class Link {
     if (this.passingWriter.length >= frameBytesMax) this.flushPassing();
   }
 
-  /** The same of a batch of QoS 0 packets. */
+  /** The same for a batch of QoS 0 packets. */
   passBatch(batch: BatchEntry): void {
     writeBatch(this.passingRoom(batch.end - batch.start), batch);
     if (this.passingWriter.length >= frameBytesMax) this.flushPassing();
@@ -148,7 +162,7 @@ export class Link {
     return writer;
   }
 
-  /** Nothing but QoS 0 is gathered, and less than half a frame of it. */
+  /** True when only QoS 0 messages are gathered, and less than half a frame of them. */
   get hasRoomForMore(): boolean {
     return this.keptWriter.length === 0 && this.passingWriter.length * 2 < frameBytesMax;
   }
@@ -177,7 +191,7 @@ export class Link {
     return this.unacknowledgedBytes > this.bytesMax;
   }
 
-  /** Whether messages that may be lost may be added: they are what goes first when the other side does not keep up. */
+  /** Whether messages that may be lost can be added: they are dropped first when the other side does not keep up. */
   hasRoom(broadcastSent: number): boolean {
     return this.unacknowledgedBytes + this.passingUnderWay(broadcastSent) + this.passingWriter.length <= this.bytesMax;
   }
@@ -186,7 +200,10 @@ export class Link {
     return this.passingSent - this.passingTaken + broadcastSent - this.broadcastTaken;
   }
 
-  /** The publisher is not read until half of what waits here was acknowledged. Returns false if it is held already. */
+  /**
+   * Pauses reading from a publisher until half of what waits here was acknowledged. Returns false if it is paused
+   * already.
+   */
   hold(publisher: HeldPublisher): boolean {
     if (this.held.has(publisher)) return false;
     this.held.add(publisher);
@@ -211,11 +228,11 @@ export class Link {
       if (this.isRepeating) this.transmit();
       this.releaseHeld();
     }
-    // A gap that was seen before the frames were last sent again says nothing about these.
+    // A gap that was seen before frames were last sent again says nothing about these.
     if (acknowledgement.isGap && acknowledgement.round === this.round && this.keptCount > 0) this.repeat(now);
   }
 
-  /** Called a few times a second while anything is under way. Returns whether something is. */
+  /** Called a few times a second while anything is under way. Returns whether anything is. */
   tick(now: number, broadcastSent: number): boolean {
     if (this.keptCount > 0 && now - this.quietSince >= this.patience) {
       this.patience = Math.min(this.patience * 2, patienceMaxMilliseconds);
@@ -227,7 +244,7 @@ export class Link {
     return this.keptCount > 0 || underWay > 0;
   }
 
-  /** The carrier is back: what was under way may be lost. */
+  /** The backplane is connected again: what was under way may be lost. */
   reconnected(now: number, broadcastSent: number): void {
     this.patience = patienceMilliseconds;
     this.forgetPassing(now, broadcastSent);
@@ -249,7 +266,7 @@ export class Link {
     this.transmit();
   }
 
-  /** Goes on sending again, as far as the other side has shown that it follows. */
+  /** Continues to send again, as far as the other side has shown that it follows. */
   private transmit(): void {
     const first = this.firstKept();
     while (this.transmitted < this.keptCount && this.transmittedBytes < repeatBytesMax) {
@@ -291,9 +308,12 @@ export class Link {
     for (const publisher of held) publisher.releaseFromLink();
   }
 
-  /** The other endpoint is gone with its ephemeral sessions. Returns what was sent and never acknowledged; its caller settles who waits for it. */
+  /**
+   * Closes the link: the other endpoint is gone with its ephemeral sessions. Returns the frames that were never
+   * acknowledged; the caller settles the publishers that wait for them.
+   */
   close(now: number): LostFrame[] {
-    this.isRepeating = true; // what is being filled is not sent any more
+    this.isRepeating = true; // the frame being filled is no longer sent
     this.flushKept(now);
     this.passingWriter.lend();
     const lost = this.kept.slice(this.head);

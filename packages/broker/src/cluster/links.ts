@@ -1,6 +1,6 @@
 /**
- * The links of this endpoint to all others: frames being filled for each, and one for all; flushed at the end of the turn, with the acknowledgements of
- * what came.
+ * Links of this endpoint to all others: a frame being filled for each, and one for all. They are flushed at the end of
+ * the turn, with the acknowledgements of what came.
  */
 import type { Pending } from '../message/pending.ts';
 import { FrameReader, FrameWriter } from '../message/wire.ts';
@@ -31,18 +31,21 @@ import {
 import { InboundLink } from './inbound-link.ts';
 import { Link } from './link.ts';
 
-/** Publishes for shared groups that an endpoint had not acknowledged when it left, and who waits for them. */
+/**
+ * Publishes for shared groups that an endpoint had not acknowledged when it left, and the publishers that wait for
+ * them.
+ */
 export interface LostMessages {
   entries: MessageEntry[];
   waiting: readonly Pending[];
 }
 
 const tickMilliseconds = 100;
-/** What was sent so long ago, or less, was part of a stream. */
+/** Frames no further apart than this are part of a stream. */
 const streamMilliseconds = 2;
 /** A turn under load takes some tens of microseconds. */
 const turnsWaitedMax = 2;
-/** Below this a frame for each receiver costs no more than one for all. */
+/** Number of receivers below which a frame for each costs no more than one for all. */
 const broadcastReceiversMin = 3;
 
 export class Links {
@@ -51,23 +54,26 @@ export class Links {
   private readonly clock: Clock;
   private readonly metrics: Metrics;
   private readonly bytesMax: number;
-  /** To one endpoint, or to all (null). */
+  /** Sends to one endpoint, or to all (null). */
   private readonly sendBytes: (to: EndpointId | null, bytes: Uint8Array) => void;
   private lastId = 0;
   private readonly dirty = new Set<Link>();
-  /** Endpoints that are to be told at the end of the turn how far their frames were taken in. */
+  /** Endpoints whose frames are to be acknowledged at the end of the turn. */
   private readonly due = new Set<EndpointId>();
   private readonly broadcastWriter = new FrameWriter();
   private readonly acknowledgementWriter = new FrameWriter();
   private broadcastSent = 0;
-  /** Whether every link has room, found out once a turn: a topic must not change its way within one (P4). */
+  /**
+   * Whether every link has room, determined once a turn: within a turn the messages of a topic must not change their
+   * way (P4).
+   */
   private isBroadcastOpen: boolean | null = null;
   private scheduled = false;
-  /** When messages were sent last, milliseconds since 1970. */
+  /** Time of the last flush of messages, milliseconds since 1970. */
   private flushedAt = 0;
-  /** Turns that what is gathered has waited for more. */
+  /** Turns that the gathered messages have waited for more. */
   private turnsWaited = 0;
-  /** Runs while anything is under way to or from anybody. */
+  /** Runs while anything is under way to or from any endpoint. */
   private readonly timer: WorkTimer;
 
   constructor(
@@ -84,7 +90,7 @@ export class Links {
   }
 
   joined(endpoint: EndpointId): void {
-    this.flushMessages(); // with one more, it may be broadcast what was not, or the other way round
+    this.flushMessages(); // with one more endpoint, messages may be broadcast that were not, or the other way round
     for (const lost of this.links.get(endpoint)?.close(this.clock.now()) ?? []) settleAll(lost.waiting);
     const send = (bytes: Uint8Array): void => {
       this.metrics.framesSent++;
@@ -99,7 +105,9 @@ export class Links {
     this.inbound.set(endpoint, new InboundLink());
   }
 
-  /** What was for subscriptions there is waited for no more; what was for a shared group is returned, for its other members. */
+  /**
+   * Ends the wait for frames to subscriptions there; messages for shared groups are returned, for their other members.
+   */
   left(endpoint: EndpointId): LostMessages[] {
     this.flushMessages();
     const link = this.links.get(endpoint);
@@ -117,7 +125,7 @@ export class Links {
     return found;
   }
 
-  /** A control message of a shared group (group-control.ts), which arrives as long as the endpoint lives. */
+  /** Sends a control message of a shared group (group-control.ts), which arrives as long as the endpoint lives. */
   sendGroup(to: EndpointId, body: Uint8Array): void {
     const link = this.links.get(to);
     if (link === undefined) return;
@@ -125,7 +133,10 @@ export class Links {
     this.markDirty(link);
   }
 
-  /** A publish that must arrive there as long as the endpoint lives. A publisher that feeds a full link is not read until it has drained. */
+  /**
+   * Sends a publish that must arrive there as long as the endpoint lives. A publisher that feeds a full link is not
+   * read until the link has drained.
+   */
   send(to: EndpointId, entry: MessageEntry, acknowledgement: Pending | null): void {
     const link = this.links.get(to);
     if (link === undefined) return;
@@ -134,7 +145,7 @@ export class Links {
     this.markDirty(link);
   }
 
-  /** A batch of QoS 1 packets to each of these, as `send` does it with one. */
+  /** Sends a batch of QoS 1 packets to each of these endpoints, as `send` does with one message. */
   keepBatch(endpoints: readonly EndpointId[], batch: BatchEntry, acknowledgement: Pending): void {
     const now = this.clock.now();
     for (let i = 0; i < endpoints.length; i++) {
@@ -150,7 +161,7 @@ export class Links {
     if (publisher !== null && link.isFull && link.hold(publisher)) this.metrics.linkHolds++;
   }
 
-  /** A publish that may be lost. Returns false when it was dropped, since the other side does not keep up. */
+  /** Sends a publish that may be lost. Returns false when it was dropped, since the other side does not keep up. */
   pass(to: EndpointId, entry: MessageEntry): boolean {
     const link = this.links.get(to);
     if (link === undefined) return true;
@@ -160,7 +171,10 @@ export class Links {
     return true;
   }
 
-  /** A batch of QoS 0 packets to each of these, or to all. Returns how many of them it was dropped for, since they do not keep up. */
+  /**
+   * Sends a batch of QoS 0 packets to each of these endpoints, or to all. Returns for how many of them it was dropped,
+   * since they do not keep up.
+   */
   passBatch(endpoints: readonly EndpointId[], batch: BatchEntry): number {
     if (this.mayBroadcast(endpoints.length)) {
       writeBatch(this.broadcastRoom(batch.end - batch.start), batch);
@@ -181,7 +195,7 @@ export class Links {
     return dropped;
   }
 
-  /** Whether one frame to all is better than one for each of so many receivers, and nobody is behind. */
+  /** Whether one frame to all is better than one for each of so many receivers, and no link is behind. */
   mayBroadcast(receivers: number): boolean {
     if (receivers < broadcastReceiversMin || receivers * 2 <= this.links.size) return false;
     this.isBroadcastOpen ??= this.allHaveRoom();
@@ -193,7 +207,7 @@ export class Links {
     return true;
   }
 
-  /** A publish to all endpoints, which may be lost. Those that nobody there wants it of drop it. */
+  /** Sends a publish to all endpoints; it may be lost. Endpoints without a matching subscription drop it. */
   broadcast(entry: MessageEntry): void {
     writeMessage(this.broadcastRoom(entry.record.length), entry);
     this.broadcastWritten();
@@ -227,7 +241,7 @@ export class Links {
     this.schedule();
   }
 
-  /** Something is to be sent. */
+  /** Schedules a flush at the end of the turn. */
   private schedule(): void {
     if (this.scheduled) return;
     this.scheduled = true;
@@ -249,9 +263,10 @@ export class Links {
   }
 
   /**
-   * Whether the next turn will likely bring more for the same frames: in a stream of QoS 0 that leaves room in them. A lone message, and what somebody waits for, goes at
-   * once. Measured (20 pairs, window 100, across two nodes): half of the sender's time was writing to NATS, 24 KB at a time;
-   * waiting for two turns took 0.62 µs a delivery of both nodes together to 0.36, four turns to 0.40.
+   * Whether the next turn will likely bring more for the same frames: in a stream of QoS 0 whose frames have room. A
+   * single message, and messages that a publisher waits for, are sent at once. Measured (20 pairs, window 100, across
+   * two nodes): half of the sender's time was writing to NATS, 24 KB at a time; waiting for two turns reduced 0.62 µs a
+   * delivery, both nodes together, to 0.36, four turns to 0.40.
    */
   private mayWait(): boolean {
     if (this.turnsWaited >= turnsWaitedMax || this.due.size > 0 || this.dirty.size === 0) return false;
@@ -260,7 +275,10 @@ export class Links {
     return true;
   }
 
-  /** Sends what was gathered. Also called before routes change: what goes another way from there on must come after it (P4). */
+  /**
+   * Sends the gathered messages. Also called before routes change: messages that take another way from there on must
+   * come after these (P4).
+   */
   flushMessages(): void {
     this.isBroadcastOpen = null;
     const now = this.clock.now();
@@ -287,32 +305,32 @@ export class Links {
     this.schedule();
   }
 
-  /** Whether the entries of a kept frame are to be handed on. It is acknowledged at the end of the turn. */
-  takeKept(from: EndpointId, head: KeptHead): boolean {
+  /** Whether the entries of a kept frame are to be handled. The frame is acknowledged at the end of the turn. */
+  acceptKept(from: EndpointId, head: KeptHead): boolean {
     const inbound = this.inbound.get(from);
     if (inbound === undefined) return false;
     this.metrics.framesReceived++;
     this.acknowledgeLater(from);
-    return inbound.takeKept(head);
+    return inbound.acceptKept(head);
   }
 
-  /** A passing frame came. Returns whether one before it was lost. */
-  takePassing(from: EndpointId, link: number, position: number, size: number): boolean {
+  /** Accepts a passing frame. Returns whether one before it was lost. */
+  acceptPassing(from: EndpointId, link: number, position: number, size: number): boolean {
     const inbound = this.inbound.get(from);
     if (inbound === undefined) return false;
     this.metrics.framesReceived++;
-    const isLost = inbound.takePassing(link, position, size);
+    const isLost = inbound.acceptPassing(link, position, size);
     this.timer.start();
     if (inbound.isPassingDue) this.acknowledgeLater(from);
     return isLost;
   }
 
-  /** A broadcast frame came. Returns whether one before it was lost. */
-  takeBroadcast(from: EndpointId, position: number, size: number): boolean {
+  /** Accepts a broadcast frame. Returns whether one before it was lost. */
+  acceptBroadcast(from: EndpointId, position: number, size: number): boolean {
     const inbound = this.inbound.get(from);
     if (inbound === undefined) return false;
     this.metrics.framesReceived++;
-    const isLost = inbound.takeBroadcast(position, size);
+    const isLost = inbound.acceptBroadcast(position, size);
     this.timer.start();
     if (inbound.isPassingDue) this.acknowledgeLater(from);
     return isLost;
@@ -341,7 +359,8 @@ export class Links {
   }
 
   private tick(): boolean {
-    for (const [endpoint, inbound] of this.inbound) if (inbound.untold > 0) this.acknowledgeLater(endpoint);
+    for (const [endpoint, inbound] of this.inbound)
+      if (inbound.unacknowledgedBytes > 0) this.acknowledgeLater(endpoint);
     return this.lookAtLinks() || this.scheduled;
   }
 

@@ -1,5 +1,6 @@
 /**
- * What this endpoint wants, as the others are to know it: the set, its numbered changes, and what is needed to tell them again (ARCHITECTURE.md, section 5).
+ * Routes of this endpoint, as the others are to know them: the set, its numbered changes, and what is needed to send
+ * them again (ARCHITECTURE.md, section 5).
  */
 
 import { SetDigest } from '../logs/set-digest.ts';
@@ -9,11 +10,13 @@ import type { FilterEntry } from '../subscriptions/subscription-tree.ts';
 import { type RouteChange, writeRoutes } from './frames.ts';
 import { liveSalt, loggedSalt, saltOfGroup } from './peer-routes.ts';
 
-/** Frames of changes that are kept for who lost some: a hiccup costs them those, not the whole set. */
+/**
+ * Frames of changes that are kept for endpoints that lost some: a short interruption costs those, not the whole set.
+ */
 const recentBytesMax = 256 * 1024;
 
 export interface OwnRoute {
-  /** Not changed any more: a whole set on its way holds it. */
+  /** Immutable: a whole set that is being sent holds it. */
   readonly change: RouteChange;
   /** Null: a group. */
   readonly entry: FilterEntry | null;
@@ -22,13 +25,13 @@ export interface OwnRoute {
 export class OwnRoutes {
   readonly routes = new Map<string, OwnRoute>();
   readonly digest = new SetDigest();
-  /** Of the last frame of changes. */
+  /** Sequence of the last frame of changes. */
   sequence = 0;
   private pending: RouteChange[] = [];
   private recent: { sequence: number; bytes: Uint8Array }[] = [];
   private recentBytes = 0;
 
-  /** Something about a filter changed here. Returns whether others must know. */
+  /** Recomputes the route of a filter. Returns whether others must know. */
   filterChanged(entry: FilterEntry): boolean {
     const isFollowed = entry.logged.length > 0 || (entry.log !== null && entry.log.readers.length > 0);
     const kind = entry.subscriptions.length > 0 ? 'add' : isFollowed ? 'logged' : 'remove';
@@ -64,12 +67,12 @@ export class OwnRoutes {
     return this.pending.length > 0;
   }
 
-  /** Nobody is there to be told: who comes gets the whole set. */
+  /** Discards the changes: there is no other endpoint, and one that joins gets the whole set. */
   forgetPending(): void {
     this.pending = [];
   }
 
-  /** The frames of what changed since the last ones; an empty one if nothing did. */
+  /** Frames of the changes since the last ones; an empty frame if there are none. */
   takeFrames(): Uint8Array[] {
     const changes = this.pending;
     this.pending = [];
@@ -90,7 +93,7 @@ export class OwnRoutes {
     return bytes;
   }
 
-  /** The frames of all changes after this one, or null if some are not kept any more. */
+  /** Frames of all changes after this one, or null if some are no longer kept. */
   framesAfter(sequence: number): Uint8Array[] | null {
     const first = this.recent[0]?.sequence ?? this.sequence + 1;
     if (sequence + 1 < first || sequence > this.sequence) return null;

@@ -1,9 +1,10 @@
 /**
- * What one other endpoint wants, as far as it is known here: its filters in the tree, kept right by numbered changes and, when one was lost, by its whole
- * set (ARCHITECTURE.md, section 5).
+ * Routes of one other endpoint, as they are known here: its filters in the tree, kept up to date by numbered changes
+ * and, when one was lost, by its whole set (ARCHITECTURE.md, section 5).
  *
- * A whole set comes in parts. What it adds is in force at once; what it does not hold is removed with the last part, found by its generation: so no filter
- * that goes on is ever out of force. Changes that come between the parts wait for the last one.
+ * A whole set comes in parts. What it adds is in force at once; what it does not contain is removed with the last part,
+ * found by its generation. So a filter that stays is never out of force. Changes that come between the parts wait for
+ * the last one.
  */
 
 import { SetDigest } from '../logs/set-digest.ts';
@@ -12,7 +13,7 @@ import { dropEmptyGroup, groupOf } from '../subscriptions/shared-subscriptions.t
 import type { FilterEntry, SubscriptionTree } from '../subscriptions/subscription-tree.ts';
 import type { RouteChange, SnapshotPart } from './frames.ts';
 
-/** Changes that wait for a whole set, at most: those after them show as a gap, and are asked for. */
+/** Changes that may wait for a whole set: those after them count as a gap, and are requested. */
 const waitingChangesMax = 100_000;
 
 interface Collecting {
@@ -21,14 +22,17 @@ interface Collecting {
   sequence: number;
   waiting: { sequence: number; changes: RouteChange[] }[];
   waitingCount: number;
-  /** When the last part came. */
+  /** Time of the last part. */
   at: number;
 }
 
-/** `in-force`: to be confirmed. `waits`: more is on its way. `gap`: something was lost, and is to be asked for. */
+/** `in-force`: to be confirmed. `waits`: more is on its way. `gap`: a change was lost, and is to be requested. */
 export type Taken = 'in-force' | 'waits' | 'gap';
 
-/** Salts of the digest: the same filter is not the same route with subscribers of another kind. A group's comes from its numbers of members. */
+/**
+ * Salts of the digest: the same filter with subscribers of another kind is another route. The salt of a group depends
+ * on its numbers of members.
+ */
 export const liveSalt = 0;
 export const loggedSalt = 1;
 
@@ -38,18 +42,21 @@ export function saltOfGroup(count: number, logged: number): number {
 
 export class PeerRoutes {
   readonly endpoint: EndpointId;
-  /** The last of our changes that it confirmed; -1: not even our set at its beginning. */
+  /** The last of our changes that the endpoint confirmed; -1: not even our set at its beginning. */
   confirmed = -1;
   /** The last of its changes that is in force here. */
   sequence = -1;
-  /** Its whole set came once. */
+  /** Its whole set has arrived once. */
   isComplete = false;
-  /** When something that was lost was asked for last. */
+  /** Time of the last request for lost changes. */
   askedAt = Number.NEGATIVE_INFINITY;
   readonly digest = new SetDigest();
   private readonly tree: SubscriptionTree;
   private readonly durableAnnounced: (filter: string, lastSequence: number) => void;
-  /** Each filter with the generation in which it was last said, times two, plus one if its subscribers are durable alone. */
+  /**
+   * Filters with the generation in which each was last announced, times two, plus one if its subscribers are durable
+   * alone.
+   */
   private readonly filters = new Map<string, number>();
   private readonly groups = new Map<string, { count: number; logged: number; generation: number }>();
   private generation = 1;
@@ -111,7 +118,7 @@ export class PeerRoutes {
     return false;
   }
 
-  /** It is gone, and all that it wanted. */
+  /** Removes all routes of the endpoint, which is gone. */
   clear(): void {
     this.collecting = null;
     for (const filter of [...this.filters.keys()]) this.removeFilter(filter);
@@ -143,7 +150,7 @@ export class PeerRoutes {
     if (known !== undefined) this.takeOut(entry, !isLogged);
     if (isLogged) entry.loggedEndpoints = withEndpoint(entry.loggedEndpoints, this.endpoint);
     else entry.endpoints = withEndpoint(entry.endpoints, this.endpoint);
-    // The entry's own string: a filter that a hundred endpoints want is held once.
+    // The string of the entry: a filter that a hundred endpoints want is stored once.
     this.filters.set(entry.filter, this.generation * 2 + kind);
     this.digest.add(filter, isLogged ? loggedSalt : liveSalt);
     this.tree.touch();
@@ -185,7 +192,7 @@ export class PeerRoutes {
     this.tree.prune(entry);
   }
 
-  /** What the whole set did not say. */
+  /** Removes the routes that the whole set did not contain. */
   private removeUnsaid(): void {
     for (const [filter, value] of this.filters) {
       if (Math.floor(value / 2) !== this.generation) this.removeFilter(filter);
@@ -194,7 +201,10 @@ export class PeerRoutes {
   }
 }
 
-/** In place: a hundred endpoints that want the same filter must not copy the list a hundred times. Matches hold lists of their own. */
+/**
+ * Removes in place: a hundred endpoints that want the same filter must not copy the list a hundred times. Matches hold
+ * lists of their own.
+ */
 function withEndpoint(endpoints: string[] | null, endpoint: EndpointId): string[] {
   if (endpoints === null) return [endpoint];
   endpoints.push(endpoint);

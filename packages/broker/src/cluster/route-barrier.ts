@@ -1,4 +1,7 @@
-/** Who waits until every live endpoint has confirmed a route change, or until a bounded time has passed (P5). */
+/**
+ * Barrier for route changes: waits until every live endpoint has confirmed a change, or until a bounded time has passed
+ * (P5).
+ */
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
@@ -27,7 +30,7 @@ export class RouteBarrier {
     return this.waiters.length > 0;
   }
 
-  /** Whether somebody has waited for so long already. In the order of their coming, so the first says it. */
+  /** Whether a waiter has waited for this long. Waiters are in order of their arrival, so the first decides. */
   hasWaited(milliseconds: number): boolean {
     return this.waiters.length > 0 && this.clock.now() - this.waiters[0].since >= milliseconds;
   }
@@ -36,7 +39,7 @@ export class RouteBarrier {
     return new Promise((done) => this.waiters.push({ sequence, since: this.clock.now(), done }));
   }
 
-  /** All up to this number was confirmed by everybody. */
+  /** Every endpoint has confirmed all changes up to this number. */
   confirmed(sequence: number): void {
     if (this.waiters.length === 0) return;
     const waiting = this.waiters;

@@ -1,13 +1,14 @@
 /**
- * Frames about routes, so many bytes a turn of the event loop: a session of 20,000 filters that moves is 40,000 changes for every other endpoint, and the
- * carrier brings them faster than they can be put in force. What waits keeps its order; whoever waits for a confirmation waits until it is in force.
+ * Received frames about routes, put in force so many bytes a turn of the event loop. A session of 20,000 filters that
+ * moves causes 40,000 changes at every other endpoint, and the backplane brings them faster than they can be put in
+ * force. Frames that wait keep their order, and are confirmed when they are in force.
  */
 import type { Clock } from '../ports/clock.ts';
 import type { EndpointId } from '../ports/store.ts';
 
-/** About 300 changes: 4 ms. The last frame is worked off whole. */
+/** Bytes of one turn, about 300 changes or 4 ms. The last frame is handled whole. */
 const bytesPerTurn = 16 * 1024;
-/** Nothing waits beyond this: then memory is worth more than time. */
+/** Limit of waiting bytes: above it memory is worth more than time. */
 const waitingBytesMax = 32 * 1024 * 1024;
 
 export class RouteFrames {
@@ -23,7 +24,7 @@ export class RouteFrames {
     this.handle = handle;
   }
 
-  /** The bytes are the carrier's: what waits is a copy. */
+  /** The bytes belong to the backplane: frames that wait are copied. */
   received(from: EndpointId, bytes: Uint8Array): void {
     if (!this.scheduled) {
       this.scheduled = true;
@@ -39,7 +40,7 @@ export class RouteFrames {
     if (this.waitingBytes > waitingBytesMax) this.work(Number.POSITIVE_INFINITY);
   }
 
-  /** What it has said of its routes says nothing any more. */
+  /** Discards the waiting frames of an endpoint that has left. */
   left(endpoint: EndpointId): void {
     this.waiting = this.waiting.filter(({ from }) => from !== endpoint);
     this.waitingBytes = this.waiting.reduce((sum, { bytes }) => sum + bytes.length, 0);

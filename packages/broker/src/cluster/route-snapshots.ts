@@ -1,6 +1,7 @@
 /**
- * The whole set of this endpoint's filters on its way to others, a part a turn: 100,000 filters are some 4 MiB, which must not hold up what clients wait
- * for (ARCHITECTURE.md, section 5). One set is under way at a time; who asks meanwhile gets the next, with all others who asked.
+ * Whole sets of this endpoint's routes on their way to others, a part a turn: 100,000 filters are some 4 MiB, which
+ * must not hold up what clients wait for (ARCHITECTURE.md, section 5). One set is under way at a time; endpoints that
+ * ask meanwhile get the next one together.
  */
 
 import { FrameWriter } from '../message/wire.ts';
@@ -32,7 +33,7 @@ export class RouteSnapshots {
     this.send = send;
   }
 
-  /** All changes so far have been given to the backplane: those that come later follow the set. */
+  /** All changes so far have been given to the backplane: later ones follow the set. */
   sendTo(endpoint: EndpointId): void {
     this.asked.add(endpoint);
     if (this.run === null) this.begin();
@@ -74,7 +75,7 @@ export class RouteSnapshots {
     while (run.at < run.routes.length && writer.length < routesBytesMax) {
       const { change, entry } = run.routes[run.at++];
       writeChange(writer, change);
-      // A filter with subscribers of both kinds; one of durable ones alone says it by its kind.
+      // A filter with subscribers of both kinds; one with durable subscribers alone is told by its kind.
       if (change.kind === 'add' && entry !== null && entry.log !== null && entry.logged.length > 0)
         writeChange(writer, { kind: 'durable', filter: change.filter, count: entry.log.lastSequence });
     }

@@ -1,11 +1,13 @@
 /**
- * Which endpoints want which filters (ARCHITECTURE.md, section 5), and the barrier that lets SUBACK wait (P5).
+ * Routes: which endpoints want which filters (ARCHITECTURE.md, section 5), and the barrier that lets SUBACK wait (P5).
  *
- * Each endpoint owns the set of filters its sessions hold, and numbers its changes. Changes of one turn travel in one frame. A receiver
- * puts them in force and confirms the number; `confirmed()` resolves when every live endpoint has confirmed all changes made so far.
+ * Each endpoint owns the set of filters its sessions hold, and numbers its changes. Changes of one turn travel in one
+ * frame. A receiver puts them in force and confirms the number; `confirmed()` resolves when every live endpoint has
+ * confirmed all changes made so far.
  *
- * Any frame may be lost. Each second every endpoint tells the others what its set comes to and the number of its last change; more often to those whose
- * confirmation somebody waits for. Who has less, or something else, asks for the rest or for the whole set; who has the same confirms again.
+ * Any frame may be lost. Each second every endpoint sends the others the digest of its set and the number of its last
+ * change, and more often to endpoints whose confirmation a client waits for. A receiver that has less, or something
+ * else, requests the rest or the whole set; a receiver that has the same confirms again.
  */
 
 import type { Digest } from '../logs/set-digest.ts';
@@ -23,12 +25,14 @@ import { PeerRoutes, type Taken } from './peer-routes.ts';
 import { RouteBarrier } from './route-barrier.ts';
 import { RouteSnapshots } from './route-snapshots.ts';
 
-/** A digest to everybody so often; more often to those whom somebody waits for. */
+/** Interval of digests to all endpoints; shorter where a confirmation is awaited. */
 const digestMilliseconds = 1000;
 const waitedForMilliseconds = 200;
-/** While somebody waits. */
+/** Interval while a confirmation is awaited. */
 const tickMilliseconds = 100;
-/** Whoever was asked for something gets this long to send it before it is asked again; also between the parts of a whole set. */
+/**
+ * Time that an endpoint has to send what was requested before it is asked again; also between the parts of a whole set.
+ */
 const askAgainMilliseconds = 400;
 
 export interface RoutesOptions {
@@ -37,14 +41,14 @@ export interface RoutesOptions {
   logger: Logger;
   metrics: Metrics;
   confirmMilliseconds: number;
-  /** To one endpoint, or to all (null). */
+  /** Sends to one endpoint, or to all (null). */
   send: (to: EndpointId | null, bytes: Uint8Array) => void;
-  /** What other endpoints want is about to change. */
+  /** Called before the routes of other endpoints change. */
   changing: () => void;
   durableAnnounced: (filter: string, lastSequence: number) => void;
-  /** What the durable filters known here come to. */
+  /** Digest of the durable filters known here. */
   durableDigest: () => Digest;
-  /** What those known at another endpoint come to. */
+  /** Digest of the durable filters known at another endpoint. */
   durableCompared: (endpoint: EndpointId, theirs: Digest) => void;
 }
 
@@ -56,7 +60,7 @@ export class Routes {
   private readonly snapshots: RouteSnapshots;
   private readonly barrier: RouteBarrier;
   private scheduled = false;
-  /** A frame is to be sent even if no route changed. */
+  /** A frame is sent even if no route changed. */
   private confirmationWanted = false;
   private snapshotWaiters: (() => void)[] = [];
   private readonly waiting: WorkTimer;
@@ -71,7 +75,7 @@ export class Routes {
     this.waiting = new WorkTimer(this.clock, tickMilliseconds, () => this.tick());
   }
 
-  /** Filters and groups that others are told of. */
+  /** Number of filters and groups that others are told of. */
   get ownCount(): number {
     return this.own.routes.size;
   }
@@ -80,7 +84,7 @@ export class Routes {
     return this.peers.size > 0;
   }
 
-  /** Something about a filter changed here: recomputes what others must know of it. */
+  /** Recomputes what others must know of a filter that changed here. */
   filterChanged(entry: FilterEntry): void {
     if (this.own.filterChanged(entry)) this.changed();
   }
@@ -115,7 +119,7 @@ export class Routes {
     for (const bytes of this.own.takeFrames()) this.options.send(null, bytes);
   }
 
-  /** Resolves when every live endpoint has confirmed what was changed until now, or after the bounded time. */
+  /** Resolves when every live endpoint has confirmed all changes until now, or after the bounded time. */
   confirmed(): Promise<void> {
     if (this.peers.size === 0) return Promise.resolve();
     this.flush();
@@ -123,8 +127,8 @@ export class Routes {
   }
 
   /**
-   * Resolves when every live endpoint has answered to a question asked from now on, also where no route changed: what any of them took to retain before can
-   * be read then. Askers of one turn share one question.
+   * Resolves when every live endpoint has answered a request made from now on, also where no route changed: messages
+   * that any of them accepted to retain before can be read then. Callers of one turn share one request.
    */
   confirmedAnew(): Promise<void> {
     if (this.peers.size === 0) return Promise.resolve();
@@ -170,7 +174,7 @@ export class Routes {
     if (this.barrier.isWaitedFor) this.barrier.confirmed(this.confirmedByAll());
   }
 
-  /** Puts a peer's changes in force. Returns the sequence to confirm, or null if something is missing before them. */
+  /** Puts changes of a peer in force. Returns the sequence to confirm, or null if something is missing before them. */
   received(from: EndpointId, reader: FrameReader): number | null {
     const { sequence, changes } = readRoutes(reader);
     const peer = this.peers.get(from);
@@ -179,7 +183,7 @@ export class Routes {
     return this.taken(peer, peer.takeChanges(sequence, changes), false);
   }
 
-  /** The same for a part of a peer's whole set. */
+  /** The same for a part of the whole set of a peer. */
   snapshotReceived(from: EndpointId, reader: FrameReader): number | null {
     const part = readSnapshotPart(reader);
     const peer = this.peers.get(from);
@@ -195,7 +199,10 @@ export class Routes {
     return taken === 'in-force' ? peer.sequence : null;
   }
 
-  /** Compares what a peer says of its set with what is known here. Returns the sequence to confirm, if it is to be confirmed again. */
+  /**
+   * Compares the digest of a peer with what is known here. Returns the sequence to confirm, if it is to be confirmed
+   * again.
+   */
   digestReceived(from: EndpointId, reader: FrameReader): number | null {
     const digest = readDigest(reader);
     const peer = this.peers.get(from);
@@ -218,7 +225,7 @@ export class Routes {
     this.options.send(peer.endpoint, writer.take());
   }
 
-  /** A peer asks for what it has lost. */
+  /** Sends a peer the changes that it has lost. */
   wanted(from: EndpointId, reader: FrameReader): void {
     const { sequence, isWhole } = readWanted(reader);
     if (!this.peers.has(from)) return;
@@ -228,7 +235,7 @@ export class Routes {
     else for (const bytes of frames) this.options.send(from, bytes);
   }
 
-  /** The carrier was lost and is back. */
+  /** The backplane was disconnected and is connected again. */
   reconnected(): void {
     this.sendDigest(null);
   }
@@ -238,7 +245,7 @@ export class Routes {
     for (const peer of this.peers.values()) if (!peer.isComplete) this.ask(peer, true);
   }
 
-  /** Returns whether somebody waits for a confirmation. */
+  /** Returns whether a confirmation is awaited. */
   private tick(): boolean {
     this.barrier.giveUpLate();
     const now = this.clock.now();

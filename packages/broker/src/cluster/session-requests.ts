@@ -1,7 +1,7 @@
 /**
- * Questions to the owners of sessions, and answers to those of others (ARCHITECTURE.md, section 7). Question and answer may be lost: a question is asked again
- * under the same number until it is answered, its owner is gone, or its time is up; an answer is remembered for as long, since letting go of a session can
- * be done only once.
+ * Requests to the owners of sessions, and answers to those of others (ARCHITECTURE.md, section 7). Request and answer
+ * may be lost: a request is repeated under the same number until it is answered, its owner is gone, or its time is
+ * over. An answer is kept for as long, since a session can be released only once.
  */
 
 import { FrameWriter } from '../message/wire.ts';
@@ -11,11 +11,14 @@ import type { EndpointId } from '../ports/store.ts';
 import { WorkTimer } from '../work/work-timer.ts';
 import { type SessionRequestFrame, writeRequest, writeResponse } from './frames.ts';
 
-/** A takeover waits this long for the old owner; after it the claim alone counts. */
+/** Time that a takeover waits for the old owner; after it the claim alone counts. */
 const requestMilliseconds = 5000;
 const askAgainMilliseconds = 500;
 const tickMilliseconds = 250;
-/** Longer than a question is asked, and on its way. There are as many answers as takeovers in that time. */
+/**
+ * Time for which an answer is kept: longer than a request is repeated and on its way. There are as many answers as
+ * takeovers in that time.
+ */
 const answerKeptMilliseconds = 10_000;
 
 interface OpenRequest {
@@ -28,7 +31,7 @@ interface OpenRequest {
 
 interface KeptAnswer {
   from: EndpointId;
-  /** Null: it is being worked on. */
+  /** The body; null: the request is being handled. */
   bytes: Uint8Array | null;
   until: number;
 }
@@ -43,7 +46,7 @@ export class SessionRequests {
   private lastId = 0;
   private readonly timer: WorkTimer;
 
-  /** `letGo` does what is asked and resolves to the body of the answer. */
+  /** `letGo` handles a request and resolves to the body of the answer. */
   constructor(
     clock: Clock,
     logger: Logger,
@@ -71,7 +74,7 @@ export class SessionRequests {
     });
   }
 
-  /** Another endpoint asks, perhaps not for the first time. */
+  /** Handles a request of another endpoint, which may be a repetition. */
   requested(from: EndpointId, request: SessionRequestFrame): void {
     const key = `${from} ${request.id}`;
     const known = this.answers.get(key);
@@ -108,7 +111,7 @@ export class SessionRequests {
     for (const [key, { from }] of this.answers) if (from === endpoint) this.answers.delete(key);
   }
 
-  /** The carrier is back: nobody waits for the next time to ask. */
+  /** The backplane is connected again: requests are repeated at once. */
   askAgain(): void {
     const now = this.clock.now();
     for (const request of this.open.values()) {
@@ -117,7 +120,7 @@ export class SessionRequests {
     }
   }
 
-  /** Returns whether anything is open or kept. */
+  /** Returns whether a request is open or an answer is kept. */
   private tick(): boolean {
     const now = this.clock.now();
     for (const [id, request] of this.open) {
@@ -129,7 +132,7 @@ export class SessionRequests {
         this.send(request.endpoint, request.bytes);
       }
     }
-    // In the order of coming, so the first that is kept ends it.
+    // In order of arrival, so the first that is kept ends the loop.
     for (const [key, { until }] of this.answers) {
       if (until > now) break;
       this.answers.delete(key);

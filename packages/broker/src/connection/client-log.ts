@@ -58,7 +58,7 @@ export class ClientLog {
   private readonly keepAlive: KeepAlive;
   private readonly logger: Logger;
   private readonly allowance: RefusalAllowance;
-  private readonly untold = new Map<string, Untold>();
+  private readonly unacknowledgedBytes = new Map<string, Untold>();
   private stop: (() => void) | null = null;
 
   constructor({ clock, logger, refusals, tellsConnections }: ClientLogParts, keepAlive: KeepAlive) {
@@ -118,9 +118,10 @@ export class ClientLog {
     const network = networkOf(address);
     const { nowSecond } = this.keepAlive;
     if (this.allowance.take(network, nowSecond)) return true;
-    const key = this.untold.has(network) || this.untold.size < networksMax ? network : others;
-    const known = this.untold.get(key);
-    if (known === undefined) this.untold.set(key, { refusals: 1, sinceSecond: nowSecond, lastSecond: nowSecond });
+    const key = this.unacknowledgedBytes.has(network) || this.unacknowledgedBytes.size < networksMax ? network : others;
+    const known = this.unacknowledgedBytes.get(key);
+    if (known === undefined)
+      this.unacknowledgedBytes.set(key, { refusals: 1, sinceSecond: nowSecond, lastSecond: nowSecond });
     else {
       known.refusals++;
       known.lastSecond = nowSecond;
@@ -130,12 +131,12 @@ export class ClientLog {
   }
 
   private tellUntold(nowSecond: number): void {
-    for (const [network, { refusals, sinceSecond, lastSecond }] of this.untold) {
+    for (const [network, { refusals, sinceSecond, lastSecond }] of this.unacknowledgedBytes) {
       if (nowSecond - lastSecond < quietSeconds && nowSecond - sinceSecond < toldSeconds) continue;
-      this.untold.delete(network);
+      this.unacknowledgedBytes.delete(network);
       this.logger.info(`and ${refusals} more refusals from ${network}`, { address: network, refusals });
     }
-    if (this.untold.size > 0) return;
+    if (this.unacknowledgedBytes.size > 0) return;
     this.stop?.();
     this.stop = null;
   }

@@ -1,10 +1,11 @@
 /**
  * Appends to logs, gathered over a turn of the event loop and sent to the store as one batch (P1).
  *
- * The order matters and is kept: requests enter in the order of their PUBLISH packets, one batch at a time is under way, and the store numbers
- * messages in the order it is given them. An acknowledgement is settled only after the store has confirmed; a batch that failed is
- * sent again until it succeeds, and its publishers wait (ARCHITECTURE.md, section 9, "Redis restarts"). It may have been stored all the same and only
- * the answer was lost, so each batch has an origin by which the store knows it again: a message is stored once, whoever published it (P2).
+ * The order is kept: requests enter in the order of their PUBLISH packets, one batch at a time is under way, and the
+ * store numbers messages in the order in which it gets them. An acknowledgement is settled only after the store has
+ * confirmed. A batch that failed is sent again until it succeeds, and its publishers wait (ARCHITECTURE.md, section 9,
+ * "Redis restarts"). It may have been stored although the answer was lost, so each batch has an origin by which the
+ * store recognises it: a message is stored once, whoever published it (P2).
  */
 
 import { readRecord } from '../message/message-record.ts';
@@ -20,13 +21,13 @@ import type { TurnClock } from '../work/turn-clock.ts';
 
 const retryMilliseconds = 250;
 
-/** One message on its way into logs. */
+/** A message on its way into logs. */
 export interface PendingAppend {
   request: AppendRequest;
   logs: readonly DurableLog[];
-  /** Null: nobody waits (wills, delayed publishes). */
+  /** Null: no client waits (wills, delayed publishes). */
   acknowledgement: Pending | null;
-  /** Called with the numbers before the acknowledgement is settled; hands the message to other endpoints. */
+  /** Called with the numbers before the acknowledgement is settled; sends the message to other endpoints. */
   appended: ((sequences: AppendResult, publication: Publication) => void) | null;
 }
 
@@ -39,7 +40,10 @@ export class AppendQueue {
   private readonly metrics: Metrics;
   private readonly trust: StoreTrust;
   private gathered: PendingAppend[] = [];
-  /** The one batch that is on its way to the store, or failed and waits for its repetition: no later one may overtake it (P4). */
+  /**
+   * The batch that is on its way to the store, or failed and waits for its repetition: no later one may overtake it
+   * (P4).
+   */
   private batch: PendingAppend[] | null = null;
   private batchNumber = 0;
   private isFailed = false;
@@ -47,8 +51,8 @@ export class AppendQueue {
   private idleWaiters: (() => void)[] = [];
 
   /**
-   * `writer`: as in AppendOrigin, a name that no other queue has or had. `turn` is renewed before messages are handed on: the rest of their expiry is
-   * counted from it.
+   * `writer`: as in AppendOrigin, a name that no other queue has or had. `turn` is renewed before messages are
+   * delivered: their remaining expiry is counted from it.
    */
   constructor(
     store: Store,
@@ -73,20 +77,21 @@ export class AppendQueue {
     this.clock.nextTurn(() => this.sendGathered());
   }
 
-  /** Messages under way. */
+  /** Number of messages under way. */
   get length(): number {
     return this.gathered.length + (this.batch?.length ?? 0);
   }
 
   /**
-   * The store has lost what it had taken before: publishes of clients that wait are not stored, and nobody is told that they are. Their clients have to be sent away, and
-   * send them again, in their order; stored now they would come before those that are lost. What nobody else has stays.
+   * The store has lost messages that it had accepted. Publishes of clients that wait are neither stored nor
+   * acknowledged: their clients have to be disconnected, and send them again, in order. Stored now they would come
+   * before those that are lost. Messages that no client has are kept.
    */
   giveUpPublishes(): void {
     const isKept = ({ acknowledgement }: PendingAppend): boolean => acknowledgement?.isOfClient !== true;
     this.gathered = this.gathered.filter(isKept);
     if (this.batch === null || !this.isFailed) return;
-    // Another batch: the store may know this one, as it was.
+    // A new batch: the store may know this one, as it was.
     this.gathered = [...this.batch.filter(isKept), ...this.gathered];
     this.batch = null;
     this.isFailed = false;
@@ -139,14 +144,15 @@ export class AppendQueue {
   private confirm(append: PendingAppend, sequences: AppendResult, moment: number): void {
     const { logs, acknowledgement } = append;
     if (acknowledgement !== null) acknowledgement.needsStored(moment);
-    // Empty: the publisher's session has moved, nothing was stored, nothing is acknowledged here.
+    // Empty: the session of the publisher has moved, nothing was stored, nothing is acknowledged here.
     if (sequences.length === 0 && append.request.filters.length > 0) {
       if (acknowledgement !== null) acknowledgement.refused();
       return;
     }
     if (logs.length > 0) {
       const publication = readRecord(append.request.record);
-      // A negative number: an attempt whose answer was lost has stored it. Nobody here was told of it then, and no other endpoint.
+      // A negative number: an attempt whose answer was lost has stored the message. Neither this nor any other endpoint
+      // has seen it since.
       for (let i = 0; i < logs.length; i++)
         if (sequences[i] !== 0) logs[i].arrived(Math.abs(sequences[i]), publication);
       if (append.appended !== null) append.appended(sequences, publication);

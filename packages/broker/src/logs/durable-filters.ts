@@ -1,10 +1,11 @@
 /**
- * The filters that at least one durable session subscribes to, and the shared groups that have a durable member: known to every worker, owned by the store
- * (ARCHITECTURE.md, section 5).
+ * Durable filters, to which at least one durable session subscribes, and shared groups with a durable member: known to
+ * every worker, owned by the store (ARCHITECTURE.md, section 5).
  *
- * They are loaded at the start, announced when a session adds one, and loaded again when an append tells that one is gone, or when another endpoint knows
- * other ones: a difference that lasts from one digest to the next has every endpoint that sees it ask the store, which is right. A filter that was
- * announced while the set was being loaded stays: the answer may be older than the announcement.
+ * They are loaded at the start, announced when a session adds one, and loaded again when an append shows that one is
+ * gone, or when another endpoint knows a different set: if the difference lasts from one digest to the next, every
+ * endpoint that sees it loads the set from the store, which is right. A filter that was announced while the set was
+ * being loaded stays: the answer may be older than the announcement.
  */
 import { matchedFilter } from '@dunlin/protocol';
 import type { Clock } from '../ports/clock.ts';
@@ -16,7 +17,10 @@ import { inSlices } from '../work/in-slices.ts';
 import type { Digest } from './set-digest.ts';
 import { SetDigest } from './set-digest.ts';
 
-/** Digests in a row that differ before the set is loaded again: one may have crossed an announcement. Doubled when loading did not help, up to the second. */
+/**
+ * Digests in a row that differ before the set is loaded again: one may have crossed an announcement. Doubled when
+ * loading did not help, up to the second value.
+ */
 const differencesMin = 2;
 const differencesMax = 64;
 
@@ -25,7 +29,7 @@ interface Difference {
   loadAt: number;
 }
 
-/** Told which groups have a log. */
+/** Receives the groups that have a log. */
 export interface GroupsWatcher {
   groupAdded(group: SharedGroup): void;
   groupRemoved(group: SharedGroup): void;
@@ -33,7 +37,7 @@ export interface GroupsWatcher {
 
 export class DurableFilters {
   readonly digest = new SetDigest();
-  /** Logs that somebody here follows. */
+  /** Logs that have a reader here. */
   readonly followed = new FollowedLogs();
   private readonly store: Store;
   private readonly clock: Clock;
@@ -41,17 +45,20 @@ export class DurableFilters {
   private readonly announcedAt = new Map<string, number>();
   private readonly groupsAnnouncedAt = new Map<string, number>();
   private readonly watcher: GroupsWatcher;
-  /** Endpoints that know other filters than are known here. */
+  /** Endpoints whose digest differs from that of the filters known here. */
   private readonly differing = new Map<EndpointId, Difference>();
   private generation = 0;
   private stale = false;
-  /** Filters that a session here follows and that the store did not have at the last load: it may be that the session is being taken away at this moment. */
+  /**
+   * Filters that a session here reads and that the store did not have at the last load: the session may be in the
+   * course of being removed.
+   */
   private missing = new Set<DurableLog>();
   private readonly wentBack: WentBack;
-  /** The store has gone back: what the next load says holds, also where it is less. */
+  /** The store has gone back: the next load counts, also where it has less. */
   private isSetBack = false;
 
-  /** `wentBack` is told of a log with readers here that the store has lost. */
+  /** `wentBack` is called with a log that has readers here and that the store has lost. */
   constructor(store: Store, tree: SubscriptionTree, clock: Clock, watcher: GroupsWatcher, wentBack: WentBack) {
     this.store = store;
     this.clock = clock;
@@ -99,7 +106,10 @@ export class DurableFilters {
     this.lookAtMissing(missing);
   }
 
-  /** Some a turn: of a hundred thousand nobody notices. What is announced between two turns is younger than the answer, and stays. */
+  /**
+   * Handles some filters a turn, so that a hundred thousand do not hold up clients. Filters announced between two turns
+   * are younger than the answer, and stay.
+   */
   private async some<T>(items: readonly T[], work: (item: T) => void): Promise<void> {
     await inSlices(this.clock, items, () => false, work);
   }
@@ -108,11 +118,11 @@ export class DurableFilters {
     const lost = [...missing].filter((log) => this.missing.has(log));
     this.missing = missing;
     if (lost.length > 0) this.wentBack(lost[0], 0);
-    // Looked at once more.
+    // They are compared once more.
     else if (missing.size > 0) this.stale = true;
   }
 
-  /** The store has gone back, and nobody here follows a log any more: loads again what there is. */
+  /** Loads the set again after the store has gone back and no log has a reader here. */
   setBack(): void {
     this.isSetBack = true;
     this.followed.forgetEnds();
@@ -139,7 +149,7 @@ export class DurableFilters {
     return entry.log;
   }
 
-  /** The group `$share/{name}/{filter}` has a durable member. */
+  /** Adds the group `$share/{name}/{filter}`, which has a durable member. */
   addGroup(name: string): void {
     this.putGroup(name, this.generation);
   }
@@ -169,12 +179,12 @@ export class DurableFilters {
     this.tree.prune(entry);
   }
 
-  /** An append or an unsubscribe told that a filter may not be durable any more. */
+  /** Notes that a filter may no longer be durable, as an append or an unsubscribe has shown. */
   markStale(): void {
     this.stale = true;
   }
 
-  /** Another endpoint has told what it knows. */
+  /** Compares the digest of another endpoint. */
   compared(endpoint: EndpointId, theirs: Digest): void {
     if (this.digest.equals(theirs)) {
       this.differing.delete(endpoint);

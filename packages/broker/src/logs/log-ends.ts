@@ -1,43 +1,46 @@
 /**
- * Whether the logs that local sessions follow go further than frames have told (ARCHITECTURE.md, section 6): what a frame with a log number loses is a
- * delay, never a message.
+ * Ends of the logs that local sessions read: a check whether they are further than frames have told (ARCHITECTURE.md,
+ * section 6). So a lost frame with a log number costs a delay, never a message.
  *
- * A log on which messages arrive shows a gap by itself. One on which nothing arrived since the last look is asked for in the store, all of them in turn, one
- * read for many logs. An end beyond what is known may be that of a message whose frame is still on its way: it counts when a second has passed and the
- * frame has not come.
+ * A log on which messages arrive shows a gap by itself. The others are looked up in the store in turn, many logs in one
+ * read. An end beyond what is known may belong to a message whose frame is still on its way: it counts when a second
+ * has passed and the frame has not come.
  */
 
 import type { Metrics } from '../ports/metrics.ts';
 import type { Store } from '../ports/store.ts';
 import type { DurableLog, FollowedLogs, WentBack } from '../session/durable-log.ts';
 
-/** Logs asked for at once. */
+/** Logs looked up at once. */
 const batchMax = 1000;
-/** All logs are looked at in so many seconds … */
+/** Seconds in which all logs are looked up … */
 const roundSeconds = 5;
-/** … unless there are more than these times as many: a million idle logs must not be a load of their own. Then a round takes longer. */
+/**
+ * … unless there are more than these times as many: a million idle logs must not be a load of their own. Then a round
+ * takes longer.
+ */
 const idlePerSecondMax = 2000;
-/** In a round that is made because something may be lost. */
+/** Logs per second in a round that is made because frames may be lost. */
 const wantedPerSecondMax = 5000;
 
-/** Looks, a second apart, after which a log that the store does not have is lost. */
+/** Lookups, a second apart, after which a log that the store does not have is lost. */
 const missingLooksMin = 4;
 
 export class LogEnds {
   private readonly store: Store;
   private readonly followed: FollowedLogs;
   private readonly metrics: Metrics;
-  /** The next to be looked at. */
+  /** Index of the next log. */
   private at = 0;
   private roundWanted = false;
-  /** Logs that the round under way has not come to; 0: there is none. */
+  /** Logs that the current round has still to check; 0: there is no round. */
   private roundLeft = 0;
   private suspected: DurableLog[] = [];
-  /** Logs with readers here that the store did not have, and in how many looks in a row. */
+  /** Logs with readers here that the store did not have, with the number of lookups in a row. */
   private readonly missing = new Map<DurableLog, number>();
   private readonly wentBack: WentBack;
 
-  /** `wentBack` is told of a log that has less than was heard of it: the store has gone back. */
+  /** `wentBack` is called with a log that has less than was heard of it: the store has gone back. */
   constructor(store: Store, followed: FollowedLogs, metrics: Metrics, wentBack: WentBack) {
     this.wentBack = wentBack;
     this.store = store;
@@ -45,7 +48,9 @@ export class LogEnds {
     this.metrics = metrics;
   }
 
-  /** Frames were lost, or the carrier was: all logs are looked at, idle or not, once the round under way is over. */
+  /**
+   * Starts a round over all logs, idle or not, once the current one is over: frames were lost, or the connection was.
+   */
   wantRound(): void {
     this.roundWanted = true;
   }
@@ -72,7 +77,7 @@ export class LogEnds {
 
   private nextOfRound(): DurableLog[] {
     const logs = this.next(Math.min(this.roundLeft, wantedPerSecondMax));
-    // Logs that are not followed any more are not waited for.
+    // Logs without readers are not awaited.
     this.roundLeft = Math.min(this.roundLeft, this.followed.list.length) - logs.length;
     return logs;
   }
@@ -93,7 +98,8 @@ export class LogEnds {
   }
 
   private async look(logs: DurableLog[]): Promise<void> {
-    // As it was before the question: what was heard by then is in the store, whatever comes meanwhile.
+    // The end that was known before the question: everything heard of by then is in the store, whatever comes
+    // meanwhile.
     const heard = logs.map((log) => log.heard);
     const ends = await this.store.logEnds(logs.map((log) => log.filter));
     for (let i = 0; i < logs.length; i++) {
@@ -108,7 +114,10 @@ export class LogEnds {
     }
   }
 
-  /** Whether the log has been missing for long enough to be lost: it may go with a session that is being ended elsewhere, by a clean start, at this moment. */
+  /**
+   * Whether the log has been missing for long enough to count as lost: it may go with a session that is being ended
+   * elsewhere, by a clean start, at this moment.
+   */
   private stayedAway(log: DurableLog): boolean {
     const looks = (this.missing.get(log) ?? 0) + 1;
     if (looks < missingLooksMin) this.missing.set(log, looks);
@@ -123,7 +132,7 @@ export class LogEnds {
   }
 }
 
-/** Nothing arrived since the last look. */
+/** True when nothing arrived since the last lookup. */
 function isIdle(log: DurableLog): boolean {
   const idle = log.heardAtLook === log.heard;
   log.heardAtLook = log.heard;

@@ -1,4 +1,4 @@
-/** What a set comes to, in whatever order it was put together (set-digest.ts). */
+/** Digest of a set, independent of the order in which it was built (set-digest.ts). */
 export interface Digest {
   count: number;
   first: number;
@@ -6,15 +6,16 @@ export interface Digest {
 }
 
 /**
- * What a set of filters comes to, kept up to date one change at a time and in whatever order the changes come: two sums of hashes and a count. Two
- * endpoints with the same sums hold the same set, but for one chance in 2^64. It finds what was lost; it is no protection against who wants it to fail.
+ * Digest of a set of filters, kept up to date with each change, in whatever order the changes come: two sums of hashes
+ * and a count. Two endpoints with the same sums hold the same set, but for one chance in 2^64. It finds what was lost;
+ * it does not protect against an attacker.
  */
 export class SetDigest implements Digest {
   count = 0;
   first = 0;
   second = 0;
 
-  /** `salt` tells apart what is the same text and not the same thing. */
+  /** `salt` distinguishes things that have the same text. */
   add(text: string, salt: number): void {
     this.count++;
     this.first = (this.first + hash(text, salt)) >>> 0;
