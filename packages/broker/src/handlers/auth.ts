@@ -24,14 +24,16 @@ export class AuthHandler implements PacketHandler {
     if (!connection.version5)
       throw new ProtocolError(ReasonCode.malformedPacket, 'AUTH is not in this version of MQTT');
     const packet = decodeAuth(bytes, bodyStart, end, connection.version);
-    if (connection.signIn.method === null) {
+    const { session } = connection;
+    const { method } = connection.signIn;
+    if (method === null) {
       throw new ProtocolError(
         ReasonCode.protocolError,
         'AUTH without an authentication method in CONNECT',
         'MQTT-4.12.0-6',
       );
     }
-    if (packet.properties.authenticationMethod !== connection.signIn.method) {
+    if (packet.properties.authenticationMethod !== method) {
       throw new ProtocolError(
         ReasonCode.protocolError,
         'the authentication method is not that of CONNECT',
@@ -43,10 +45,14 @@ export class AuthHandler implements PacketHandler {
       // Nobody asked for it.
       if (!connection.signIn.dataCame(data))
         throw new ProtocolError(ReasonCode.protocolError, 'an AUTH that was not asked for');
-    } else if (packet.reasonCode === ReasonCode.reAuthenticate && connection.state === ConnectionState.connected) {
-      this.reAuthenticate(connection, data).catch((error: unknown) => {
+    } else if (
+      packet.reasonCode === ReasonCode.reAuthenticate &&
+      session !== null &&
+      connection.state === ConnectionState.connected
+    ) {
+      this.reAuthenticate(connection, session, method, data).catch((error: unknown) => {
         this.parts.logger.error('re-authentication failed', {
-          client: connection.session?.clientId ?? '',
+          client: session.clientId,
           error,
         });
         connection.disconnect(ReasonCode.notAuthorized, '');
@@ -57,10 +63,8 @@ export class AuthHandler implements PacketHandler {
   }
 
   /** The connection goes on meanwhile [MQTT-4.12.1-2]. */
-  private async reAuthenticate(connection: Connection, first: Buffer): Promise<void> {
+  private async reAuthenticate(connection: Connection, session: Session, method: string, first: Buffer): Promise<void> {
     const { parts } = this;
-    const session = connection.session as Session;
-    const method = connection.signIn.method as string;
     const exchange = parts.authenticator.exchange(method, {
       clientId: session.clientId,
       userName: connection.signIn.userName,
