@@ -18,7 +18,7 @@ const linesMax = 1000;
 const comparedMax = 200;
 
 class TokenPermit implements Permit {
-  withdrawn: ((reason: string) => void) | null = null;
+  #tell: ((reason: string) => void) | null = null;
   isWithdrawn = false;
   readonly uuid: string;
   /** Hash of the token at the time of CONNECT. */
@@ -31,13 +31,17 @@ class TokenPermit implements Permit {
     this.#released = released;
   }
 
+  whenWithdrawn(tell: (reason: string) => void): void {
+    this.#tell = tell;
+  }
+
   release(): void {
     this.#released(this);
   }
 
   withdraw(): void {
     this.isWithdrawn = true;
-    this.withdrawn?.('the token was revoked');
+    this.#tell?.('the token was revoked');
   }
 }
 

@@ -45,6 +45,7 @@ import type { Random } from './ports/random.ts';
 import type { EndpointId } from './ports/store.ts';
 import type { DurableLog } from './session/durable-log.ts';
 import { SessionWriter } from './session/session-writer.ts';
+import type { SharedGroup } from './subscriptions/shared-subscriptions.ts';
 import { SubscriptionTree } from './subscriptions/subscription-tree.ts';
 import { TopicMatches } from './subscriptions/topic-match.ts';
 import { SysTopics } from './sys-topics.ts';
@@ -76,7 +77,9 @@ export abstract class BrokerParts extends BrokerWorld {
   readonly warnings: RareWarnings;
   readonly contested: ContestedIdentifiers;
   readonly fatalMessages: FatalMessages;
-  readonly tree = new SubscriptionTree();
+  readonly tree = new SubscriptionTree({
+    loggedMembersChanged: (group: SharedGroup) => this.groups.loggedMembersChanged(group),
+  });
   readonly trust = new StoreTrust();
   readonly turn: TurnClock;
   readonly flusher: OutputFlusher;

@@ -13,9 +13,13 @@ function accepting(more: (credentials: Credentials) => Partial<Acceptance>): Aut
 }
 
 class TestPermit implements Permit {
-  withdrawn: ((reason: string) => void) | null = null;
+  private tell: ((reason: string) => void) | null = null;
   isWithdrawn = false;
   released = 0;
+
+  whenWithdrawn(tell: (reason: string) => void): void {
+    this.tell = tell;
+  }
 
   release(): void {
     this.released++;
@@ -23,7 +27,7 @@ class TestPermit implements Permit {
 
   withdraw(): void {
     this.isWithdrawn = true;
-    this.withdrawn?.('withdrawn');
+    this.tell?.('withdrawn');
   }
 }
 

@@ -9,7 +9,7 @@ import { chooseLocal, chooseMember, SharedGroup } from '../src/subscriptions/sha
 const self = 'n/1#1';
 
 function groupOf(loads: number[], remote: [string, number][]): SharedGroup {
-  const group = new SharedGroup('$share/g/t', 't');
+  const group = new SharedGroup('$share/g/t', 't', null);
   for (const load of loads) group.add({ session: { load } } as unknown as Subscription);
   for (const [endpoint, count] of remote) group.setRemote(endpoint, count);
   return group;

@@ -73,7 +73,7 @@ export class Logs {
     this.eraOf = eraOf;
     this.names = new LogNames(keys);
     this.appends = new Map();
-    turn.onFlush = () => this.appends.clear();
+    turn.beforeFlush(() => this.appends.clear());
   }
 
   shardOf(filter: string): Shard {

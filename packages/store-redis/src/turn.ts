@@ -179,7 +179,7 @@ export class Turn {
   private scheduled: boolean;
   private underWay: number;
   private idle: (() => void)[];
-
+  private readonly preparing: (() => void)[];
   /** Told every error of Redis, with the slot that it came from. */
   private readonly failed: (error: unknown, slot: number) => void;
 
@@ -192,6 +192,7 @@ export class Turn {
     this.scheduled = false;
     this.underWay = 0;
     this.idle = [];
+    this.preparing = [];
   }
 
   /** True: a call may touch the shards of one slot only. */
@@ -256,12 +257,14 @@ export class Turn {
     return new Promise((resolve) => this.idle.push(resolve));
   }
 
-  /** Set by who fills calls of his own: called before the turn's calls are sent. */
-  onFlush: (() => void) | null = null;
+  /** A caller that fills calls of its own is told before the calls of each turn are sent. */
+  beforeFlush(prepare: () => void): void {
+    this.preparing.push(prepare);
+  }
 
   private flush(): void {
     this.scheduled = false;
-    this.onFlush?.();
+    for (const prepare of this.preparing) prepare();
     const { calls } = this;
     this.calls = [];
     this.close();

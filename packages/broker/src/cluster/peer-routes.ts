@@ -185,7 +185,7 @@ export class PeerRoutes {
     if ((known?.count ?? 0) === count && (known?.logged ?? 0) === logged) return;
     const filter = name.slice(name.indexOf('/', 7) + 1);
     const entry = this.tree.entry(filter);
-    const group = groupOf(entry, name, filter);
+    const group = groupOf(this.tree, entry, name, filter);
     group.setRemote(this.endpoint, count, logged);
     dropEmptyGroup(entry, group);
     this.tree.touch();

@@ -48,7 +48,7 @@ export class SignIn {
       permit.release();
       return false;
     }
-    permit.withdrawn = (reason) => this.owner.signInWithdrawn(reason);
+    permit.whenWithdrawn((reason) => this.owner.signInWithdrawn(reason));
     return true;
   }
 

@@ -32,7 +32,7 @@ import type { Publication } from '../message/publication.ts';
 import { type EndpointId, type GroupClaim, StoreError } from '../ports/store.ts';
 import type { Session } from '../session/session.ts';
 import type { Subscription } from '../session/subscription.ts';
-import type { SharedGroup } from '../subscriptions/shared-subscriptions.ts';
+import type { SharedGroup, SharedGroupWatcher } from '../subscriptions/shared-subscriptions.ts';
 import type { SubscriptionTree } from '../subscriptions/subscription-tree.ts';
 import { WorkTimer } from '../work/work-timer.ts';
 import { publishDeadLetter } from './dead-letters.ts';
@@ -86,7 +86,7 @@ class GroupLog {
   }
 }
 
-export class GroupLogs implements GroupsWatcher {
+export class GroupLogs implements GroupsWatcher, SharedGroupWatcher {
   private readonly parts: GroupLogsParts;
   private readonly leaderParts: GroupLeaderParts;
   private readonly groups = new Map<string, GroupLog>();
@@ -140,7 +140,6 @@ export class GroupLogs implements GroupsWatcher {
   groupAdded(group: SharedGroup): void {
     const log = new GroupLog(group, new GroupMembers(group, this.leaderParts));
     this.groups.set(group.name, log);
-    group.loggedMembersChanged = () => this.changed(log);
     for (const member of group.loggedMembers.members) log.members.memberOf(member);
     this.changed(log);
   }
@@ -158,7 +157,6 @@ export class GroupLogs implements GroupsWatcher {
   groupRemoved(group: SharedGroup): void {
     const log = this.groups.get(group.name);
     if (log === undefined) return;
-    group.loggedMembersChanged = null;
     this.groups.delete(group.name);
     this.unsettled.delete(log);
     if (log.leader !== null) {
@@ -166,6 +164,11 @@ export class GroupLogs implements GroupsWatcher {
       this.stopLeading(log, log.leader);
     }
     log.members.ended();
+  }
+
+  loggedMembersChanged(group: SharedGroup): void {
+    const log = this.groups.get(group.name);
+    if (log?.group === group) this.changed(log);
   }
 
   private changed(log: GroupLog): void {

@@ -160,7 +160,7 @@ export class DurableFilters {
     if (known !== undefined) return;
     this.digest.add(name, 0);
     const filter = matchedFilter(name);
-    const group = groupOf(this.tree.entry(filter), name, filter);
+    const group = groupOf(this.tree, this.tree.entry(filter), name, filter);
     group.isLogged = true;
     this.tree.touch();
     this.watcher.groupAdded(group);

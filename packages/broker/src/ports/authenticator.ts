@@ -17,8 +17,8 @@ export interface Credentials {
  * connection releases it, once, when it closes or is refused for another reason.
  */
 export interface Permit {
-  /** Set by the connection. Called when the permit is withdrawn. */
-  withdrawn: ((reason: string) => void) | null;
+  /** The connection asks to be told when the permit is withdrawn; once, and not after `release`. */
+  whenWithdrawn(tell: (reason: string) => void): void;
   /** True: it was withdrawn already, perhaps before anybody could be told. */
   readonly isWithdrawn: boolean;
   /** The connection is gone: nobody need look after the permit any more. */

@@ -16,7 +16,7 @@ import type { Publication } from '../message/publication.ts';
 import type { SharedStrategy } from '../ports/limits.ts';
 import type { EndpointId } from '../ports/store.ts';
 import type { Subscription } from '../session/subscription.ts';
-import type { FilterEntry } from './subscription-tree.ts';
+import type { FilterEntry, SubscriptionTree } from './subscription-tree.ts';
 
 /** Those among whom one is chosen. */
 export class SharedMembers {
@@ -59,6 +59,12 @@ export class SharedMembers {
   }
 }
 
+/** What a group tells whoever looks after those with a log. */
+export interface SharedGroupWatcher {
+  /** The logged members of a group with a log have changed. */
+  loggedMembersChanged(group: SharedGroup): void;
+}
+
 export class SharedGroup extends SharedMembers {
   /** `$share/name/filter`. */
   readonly name: string;
@@ -67,11 +73,11 @@ export class SharedGroup extends SharedMembers {
   readonly loggedMembers = new SharedMembers();
   /** It has durable members, connected or not. */
   isLogged = false;
-  /** Called when the logged members change, of a group with a log. */
-  loggedMembersChanged: (() => void) | null = null;
+  private readonly watcher: SharedGroupWatcher | null;
 
-  constructor(name: string, filter: string) {
+  constructor(name: string, filter: string, watcher: SharedGroupWatcher | null) {
     super();
+    this.watcher = watcher;
     this.name = name;
     this.filter = filter;
   }
@@ -84,29 +90,29 @@ export class SharedGroup extends SharedMembers {
     super.add(member);
     if (member.owedQos === 0) return;
     this.loggedMembers.add(member);
-    this.loggedMembersChanged?.();
+    this.watcher?.loggedMembersChanged(this);
   }
 
   override remove(member: Subscription): void {
     super.remove(member);
     this.loggedMembers.remove(member);
-    this.loggedMembersChanged?.();
+    this.watcher?.loggedMembersChanged(this);
   }
 
   /** `logged`: how many of the members have a QoS above 0. */
   override setRemote(endpoint: EndpointId, count: number, logged = count): void {
     super.setRemote(endpoint, count);
     this.loggedMembers.setRemote(endpoint, logged);
-    this.loggedMembersChanged?.();
+    this.watcher?.loggedMembersChanged(this);
   }
 }
 
 /** The group of an entry by its whole name `$share/{name}/{filter}`, made if there is none. */
-export function groupOf(entry: FilterEntry, name: string, filter: string): SharedGroup {
+export function groupOf(tree: SubscriptionTree, entry: FilterEntry, name: string, filter: string): SharedGroup {
   entry.groups ??= new Map();
   let group = entry.groups.get(name);
   if (group === undefined) {
-    group = new SharedGroup(name, filter);
+    group = new SharedGroup(name, filter, tree.groupWatcher);
     entry.groups.set(name, group);
   }
   return group;

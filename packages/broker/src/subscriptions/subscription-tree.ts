@@ -17,7 +17,7 @@
  */
 import type { DurableLog } from '../session/durable-log.ts';
 import type { Subscription } from '../session/subscription.ts';
-import type { SharedGroup } from './shared-subscriptions.ts';
+import type { SharedGroup, SharedGroupWatcher } from './shared-subscriptions.ts';
 
 /** What is known of one filter: who wants its messages. */
 export class FilterEntry {
@@ -92,11 +92,17 @@ class Node {
 }
 
 export class SubscriptionTree {
+  /** Null: nobody looks after groups. */
+  readonly groupWatcher: SharedGroupWatcher | null;
   private readonly root = new Node(null, '');
   /** Grows whenever a match made before may no longer be right. */
   version = 1;
   /** Filters that have an entry. */
   filterCount = 0;
+
+  constructor(groupWatcher: SharedGroupWatcher | null = null) {
+    this.groupWatcher = groupWatcher;
+  }
 
   /** The entry of a filter (without `$share/…`), made if there is none. */
   entry(filter: string): FilterEntry {

@@ -215,7 +215,7 @@ function place(parts: SubscriptionParts, subscription: Subscription): void {
   const entry = tree.entry(share?.filter ?? subscription.filter);
   if (share !== null) {
     parts.metrics.sharedSubscriptions++;
-    const group = groupOf(entry, subscription.filter, share.filter);
+    const group = groupOf(parts.tree, entry, subscription.filter, share.filter);
     group.add(subscription);
     parts.groups.joined(subscription);
     tree.touch();
@@ -246,7 +246,7 @@ export function removeSubscription(parts: SubscriptionParts, subscription: Subsc
     routes.filterChanged(entry);
     return;
   }
-  const group = groupOf(entry, subscription.filter, share.filter);
+  const group = groupOf(parts.tree, entry, subscription.filter, share.filter);
   group.remove(subscription);
   routes.groupChanged(group);
   dropEmptyGroup(entry, group);
