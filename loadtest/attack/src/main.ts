@@ -1,5 +1,6 @@
 /** The command line of the attacks: `npm run attack -- [options]`. */
 import { parseArgs } from 'node:util';
+import { tellFailure, UsageError } from '@dunlin/testkit';
 import { attacks } from './attacks/index.ts';
 import { exceeded } from './ceilings.ts';
 import { type RowResult, runRow } from './row.ts';
@@ -31,9 +32,6 @@ const options = {
 
 const brokerNames: readonly BrokerName[] = ['dunlin', 'mosquitto'];
 const afterSecondsMax = 600;
-
-/** A wrong option. */
-class UsageError extends Error {}
 
 /** The entries of a list with commas; each must be one of these. */
 function listed<T extends string>(option: string, text: string, allowed: readonly T[]): T[] {
@@ -102,9 +100,5 @@ async function run(): Promise<number> {
 
 run().then(
   (code) => process.exit(code),
-  (error: unknown) => {
-    const isUsage = error instanceof UsageError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
-    console.error(isUsage ? `${(error as Error).message}\n\n${usage}` : error);
-    process.exit(isUsage ? 2 : 1);
-  },
+  (error: unknown) => process.exit(tellFailure(error, usage)),
 );

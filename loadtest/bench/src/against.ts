@@ -1,6 +1,7 @@
 /** `compare --against DIR`: what a change costs. This checkout beside another one of Dunlin, from before the change; starts take turns, and the median of each side counts. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { UsageError } from '@dunlin/testkit';
 import { type Broker, dunlinOf, selectBrokers } from './brokers.ts';
 import { type CompareOptions, compare } from './compare.ts';
 import { markdownTable } from './report.ts';
@@ -25,12 +26,12 @@ export interface AgainstFigure {
   readonly outcome: 'met' | 'missed' | 'not measured';
 }
 
-/** @throws RangeError when there is no Dunlin in `directory`, or none that is built. */
+/** @throws UsageError when there is no Dunlin in `directory`, or none that is built. */
 export function checkoutBefore(directory: string): Broker {
   const program = join(directory, 'packages', 'cli', 'bin', 'dunlin.js');
   for (const file of [program, join(directory, 'packages', 'cli', 'dist')]) {
     if (!existsSync(file))
-      throw new RangeError(`--against must be a checkout of Dunlin that is built, not '${directory}': no ${file}`);
+      throw new UsageError(`--against must be a checkout of Dunlin that is built, not '${directory}': no ${file}`);
   }
   return dunlinOf('before', directory);
 }

@@ -1,8 +1,9 @@
 /** The programs that are compared: how each is found, started and configured, and what it cannot do. */
 import { execFileSync } from 'node:child_process';
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
+import { findProgramFile, UsageError } from '@dunlin/testkit';
 import { BENCH_DIRECTORY, CHECKOUT } from './checkout.ts';
 import { nativeProgram } from './native-build.ts';
 import type { Need } from './rows.ts';
@@ -37,18 +38,8 @@ export interface Broker {
   command(program: string, context: StartContext): string[];
 }
 
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false; // absent, or not ours to run: both mean "not here"
-  }
-}
-
-function findProgram(name: string, ...moreDirectories: string[]): string | undefined {
-  const directories = [...(process.env.PATH ?? '').split(delimiter), ...moreDirectories];
-  return directories.map((directory) => join(directory, name)).find(isExecutable);
+function findProgram(name: string, ...after: string[]): string | undefined {
+  return findProgramFile(name, { after });
 }
 
 function goBinDirectory(): string {
@@ -241,12 +232,12 @@ export const BROKERS: readonly Broker[] = [
   limit,
 ];
 
-/** @throws RangeError for a name that is not in the table. */
+/** @throws UsageError for a name that is not in the table. */
 export function selectBrokers(list: string): Broker[] {
   return list.split(/[\s,]+/).map((name) => {
     const broker = BROKERS.find((candidate) => candidate.name === name);
     if (broker === undefined) {
-      throw new RangeError(`no broker '${name}'; there are: ${BROKERS.map((candidate) => candidate.name).join(', ')}`);
+      throw new UsageError(`no broker '${name}'; there are: ${BROKERS.map((candidate) => candidate.name).join(', ')}`);
     }
     return broker;
   });

@@ -5,6 +5,7 @@
  * run mean anything.
  */
 import { Cluster } from '@dunlin/cluster';
+import { UsageError } from '@dunlin/testkit';
 import { connected, cpuMicroseconds, joiningNode, offlineSessions, subscribe } from './cluster-load.ts';
 import { runGenerator } from './generator.ts';
 import { median } from './results.ts';
@@ -14,12 +15,12 @@ import { selectRows } from './rows.ts';
 export const CLUSTER_ROWS = ['idle', '20pairs-w100', 'qos1-20pairs', 'durable-qos1', 'join', 'offline'] as const;
 export type ClusterRow = (typeof CLUSTER_ROWS)[number];
 
-/** Throws RangeError for a name that is none. */
+/** Throws UsageError for a name that is none. */
 export function selectClusterRows(text: string): readonly ClusterRow[] {
   const names = text === 'all' ? CLUSTER_ROWS : text.split(',');
   return names.map((name) => {
     const row = CLUSTER_ROWS.find((known) => known === name);
-    if (row === undefined) throw new RangeError(`no row '${name}'; known: ${CLUSTER_ROWS.join(', ')}`);
+    if (row === undefined) throw new UsageError(`no row '${name}'; known: ${CLUSTER_ROWS.join(', ')}`);
     return row;
   });
 }

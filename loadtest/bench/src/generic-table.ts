@@ -1,5 +1,5 @@
 /** `table NAME=COMMAND ...`: the same measurements for any command that listens on {port}. */
-import { freePort } from '@dunlin/testkit';
+import { freePort, UsageError } from '@dunlin/testkit';
 import { BrokerProcess, StartFailure } from './broker-process.ts';
 import { RowFailure, runGenerator } from './generator.ts';
 import { markdownTable } from './report.ts';
@@ -19,11 +19,11 @@ export interface TableResult {
   readonly notes: readonly string[];
 }
 
-/** @throws RangeError when an argument is not NAME=COMMAND. */
+/** @throws UsageError when an argument is not NAME=COMMAND. */
 export function parseCommands(parameters: readonly string[]): { name: string; command: string }[] {
   return parameters.map((parameter) => {
     const at = parameter.indexOf('=');
-    if (at < 1) throw new RangeError(`'${parameter}' is not NAME=COMMAND`);
+    if (at < 1) throw new UsageError(`'${parameter}' is not NAME=COMMAND`);
     return { name: parameter.slice(0, at), command: parameter.slice(at + 1) };
   });
 }

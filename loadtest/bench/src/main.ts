@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { tellFailure, UsageError } from '@dunlin/testkit';
 import { AGAINST_ROUNDS, AGAINST_ROWS, checkoutBefore, measureAgainst, renderAgainst } from './against.ts';
 import { BROKERS, selectBrokers } from './brokers.ts';
 import { CHECKOUT } from './checkout.ts';
@@ -56,7 +57,7 @@ type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS; allowPositi
 function positive(name: string, text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1)
-    throw new RangeError(`--${name} must be a whole number above 0, not '${text}'`);
+    throw new UsageError(`--${name} must be a whole number above 0, not '${text}'`);
   return value;
 }
 
@@ -98,7 +99,7 @@ function runReport(values: Values): void {
 }
 
 async function runTable(values: Values, commands: string[]): Promise<void> {
-  if (commands.length === 0) throw new RangeError('table needs at least one NAME=COMMAND');
+  if (commands.length === 0) throw new UsageError('table needs at least one NAME=COMMAND');
   const options = {
     commands: parseCommands(commands),
     rows: selectRows(values.rows ?? 'v4'),
@@ -187,12 +188,10 @@ async function main(): Promise<void> {
   else if (command === 'listeners') await runListeners(values);
   else if (command === 'newcomer') await runNewcomer(values);
   else if (command === 'subscriptions') await runSubscriptions(values);
-  else if (command === 'doors') throw new RangeError("the command 'doors' is now called 'listeners'");
-  else throw new RangeError(`no command '${command}'`);
+  else if (command === 'doors') throw new UsageError("the command 'doors' is now called 'listeners'");
+  else throw new UsageError(`no command '${command}'`);
 }
 
 main().catch((error: unknown) => {
-  const isUsage = error instanceof RangeError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
-  console.error(isUsage ? `${(error as Error).message}\n\n${USAGE}` : error);
-  process.exitCode = isUsage ? 2 : 1;
+  process.exitCode = tellFailure(error, USAGE);
 });

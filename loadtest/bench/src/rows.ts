@@ -2,6 +2,7 @@
  * The rows of the comparison: what mqload is asked to do, and which of its figures the row is about.
  * Every row exists for MQTT 3.1.1 and for MQTT 5.0; some also with 5.0 publishers and 3.1.1 subscribers.
  */
+import { UsageError } from '@dunlin/testkit';
 
 /** Ability that a broker must have for a row; a broker that lacks one says why in `brokers.ts`. */
 export type Need = 'qos1' | 'qos2' | 'shared' | 'durable' | 'v5' | 'mixed';
@@ -95,13 +96,13 @@ export const ROWS: readonly Row[] = (['v4', 'v5', 'v5-to-v4'] as const).flatMap(
 
 /**
  * Rows by name or by group (`all`, `v4`, `v5`, `v5-to-v4`), separated by commas or spaces, in the order of the table.
- * @throws RangeError for a name that is neither.
+ * @throws UsageError for a name that is neither.
  */
 export function selectRows(list: string): Row[] {
   const wanted = list.split(/[\s,]+/).filter((name) => name !== '');
   for (const name of wanted) {
     if (name === 'all' || name in VARIANTS || ROWS.some((row) => row.name === name)) continue;
-    throw new RangeError(
+    throw new UsageError(
       `no row '${name}'; there are: all, v4, v5, v5-to-v4, ${ROWS.map((row) => row.name).join(', ')}`,
     );
   }

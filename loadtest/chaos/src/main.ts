@@ -3,7 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { MissingProgramError, nodeId, nodesMax } from '@dunlin/cluster';
+import { nodeId, nodesMax } from '@dunlin/cluster';
+import { positiveNumber, tellFailure, wholeNumber } from '@dunlin/testkit';
 import { type ChaosResult, ChaosRun, ChaosStartError } from './chaos-run.ts';
 import { ephemeralGaps, evidence } from './evidence.ts';
 import { describeFault, faultTable } from './fault.ts';
@@ -56,35 +57,19 @@ const seedMax = 0xffffffff;
 const clientsMax = 1000;
 const minutesMax = 24 * 60;
 
-/** A wrong option. */
-class UsageError extends Error {}
-
-function positive(name: string, text: string, highest: number): number {
-  const value = Number(text);
-  if (!(value > 0 && value <= highest))
-    throw new UsageError(`--${name} must be above 0 and at most ${highest}, not '${text}'`);
-  return value;
-}
-
-function whole(name: string, text: string, highest: number, lowest = 1): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < lowest || value > highest)
-    throw new UsageError(`--${name} must be a whole number from ${lowest} to ${highest}, not '${text}'`);
-  return value;
-}
-
 function readOptions() {
   const { values } = parseArgs({ options });
   return {
     ...values,
-    minutes: positive('minutes', values.minutes, minutesMax),
-    seed: values.seed === undefined ? Math.floor(Math.random() * seedMax) : whole('seed', values.seed, seedMax, 0),
-    nodes: whole('nodes', values.nodes, nodesMax),
-    workers: whole('workers', values.workers, 128),
-    publishers: whole('publishers', values.publishers, clientsMax),
-    subscribers: whole('subscribers', values.subscribers, clientsMax),
-    rate: positive('rate', values.rate, 100_000),
-    everyMilliseconds: 1000 * positive('every', values.every, 3600),
+    minutes: positiveNumber('minutes', values.minutes, minutesMax),
+    seed:
+      values.seed === undefined ? Math.floor(Math.random() * seedMax) : wholeNumber('seed', values.seed, seedMax, 0),
+    nodes: wholeNumber('nodes', values.nodes, nodesMax),
+    workers: wholeNumber('workers', values.workers, 128),
+    publishers: wholeNumber('publishers', values.publishers, clientsMax),
+    subscribers: wholeNumber('subscribers', values.subscribers, clientsMax),
+    rate: positiveNumber('rate', values.rate, 100_000),
+    everyMilliseconds: 1000 * positiveNumber('every', values.every, 3600),
   };
 }
 
@@ -184,10 +169,6 @@ run().then(
   (code) => process.exit(code),
   (error: unknown) => {
     if ((error as Error).name === 'AbortError') process.exit(130);
-    const isUsage = error instanceof UsageError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
-    const isExpected = error instanceof MissingProgramError || error instanceof ChaosStartError;
-    if (isUsage) console.error(`${(error as Error).message}\n\n${usage}`);
-    else console.error(isExpected ? (error as Error).message : error);
-    process.exit(isUsage ? 2 : 1);
+    process.exit(tellFailure(error, usage, [ChaosStartError]));
   },
 );

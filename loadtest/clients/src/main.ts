@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { MissingProgramError } from '@dunlin/cluster';
+import { tellFailure, UsageError } from '@dunlin/testkit';
 import { type Driver, drivers, languages, versionOf, whyMissing } from './drivers.ts';
 import { hasFailed, resultTable } from './results.ts';
 import { oneNode, threeNodes } from './stage.ts';
@@ -45,9 +45,6 @@ const options = {
 } as const;
 
 const installer = join(dirname(dirname(dirname(import.meta.dirname))), '.ci', 'install-client-libraries');
-
-/** A wrong option. */
-class UsageError extends Error {}
 
 function chosenDrivers(only: string | undefined): readonly Driver[] {
   if (only === undefined) return drivers;
@@ -110,10 +107,5 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => pr
 
 run().then(
   (code) => process.exit(code),
-  (error: unknown) => {
-    const isUsage = error instanceof UsageError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
-    if (isUsage) console.error(`${(error as Error).message}\n\n${usage}`);
-    else console.error(error instanceof MissingProgramError ? error.message : error);
-    process.exit(isUsage ? 2 : 1);
-  },
+  (error: unknown) => process.exit(tellFailure(error, usage)),
 );

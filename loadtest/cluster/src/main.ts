@@ -1,11 +1,11 @@
 /** The command line of the cluster: `npm run cluster -- [options]`. */
 import { parseArgs } from 'node:util';
+import { tellFailure, wholeNumber } from '@dunlin/testkit';
 import { Cluster, type ClusterEvent } from './cluster.ts';
 import { nodesMax } from './cluster-node.ts';
 import { describeCluster, describeEvent, eventLine, nameColumn, readyLine } from './describe.ts';
 import { PortOccupiedError, portsNeeded } from './ports.ts';
 import { type Program, ProgramStartError } from './program.ts';
-import { MissingProgramError } from './program-files.ts';
 
 const usage = `npm run cluster -- [options]
 
@@ -28,16 +28,6 @@ const options = {
   logs: { type: 'string' },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
-
-/** A wrong option. */
-class UsageError extends Error {}
-
-function wholeNumber(name: string, text: string, highest: number): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > highest)
-    throw new UsageError(`--${name} must be a whole number from 1 to ${highest}, not '${text}'`);
-  return value;
-}
 
 function readOptions() {
   const { values } = parseArgs({ options });
@@ -112,17 +102,7 @@ function askedToStop(): { promise: Promise<void>; signal: AbortSignal } {
   return { promise, signal: controller.signal };
 }
 
-/** True for an error that the person who typed the command can mend; the rest is shown with its stack. */
-function isExpected(error: unknown): boolean {
-  return [MissingProgramError, PortOccupiedError, ProgramStartError, UsageError].some((kind) => error instanceof kind);
-}
-
 run().then(
   (code) => process.exit(code),
-  (error: unknown) => {
-    const isUsage = error instanceof UsageError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
-    if (isUsage) console.error(`${(error as Error).message}\n\n${usage}`);
-    else console.error(isExpected(error) ? (error as Error).message : error);
-    process.exit(isUsage ? 2 : 1);
-  },
+  (error: unknown) => process.exit(tellFailure(error, usage, [PortOccupiedError, ProgramStartError])),
 );

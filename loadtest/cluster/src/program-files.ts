@@ -1,6 +1,6 @@
-import { accessSync, constants } from 'node:fs';
 import { homedir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { findProgramFile, MissingProgramError } from '@dunlin/testkit';
 
 /** The programs a cluster is made of beside our own. */
 export type ProgramFile = 'nats-server' | 'redis-server' | 'haproxy';
@@ -21,35 +21,15 @@ const programSources: Readonly<Record<ProgramFile, ProgramSource>> = {
 /** Directories of servers that are not on everyone's PATH: Debian's packages, and what `go install` builds. */
 const furtherDirectories = ['/usr/sbin', '/sbin', '/usr/local/sbin', join(homedir(), 'go', 'bin')];
 
-/** A program is not installed. The message says how to get it. */
-export class MissingProgramError extends Error {
-  constructor(program: ProgramFile) {
-    const { variable, install } = programSources[program];
-    super(`${program} is not installed: ${install}; or name the file in ${variable}`);
-    this.name = 'MissingProgramError';
-  }
-}
-
 /**
  * The path of a program: the file its variable names, or the first of that name on the PATH and in the usual places for servers.
  * @throws MissingProgramError
  */
 export function findProgram(program: ProgramFile, environment: NodeJS.ProcessEnv = process.env): string {
-  const named = environment[programSources[program].variable];
-  const directories = [...(environment.PATH ?? '').split(delimiter), ...furtherDirectories];
-  const candidates = named === undefined ? directories.map((directory) => join(directory, program)) : [named];
-  const found = candidates.find(isExecutable);
-  if (found === undefined) throw new MissingProgramError(program);
+  const { variable, install } = programSources[program];
+  const found = findProgramFile(program, { variable, after: furtherDirectories, environment });
+  if (found === undefined) throw new MissingProgramError(program, `${install}; or name the file in ${variable}`);
   return found;
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 const checkout = dirname(dirname(dirname(import.meta.dirname)));

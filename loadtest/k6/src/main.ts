@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
-import { findK6, MissingK6Error } from './k6-program.ts';
+import { tellFailure, UsageError } from '@dunlin/testkit';
+import { findK6 } from './k6-program.ts';
 import {
   isScenario,
   type NumberVariable,
@@ -50,9 +51,6 @@ const reportEnvironment = {
 /** Exit codes of programs ended by a signal begin here. */
 const signalExitBase = 128;
 
-/** A command line that cannot be understood. */
-class UsageError extends Error {}
-
 /** @throws UsageError for options of k6 that would replace the scenario, or leave no report of it */
 function checkOptions(options: readonly string[]): void {
   const replaced = options.find((option) => /^(-u|--vus|-d|--duration|-i|--iterations|-s|--stage)(=|$)/.test(option));
@@ -94,8 +92,7 @@ async function run([scenario, ...options]: readonly string[]): Promise<number> {
 run(process.argv.slice(2)).then(
   (code) => process.exit(code),
   (error: unknown) => {
-    if (error instanceof UsageError) console.error(`${error.message}\n\n${usage}`);
-    else console.error(error instanceof SettingsError || error instanceof MissingK6Error ? error.message : error);
-    process.exit(error instanceof UsageError || error instanceof SettingsError ? 2 : 1);
+    const code = tellFailure(error, usage, [SettingsError]);
+    process.exit(error instanceof SettingsError ? 2 : code);
   },
 );

@@ -1,6 +1,6 @@
-import { accessSync, constants, statSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
+import { findProgramFile, MissingProgramError } from '@dunlin/testkit';
 
 /**
  * Directory for what `.ci/install-deployment-programs` builds: outside of the tree, so that a new checkout finds it.
@@ -33,32 +33,13 @@ const furtherDirectories = [
   join(homedir(), 'go', 'bin'),
 ];
 
-/** A program is not installed; the message says how to get it. */
-export class MissingProgramError extends Error {
-  constructor(name: ProgramName) {
-    super(`${name} is not installed: ${programs[name].install}; or name the file in ${programs[name].variable}`);
-    this.name = 'MissingProgramError';
-  }
-}
-
 /**
  * The path of a program: the file its variable names, or the first in the cache, on the PATH and in the usual places.
  * @throws MissingProgramError
  */
 export function programPath(name: ProgramName): string {
-  const named = process.env[programs[name].variable];
-  const directories = [cacheDirectory, ...(process.env.PATH ?? '').split(delimiter), ...furtherDirectories];
-  const candidates = named === undefined ? directories.map((directory) => join(directory, name)) : [named];
-  const found = candidates.find(isExecutable);
-  if (found === undefined) throw new MissingProgramError(name);
+  const { variable, install } = programs[name];
+  const found = findProgramFile(name, { variable, before: [cacheDirectory], after: furtherDirectories });
+  if (found === undefined) throw new MissingProgramError(name, `${install}; or name the file in ${variable}`);
   return found;
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
-  } catch {
-    return false;
-  }
 }

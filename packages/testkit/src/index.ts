@@ -1,5 +1,6 @@
 export type { BrokerProcess } from './broker-process.ts';
 export { type ClientResult, MosquittoSub, mosquittoPub } from './clients.ts';
+export { positiveNumber, tellFailure, UsageError, wholeNumber } from './command-options.ts';
 export { Conversation, type Introduction, textsOf } from './conversation.ts';
 export { DeadlineError, defaultDeadlineMilliseconds, withDeadline } from './deadline.ts';
 export { type DunlinOptions, dunlinArguments, startDunlin } from './dunlin.ts';
@@ -21,6 +22,7 @@ export {
   subscribePacket,
   unsubscribePacket,
 } from './packets.ts';
+export { findProgramFile, MissingProgramError, type ProgramSearch } from './program-file.ts';
 export {
   hex,
   prefixed,
