@@ -1,6 +1,6 @@
 /**
- * The packets of a batch where they lie (publish-batch.ts): whether they are what the batch says, where each ends, and packet identifiers of their receiver
- * written over those of the publisher. Hot: one pass over the lengths, no object a packet.
+ * Packets of a publish batch where they lie (publish-batch.ts): validation, offsets, and packet identifiers of their
+ * receiver written over those of the publisher. Hot: one pass over the lengths, no object per packet.
  */
 
 import { lengthAt, lengthEnd } from '../message/publish-conversion.ts';
@@ -9,12 +9,12 @@ import type { OutboundInflight } from '../session/inflight.ts';
 
 /** First bytes of the packets of a batch: QoS 0 or 1, neither DUP nor RETAIN. */
 export const batchHeaders = [0x30, 0x32] as const;
-/** A length of more bytes is no length of MQTT (section 1.5.5). */
+/** Longest encoding of a length in MQTT (section 1.5.5). */
 const lengthBytesMax = 4;
 
 /**
- * How many packets lie in bytes[start, end). Throws FrameError unless they are whole PUBLISH packets of this QoS and encoding, which can be read, converted
- * and stamped without another look at their lengths.
+ * Number of packets in bytes[start, end). Throws FrameError unless they are whole PUBLISH packets of this QoS and
+ * encoding, which can be read, converted and stamped without another check of their lengths.
  */
 export function countPackets(bytes: Buffer, start: number, end: number, qos: 0 | 1, version5: boolean): number {
   const header = batchHeaders[qos];
@@ -35,13 +35,13 @@ export function countPackets(bytes: Buffer, start: number, end: number, qos: 0 |
   return count;
 }
 
-/** Where the properties end whose length stands at `at`; beyond everything if it is no length. */
+/** End of the properties whose length stands at `at`; beyond every buffer if the length is malformed. */
 function propertiesEnd(bytes: Buffer, at: number): number {
   const end = lengthEnd(bytes, at);
   return end - at <= lengthBytesMax ? end + lengthAt(bytes, at) : Number.POSITIVE_INFINITY;
 }
 
-/** What the packets in bytes[start, end) carry. They were looked at before. */
+/** Bytes of payload of the packets in bytes[start, end), which were validated before. */
 export function payloadBytesOf(bytes: Buffer, start: number, end: number, qos: 0 | 1, version5: boolean): number {
   let payloadBytes = 0;
   for (let at = start; at < end; ) {
@@ -53,19 +53,22 @@ export function payloadBytesOf(bytes: Buffer, start: number, end: number, qos: 0
   return payloadBytes;
 }
 
-/** Where the packet at `at` ends. */
+/** End of the packet at `at`. */
 export function packetEnd(bytes: Buffer, at: number): number {
   return lengthEnd(bytes, at + 1) + lengthAt(bytes, at + 1);
 }
 
-/** Where the first `count` packets from `start` on end. */
+/** End of the first `count` packets from `start` on. */
 export function endOf(bytes: Buffer, start: number, count: number): number {
   let at = start;
   for (let left = count; left > 0; left--) at = packetEnd(bytes, at);
   return at;
 }
 
-/** Gives each QoS 1 packet in bytes[start, end) the next packet identifier of its receiver. There is room for all of them. */
+/**
+ * Writes the receiver's next packet identifiers into the QoS 1 packets in bytes[start, end). The window has room for
+ * all of them.
+ */
 export function stampPacketIds(bytes: Buffer, start: number, end: number, outbound: OutboundInflight): void {
   for (let at = start; at < end; ) {
     const bodyStart = lengthEnd(bytes, at + 1);

@@ -10,10 +10,10 @@ import type { Metrics } from '../ports/metrics.ts';
 import type { Store } from '../ports/store.ts';
 import type { PublishRouter } from './publish-router.ts';
 
-/** Taken from the store at once. */
+/** Messages read from the store at once. */
 const batchMax = 500;
 const retryMilliseconds = 1000;
-/** Messages that nobody waits for (QoS 0) are dropped above this while the store does not take them. */
+/** Limit of QoS 0 messages that wait for the store; more are dropped while it does not take them. */
 const failedMax = 10_000;
 
 export interface Delay {
@@ -21,7 +21,7 @@ export interface Delay {
   topic: string;
 }
 
-/** What a `$delayed` topic says, or what is wrong with it. */
+/** Meaning of a `$delayed` topic, or the reason why it is invalid. */
 export function delayOf(topic: string, secondsMax: number): Delay | string {
   const parts = /^\$delayed\/([^/]*)\/(.+)$/s.exec(topic);
   if (parts === null) return `${quote(topic)} is not $delayed/{seconds}/{topic}`;
@@ -51,7 +51,7 @@ export class DelayedMessages {
     });
   }
 
-  /** Keeps the message; `done` is called when it is stored. */
+  /** Stores the message; `done` is called when it is stored. */
   add(publication: Publication, delay: Delay, done: (() => void) | null): void {
     this.write(writeRecord(publication, Buffer.from(delay.topic)), this.clock.now() + delay.seconds * 1000, done);
   }
@@ -82,7 +82,7 @@ export class DelayedMessages {
     return due.length;
   }
 
-  /** One that can never be published must not come back for ever. */
+  /** A message that can never be published must not come back for ever. */
   private async publishOne(record: Uint8Array): Promise<void> {
     try {
       const publication = readRecord(record);

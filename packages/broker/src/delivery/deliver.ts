@@ -1,7 +1,7 @@
 /**
  * The last step of a publish: bytes for each subscriber (ARCHITECTURE.md, section 3, steps 5 and 7).
  *
- * Measured on the way (20 pairs and 1 to 100, QoS 0): the copy and the write are what is left; so the usual subscriber (no subscription
+ * Measured (20 pairs and 1 to 100, QoS 0): copy and write dominate; so the usual subscriber (no subscription
  * identifier, no alias, no small maximum packet size) takes the first branch, which allocates nothing.
  */
 import { identifierProperties } from '../message/identifier-properties.ts';
@@ -18,7 +18,10 @@ import { tracedDelivery } from './traced-publish.ts';
 const publishType = 0x30;
 const nothing = Buffer.alloc(0);
 
-/** Hands a QoS 0 message to every subscription of the list. `publisher`: for No Local; null where it is not a local client. */
+/**
+ * Delivers a QoS 0 message to every subscription of the list. `publisher`: for No Local; null where it is not a local
+ * client.
+ */
 export function deliverQos0(
   delivery: SessionDelivery,
   publication: Publication,
@@ -31,7 +34,7 @@ export function deliverQos0(
     const subscription = subscriptions[i];
     if (!mayReceive(subscription, publisher)) continue;
     const { outlet } = subscription;
-    // The RETAIN flag goes on only where the subscription asked for that [MQTT-3.3.1-12], [MQTT-3.3.1-13].
+    // The RETAIN flag is kept only where the subscription asked for that [MQTT-3.3.1-12], [MQTT-3.3.1-13].
     const firstByte = publishType | (subscription.retainAsPublished ? retainBit : 0);
     if (!delivery.mayQueueQos0(outlet)) continue;
     if (receivesCommonBytes(subscription) && !isTraced) {
@@ -46,7 +49,7 @@ export function deliverQos0(
   }
 }
 
-/** Hands a message of QoS 1 or 2 to every subscription of the list, at the lower of both QoS [MQTT-3.8.4-8]. */
+/** Delivers a message of QoS 1 or 2 to every subscription of the list, at the lower of both QoS [MQTT-3.8.4-8]. */
 export function deliverAcknowledged(
   delivery: SessionDelivery,
   publication: Publication,
@@ -61,7 +64,8 @@ export function deliverAcknowledged(
 }
 
 /**
- * Puts one PUBLISH for one client into its output buffer. False: it is larger than the client takes, and was not sent [MQTT-3.1.2-24].
+ * Puts one PUBLISH for one client into its output buffer. False: it exceeds the client's maximum packet size, and was
+ * not sent [MQTT-3.1.2-24].
  */
 export function sendPublish(
   delivery: SessionDelivery,
@@ -85,7 +89,10 @@ export function sendPublish(
   return sendIndividually(delivery, outlet, publication, firstByte, packetId, identifiers, nothing);
 }
 
-/** The packet is for this client alone: subscription identifiers [MQTT-3.3.4-3], a topic alias, a maximum to keep, or `more` properties. */
+/**
+ * Sends a packet that is for this client alone: subscription identifiers [MQTT-3.3.4-3], a topic alias, a maximum
+ * packet size, or `more` properties.
+ */
 function sendIndividually(
   delivery: SessionDelivery,
   outlet: Outlet,
@@ -99,7 +106,7 @@ function sendIndividually(
   const version5 = outlet.version5;
   let extra = version5 && identifiers !== null ? identifierProperties(identifiers) : nothing;
   if (more.length > 0) extra = Buffer.concat([extra, more]);
-  // Checked without the alias first: an alias must not be taken for a packet that is not sent.
+  // Checked without the alias first: no alias may be assigned by a packet that is not sent.
   if (
     publishSize(publication, version5, withPacketId, extra, true) + aliasPropertySize >
     outlet.clientMaximumPacketSize

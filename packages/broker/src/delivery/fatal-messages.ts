@@ -1,6 +1,7 @@
 /**
- * Messages that clients cannot take. A durable session is sent the same message at every connection, so one that makes its client fail keeps it away for ever,
- * and everything behind it. It cannot be told here whether it is the message; it can be named.
+ * Messages that make their client fail. A durable session is sent the same message at every connection, so such a
+ * message keeps its client away for ever, and everything behind it waits. The broker cannot know whether the message is
+ * the cause; it can name it.
  */
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
@@ -8,9 +9,9 @@ import type { StoredOutbound } from '../ports/store.ts';
 import type { Session, SessionConnection } from '../session/session.ts';
 import type { SessionDelivery } from './session-delivery.ts';
 
-/** Connections in a row that ended before the message was acknowledged, after which it is named. */
+/** Connections in a row that ended before the message was acknowledged, after which it is named in the log. */
 const endsMax = 3;
-/** Sessions remembered; the one that has been there longest gives way. */
+/** Sessions remembered; the oldest is forgotten first. */
 const sessionsMax = 10_000;
 
 interface Suspect {
@@ -32,9 +33,9 @@ export class FatalMessages {
     this.delivery = delivery;
   }
 
-  /** A connection has ended; `outbound`: what its session has in flight, the oldest first. */
+  /** A connection has ended. `outbound`: the messages in flight of its session, the oldest first. */
   ended({ clientId, connection, groupsSettled }: Session, outbound: readonly StoredOutbound[]): void {
-    // Not settled: what was in flight before was not sent on this connection.
+    // Not complete: earlier messages in flight were not sent on this connection.
     if (!groupsSettled || !failed(connection)) return;
     const first = outbound.find(({ state }) => state === 'sent');
     if (first === undefined) {
@@ -53,7 +54,7 @@ export class FatalMessages {
   }
 
   private async name(clientId: string, message: StoredOutbound): Promise<void> {
-    // A store that cannot be read has other lines in the log.
+    // Outages of the store are logged elsewhere.
     const publication = await this.delivery.contentOf(message).catch(() => null);
     if (publication === null) return;
     this.logger.warn("a client's connection ends each time after this message was sent to it", {
@@ -66,7 +67,7 @@ export class FatalMessages {
   }
 }
 
-/** Whether it ended by a fault of the client, or of the network: not by its wish, nor by ours. */
+/** True if the connection ended by a fault of the client or of the network, neither by its wish nor by the broker's. */
 function failed({ closeReason, closeCode }: SessionConnection): boolean {
   if (closeReason === 'client-disconnect') return closeCode >= 0x80;
   return closeReason === 'connection-lost' || closeReason === 'keep-alive-timeout' || closeReason === 'protocol-error';

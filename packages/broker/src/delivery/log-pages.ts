@@ -1,5 +1,6 @@
 /**
- * Pages of logs for the cursors that are behind: asked for some a turn, so that a session with 20,000 of them lets others in between.
+ * Pages of logs for the cursors that are behind. A session with 20,000 cursors asks for some of them a turn, so that
+ * other sessions are served in between.
  */
 
 import type { Clock } from '../ports/clock.ts';
@@ -12,7 +13,10 @@ import type { SessionDelivery } from './session-delivery.ts';
 
 /** Cursors that ask for a page in one turn: LMDB answers in about 10 µs each. */
 const pumpsPerTurn = 250;
-/** Cursors of a session, from which on the ends of its logs are asked for together: of few, the pages are there sooner. */
+/**
+ * Cursors of a session from which on the ends of its logs are asked for together; with few, reading the pages is
+ * faster.
+ */
 const manyCursors = 64;
 
 export class LogPages {
@@ -22,7 +26,7 @@ export class LogPages {
   private readonly logger: Logger;
   private readonly limits: Limits;
   private readonly failed = new Set<LogCursor>();
-  /** Whose log's end is to be asked for. */
+  /** Logs whose end is to be asked for. */
   private readonly asking: LogCursor[] = [];
   private isAsking = false;
 
@@ -34,20 +38,20 @@ export class LogPages {
     this.limits = limits;
   }
 
-  /** All logs of a session are read from where its cursors stand. */
+  /** Reads all logs of a session from its cursors on. */
   pumpAll(session: Session): void {
     for (const cursor of session.cursors) if (!cursor.live) session.addBehind(cursor);
     if (!session.pumping) this.pumpBehind(session);
   }
 
-  /** Cursors that are behind go on while the window has room. */
+  /** Cursors that are behind continue while the window has room. */
   pumpBehind(session: Session): void {
     const { behind } = session;
     session.pumping = false;
     if (behind === null || session.ended) return;
     let left = pumpsPerTurn;
     for (const cursor of behind) {
-      if (!session.hasRoom) return; // the next room has the rest go on
+      if (!session.hasRoom) return; // the rest continues at the next room
       if (left-- === 0) {
         session.pumping = true;
         this.clock.nextTurn(() => this.pumpBehind(session));
@@ -69,7 +73,10 @@ export class LogPages {
     this.clock.nextTurn(() => void this.askEnds());
   }
 
-  /** Most logs of a session with thousands end where its cursors stand: one question tells that of many. One at a time: answers must not come all together. */
+  /**
+   * Most logs of a session with thousands end at its cursors: one call says so for many. One call at a time: answers
+   * must not arrive all together.
+   */
   private async askEnds(): Promise<void> {
     try {
       while (this.asking.length > 0) await this.askSome(this.asking.splice(0, pumpsPerTurn));
@@ -88,7 +95,7 @@ export class LogPages {
           const cursor = cursors[i];
           const end = ends[i];
           if (!isInForce(cursor)) continue;
-          // What is not simply the end, the page says better: a log that has more, or less than was heard of.
+          // Other answers are read as a page: a log that has more, or less than was announced.
           if (cursor.mayBeAtEnd && cursor.acknowledged === end) cursor.pageRead([], end + 1, end);
           else this.readPage(cursor);
         }
@@ -114,11 +121,11 @@ export class LogPages {
     this.logger.warn('a log could not be read; it will be tried again', fields);
     for (const cursor of cursors) {
       cursor.pageFailed();
-      if (!cursor.session.ended) this.failed.add(cursor); // `retry` pumps it again
+      if (!cursor.session.ended) this.failed.add(cursor); // `retry` reads it again
     }
   }
 
-  /** What the store failed to give is asked for again. */
+  /** Reads again what the store failed to return. */
   retry(): void {
     const sessions = new Set<Session>();
     for (const cursor of this.failed) {

@@ -6,14 +6,16 @@
  *                 └─────────── one batch ────────────┘
  * ```
  *
- * A fast publisher's packets lie one after the other in the chunk they were read in. A subscriber of the same protocol version gets those very bytes, so the
- * whole stretch is copied once for each subscriber instead of packet by packet; for subscribers of another version it is encoded once and then copied.
- * Measured (1 to 100, window 100): the copy of single packets was half of the broker's time; by batches a delivery costs a third. A batch ends with
- * the chunk, so nothing waits for it. Other endpoints get the batch as it is, in a frame and deliver it in the same way.
+ * A fast publisher's packets lie one after the other in the chunk they were read in. A subscriber of the same protocol
+ * version gets those very bytes, so the whole stretch is copied once for each subscriber instead of packet by packet;
+ * for subscribers of another version it is encoded once and then copied. Measured (1 to 100, window 100): the copy of
+ * single packets was half of the broker's time; by batches a delivery costs a third. A batch ends with the chunk, so
+ * nothing waits for it. Other endpoints get the batch as it is, in a frame and deliver it in the same way.
  *
- * Packets of QoS 1 for other endpoints go in batches as well. The publisher's PUBACKs are written while the batch grows, wait for the frame as one, and are sent
- * as one block; where the batch is delivered, packet identifiers are written over the publisher's in the copy. Measured (20 pairs, window 100, across two
- * nodes): with an entry of its own for each message, which is made on one side, read on the other and waited for, 2.0 µs a delivery of both nodes
+ * Packets of QoS 1 for other endpoints go in batches as well. The publisher's PUBACKs are written while the batch
+ * grows, wait for the frame as one, and are sent as one block; where the batch is delivered, packet identifiers are
+ * written over the publisher's in the copy. Measured (20 pairs, window 100, across two nodes): with an entry of its own
+ * for each message, which is made on one side, read on the other and waited for, 2.0 µs a delivery of both nodes
  * together; by batches 0.96.
  */
 import { PublishView, readPublish, writeAck } from '@dunlin/protocol';
@@ -41,12 +43,12 @@ import { type TracedInBatch, traceDeliveries } from './traced-publish.ts';
 
 const nothing = Buffer.alloc(0);
 /**
- * Batches are converted here and copied on, all that come of one chunk of 64 KiB: a buffer of their own costs more than the copy (one packet each: 5 % of a delivery,
- * 100 packets: 15 %, 800 packets: 10 %).
+ * Space for the conversion of batches of one chunk of 64 KiB, which are copied on from here: a buffer for each batch
+ * costs more than the copy (one packet each: 5 % of a delivery, 100 packets: 15 %, 800 packets: 10 %).
  */
 const scratch = new ConversionSpace(81_920);
 
-/** PUBACK, 4 bytes, of a batch of usual length; it grows with longer ones. */
+/** Bytes of a PUBACK; the buffer begins with the length of a usual batch and grows. */
 const pubackBytes = 4;
 const pubacksAtFirst = 256;
 
@@ -57,18 +59,21 @@ export class PublishBatch implements BatchEntry {
   start = 0;
   end = 0;
   private match: TopicMatch | null = null;
-  /** Null: a client of another endpoint. */
+  /** Publisher; null: a client of another endpoint. */
   private publisher: Session | null = null;
   version5 = false;
   qos: 0 | 1 = 0;
   count = 0;
   private payloadBytes = 0;
-  /** What acknowledges the packets of a batch of QoS 1. */
+  /** Pending acknowledgement of a batch of QoS 1. */
   private pubacks: Buffer = Buffer.allocUnsafeSlow(pubacksAtFirst * pubackBytes);
-  /** The batch in the encoding of the other protocol versions, made when the first such subscriber comes. */
+  /** The batch in the encoding of the other protocol versions, made for the first subscriber that needs it. */
   private converted: Buffer | null = null;
   private convertedInScratch = false;
-  /** Those of its packets that have spans. One that went by itself would cut the batch in two, and the client's next chunk with it: 35 % more CPU with 200 spans a second. */
+  /**
+   * Packets with spans. Sent on its own, a traced packet would cut the batch in two, and the client's next chunk with
+   * it: 35 % more CPU with 200 spans a second.
+   */
   private readonly traced: TracedInBatch[] = [];
   private readonly view = new PublishView();
   private readonly publication = new Publication();
@@ -79,8 +84,9 @@ export class PublishBatch implements BatchEntry {
   }
 
   /**
-   * Adds the packet in bytes[start, end), without RETAIN, DUP, alias and expiry: of QoS 0 (`packetId` 0) for local subscribers and other endpoints alone
-   * (`acceptsBatches`), of QoS 1 where other endpoints must take it in (`acceptsKeptBatches`).
+   * Adds the packet in bytes[start, end), without RETAIN, DUP, alias and expiry: of QoS 0 (`packetId` 0) for local
+   * subscribers and other endpoints alone (`acceptsBatches`), of QoS 1 where other endpoints must acknowledge it
+   * (`acceptsKeptBatches`).
    */
   add(bytes: Buffer, start: number, end: number, match: TopicMatch, publisher: Session, view: PublishView): void {
     const { packetId } = view;
@@ -112,7 +118,7 @@ export class PublishBatch implements BatchEntry {
     this.traced.push(traced);
   }
 
-  /** The PUBACK of the packet that was just counted. */
+  /** Writes the PUBACK of the packet that was just counted. */
   private acknowledgeLater(packetId: number): void {
     const at = (this.count - 1) * pubackBytes;
     if (at >= this.pubacks.length) {
@@ -123,7 +129,7 @@ export class PublishBatch implements BatchEntry {
     writeAck(this.pubacks, at, 4, packetId);
   }
 
-  /** A batch that another endpoint took, for sessions here. Throws FrameError if it is none. */
+  /** Delivers a batch from another endpoint to sessions here. Throws FrameError if it is malformed. */
   receive(batch: BatchEntry, matches: TopicMatches): void {
     this.flush();
     const { bytes, start, end, qos, version5 } = batch;
@@ -165,7 +171,10 @@ export class PublishBatch implements BatchEntry {
     for (const { span } of this.traced) span.end(0);
   }
 
-  /** The PUBACKs leave when every endpoint that must take the batch in has done so (P1): the last step, as for a packet that goes alone. */
+  /**
+   * The PUBACKs are sent when every endpoint that must have the batch has acknowledged it (P1): the last step, as for a
+   * single packet.
+   */
   private keep(match: TopicMatch): void {
     const { publisher } = this;
     if (publisher === null) return;
@@ -220,7 +229,7 @@ export class PublishBatch implements BatchEntry {
 
   private convert(version5: boolean): Buffer {
     const size = convertedBytesMax(this.end - this.start, this.count);
-    // A single packet is worth a buffer: it may be the only one of its turn, and then it is sent from there without a copy.
+    // A single packet gets a buffer: it may be the only one of its turn, and then it is sent from there without a copy.
     this.convertedInScratch = this.count > 1 && size <= scratch.bytes.length;
     const space = this.convertedInScratch ? scratch : new ConversionSpace(size);
     const { bytes, start, end, qos } = this;
@@ -229,7 +238,7 @@ export class PublishBatch implements BatchEntry {
       : withEmptyProperties(space, bytes, start, end, qos);
   }
 
-  /** What there is room for goes as one piece; the rest, and what is a subscriber's own, packet by packet. */
+  /** Sends as one piece what the window has room for; the rest, and packets of an individual subscriber, one by one. */
   private deliverAcknowledged(subscriptions: readonly Subscription[]): void {
     for (let i = 0; i < subscriptions.length; i++) {
       const subscription = subscriptions[i];
@@ -268,7 +277,9 @@ export class PublishBatch implements BatchEntry {
     return count;
   }
 
-  /** Packet by packet, for a subscriber whose packets are its own, or wait; but for the first so many. */
+  /**
+   * Sends packet by packet, for an individual subscriber or for messages that wait; the first `skipped` are left out.
+   */
   private sendEach(subscription: Subscription, skipped: number): void {
     const { outlet } = subscription;
     for (let at = endOf(this.bytes, this.start, skipped); at < this.end; ) {
@@ -278,7 +289,7 @@ export class PublishBatch implements BatchEntry {
     }
   }
 
-  /** Describes the packet at `at` and returns where the next begins. Its rules were checked when it was added. */
+  /** Describes the packet at `at` and returns where the next begins. It was validated when it was added. */
   private place(at: number, version5: boolean): number {
     const { bytes } = this;
     const bodyStart = lengthEnd(bytes, at + 1);

@@ -1,8 +1,8 @@
 /**
- * Where a publish goes once its topic was matched (ARCHITECTURE.md, section 3, steps 4 to 6).
+ * Routing of a publish once its topic was matched (ARCHITECTURE.md, section 3, steps 4 to 6).
  *
- * What an acknowledgement waits for is added to it here: the append to every log, the frame of every other endpoint, the write of the
- * retained message. Nothing else may acknowledge (P1).
+ * Everything that an acknowledgement waits for is added to it here: the append to every log, the frame to every other
+ * endpoint, the write of the retained message. Nothing else may acknowledge (P1).
  */
 import { matchedFilter, parseShare } from '@dunlin/protocol';
 import type { MessageEntry } from '../cluster/entries.ts';
@@ -38,11 +38,14 @@ export interface PublishRouterParts {
   self: EndpointId;
 }
 
-/** What the log of a QoS 2 message needs to know of its publisher (P2). */
+/** Producer of a QoS 2 message, for its log record (P2). */
 export type Producer = Pick<AppendRequest, 'producer' | 'inbound'>;
 const noProducer: Producer = { producer: null, inbound: null };
 
-/** How often a message for a group is sent on: two endpoints that each believe that the other has members must not pass it to and fro. */
+/**
+ * Limit of times that a message for a group is forwarded: two endpoints that each believe that the other has members
+ * must not pass it to and fro.
+ */
 const hopsMax = 3;
 const noEndpoints: readonly EndpointId[] = [];
 const noGroups: string[] = [];
@@ -56,7 +59,10 @@ export class PublishRouter {
     this.parts = parts;
   }
 
-  /** Like `publish`, if there is anybody who wants it; false: there is nobody. Throws ProtocolError for what is no topic name. */
+  /**
+   * Publishes like `publish`, if there is a receiver; false: there is none. Throws ProtocolError for an invalid topic
+   * name.
+   */
   async publishIfWanted(publication: Publication): Promise<boolean> {
     const match = this.parts.matches.find(publication.bytes, publication.topicStart, publication.topicEnd);
     if (match.isEmptyFor(publication.qos)) return false;
@@ -65,8 +71,8 @@ export class PublishRouter {
   }
 
   /**
-   * Routes a publication that is not a client's PUBLISH packet. Resolves when it is as safe as an acknowledged one. Nobody sends it again but this: what a store that
-   * went back may have lost is routed anew.
+   * Routes a publication that is not a client's PUBLISH packet. Resolves when it is as safe as an acknowledged one. No
+   * publisher would repeat it: what a store that lost recent writes may have lost is routed again here.
    */
   async publish(publication: Publication): Promise<void> {
     for (let isSafe = false; !isSafe; ) {
@@ -78,7 +84,7 @@ export class PublishRouter {
     }
   }
 
-  /** `publisher`: for No Local. */
+  /** Routes a publication to all receivers. `publisher`: for No Local. */
   route(
     publication: Publication,
     match: TopicMatch,
@@ -118,7 +124,7 @@ export class PublishRouter {
     producer: Producer,
   ): void {
     const { logs } = match;
-    // When groups read it, it may be asked how long it has waited for them.
+    // For the limit on the time that it waits in groups.
     const isTimed = this.parts.limits.groupMessageTtlSeconds > 0 && match.groups.length > match.liveGroups.length;
     const record = writeRecord(publication, null, isTimed ? this.parts.delivery.turn.now : publication.publishedAt);
     if (acknowledgement !== null) acknowledgement.waits++;
@@ -142,15 +148,16 @@ export class PublishRouter {
         this.toEndpoints(appended, match, remoteGroups, numbered, acknowledgement, producer.producer);
       },
     });
-    // Without logs nobody calls `appended`; what other endpoints get does not depend on numbers then.
+    // Without logs `appended` is not called; frames then do not depend on log numbers.
     if (logs.length === 0 && hasRemote)
       this.toEndpoints(publication, match, remoteGroups, noLogs, acknowledgement, producer.producer);
   }
 
   /**
-   * A QoS 2 message that its publisher sends again, through this endpoint instead of one that may have died before it handed the message on. The logs have it, and those who
-   * read them; ephemeral subscribers get it unless they have it (given-messages.ts), a retained message is set. Members of groups without a log are not given it: nobody knows
-   * whether one of them was.
+   * Routes a QoS 2 message that its publisher repeats through this endpoint, since its former endpoint may have died
+   * before it routed the message. The logs and their readers have it; ephemeral subscribers get it unless they have it
+   * (given-messages.ts), a retained message is set. Members of groups without a log do not get it: it is unknown
+   * whether one of them did.
    */
   routeAgain(
     publication: Publication,
@@ -169,7 +176,10 @@ export class PublishRouter {
     for (const endpoint of match.liveEndpoints) links.send(endpoint, entry, acknowledgement);
   }
 
-  /** Some filters have no log any more. A group that still has members gets the message at once, as one without durable members does. */
+  /**
+   * Some filters have no log any more. A group that still has members gets the message at once, like a group without
+   * durable members.
+   */
   private notLogged(
     sequences: readonly number[],
     match: TopicMatch,
@@ -184,8 +194,9 @@ export class PublishRouter {
   }
 
   /**
-   * QoS 0 passes, as it may be lost. QoS 1 and 2 is kept for endpoints that have nothing but the frame for somebody there; those with durable
-   * subscribers alone have the log, and what passes spares them reading it.
+   * QoS 0 may be lost, so it goes on the passing stream. QoS 1 and 2 go on the kept stream to endpoints where some
+   * subscriber has no log. Endpoints with durable subscribers alone have the log; the passing frame spares them reading
+   * it.
    */
   private toEndpoints(
     publication: Publication,
@@ -198,7 +209,8 @@ export class PublishRouter {
     if (match.endpoints.length === 0 && remoteGroups === null) return;
     const record = writeRecord(publication);
     const isKept = publication.qos > 0;
-    // A will of QoS 0 is waited for as well: what its client publishes once it is back must not overtake it on another way.
+    // A will of QoS 0 is waited for as well: what its client publishes once it is back must not overtake it on another
+    // connection.
     const isAwaited = !isKept && acknowledgement !== null;
     const live = isKept ? match.liveEndpoints : isAwaited ? match.endpoints : noEndpoints;
     const passing = isKept ? match.loggedEndpoints : isAwaited ? noEndpoints : match.endpoints;
@@ -225,7 +237,7 @@ export class PublishRouter {
     }
   }
 
-  /** For an endpoint without ephemeral subscribers of QoS above 0, but for members of groups. */
+  /** Sends to an endpoint without ephemeral subscribers of QoS above 0, but with members of groups. */
   private toOne(endpoint: EndpointId, entry: MessageEntry, qos: 0 | 1 | 2, acknowledgement: Pending | null): void {
     const { links, delivery } = this.parts;
     if (qos > 0 && entry.groups.length > 0) {
@@ -233,11 +245,11 @@ export class PublishRouter {
     } else if (qos === 0) {
       if (!links.pass(endpoint, entry)) delivery.metrics.dropped['link-lost']++;
     } else if (entry.logs.length > 0) {
-      links.pass(endpoint, entry); // dropped: the log has it
+      links.pass(endpoint, entry); // if it is dropped, the log has it
     }
   }
 
-  /** Gives the message to one member of each group; returns the groups that other endpoints shall choose for. */
+  /** Delivers the message to one member of each group; returns the groups for which other endpoints choose a member. */
   private toGroups(publication: Publication, groups: readonly SharedGroup[]): Map<EndpointId, string[]> | null {
     let remote: Map<EndpointId, string[]> | null = null;
     for (const group of groups) {
@@ -255,7 +267,7 @@ export class PublishRouter {
     return remote;
   }
 
-  /** Gives a message of a shared group to another member. False: there is none. */
+  /** Delivers a message of a shared group to another member. False: there is none. */
   giveToOther(member: Subscription, publication: Publication): boolean {
     const share = parseShare(member.filter);
     const entry = share === null ? null : this.parts.tree.find(share.filter);
@@ -263,7 +275,7 @@ export class PublishRouter {
     return group !== undefined && this.redispatch(group, publication);
   }
 
-  /** A message that a member of a group left unacknowledged goes to another. False: there is none. */
+  /** Delivers a message that a member of a group left unacknowledged to another. False: there is none. */
   redispatch(
     group: SharedGroup,
     publication: Publication,
@@ -280,8 +292,8 @@ export class PublishRouter {
   }
 
   /**
-   * An endpoint has left with messages for groups that it never acknowledged: other members get them, and who waits for them waits for that. One that it
-   * had taken in all the same comes twice.
+   * An endpoint has left with unacknowledged messages for groups: other members get them, and pending acknowledgements
+   * wait for those. A message that the endpoint had already accepted is delivered twice.
    */
   rescue({ entries, waiting }: LostMessages): void {
     const { tree, delivery } = this.parts;
@@ -302,7 +314,7 @@ export class PublishRouter {
     return producer.isRepeated ? this.given.takesRepetition(producer) : this.given.takes(producer);
   }
 
-  /** A publish that another endpoint took, for sessions here. */
+  /** Delivers a publish from another endpoint to sessions here. */
   receive(entry: MessageEntry, publication: Publication): void {
     const { delivery, matches, tree, limits } = this.parts;
     const match = matches.find(publication.bytes, publication.topicStart, publication.topicEnd);
@@ -315,7 +327,7 @@ export class PublishRouter {
     for (const name of entry.groups) {
       const group = match.groupCalled(name);
       if (group === undefined) {
-        delivery.metrics.dropped['no-subscriber']++; // the last member anywhere left while the frame was on its way
+        delivery.metrics.dropped['no-subscriber']++; // the last member left while the frame was on its way
         continue;
       }
       const member = chooseLocal(group, limits.sharedStrategy, publication);

@@ -1,9 +1,10 @@
 /**
- * Retained messages: kept by the store, one per topic; sent on subscribe (MQTT 5 section 3.3.1.3).
+ * Retained messages: one per topic in the store, sent on subscribe (MQTT 5 section 3.3.1.3).
  *
- * A publish that races a subscribe is not lost: the route is made known first, then what is retained is read, and that read waits for every write of a
- * retained message that was begun here before; other endpoints confirm a route only when their own writes are through. The replay is a
- * cursor: it reads a page, sends what the client's window and socket take, and goes on when there is room.
+ * A publish that races a subscribe is not lost. The route is made known first; then retained messages are read, and
+ * that read waits for every write of a retained message that was begun here before; other endpoints confirm a route
+ * only when their own writes are done. The replay is a cursor: it reads a page, sends what the client's window and
+ * socket take, and continues when there is room.
  */
 import { RecordError, readRecord, writeRecord } from '../message/message-record.ts';
 import type { Publication } from '../message/publication.ts';
@@ -17,22 +18,25 @@ import type { SessionDelivery } from './session-delivery.ts';
 
 /** Retained messages read at once. */
 const pageMessages = 200;
-/** Of filters with wildcards, for all clients of this worker: a page takes a store in this process, and its messages, up to 5 ms. */
+/**
+ * Concurrent reads for filters with wildcards, for all clients of this worker: a page of an embedded store, and its
+ * messages, take up to 5 ms.
+ */
 const pagesPerTurn = 1;
-/** The replay waits while more than this is on its way to the client. */
+/** Bytes on their way to the client above which the replay waits. */
 const outputBufferBytesMax = 256 * 1024;
 const retryMilliseconds = 500;
-/** Retained messages that nobody waits for (QoS 0) are dropped above this while the store does not take them. */
+/** Limit of retained messages of QoS 0 that wait for the store; more are dropped while it does not take them. */
 const failedBytesMax = 16 * 1024 * 1024;
 
-/** The newest value of a topic that is not safe yet. */
+/** The newest value of a topic that is not stored yet. */
 interface Write {
   topic: string;
   record: Buffer | null;
   expiresAt: number;
-  /** Who waits for it, or for an older value that it has replaced. */
+  /** Callbacks of this value, and of older values that it has replaced. */
   done: (() => void)[];
-  /** The store did not take it: it waits for the timer. */
+  /** The store has failed: the write waits for the timer. */
   failed: boolean;
 }
 
@@ -43,7 +47,7 @@ export class RetainedMessages {
   private readonly logger: Logger;
   private readonly underWay = new WritesUnderWay();
   private readonly walks: TurnGate;
-  /** The newest write of each topic that has not ended. */
+  /** The newest unfinished write of each topic. */
   private readonly latest = new Map<string, Write>();
   private failed: Write[] = [];
   private failedBytes = 0;
@@ -59,14 +63,17 @@ export class RetainedMessages {
     clock.every(retryMilliseconds, () => this.retry());
   }
 
-  /** Keeps the message as its topic's last, or removes that if the payload is empty [MQTT-3.3.1-5..7]. `done` is called when it is stored. */
+  /**
+   * Stores the message as the retained one of its topic, or removes that if the payload is empty [MQTT-3.3.1-5..7].
+   * `done` is called when it is stored.
+   */
   set(publication: Publication, topic: string, done: (() => void) | null): void {
     const isEmpty = publication.payloadEnd === publication.payloadStart;
     const record = isEmpty ? null : writeRecord(publication);
     const expiresAt = publication.expiresAt === 0 ? Number.POSITIVE_INFINITY : publication.expiresAt;
     const before = this.latest.get(topic);
     if (before?.failed) {
-      // It is tried again with the new value: an older one must never come after it.
+      // Repeated with the new value: an older one must never be written after it.
       this.failedBytes += sizeOf(record) - sizeOf(before.record);
       before.record = record;
       before.expiresAt = expiresAt;
@@ -102,7 +109,7 @@ export class RetainedMessages {
     this.delivery.metrics.storeErrors++;
     const newer = this.latest.get(write.topic);
     if (newer === undefined) {
-      for (const done of write.done) done(); // a newer value is safe already
+      for (const done of write.done) done(); // a newer value is stored already
     } else if (newer !== write) {
       newer.done.push(...write.done);
     } else {
@@ -127,21 +134,27 @@ export class RetainedMessages {
     }
   }
 
-  /** Resolves when every write begun so far is readable, or has failed: one that the store cannot take must not hold up every SUBACK. */
+  /**
+   * Resolves when every write begun so far is readable, or has failed: a write that the store cannot take must not hold
+   * up every SUBACK.
+   */
   idle(): Promise<void> {
     return this.underWay.settled();
   }
 
   /**
-   * The first messages that match, read before SUBACK: what is retained after it comes as a live message alone, not twice. Null: the store is not
-   * available; SUBACK does not wait for it, the replay does.
+   * The first messages that match, read before SUBACK: messages retained after that arrive as live messages alone, not
+   * twice. Null: the store is not available; SUBACK does not wait for it, the replay does.
    */
   async firstPage(subscription: Subscription): Promise<RetainedPage | null> {
     await this.idle();
     return this.readPage(subscription, null);
   }
 
-  /** Sends all that matches the subscription, from its first page on. Resolves when the last one was given to the session, or the session ended. */
+  /**
+   * Sends all that match the subscription, from its first page on. Resolves when the last one was given to the session,
+   * or the session ended.
+   */
   async replay(subscription: Subscription, first: RetainedPage | null): Promise<void> {
     let page = first;
     let after: string | null = null;
@@ -166,7 +179,7 @@ export class RetainedMessages {
     }
   }
 
-  /** Null: the store is not available. Clients that need nothing else of it are not disconnected for that. */
+  /** Reads a page. Null: the store is not available; clients are not disconnected for that. */
   private async readPage(subscription: Subscription, after: string | null): Promise<RetainedPage | null> {
     try {
       if (/[+#]/.test(subscription.filter)) await this.walks.pass();
@@ -178,7 +191,7 @@ export class RetainedMessages {
     }
   }
 
-  /** Resolves when some time has passed and the store may be asked again. */
+  /** Resolves after a pause, when the store may be asked again. */
   private storeAgain(): Promise<void> {
     return new Promise((resolve) => this.readWaiters.push(resolve));
   }
@@ -186,8 +199,8 @@ export class RetainedMessages {
   private sendEntry(entry: RetainedEntry, subscription: Subscription): void {
     try {
       const publication = readRecord(entry.record);
-      publication.trace = null; // a trace that goes on with every subscription, for years, is none
-      // With Retain As Published or without, a retained message sent on subscribe has RETAIN 1 [MQTT-3.3.1-8]
+      publication.trace = null; // each subscription, for years, would continue its trace
+      // With Retain As Published or without, a retained message sent on subscribe has RETAIN 1 [MQTT-3.3.1-8].
       this.delivery.send(publication, subscription, true);
     } catch (error) {
       if (!(error instanceof RecordError)) throw error;

@@ -1,8 +1,9 @@
 /**
  * Messages to one session: its window, what waits behind it, what comes from its logs (P1, P3, P7).
  *
- * A QoS 1 or 2 message leaves when the window has room. For an ephemeral session the rest waits in memory within limits; for a durable one it
- * waits in the log. A QoS 2 message from a log is sent only once the store knows its packet identifier (P2).
+ * A QoS 1 or 2 message leaves when the window has room. For an ephemeral session the rest waits in memory within
+ * limits; for a durable one it waits in the log. A QoS 2 message from a log is sent only once the store knows its
+ * packet identifier (P2).
  */
 
 import { recordAsSent } from '../message/identifier-properties.ts';
@@ -27,14 +28,14 @@ import { sendPublish } from './deliver.ts';
 import { LogPages } from './log-pages.ts';
 import { mayReceiveLogged } from './receivers.ts';
 
-/** How long what the store failed to give is waited for before it is asked for again. */
+/** Pause before the store is asked again for what it failed to return. */
 const readRetryMilliseconds = 500;
 
-/** What a delivery tells those above it. */
+/** Events of a delivery that higher rooms are told. */
 export interface DeliveryUpcalls {
-  /** A session that has messages of groups in flight may take more of them. */
+  /** A session with group messages in flight has room for more. */
   groupRoomCame(session: Session): void;
-  /** A log ends before what was heard of it. `unharmed`: a cursor that has not been past that end. */
+  /** A log ends before a number that was announced. `unharmed`: a cursor that has not passed that end. */
   storeWentBack(log: DurableLog, end: number, unharmed: LogCursor | null): void;
 }
 
@@ -56,7 +57,7 @@ export class SessionDelivery implements CursorDelivery {
   private readonly writer: SessionWriter;
   private readonly logger: Logger;
   private readonly limits: Limits;
-  /** Null: nothing is traced. */
+  /** Tracer; null: nothing is traced. */
   readonly tracer: Tracer | null;
   readonly upcalls: DeliveryUpcalls;
   readonly logPages: LogPages;
@@ -76,7 +77,9 @@ export class SessionDelivery implements CursorDelivery {
     clock.every(readRetryMilliseconds, () => this.retry());
   }
 
-  /** Whether a QoS 0 message may still be added for a client; if its kernel buffer is full, up to a limit. Counts the drop if not. No: it is closed. */
+  /**
+   * True if a QoS 0 message may be added for a client. Where the socket is congested, up to a limit; a drop is counted.
+   */
   mayQueueQos0(outlet: Outlet): boolean {
     if (!outlet.output.congested) return true;
     if (outlet.output.closed) return false;
@@ -85,7 +88,7 @@ export class SessionDelivery implements CursorDelivery {
     return false;
   }
 
-  /** A live message for one subscription. The publication may be one that lies in a chunk: it is copied if it has to wait. */
+  /** Delivers a live message for one subscription. A publication that lies in a chunk is copied if it has to wait. */
   send(publication: Publication, subscription: Subscription, retain: boolean): void {
     const session = subscription.session;
     const { outlet } = session;
@@ -115,7 +118,8 @@ export class SessionDelivery implements CursorDelivery {
     if (subscription.isShared || (retain && session.stored)) {
       const content = contentFor(subscription, keep(publication));
       outbound.keepContent(packetId, content);
-      // What a member leaves unacknowledged goes to another, but for QoS 2, which stays with it [MQTT-4.8.2-4].
+      // A message that a member leaves unacknowledged goes to another, except QoS 2, which stays with the member
+      // [MQTT-4.8.2-4].
       if (session.stored && (!subscription.isShared || qos === 2)) {
         this.sendRecorded(session, packetId, qos, content, firstByte);
         return;
@@ -126,7 +130,10 @@ export class SessionDelivery implements CursorDelivery {
     }
   }
 
-  /** A retained message of a durable session: it is in no log, so the store keeps it with its packet identifier. */
+  /**
+   * Delivers a retained message to a durable session: it is in no log, so the store keeps it with its packet
+   * identifier.
+   */
   private sendRecorded(
     session: Session,
     packetId: number,
@@ -166,7 +173,7 @@ export class SessionDelivery implements CursorDelivery {
     waiting.push({ publication: keep(publication), subscription, qos, retain });
   }
 
-  /** A message of a log, in the order of its numbers, over bytes of its own. There is room for it. */
+  /** Delivers a message of a log, in the order of its numbers, from bytes of its own. The window has room for it. */
   sendLogged(cursor: LogCursor, sequence: number, publication: Publication): void {
     const session = cursor.session;
     const subscription = cursor.subscription;
@@ -188,7 +195,7 @@ export class SessionDelivery implements CursorDelivery {
     const packetId = session.outboundInflight.take(qos, cursor, sequence);
     const firstByte = 0x30 | (qos << 1) | (subscription.retainAsPublished && publication.retain ? 1 : 0);
     const filter = cursor.log.filter;
-    // The log may drop it when it has expired; what was sent once is sent again all the same [MQTT-4.3.3-7].
+    // The log may drop it when it has expired; a message that was sent once is sent again all the same [MQTT-4.3.3-7].
     const expires = publication.expiresAt !== 0;
     if (expires) session.outboundInflight.keepContent(packetId, { publication, filter, member: null });
     if (qos === 1) {
@@ -202,7 +209,7 @@ export class SessionDelivery implements CursorDelivery {
     });
   }
 
-  /** False: its packet identifier is free again. */
+  /** Sends a message in flight. False: its packet identifier is free again. */
   private sendOrPass(
     session: Session,
     cursor: LogCursor,
@@ -220,7 +227,7 @@ export class SessionDelivery implements CursorDelivery {
     return false;
   }
 
-  /** A packet identifier came free: what waited goes on. */
+  /** A packet identifier became free: waiting messages are sent. */
   roomCame(session: Session): void {
     if (session.resends !== null) this.resendMore(session);
     const waiting = session.waiting;
@@ -232,7 +239,7 @@ export class SessionDelivery implements CursorDelivery {
         this.metrics.dropped.expired++;
         continue;
       }
-      message.publication.forgetVariants(); // the rest of its expiry is another now
+      message.publication.forgetVariants(); // the rest of its message expiry has changed
       this.sendNow(session, message.publication, message.subscription, message.qos, message.retain);
     }
     if (session.behind !== null && !session.pumping) this.logPages.pumpBehind(session);
@@ -241,8 +248,9 @@ export class SessionDelivery implements CursorDelivery {
   }
 
   /**
-   * After a reconnect: everything in flight again, in its order, with its packet identifiers [MQTT-4.4.0-1], [MQTT-4.6.0-1]: what the window takes now, the rest as
-   * acknowledgements come. Nothing else takes room before. Rejects with StoreError.
+   * Sends everything in flight again after a reconnect, in its order, with its packet identifiers [MQTT-4.4.0-1],
+   * [MQTT-4.6.0-1]: what the window has room for now, the rest as acknowledgements come. New messages wait until then.
+   * Rejects with StoreError.
    */
   async resend(session: Session): Promise<void> {
     const { resends } = session;
@@ -273,7 +281,7 @@ export class SessionDelivery implements CursorDelivery {
     if (resends.left === 0) session.resends = null;
   }
 
-  /** Room came for more of what is sent again; when all of it is sent, for the rest. */
+  /** The window has room again for messages to resend; after the last one, for waiting messages. */
   private resendMore(session: Session): void {
     this.resend(session).then(
       () => {
@@ -288,16 +296,16 @@ export class SessionDelivery implements CursorDelivery {
     );
   }
 
-  /** Returns how many are gone. */
+  /** Sends the next ones again. Returns how many are gone. */
   private resendPublish(session: Session, message: StoredOutbound, publication: Publication | null): 0 | 1 {
-    // Acknowledged since, by a client that was quick.
+    // Acknowledged since, by a fast client.
     if (session.outbound?.stateOf(message.packetId) === InflightState.none) return 0;
     if (publication === null) {
       this.giveUp(session, message);
       return 1;
     }
     const subscription = session.subscriptions.get(message.filter);
-    // Without a filter it is as it was sent.
+    // Without a filter it is sent as before.
     const isAsSent = message.filter === '';
     const retain = isAsSent
       ? publication.retain
@@ -305,13 +313,13 @@ export class SessionDelivery implements CursorDelivery {
     const firstByte = 0x38 | (message.qos << 1) | (retain ? 1 : 0); // DUP is set [MQTT-3.3.1-1]
     const identifiers = subscription?.identifiers ?? null;
     const fits = sendPublish(this, session.outlet, publication, firstByte, message.packetId, identifiers);
-    if (!fits) this.giveUp(session, message); // the client takes less than it did before [MQTT-3.1.2-25]
+    if (!fits) this.giveUp(session, message); // the client's maximum packet size is smaller than before [MQTT-3.1.2-25]
     return 0;
   }
 
   /**
-   * It is not sent again. Of QoS 2 the client may have it: it is told to let go of the identifier before that stands for another message, which it would take for the
-   * same one.
+   * Ends a message without sending it again. The client may have a QoS 2 message: it gets PUBREL, so that it releases
+   * the identifier before that stands for another message, which it would take for the same one.
    */
   private giveUp(session: Session, { packetId, qos, filter, sequence }: StoredOutbound): void {
     const { outboundInflight: outbound, outlet } = session;
@@ -326,7 +334,7 @@ export class SessionDelivery implements CursorDelivery {
     session.subscriptions.get(filter)?.cursor?.acknowledge(sequence);
   }
 
-  /** Of a message in flight; null: it is not there any more. */
+  /** Content of a message in flight; null: it does not exist any more. */
   async contentOf(message: StoredOutbound): Promise<Publication | null> {
     const record = await recordOf(this.store, message);
     if (record === null) return null;
@@ -351,7 +359,7 @@ export class SessionDelivery implements CursorDelivery {
     }
   }
 
-  /** Messages of a log that had expired before a session came to them. */
+  /** Counts messages of a log that had expired before a session read them. */
   countExpired(count: number): void {
     this.metrics.dropped.expired += count;
   }
@@ -374,7 +382,10 @@ export class SessionDelivery implements CursorDelivery {
   }
 }
 
-/** What is kept of a message in flight that is in no log. A retained one is kept as it is sent, whatever becomes of its subscription. */
+/**
+ * Stored content of a message in flight that is in no log. A retained one is kept as it is sent, whatever becomes of
+ * its subscription.
+ */
 function contentFor(subscription: Subscription, publication: Publication): InflightContent {
   const { isShared, filter, identifiers } = subscription;
   if (isShared) return { publication, filter, member: subscription };
@@ -383,7 +394,7 @@ function contentFor(subscription: Subscription, publication: Publication): Infli
   return { publication: asSent, filter: '', member: null };
 }
 
-/** A publication that outlives the turn: its own if it is in a buffer of its own already. */
+/** A publication that outlives the turn: the same if it has a buffer of its own already, else a copy. */
 export function keep(publication: Publication): Publication {
   return publication.lent ? readRecord(writeRecord(publication)) : publication;
 }

@@ -1,6 +1,6 @@
 /**
- * Traces of publishes: the context that a publisher sends as the MQTT 5 user property `traceparent` (W3C Trace Context, section 3.2), a root where there is
- * none, and what is written into deliveries if that is wanted.
+ * Tracing of publishes: the context that a publisher sends as the MQTT 5 user property `traceparent` (W3C Trace
+ * Context, section 3.2), a new root where there is none, and the context written into deliveries if that is configured.
  */
 
 import type { Publication } from '../message/publication.ts';
@@ -15,7 +15,7 @@ import {
 import type { Session } from '../session/session.ts';
 import type { SessionDelivery } from './session-delivery.ts';
 
-/** A user property begins: its identifier, the length of its name, its name. The length of its value follows. */
+/** Beginning of a user property: its identifier, the length of its name, its name. The length of its value follows. */
 const property = Buffer.concat([Buffer.from([0x26, 0, 11]), Buffer.from('traceparent')]);
 const pattern = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})/;
 const textLength = 55;
@@ -24,7 +24,7 @@ const sampledFlag = 1;
 const noTrace = '0'.repeat(32);
 const noSpan = '0'.repeat(16);
 
-/** The context that a message carries; null: none, or one that is not valid and counts as none. */
+/** The context that a message carries; null: none, or an invalid one, which counts as none. */
 export function contextOf(publication: Publication): TraceContext | null {
   const { bytes, propertiesStart, propertiesEnd } = publication;
   if (propertiesEnd - propertiesStart < contextBytesMin) return null;
@@ -37,12 +37,12 @@ export function contextOf(publication: Publication): TraceContext | null {
   return Buffer.from(match[1] + match[2] + match[3], 'hex');
 }
 
-/** Whether this publish, which is counted, can be one to be traced. Nearly none can, and that is found without a call. */
+/** True if this publish may be traced. Nearly all are not, and that is found without a call. */
 export function mayBeTraced(tracer: Tracer, publication: Publication): boolean {
   return --tracer.untilRoot <= 0 || publication.propertiesEnd - publication.propertiesStart >= contextBytesMin;
 }
 
-/** Begins the span of a publish that is to be traced: its parent says whether, without one the tracer does. */
+/** Begins the span of a publish that is to be traced: its parent decides, without one the tracer does. */
 export function beginPublish(session: Session, tracer: Tracer, publication: Publication, now: number): void {
   const beginsTrace = tracer.untilRoot <= 0 && tracer.beginsTrace(now);
   const parent = session.outlet.version5 ? contextOf(publication) : null;
@@ -51,7 +51,7 @@ export function beginPublish(session: Session, tracer: Tracer, publication: Publ
   publication.trace = publication.span?.context ?? null;
 }
 
-/** Ends the span of a publish for which nothing is waited for. */
+/** Ends the span of a publish that waits for nothing. */
 export function endPublish(publication: Publication, reasonCode: number): void {
   const { span } = publication;
   if (span === null) return;
@@ -66,21 +66,21 @@ export interface TracedInBatch {
   readonly message: TracedMessage;
 }
 
-/** Takes the span over from a publish that is added to a batch. */
+/** Moves the span from a publish to a batch that it joins. */
 export function takeTraced(publication: Publication): TracedInBatch | null {
   const { trace, span } = publication;
   publication.span = null;
   return trace === null || span === null ? null : { trace, span, message: described(publication, '') };
 }
 
-/** The spans of what was just delivered to one subscriber as part of a batch. */
+/** Adds the spans of the packets that were just delivered to one subscriber as part of a batch. */
 export function traceDeliveries(tracer: Tracer, traced: readonly TracedInBatch[], clientId: string): void {
   for (const { trace, message } of traced) tracer.startDelivery(trace, { ...message, clientId })?.end(0);
 }
 
 /**
- * The span of one delivery, around what sends it. `send` is given properties to add to the packet: the context, where that is wanted and the message carries none of its
- * own, which goes on unaltered [MQTT-3.3.2-17].
+ * Wraps one delivery in a span. `send` gets properties to add to the packet: the context, where that is configured and
+ * the message carries none of its own, which is passed on unaltered [MQTT-3.3.2-17].
  */
 export function tracedDelivery(
   delivery: SessionDelivery,
@@ -100,7 +100,7 @@ export function tracedDelivery(
 }
 
 const nothing = Buffer.alloc(0);
-/** ReasonCode.packetTooLarge */
+/** `ReasonCode.packetTooLarge`. */
 const tooLarge = 0x95;
 
 function propertyOf(context: TraceContext): Buffer {

@@ -7,10 +7,11 @@
  * | anything else, no delay, or the session ends with the connection | published now [MQTT-3.1.2-8] |
  * | anything else, with a delay and a session that goes on | published after the delay or at the session's end, unless the client is back [MQTT-3.1.3-9] |
  *
- * The server may close the connection for reasons of its own, as when a node is drained: that is "anything else", for no reason code of a server's DISCONNECT
- * removes a will (MQTT 5 sections 3.1.2.5 and 3.14.2.1). A server that shuts down may put publication off (3.1.2.5), never leave it out; put off, a retained
- * "offline" would come after the "online" of the client that is back already. So a drain suppresses what the third row lets it: the client that connects elsewhere
- * within its will delay, with its session, is never said to be gone.
+ * The server may close the connection for reasons of its own, as when a node is drained: that is "anything else", for
+ * no reason code of a server's DISCONNECT removes a will (MQTT 5 sections 3.1.2.5 and 3.14.2.1). A server that shuts
+ * down may put publication off (3.1.2.5), never leave it out; put off, a retained "offline" would come after the
+ * "online" of the client that is back already. So a drain suppresses what the third row lets it: the client that
+ * connects elsewhere within its will delay, with its session, is never said to be gone.
  *
  * The store keeps it from CONNECT on, so that it is published even when the whole process dies (P8).
  */
@@ -21,7 +22,10 @@ import { lengthEnd } from '../message/publish-conversion.ts';
 import { placeInPacket } from '../message/publish-in-place.ts';
 import type { Session, SessionWill } from '../session/session.ts';
 
-/** A will as it is kept, or null if the client has none. Its expiry is kept as a duration: it begins when the will is published. */
+/**
+ * The stored form of a will, or null if the client has none. Its expiry is a duration: it begins when the will is
+ * published.
+ */
 export function willOf(packet: ConnectPacket, clientId: string): SessionWill | null {
   const will = packet.will;
   if (will === null) return null;
@@ -47,7 +51,7 @@ export function willOf(packet: ConnectPacket, clientId: string): SessionWill | n
   return { record: writeRecord(publication), delaySeconds: willDelayInterval ?? 0 };
 }
 
-/** How long after the connection's end the will is due, or 0 for at once. */
+/** Delay between the connection's end and the will, or 0 for at once. */
 export function willDelaySeconds(session: Session): number {
   if (session.will === null) return 0;
   return Math.min(session.will.delaySeconds, session.expirySeconds);

@@ -1,4 +1,4 @@
-/** Acknowledgements that wait for what must be safe first (P1), and the order in which a client is told. */
+/** Pending acknowledgements (P1), and the order in which a client gets them. */
 import { type HeldPublisher, Pending } from '../message/pending.ts';
 import type { PublishSpan } from '../ports/tracer.ts';
 import type { Outlet } from './outlet.ts';
@@ -11,11 +11,11 @@ export class PendingAcknowledgement extends Pending {
   reasonCode = 0;
   /** Time at which its PUBLISH was read, milliseconds since 1970. */
   readonly readAt: number;
-  /** Ended when it is sent; null: it is not traced. */
+  /** Span of the publish, ended when the acknowledgement is sent; null: not traced. */
   span: PublishSpan | null = null;
-  /** Packets that it acknowledges. */
+  /** Number of packets that it acknowledges. */
   count = 1;
-  /** The PUBACKs of a batch of packets (publish-batch.ts), instead of one for `packetId`. */
+  /** PUBACKs of a batch of packets (publish-batch.ts), instead of one for `packetId`. */
   block: Buffer | null = null;
 
   constructor(outlet: Outlet, type: 4 | 5, packetId: number) {
@@ -38,7 +38,7 @@ export class PendingAcknowledgement extends Pending {
     this.outlet.owner.fenced();
   }
 
-  /** All that it waits for was added. Its publisher is not read while too many wait. */
+  /** Everything that it waits for has been added. The publisher's socket is not read while too many are pending. */
   allAdded(): void {
     this.outlet.owner.reading.acknowledgementPending();
     this.settle();
@@ -50,18 +50,18 @@ export class PendingAcknowledgement extends Pending {
 }
 
 /**
- * A connection's PUBACKs and PUBRECs that wait. They leave in the order of their PUBLISH packets [MQTT-4.6.0-2], [MQTT-4.6.0-3], so one that is ready
- * waits for those before it.
+ * A connection's pending PUBACKs and PUBRECs. They are sent in the order of their PUBLISH packets [MQTT-4.6.0-2],
+ * [MQTT-4.6.0-3], so one that is ready waits for those before it.
  */
 export class Acknowledgements {
   private readonly outlet: Outlet;
   private readonly queue: PendingAcknowledgement[] = [];
   private head = 0;
-  /** Packets whose acknowledgements wait. */
+  /** Number of packets whose acknowledgements are pending. */
   length = 0;
-  /** PUBRECs among them. */
+  /** Number of PUBRECs among them. */
   pubrecs = 0;
-  /** The connection is gone: what still becomes ready is neither sent nor counted. */
+  /** The connection is closed: acknowledgements that become ready are neither sent nor counted. */
   private abandoned = false;
 
   constructor(outlet: Outlet) {
@@ -75,13 +75,13 @@ export class Acknowledgements {
     this.outlet.parts.metrics.acknowledgementsWaiting += pending.count;
   }
 
-  /** The connection is gone, and nobody waits for them any more. */
+  /** The connection is closed; all pending acknowledgements are dropped. */
   abandon(): void {
     this.abandoned = true;
     this.outlet.parts.metrics.acknowledgementsWaiting -= this.length;
   }
 
-  /** The first PUBREC for this packet identifier that is still to be sent; null: there is none. */
+  /** The first pending PUBREC for this packet identifier; null: there is none. */
   pubrecOf(packetId: number): PendingAcknowledgement | null {
     for (let at = this.head; at < this.queue.length; at++) {
       if (this.queue[at].type === 5 && this.queue[at].packetId === packetId) return this.queue[at];
@@ -94,7 +94,7 @@ export class Acknowledgements {
     return pending.waits === 0 && !trust.isDoubtful(pending.storedAt);
   }
 
-  /** Sends those at the front that are ready. */
+  /** Sends the acknowledgements at the front that are ready. */
   flush(): void {
     const { queue } = this;
     if (this.abandoned || this.length === 0 || !this.mayLeave(queue[this.head])) return;

@@ -1,2 +1,2 @@
-/** States of a connection; small integers, since every packet compares one. */
+/** States of a connection, in their order; small integers, since every packet compares one. */
 export const ConnectionState = { new: 0, connecting: 1, connected: 2, closed: 3 } as const;

@@ -1,4 +1,4 @@
-/** Output side of a connection: all of it that a part with something for the client needs to know. */
+/** The sending half of a connection: everything that delivery needs to know of it. */
 import { encodeWithin, type Packet, PacketType, type ProtocolVersion, writeAck } from '@dunlin/protocol';
 import type { HeldPublisher } from '../message/pending.ts';
 import type { OutboundTopicAliases } from '../message/topic-alias.ts';
@@ -10,9 +10,9 @@ import type { TurnClock } from '../work/turn-clock.ts';
 import { Acknowledgements, PendingAcknowledgement } from './acknowledgements.ts';
 import { OutputBuffer, type OutputFlusher } from './output-buffer.ts';
 
-/** The reading of the client's socket, as far as its acknowledgements concern it. */
+/** The reading half of the connection, as far as its acknowledgements concern it. */
 export interface OutletReading extends HeldPublisher {
-  /** Called when one more acknowledgement waits, or several. */
+  /** One more acknowledgement is pending, or several. */
   acknowledgementPending(): void;
   acknowledgementsSent(): void;
 }
@@ -37,7 +37,7 @@ export class Outlet {
   readonly output: OutputBuffer;
   version: ProtocolVersion = 4;
   version5 = false;
-  /** Packets for this client are not those of everybody: topic aliases, or a maximum packet size to keep. */
+  /** Packets for this client differ from those for others: topic aliases, or a maximum packet size. */
   individual = false;
   clientMaximumPacketSize = Number.POSITIVE_INFINITY;
   outboundAliases: OutboundTopicAliases | null = null;
@@ -52,12 +52,15 @@ export class Outlet {
     this.output = new OutputBuffer(parts.flusher, transport);
   }
 
-  /** Adds a PUBACK (type 4) or PUBREC (type 5) behind those that wait. It leaves when all that it waits for is there, after `allAdded`. */
+  /**
+   * Adds a PUBACK (type 4) or PUBREC (type 5) behind the pending ones. It is sent when all that it waits for is done,
+   * after `allAdded`.
+   */
   awaitAcknowledgement(type: 4 | 5, packetId: number): PendingAcknowledgement {
     return this.addPending(new PendingAcknowledgement(this, type, packetId));
   }
 
-  /** The same for the PUBACKs of a batch of packets, as they go on the wire. */
+  /** Adds the PUBACKs of a batch of packets, encoded, as one pending acknowledgement. */
   awaitPubacks(block: Buffer, count: number): PendingAcknowledgement {
     const pending = new PendingAcknowledgement(this, 4, 0);
     pending.block = block;
@@ -71,7 +74,7 @@ export class Outlet {
     return pending;
   }
 
-  /** The 4-byte success form, or the longer one of MQTT 5 with a reason code. */
+  /** Sends an acknowledgement: the 4-byte success form, or the longer one of MQTT 5 with a reason code. */
   sendAcknowledgement(type: 4 | 5 | 6 | 7, packetId: number, reasonCode: number): void {
     if (this.output.closed) return;
     this.parts.metrics.packetsSent[type]++;
@@ -89,12 +92,15 @@ export class Outlet {
     out[at + 4] = reasonCode;
   }
 
-  /** Several at once, as they go on the wire. */
+  /** Sends several acknowledgements, encoded. */
   sendPubacks(block: Buffer): void {
     if (!this.output.closed) this.output.put(block);
   }
 
-  /** False: it is larger than the client takes, also without its explanations, and was not sent [MQTT-3.1.2-24]. */
+  /**
+   * Sends a packet. False: it exceeds the client's maximum packet size, even without its reason string and user
+   * properties, and was not sent [MQTT-3.1.2-24].
+   */
   send(packet: Packet): boolean {
     if (this.output.closed) return true;
     const bytes = encodeWithin(packet, this.version, this.clientMaximumPacketSize);
@@ -110,7 +116,10 @@ export class Outlet {
     if (this.roomWaiters !== null) this.wakeRoom();
   }
 
-  /** Resolves at the next sign of room: an acknowledgement, a write, a drained socket, or the end. Whether there is enough is to be looked at again. */
+  /**
+   * Resolves at the next acknowledgement, write, drained socket, or end of the connection: the caller checks again
+   * whether there is room.
+   */
   nextRoom(): Promise<void> {
     return new Promise((resolve) => {
       this.output.awaitedBy = this;

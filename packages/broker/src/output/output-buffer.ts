@@ -1,10 +1,12 @@
 /**
- * Bytes on their way to one client: gathered in a buffer, written once per turn of the event loop.
+ * Output buffer of one connection: bytes are gathered and written once per turn of the event loop.
  *
- * Measured (ARCHITECTURE.md, section 10): one write per turn after `setImmediate` beats a microtask and any write per packet; writing the gathering
- * buffer itself, and giving it away only when the kernel did not take all, saves a copy per write (5 to 30 %). Packets below 256 bytes are copied by a loop,
- * which is cheaper than the call to `copy`. A client that gets one stretch of bytes a turn is sent it at once from the chunk it came in: its socket is
- * touched while it is in the processor's cache, and nothing is copied (500 pairs at window 1: 18 % less, 1 to 100: 10 % less). An idle connection holds no buffer: it goes back to the pool after each write.
+ * Measured (ARCHITECTURE.md, section 10): one write per turn after `setImmediate` beats a microtask and any write per
+ * packet. Writing the gathering buffer itself, and replacing it only when the kernel did not take all, saves a copy per
+ * write (5 to 30 %). Packets below 256 bytes are copied by a loop, which is cheaper than the call to `copy`. A client
+ * that gets one stretch of bytes a turn is sent it at once from the chunk that was read: its socket is touched while it
+ * is in the processor's cache, and nothing is copied (500 pairs at window 1: 18 % less, 1 to 100: 10 % less). An idle
+ * connection holds no buffer: the buffer returns to the pool after each write.
  */
 import { copyInto } from '../message/copy-into.ts';
 import type { Variant } from '../message/publication.ts';
@@ -12,19 +14,20 @@ import type { Clock } from '../ports/clock.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { Transport } from '../ports/transport.ts';
 
-/** Most turns bring a client one packet or a few. */
+/** In most turns a client gets one packet or a few. */
 const smallestBytes = 1024;
-/** Size classes 1 KiB, 2 KiB … 1 MiB; larger buffers are left to the collector. */
+/** Size classes 1 KiB, 2 KiB … 1 MiB; larger buffers are left to the garbage collector. */
 const sizeClasses = 11;
 /**
- * Buffers kept per class: 4 MiB of the smallest, so that thousands of clients that are each sent one packet in a turn find one (with fewer, 500 pairs at
- * window 1 cost a fifth more: a new buffer is memory from outside the heap), and 1 MiB of each other.
+ * Buffers kept per class: 4 MiB of the smallest, so that thousands of clients that are each sent one packet in a turn
+ * find one (with fewer, 500 pairs at window 1 cost a fifth more: a new buffer is memory from outside the heap), and 1
+ * MiB of each other.
  */
 const pooledPerClass = [4096, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1];
-/** Bytes from which a turn's bytes are sent at once: waiting for the end of the turn would only grow the buffer. */
+/** Size from which on a turn's bytes are sent at once: waiting for the end of the turn would only grow the buffer. */
 const flushAtBytes = 256 * 1024;
 
-/** The buffers and the list of connections to write at the end of the turn, shared by all connections of a worker. */
+/** Pool of buffers, and list of connections to write at the end of the turn, shared by all connections of a worker. */
 export class OutputFlusher {
   private readonly clock: Clock;
   readonly metrics: Metrics;
@@ -32,7 +35,7 @@ export class OutputFlusher {
   private dirty: OutputBuffer[] = [];
   private flushing: OutputBuffer[] = [];
   private scheduled = false;
-  /** Numbers the turns of the event loop in which something was put. */
+  /** Number of turns of the event loop in which something was added. */
   turn = 0;
   private readonly flush: () => void;
 
@@ -80,12 +83,12 @@ export class OutputFlusher {
 
 const noBuffer = Buffer.alloc(0);
 
-/** Waits for bytes to leave. */
+/** Listener for the next write. */
 export interface RoomWaiter {
   roomCame(): void;
 }
 
-/** Turns with one stretch each after which the next one is expected to be alone too. */
+/** After this many turns with one stretch each, the next one is expected to have one, too. */
 const eagerAfterTurns = 4;
 
 export class OutputBuffer {
@@ -96,11 +99,17 @@ export class OutputBuffer {
   private sizeClass = -1;
   private dirty = false;
   closed = false;
-  /** The kernel did not take everything at the last write; unset by `Connection.drained`. */
+  /** The kernel did not take everything at the last write; reset by `Connection.drained`. */
   congested = false;
-  /** Bytes are gathered and not sent: a session is not wholly in force yet. QoS 0 messages are bounded meanwhile as for a slow client. */
+  /**
+   * Bytes are gathered and not sent: the session is not wholly in force yet. QoS 0 messages are limited meanwhile as
+   * for a slow client.
+   */
   private corked = false;
-  /** Told after the next write, whatever the kernel took of it: a socket that takes all of it is never congested, and never drains. */
+  /**
+   * Told after the next write, whatever the kernel took of it: a socket that takes all of it is never congested, and
+   * never drains.
+   */
   awaitedBy: RoomWaiter | null = null;
   private lastTurn = -1;
   private singleTurns = 0;
@@ -116,8 +125,9 @@ export class OutputBuffer {
   }
 
   /**
-   * Sends bytes[start, end) at once, from where they lie, if this client was sent one stretch a turn lately and nothing waits before it. The
-   * bytes must not change any more. False: they are to be gathered. A client that is sent more in a turn is gathered for again.
+   * Sends bytes[start, end) at once, without a copy, if this client got one stretch a turn lately and the buffer is
+   * empty. The bytes must not change any more. False: the caller must add them to the buffer. A client that gets more
+   * in a turn is buffered for again.
    */
   sendThrough(bytes: Buffer, start: number, end: number): boolean {
     const { turn } = this.flusher;
@@ -137,7 +147,7 @@ export class OutputBuffer {
     return true;
   }
 
-  /** Makes room for `size` bytes and returns where in `buffer` they go. The caller writes all of them. */
+  /** Makes room for `size` bytes and returns their offset in `buffer`. The caller writes all of them. */
   reserve(size: number): number {
     if (this.length + size > this.buffer.length) this.grow(size);
     const at = this.length;
@@ -150,7 +160,7 @@ export class OutputBuffer {
   }
 
   private grow(size: number): void {
-    // Already a large write: send it now and begin anew.
+    // Already a large write: send it now and begin a new one.
     if (this.length > flushAtBytes) this.send();
     this.growTo(this.length + size);
   }
@@ -212,7 +222,7 @@ export class OutputBuffer {
     this.flushNow();
   }
 
-  /** Closes the buffer: bytes are thrown away, and QoS 0 messages are not put here at all. */
+  /** From now on bytes are discarded, and QoS 0 messages are dropped before they get here. */
   close(): void {
     this.closed = true;
     this.congested = true;
@@ -235,7 +245,10 @@ export function putBytes(output: OutputBuffer, bytes: Buffer, start: number, end
   copyInto(output.buffer, at, bytes, start, end);
 }
 
-/** Copies a variant into an output buffer with its first byte and packet identifier. The hot inner step of every delivery. */
+/**
+ * Copies a variant into an output buffer with its first byte and packet identifier. The inner step of every delivery
+ * (hot).
+ */
 export function putVariant(output: OutputBuffer, variant: Variant, firstByte: number, packetId: number): void {
   const at = output.reserve(variant.end - variant.start);
   const out = output.buffer;
