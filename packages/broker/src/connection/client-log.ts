@@ -1,6 +1,7 @@
 /**
- * What the log says of clients: who comes and goes, and each refusal of a connection, a PUBLISH or a SUBSCRIBE. Whoever knocks can be refused as often as he likes,
- * and the log is the operator's: of one network ten refusals a second are written, the others are counted, and said together when it has become quiet.
+ * Log lines about clients: connects, disconnects, and each refusal of a connection, a PUBLISH or a SUBSCRIBE. A
+ * stranger can be refused as often as he likes, and the log is the operator's: of one network ten refusals a second are
+ * written, the others are counted, and said together when it has become quiet.
  *
  * Nothing that lets somebody in is ever among the fields: names that were proved, identifiers, topics, addresses.
  */
@@ -16,12 +17,12 @@ import { RefusalAllowance } from './refusal-allowance.ts';
 const networksMax = 1000;
 const others = 'other addresses';
 
-/** While it goes on, what was left out is said this often. */
+/** Interval of lines about what was left out, while it goes on. */
 const toldSeconds = 10;
-/** It is quiet when as long nothing was left out: each second begins with what may be said. */
+/** Time without anything left out after which it is quiet: each second begins with what may be logged. */
 const quietSeconds = 2;
 
-/** Why a PUBLISH or a SUBSCRIBE is refused that an authorizer did not allow. */
+/** Reason for the refusal of a PUBLISH or a SUBSCRIBE that an authorizer did not allow. */
 export const notAllowed = 'not allowed by the rules';
 
 interface Untold {
@@ -32,7 +33,7 @@ interface Untold {
 
 const versionNames: Readonly<Record<number, string>> = { 3: '3.1', 4: '3.1.1', 5: '5.0' };
 
-/** What the log says of a connection. */
+/** Fields of a connection for the log. */
 export interface LoggedClient {
   readonly clientId: string;
   readonly signIn: { readonly userName: string | null };
@@ -46,9 +47,9 @@ export interface LoggedClient {
 export interface ClientLogParts {
   clock: Clock;
   logger: Logger;
-  /** What the workers of this node count the refusals in that the log says; absent: there is one worker. */
+  /** Allowance in which the workers of this node count the refusals that are logged; absent: there is one worker. */
   refusals?: RefusalAllowance;
-  /** Whether connects and disconnects are said at level info. */
+  /** True when connects and disconnects are logged at level info. */
   tellsConnections?: boolean;
 }
 
@@ -90,13 +91,13 @@ export class ClientLog {
     else this.logger.debug(message, fields);
   }
 
-  /** Of a client whose connection there is. */
+  /** Logs a refusal of a client whose connection there is. */
   refusedTo(connection: LoggedClient, message: string, fields: Record<string, unknown>, isWarning = false): void {
     if (this.mayTell(connection.transport.remoteAddress))
       this.tell(message, { ...describe(connection), ...fields }, isWarning);
   }
 
-  /** As often as a client publishes: nothing is made for what is only counted. */
+  /** Logs a refused PUBLISH, as often as a client publishes: nothing is made for what is only counted. */
   publishRefused(connection: LoggedClient, publication: Publication, reason: string): void {
     if (!this.mayTell(connection.transport.remoteAddress)) return;
     const { qos, retain } = publication;
@@ -160,7 +161,7 @@ function describeVersion(connection: LoggedClient): Record<string, unknown> {
   return { ...describe(connection), version: versionNames[connection.version] };
 }
 
-/** As the specification writes reason codes. */
+/** Reason code as the specification writes it. */
 export function hex(code: number): string {
   return `0x${code.toString(16).padStart(2, '0').toUpperCase()}`;
 }

@@ -1,17 +1,22 @@
-/** What a connection must have done by when: CONNECT, the rest of a packet that was begun, anything at all within the keep alive. */
+/**
+ * Deadlines of a connection: for CONNECT, the rest of a packet that was begun, anything at all within the keep alive.
+ */
 import { ReasonCode } from '@dunlin/protocol';
 import { ConnectionState } from '../output/connection-state.ts';
 import type { Connection } from './connection.ts';
 import { refuseConnect } from './refuse-connect.ts';
 
-/** One and a half times the keep alive after the last packet [MQTT-3.1.2-22]; a second more, since the last one is known in whole seconds only. */
+/**
+ * Deadline of the keep alive: one and a half times its length after the last packet [MQTT-3.1.2-22]; a second more,
+ * since the last one is known in whole seconds only.
+ */
 export function keepAliveDeadlineSecond(connection: Connection): number {
   return connection.lastReceivedSecond + Math.ceil(connection.keepAliveSeconds * 1.5) + 1;
 }
 
 /**
- * What a client sent before DISCONNECT, or before it closed its connection, may take so long until it has taken effect: longer than a store or a node is away at a
- * failover, and an end.
+ * Time that packets sent before DISCONNECT, or before the client closed its connection, may take to have effect: longer
+ * than a store or a node is away at a failover, and an end.
  */
 const lastWordWaitSeconds = 30;
 
@@ -19,13 +24,13 @@ export function lastWordDeadlineSecond(connection: Connection): number {
   return connection.lastWordSecond + lastWordWaitSeconds;
 }
 
-/** When what the client was let in with ends; 0: never. Rounded up: no earlier than its last moment. */
+/** Time at which the client's acceptance ends; 0: never. Rounded up: no earlier than its last moment. */
 function acceptanceDeadlineSecond(connection: Connection): number {
   const expiresAt = connection.signIn.acceptance?.expiresAt;
   return expiresAt === undefined ? 0 : Math.ceil(expiresAt / 1000);
 }
 
-/** When a connected client must be looked at first; 0: never. */
+/** Time at which a connected client must be looked at first; 0: never. */
 export function firstDeadlineSecond(connection: Connection): number {
   if (connection.lastWordSecond > 0) return lastWordDeadlineSecond(connection);
   const keepAlive = connection.keepAliveSeconds > 0 ? keepAliveDeadlineSecond(connection) : 0;

@@ -1,5 +1,6 @@
 /**
- * One client's connection: bytes in, packets to their handlers, bytes out. The rules of each packet are in handlers/<packet>.ts.
+ * Connection of one client: bytes in, packets to their handlers, bytes out. The rules of each packet are in
+ * handlers/<packet>.ts.
  *
  * ```
  *   new ── CONNECT ──> connecting ── CONNACK ──> connected ──> closed
@@ -36,7 +37,7 @@ import { Reading, type ReadingOwner } from './reading.ts';
 import { refuseConnect, sendRefusal } from './refuse-connect.ts';
 import { SignIn, type SignInOwner } from './sign-in.ts';
 
-/** What a connection tells whoever holds all of them. */
+/** Events of a connection for the part that holds all of them. */
 export interface ConnectionOwner {
   /** Called once. */
   closed(connection: Connection): void;
@@ -68,10 +69,13 @@ export class Connection
   state: number = ConnectionState.new;
   version: ProtocolVersion = 4;
   version5 = false;
-  /** Of another broker, and of MQTT 3: its subscriptions are without its own messages, and RETAIN is as it was published. */
+  /**
+   * True for the connection of another broker, and of MQTT 3: its subscriptions are without its own messages, and
+   * RETAIN is as it was published.
+   */
   isBridge = false;
   session: Session | null = null;
-  /** As it says at CONNECT, or as we named it; empty before. */
+  /** Client identifier from CONNECT, or as we named it; empty before. */
   clientId = '';
   inboundAliases: InboundTopicAliases | null = null;
   /** The last topic published to: most clients stay with one. */
@@ -79,9 +83,9 @@ export class Connection
   /** The topic that this client may publish to with QoS 0, as the authorizer said last. */
   allowedMatch: TopicMatch | null = null;
   keepAliveSeconds = 0;
-  /** What it is counted under when it ends: set by whatever ends it first. */
+  /** Reason that its end is counted under: set by whatever ends it first. */
   closeReason: CloseReason = 'connection-lost';
-  /** Of the DISCONNECT that ended it, whoever sent it, or would have where the version has none. */
+  /** Reason code of the DISCONNECT that ended it, whoever sent it, or would have where the version has none. */
   closeCode = 0;
   /** Milliseconds since 1970. */
   private connectedAt = Number.NaN;
@@ -95,7 +99,7 @@ export class Connection
   lastWordSecond = 0;
   /** The client has closed its side; what came before that is worked off. */
   private streamHasEnded = false;
-  /** It can be sent nothing any more. */
+  /** True when nothing can be sent any more. */
   private transportGone = false;
 
   constructor(parts: ConnectionParts, transport: Transport) {
@@ -131,7 +135,7 @@ export class Connection
     if (this.outlet.output.congested) this.reading.pauseIfUnread();
   }
 
-  /** What was thrown while packets were handled ends this connection alone, never the worker. */
+  /** Ends this connection alone, never the worker, when something was thrown while packets were handled. */
   failed(error: unknown): void {
     try {
       this.parts.publishBatch.flush();
@@ -168,13 +172,13 @@ export class Connection
     sendRefusal(this, reasonCode, reason);
   }
 
-  /** What the client was let in with does not hold any more. */
+  /** Ends the connection when the client's acceptance does not hold any more. */
   signInWithdrawn(reason: string): void {
     if (this.state === ConnectionState.connected) this.disconnect(ReasonCode.notAuthorized, reason);
     else refuseConnect(this, ReasonCode.notAuthorized, reason);
   }
 
-  /** What it sent while it was not read was not heard: silence is counted from here. */
+  /** Counts silence from here: packets that came while it was not read were not heard. */
   readingResumed(): void {
     this.lastReceivedSecond = this.parts.keepAlive.nowSecond;
     if (this.partialSinceSecond > 0) this.beginPartial();
@@ -244,7 +248,7 @@ export class Connection
     this.parts.metrics.listener(this.transport.listener).connected[this.version]++;
   }
 
-  /** What was held has taken effect: then the end of the stream, if it was reached. */
+  /** Called when held packets have taken effect: then the end of the stream counts, if it was reached. */
   heldThrough(): void {
     if (this.streamHasEnded) this.endAfterLastWord('connection-lost');
     else this.reading.resumeIfRoom();
@@ -357,7 +361,7 @@ export class Connection
     return true;
   }
 
-  /** It says no more, and what it said waits: for a bounded time. */
+  /** Bounds the wait of packets held for a client that sends no more. */
   private lastWordCame(): void {
     if (this.lastWordSecond > 0) return;
     const { keepAlive } = this.parts;

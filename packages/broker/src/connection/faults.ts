@@ -10,7 +10,7 @@ export interface FaultyConnection extends LoggedClient {
   readonly state: number;
   readonly session: { readonly clientId: string } | null;
   disconnect(reasonCode: number, reason?: string): void;
-  /** There is no session yet. */
+  /** Refuses the client while there is no session yet. */
   refuse(reasonCode: number, reason: string): void;
 }
 

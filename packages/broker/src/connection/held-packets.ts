@@ -5,9 +5,12 @@ export interface HeldPacket {
   bodyStart: number;
 }
 
-/** What a client sent behind something that is waited for (CONNECT, SUBSCRIBE, an authorizer's answer): it takes effect in the order in which it came. */
+/**
+ * Packets that a client sent behind something that is waited for (CONNECT, SUBSCRIBE, an authorizer's answer): they
+ * take effect in the order in which they came.
+ */
 export class HeldPackets {
-  /** Of all of them. */
+  /** Bytes of all of them. */
   bytes = 0;
   private readonly packets: HeldPacket[] = [];
   private head = 0;

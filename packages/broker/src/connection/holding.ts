@@ -1,5 +1,6 @@
 /**
- * What a client sends while something is waited for: the resends of a CONNECT, a SUBSCRIBE, an answer. It is held, and takes effect in its order when that is through.
+ * Holding of packets that come while something is waited for: the resends of a CONNECT, a SUBSCRIBE, an answer. It is
+ * held, and takes effect in its order when that is through.
  */
 import { PacketType } from '@dunlin/protocol';
 import { ConnectionState } from '../output/connection-state.ts';
@@ -25,7 +26,7 @@ export interface HoldingOwner {
   readonly owesAnswers: boolean;
   /** False: no packet of this client is handled any more. */
   packet(header: number, bytes: Buffer, start: number, bodyStart: number, end: number): boolean;
-  /** What was thrown while packets were handled. */
+  /** Called with what was thrown while packets were handled. */
   failed(error: unknown): void;
   /** All that was held has taken effect. */
   heldThrough(): void;
@@ -46,7 +47,7 @@ export class Holding {
   isOn = false;
   /** Null: there was never any. */
   private packets: HeldPackets | null = null;
-  /** What was read has begun to take effect: what is held for from then on is a packet. */
+  /** True when packets that were read have begun to take effect: what is held for from then on is a packet. */
   private hasBegun = false;
   /** A PUBLISH that waits for an answer. */
   private isAsking = false;
@@ -78,7 +79,7 @@ export class Holding {
     this.reading.held(this.packets.bytes);
   }
 
-  /** What was held takes effect now, up to a packet that must be waited for in its turn. */
+  /** Lets held packets take effect, up to one that must be waited for in its turn. */
   goOn(): void {
     if (this.owner.state !== ConnectionState.connected) return;
     this.isOn = false;
@@ -142,7 +143,7 @@ export class Holding {
     if (taken !== undefined) this.parts.metrics.packetsReceived[taken.header >> 4]++;
   }
 
-  /** Nothing that the client sends later takes effect before this is through; it does not reject. */
+  /** Holds all later packets until this is through; it does not reject. */
   until(done: Promise<void>): void {
     this.isOn = true;
     void done.then(() => this.goOn());

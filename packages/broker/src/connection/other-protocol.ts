@@ -20,7 +20,7 @@ function otherProtocol(bytes: Uint8Array, httpUrl: string): string | null {
   return null;
 }
 
-/** What is wrong with the first bytes of a connection: another protocol, where they look like one. */
+/** Returns the fault of the first bytes of a connection: another protocol, where they look like one. */
 export function firstPacketError(error: unknown, bytes: Uint8Array, httpUrl: string): unknown {
   if (!(error instanceof ProtocolError)) return error;
   const other = otherProtocol(bytes, httpUrl);

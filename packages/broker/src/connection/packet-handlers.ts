@@ -25,7 +25,7 @@ export interface PublishPacketHandler {
   ): void;
 }
 
-/** Whoever handles each kind of packet (handlers/). */
+/** Handlers of each kind of packet (handlers/). */
 export interface PacketHandlers {
   connect: PacketHandler;
   auth: PacketHandler;

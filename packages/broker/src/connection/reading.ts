@@ -1,6 +1,7 @@
 /**
- * Whether a client's socket is read (P7). It is not while something that the client feeds is full: acknowledgements that wait, links to other endpoints, packets behind
- * one that is waited for, answers that it does not read. It goes on when none of these is left.
+ * Reading of a client's socket (P7). It is not while something that the client feeds is full: acknowledgements that
+ * wait, links to other endpoints, packets behind one that is waited for, answers that it does not read. It goes on when
+ * none of these is left.
  */
 import type { Outlet, OutletReading } from '../output/outlet.ts';
 import type { Limits } from '../ports/limits.ts';
@@ -20,7 +21,7 @@ export class Reading implements OutletReading {
   private readonly limits: Limits;
   private readonly owner: ReadingOwner;
   private isPaused = false;
-  /** Not read to its end, since the client is to be sent away. */
+  /** True when it is not read to its end, since the client is to be sent away. */
   private isStopped = false;
   /** Links that this client's publishes have filled (cluster/link.ts). */
   private fullLinks = 0;
@@ -72,7 +73,7 @@ export class Reading implements OutletReading {
     if (!this.outlet.output.closed) this.resumeIfRoom();
   }
 
-  /** What the client sends from now on is not read any more. */
+  /** Stops: packets that the client sends from now on are not read any more. */
   stop(): void {
     this.isStopped = true;
     this.pause();

@@ -1,6 +1,6 @@
 /**
- * How many refusals are written into the log: of one network so many a second, and of all together. All workers of a node count in the same memory, since a client's
- * connections are spread over them.
+ * Limit of refusals that are written into the log: of one network so many a second, and of all together. All workers of
+ * a node count in the same memory, since a client's connections are spread over them.
  *
  * A slot holds the second and how often it was taken in it. Networks find theirs by a hash, so the memory is bounded however many knock; two that share one share what
  * may be said of them. The first slot is everybody's.
@@ -29,7 +29,7 @@ export class RefusalAllowance {
     this.slots = new Int32Array(memory);
   }
 
-  /** Whether one more may be said of this network in this second. */
+  /** Takes one refusal of this network in this second; true: it may be logged. */
   take(network: string, nowSecond: number): boolean {
     return this.takeOf(slotOf(network), networkMax, nowSecond) && this.takeOf(0, nodeMax, nowSecond);
   }

@@ -1,17 +1,20 @@
-/** Who a client has proved to be, at CONNECT or again, and the exchange of AUTH packets in which it does so (MQTT 5 section 4.12). */
+/**
+ * Identity that a client has proved, at CONNECT or again, and the exchange of AUTH packets in which it does so (MQTT 5
+ * section 4.12).
+ */
 import type { Acceptance } from '../ports/authenticator.ts';
 import type { ClientIdentity } from '../ports/authorizer.ts';
 
 export interface SignInOwner {
-  /** What the client was let in with does not hold any more. */
+  /** Called when the client's acceptance does not hold any more. */
   signInWithdrawn(reason: string): void;
 }
 
 export class SignIn {
   userName: string | null = null;
-  /** What the client was let in with. */
+  /** Acceptance that the client was let in with. */
   acceptance: Acceptance | null = null;
-  /** Of enhanced authentication; null: there is none. */
+  /** Method of enhanced authentication; null: there is none. */
   method: string | null = null;
   private readonly remoteAddress: string;
   private readonly owner: SignInOwner;
@@ -24,7 +27,7 @@ export class SignIn {
     this.owner = owner;
   }
 
-  /** For the authorizer. */
+  /** Identity for the authorizer. */
   identity(clientId: string): ClientIdentity {
     this.client ??= {
       clientId,

@@ -280,7 +280,7 @@ export class ConnectHandler implements PacketHandler {
     if (deadline > 0) keepAlive.watch(connection, deadline);
   }
 
-  /** After CONNACK: what was in flight first, in its order, then what the client sent early, then the logs. */
+  /** Goes on after CONNACK: what was in flight first, in its order, then what the client sent early, then the logs. */
   private async begin(connection: Connection, { session, stored }: Opening): Promise<void> {
     if (stored !== null && this.parts.authorizer !== null)
       await this.parts.rights.checkSubscriptions(connection, session);

@@ -78,7 +78,7 @@ function mayBreakRules({ subscriptions }: SubscribePacket): boolean {
  * whole. Packets that travel together hold no more, and one packet's worth above it: what is retained for all of them is read before they are answered.
  */
 export const filtersAtOnce = 64;
-/** Of one packet, where no store and no authorizer makes it wait: about 3 ms. */
+/** Filters of one packet, where no store and no authorizer makes it wait: about 3 ms. */
 const filtersPerTurn = 4 * filtersAtOnce;
 
 interface Granted {
@@ -86,9 +86,9 @@ interface Granted {
   request: SubscriptionRequest;
 }
 
-/** What came of SUBSCRIBE packets that were worked off together. */
+/** Outcome of SUBSCRIBE packets that were worked off together. */
 class Outcome {
-  /** One each, in the order of the filters of all packets [MQTT-3.8.4-6]. */
+  /** Reason codes, in the order of the filters of all packets [MQTT-3.8.4-6]. */
   readonly reasonCodes: number[] = [];
   readonly replays: Subscription[] = [];
   readonly cursors: LogCursor[] = [];
@@ -96,7 +96,7 @@ class Outcome {
 
 const tooWide = 'too many filters with wildcards cross above its levels';
 
-/** What the log says of a filter that is refused; the others are those of the rules. */
+/** Reasons in the log for refused filters; the others are those of the rules. */
 const refusalReasons: Readonly<Record<number, (limits: Limits, filter: string) => string>> = {
   [ReasonCode.topicFilterInvalid]: (_limits, filter) => validateTopicFilter(filter) ?? 'not a topic filter',
   [ReasonCode.sharedSubscriptionsNotSupported]: () => 'limits.sharedSubscriptionAvailable is false',
@@ -104,7 +104,10 @@ const refusalReasons: Readonly<Record<number, (limits: Limits, filter: string) =
   [ReasonCode.quotaExceeded]: ({ subscriptionsMax }) => `limits.subscriptionsMax is reached: ${subscriptionsMax}`,
 };
 
-/** What a bridge of MQTT 3 cannot write into its SUBSCRIBE. A shared subscription has no No Local [MQTT-3.8.3-4]. */
+/**
+ * Sets options that a bridge of MQTT 3 cannot write into its SUBSCRIBE. A shared subscription has no No Local
+ * [MQTT-3.8.3-4].
+ */
 function askForBridge(subscription: StoredSubscription): void {
   subscription.noLocal = parseShare(subscription.filter) === null;
   subscription.retainAsPublished = true;

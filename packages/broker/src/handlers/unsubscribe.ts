@@ -64,7 +64,10 @@ export class UnsubscribeHandler implements SessionPacketHandler {
     this.parts = parts;
   }
 
-  /** Those that are held right behind one another go to the store together, each with its own UNSUBACK. */
+  /**
+   * Handles UNSUBSCRIBE packets. Those held right behind one another go to the store together, each with its own
+   * UNSUBACK.
+   */
   handle(connection: Connection, session: Session, bytes: Buffer, bodyStart: number, end: number): void {
     const packets = [decodeUnsubscribe(bytes, bodyStart, end, connection.version)];
     for (let filters = packets[0].filters.length; filters < filtersAtOnce; ) {

@@ -19,7 +19,7 @@ export type WentBack = (log: DurableLog, end: number) => void;
 /** Logs with local readers, for looking at their ends in turn (log-ends.ts). */
 export class FollowedLogs {
   readonly list: DurableLog[] = [];
-  /** How often what was known of ends was forgotten. */
+  /** Number of times that what was known of ends was forgotten. */
   forgotten = 0;
 
   add(log: DurableLog): void {
@@ -27,13 +27,13 @@ export class FollowedLogs {
     this.list.push(log);
   }
 
-  /** What was known of the ends of logs, followed ones and others, may be of messages that the store has lost. */
+  /** Forgets the ends of logs, followed ones and others: they may be of messages that the store has lost. */
   forgetEnds(): void {
     this.forgotten++;
     for (const log of this.list) log.forgetEnd();
   }
 
-  /** In one step; the last one takes its place. */
+  /** Removes a log in one step; the last one takes its place. */
   remove(log: DurableLog): void {
     const last = this.list.pop();
     if (last === undefined || last === log) return;
@@ -53,9 +53,9 @@ export class DurableLog {
   heardAtLook = -1;
   /** An end that the store told and that no frame has brought: if that stays so, the frames were lost. */
   suspectedEnd = 0;
-  /** Where the log ended when it was noticed that it had gone back; -1: it never has. */
+  /** End of the log when it was noticed that it had gone back; -1: it never has. */
   setBackTo = -1;
-  /** Of `followed.forgotten`, when its end was known last. */
+  /** Value of `followed.forgotten` when its end was known last. */
   private forgotten: number;
   /** Its place among the followed logs. */
   followedAt = 0;
@@ -78,7 +78,7 @@ export class DurableLog {
     this.readers.push(reader);
   }
 
-  /** In one step; the last one takes its place. */
+  /** Removes a reader in one step; the last one takes its place. */
   removeReader(reader: LogReader): void {
     const at = reader.readerAt;
     if (at < 0) return;

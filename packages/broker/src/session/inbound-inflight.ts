@@ -12,10 +12,10 @@ import type { StoredInbound } from '../ports/store.ts';
 const smallestSize = 16;
 /** A larger table is given back when it is empty. */
 const keptSizeMax = 1024;
-/** There are 65,535 identifiers; place 0 is nobody's. */
+/** Largest table: there are 65,535 identifiers; place 0 is nobody's. */
 const largestSize = 65_536;
 
-/** It came on a former connection. */
+/** Flag of a message that came on a former connection. */
 const isFormer = 1;
 /** A former owner took it in, and may not have handed it on. */
 const isDoubtful = 2;
@@ -24,12 +24,12 @@ export class InboundInflight {
   count = 0;
   private formerCount = 0;
   private mask = smallestSize - 1;
-  /** By the low bits of an identifier: the place of the first message of its chain; 0: none. */
+  /** Places of the first messages of chains, by the low bits of an identifier; 0: none. */
   private first = new Uint16Array(smallestSize);
-  /** By place: the next place of its chain, or the next free one. */
+  /** Next place of its chain, or the next free one, by place. */
   private next = new Uint16Array(smallestSize);
   private packetIds = new Uint16Array(smallestSize);
-  /** What it says (content-digest.ts). */
+  /** Digests of the messages (content-digest.ts). */
   private digests = new Int32Array(smallestSize);
   private flags = new Uint8Array(smallestSize);
   /** Producer numbers; 0: none needed. Null: nobody's is. */
@@ -39,7 +39,7 @@ export class InboundInflight {
   /** Places from here on were never used. */
   private unused = 1;
 
-  /** Those that came on this connection. */
+  /** Number of messages that came on this connection. */
   get countHere(): number {
     return this.count - this.formerCount;
   }
@@ -73,7 +73,7 @@ export class InboundInflight {
     return true;
   }
 
-  /** What the store has. `mayMiss`: it may not have been handed on to everybody. */
+  /** Restores what the store has. `mayMiss`: it may not have been handed on to everybody. */
   restore(stored: readonly StoredInbound[], mayMiss: boolean): void {
     for (const { packetId, producerNumber, digest } of stored) {
       this.delete(packetId);
@@ -82,7 +82,7 @@ export class InboundInflight {
     }
   }
 
-  /** Whether the message under this identifier is known to be another than one that says this. */
+  /** True when the message under this identifier is known to be another than one with this digest. */
   isOther(packetId: number, digest: number): boolean {
     const place = this.placeOf(packetId);
     const known = place === 0 ? unknownDigest : this.digests[place];
@@ -119,7 +119,7 @@ export class InboundInflight {
     this.count++;
   }
 
-  /** To a larger table, with all places in use; or, empty, to a smaller one. */
+  /** Moves to a larger table, with all places in use; or, empty, to a smaller one. */
   private resize(size: number): void {
     if (size > largestSize) throw new RangeError(`${size} packet identifiers; MQTT has at most ${largestSize}`);
     const { packetIds, digests, flags, numbers, unused } = this;

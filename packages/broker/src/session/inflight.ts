@@ -14,9 +14,9 @@ import type { Subscription } from './subscription.ts';
 
 export const InflightState = { none: 0, sent1: 1, sent2: 2, released: 3 } as const;
 
-/** Where a message in flight came from, and who is told when it is through. */
+/** Source of a message in flight, which is told when it is through. */
 export interface InflightSource {
-  /** Of the log; of a shared group its whole name. */
+  /** Filter of the log; of a shared group its whole name. */
   readonly filter: string;
   /** False: what is left unacknowledged goes to somebody else, unless its content is kept with the packet identifier. */
   readonly isKept: boolean;
@@ -25,7 +25,7 @@ export interface InflightSource {
   wasResent(sequence: number): boolean;
 }
 
-/** What only a few messages need beyond their state. */
+/** Content that only a few messages need beyond their state. */
 export interface InflightContent {
   publication: Publication;
   /** The subscription it was sent for. */
@@ -115,7 +115,7 @@ export class OutboundInflight {
     return this.sources === null ? null : this.sources[packetId & this.mask];
   }
 
-  /** It is nobody's but the session's from now on. */
+  /** Takes the message from its source: it is the session's alone from now on. */
   leaveSource(packetId: number): void {
     if (this.sources !== null) this.sources[packetId & this.mask] = null;
   }

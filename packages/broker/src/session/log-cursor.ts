@@ -1,5 +1,5 @@
 /**
- * One durable session's way through one log (ARCHITECTURE.md, section 6).
+ * Cursor of one durable session in one log (ARCHITECTURE.md, section 6).
  *
  * ```
  *   log      1  2  3  4  5  6  7  8  9 …
@@ -25,7 +25,7 @@ const noEntries: LogEntry[] = [];
 const gapNotedMax = 10_000;
 const endUnknown = Number.MAX_SAFE_INTEGER;
 
-/** What a cursor asks of whoever delivers (delivery/session-delivery.ts). */
+/** Part of the delivery that a cursor needs (delivery/session-delivery.ts). */
 export interface CursorDelivery {
   readonly logPages: { read(cursor: LogCursor): void };
   readonly upcalls: { storeWentBack(log: DurableLog, end: number, unharmed: LogCursor | null): void };
@@ -61,7 +61,10 @@ export class LogCursor implements InflightSource, LogReader {
   private readEnd = 0;
   /** The end of the log was seen since the cursor was made: what `log.lastSequence` says is no longer older than it. */
   private checked: boolean;
-  /** Above `acknowledged` and in flight since before the reconnect: sent again by packet identifier, not from here. */
+  /**
+   * Numbers above `acknowledged` and in flight since before the reconnect: sent again by packet identifier, not from
+   * here.
+   */
   private readonly resent = new Set<number>();
   /** Stretches above `acknowledged` of numbers that nobody will be sent, ascending: too long to be noted one by one. */
   private readonly skipped: { first: number; last: number }[] = [];
@@ -116,7 +119,7 @@ export class LogCursor implements InflightSource, LogReader {
     return this.resent.size > 0 && this.resent.has(sequence);
   }
 
-  /** Whether this is the log's end, as far as is known, is all that its page would tell. */
+  /** True when the page would tell no more than that this is the log's end, as far as is known. */
   get mayBeAtEnd(): boolean {
     return !this.checked && this.next === this.acknowledged + 1 && this.next > this.log.lastSequence;
   }
@@ -301,7 +304,7 @@ export class LogCursor implements InflightSource, LogReader {
   }
 }
 
-/** Of a subscription of QoS 0: the client has all that it was owed. */
+/** True for a cursor of a subscription of QoS 0 whose client has all that it was owed. */
 export function isServed({ acknowledged, owed }: Pick<Cursor, 'acknowledged' | 'owed'>): boolean {
   return owed !== undefined && acknowledged >= owed.sequence;
 }

@@ -1,4 +1,7 @@
-/** What was in flight before a reconnect and is to be sent again, in its order, as the window of the new connection lets it [MQTT-3.3.4-9], [MQTT-4.6.0-1]. */
+/**
+ * Messages that were in flight before a reconnect and are to be sent again, in their order, as the window of the new
+ * connection lets it [MQTT-3.3.4-9], [MQTT-4.6.0-1].
+ */
 
 import type { StoredOutbound } from '../ports/store.ts';
 
@@ -15,7 +18,7 @@ export class Resends {
     this.messages = inOrder(stored);
   }
 
-  /** How many have not been sent on this connection. */
+  /** Number of messages that have not been sent on this connection. */
   get left(): number {
     return this.messages.length - this.at;
   }
@@ -30,7 +33,7 @@ export class Resends {
   }
 }
 
-/** By log in the order of numbers, logs and messages without one in the order of their first identifier. */
+/** Orders by log in the order of numbers, logs and messages without one in the order of their first identifier. */
 function inOrder(stored: readonly StoredOutbound[]): StoredOutbound[] {
   const byLog = new Map<string, StoredOutbound[]>();
   for (const message of stored) {

@@ -1,5 +1,5 @@
 /**
- * What the store is told of durable sessions' progress, in batches.
+ * Writer of durable sessions' progress to the store, in batches.
  *
  * Urgent: packet identifiers of QoS 2 (before PUBLISH and before PUBREL), written at the end of the turn. Not urgent: acknowledged numbers, written
  * every 100 ms: after a crash a QoS 1 message may come again (P3). Every update carries all that is known of the session, so a packet identifier

@@ -1,6 +1,6 @@
 /**
- * What the broker knows of one client while it is connected here. An ephemeral session ends with its connection; a durable one is loaded
- * from the store at CONNECT and written back when the connection ends [MQTT-3.1.2-4..6], [MQTT-4.1.0-1].
+ * Session of one client while it is connected here. An ephemeral session ends with its connection; a durable one is
+ * loaded from the store at CONNECT and written back when the connection ends [MQTT-3.1.2-4..6], [MQTT-4.1.0-1].
  */
 import type { Publication } from '../message/publication.ts';
 import type { Outlet } from '../output/outlet.ts';
@@ -19,14 +19,14 @@ export interface SessionWill {
   delaySeconds: number;
 }
 
-/** What a session needs of the connection that it lives on. */
+/** Part of the connection that a session on it needs. */
 export interface SessionConnection {
   readonly outlet: Outlet;
   readonly remoteAddress: string;
-  /** What the connection ended by, and the code of its DISCONNECT. */
+  /** Reason for the end of the connection, and the code of its DISCONNECT. */
   readonly closeReason: CloseReason;
   readonly closeCode: number;
-  /** What was read takes effect before the session goes to a new owner; null: nothing waits. */
+  /** Held packets, which take effect before the session goes to a new owner; null: nothing waits. */
   readonly holding: { settle(claimMoved: boolean): Promise<void> | null };
   disconnect(reasonCode: number, reasonString?: string): void;
   /** Another endpoint owns the session now. */
@@ -59,7 +59,7 @@ export class Session {
   readonly connection: SessionConnection;
   /** The connection's, without the way through it. */
   readonly outlet: Outlet;
-  /** Above 0: durable. Changed by DISCONNECT at the earliest. */
+  /** Session Expiry Interval; above 0: durable. Changed by DISCONNECT at the earliest. */
   expirySeconds: number;
   /** True while the store holds the session. */
   stored: boolean;
@@ -70,7 +70,7 @@ export class Session {
   readonly cursors: LogCursor[] = [];
   /** Cursors that want to send, or to read, and wait for room or for their turn. */
   private behindMade: Set<LogCursor> | null = null;
-  /** Those are worked off, some a turn. */
+  /** True while those are worked off, some a turn. */
   pumping = false;
   /** Cursors whose progress is on its way to the store. */
   cursorsUnderWay: readonly LogCursor[] = none;
@@ -79,11 +79,11 @@ export class Session {
   outbound: OutboundInflight | null = null;
   inbound: InboundInflight | null = null;
   waiting: WaitingMessages<WaitingMessage> | null = null;
-  /** Not null: what was in flight before a reconnect comes first, nothing else has room. */
+  /** Messages in flight before a reconnect, which come first; while they are not null, nothing else has room. */
   resends: Resends | null = null;
   /** Its membership in each shared group with a log, by the group's name; stays when it has unsubscribed, for what is in flight. */
   groupMembers: Map<string, GroupMembership> | null = null;
-  /** What it had in flight of such groups is known to be its own (group-reservations.ts). */
+  /** True when its messages in flight of such groups are known to be its own (group-reservations.ts). */
   groupsSettled = false;
   private readonly inflightMax: number;
   /** True once the session was handed on or released: late answers of the store change nothing any more. */
@@ -115,7 +115,7 @@ export class Session {
     this.cursors.push(cursor);
   }
 
-  /** In one step; the last one takes its place. */
+  /** Removes a cursor in one step; the last one takes its place. */
   removeCursor(cursor: LogCursor): void {
     this.dirtyCursorsMade?.delete(cursor);
     this.behindMade?.delete(cursor);
@@ -173,13 +173,15 @@ export class Session {
     return this.outbound === null || (this.outbound.count < this.inflightMax && this.resends === null);
   }
 
-  /** How many messages of groups, or of a batch, may be given to it now: none while others wait for the window. */
+  /**
+   * Number of messages of groups, or of a batch, that may be given to it now: none while others wait for the window.
+   */
   get room(): number {
     if (this.ended || this.resends !== null || (this.waiting !== null && this.waiting.length > 0)) return 0;
     return this.inflightMax - (this.outbound?.count ?? 0);
   }
 
-  /** How many of the messages in flight before a reconnect may be sent again now. */
+  /** Number of messages in flight before a reconnect that may be sent again now. */
   get resendRoom(): number {
     return this.inflightMax - (this.outbound?.count ?? 0) + (this.resends?.left ?? 0);
   }

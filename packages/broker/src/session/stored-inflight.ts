@@ -1,4 +1,7 @@
-/** What is in flight to a client as the store keeps it: written, read back after a reconnect, and kept when its log is left. */
+/**
+ * Messages in flight to a client as the store keeps them: written, read back after a reconnect, and kept when its log
+ * is left.
+ */
 
 import { recordAsSent } from '../message/identifier-properties.ts';
 import { RecordError, readRecord } from '../message/message-record.ts';
@@ -36,7 +39,7 @@ export function outboundOf(session: Session): StoredOutbound[] {
   return found;
 }
 
-/** After a reconnect: the identifiers that are in use. */
+/** Restores the identifiers that are in use, after a reconnect. */
 export function restoreInflight(session: Session, stored: readonly StoredOutbound[]): void {
   if (stored.length === 0) return;
   session.resends = new Resends(stored);
@@ -64,8 +67,9 @@ function restoreContent(session: Session, { packetId, filter, record }: StoredOu
 }
 
 /**
- * What is in flight of logs that the session is about to leave: its content goes with its packet identifier from now on, since the logs may go with their last
- * subscription [MQTT-3.10.4-3], [MQTT-4.4.0-1]. Resolves when the store has it; rejects with StoreError.
+ * Keeps the content of messages in flight of logs that the session is about to leave: it goes with the packet
+ * identifier from now on, since the logs may go with their last subscription [MQTT-3.10.4-3], [MQTT-4.4.0-1]. Resolves
+ * when the store has it; rejects with StoreError.
  */
 export async function keepInflight(store: Store, session: Session, left: ReadonlySet<LogCursor>): Promise<void> {
   const { outbound } = session;
@@ -86,7 +90,10 @@ export async function keepInflight(store: Store, session: Session, left: Readonl
   }
 }
 
-/** As it goes on without its subscription, by no filter: one that is made anew for the same is another. Null: its content is gone. */
+/**
+ * Message as it goes on without its subscription, by no filter: one that is made anew for the same is another. Null:
+ * its content is gone.
+ */
 function asSent(message: StoredOutbound, record: Uint8Array | null, cursor: LogCursor | null): StoredOutbound | null {
   if (record === null || cursor === null) return null;
   const { identifiers, retainAsPublished } = cursor.subscription;

@@ -1,4 +1,4 @@
-/** One client's subscription to one filter, as the match returns it. */
+/** Subscription of one client to one filter, as the match returns it. */
 import { isShared } from '@dunlin/protocol';
 import type { Outlet } from '../output/outlet.ts';
 import type { LogCursor } from './log-cursor.ts';
@@ -8,12 +8,15 @@ export class Subscription {
   readonly session: Session;
   /** The session's, without the way through it: one object less to fetch from memory for each delivery. */
   readonly outlet: Outlet;
-  /** As the client wrote it, `$share/…` included. */
+  /** Filter as the client wrote it, `$share/…` included. */
   readonly filter: string;
-  /** One of a group, `$share/…`: what it leaves unacknowledged goes to another member. */
+  /** True for a member of a shared group, `$share/…`: what it leaves unacknowledged goes to another member. */
   readonly isShared: boolean;
   qos: 0 | 1 | 2;
-  /** Of one of a group: the QoS for messages of the group's log up to `owedUpTo`. Above `qos` where it was replaced by one of QoS 0 [MQTT-3.8.4-4]. */
+  /**
+   * QoS of a shared group's member for messages of its log up to `owedUpTo`. Above `qos` where the subscription was
+   * replaced by one of QoS 0 [MQTT-3.8.4-4].
+   */
   owedQos: 0 | 1 | 2;
   owedUpTo = Number.POSITIVE_INFINITY;
   noLocal: boolean;

@@ -1,5 +1,5 @@
 /**
- * What a session's owner hands to the next one (ARCHITECTURE.md, section 7).
+ * State that a session's owner hands to the next one (ARCHITECTURE.md, section 7).
  *
  * The claim has moved before the old owner is asked, so its own writes are refused from then on. It answers with all that the store may not have
  * heard of: how far each log was served, and what is in flight. The new owner writes that under its own epoch before it goes on. Unreleased inbound
@@ -14,7 +14,7 @@ import { outboundOf } from './stored-inflight.ts';
 export interface HandedSession {
   cursors: Cursor[];
   outbound: StoredOutbound[];
-  /** Of the client that had it, for the log. */
+  /** Address of the client that had it, for the log. */
   address: string;
 }
 
@@ -26,7 +26,7 @@ export function handOver(session: Session): HandedSession {
   };
 }
 
-/** What the new owner writes so that the store's session becomes the one handed over; changes `stored` alike. */
+/** Change that makes the store's session the one handed over; changes `stored` alike. */
 export function applyHanded(stored: StoredSession, handed: HandedSession): SessionChange {
   const inUse = new Set(handed.outbound.map((message) => message.packetId));
   const outboundDelete = stored.outbound.map((message) => message.packetId).filter((packetId) => !inUse.has(packetId));
@@ -42,7 +42,7 @@ export function applyHanded(stored: StoredSession, handed: HandedSession): Sessi
   return { cursors, outboundSet: handed.outbound, outboundDelete };
 }
 
-/** For the answer of another endpoint: JSON, records in base64. */
+/** Encodes the answer to another endpoint: JSON, records in base64. */
 export function encodeHanded(handed: HandedSession | null): string {
   if (handed === null) return '';
   const outbound = handed.outbound.map((message) => ({

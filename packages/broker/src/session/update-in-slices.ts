@@ -1,9 +1,15 @@
-/** What is written of a session of thousands of cursors, some at a time: all of them would hold the store, and this thread, for a quarter of a second. */
+/**
+ * Writes of sessions with thousands of cursors, some at a time: all of them would hold the store, and this thread, for
+ * a quarter of a second.
+ */
 import { type SessionChange, type SessionKey, type Store, StoreError } from '../ports/store.ts';
 
 const cursorsMax = 500;
 
-/** Like `store.update`. All but cursors goes with the last of them: what the store forgets of a handshake must not be forgotten before its cursor has moved. */
+/**
+ * Updates as `store.update` does. All but cursors goes with the last of them: what the store forgets of a handshake
+ * must not be forgotten before its cursor has moved.
+ */
 export function updateInSlices(store: Store, key: SessionKey, change: SessionChange): Promise<void> {
   const { cursors } = change;
   return cursors === undefined || cursors.length <= cursorsMax
@@ -11,7 +17,7 @@ export function updateInSlices(store: Store, key: SessionKey, change: SessionCha
     : allButLast(store, key, change).then((last) => store.update(key, last));
 }
 
-/** Like `store.release`. */
+/** Releases as `store.release` does. */
 export async function releaseInSlices(
   store: Store,
   key: SessionKey,

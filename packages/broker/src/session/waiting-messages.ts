@@ -3,7 +3,7 @@
  */
 import type { Publication } from '../message/publication.ts';
 
-/** Below this the empty front of the ring is not worth moving. */
+/** Length below which the empty front of the ring is not worth moving. */
 const compactAt = 64;
 
 export class WaitingMessages<Message extends { readonly publication: Publication }> {

@@ -1,5 +1,6 @@
 /**
- * Which writes were begun before a moment: a wait for them must not become a wait for those that are begun later, or it never ends under load.
+ * Writes that were begun before a moment: a wait for them must not become a wait for those that are begun later, or it
+ * never ends under load.
  *
  * ```
  *   begun     w1 w2 │ w3 w4 w5 │ w6        a wait closes the generation; it is over when its own and all older ones are empty

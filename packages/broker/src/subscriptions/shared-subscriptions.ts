@@ -18,15 +18,18 @@ import type { EndpointId } from '../ports/store.ts';
 import type { Subscription } from '../session/subscription.ts';
 import type { FilterEntry, SubscriptionTree } from './subscription-tree.ts';
 
-/** Those among whom one is chosen. */
+/** Members among whom one is chosen. */
 export class SharedMembers {
   readonly members: Subscription[] = [];
   /** Members at other endpoints, sorted by name so that all endpoints count alike. */
   readonly remote: { endpoint: EndpointId; count: number }[] = [];
   remoteCount = 0;
-  /** Whose turn it is in the whole group, for messages published here. */
+  /** Counter of turns in the whole group, for messages published here. */
   turn = 0;
-  /** Whose turn it is among the members here, for messages that other endpoints sent here: a count of its own, or each would upset the other. */
+  /**
+   * Counter of turns among the members here, for messages that other endpoints sent here: a count of its own, or each
+   * would upset the other.
+   */
   localTurn = 0;
   sticky: Subscription | EndpointId | null = null;
 
@@ -71,7 +74,7 @@ export class SharedGroup extends SharedMembers {
   readonly filter: string;
   /** Members of QoS above 0, or that had it when they were replaced: the messages of the group's log go to them. */
   readonly loggedMembers = new SharedMembers();
-  /** It has durable members, connected or not. */
+  /** True when it has durable members, connected or not. */
   isLogged = false;
   private readonly watcher: SharedGroupWatcher | null;
 
@@ -169,7 +172,7 @@ function chooseAny(
   }
 }
 
-/** For a message that another endpoint sent here for this group. */
+/** Chooses a member for a message that another endpoint sent here for this group. */
 export function chooseLocal(
   group: SharedMembers,
   strategy: SharedStrategy,
@@ -203,7 +206,10 @@ export function isParticular(strategy: SharedStrategy): boolean {
   return strategy === 'hash-topic' || strategy === 'hash-client' || strategy === 'sticky';
 }
 
-/** Like `chooseMember`, among those with room; null also when nobody has room, or the one whom the strategy wants has none. */
+/**
+ * Chooses as `chooseMember` does, among those with room; null also when nobody has room, or the one whom the strategy
+ * wants has none.
+ */
 export function chooseWithRoom(
   group: SharedMembers,
   strategy: SharedStrategy,

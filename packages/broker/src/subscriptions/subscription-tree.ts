@@ -1,5 +1,5 @@
 /**
- * Which filters match a topic. A trie by topic level; what stands at the end of a filter is a FilterEntry.
+ * Tree of filters, for those that match a topic: a trie by topic level, with a FilterEntry at the end of each filter.
  *
  * ```
  *   filters a/b, a/+, a/#, +/b             node ── children: Map level -> node
@@ -19,18 +19,21 @@ import type { DurableLog } from '../session/durable-log.ts';
 import type { Subscription } from '../session/subscription.ts';
 import type { SharedGroup, SharedGroupWatcher } from './shared-subscriptions.ts';
 
-/** What is known of one filter: who wants its messages. */
+/** Receivers of the messages of one filter. */
 export class FilterEntry {
   readonly filter: string;
   /** Local sessions that get every message at once. Dense; the order is not kept. */
   readonly subscriptions: Subscription[] = [];
   /** Local durable sessions, which get messages of QoS above 0 through the log. */
   readonly logged: Subscription[] = [];
-  /** By their whole names. */
+  /** Groups by their whole names. */
   groups: Map<string, SharedGroup> | null = null;
-  /** Other endpoints with subscribers that get messages from frames, none twice. */
+  /** Endpoints with subscribers that get messages from frames, none twice. */
   endpoints: string[] | null = null;
-  /** Other endpoints with durable subscribers alone, which have the log for what frames lose; none twice, and none of those above. */
+  /**
+   * Endpoints with durable subscribers alone, which have the log for what frames lose; none twice, and none of those
+   * above.
+   */
   loggedEndpoints: string[] | null = null;
   /** Set while the filter is durable. */
   log: DurableLog | null = null;
@@ -54,8 +57,9 @@ export class FilterEntry {
 }
 
 /**
- * How many levels of one path may have both a name and `+` below them. A match takes both ways there, so it visits at most 2^6 paths of 128 levels:
- * about half a millisecond, whatever anybody subscribes to. Real fleets have one or two such levels. A filter over it is refused.
+ * Levels of one path that may have both a name and `+` below them. A match takes both ways there, so it visits at most
+ * 2^6 paths of 128 levels: about half a millisecond, whatever anybody subscribes to. Real fleets have one or two such
+ * levels. A filter over it is refused.
  */
 const branchesMax = 6;
 
@@ -69,7 +73,7 @@ class Node {
   multi: FilterEntry | null = null;
   /** The most branching levels on any path from here down, this one included. */
   branches = 0;
-  /** How many children have how many branches; null while none has any. */
+  /** Numbers of children by their number of branches; null while none has any. */
   branchCounts: number[] | null = null;
 
   constructor(parent: Node | null, level: string) {
@@ -85,7 +89,7 @@ class Node {
     return this.plus !== null && this.children !== null;
   }
 
-  /** Whether a child for this level would make a level branch that did not. */
+  /** True when a child for this level would make a level branch that did not. */
   wouldBranch(level: string): boolean {
     return level === '+' ? this.plus === null && this.children !== null : this.children === null && this.plus !== null;
   }
@@ -121,7 +125,7 @@ export class SubscriptionTree {
     return entry;
   }
 
-  /** Whether a filter may be added by a client: not if a match could then take too many ways (`branchesMax`). */
+  /** True when a client may add a filter: not if a match could then take too many ways (`branchesMax`). */
   mayAdd(filter: string): boolean {
     let node: Node | undefined = this.root;
     let above = 0;

@@ -1,5 +1,5 @@
 /**
- * What a topic leads to, kept for hot topics: a hash table from the topic's bytes to the receivers.
+ * Receivers of a topic, kept for hot topics: a hash table from the topic's bytes to the receivers.
  *
  * A lookup makes no string and no object: FNV-1a over the bytes (a dozen multiplications for a usual topic), then a comparison. A topic is
  * checked against the rules of topic names once, when it is first seen: a hit needs no check. Any change of the tree's version makes an
@@ -28,18 +28,21 @@ export class TopicMatch {
   readonly topic: string;
   version = 0;
   next: TopicMatch | null = null;
-  /** Who gets a QoS 0 publish now. */
+  /** Receivers of a QoS 0 publish now. */
   all: readonly Subscription[] = noSubscriptions;
-  /** Who gets a QoS 1 or 2 publish now: without those who get it through a log. The same array as `all` where no log is involved. */
+  /**
+   * Receivers of a QoS 1 or 2 publish now: without those that get it through a log. The same array as `all` where no
+   * log is involved.
+   */
   live: readonly Subscription[] = noSubscriptions;
   groups: readonly SharedGroup[] = noGroups;
   /** The same by name; null until it was asked for, of many. */
   groupsByName: Map<string, SharedGroup> | null = null;
-  /** Those that get a QoS 1 or 2 publish now: without those that get it through a log. */
+  /** Groups that get a QoS 1 or 2 publish now: without those that get it through a log. */
   liveGroups: readonly SharedGroup[] = noGroups;
   /** Every other endpoint with subscribers. */
   endpoints: readonly string[] = noEndpoints;
-  /** Those that must take in a QoS 1 or 2 publish before it is acknowledged, and those that have it in a log. */
+  /** Endpoints that must take in a QoS 1 or 2 publish before it is acknowledged, and those that have it in a log. */
   liveEndpoints: readonly string[] = noEndpoints;
   loggedEndpoints: readonly string[] = noEndpoints;
   logs: readonly DurableLog[] = noLogs;
@@ -48,7 +51,7 @@ export class TopicMatch {
   acceptsBatches = true;
   /** QoS 1 goes to local sessions and to endpoints that must take it in, and to no log or group: packets go in batches as well. */
   acceptsKeptBatches = false;
-  /** Nobody gets it otherwise than as a local session, at once: the short way. */
+  /** True when local sessions alone get it, at once: the short way. */
   isPlain = true;
   /** A `$` topic with a meaning of its own (handlers/authorize-publish.ts). */
   readonly isRestricted: boolean;
@@ -172,7 +175,10 @@ export class TopicMatches {
   }
 }
 
-/** Both lists, none twice, the first one's members first. Never one of the lists of an entry, which change in place. */
+/**
+ * Joins both lists, none twice, the first one's members first. Never one of the lists of an entry, which change in
+ * place.
+ */
 function union(known: readonly string[], more: readonly string[]): readonly string[] {
   if (more.length === 0) return known;
   return known.length === 0 ? [...more] : [...new Set([...known, ...more])];

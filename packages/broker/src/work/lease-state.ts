@@ -1,4 +1,4 @@
-/** Whether this worker knows that others hold it for alive. While it does not, durable sessions are refused. */
+/** Knowledge of this worker whether others hold it for alive. While it does not know, durable sessions are refused. */
 export class LeaseState {
   isHeld = true;
 }

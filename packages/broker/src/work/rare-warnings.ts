@@ -9,7 +9,7 @@ const clientsMax = 1000;
 export class RareWarnings {
   private readonly clock: Clock;
   private readonly logger: Logger;
-  /** When each may be named again, by what is said and of whom; in the order of these times. */
+  /** Times until which each is quiet, by what is logged and of whom; in the order of these times. */
   private readonly quietUntil = new Map<string, number>();
 
   constructor(clock: Clock, logger: Logger) {

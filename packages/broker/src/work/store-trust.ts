@@ -4,20 +4,22 @@ export const notStored = 0x3fffffff;
 export const storedBefore = -1;
 
 /**
- * Whether what the store has confirmed may be told to clients. It came back with less than it had, somewhere, if it comes back from an older copy, and that is known only when
- * this worker is connected to it again and it was looked at (GivenUpSessions.storeSetBack). So while a connection to it is away, what was given to it before that was lost is
- * acknowledged to nobody, whatever else it waited for; what a store of several servers confirms meanwhile comes from one that is there.
+ * Trust in the store: whether what it has confirmed may be told to clients. It came back with less than it had,
+ * somewhere, if it comes back from an older copy, and that is known only when this worker is connected to it again and
+ * it was looked at (GivenUpSessions.storeSetBack). So while a connection to it is away, what was given to it before
+ * that was lost is acknowledged to nobody, whatever else it waited for; what a store of several servers confirms
+ * meanwhile comes from one that is there.
  *
  * Moments are counts of lost connections: what is of an earlier one relies on a connection that is gone.
  */
 export class StoreTrust {
-  /** While the store is there, this is all that is looked at for an acknowledgement that is due. */
+  /** True while the store is away: all that is looked at for an acknowledgement that is due. */
   isAway = false;
   /** The moment that is now. */
   losses = 0;
-  /** What is of an earlier moment was stored before the store went back, and may be lost. */
+  /** Moment before which whatever was stored may be lost, since the store went back. */
   private wentBackAt = storedBefore;
-  /** As many as wills, subscriptions and delayed messages that are under way. */
+  /** Waiters: as many as wills, subscriptions and delayed messages that are under way. */
   private waiting: (() => void)[] = [];
 
   /** A connection to the store is lost. */
@@ -32,18 +34,18 @@ export class StoreTrust {
     for (const go of this.waiting.splice(0)) go();
   }
 
-  /** It has less than it had confirmed. */
+  /** Notes that the store has less than it had confirmed. */
   wentBack(): void {
     this.losses++;
     this.wentBackAt = this.losses;
   }
 
-  /** Whether it is not known, for now, if what was stored at this moment is still there. */
+  /** True when it is not known, for now, if what was stored at this moment is still there. */
   isDoubtful(moment: number): boolean {
     return this.isAway && moment < this.losses;
   }
 
-  /** Whether what was stored at this moment may be lost. */
+  /** True when what was stored at this moment may be lost. */
   isGone(moment: number): boolean {
     return moment < this.wentBackAt;
   }

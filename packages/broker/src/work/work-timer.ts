@@ -14,7 +14,7 @@ export class WorkTimer {
     this.tick = tick;
   }
 
-  /** There is something. Returns false if the timer runs already. */
+  /** Starts the timer, since there is something. Returns false if it runs already. */
   start(): boolean {
     if (this.stop !== null) return false;
     this.stop = this.clock.every(this.milliseconds, () => {
