@@ -4,11 +4,12 @@ import type { Authenticator } from './ports/authenticator.ts';
 import type { Authorizer } from './ports/authorizer.ts';
 import type { Backplane } from './ports/backplane.ts';
 import type { Clock } from './ports/clock.ts';
+import type { EndpointId } from './ports/endpoint-id.ts';
 import type { Limits } from './ports/limits.ts';
 import type { Logger } from './ports/logger.ts';
 import type { Metrics } from './ports/metrics.ts';
 import { type Random, systemRandom } from './ports/random.ts';
-import type { EndpointId, Store } from './ports/store.ts';
+import type { Store } from './ports/store.ts';
 import type { Tracer } from './ports/tracer.ts';
 
 export abstract class BrokerWorld {

@@ -2,7 +2,7 @@
 import type { ErrorTable } from '@dunlin/protocol';
 import type { RecordError } from './message/message-record.ts';
 import type { FrameError } from './message/wire.ts';
-import type { StoreError } from './ports/store.ts';
+import type { StoreError } from './ports/store-error.ts';
 
 export const errorTable = {
   StoreError: {

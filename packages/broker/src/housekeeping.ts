@@ -12,7 +12,9 @@ import type { Clock } from './ports/clock.ts';
 import type { Limits } from './ports/limits.ts';
 import type { Logger } from './ports/logger.ts';
 import type { Metrics } from './ports/metrics.ts';
-import { type Store, type StoredWill, StoreError } from './ports/store.ts';
+import type { Store } from './ports/store.ts';
+import { StoreError } from './ports/store-error.ts';
+import type { StoredWill } from './ports/will-store.ts';
 
 const secondMilliseconds = 1000;
 /** Wills, sessions taken from the store at once. */
@@ -115,12 +117,18 @@ export class Housekeeping {
 
   private async lookForDue(): Promise<void> {
     const { store, clock, delayed } = this.parts;
-    const due = await store.dueTimes(clock.now() + lookAheadMilliseconds);
+    const until = clock.now() + lookAheadMilliseconds;
+    const due = await Promise.all([
+      store.sessions.nextDue(until),
+      store.wills.nextDue(until),
+      store.delayed.nextDue(until),
+    ]);
+    const [sessions, wills, delayedMessages] = due;
     const now = clock.now();
-    if (due.wills <= now) this.runAll('publishing due wills', () => this.publishDueWills());
-    if (due.delayed <= now) this.runAll('publishing delayed messages', () => delayed.publishDue());
-    if (due.sessions <= now) this.runAll('ending sessions', () => this.expireSessions());
-    this.setAlarm(Math.min(...Object.values(due).filter((at) => at > now)));
+    if (wills <= now) this.runAll('publishing due wills', () => this.publishDueWills());
+    if (delayedMessages <= now) this.runAll('publishing delayed messages', () => delayed.publishDue());
+    if (sessions <= now) this.runAll('ending sessions', () => this.expireSessions());
+    this.setAlarm(Math.min(...due.filter((at) => at > now)));
   }
 
   /** Looks again when something was done, for what comes next: at once when there may be more already, than is taken at once or since. */
@@ -150,7 +158,7 @@ export class Housekeeping {
 
   private async publishDueWills(): Promise<number> {
     const { parts } = this;
-    const wills = await parts.store.takeDueWills(parts.clock.now(), batchMax);
+    const wills = await parts.store.wills.takeDue(parts.clock.now(), batchMax);
     const published = await Promise.allSettled(wills.map((will) => this.publishDueWill(will)));
     const failed = published.find((each) => each.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
@@ -167,12 +175,12 @@ export class Housekeeping {
         error,
       });
     });
-    await parts.store.removeWill(will.clientId, will.epoch);
+    await parts.store.wills.remove(will.clientId, will.epoch);
   }
 
   private async expireSessions(): Promise<number> {
     const { parts } = this;
-    const ended = await parts.store.expireSessions(parts.clock.now(), batchMax);
+    const ended = await parts.store.sessions.expire(parts.clock.now(), batchMax);
     parts.metrics.sessionsExpired += ended.length;
     if (ended.length > 0) {
       parts.durableFilters.markStale();
@@ -184,7 +192,7 @@ export class Housekeeping {
 
   private async count(): Promise<void> {
     const { metrics, store } = this.parts;
-    const [sessions, retained] = await Promise.all([store.countSessions(), store.countRetained()]);
+    const [sessions, retained] = await Promise.all([store.sessions.count(), store.retained.count()]);
     metrics.sessionsStored = sessions;
     metrics.messagesRetained = retained;
   }
@@ -192,7 +200,7 @@ export class Housekeeping {
   private async trim(): Promise<void> {
     const { parts } = this;
     const { logMessagesMax, logBytesMax } = parts.limits;
-    const dropped = await parts.store.trimLogs(
+    const dropped = await parts.store.logs.trim(
       { messagesMax: logMessagesMax, bytesMax: logBytesMax },
       parts.clock.now(),
     );

@@ -10,8 +10,8 @@ import { deliverQos0 } from './delivery/deliver.ts';
 import type { SessionDelivery } from './delivery/session-delivery.ts';
 import { publicationOf } from './message/publish-in-place.ts';
 import type { Clock } from './ports/clock.ts';
+import type { EndpointId } from './ports/endpoint-id.ts';
 import type { Metrics } from './ports/metrics.ts';
-import type { EndpointId } from './ports/store.ts';
 import type { Subscription } from './session/subscription.ts';
 import type { TopicMatches } from './subscriptions/topic-match.ts';
 

@@ -1,7 +1,7 @@
 /** A message is stored once although its batch is given to the store again (P2, P4). */
 import { expect, test } from 'vitest';
 import { readRecord } from '../src/message/message-record.ts';
-import { StoreError } from '../src/ports/store.ts';
+import { StoreError } from '../src/ports/store-error.ts';
 import { ack, publish } from './support/client.ts';
 import { type Worker, World } from './support/world.ts';
 
@@ -9,7 +9,7 @@ const durable = { cleanStart: false, expiry: 1000 } as const;
 const retryMilliseconds = 1000;
 
 async function logOf(world: World, filter: string): Promise<string[]> {
-  const { entries } = await world.store.readLog(filter, 1, 100, 1e6, world.clock.now());
+  const { entries } = await world.store.logs.read(filter, 1, 100, 1e6, world.clock.now());
   return entries.map(({ record }) => {
     const { bytes, payloadStart, payloadEnd } = readRecord(record);
     return bytes.toString('latin1', payloadStart, payloadEnd);
@@ -18,7 +18,7 @@ async function logOf(world: World, filter: string): Promise<string[]> {
 
 /** Answers to `append` are lost until `heal` is called. */
 function loseAnswers({ gate }: Worker): () => void {
-  gate.failsAfter.add('append');
+  gate.failsAfter.add('logs.append');
   return () => gate.failsAfter.clear();
 }
 
@@ -29,7 +29,7 @@ function loseAnswers({ gate }: Worker): () => void {
 function delayFirst({ gate }: Worker): () => Promise<unknown> {
   let late: () => Promise<unknown> = () => Promise.reject(new Error('nothing was appended'));
   gate.intercept = (method, run) => {
-    if (method !== 'append') return null;
+    if (method !== 'logs.append') return null;
     gate.intercept = null;
     late = run;
     return Promise.reject(new StoreError('unavailable', 'no answer in time'));

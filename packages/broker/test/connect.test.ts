@@ -28,11 +28,11 @@ describe('before CONNECT', () => {
 
   test('a CONNECT that the store leaves without an answer is refused in time', async () => {
     const { world, worker } = await World.alone();
-    worker.gate.block('claim');
+    worker.gate.block('sessions.claim');
     const client = await worker.dial('c');
     await world.clock.pass(12_000);
     expect(client.said()).toEqual(['connack 0x88']);
-    worker.gate.open('claim');
+    worker.gate.open('sessions.claim');
     await world.clock.settle();
     expect(worker.broker.sessions.count).toBe(0);
   });
@@ -48,13 +48,13 @@ describe('before CONNECT', () => {
 
 test('packets that come with CONNECT are handled after CONNACK, in their order', async () => {
   const { world, worker } = await World.alone();
-  worker.gate.block('claim');
+  worker.gate.block('sessions.claim');
   const client = worker.socket();
   await client.send(connect('c'), subscribe('t', 1), publish('other', 'a', 1, 1), publish('other', 'b', 1, 2), {
     type: 'pingreq',
   });
   expect(client.said()).toEqual([]);
-  worker.gate.open('claim');
+  worker.gate.open('sessions.claim');
   await world.clock.settle();
   const said = client.said();
   expect(said[0]).toBe('connack 0x00');
@@ -84,12 +84,12 @@ describe('keep alive and half packets', () => {
     const durable = await worker.connect('durable', { expiry: 1000, cleanStart: false });
     await durable.subscribe('log', 1);
     const client = await worker.connect('c', { version: 4, keepAliveSeconds: 3 });
-    worker.gate.block('append');
+    worker.gate.block('logs.append');
     await client.send(...[1, 2, 3, 4, 5].map((id) => publish('log', 'x', 1, id)));
     expect(client.transport.paused).toBe(true);
     await world.clock.pass(60_000);
     expect(client.isClosed).toBe(false);
-    worker.gate.open('append');
+    worker.gate.open('logs.append');
     await world.clock.settle();
     expect(client.transport.paused).toBe(false);
     await world.clock.pass(4000);
@@ -250,8 +250,8 @@ test('10,000 clients that connect, subscribe and vanish leave nothing behind', a
   expect(broker.connectionCount).toBe(0);
   expect(broker.sessions.count).toBe(0);
   expect(broker.tree.isEmpty).toBe(true);
-  expect(await world.store.owners()).toEqual([]);
-  expect(await world.store.countSessions()).toBe(0);
+  expect(await world.store.sessions.owners()).toEqual([]);
+  expect(await world.store.sessions.count()).toBe(0);
   await world.clock.pass(1000);
   const kept = broker.keepAlive as unknown as { buckets: Map<number, unknown> };
   expect(kept.buckets.size).toBe(0);

@@ -43,11 +43,11 @@ describe('dead endpoints', () => {
     await workers[1].crash();
     await world.clock.pass(5000);
     expect(watcher.said()).toEqual([]);
-    expect(await world.store.owners()).toContain(dead);
+    expect(await world.store.sessions.owners()).toContain(dead);
     leases.valid.delete(dead);
     await world.clock.pass(3000);
     expect(watcher.said()).toEqual(['publish w gone q0']);
-    expect(await world.store.owners()).not.toContain(dead);
+    expect(await world.store.sessions.owners()).not.toContain(dead);
     expect(leases.evicted).toEqual([dead]);
   });
 
@@ -70,14 +70,16 @@ describe('dead endpoints', () => {
     await world.store.open();
     for (const owner of ['old/0#1', 'alive/0#1']) {
       const request = { clientId: owner, owner, cleanStart: false, sessionExpirySeconds: 100 };
-      await world.store.claim(request, world.clock.now());
+      await world.store.sessions.claim(request, world.clock.now());
     }
     leases.valid.add('alive/0#1');
     const [one, two] = [await world.add({ leases }), await world.add({ leases })];
     await one.connect('a', durable);
     await two.connect('b', durable);
     await world.clock.pass(3000);
-    expect((await world.store.owners()).sort()).toEqual(['alive/0#1', one.broker.self, two.broker.self].sort());
+    expect((await world.store.sessions.owners()).sort()).toEqual(
+      ['alive/0#1', one.broker.self, two.broker.self].sort(),
+    );
     expect(leases.evicted).toEqual(['old/0#1']);
   });
 
@@ -86,13 +88,13 @@ describe('dead endpoints', () => {
     const { world, workers } = await World.of(2, { leases });
     await workers[1].connect('c', durable);
     await world.clock.pass(2000);
-    workers[0].gate.refused = ['releaseOwner'];
+    workers[0].gate.refused = ['sessions.releaseOwner'];
     await workers[1].crash();
     await world.clock.pass(3000);
-    expect(await world.store.owners()).toEqual([workers[1].broker.self]);
+    expect(await world.store.sessions.owners()).toEqual([workers[1].broker.self]);
     workers[0].gate.refused = 'none';
     await world.clock.pass(2000);
-    expect(await world.store.owners()).toEqual([]);
+    expect(await world.store.sessions.owners()).toEqual([]);
   });
 
   test('without leases no endpoint is evicted here: who started the workers does it', async () => {
@@ -100,7 +102,7 @@ describe('dead endpoints', () => {
     await workers[1].connect('c', durable);
     await workers[1].crash();
     await world.clock.pass(5000);
-    expect(await world.store.owners()).toEqual([workers[1].broker.self]);
+    expect(await world.store.sessions.owners()).toEqual([workers[1].broker.self]);
   });
 });
 
@@ -121,7 +123,7 @@ test('durable sessions given up: told, closed, nothing written, no will; ephemer
   expect([kept.isClosed, old.isClosed, watcher.isClosed]).toEqual([true, true, false]);
   expect(watcher.said()).toEqual(['publish t x q1 #1']);
   await watcher.send(ack('puback', 1));
-  const { session } = await world.store.claim(
+  const { session } = await world.store.sessions.claim(
     { clientId: 'kept', owner: 'x', cleanStart: false, sessionExpirySeconds: 10 },
     world.clock.now(),
   );

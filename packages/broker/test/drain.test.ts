@@ -132,7 +132,7 @@ describe('what a client is told', () => {
 
   test('in the middle of CONNECT: CONNACK 0x88, MQTT 3 code 3; before it: nothing', async () => {
     const { world, worker } = await World.alone();
-    worker.gate.block('claim');
+    worker.gate.block('sessions.claim');
     const late = await worker.dial('late');
     const old = await worker.dial('old', { version: 4 });
     const silent = worker.socket();
@@ -142,9 +142,9 @@ describe('what a client is told', () => {
     expect([late, old, silent].map(({ isClosed }) => isClosed)).toEqual([true, true, true]);
     expect(state.isDone).toBe(true);
     // The claim that was under way is given back.
-    worker.gate.open('claim');
+    worker.gate.open('sessions.claim');
     await worker.broker.stop();
-    expect(await world.store.owners()).toEqual([]);
+    expect(await world.store.sessions.owners()).toEqual([]);
   });
 });
 
@@ -159,13 +159,13 @@ describe('what a client has sent before its turn is answered first', () => {
     await reader.subscribe('t', qos);
     await reader.drop();
     const publisher = await worker.connect('p', durable);
-    worker.gate.block('append');
+    worker.gate.block('logs.append');
     await publisher.send(publish('t', 'a', qos, 1), publish('t', 'b', qos, 2));
     const state = await drain(world, worker, { serverReference: 'b' });
     await world.clock.pass(500);
     expect(publisher.said()).toEqual([]);
     expect(publisher.transport.paused).toBe(true);
-    worker.gate.open('append');
+    worker.gate.open('logs.append');
     await world.clock.pass(20);
     expect(publisher.said()).toEqual([`${answer} #1`, `${answer} #2`, useAnother]);
     expect(publisher.isClosed).toBe(true);
@@ -175,11 +175,11 @@ describe('what a client has sent before its turn is answered first', () => {
   test('a subscription', async () => {
     const { world, worker } = await World.alone();
     const client = await worker.connect('c', durable);
-    worker.gate.block('subscribe');
+    worker.gate.block('sessions.subscribe');
     await client.send(subscribe('t', 1));
     await drain(world, worker, {});
     expect(client.isClosed).toBe(false);
-    worker.gate.open('subscribe');
+    worker.gate.open('sessions.subscribe');
     await world.clock.pass(20);
     expect(client.said()).toEqual(['suback 0x01', shuttingDown]);
   });
@@ -189,7 +189,7 @@ describe('what a client has sent before its turn is answered first', () => {
     const reader = await worker.connect('reader', durable);
     await reader.subscribe('t', 1);
     const publisher = await worker.connect('p');
-    worker.gate.block('append');
+    worker.gate.block('logs.append');
     await publisher.send(publish('t', 'a', 1, 1));
     const state = await drain(world, worker, {});
     await world.clock.pass(drainAnswerMilliseconds - 20);
@@ -204,11 +204,11 @@ describe('what a client has sent before its turn is answered first', () => {
     const reader = await worker.connect('reader', durable);
     await reader.subscribe('t', 1);
     const publisher = await worker.connect('p', { version: 4 });
-    worker.gate.block('append');
+    worker.gate.block('logs.append');
     await publisher.send(publish('t', 'a', 1, 1), publish('t', 'b', 1, 2), publish('t', 'c', 1, 3));
     expect(publisher.transport.paused).toBe(true); // above the window
     await drain(world, worker, {});
-    worker.gate.open('append');
+    worker.gate.open('logs.append');
     await world.clock.settle();
     expect(publisher.said()).toEqual(['puback #1', 'puback #2', 'puback #3']);
     expect(publisher.transport.paused).toBe(true);
@@ -223,7 +223,7 @@ describe('sessions and wills', () => {
     const publisher = await worker.connect('p');
     await publisher.send(publish('t', 'a', 1, 1), publish('t', 'b', 1, 2));
     await client.send(ack('puback', 1));
-    worker.gate.block('release');
+    worker.gate.block('sessions.release');
     await drain(world, worker, {});
     let isStopped = false;
     const stopped = worker.broker.stop().then(() => {
@@ -231,10 +231,10 @@ describe('sessions and wills', () => {
     });
     await world.clock.settle();
     expect(isStopped).toBe(false);
-    worker.gate.open('release');
+    worker.gate.open('sessions.release');
     await stopped;
     const request = { clientId: 'c', owner: 'other', cleanStart: false, sessionExpirySeconds: 1000 };
-    const { session, previousOwner } = await world.store.claim(request, world.clock.now());
+    const { session, previousOwner } = await world.store.sessions.claim(request, world.clock.now());
     expect(previousOwner).toBe('');
     expect(session?.cursors).toEqual([{ filter: 't', acknowledged: 1, above: [] }]);
   });

@@ -92,10 +92,10 @@ describe('offline and back', () => {
     await feed(publisher, 't', ['a'], 1);
     first.received();
     await first.drop();
-    worker.gate.block('readLog');
+    worker.gate.block('logs.read');
     const second = await worker.dial('d', durable);
     await publisher.send(publish('s', 'job', 1, 9));
-    worker.gate.open('readLog');
+    worker.gate.open('logs.read');
     await world.clock.settle();
     expect(second.said()).toEqual(['connack 0x00 present', 'publish t a q1 #1 dup', 'publish s job q1 #2']);
   });
@@ -106,10 +106,10 @@ describe('offline and back', () => {
     await first.subscribe('t', 1);
     await first.drop();
     await feed(await worker.connect('p'), 't', ['a', 'b'], 1);
-    worker.gate.block('readLog');
+    worker.gate.block('logs.read');
     const second = await worker.connect('d', durable);
     await second.send({ type: 'unsubscribe', packetId: 3, filters: ['t'], properties: {} });
-    worker.gate.open('readLog');
+    worker.gate.open('logs.read');
     await world.clock.settle();
     expect(second.said()).toEqual(['unsuback 0x00']);
   });
@@ -198,8 +198,8 @@ describe('P2: exactly once through a crash of the worker', () => {
   ] as const)('publisher: %s', async (_when, how) => {
     const { world, worker } = await subscribed();
     const before = await worker.connect('publisher', durable);
-    if (how === 'block') worker.gate.block('append');
-    if (how === 'mute') worker.gate.unanswered.add('append');
+    if (how === 'block') worker.gate.block('logs.append');
+    if (how === 'mute') worker.gate.unanswered.add('logs.append');
     await before.send(publish('t', 'once', 2, 1));
     expect(before.said()).toEqual(how === 'none' ? ['pubrec #1'] : []);
     const next = await world.replace(worker);
@@ -218,7 +218,7 @@ describe('P2: exactly once through a crash of the worker', () => {
     const subscriber = await worker.connect('subscriber', durable);
     await subscriber.subscribe('t', 2);
     const publisher = await worker.connect('publisher', durable);
-    worker.gate.failsAfter.add('append');
+    worker.gate.failsAfter.add('logs.append');
     await publisher.send(publish('t', 'once', 2, 1));
     worker.gate.failsAfter.clear();
     await world.clock.pass(1000);
@@ -237,8 +237,8 @@ describe('P2: exactly once through a crash of the worker', () => {
     const before = await worker.connect('publisher', durable);
     await before.send(publish('t', 'once', 2, 1));
     before.received();
-    if (how === 'block') worker.gate.block('update');
-    if (how === 'mute') worker.gate.unanswered.add('update');
+    if (how === 'block') worker.gate.block('sessions.update');
+    if (how === 'mute') worker.gate.unanswered.add('sessions.update');
     await before.send(ack('pubrel', 1));
     expect(before.said()).toEqual(how === 'none' ? ['pubcomp #1'] : []);
     const next = await world.replace(worker);
@@ -267,8 +267,8 @@ describe('P2: exactly once through a crash of the worker', () => {
     const application = new Subscriber();
     const hold = (at: string): void => {
       if (at !== step) return;
-      if (how === 'block') worker.gate.block('update');
-      if (how === 'mute') worker.gate.unanswered.add('update');
+      if (how === 'block') worker.gate.block('sessions.update');
+      if (how === 'mute') worker.gate.unanswered.add('sessions.update');
     };
     const publisher = await worker.connect('publisher');
     // So that the identifier differs from the one that a worker without memory would give.

@@ -21,7 +21,7 @@ async function sentOne(workers: Worker[], qos: 1 | 2): Promise<Client> {
 /** Long enough for the message to expire and for the log to be trimmed. */
 async function expire(world: World): Promise<void> {
   await world.clock.pass(20_000);
-  expect((await world.store.readLog('t', 1, 10, 1000, 0)).entries).toEqual([]);
+  expect((await world.store.logs.read('t', 1, 10, 1000, 0)).entries).toEqual([]);
 }
 
 /** The client answers what it was sent again, and then has nothing left to be sent. */

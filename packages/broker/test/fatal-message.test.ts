@@ -78,9 +78,9 @@ describe('it is not named where', () => {
     const client = await subscribed(worker, 1);
     await (await worker.connect('p')).send(publish('t', 'x', 1, 1));
     await client.drop();
-    worker.gate.block('readLog');
+    worker.gate.block('logs.read');
     for (let times = 0; times < 4; times++) await drop(await worker.dial('c', durable));
-    worker.gate.open('readLog');
+    worker.gate.open('logs.read');
     await world.clock.settle();
     expect(named(worker)).toEqual([]);
   });

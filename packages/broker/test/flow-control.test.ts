@@ -226,7 +226,7 @@ describe('P4: order', () => {
   test.each([1, 2] as const)('QoS %i through a log whose store fails now and then', async (qos) => {
     const { world, worker, subscriber, publisher } = await pair({}, { expiry: 100 });
     for (let i = 1; i <= 60; i++) {
-      worker.gate.refused = i % 7 < 3 ? ['append', 'readLog', 'update'] : 'none';
+      worker.gate.refused = i % 7 < 3 ? ['logs.append', 'logs.read', 'sessions.update'] : 'none';
       await publisher.send(publish('t', String(i), qos, i), publish('t', `${i}b`, qos, 100 + i));
       if (i % 5 === 0) await world.clock.pass(100);
     }

@@ -132,12 +132,12 @@ describe('P5: subscribed means subscribed', () => {
     const { world, workers } = await World.of(2);
     const publisher = await workers[1].connect('p');
     const subscriber = await workers[0].connect('s');
-    workers[1].gate.block('setRetained');
+    workers[1].gate.block('retained.set');
     publisher.put(publish('r', 'kept', 1, 1, { retain: true }));
     await world.clock.turnOnce();
     await subscriber.send(subscribe('r', 1));
     expect(subscriber.said()).toEqual([]); // the write was begun before the route: SUBACK waits for it
-    workers[1].gate.open('setRetained');
+    workers[1].gate.open('retained.set');
     await world.clock.settle();
     expect(subscriber.said()).toEqual(['suback 0x01', 'publish r kept q1 #1 retain']);
   });
@@ -198,7 +198,7 @@ describe('shared groups over workers', () => {
   });
 });
 
-/** P8. Seen to fail with the `setWill` of Opening.keepWill taken out. */
+/** P8. Seen to fail with the `wills.set` of Opening.keepWill taken out. */
 test('P8: the wills of a worker that died are published by another, after their delay', async () => {
   const { world, workers } = await World.of(3);
   const watcher = await workers[2].connect('watcher');
@@ -216,7 +216,7 @@ test('P8: the wills of a worker that died are published by another, after their 
   await workers[1].connect('later', { ...will('later', 5), expiry: 100 });
   await workers[1].connect('session', { ...will('session', 500), expiry: 10 });
   await workers[1].crash();
-  await world.store.releaseOwner(workers[1].broker.self, world.clock.now());
+  await world.store.sessions.releaseOwner(workers[1].broker.self, world.clock.now());
   await world.clock.pass(1500);
   expect(watcher.said()).toEqual(['publish will/now gone q1 #1']);
   await world.clock.pass(2000);

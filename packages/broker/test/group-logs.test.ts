@@ -113,7 +113,7 @@ describe('one worker', () => {
     expect(publisher.said()).toEqual(['puback #1 0x10']);
     await world.clock.pass(2000);
     expect(worker.broker.tree.isEmpty).toBe(true);
-    expect(await world.store.durableFilters()).toEqual([]);
+    expect(await world.store.logs.durableFilters()).toEqual([]);
   });
 
   test('two groups and a session of their own on one filter: each gets everything', async () => {
@@ -156,13 +156,13 @@ describe('one worker', () => {
     await world.clock.pass(40_000);
     await feed(publisher, ['new']);
     await world.clock.pass(30_000);
-    expect(await world.store.durableGroups()).toEqual([{ group: name, acknowledged: 2 }]);
+    expect(await world.store.groups.list()).toEqual([{ group: name, acknowledged: 2 }]);
     expect(worker.broker.metrics.dropped.expired).toBe(1);
     const second = await worker.dial('d', durable);
     expect(payloads(second.received())).toEqual(['new']);
     await second.drop();
     await world.clock.pass(50_000);
-    expect(await world.store.durableGroups()).toEqual([{ group: name, acknowledged: 3 }]);
+    expect(await world.store.groups.list()).toEqual([{ group: name, acknowledged: 3 }]);
     expect(worker.broker.metrics.dropped.expired).toBe(2);
   });
 
@@ -305,12 +305,12 @@ describe('several workers', () => {
       await join(workers[1], 'wide', 1),
     ];
     await join(workers[2], 'exact', 2);
-    workers[2].gate.block('reserveMessages'); // so that it dies with QoS 2 messages, which makes the leader begin anew
+    workers[2].gate.block('groups.reserve'); // so that it dies with QoS 2 messages, which makes the leader begin anew
     const publisher = await workers[0].connect('p');
     const sent = Array.from({ length: 40 }, (_, i) => `${i}`);
     for (const [i, payload] of sent.entries()) await publisher.send(publish(`t/${i % 10}`, payload, 2, i + 1));
     await workers[2].crash();
-    await world.store.releaseOwner(workers[2].broker.self, world.clock.now());
+    await world.store.sessions.releaseOwner(workers[2].broker.self, world.clock.now());
     const got: string[] = [];
     for (let round = 0; round < 60; round++) {
       await world.clock.pass(250);
@@ -327,14 +327,14 @@ describe('several workers', () => {
     await feed(publisher, ['a', 'b']);
     expect(first.said()).toEqual(['publish jobs a q1 #1', 'publish jobs b q1 #2']);
     await first.send(ack('puback', 1), ack('puback', 2));
-    workers[0].gate.block('updateGroup');
+    workers[0].gate.block('groups.update');
     await world.clock.pass(200); // the write is on its way, and stays there
-    const claim = await world.store.claimGroup(name);
-    await world.store.updateGroup(
+    const claim = await world.store.groups.claim(name);
+    await world.store.groups.update(
       { group: name, epoch: claim.epoch },
       { cursor: { acknowledged: 2, above: [4, 7], failed: [] } },
     );
-    workers[0].gate.open('updateGroup');
+    workers[0].gate.open('groups.update');
     await world.clock.settle();
     expect(await cursorOf(world)).toEqual({ acknowledged: 2, above: [4, 7], failed: [] });
     await world.clock.pass(3000);

@@ -36,8 +36,8 @@ async function take(client: Client): Promise<string[]> {
 }
 
 async function stateOf(world: World): Promise<{ acknowledged: number; reservations: unknown[] }> {
-  const [{ acknowledged }] = await world.store.durableGroups();
-  return { acknowledged, reservations: await world.store.groupReservations(name) };
+  const [{ acknowledged }] = await world.store.groups.list();
+  return { acknowledged, reservations: await world.store.groups.reservations(name) };
 }
 
 test('a message goes through, and nothing is left of it', async () => {
@@ -52,8 +52,8 @@ test('a message goes through, and nothing is left of it', async () => {
   await world.clock.pass(500);
   expect(await stateOf(world)).toEqual({ acknowledged: 6, reservations: [] });
   expect(
-    (await world.store.claim({ clientId: 'd0', owner: 'x', cleanStart: false, sessionExpirySeconds: 9 }, 0)).session
-      ?.outbound,
+    (await world.store.sessions.claim({ clientId: 'd0', owner: 'x', cleanStart: false, sessionExpirySeconds: 9 }, 0))
+      .session?.outbound,
   ).toEqual([]);
 });
 
@@ -88,7 +88,7 @@ test('when the session ends before its client is back, nobody gets it [MQTT-4.8.
   expect(member.said()).toEqual(['publish jobs x q2 #1']);
   const other = await join(workers[1], 'd1');
   await workers[0].crash();
-  await world.store.releaseOwner(workers[0].broker.self, world.clock.now());
+  await world.store.sessions.releaseOwner(workers[0].broker.self, world.clock.now());
   await world.clock.pass(3_000_000);
   expect(other.said()).toEqual([]);
   expect(await stateOf(world)).toEqual({ acknowledged: 1, reservations: [] });
@@ -126,13 +126,13 @@ test.each([1, 2] as const)('QoS %i refused by its receiver goes to nobody else [
  * Steps at which the worker of the chosen member stops: calls of the method in their order, and whether the call has
  * its effect.
  */
-const steps: { step: string; method: 'reserveMessages' | 'update'; call: number; hasEffect: boolean }[] = [
-  { step: 'before it is reserved', method: 'reserveMessages', call: 1, hasEffect: false },
-  { step: 'when it is reserved', method: 'reserveMessages', call: 1, hasEffect: true },
-  { step: 'before it is in the session', method: 'update', call: 1, hasEffect: false },
-  { step: 'when it is in the session', method: 'update', call: 1, hasEffect: true },
-  { step: 'before the reservation is final', method: 'reserveMessages', call: 2, hasEffect: false },
-  { step: 'when the reservation is final', method: 'reserveMessages', call: 2, hasEffect: true },
+const steps: { step: string; method: 'groups.reserve' | 'sessions.update'; call: number; hasEffect: boolean }[] = [
+  { step: 'before it is reserved', method: 'groups.reserve', call: 1, hasEffect: false },
+  { step: 'when it is reserved', method: 'groups.reserve', call: 1, hasEffect: true },
+  { step: 'before it is in the session', method: 'sessions.update', call: 1, hasEffect: false },
+  { step: 'when it is in the session', method: 'sessions.update', call: 1, hasEffect: true },
+  { step: 'before the reservation is final', method: 'groups.reserve', call: 2, hasEffect: false },
+  { step: 'when the reservation is final', method: 'groups.reserve', call: 2, hasEffect: true },
 ];
 
 describe.each(steps)('the connection or the worker ends $step', ({ method, call, hasEffect }) => {
@@ -167,7 +167,7 @@ describe.each(steps)('the connection or the worker ends $step', ({ method, call,
     holdAt(workers[0]);
     await workers[2].connect('q', durable).then((publisher) => send(publisher, 'x'));
     await workers[0].crash();
-    await world.store.releaseOwner(workers[0].broker.self, world.clock.now());
+    await world.store.sessions.releaseOwner(workers[0].broker.self, world.clock.now());
     await world.clock.pass(10_000);
     const other = await join(workers[2], 'other');
     await world.clock.pass(10_000);
@@ -215,11 +215,11 @@ test('a message that was reserved is not assigned again by a leader that knows n
   const first = await join(workers[0], 'first');
   await join(workers[1], 'd');
   const publisher = await workers[2].connect('p', durable);
-  workers[0].gate.refused = ['updateGroup']; // the leader cannot write its cursor
+  workers[0].gate.refused = ['groups.update']; // the leader cannot write its cursor
   for (let i = 1; i <= 4; i++) await send(publisher, `${i}`, i);
   const got = await take(first);
   await workers[0].crash();
-  await world.store.releaseOwner(workers[0].broker.self, world.clock.now());
+  await world.store.sessions.releaseOwner(workers[0].broker.self, world.clock.now());
   await world.clock.pass(5000);
   expect(workers[1].broker.groups.ledCount).toBe(1);
   expect((await stateOf(world)).acknowledged).toBe(4);
@@ -238,14 +238,13 @@ test('a session that moves on before it could make good what it has in flight', 
   const member = await join(workers[1], 'd');
   // Its worker dies between the session's record and the final reservation.
   let calls = 0;
-  workers[1].gate.intercept = (called) =>
-    called === 'reserveMessages' && ++calls === 2 ? new Promise(() => {}) : null;
+  workers[1].gate.intercept = (called) => (called === 'groups.reserve' && ++calls === 2 ? new Promise(() => {}) : null);
   await send(publisher, 'x', 2);
   expect(member.said()).toEqual([]);
   await workers[1].crash();
-  await world.store.releaseOwner(workers[1].broker.self, world.clock.now());
+  await world.store.sessions.releaseOwner(workers[1].broker.self, world.clock.now());
   // The next one has the session, and not yet the answer of the group, when the client goes elsewhere.
-  workers[0].gate.block('reserveMessages');
+  workers[0].gate.block('groups.reserve');
   const second = await workers[0].dial('d', durable);
   expect(second.said()).toEqual(['connack 0x00 present']);
   await second.drop();
@@ -263,12 +262,12 @@ test('a store that is away for a while: what was reserved is neither lost nor de
   const near = await join(workers[0], 'd0');
   const far = await join(workers[1], 'd1');
   const publisher = await workers[1].connect('p', durable);
-  for (const { gate } of workers) gate.failsAfter.add('reserveMessages');
+  for (const { gate } of workers) gate.failsAfter.add('groups.reserve');
   for (let i = 1; i <= 4; i++) await send(publisher, `${i}`, i);
   await world.clock.pass(2000);
   for (const { gate } of workers) {
     gate.failsAfter.clear();
-    gate.refused = ['reserveMessages', 'update', 'updateGroup', 'groupReservations'];
+    gate.refused = ['groups.reserve', 'sessions.update', 'groups.update', 'groups.reservations'];
   }
   await world.clock.pass(2000);
   for (const { gate } of workers) gate.refused = 'none';
@@ -286,7 +285,7 @@ test('a worker that the others believe dead cannot take what another has got mea
   const publisher = await workers[2].connect('p', durable);
   await send(publisher, 'of first', 1);
   const member = await join(workers[1], 'd');
-  workers[1].gate.block('reserveMessages');
+  workers[1].gate.block('groups.reserve');
   await send(publisher, 'x', 2);
   expect(member.said()).toEqual([]);
   workers[0].broker.cluster.endpointLeft(workers[1].broker.self);
@@ -295,7 +294,7 @@ test('a worker that the others believe dead cannot take what another has got mea
   await world.clock.pass(1000);
   expect(got).toEqual(['x']);
   expect((await stateOf(world)).acknowledged).toBe(2);
-  workers[1].gate.open('reserveMessages');
+  workers[1].gate.open('groups.reserve');
   await world.clock.pass(5000);
   expect(member.said()).toEqual([]);
   // Heard of again, it is given what comes.

@@ -160,7 +160,7 @@ class Storm extends StormWorld {
 
   /** Messages in the log that are not done with. */
   private async waiting(): Promise<Set<string>> {
-    const { entries } = await this.world.store.readLog(filter, 1, 1e6, 1e9, this.world.clock.now());
+    const { entries } = await this.world.store.logs.read(filter, 1, 1e6, 1e9, this.world.clock.now());
     return new Set(entries.map(({ record }) => /p\d+-\d+$/.exec(Buffer.from(record).toString('latin1'))?.[0] ?? ''));
   }
 
@@ -171,10 +171,10 @@ class Storm extends StormWorld {
       expect(client.openPublishes, `publishes of ${client.name} without an end`).toBe(0);
     }
     const waiting = await this.waiting();
-    const [{ acknowledged }] = await this.world.store.durableGroups();
-    const [end] = await this.world.store.logEnds([filter]);
+    const [{ acknowledged }] = await this.world.store.groups.list();
+    const [end] = await this.world.store.logs.ends([filter]);
     expect(acknowledged, 'the group is not through with its log').toBe(end);
-    expect(await this.world.store.groupReservations(group)).toEqual([]);
+    expect(await this.world.store.groups.reservations(group)).toEqual([]);
     for (const { payload, qos, publisher } of this.sent) {
       if (qos === 0) continue;
       const { all, acknowledged: times } = this.receivers(payload);

@@ -28,15 +28,15 @@ describe('without its lease', () => {
     await workers[0].connect('back', { ...durable, will });
     workers[0].broker.giveUpDurableSessions();
     await world.clock.pass(5000);
-    expect(await world.store.owners()).toContain(workers[0].broker.self);
+    expect(await world.store.sessions.owners()).toContain(workers[0].broker.self);
     // Whoever is elsewhere by then is left alone: the will of the connection before went with the claim.
     await workers[1].connect('back', durable);
     workers[0].broker.leaseRegained();
     await world.clock.pass(2000);
     expect(watcher.said()).toEqual(['publish w gone q0']);
-    expect(await world.store.owners()).toEqual([workers[1].broker.self]);
+    expect(await world.store.sessions.owners()).toEqual([workers[1].broker.self]);
     await world.clock.pass(1_001_000);
-    expect(await world.store.countSessions()).toBe(1);
+    expect(await world.store.sessions.count()).toBe(1);
   });
 });
 
@@ -53,7 +53,7 @@ test('held for dead: every client is sent away, and nothing is written or publis
   expect(ephemeral.said()).toEqual(['disconnect 0x89']);
   expect([kept.isClosed, ephemeral.isClosed, stranger.isClosed]).toEqual([true, true, true]);
   expect(watcher.said()).toEqual([]);
-  expect(await world.store.owners()).toContain(workers[0].broker.self);
+  expect(await world.store.sessions.owners()).toContain(workers[0].broker.self);
 });
 
 test('a stop waits a bounded time for a store that is away', async () => {

@@ -4,7 +4,7 @@ import type { SessionDelivery } from '../src/delivery/session-delivery.ts';
 import { writeRecord } from '../src/message/message-record.ts';
 import { Publication } from '../src/message/publication.ts';
 import { messagesBetween } from '../src/ports/log-numbers.ts';
-import { numbersPerEra } from '../src/ports/store.ts';
+import { numbersPerEra } from '../src/ports/log-store.ts';
 import { DurableLog, FollowedLogs } from '../src/session/durable-log.ts';
 import { LogCursor } from '../src/session/log-cursor.ts';
 import type { Session } from '../src/session/session.ts';

@@ -1,6 +1,7 @@
 /** Cost of a lost frame for a durable session: a delay, never a message (ARCHITECTURE.md, section 6). */
 import { expect, test } from 'vitest';
 import { FrameType } from '../src/cluster/frames.ts';
+import type { StoreMethod } from '../src/ports/store-methods.ts';
 import { publish, subscribe } from './support/client.ts';
 import { frameType } from './support/lossy-backplane.ts';
 import { drain, lossy } from './support/lossy-world.ts';
@@ -8,7 +9,7 @@ import { type Worker, World } from './support/world.ts';
 
 const durable = { cleanStart: false, expiry: 1000 } as const;
 
-function calls(worker: Worker, method: string): number {
+function calls(worker: Worker, method: StoreMethod): number {
   return worker.gate.calls.filter((call) => call === method).length;
 }
 
@@ -52,9 +53,9 @@ test('the carrier is back: all logs are looked at, in one read, without waiting 
   hub.loses = (_from, _to, bytes) => isMessages(bytes);
   for (let i = 0; i < 20; i++) await publisher.send(publish(`t/${i}`, `m${i}`, 1, i + 1));
   workers[0].broker.cluster.reconnected();
-  const before = calls(workers[0], 'logEnds');
+  const before = calls(workers[0], 'logs.ends');
   await world.clock.pass(1000);
-  expect(calls(workers[0], 'logEnds') - before).toBe(1);
+  expect(calls(workers[0], 'logs.ends') - before).toBe(1);
   await world.clock.pass(1000);
   expect((await drain(client)).sort()).toEqual(Array.from({ length: 20 }, (_, i) => `m${i}`).sort());
 });
@@ -65,18 +66,18 @@ test('busy logs and a worker that is alone ask nothing; messages on their way ar
   await client.subscribe('t', 1);
   const publisher = await workers[1].connect('p');
   await world.clock.pass(10_000);
-  const reads = calls(workers[0], 'readLog');
+  const reads = calls(workers[0], 'logs.read');
   for (let i = 1; i <= 40; i++) {
     await publisher.send(publish('t', `m${i}`, 1, i));
     await world.clock.pass(250);
   }
   expect(await drain(client)).toHaveLength(40);
-  expect(calls(workers[0], 'readLog')).toBe(reads);
+  expect(calls(workers[0], 'logs.read')).toBe(reads);
   const { world: lone, worker } = await World.alone();
   const other = await worker.connect('c', durable);
   await other.subscribe('t', 1);
   await lone.clock.pass(30_000);
-  expect(calls(worker, 'logEnds')).toBe(0);
+  expect(calls(worker, 'logs.ends')).toBe(0);
 });
 
 test('a worker dies between append and frame: the others look at once', async () => {
@@ -84,15 +85,15 @@ test('a worker dies between append and frame: the others look at once', async ()
   const client = await workers[0].connect('c', durable);
   await client.subscribe('t', 1);
   const publisher = await workers[1].connect('p');
-  const before = calls(workers[0], 'durableFilters');
+  const before = calls(workers[0], 'logs.durableFilters');
   await world.clock.pass(20_000);
-  workers[1].gate.holdAnswers('append');
+  workers[1].gate.holdAnswers('logs.append');
   await publisher.send(publish('t', 'stored', 1, 1));
   await workers[1].crash();
   await world.clock.pass(2500);
   expect(await drain(client)).toEqual(['stored']);
   // Not by reading all that is durable.
-  expect(calls(workers[0], 'durableFilters')).toBe(before);
+  expect(calls(workers[0], 'logs.durableFilters')).toBe(before);
 });
 
 test('a store that cannot be asked is asked again', async () => {
@@ -102,7 +103,7 @@ test('a store that cannot be asked is asked again', async () => {
   const publisher = await workers[1].connect('p');
   hub.loses = (_from, _to, bytes) => isMessages(bytes);
   await publisher.send(publish('t', 'lost', 1, 1));
-  workers[0].gate.refused = ['logEnds'];
+  workers[0].gate.refused = ['logs.ends'];
   await world.clock.pass(12_000);
   expect(await drain(client)).toEqual([]);
   workers[0].gate.refused = 'none';
@@ -136,13 +137,13 @@ test('durable filters that differ are loaded again, and less often when that doe
   await world.clock.pass(6000);
   expect(one.broker.durableFilters.size).toBe(0); // the store does not know it
   expect(one.broker.tree.isEmpty).toBe(true);
-  const before = calls(other, 'durableFilters');
+  const before = calls(other, 'logs.durableFilters');
   await world.clock.pass(60_000);
-  expect(calls(other, 'durableFilters')).toBe(before);
+  expect(calls(other, 'logs.durableFilters')).toBe(before);
   one.broker.durableFilters.load = async () => {}; // it never learns
   one.broker.durableFilters.add('known/here/alone', 0);
   await world.clock.pass(128_000);
-  const loads = calls(other, 'durableFilters') - before;
+  const loads = calls(other, 'logs.durableFilters') - before;
   expect(loads).toBeGreaterThan(2);
   expect(loads).toBeLessThan(9);
 });
@@ -161,7 +162,7 @@ test('a session that a clean start at another worker ends is no store that has g
   await workers[1].dial('c', { cleanStart: true });
   // As Redis tells it of a log that has gone: no store needs to remember where it ended.
   workers[0].gate.intercept = (method, run) =>
-    method === 'logEnds' ? run().then((ends) => (ends as number[]).map(() => 0)) : null;
+    method === 'logs.ends' ? run().then((ends) => (ends as number[]).map(() => 0)) : null;
   workers[0].broker.logEnds.wantRound();
   await world.clock.pass(1500);
   hub.loses = () => false;

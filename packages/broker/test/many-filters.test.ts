@@ -1,5 +1,6 @@
 /** Sessions of many filters have others do some work a turn, and put as few questions to the store as go. */
 import { expect, test } from 'vitest';
+import type { StoreMethod } from '../src/ports/store-methods.ts';
 import type { Session } from '../src/session/session.ts';
 import { sliceItems } from '../src/work/in-slices.ts';
 import { publish, subscribe } from './support/client.ts';
@@ -11,7 +12,7 @@ const elsewhere = { clientId: 'elsewhere', owner: 'test/other', cleanStart: fals
 const options = { noLocal: false, retainAsPublished: false, retainHandling: 0, subscriptionIdentifier: 0 } as const;
 const stored = (filter: string) => ({ filter, qos: 1, ...options }) as const;
 
-function calls(worker: Worker, method: string): number {
+function calls(worker: Worker, method: StoreMethod): number {
   return worker.gate.calls.filter((call) => call === method).length;
 }
 
@@ -61,11 +62,11 @@ test('where the logs of many filters end is asked together; pages are read of th
   await world.clock.pass(1000);
   await client.drop();
   for (const i of [7, sliceItems, filterCount - 1]) await publisher.send(publish(`f/${i}`, `waits ${i}`, 1, 1));
-  const [reads, questions] = [calls(worker, 'readLog'), calls(worker, 'logEnds')];
+  const [reads, questions] = [calls(worker, 'logs.read'), calls(worker, 'logs.ends')];
   const again = await worker.dial('d', durable);
   expect(payloads(again).sort()).toEqual([7, sliceItems, filterCount - 1].map((i) => `waits ${i}`).sort());
-  expect(calls(worker, 'readLog') - reads).toBe(3);
-  expect(calls(worker, 'logEnds') - questions).toBeLessThanOrEqual(Math.ceil(filterCount / sliceItems));
+  expect(calls(worker, 'logs.read') - reads).toBe(3);
+  expect(calls(worker, 'logs.ends') - questions).toBeLessThanOrEqual(Math.ceil(filterCount / sliceItems));
   // All are live, with or without a page.
   for (const i of [0, 7, 8]) await publisher.send(publish(`f/${i}`, `then ${i}`, 1, 1));
   expect(payloads(again)).toEqual(['then 0', 'then 7', 'then 8']);
@@ -77,7 +78,7 @@ test('the ends of many logs that cannot be asked for are asked for again', async
   const publisher = await worker.connect('publisher');
   await client.send(...Array.from({ length: 100 }, (_, i) => subscribe(`f/${i}`, 1)));
   await client.drop();
-  worker.gate.refused = ['logEnds'];
+  worker.gate.refused = ['logs.ends'];
   const again = await worker.dial('d', durable);
   worker.gate.refused = 'none';
   await world.clock.pass(2000);
@@ -89,8 +90,11 @@ test('the ends of many logs that cannot be asked for are asked for again', async
 /** Seen to fail before: all in one turn. */
 test('durable filters are loaded, and go, some a turn', async () => {
   const { world, worker } = await World.alone();
-  const { clientId, epoch } = { clientId: 'elsewhere', ...(await world.store.claim(elsewhere, world.clock.now())) };
-  await world.store.subscribe(
+  const { clientId, epoch } = {
+    clientId: 'elsewhere',
+    ...(await world.store.sessions.claim(elsewhere, world.clock.now())),
+  };
+  await world.store.sessions.subscribe(
     { clientId, epoch },
     Array.from({ length: filterCount }, (_, i) => stored(`f/${i}`)),
   );
@@ -107,7 +111,7 @@ test('durable filters are loaded, and go, some a turn', async () => {
   const coming = await steps();
   expect(durableFilters.size).toBe(filterCount);
   expect(Math.max(...coming)).toBeLessThanOrEqual(2 * sliceItems); // what begins in a turn, and what it goes on with in the same
-  await world.store.deleteSession(clientId);
+  await world.store.sessions.delete(clientId);
   // One that is announced meanwhile stays.
   durableFilters.load().catch(() => {});
   await world.clock.turnOnce();

@@ -67,7 +67,7 @@ class Scene {
 
   /** Owner of the client identifier; `publisher` and `watcher` are at the third worker. */
   async owner(): Promise<number> {
-    const owners = await this.world.store.owners();
+    const owners = await this.world.store.sessions.owners();
     return this.workers.findIndex(({ broker }, i) => i < 2 && owners.includes(broker.self));
   }
 
@@ -110,7 +110,7 @@ interface Row {
 }
 
 const blocked =
-  (method: 'claim' | 'update' | 'setWill' | 'readLog' | 'setRetained', at: number) =>
+  (method: 'sessions.claim' | 'sessions.update' | 'wills.set' | 'logs.read' | 'retained.set', at: number) =>
   ({ workers }: Scene) => {
     workers[at].gate.block(method);
     return () => workers[at].gate.open(method);
@@ -137,9 +137,9 @@ const rows: Row[] = [
   {
     ...{ ...early, state: 'authenticated: the CONNECT before it is not through', at: 1, owner: 1 },
     hold: async ({ workers }) => {
-      workers[1].gate.block('claim');
+      workers[1].gate.block('sessions.claim');
       await workers[1].dial('c', durable);
-      return () => workers[1].gate.open('claim');
+      return () => workers[1].gate.open('sessions.claim');
     },
   },
   {
@@ -158,19 +158,19 @@ const rows: Row[] = [
       rules.of = of;
     },
   },
-  { ...early, state: 'authenticated: the claim is on its way', at: 1, owner: -1, hold: blocked('claim', 1) },
+  { ...early, state: 'authenticated: the claim is on its way', at: 1, owner: -1, hold: blocked('sessions.claim', 1) },
   {
     ...early,
     state: 'authenticated: the claim is on its way, on one worker',
     at: 0,
     owner: -1,
-    hold: blocked('claim', 0),
+    hold: blocked('sessions.claim', 0),
   },
   {
     ...{ ...early, state: 'authenticated: the answer to the claim is on its way', at: 1, owner: -1 },
     hold: ({ workers }) => {
-      workers[1].gate.holdAnswers('claim');
-      return () => workers[1].gate.openAnswers('claim');
+      workers[1].gate.holdAnswers('sessions.claim');
+      return () => workers[1].gate.openAnswers('sessions.claim');
     },
   },
   {
@@ -180,11 +180,17 @@ const rows: Row[] = [
   {
     ...{ ...early, state: 'claimed: the will of the connection before is being made safe', at: 0, owner: -1 },
     hasWill: true,
-    hold: blocked('setRetained', 0),
+    hold: blocked('retained.set', 0),
   },
-  { ...early, state: 'handed over: it is being written', at: 1, owner: -1, hold: blocked('update', 1) },
-  { ...early, state: 'handed over: it is being written, on one worker', at: 0, owner: -1, hold: blocked('update', 0) },
-  { ...early, state: 'handed over: the will is being written', at: 1, owner: -1, hold: blocked('setWill', 1) },
+  { ...early, state: 'handed over: it is being written', at: 1, owner: -1, hold: blocked('sessions.update', 1) },
+  {
+    ...early,
+    state: 'handed over: it is being written, on one worker',
+    at: 0,
+    owner: -1,
+    hold: blocked('sessions.update', 0),
+  },
+  { ...early, state: 'handed over: the will is being written', at: 1, owner: -1, hold: blocked('wills.set', 1) },
   {
     ...{ ...late, state: 'welcomed: some subscriptions are in force', at: 1, filters: 600, said: [] },
     hold: () => () => {},
@@ -199,7 +205,7 @@ const rows: Row[] = [
   },
   {
     ...{ ...late, state: 'confirmed: what is sent again is being read', at: 1, said: ['connack 0x00 present'] },
-    hold: blocked('readLog', 1),
+    hold: blocked('logs.read', 1),
   },
   {
     ...{ ...late, state: 'open', at: 1 },
@@ -230,7 +236,7 @@ describe.each(rows)('$state', ({ at, filters, hasWill, hold, enter, said, owner,
     expect(await scene.comesAgain(1 - at)).toEqual([
       ...['connack 0x00 present', 'publish t a q2 #1', 'publish t b q1 #2', 'publish t c q1 #3'],
     ]);
-    expect(await world.store.countSessions()).toBe(1);
+    expect(await world.store.sessions.count()).toBe(1);
   });
 });
 
@@ -243,24 +249,34 @@ interface FailingRow {
   owner: number;
 }
 
-const refused = (method: 'claim' | 'update' | 'setWill' | 'readLog') => (worker: Worker) => {
+const refused = (method: 'sessions.claim' | 'sessions.update' | 'wills.set' | 'logs.read') => (worker: Worker) => {
   worker.gate.refused = [method];
 };
 const unavailable = { said: ['connack 0x88'], owner: -1 };
 
 const failingRows: FailingRow[] = [
-  { ...unavailable, state: 'authenticated: the claim is refused', at: 1, fail: refused('claim'), owner: 0 },
-  { ...unavailable, state: 'authenticated: the claim is refused, on one worker', at: 0, fail: refused('claim') },
+  { ...unavailable, state: 'authenticated: the claim is refused', at: 1, fail: refused('sessions.claim'), owner: 0 },
+  {
+    ...unavailable,
+    state: 'authenticated: the claim is refused, on one worker',
+    at: 0,
+    fail: refused('sessions.claim'),
+  },
   {
     ...{ ...unavailable, state: 'authenticated: the answer to the claim is lost', at: 1, owner: 1 },
-    fail: ({ gate }) => gate.failsAfter.add('claim'),
+    fail: ({ gate }) => gate.failsAfter.add('sessions.claim'),
   },
-  { ...unavailable, state: 'handed over: it cannot be written', at: 1, fail: refused('update') },
-  { ...unavailable, state: 'handed over: it cannot be written, on one worker', at: 0, fail: refused('update') },
-  { ...unavailable, state: 'handed over: the will cannot be written', at: 1, fail: refused('setWill') },
+  { ...unavailable, state: 'handed over: it cannot be written', at: 1, fail: refused('sessions.update') },
+  {
+    ...unavailable,
+    state: 'handed over: it cannot be written, on one worker',
+    at: 0,
+    fail: refused('sessions.update'),
+  },
+  { ...unavailable, state: 'handed over: the will cannot be written', at: 1, fail: refused('wills.set') },
   {
     ...{ state: 'confirmed: what is sent again cannot be read', at: 1, owner: -1 },
-    ...{ fail: refused('readLog'), said: ['connack 0x00 present', 'disconnect 0x89'] },
+    ...{ fail: refused('logs.read'), said: ['connack 0x00 present', 'disconnect 0x89'] },
   },
 ];
 

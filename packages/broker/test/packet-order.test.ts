@@ -2,6 +2,7 @@
 import type { Packet } from '@dunlin/protocol';
 import { expect, test } from 'vitest';
 import type { Authorizer } from '../src/ports/authorizer.ts';
+import type { StoreMethod } from '../src/ports/store-methods.ts';
 import { type Client, connect, publish, subscribe } from './support/client.ts';
 import { type Worker, World } from './support/world.ts';
 
@@ -49,10 +50,10 @@ test('UNSUBSCRIBE, PUBLISH and PINGREQ at once: the own message does not come', 
   const { worker } = await World.alone();
   const client = await worker.connect('c', durable);
   await client.subscribe('t', 1);
-  worker.gate.block('unsubscribe');
+  worker.gate.block('sessions.unsubscribe');
   await client.send(unsubscribe(2, 't'), publish('t', 'own'), ping);
   expect(client.said()).toEqual([]);
-  worker.gate.open('unsubscribe');
+  worker.gate.open('sessions.unsubscribe');
   await client.send();
   expect(client.said()).toEqual(['unsuback 0x00', 'pingresp']);
 });
@@ -60,12 +61,12 @@ test('UNSUBSCRIBE, PUBLISH and PINGREQ at once: the own message does not come', 
 test('what waits behind SUBSCRIBE is bounded: then the socket is not read', async () => {
   const { worker } = await World.alone();
   const client = await worker.connect('c', durable);
-  worker.gate.block('subscribe');
+  worker.gate.block('sessions.subscribe');
   await client.send(subscribe('t', 1), publish('t', 'x'.repeat(60_000)));
   expect(client.transport.paused).toBe(false);
   await client.send(publish('t', 'x'.repeat(10_000)));
   expect(client.transport.paused).toBe(true);
-  worker.gate.open('subscribe');
+  worker.gate.open('sessions.subscribe');
   await client.send();
   expect(client.transport.paused).toBe(false);
   expect(client.received().map(({ type }) => type)).toEqual(['suback', 'publish', 'publish']);
@@ -75,15 +76,15 @@ test('a thousand SUBSCRIBE packets that are there travel together, each is answe
   const { worker } = await World.alone();
   const client = await worker.connect('c', durable);
   const packetIds = Array.from({ length: 1000 }, (_, i) => i + 1);
-  const calls = (name: string): number => worker.gate.calls.filter((call) => call === name).length;
+  const calls = (name: StoreMethod): number => worker.gate.calls.filter((call) => call === name).length;
   await client.send(...packetIds.map((packetId) => ({ ...subscribe(`t/${packetId}`, 1), packetId }) as Packet));
   const subacks = client.received().map((packet) => packet.type === 'suback' && packet.packetId);
   expect(subacks).toEqual(packetIds);
-  expect(calls('subscribe')).toBeLessThan(20);
+  expect(calls('sessions.subscribe')).toBeLessThan(20);
   await client.send(...packetIds.map((packetId) => unsubscribe(packetId, `t/${packetId}`)));
   const unsubacks = client.received().map((packet) => packet.type === 'unsuback' && packet.packetId);
   expect(unsubacks).toEqual(packetIds);
-  expect(calls('unsubscribe')).toBeLessThan(20);
+  expect(calls('sessions.unsubscribe')).toBeLessThan(20);
   expect(worker.broker.sessions.get('c')?.subscriptions.size).toBe(0);
 });
 
@@ -173,14 +174,14 @@ test('before CONNACK they wait as long as CONNECT may take, behind it as long ag
     client.put(connect(clientId), publish('t', 'one'), publish('t', 'two'), goodbye);
     client.connection.transportClosed();
   };
-  worker.gate.block('claim');
+  worker.gate.block('sessions.claim');
   say('never');
   await world.clock.pass(4000);
   expect(worker.broker.connectionCount).toBe(1);
   await world.clock.pass(2000);
   expect(worker.broker.connectionCount).toBe(0);
   expect(worker.broker.metrics.packetsGivenUp).toBe(3);
-  worker.gate.open('claim');
+  worker.gate.open('sessions.claim');
   await world.clock.settle();
   expect(worker.broker.sessions.count).toBe(0);
   say('late');
@@ -196,13 +197,13 @@ test('a client that is not read is not silent: keep alive and half packets count
   const durableClient = await worker.connect('d', durable);
   await durableClient.subscribe('t', 1);
   const client = await worker.connect('c', { version: 4, keepAliveSeconds: 3 });
-  worker.gate.block('append');
+  worker.gate.block('logs.append');
   for (let packetId = 1; packetId <= 20; packetId++) client.put(publish('t', 'x', 1, packetId));
   client.connection.receive(Buffer.from([0x30, 100])); // half a packet, the rest of which we do not read
   expect(client.transport.paused).toBe(true);
   await world.clock.pass(60_000);
   expect(client.isClosed).toBe(false);
-  worker.gate.open('append');
+  worker.gate.open('logs.append');
   await world.clock.settle();
   expect(client.transport.paused).toBe(false);
   expect(client.received()).toHaveLength(20);

@@ -70,12 +70,12 @@ describe('QoS 0, 1, 2 to an ephemeral subscriber', () => {
       const reader = await worker.connect('reader', { cleanStart: false, expiry: 1000 });
       if (reason === '') await reader.subscribe('t', 2);
       const publisher = await worker.connect('p', options);
-      worker.gate.block('append');
+      worker.gate.block('logs.append');
       const first = publish('t', 'once', 2, 5);
       const again = publish('t', 'once', 2, 5, { dup: true });
       await publisher.send(first, again, publish('t', 'next', 2, 6), first, again, first);
       expect(publisher.said()).toEqual([]);
-      worker.gate.open('append');
+      worker.gate.open('logs.append');
       await publisher.send({ type: 'pingreq' });
       const answers = ['pubrec #5', 'pubrec #5', 'pubrec #6', 'pubrec #5', 'pubrec #5', 'pubrec #5'];
       expect(publisher.said()).toEqual(['pingresp', ...answers.map((answer) => answer + reason)]);
@@ -132,7 +132,7 @@ describe('acknowledgements wait for what they stand for', () => {
     const durable = await worker.connect('durable', { expiry: 1000, cleanStart: false });
     await durable.subscribe('log', 2);
     const publisher = await worker.connect('p');
-    worker.gate.block('append');
+    worker.gate.block('logs.append');
     await publisher.send(
       publish('log', 'a', 1, 1),
       publish('free', 'b', 1, 2),
@@ -141,7 +141,7 @@ describe('acknowledgements wait for what they stand for', () => {
     );
     expect(publisher.said()).toEqual([]);
     expect(durable.said()).toEqual([]);
-    worker.gate.open('append');
+    worker.gate.open('logs.append');
     await world.clock.settle();
     expect(publisher.said()).toEqual(['puback #1', 'puback #2 0x10', 'pubrec #3', 'pubrec #4 0x10']);
     expect(durable.said()).toEqual(['publish log a q1 #1', 'publish log c q2 #2']);
@@ -152,7 +152,7 @@ describe('acknowledgements wait for what they stand for', () => {
     const durable = await worker.connect('durable', { expiry: 1000, cleanStart: false });
     await durable.subscribe('log', 1);
     const publisher = await worker.connect('p');
-    worker.gate.refused = ['append'];
+    worker.gate.refused = ['logs.append'];
     await publisher.send(publish('log', 'a', 1, 1));
     await publisher.send(publish('log', 'b', 1, 2));
     await world.clock.pass(3000);
@@ -166,10 +166,10 @@ describe('acknowledgements wait for what they stand for', () => {
   test('a retained message is acknowledged when it is stored', async () => {
     const { world, worker } = await World.alone();
     const publisher = await worker.connect('p');
-    worker.gate.block('setRetained');
+    worker.gate.block('retained.set');
     await publisher.send(publish('r', 'kept', 1, 1, { retain: true }));
     expect(publisher.said()).toEqual([]);
-    worker.gate.open('setRetained');
+    worker.gate.open('retained.set');
     await world.clock.settle();
     expect(publisher.said()).toEqual(['puback #1']);
   });
@@ -210,12 +210,12 @@ describe('what a publisher may not do', () => {
       const durable = await worker.connect('durable', { expiry: 1000, cleanStart: false });
       await durable.subscribe('log', 1);
       const client = await worker.connect('c', { version });
-      worker.gate.block('append');
+      worker.gate.block('logs.append');
       const ids = Array.from({ length: 40 }, (_, i) => i + 1);
       await client.send(...ids.map((id) => publish('log', 'x', qos, id)));
       expect(client.transport.paused).toBe(true);
       expect(client.said()).toEqual([]);
-      worker.gate.open('append');
+      worker.gate.open('logs.append');
       await world.clock.settle();
       expect(client.said()).toEqual(ids.map((id) => `${qos === 1 ? 'puback' : 'pubrec'} #${id}`));
       expect(client.transport.paused).toBe(false);

@@ -62,7 +62,7 @@ async function comeBack(
   if (how === 'the same worker' || how === 'another worker') await client.drop();
   if (how === 'a new worker') {
     await workers[0].crash();
-    await world.store.releaseOwner(workers[0].broker.self, world.clock.now());
+    await world.store.sessions.releaseOwner(workers[0].broker.self, world.clock.now());
     worker = workers[1];
   }
   const again = await worker.dial('d', { ...durable, properties: { receiveMaximum: window } });
@@ -91,7 +91,7 @@ describe.each([1, 2] as const)('SUBSCRIBE with QoS 0 in place of QoS %i', (grant
     // And it is a subscription of QoS 0 from then on.
     await client.drop();
     await feed(workers[1], 13, 14);
-    expect(await world.store.durableFilters()).toEqual([]);
+    expect(await world.store.logs.durableFilters()).toEqual([]);
     const { client: again } = await comeBack(world, workers, client, 'the same worker', 100);
     await feed(workers[1], 15, 15);
     expect(await takeAll(again)).toEqual(numbered(15, 15, 0));
@@ -107,7 +107,7 @@ describe.each([1, 2] as const)('SUBSCRIBE with QoS 0 in place of QoS %i', (grant
     const dup = isResent ? ' dup' : '';
     expect(taken).toEqual([`1 q${granted}${dup}`, `2 q${granted}${dup}`, ...numbered(3, 10, granted)]);
     await again.drop();
-    expect(await world.store.durableFilters()).toEqual([]);
+    expect(await world.store.logs.durableFilters()).toEqual([]);
     const { client: last } = await comeBack(world, [worker], again, 'the same worker', 100);
     await feed(workers[1], 11, 11);
     expect(await takeAll(last)).toEqual(numbered(11, 11, 0));
@@ -115,7 +115,7 @@ describe.each([1, 2] as const)('SUBSCRIBE with QoS 0 in place of QoS %i', (grant
 
   test('its worker dies before it is noted where the queue ends: nothing is lost', async () => {
     const { world, workers, client } = await queued(2);
-    workers[0].gate.block('update');
+    workers[0].gate.block('sessions.update');
     await client.send(subscribe('t', 0));
     expect(client.said()).not.toContain('suback 0x00');
     const { client: again } = await comeBack(world, workers, client, 'a new worker', 3);
@@ -123,7 +123,7 @@ describe.each([1, 2] as const)('SUBSCRIBE with QoS 0 in place of QoS %i', (grant
       numbered(1, 10, 1).map((line) => line.split(' ')[0]),
     );
     await again.drop();
-    expect(await world.store.durableFilters()).toEqual([]);
+    expect(await world.store.logs.durableFilters()).toEqual([]);
   });
 
   test('with QoS above 0 again nothing is lost and nothing comes twice', async () => {
@@ -144,10 +144,10 @@ describe.each([1, 2] as const)('SUBSCRIBE with QoS 0 in place of QoS %i', (grant
     const client = await workers[0].connect('d', durable);
     await client.subscribe('t', granted);
     const publisher = await workers[1].connect('p');
-    workers[1].gate.block('append');
+    workers[1].gate.block('logs.append');
     await publisher.send(publish('t', 'x', granted, 1));
     await client.send(subscribe('t', 0));
-    workers[1].gate.open('append');
+    workers[1].gate.open('logs.append');
     await world.clock.settle();
     expect((await takeAll(client)).map((line) => line.split(' ')[0])).toEqual(['x']);
   });
@@ -179,7 +179,7 @@ describe.each([1, 2] as const)(
       await world.clock.pass(1000);
       // And it is a subscription of QoS 0 from then on.
       await client.drop();
-      expect(await world.store.durableFilters()).toEqual([]);
+      expect(await world.store.logs.durableFilters()).toEqual([]);
       await world.clock.pass(1000);
       await feed(workers[1], 13, 14);
       const { client: again } = await comeBack(world, workers, client, 'another worker', 100);
@@ -201,7 +201,7 @@ describe.each([1, 2] as const)(
       expect(await takeAll(again)).toEqual(numbered(11, 11, 0));
       await world.clock.pass(1000);
       await again.drop();
-      expect(await world.store.durableFilters()).toEqual([]);
+      expect(await world.store.logs.durableFilters()).toEqual([]);
     });
 
     test('with QoS above 0 again nothing is lost and nothing comes twice', async () => {
@@ -217,7 +217,7 @@ describe.each([1, 2] as const)(
       const { world, client } = await queued(2);
       await client.send(subscribe(filter, 0), { ...unsubscribe, filters: [filter] } as Packet);
       expect(client.said()).toEqual(expect.arrayContaining(['suback 0x00', 'unsuback 0x00']));
-      expect(await world.store.durableFilters()).toEqual([]);
+      expect(await world.store.logs.durableFilters()).toEqual([]);
     });
   },
 );
@@ -240,7 +240,7 @@ describe.each([1, 2] as const)('what is in flight with QoS %i', (qos) => {
   /** Expects that the client is through, with nothing left behind. */
   async function isThrough(world: World, workers: Worker[], client: Client): Promise<void> {
     await client.drop();
-    expect(await world.store.durableFilters()).toEqual([]);
+    expect(await world.store.logs.durableFilters()).toEqual([]);
     const last = await workers[1].dial('d', durable);
     expect(last.said()).toEqual(['connack 0x00 present']);
   }
@@ -249,7 +249,7 @@ describe.each([1, 2] as const)('what is in flight with QoS %i', (qos) => {
     const { world, workers, client } = await sent();
     await client.send(unsubscribe);
     expect(client.said()).toEqual(['unsuback 0x00']);
-    expect(await world.store.durableFilters()).toEqual([]);
+    expect(await world.store.logs.durableFilters()).toEqual([]);
     const { client: again } = await comeBack(world, workers, client, how, 2);
     await comesAgain(again);
     await isThrough(world, workers, again);
@@ -294,7 +294,7 @@ describe.each([1, 2] as const)('what is in flight with QoS %i', (qos) => {
     isAllowed = false;
     for (const worker of workers) worker.broker.rulesChanged();
     await world.clock.settle();
-    expect(await world.store.durableFilters()).toEqual([]);
+    expect(await world.store.logs.durableFilters()).toEqual([]);
     const { client: again } = await comeBack(world, workers, client, 'a new worker', 10);
     await comesAgain(again);
     await isThrough(world, workers, again);

@@ -12,13 +12,13 @@ test('what another worker is just storing is in the replay, also where that work
   const earlier = await workers[0].connect('earlier');
   await earlier.subscribe('r', 1);
   const publisher = await workers[1].connect('p');
-  workers[1].gate.block('setRetained');
+  workers[1].gate.block('retained.set');
   await publisher.send(publish('r', 'kept', 1, 1, { retain: true }));
   expect(earlier.said()).toEqual(['publish r kept q1 #1']); // came before the next one subscribes
   const subscriber = await workers[0].connect('s');
   await subscriber.send(subscribe('r', 1));
   expect(subscriber.said()).toEqual([]);
-  workers[1].gate.open('setRetained');
+  workers[1].gate.open('retained.set');
   await world.clock.settle();
   expect(publisher.said()).toEqual(['puback #1']);
   expect(subscriber.said()).toEqual(['suback 0x01', 'publish r kept q1 #1 retain']);
@@ -29,7 +29,7 @@ test('who does not ask for retained messages does not wait for those that anothe
   const earlier = await workers[0].connect('earlier');
   await earlier.subscribe('r', 1);
   const publisher = await workers[1].connect('p');
-  workers[1].gate.block('setRetained');
+  workers[1].gate.block('retained.set');
   await publisher.send(publish('r', 'kept', 1, 1, { retain: true }));
   const subscriber = await workers[0].connect('s');
   await subscriber.send(subscribe('r', 1, { retainHandling: 2 }));
@@ -42,10 +42,10 @@ test('SUBACK comes when what is retained has been read: what is retained after i
   const publisher = await worker.connect('p');
   await publisher.send(publish('r/old', 'old', 1, 1, { retain: true }));
   const subscriber = await worker.connect('s');
-  worker.gate.block('readRetained');
+  worker.gate.block('retained.read');
   await subscriber.send(subscribe('r/+', 1));
   expect(subscriber.said()).toEqual([]);
-  worker.gate.open('readRetained');
+  worker.gate.open('retained.read');
   await world.clock.settle();
   expect(subscriber.said()).toEqual(['suback 0x01', 'publish r/old old q1 #1 retain']);
   await publisher.send(publish('r/new', 'new', 1, 2, { retain: true }));
@@ -67,8 +67,8 @@ function subscribeAll(filters: string[]): Packet {
 function slowReads(world: World): () => number {
   let underWay = 0;
   let most = 0;
-  const readRetained = world.store.readRetained.bind(world.store);
-  world.store.readRetained = async (...args) => {
+  const readRetained = world.store.retained.read.bind(world.store);
+  world.store.retained.read = async (...args) => {
     most = Math.max(most, ++underWay);
     await new Promise<void>((resolve) => world.clock.nextTurn(resolve));
     underWay--;
@@ -103,8 +103,8 @@ test('one SUBSCRIBE of many filters: a bounded number is read at once, and all t
 test('one SUBSCRIBE of many filters is given to the store in pieces of a bounded number', async () => {
   const { world, worker } = await World.alone();
   const pieces: number[] = [];
-  const stored = world.store.subscribe.bind(world.store);
-  world.store.subscribe = (key, subscriptions) => {
+  const stored = world.store.sessions.subscribe.bind(world.store);
+  world.store.sessions.subscribe = (key, subscriptions) => {
     pieces.push(subscriptions.length);
     return stored(key, subscriptions);
   };

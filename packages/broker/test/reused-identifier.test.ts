@@ -67,10 +67,10 @@ test('on one connection, of a session that is stored or not, before PUBREC and b
     const subscriber = await worker.connect('d', durable);
     await subscriber.subscribe('t', 1);
     const client = await worker.connect('p', options);
-    worker.gate.block('append');
+    worker.gate.block('logs.append');
     await client.send(publish('t', 'first', 2, 1));
     await client.send(publish('t', 'second', 2, 1));
-    worker.gate.open('append');
+    worker.gate.open('logs.append');
     await world.clock.settle();
     expect(client.said()).toEqual(['pubrec #1', 'pubrec #1']);
     expect(payloads(subscriber)).toEqual(['first', 'second']);

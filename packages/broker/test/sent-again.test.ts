@@ -124,7 +124,7 @@ test.each<[string, () => boolean | Promise<boolean>]>([
     await world.clock.pass(2000);
     expect(again.said()).toEqual(['connack 0x00 present', 'pubrec #1']);
     expect(here.said()).toEqual([]);
-    expect(await world.store.countRetained()).toBe(0);
+    expect(await world.store.retained.count()).toBe(0);
   },
 );
 

@@ -109,10 +109,10 @@ describe('what still waits on the connection before', () => {
     const watcher = await workers[1].connect('watcher');
     await watcher.subscribe('#', 2);
     const first = await workers[0].connect('c', durable);
-    workers[0].gate.block('subscribe');
+    workers[0].gate.block('sessions.subscribe');
     await first.send(subscribe('t', 1), subscribe('u', 1), publish('t', 'own', 2, 7));
     const next = await workers[0].dial('c', durable);
-    workers[0].gate.open('subscribe');
+    workers[0].gate.open('sessions.subscribe');
     await world.clock.settle();
     expect(first.said()).toEqual(['suback 0x01', 'suback 0x01', 'publish t own q1 #1', 'pubrec #7', 'disconnect 0x8e']);
     expect(watcher.said()).toEqual(['publish t own q2 #1']);
@@ -157,14 +157,14 @@ test.each([
     properties: { willDelayInterval },
   };
   const first = await workers[0].connect('c', { ...durable, will });
-  workers[0].gate.block('subscribe');
+  workers[0].gate.block('sessions.subscribe');
   await first.send(subscribe('t', 1));
-  workers[1].gate.holdAnswers('claim');
+  workers[1].gate.holdAnswers('sessions.claim');
   const next = await workers[1].dial('c', { ...durable, cleanStart });
-  workers[0].gate.open('subscribe');
+  workers[0].gate.open('sessions.subscribe');
   await world.clock.settle();
   expect(first.said()).toEqual(['disconnect 0x8e']);
-  workers[1].gate.openAnswers('claim');
+  workers[1].gate.openAnswers('sessions.claim');
   await world.clock.settle();
   expect(next.said()).toEqual([cleanStart ? 'connack 0x00' : 'connack 0x00 present']);
   await world.clock.pass(120_000);

@@ -22,14 +22,14 @@ test.each([
     const publisher = await worker.connect('p');
     await publisher.send(publish('t', 'a', 1, 1), publish('t', 'b', 1, 2));
     client.received();
-    worker.gate.block('release');
+    worker.gate.block('sessions.release');
     await client.send(ack('puback', 1), goodbye);
     expect(client.isClosed).toBe(false);
-    worker.gate.open('release');
+    worker.gate.open('sessions.release');
     await world.clock.settle();
     expect(client.isClosed).toBe(true);
     // Whoever claims it then finds it as the client left it.
-    const { session } = await world.store.claim(
+    const { session } = await world.store.sessions.claim(
       { clientId: 'c', owner: 'other', cleanStart: false, sessionExpirySeconds: 1000 },
       world.clock.now(),
     );
@@ -40,7 +40,7 @@ test.each([
 test('after DISCONNECT the connection is closed also when the store does not take the session', async () => {
   const { worker } = await World.alone();
   const client = await worker.connect('c', durable);
-  worker.gate.refused = ['release'];
+  worker.gate.refused = ['sessions.release'];
   await client.send(goodbye);
   expect(client.isClosed).toBe(true);
 });
@@ -48,7 +48,7 @@ test('after DISCONNECT the connection is closed also when the store does not tak
 test('after DISCONNECT the connection of a session that ends with it is closed without waiting for the store', async () => {
   const { worker } = await World.alone();
   const client = await worker.connect('c');
-  worker.gate.block('release');
+  worker.gate.block('sessions.release');
   await client.send(goodbye);
   expect(client.isClosed).toBe(true);
 });
@@ -64,8 +64,8 @@ test('what a session held that has just been closed is handed to a worker that a
   const publisher = await workers[1].connect('p');
   await publisher.send(publish('t', 'a', 1, 1), publish('t', 'b', 1, 2));
   expect(first.said()).toEqual(['publish t a q1 #1', 'publish t b q1 #2']);
-  workers[0].gate.block('update');
-  workers[0].gate.block('release');
+  workers[0].gate.block('sessions.update');
+  workers[0].gate.block('sessions.release');
   await first.send(ack('puback', 1)); // not yet in the store
   await first.drop();
   let isLost = false;
@@ -77,7 +77,7 @@ test('what a session held that has just been closed is handed to a worker that a
   const next = workers[1].socket();
   await next.send(connect('c', durable));
   expect(isLost).toBe(true);
-  workers[0].gate.open('release');
+  workers[0].gate.open('sessions.release');
   await world.clock.settle();
   expect(next.said()).toEqual([]);
   await world.clock.pass(750); // the question is asked again
@@ -96,14 +96,14 @@ test('a session that has gone on is not handed out as it was when its connection
   await publisher.send(publish('t', 'once', 2, 1));
   await publisher.send(ack('pubrel', 1));
   expect(first.said()).toEqual(['publish t once q2 #1']);
-  workers[0].gate.block('release');
+  workers[0].gate.block('sessions.release');
   await first.drop();
   const again = workers[0].socket();
   await again.send(connect('c', durable));
   expect(again.said()).toEqual(['connack 0x00 present', 'publish t once q2 #1 dup']);
   await again.send(ack('pubrec', 1));
   await again.send(ack('pubcomp', 1));
-  workers[0].gate.open('release');
+  workers[0].gate.open('sessions.release');
   await world.clock.pass(1000);
   workers[0].broker.giveUpDurableSessions();
   const next = workers[1].socket();
@@ -126,7 +126,7 @@ test('a worker does not go on from what it handed to a later owner', async () =>
   await publisher.send(publish('t', 'once', 2, 1));
   await publisher.send(ack('pubrel', 1));
   expect(first.said()).toEqual(['publish t once q2 #1']);
-  workers[0].gate.block('release');
+  workers[0].gate.block('sessions.release');
   await first.drop();
   const later = workers[1].socket();
   await later.send(connect('c', durable));
@@ -134,8 +134,8 @@ test('a worker does not go on from what it handed to a later owner', async () =>
   await later.send(ack('pubrec', 1));
   await later.send(ack('pubcomp', 1));
   await world.clock.pass(1000);
-  workers[0].gate.open('release');
-  workers[1].gate.block('release');
+  workers[0].gate.open('sessions.release');
+  workers[1].gate.block('sessions.release');
   await later.drop();
   hub.loses = (_from, _to, bytes) => frameType(bytes) === FrameType.request;
   const back = workers[0].socket();

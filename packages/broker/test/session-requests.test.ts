@@ -23,7 +23,7 @@ test.each([
   await publisher.send(publish('t', 'a', 1, 1), publish('t', 'b', 1, 2));
   expect(first.said()).toEqual(['publish t a q1 #1', 'publish t b q1 #2']);
   await first.send(ack('puback', 1)); // not yet in the store
-  workers[0].gate.block('update');
+  workers[0].gate.block('sessions.update');
   let lost = 0;
   hub.loses = (_from, _to, bytes) => frameType(bytes) === type && ++lost <= times;
   const next = workers[1].socket();

@@ -68,7 +68,7 @@ class Slices {
     this.publish();
     await this.rest();
     if (!isUnderWay) return;
-    former.gate.block('update');
+    former.gate.block('sessions.update');
     await world.clock.pass(200);
   }
 
@@ -83,7 +83,7 @@ class Slices {
   async crash(worker: Worker): Promise<void> {
     this.workers.splice(this.workers.indexOf(worker), 1);
     await worker.crash();
-    await this.world.store.releaseOwner(worker.broker.self, this.world.clock.now());
+    await this.world.store.sessions.releaseOwner(worker.broker.self, this.world.clock.now());
   }
 
   /** The subscriber is here and answers everything; one more message of each kind comes once. */
@@ -154,7 +154,7 @@ test.each(Object.keys(moves).flatMap((move) => Object.keys(events).map((event) =
       await events[event as keyof typeof events](slices);
       slices.publish();
       await slices.rest();
-      slices.former.gate.open('update');
+      slices.former.gate.open('sessions.update');
       await slices.expectWhole();
     }
   },

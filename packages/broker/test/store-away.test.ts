@@ -41,7 +41,7 @@ async function linksAreThrough({ world, here, heal }: Two): Promise<void> {
 
 /** Messages in a log. */
 async function logOf(world: World): Promise<string[]> {
-  const { entries } = await world.store.readLog('t', 1, 100, 1e6, world.clock.now());
+  const { entries } = await world.store.logs.read('t', 1, 100, 1e6, world.clock.now());
   return entries.map(({ record }) => {
     const { bytes, payloadStart, payloadEnd } = readRecord(record);
     return bytes.toString('latin1', payloadStart, payloadEnd);
@@ -153,12 +153,12 @@ test.each(['will', 'delayed message'])('a %s that the store has lost again is pu
   expect(await logOf(world)).toEqual(['x']);
   here.broker.storeLost();
   await linksAreThrough(two);
-  expect(here.gate.calls).not.toContain(what === 'will' ? 'removeWill' : 'removeDelayed');
+  expect(here.gate.calls).not.toContain(what === 'will' ? 'wills.remove' : 'delayed.remove');
   here.broker.storeSetBack('a mark is missing');
   here.broker.storeReturned();
   await world.clock.pass(resendMilliseconds);
   expect(await logOf(world)).toEqual(['x', 'x']);
-  expect(here.gate.calls).toContain(what === 'will' ? 'removeWill' : 'removeDelayed');
+  expect(here.gate.calls).toContain(what === 'will' ? 'wills.remove' : 'delayed.remove');
   expect(reader.said()).toEqual(['publish t x q1 #1', 'disconnect 0x8b']);
   expect(remote.said()).toEqual(['publish t x q1 #1', 'publish live x q1 #2', 'publish t x q1 #3']);
 });
@@ -166,12 +166,12 @@ test.each(['will', 'delayed message'])('a %s that the store has lost again is pu
 test('a CONNECT that was on its way when the store went back is refused', async () => {
   const { world, here } = await twoWorkers();
   const client = here.socket();
-  here.gate.holdAnswers('claim');
+  here.gate.holdAnswers('sessions.claim');
   await client.send(connect('late', durable));
   here.broker.storeLost();
   here.broker.storeSetBack('a mark is missing');
   here.broker.storeReturned();
-  here.gate.openAnswers('claim');
+  here.gate.openAnswers('sessions.claim');
   await world.clock.settle();
   expect(client.said()).toEqual(['connack 0x88']);
 });

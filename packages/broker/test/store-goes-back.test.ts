@@ -14,8 +14,8 @@ async function after(end: number) {
   subscriber.said();
   const { broker } = worker;
   const { store } = broker;
-  const logEnds = store.logEnds.bind(store);
-  store.logEnds = async (filters) =>
+  const logEnds = store.logs.ends.bind(store);
+  store.logs.ends = async (filters) =>
     (await logEnds(filters)).map((known, at) => (filters[at] === 'log' ? Math.min(known, end) : known));
   return { world, broker, subscriber };
 }

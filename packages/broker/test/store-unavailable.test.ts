@@ -53,14 +53,14 @@ test('ephemeral clients are served, are unique, and are claimed when the store i
   expect(second.said()).toEqual(['publish t x q1 #1']);
   for (const worker of workers) worker.gate.refused = 'none';
   await world.clock.pass(2000);
-  expect((await world.store.owners()).sort()).toEqual(workers.map((worker) => worker.broker.self).sort());
+  expect((await world.store.sessions.owners()).sort()).toEqual(workers.map((worker) => worker.broker.self).sort());
   const watcher = await workers[0].connect('watcher');
   await watcher.subscribe('w', 0);
   const third = await workers[0].connect('c');
   expect(second.said()).toEqual(['disconnect 0x8e']);
   expect(watcher.said()).toEqual(['publish w gone q0']);
   await third.drop();
-  expect(await world.store.owners()).toEqual([workers[0].broker.self]);
+  expect(await world.store.sessions.owners()).toEqual([workers[0].broker.self]);
 });
 
 test('a session that ends meanwhile is written back when the store is back, its will kept', async () => {
@@ -84,14 +84,14 @@ test('a session that ends meanwhile is written back when the store is back, its 
   await world.clock.pass(30_000);
   expect(watcher.said()).toEqual(['publish w gone q0']);
   await world.clock.pass(1_000_000);
-  expect(await world.store.countSessions()).toBe(0);
+  expect(await world.store.sessions.count()).toBe(0);
 });
 
 test('a client that connects anew and is refused still has its session', async () => {
   const { world, worker } = await World.alone();
   const first = await worker.connect('c', durable);
   await first.subscribe('t', 1);
-  worker.gate.refused = ['claim'];
+  worker.gate.refused = ['sessions.claim'];
   expect((await worker.dial('c', durable)).said()).toEqual(['connack 0x88']);
   worker.gate.refused = 'none';
   await world.clock.settle();
@@ -105,7 +105,7 @@ test('QoS 2 handshakes of durable sessions wait, in order, and go on', async () 
   const publisher = await worker.connect('p');
   await publisher.send(publish('t', 'a', 2, 1));
   expect(client.said()).toEqual(['publish t a q2 #1']);
-  worker.gate.refused = ['update'];
+  worker.gate.refused = ['sessions.update'];
   await client.send(ack('pubrec', 1));
   await publisher.send(publish('t', 'b', 2, 2));
   worker.gate.refused = 'none';
@@ -122,7 +122,7 @@ test('a page that could not be read is read later', async () => {
   await first.drop();
   const publisher = await worker.connect('p');
   await publisher.send(publish('t', 'a', 1, 1));
-  worker.gate.refused = ['readLog'];
+  worker.gate.refused = ['logs.read'];
   const second = await worker.connect('c', durable);
   worker.gate.refused = 'none';
   await world.clock.pass(1000);
@@ -134,7 +134,7 @@ test('SUBSCRIBE of a durable session ends with 0x89; an ephemeral one is served,
   const kept = await worker.connect('c', durable);
   const ephemeral = await worker.connect('e');
   await ephemeral.send(publish('t', 'kept', 0, 0, { retain: true }));
-  worker.gate.refused = ['subscribe', 'readRetained'];
+  worker.gate.refused = ['sessions.subscribe', 'retained.read'];
   await kept.send(subscribe('t', 1));
   expect(kept.said()).toEqual(['disconnect 0x89']);
   await ephemeral.send(subscribe('t', 1));
@@ -147,7 +147,7 @@ test('SUBSCRIBE of a durable session ends with 0x89; an ephemeral one is served,
 test('retained messages: the newest of a topic is what is stored in the end', async () => {
   const { world, worker } = await World.alone();
   const publisher = await worker.connect('p');
-  worker.gate.refused = ['setRetained'];
+  worker.gate.refused = ['retained.set'];
   await publisher.send(publish('r', 'old', 1, 1, { retain: true }));
   worker.gate.refused = 'none';
   await publisher.send(publish('r', 'new', 1, 2, { retain: true }));
@@ -162,7 +162,7 @@ test('delayed messages are acknowledged when they are kept, and published when d
   const { world, worker } = await World.alone();
   const client = await worker.connect('c');
   await client.subscribe('t', 1);
-  worker.gate.refused = ['addDelayed'];
+  worker.gate.refused = ['delayed.add'];
   await client.send(publish('$delayed/5/t', 'later', 1, 1));
   expect(client.said()).toEqual([]);
   worker.gate.refused = 'none';

@@ -52,10 +52,10 @@ describe.each(places)('%s', (_where, second) => {
     const reader = await workers[0].connect('reader', durable);
     await reader.subscribe('t', 1);
     const first = await workers[0].connect('c', durable);
-    workers[0].gate.block('append');
+    workers[0].gate.block('logs.append');
     await first.send(publish('t', 'x', 2, 1));
     const next = await workers[second].connect('c', durable);
-    workers[0].gate.open('append');
+    workers[0].gate.open('logs.append');
     await world.clock.settle();
     expect(first.said()).toEqual(['disconnect 0x8e']);
     await next.send(publish('t', 'x', 2, 1, { dup: true }));
@@ -83,7 +83,7 @@ describe.each(places)('%s', (_where, second) => {
     expect(watcher.said()).toEqual(expected);
     // The store must not publish it again when that worker dies.
     await workers[0].crash();
-    await world.store.releaseOwner(workers[0].broker.self, world.clock.now());
+    await world.store.sessions.releaseOwner(workers[0].broker.self, world.clock.now());
     await world.clock.pass(120_000);
     expect(watcher.said()).toEqual([]);
   });
@@ -107,10 +107,10 @@ describe('the will of the connection before is safe when CONNACK comes', () => {
   ] as const)('%s (%i), QoS %i: retained by a store that takes its time', async (_where, second, qos) => {
     const { world, workers } = await World.of(2);
     await workers[0].connect('c', { will: will(qos) });
-    workers[0].gate.block('setRetained');
+    workers[0].gate.block('retained.set');
     const next = await workers[second].dial('c');
     expect(next.said()).toEqual([]);
-    workers[0].gate.open('setRetained');
+    workers[0].gate.open('retained.set');
     await world.clock.settle();
     expect(next.said()).toEqual(['connack 0x00']);
     await next.send(publish('w', 'online', 0, 0, { retain: true }));
@@ -128,11 +128,11 @@ describe('the will of the connection before is safe when CONNACK comes', () => {
   ] as const)('%s (%i): a connection that has broken by itself a moment before', async (_where, second, session) => {
     const { world, workers } = await World.of(2);
     const first = await workers[0].connect('c', { ...session, will: will(1) });
-    workers[0].gate.block('setRetained');
+    workers[0].gate.block('retained.set');
     await first.drop();
     const next = await workers[second].dial('c', session);
     expect(next.said()).toEqual([]);
-    workers[0].gate.open('setRetained');
+    workers[0].gate.open('retained.set');
     await world.clock.settle();
     expect(next.said()).toEqual([session === durable ? 'connack 0x00 present' : 'connack 0x00']);
     await next.send(publish('w', 'online', 0, 0, { retain: true }));
@@ -148,12 +148,12 @@ describe('the will of the connection before is safe when CONNACK comes', () => {
     const log = await workers[2].connect('log', durable);
     await log.subscribe('w', 1);
     const first = await workers[0].connect('c', { ...durable, will: will(1) });
-    workers[0].gate.block('append');
+    workers[0].gate.block('logs.append');
     await first.drop();
     const next = await workers[1].dial('c', durable);
     await next.send(publish('w', 'online', 1, 1));
     expect(next.said()).toEqual([]);
-    workers[0].gate.open('append');
+    workers[0].gate.open('logs.append');
     await world.clock.settle();
     expect(next.said()).toEqual(['connack 0x00 present', 'puback #1']);
     for (const client of [watcher, log])
@@ -163,7 +163,7 @@ describe('the will of the connection before is safe when CONNACK comes', () => {
   test('a connection that has broken by itself is released after three seconds all the same', async () => {
     const { world, workers } = await World.of(2);
     const first = await workers[0].connect('c', { ...durable, will: will(1) });
-    workers[0].gate.block('setRetained');
+    workers[0].gate.block('retained.set');
     await first.drop();
     await world.clock.pass(3500);
     expect(workers[0].broker.metrics.willsLate).toBe(1);
@@ -174,7 +174,7 @@ describe('the will of the connection before is safe when CONNACK comes', () => {
   test('one that cannot be made safe holds CONNACK for three seconds, and says so', async () => {
     const { world, workers } = await World.of(2);
     await workers[0].connect('c', { will: will(1) });
-    workers[0].gate.block('setRetained');
+    workers[0].gate.block('retained.set');
     const next = await workers[1].dial('c');
     await world.clock.pass(2500);
     expect(next.said()).toEqual([]);
@@ -200,13 +200,13 @@ describe('CONNECTs that meet', () => {
   /** Seen to fail when Openings.handTo answers at once for a CONNECT that is under way. */
   test('P6: the claim is overtaken before its answer has come', async () => {
     const { world, workers } = await World.of(2);
-    workers[0].gate.holdAnswers('claim');
+    workers[0].gate.holdAnswers('sessions.claim');
     const a = workers[0].socket();
     const b = workers[1].socket();
     await a.send(connect('c'));
     await b.send(connect('c'));
     expect(b.said()).toEqual([]); // it waits for the one before
-    workers[0].gate.openAnswers('claim');
+    workers[0].gate.openAnswers('sessions.claim');
     await world.clock.settle();
     expect(a.said()).toEqual(['connack 0x00', 'disconnect 0x8e']);
     expect(b.said()).toEqual(['connack 0x00']);
@@ -240,18 +240,18 @@ describe('CONNECTs that meet', () => {
 
   test('the connection is closed while the store is asked: nothing is left of it, and the session is let go', async () => {
     const { world, worker } = await World.alone();
-    worker.gate.block('claim');
+    worker.gate.block('sessions.claim');
     const client = worker.socket();
     await client.send(connect('c', durable));
     await client.drop();
-    worker.gate.open('claim');
+    worker.gate.open('sessions.claim');
     await world.clock.settle();
     expect(worker.broker.sessions.count).toBe(0);
     expect(worker.broker.connectionCount).toBe(0);
-    expect(await world.store.owners()).toEqual([]);
-    expect(await world.store.countSessions()).toBe(1);
+    expect(await world.store.sessions.owners()).toEqual([]);
+    expect(await world.store.sessions.count()).toBe(1);
     await world.clock.pass(1_002_000);
-    expect(await world.store.countSessions()).toBe(0);
+    expect(await world.store.sessions.count()).toBe(0);
   });
 });
 
@@ -269,7 +269,7 @@ test('P6: a worker that was cut off cannot write to a session that has moved, an
   expect(next).toBeNull(); // more than CONNACK came: the message in flight
   await first.send(ack('pubrec', 1));
   expect(first.said()).toEqual(['disconnect 0x8e']);
-  const { session } = await world.store.claim(
+  const { session } = await world.store.sessions.claim(
     { clientId: 'c', owner: 'x', cleanStart: false, sessionExpirySeconds: 10 },
     world.clock.now(),
   );

@@ -185,10 +185,10 @@ describe('a publish', () => {
     const subscriber = await worker.connect('s', durable);
     await subscriber.subscribe('t', 1);
     const publisher = await worker.connect('p');
-    worker.gate.block('append');
+    worker.gate.block('logs.append');
     await publisher.send(traced(1, sampled));
     expect(tracer.ended).toEqual([]);
-    worker.gate.open('append');
+    worker.gate.open('logs.append');
     await world.clock.pass(1000);
     expect(publisher.said()).toEqual(['puback #1']);
     expect(tracer.ended).toContain('1 0');

@@ -28,7 +28,7 @@ test.each(cases)('back $back: published $isDue', async ({ expiry, delay, clean, 
   const again = await workers[1].connect('c', { cleanStart: clean, expiry, will: isNew ? willOf('new', 0) : null });
   expect(watcher.said()).toEqual(isDue ? ['publish will/c died with its node q1 #1'] : []);
   // It is evicted, and nothing comes of it any more.
-  await world.store.releaseOwner(workers[0].broker.self, world.clock.now());
+  await world.store.sessions.releaseOwner(workers[0].broker.self, world.clock.now());
   await world.clock.pass(120_000);
   expect(watcher.said()).toEqual([]);
   await again.drop();

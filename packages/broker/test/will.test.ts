@@ -119,7 +119,7 @@ test('a will of QoS 2 with a durable subscriber stays in the store until it is i
   await durable.drop();
   const will = { topic: 'w', payload: Buffer.from('gone'), qos: 2 as const, retain: false, properties: {} };
   const client = await worker.connect('c', { will });
-  worker.gate.refused = ['append'];
+  worker.gate.refused = ['logs.append'];
   await client.drop();
   const next = await world.replace(worker);
   await world.clock.pass(2000);

@@ -221,7 +221,7 @@ export class EdgeNode {
     this.#goOn();
     await this.#leases?.open();
     if (isStoreRemote(configuration)) return;
-    for (const owner of await this.#store.owners()) await this.#store.releaseOwner(owner, Date.now());
+    for (const owner of await this.#store.sessions.owners()) await this.#store.sessions.releaseOwner(owner, Date.now());
   }
 
   /** Throws when the node was stopped while it waited. */
@@ -236,8 +236,8 @@ export class EdgeNode {
     await this.#leases?.evict(endpoint, true);
     // Alone on an embedded store there is no backplane that gave the worker its name: everything belongs to it.
     const isNameless = this.#configuration.workers === 1 && this.#leases === null;
-    const dead = isNameless ? await store.owners() : [endpoint];
-    for (const owner of dead) await store.releaseOwner(owner, Date.now());
+    const dead = isNameless ? await store.sessions.owners() : [endpoint];
+    for (const owner of dead) await store.sessions.releaseOwner(owner, Date.now());
   }
 
   /** Looks at everything that readiness depends on. */

@@ -1,12 +1,12 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
-import { type AppendRequest, type Store, StoreError } from '@dunlin/broker';
+import { type AppendRequest, partsOf, StoreError } from '@dunlin/broker';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { RemoteStore } from '../src/store/remote-store.ts';
 import { StoreServer } from '../src/store/store-server.ts';
 
 let port: MessagePort;
 let remote: RemoteStore;
-/** Calls that arrived, in order. */
+/** What arrived, in order. */
 let seen: unknown[][];
 /** Answers by method; a call that has none is answered with nothing. */
 let answers: Record<string, (...parameters: never[]) => unknown>;
@@ -15,14 +15,10 @@ beforeEach(() => {
   const channel = new MessageChannel();
   port = channel.port1;
   seen = [];
-  answers = { owners: () => [] };
-  const store = new Proxy({} as Store, {
-    get:
-      (_target, method: string) =>
-      async (...parameters: never[]) => {
-        seen.push([method, ...parameters]);
-        return answers[method]?.(...parameters);
-      },
+  answers = { 'sessions.owners': () => [] };
+  const store = partsOf((method) => async (...parameters) => {
+    seen.push([method, ...parameters]);
+    return answers[method]?.(...(parameters as never[]));
   });
   new StoreServer(store, channel.port2);
   remote = new RemoteStore('memory', port);
@@ -45,19 +41,19 @@ test('calls arrive in the order they were made, those of one turn as one message
     messages++;
     post(message);
   };
-  const release = remote.release(key, {}, 1);
-  const count = remote.countSessions();
-  const trim = remote.trimLogs({ messagesMax: 1, bytesMax: 1 }, 5);
+  const release = remote.sessions.release(key, {}, 1);
+  const count = remote.sessions.count();
+  const trim = remote.logs.trim({ messagesMax: 1, bytesMax: 1 }, 5);
   await Promise.all([release, count, trim]);
-  expect(seen.map(([method]) => method)).toEqual(['release', 'countSessions', 'trimLogs']);
-  expect(seen[2]).toEqual(['trimLogs', { messagesMax: 1, bytesMax: 1 }, 5]);
+  expect(seen.map(([method]) => method)).toEqual(['sessions.release', 'sessions.count', 'logs.trim']);
+  expect(seen[2]).toEqual(['logs.trim', { messagesMax: 1, bytesMax: 1 }, 5]);
   expect(messages).toBe(1);
 });
 
 test('bytes arrive as they were, without the chunk they were cut from', async () => {
-  answers.append = () => [[7]];
+  answers['logs.append'] = () => [[7]];
   const chunk = Buffer.alloc(1 << 20, 'x');
-  expect(await remote.append([request(chunk.subarray(10, 14))], 1)).toEqual([[7]]);
+  expect(await remote.logs.append([request(chunk.subarray(10, 14))], 1)).toEqual([[7]]);
   const [arrived] = seen[0][1] as AppendRequest[];
   expect(Buffer.from(arrived.record).toString()).toBe('xxxx');
   expect(arrived.record.buffer.byteLength).toBe(4);
@@ -67,12 +63,12 @@ test('bytes arrive as they were, without the chunk they were cut from', async ()
 
 test('answers keep their bytes, too', async () => {
   const page = Buffer.from('...record...');
-  answers.readLog = () => ({
+  answers['logs.read'] = () => ({
     entries: [{ sequence: 1, record: page.subarray(3, 9), expiresAt: 0 }],
     lastSequence: 1,
     firstSequence: 1,
   });
-  const { entries } = await remote.readLog('a', 1, 1, 1, 1);
+  const { entries } = await remote.logs.read('a', 1, 1, 1, 1);
   expect(Buffer.from(entries[0].record).toString()).toBe('record');
   expect(entries[0].record.buffer.byteLength).toBe(6);
 });
@@ -80,44 +76,44 @@ test('answers keep their bytes, too', async () => {
 test.each(['fenced', 'unavailable', 'unknown-session', 'closed', 'corrupt'] as const)(
   'an error keeps its code: %s',
   async (code) => {
-    answers.update = () => {
+    answers['sessions.update'] = () => {
       throw new StoreError(code, 'because');
     };
-    const failed = remote.update(key, {});
+    const failed = remote.sessions.update(key, {});
     await expect(failed).rejects.toBeInstanceOf(StoreError);
     await expect(failed).rejects.toMatchObject({ code, message: 'because' });
   },
 );
 
 test('an error that is no store error counts as unavailable', async () => {
-  answers.update = () => {
+  answers['sessions.update'] = () => {
     throw new TypeError('odd');
   };
-  await expect(remote.update(key, {})).rejects.toMatchObject({ code: 'unavailable', message: 'odd' });
+  await expect(remote.sessions.update(key, {})).rejects.toMatchObject({ code: 'unavailable', message: 'odd' });
 });
 
 test('when the other thread ends, what waits is rejected, and so is what comes later', async () => {
-  answers.countRetained = () => new Promise(() => undefined);
-  const waiting = remote.countRetained();
-  await remote.owners();
+  answers['retained.count'] = () => new Promise(() => undefined);
+  const waiting = remote.retained.count();
+  await remote.sessions.owners();
   port.close();
   await expect(waiting).rejects.toMatchObject({ code: 'unavailable' });
-  await expect(remote.countRetained()).rejects.toMatchObject({ code: 'unavailable' });
+  await expect(remote.retained.count()).rejects.toMatchObject({ code: 'unavailable' });
 });
 
 test('close waits for what was begun; later calls are refused', async () => {
   let finish = (_count: number) => {};
-  answers.countRetained = () =>
+  answers['retained.count'] = () =>
     new Promise((resolve) => {
       finish = resolve;
     });
-  const waiting = remote.countRetained();
-  await remote.owners();
+  const waiting = remote.retained.count();
+  await remote.sessions.owners();
   let closed = false;
   const closing = remote.close().then(() => {
     closed = true;
   });
-  await expect(remote.countRetained()).rejects.toMatchObject({ code: 'closed' });
+  await expect(remote.retained.count()).rejects.toMatchObject({ code: 'closed' });
   expect(closed).toBe(false);
   finish(3);
   expect(await waiting).toBe(3);

@@ -24,7 +24,7 @@ for (const durability of durabilities) {
 
 async function bench(store: LmdbStore, durability: Durability): Promise<void> {
   const filters = Array.from({ length: 20 }, (_, index) => `bench/${index}/#`);
-  const { epoch } = await store.claim(
+  const { epoch } = await store.sessions.claim(
     { clientId: 'reader', owner: 'n/0#1', cleanStart: false, sessionExpirySeconds: 3600 },
     0,
   );
@@ -36,7 +36,7 @@ async function bench(store: LmdbStore, durability: Durability): Promise<void> {
     retainHandling: 0 as const,
     subscriptionIdentifier: 0,
   }));
-  await store.subscribe({ clientId: 'reader', epoch }, subscriptions);
+  await store.sessions.subscribe({ clientId: 'reader', epoch }, subscriptions);
   const requestOf = (index: number): AppendRequest => ({
     filters: [filters[index % filters.length]],
     record: payload,
@@ -48,19 +48,19 @@ async function bench(store: LmdbStore, durability: Durability): Promise<void> {
   const report = (what: string, measured: Measured): void =>
     console.log(`${durability.padEnd(7)} ${what.padEnd(64)} ${measured}`);
 
-  await measure(20, 2000, () => store.append(requests, 0));
+  await measure(20, 2000, () => store.logs.append(requests, 0));
   for (const size of [1, 10, 100, 1000, 2000]) {
     const batch = requests.slice(0, size);
     report(
       `append, calls of ${size} messages, one call under way`,
-      await measure(size < 10 ? 500 : 60, size, () => store.append(batch, 0)),
+      await measure(size < 10 ? 500 : 60, size, () => store.logs.append(batch, 0)),
     );
   }
   for (const calls of [100, 1000]) {
     report(
       `append, ${calls} calls of 1 message in one turn`,
       await measure(40, calls, () =>
-        Promise.all(requests.slice(0, calls).map((request) => store.append([request], 0))),
+        Promise.all(requests.slice(0, calls).map((request) => store.logs.append([request], 0))),
       ),
     );
   }
@@ -68,20 +68,20 @@ async function bench(store: LmdbStore, durability: Durability): Promise<void> {
     'append, calls of 100, four under way',
     await measure(20, 1600, () => pipelined(store, requests.slice(0, 100), 16, 4)),
   );
-  const acknowledged = (await store.readLog(filters[0], 1, 1, 1, 0)).lastSequence;
+  const acknowledged = (await store.logs.read(filters[0], 1, 1, 1, 0)).lastSequence;
   report(
     'read, pages of 256',
     await measure(20, 256, () =>
-      store.readLog(filters[0], Math.floor(Math.random() * (acknowledged - 256)), 256, 1e6, 0),
+      store.logs.read(filters[0], Math.floor(Math.random() * (acknowledged - 256)), 256, 1e6, 0),
     ),
   );
   const messages = filters.length * acknowledged;
-  report('trim, per message', await measure(1, messages, () => store.trimLogs({ messagesMax: 0, bytesMax: 0 }, 0)));
+  report('trim, per message', await measure(1, messages, () => store.logs.trim({ messagesMax: 0, bytesMax: 0 }, 0)));
 
   const clients = Array.from({ length: 5000 }, (_, index) => `client-${index}`);
   const connect = async (clientId: string, sessionExpirySeconds: number): Promise<void> => {
-    const claim = await store.claim({ clientId, owner: 'n/0#1', cleanStart: true, sessionExpirySeconds }, 0);
-    await store.release({ clientId, epoch: claim.epoch }, {}, 0);
+    const claim = await store.sessions.claim({ clientId, owner: 'n/0#1', cleanStart: true, sessionExpirySeconds }, 0);
+    await store.sessions.release({ clientId, epoch: claim.epoch }, {}, 0);
   };
   let turn = 0;
   const fifty = (expiry: number) => () => {
@@ -97,7 +97,7 @@ async function bench(store: LmdbStore, durability: Durability): Promise<void> {
   );
   const write = async (): Promise<void> => {
     for (let start = 0; start < topics.length; start += 1000) {
-      await Promise.all(topics.slice(start, start + 1000).map((topic) => store.setRetained(topic, payload, Infinity)));
+      await Promise.all(topics.slice(start, start + 1000).map((topic) => store.retained.set(topic, payload, Infinity)));
     }
   };
   report('retained, written 1000 in a turn', await measure(1, topics.length, write));
@@ -109,7 +109,7 @@ async function bench(store: LmdbStore, durability: Durability): Promise<void> {
     ['plant/nothing/#', 0],
   ] as const) {
     const read = async (): Promise<void> => {
-      const { entries } = await store.readRetained(filter, null, 10_000, 0);
+      const { entries } = await store.retained.read(filter, null, 10_000, 0);
       if (entries.length !== found) throw new Error(`${entries.length} found for ${filter}`);
     };
     report(
@@ -135,11 +135,11 @@ async function subscribers(store: LmdbStore, report: (what: string, measured: Me
     const names = Array.from({ length: 500 }, () => `session-${next++}`);
     await Promise.all(
       names.map(async (clientId) => {
-        const { epoch } = await store.claim(
+        const { epoch } = await store.sessions.claim(
           { clientId, owner: 'n/0#1', cleanStart: false, sessionExpirySeconds: 3600 },
           0,
         );
-        await store.subscribe({ clientId, epoch }, [subscription]);
+        await store.sessions.subscribe({ clientId, epoch }, [subscription]);
       }),
     );
   };
@@ -148,14 +148,14 @@ async function subscribers(store: LmdbStore, report: (what: string, measured: Me
   report('claim and subscribe, sessions 95,000 to 100,000', await measure(10, 500, some));
   report(
     'trim, one log with 100,000 cursors',
-    await measure(20, 1, () => store.trimLogs({ messagesMax: 1e9, bytesMax: 1e9 }, 0)),
+    await measure(20, 1, () => store.logs.trim({ messagesMax: 1e9, bytesMax: 1e9 }, 0)),
   );
 }
 
 async function pipelined(store: LmdbStore, requests: AppendRequest[], calls: number, underWay: number): Promise<void> {
   let left = calls;
   const run = async (): Promise<void> => {
-    while (left-- > 0) await store.append(requests, 0);
+    while (left-- > 0) await store.logs.append(requests, 0);
   };
   await Promise.all(Array.from({ length: underWay }, run));
 }

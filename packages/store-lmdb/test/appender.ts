@@ -33,7 +33,7 @@ async function appendBatches(): Promise<void> {
       producer: null,
       inbound: null,
     }));
-    const sequences = (await store.append(requests, 0)).map(([sequence]) => sequence);
+    const sequences = (await store.logs.append(requests, 0)).map(([sequence]) => sequence);
     report({ batch, sequences });
   }
 }

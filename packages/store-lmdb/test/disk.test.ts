@@ -40,9 +40,12 @@ const subscription = {
 } as const;
 
 async function durable(store: LmdbStore, filters: string[]): Promise<{ clientId: string; epoch: number }> {
-  const claim = await store.claim({ clientId: 'c', owner: 'a', cleanStart: false, sessionExpirySeconds: 3600 }, 0);
+  const claim = await store.sessions.claim(
+    { clientId: 'c', owner: 'a', cleanStart: false, sessionExpirySeconds: 3600 },
+    0,
+  );
   const key = { clientId: 'c', epoch: claim.epoch };
-  await store.subscribe(
+  await store.sessions.subscribe(
     key,
     filters.map((filter) => ({ filter, ...subscription })),
   );
@@ -90,7 +93,7 @@ it('a store that is closed while it trims says so, and not that LMDB is closed',
     store,
     Array.from({ length: 3000 }, (_, at) => `f${at}`),
   );
-  const trimming = store.trimLogs({ messagesMax: 1, bytesMax: 1 }, 0);
+  const trimming = store.logs.trim({ messagesMax: 1, bytesMax: 1 }, 0);
   const ended = expect(trimming).rejects.toMatchObject({ code: 'closed' });
   await store.close();
   await ended;
@@ -158,7 +161,7 @@ describe.each(['fsync', 'memory'] as const)('a full disk, durability %s', (durab
     const key = await durable(store, ['f']);
     let stored = 0;
     for (let failure: unknown = null; failure === null; ) {
-      failure = await store.append([message(60_000)], 0).then(
+      failure = await store.logs.append([message(60_000)], 0).then(
         () => null,
         (error: unknown) => error,
       );
@@ -169,19 +172,22 @@ describe.each(['fsync', 'memory'] as const)('a full disk, durability %s', (durab
 
     // In one transaction with an append that does not fit.
     for (let round = 0; round < 20; round++) {
-      const append = store.append([message(200_000)], 0);
+      const append = store.logs.append([message(200_000)], 0);
       const refused = expect(append).rejects.toMatchObject({ code: 'unavailable' });
-      await store.update(key, { cursors: [{ filter: 'f', acknowledged: round, above: [] }] });
-      await store.claim({ clientId: `d${round % 3}`, owner: 'a', cleanStart: false, sessionExpirySeconds: 60 }, 0);
+      await store.sessions.update(key, { cursors: [{ filter: 'f', acknowledged: round, above: [] }] });
+      await store.sessions.claim(
+        { clientId: `d${round % 3}`, owner: 'a', cleanStart: false, sessionExpirySeconds: 60 },
+        0,
+      );
       await refused;
     }
-    expect((await store.readLog('f', 1, 1000, 1e9, 0)).lastSequence).toBe(stored);
+    expect((await store.logs.read('f', 1, 1000, 1e9, 0)).lastSequence).toBe(stored);
     expect(told.length).toBe(1);
 
     mount('-o', 'remount,size=64m', directory);
     await new Promise<void>((resolve) => changed.push(resolve));
     expect(told[1]).toBe(null);
-    expect(await store.append([message(200_000)], 0)).toEqual([[stored + 1]]);
+    expect(await store.logs.append([message(200_000)], 0)).toEqual([[stored + 1]]);
     await store.close();
     expect(escaped).toEqual([]);
   });

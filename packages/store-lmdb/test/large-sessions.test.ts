@@ -27,7 +27,7 @@ async function open(): Promise<LmdbStore> {
 }
 
 function claim(owner: string, cleanStart: boolean) {
-  return store.claim({ clientId: 'c', owner, cleanStart, sessionExpirySeconds: 3600 }, now);
+  return store.sessions.claim({ clientId: 'c', owner, cleanStart, sessionExpirySeconds: 3600 }, now);
 }
 
 async function subscribe(epoch: number, count: number): Promise<void> {
@@ -39,7 +39,7 @@ async function subscribe(epoch: number, count: number): Promise<void> {
     retainHandling: 0 as const,
     subscriptionIdentifier: 0,
   }));
-  await store.subscribe({ clientId: 'c', epoch }, subscriptions);
+  await store.sessions.subscribe({ clientId: 'c', epoch }, subscriptions);
 }
 
 /** A clean start that has begun and will not come to its end. Some of the session is gone, not all. */
@@ -47,28 +47,28 @@ async function cutShort(owner: string): Promise<void> {
   await subscribe((await claim('n/1#1', false)).epoch, filterCount);
   const clean = claim(owner, true);
   const ended = expect(clean).rejects.toMatchObject({ code: 'closed' });
-  while ((await store.durableFilters()).length === filterCount) await nextTurn();
+  while ((await store.logs.durableFilters()).length === filterCount) await nextTurn();
   await store.close();
   await ended;
   store = await open();
-  expect((await store.durableFilters()).length).toBeGreaterThan(0);
+  expect((await store.logs.durableFilters()).length).toBeGreaterThan(0);
 }
 
 test('who claims it next finds no session, and nothing of the old one stays', async () => {
   await cutShort('n/1#2');
   const { session, previousOwner, epoch } = await claim('n/1#3', false);
   expect({ session, previousOwner }).toEqual({ session: null, previousOwner: 'n/1#2' });
-  expect(await store.durableFilters()).toEqual([]);
+  expect(await store.logs.durableFilters()).toEqual([]);
   await subscribe(epoch, 2);
   expect((await claim('n/1#3', false)).session?.cursors).toHaveLength(2);
 });
 
 test('where nobody claims it, it goes when its owner is released', async () => {
   await cutShort('n/1#2');
-  expect(await store.expireSessions(now, 10)).toEqual([]);
-  await store.releaseOwner('n/1#2', now);
-  expect(await store.expireSessions(now, 10)).toEqual(['c']);
-  expect(await store.durableFilters()).toEqual([]);
-  expect(await store.countSessions()).toBe(0);
-  expect(await store.owners()).toEqual([]);
+  expect(await store.sessions.expire(now, 10)).toEqual([]);
+  await store.sessions.releaseOwner('n/1#2', now);
+  expect(await store.sessions.expire(now, 10)).toEqual(['c']);
+  expect(await store.logs.durableFilters()).toEqual([]);
+  expect(await store.sessions.count()).toBe(0);
+  expect(await store.sessions.owners()).toEqual([]);
 });

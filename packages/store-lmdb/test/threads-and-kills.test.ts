@@ -32,17 +32,17 @@ async function openStore(durability: Durability): Promise<LmdbStore> {
 }
 
 async function makeDurable(store: LmdbStore): Promise<Claim> {
-  const claim = await store.claim(
+  const claim = await store.sessions.claim(
     { clientId: 'reader', owner: 'n/0#1', cleanStart: false, sessionExpirySeconds: 0xffffffff },
     0,
   );
-  await store.subscribe({ clientId: 'reader', epoch: claim.epoch }, [subscription]);
+  await store.sessions.subscribe({ clientId: 'reader', epoch: claim.epoch }, [subscription]);
   return claim;
 }
 
 /** The whole log, checked to be numbered without a gap. */
 async function readAll(store: LmdbStore): Promise<string[]> {
-  const { entries, firstSequence, lastSequence } = await store.readLog(filter, 1, 1e9, 1e12, 0);
+  const { entries, firstSequence, lastSequence } = await store.logs.read(filter, 1, 1e9, 1e12, 0);
   expect(entries.map(({ sequence }) => sequence)).toEqual(
     Array.from({ length: lastSequence }, (_, index) => index + 1),
   );
@@ -81,7 +81,7 @@ for (const durability of ['fsync', 'memory'] as const) {
       let store = await openStore(durability);
       let epoch = (await makeDurable(store)).epoch;
       const retained = { topic: 'kept', record: new TextEncoder().encode('kept') };
-      await store.setRetained(retained.topic, retained.record, Infinity);
+      await store.retained.set(retained.topic, retained.record, Infinity);
       await store.close();
       const confirmed: { name: string; batch: number; sequences: number[] }[] = [];
       for (let round = 0; round < 10; round++) {
@@ -111,7 +111,9 @@ for (const durability of ['fsync', 'memory'] as const) {
         expect(again.epoch).toBeGreaterThan(epoch);
         expect(again.session?.cursors).toEqual([{ filter, acknowledged: 0, above: [] }]);
         epoch = again.epoch;
-        expect((await store.readRetained('#', null, 9, 0)).entries.map(({ topic }) => topic)).toEqual([retained.topic]);
+        expect((await store.retained.read('#', null, 9, 0)).entries.map(({ topic }) => topic)).toEqual([
+          retained.topic,
+        ]);
         await store.close();
       }
       expect(confirmed.length).toBeGreaterThan(100);
@@ -121,7 +123,7 @@ for (const durability of ['fsync', 'memory'] as const) {
       const stores = [await openStore(durability), await openStore(durability)];
       const claims = await Promise.all(
         Array.from({ length: 40 }, (_, index) =>
-          stores[index % 2].claim(
+          stores[index % 2].sessions.claim(
             { clientId: 'c', owner: `n/${index}#1`, cleanStart: index % 5 === 0, sessionExpirySeconds: index % 3 },
             0,
           ),
@@ -143,7 +145,7 @@ for (const durability of ['fsync', 'memory'] as const) {
       for (let round = 0; round < 30; round++) {
         const clientId = `c${round}`;
         const claims: Promise<Claim>[] = [
-          creator.claim({ clientId, owner: 'n/0#1', cleanStart: false, sessionExpirySeconds: 60 }, 0),
+          creator.sessions.claim({ clientId, owner: 'n/0#1', cleanStart: false, sessionExpirySeconds: 60 }, 0),
         ];
         let committed = false;
         void claims[0].then(() => {
@@ -152,7 +154,10 @@ for (const durability of ['fsync', 'memory'] as const) {
         // In every turn until the commit is done.
         while (!committed) {
           claims.push(
-            other.claim({ clientId, owner: `n/${claims.length}#1`, cleanStart: false, sessionExpirySeconds: 0 }, 0),
+            other.sessions.claim(
+              { clientId, owner: `n/${claims.length}#1`, cleanStart: false, sessionExpirySeconds: 0 },
+              0,
+            ),
           );
           await new Promise((resolve) => setImmediate(resolve));
         }
@@ -183,9 +188,9 @@ for (const durability of ['fsync', 'memory'] as const) {
           producer: null,
           inbound: null,
         }));
-        const [acknowledged] = (await store.append(requests, 0)).at(-1) as number[];
-        await store.update({ clientId: 'reader', epoch }, { cursors: [{ filter, acknowledged, above: [] }] });
-        await store.trimLogs({ messagesMax: 1e9, bytesMax: 1e12 }, 0);
+        const [acknowledged] = (await store.logs.append(requests, 0)).at(-1) as number[];
+        await store.sessions.update({ clientId: 'reader', epoch }, { cursors: [{ filter, acknowledged, above: [] }] });
+        await store.logs.trim({ messagesMax: 1e9, bytesMax: 1e12 }, 0);
         return statSync(join(path, 'main.mdb')).size;
       };
       for (let warm = 0; warm < 5; warm++) await round();

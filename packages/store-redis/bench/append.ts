@@ -47,7 +47,7 @@ async function bench(url: string, name: string): Promise<void> {
   const redis = new Redis(url, { retryStrategy: () => 100 });
   redis.on('error', () => {}); // Until it has started.
   await store.open();
-  const { epoch } = await store.claim(
+  const { epoch } = await store.sessions.claim(
     { clientId: 'reader', owner: 'n/0#1', cleanStart: true, sessionExpirySeconds: 3600 },
     0,
   );
@@ -59,11 +59,11 @@ async function bench(url: string, name: string): Promise<void> {
       let next = 0;
       const append = (): Promise<unknown> => {
         next += size;
-        return store.append(batch(filters, size, next), 0, { writer: `${name} ${logs} ${size}`, batch: next });
+        return store.logs.append(batch(filters, size, next), 0, { writer: `${name} ${logs} ${size}`, batch: next });
       };
       report(`${name}, ${logs} logs, append in batches of ${size}`, await measure(redis, size, append));
     }
-    await store.trimLogs({ messagesMax: 0, bytesMax: 0 }, 0);
+    await store.logs.trim({ messagesMax: 0, bytesMax: 0 }, 0);
   }
   await sessions(store, redis, name);
   redis.disconnect();
@@ -77,15 +77,18 @@ async function sessions(store: RedisStore, redis: Redis, name: string): Promise<
       Promise.all(
         clients.map(async (clientId) => {
           const claim = { clientId, owner: 'n/0#1', cleanStart: true, sessionExpirySeconds: expiry };
-          const { epoch } = await store.claim(claim, 0);
-          await store.release({ clientId, epoch }, {}, 0);
+          const { epoch } = await store.sessions.claim(claim, 0);
+          await store.sessions.release({ clientId, epoch }, {}, 0);
         }),
       );
     report(`${name}, claim and release, session expiry ${expiry}, 100 in a turn`, await measure(redis, 100, connects));
   }
   const keys: SessionKey[] = [];
   for (const clientId of clients) {
-    const { epoch } = await store.claim({ clientId, owner: 'n/0#1', cleanStart: true, sessionExpirySeconds: 9 }, 0);
+    const { epoch } = await store.sessions.claim(
+      { clientId, owner: 'n/0#1', cleanStart: true, sessionExpirySeconds: 9 },
+      0,
+    );
     keys.push({ clientId, epoch });
     await subscribe(store, { clientId, epoch }, [`of/${clientId}`]);
   }
@@ -93,7 +96,9 @@ async function sessions(store: RedisStore, redis: Redis, name: string): Promise<
   const updates = (): Promise<unknown> => {
     acknowledged++;
     return Promise.all(
-      keys.map((key) => store.update(key, { cursors: [{ filter: `of/${key.clientId}`, acknowledged, above: [] }] })),
+      keys.map((key) =>
+        store.sessions.update(key, { cursors: [{ filter: `of/${key.clientId}`, acknowledged, above: [] }] }),
+      ),
     );
   };
   report(`${name}, update of one cursor, 100 sessions in a turn`, await measure(redis, 100, updates));
@@ -101,7 +106,7 @@ async function sessions(store: RedisStore, redis: Redis, name: string): Promise<
 
 async function subscribe(store: RedisStore, key: SessionKey, filters: string[]): Promise<void> {
   const options = { noLocal: false, retainAsPublished: false, retainHandling: 0, subscriptionIdentifier: 0 } as const;
-  await store.subscribe(
+  await store.sessions.subscribe(
     key,
     filters.map((filter) => ({ filter, qos: 1, ...options })),
   );

@@ -3,17 +3,14 @@ import { StoreError } from '@dunlin/broker';
 import { Appends } from './appends.ts';
 import { ClusterLink } from './cluster-link.ts';
 import { Continuity } from './continuity.ts';
-import { Delayed } from './delayed.ts';
 import { Groups } from './groups.ts';
 import { Keys } from './keys.ts';
 import { type OwnLink, SingleLink } from './links.ts';
 import { Logs } from './logs.ts';
 import type { Settings } from './options.ts';
 import { Order } from './order.ts';
-import { Retained } from './retained.ts';
 import { Sessions } from './sessions.ts';
 import { Turn } from './turn.ts';
-import { Wills } from './wills.ts';
 import { WriteRefusals } from './write-refusals.ts';
 
 /** The link that a URL asks for. */
@@ -30,16 +27,14 @@ export function createLink(
 export class Opened {
   /** Resolves with the first connection; rejects with `closed` when there was none until `close`. */
   readonly connected: Promise<void>;
+  readonly keys: Keys;
+  readonly turn: Turn;
   readonly order: Order;
   readonly appends: Appends;
   readonly sessions: Sessions;
   readonly logs: Logs;
   readonly groups: Groups;
-  readonly retained: Retained;
-  readonly wills: Wills;
-  readonly delayed: Delayed;
   private readonly link: OwnLink;
-  private readonly turn: Turn;
   private readonly refusals: WriteRefusals;
   private readonly giveUp: (error: Error) => void;
 
@@ -49,6 +44,7 @@ export class Opened {
     this.connected.catch(() => {}); // Who waits for it hears of it.
     this.giveUp = reject;
     const keys = new Keys(settings.prefix);
+    this.keys = keys;
     const isCluster = settings.target.kind === 'cluster';
     const continuity = new Continuity(keys, isCluster, randomUUID(), settings.onWentBack);
     this.link = createLink(settings, continuity, (connected) => {
@@ -65,9 +61,6 @@ export class Opened {
     this.groups = new Groups(this.turn, keys, this.logs);
     this.sessions = new Sessions(this.turn, keys, this.logs, this.groups);
     this.appends = new Appends(this.logs, this.sessions);
-    this.retained = new Retained(this.turn, keys);
-    this.wills = new Wills(this.sessions);
-    this.delayed = new Delayed(this.turn, keys);
     this.link.start();
   }
 

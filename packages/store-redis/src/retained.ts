@@ -1,45 +1,48 @@
-import { type RetainedEntry, type RetainedPage, StoreError } from '@dunlin/broker';
+import { type RetainedEntry, type RetainedPage, type RetainedStore, StoreError } from '@dunlin/broker';
 import { everyShard } from './every-shard.ts';
-import type { Keys, Shard } from './keys.ts';
+import type { Shard } from './keys.ts';
+import type { Opened } from './opened.ts';
 import { scripts } from './scripts.ts';
+import type { StoreHandle } from './store-handle.ts';
 import { type Reply, SingleCall, type Turn } from './turn.ts';
 
 const retainedTouched = 'retained';
 const expiryBytes = 8;
 
 /** Retained messages. Each topic is in the shard that its name gives; filters with wildcards are asked of every shard. */
-export class Retained {
-  private readonly turn: Turn;
-  private readonly keys: Keys;
+export class Retained implements RetainedStore {
+  private readonly handle: StoreHandle;
 
-  constructor(turn: Turn, keys: Keys) {
-    this.turn = turn;
-    this.keys = keys;
+  constructor(handle: StoreHandle) {
+    this.handle = handle;
   }
 
   async set(topic: string, record: Uint8Array | null, expiresAt: number): Promise<void> {
+    const { turn, keys } = this.handle.use();
     const args = [stored(topic), record === null ? '0' : '1', record === null ? '' : withExpiry(record, expiresAt)];
-    await this.turn.change(scripts.retainedSet, this.keys.shardOf('r', topic), retainedTouched, [], args, null);
+    await turn.change(scripts.retainedSet, keys.shardOf('r', topic), retainedTouched, [], args, null);
   }
 
   async count(): Promise<number> {
+    const { turn, keys } = this.handle.use();
     let count = 0;
-    const found = await everyShard(this.turn, this.keys.r, 'HLEN', 'records', [], retainedTouched);
+    const found = await everyShard(turn, keys.r, 'HLEN', 'records', [], retainedTouched);
     for (const { reply } of found) count += reply as number;
     return count;
   }
 
   /** `after` is `shard:position`, the position as a bound of ZRANGEBYLEX in base64. */
   async read(filter: string, after: string | null, limit: number, now: number): Promise<RetainedPage> {
+    const opened = this.handle.use();
+    const { turn, keys } = opened;
     const levels = filter.split('/');
-    if (!levels.includes('+') && levels[levels.length - 1] !== '#') return this.readOne(filter, now);
+    if (!levels.includes('+') && levels[levels.length - 1] !== '#') return readOne(opened, filter, now);
     const page: RetainedPage = { entries: [], next: null };
     let [shard, position] = after === null ? [0, Buffer.alloc(0)] : parsePosition(after);
     for (;;) {
-      const shards =
-        this.turn.group(this.keys.r[0]) === this.turn.group(this.keys.r[1]) ? this.keys.r : [this.keys.r[shard]];
+      const shards = turn.group(keys.r[0]) === turn.group(keys.r[1]) ? keys.r : [keys.r[shard]];
       const within = shards.length === 1 ? 1 : shard + 1;
-      const reply = await this.readSome(filter, shards, within, position, limit - page.entries.length);
+      const reply = await readSome(turn, filter, shards, within, position, limit - page.entries.length);
       const [stopped, at, ...found] = reply as [number, Buffer, ...Buffer[]];
       for (let i = 0; i < found.length; i += 2)
         addEntry(page, found[i].toString().replaceAll('\0', '/'), found[i + 1], now);
@@ -48,7 +51,7 @@ export class Retained {
         return page;
       }
       shard += shards.length;
-      if (shards.length > 1 || shard >= this.keys.r.length) return page;
+      if (shards.length > 1 || shard >= keys.r.length) return page;
       position = Buffer.alloc(0);
       if (page.entries.length >= limit) {
         page.next = `${shard}:`;
@@ -56,34 +59,35 @@ export class Retained {
       }
     }
   }
+}
 
-  private readSome(
-    filter: string,
-    shards: readonly Shard[],
-    within: number,
-    position: Buffer,
-    limit: number,
-  ): Promise<Reply> {
-    const keys = shards.flatMap(({ start }) => [`${start}topics`, `${start}records`]);
-    const args = [stored(filter), String(within), position, String(limit)];
-    const call = new SingleCall(shards[0].slot, false, 'EVALSHA', [
-      scripts.retainedRead.sha,
-      String(keys.length),
-      ...keys,
-      ...args,
-    ]);
-    return this.turn.single(call, retainedTouched).reply;
-  }
+function readSome(
+  turn: Turn,
+  filter: string,
+  shards: readonly Shard[],
+  within: number,
+  position: Buffer,
+  limit: number,
+): Promise<Reply> {
+  const keys = shards.flatMap(({ start }) => [`${start}topics`, `${start}records`]);
+  const args = [stored(filter), String(within), position, String(limit)];
+  const call = new SingleCall(shards[0].slot, false, 'EVALSHA', [
+    scripts.retainedRead.sha,
+    String(keys.length),
+    ...keys,
+    ...args,
+  ]);
+  return turn.single(call, retainedTouched).reply;
+}
 
-  /** Reads the one topic of a filter without wildcards. */
-  private async readOne(topic: string, now: number): Promise<RetainedPage> {
-    const page: RetainedPage = { entries: [], next: null };
-    const shard = this.keys.shardOf('r', topic);
-    const call = new SingleCall(shard.slot, false, 'HGET', [`${shard.start}records`, stored(topic)]);
-    const bytes = (await this.turn.single(call, retainedTouched).reply) as Buffer | null;
-    if (bytes !== null) addEntry(page, topic, bytes, now);
-    return page;
-  }
+/** Reads the one topic of a filter without wildcards. */
+async function readOne({ turn, keys }: Opened, topic: string, now: number): Promise<RetainedPage> {
+  const page: RetainedPage = { entries: [], next: null };
+  const shard = keys.shardOf('r', topic);
+  const call = new SingleCall(shard.slot, false, 'HGET', [`${shard.start}records`, stored(topic)]);
+  const bytes = (await turn.single(call, retainedTouched).reply) as Buffer | null;
+  if (bytes !== null) addEntry(page, topic, bytes, now);
+  return page;
 }
 
 /** NUL, which no topic has, sorts below everything else: a level and all below it stand together. */

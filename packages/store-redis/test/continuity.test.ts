@@ -18,7 +18,7 @@ function process(url: string): Watched & { told: string[] } {
 }
 
 async function append(store: Store, filter: string, ...payloads: string[]): Promise<number[]> {
-  const results = await store.append(
+  const results = await store.logs.append(
     payloads.map((payload) => message(filter, payload)),
     now,
   );
@@ -48,17 +48,17 @@ describe('Redis starts again', () => {
     expect(fourth % numbersPerEra).toBe(4);
     expect(fifth).toBe(fourth + 1);
     expect([...a.told, ...b.told]).toEqual([]);
-    const page = await b.store.readLog('log', 2, 3, 1e6, now);
+    const page = await b.store.logs.read('log', 2, 3, 1e6, now);
     expect(page.entries.map(({ sequence }) => sequence)).toEqual([2, 3, fourth]);
     expect(page).toMatchObject({ firstSequence: 1, lastSequence: fifth });
     // The limit is one of messages, not of numbers.
-    expect(await a.store.trimLogs({ messagesMax: 3, bytesMax: 1e9 }, now)).toBe(2);
+    expect(await a.store.logs.trim({ messagesMax: 3, bytesMax: 1e9 }, now)).toBe(2);
     expect(await logOf(a.store, 'log')).toEqual(['3', '4', '5']);
-    await a.store.update(key, { cursors: [{ filter: 'log', acknowledged: 3, above: [fifth] }] });
-    await a.store.trimLogs({ messagesMax: 3, bytesMax: 1e9 }, now);
+    await a.store.sessions.update(key, { cursors: [{ filter: 'log', acknowledged: 3, above: [fifth] }] });
+    await a.store.logs.trim({ messagesMax: 3, bytesMax: 1e9 }, now);
     expect(await logOf(a.store, 'log')).toEqual(['4', '5']);
-    await a.store.update(key, { cursors: [{ filter: 'log', acknowledged: fifth, above: [] }] });
-    await a.store.trimLogs({ messagesMax: 3, bytesMax: 1e9 }, now);
+    await a.store.sessions.update(key, { cursors: [{ filter: 'log', acknowledged: fifth, above: [] }] });
+    await a.store.logs.trim({ messagesMax: 3, bytesMax: 1e9 }, now);
     expect(await logOf(a.store, 'log')).toEqual([]);
     expect(await append(b.store, 'log', '6')).toEqual([fifth + 1]);
   });
@@ -79,10 +79,10 @@ describe('Redis starts again', () => {
     const again = await append(b.store, 'log', 'new 2', 'new 3', 'new 4');
     expect(again.map((sequence) => sequence % numbersPerEra)).toEqual([2, 3, 4]);
     // What its client had acknowledged was lost; what came since is not passed over.
-    await a.store.update(key, { cursors: [{ filter: 'log', acknowledged: 4, above: [] }] });
-    const { entries } = await a.store.readLog('log', 5, 10, 1e6, now);
+    await a.store.sessions.update(key, { cursors: [{ filter: 'log', acknowledged: 4, above: [] }] });
+    const { entries } = await a.store.logs.read('log', 5, 10, 1e6, now);
     expect(entries.map(({ record }) => String(record))).toEqual(['new 2', 'new 3', 'new 4']);
-    await a.store.trimLogs({ messagesMax: 1e6, bytesMax: 1e9 }, now);
+    await a.store.logs.trim({ messagesMax: 1e6, bytesMax: 1e9 }, now);
     expect(await logOf(b.store, 'log')).toEqual(['new 2', 'new 3', 'new 4']);
   });
 
@@ -143,7 +143,7 @@ test('a server of a Cluster starts again with less than it had, the others go on
   for (const filter of filters) await append(a.store, filter, '2');
   await restart(server, [a]);
   expect(a.told).toHaveLength(1);
-  const results = await Promise.all(filters.map((filter) => a.store.append([message(filter, 'new')], now)));
+  const results = await Promise.all(filters.map((filter) => a.store.logs.append([message(filter, 'new')], now)));
   const counts = results.flatMap(countsOf);
   // Those of the server that went back come again, in another era.
   expect(new Set(counts)).toEqual(new Set([2, 3]));
@@ -187,7 +187,7 @@ test('a producer number that is given anew is another message where its content 
   await durable(store, 'publisher');
   const append = async (payload: string, digest: number): Promise<number> => {
     const producer = { clientId: 'publisher', number: 1, digest };
-    const [[sequence]] = await store.append([message('log', payload, { producer })], now);
+    const [[sequence]] = await store.logs.append([message('log', payload, { producer })], now);
     return sequence;
   };
   expect(await append('first', 11)).toBe(1);

@@ -22,15 +22,15 @@ describe('Sentinel', () => {
     const { store, status } = watched({ url: sentinel.url, durability: 'replicated' });
     await store.open();
     await durable(store, 'c', 'a');
-    expect(await store.append([message('a', 'before')], now)).toEqual([[1]]);
+    expect(await store.logs.append([message('a', 'before')], now)).toEqual([[1]]);
     await store.close();
     const after = watched({ url: sentinel.url });
     await after.store.open();
     await sentinel.master.kill();
     await after.status.is(false);
-    await expect(after.store.countSessions()).rejects.toMatchObject(unavailable);
+    await expect(after.store.sessions.count()).rejects.toMatchObject(unavailable);
     await after.status.is(true);
-    expect(countsOf(await after.store.append([message('a', 'after')], now))).toEqual([2]);
+    expect(countsOf(await after.store.logs.append([message('a', 'after')], now))).toEqual([2]);
     expect(await logOf(after.store, 'a')).toEqual(['before', 'after']);
     expect(status.history).toEqual([true]);
   });
@@ -42,7 +42,7 @@ describe('Sentinel', () => {
     const { store, status } = watched({ url: sentinel.url });
     await store.open();
     await durable(store, 'c', 'a');
-    expect(await store.append([message('a', 'before')], now)).toEqual([[1]]);
+    expect(await store.logs.append([message('a', 'before')], now)).toEqual([[1]]);
     const port = /:(\d+)\//.exec(sentinel.url)?.[1];
     let begun = performance.now();
     // Refused until Sentinel knows that the replica is in step.
@@ -56,7 +56,7 @@ describe('Sentinel', () => {
     await status.is(false);
     await status.is(true);
     expect(performance.now() - begun).toBeLessThan(7000);
-    expect(countsOf(await store.append([message('a', 'after')], now))).toEqual([2]);
+    expect(countsOf(await store.logs.append([message('a', 'after')], now))).toEqual([2]);
     expect(await logOf(store, 'a')).toEqual(['before', 'after']);
   });
 
@@ -89,7 +89,7 @@ describe('Cluster', () => {
     await durable(store, 'c', ...filters);
     await servers[0].kill();
     await status.is(false);
-    const results = await Promise.allSettled(filters.map((filter) => store.append([message(filter, 'm')], now)));
+    const results = await Promise.allSettled(filters.map((filter) => store.logs.append([message(filter, 'm')], now)));
     results.forEach((result, index) => {
       const served = keys.shardOf('l', filters[index]).slot >= Math.floor(16_384 / 3);
       if (served) expect(result).toMatchObject({ status: 'fulfilled', value: [[1]] });
@@ -98,7 +98,7 @@ describe('Cluster', () => {
     expect(new Set(results.map((result) => result.status)).size).toBe(2);
     await servers[0].restart();
     await status.is(true);
-    const again = await Promise.all(filters.map((filter) => store.append([message(filter, 'n')], now)));
+    const again = await Promise.all(filters.map((filter) => store.logs.append([message(filter, 'n')], now)));
     expect(again.flatMap(countsOf)).toEqual(results.map((result) => (result.status === 'fulfilled' ? 2 : 1)));
   });
 
@@ -132,16 +132,16 @@ describe('Cluster', () => {
     await setSlot(from, 'MIGRATING', ids[to]);
     await setSlot(to, 'NODE', ids[to]);
     await setSlot(from, 'NODE', ids[to]);
-    await expect(store.setRetained(topic, Buffer.from('r'), Infinity)).rejects.toMatchObject(unavailable);
+    await expect(store.retained.set(topic, Buffer.from('r'), Infinity)).rejects.toMatchObject(unavailable);
     for (let stored = false; !stored; ) {
-      await store.setRetained(topic, Buffer.from('r'), Infinity).then(
+      await store.retained.set(topic, Buffer.from('r'), Infinity).then(
         () => {
           stored = true;
         },
         (error: unknown) => expect(error).toMatchObject(unavailable),
       );
     }
-    expect((await store.readRetained('#', null, 10, now)).entries).toHaveLength(1);
+    expect((await store.retained.read('#', null, 10, now)).entries).toHaveLength(1);
   });
 
   test('no server answers', async () => {

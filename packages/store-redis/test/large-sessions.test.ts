@@ -54,24 +54,27 @@ test('claimed, ended, and expired: no call reads it whole, writes it whole, or w
 
   // Taken over, and ended by a clean start.
   await large();
-  const taken = await store.claim(claim, now);
+  const taken = await store.sessions.claim(claim, now);
   expect(taken.session?.subscriptions).toHaveLength(filterCount);
   expect(taken.session?.cursors).toHaveLength(filterCount);
   expect(taken.session?.sessionExpirySeconds).toBe(3600);
-  await store.claim({ ...claim, cleanStart: true, sessionExpirySeconds: 0 }, now);
-  expect(await store.durableFilters()).toEqual([]);
+  await store.sessions.claim({ ...claim, cleanStart: true, sessionExpirySeconds: 0 }, now);
+  expect(await store.logs.durableFilters()).toEqual([]);
   // With its connection, and by its expiry.
-  await store.release(await large(), { sessionExpirySeconds: 0 }, now);
-  expect(await store.durableFilters()).toEqual([]);
-  await store.release(await large(), { sessionExpirySeconds: 60 }, now);
-  expect(await store.expireSessions(now + 60_000, 10)).toEqual(['large']);
-  expect(await store.durableFilters()).toEqual([]);
+  await store.sessions.release(await large(), { sessionExpirySeconds: 0 }, now);
+  expect(await store.logs.durableFilters()).toEqual([]);
+  await store.sessions.release(await large(), { sessionExpirySeconds: 60 }, now);
+  expect(await store.sessions.expire(now + 60_000, 10)).toEqual(['large']);
+  expect(await store.logs.durableFilters()).toEqual([]);
   // With its owner.
   await durable(store, 'other');
   await large();
-  await store.update({ clientId: 'large', epoch: (await store.claim(claim, now)).epoch }, { sessionExpirySeconds: 0 });
-  await store.releaseOwner(owner, now);
-  expect(await store.durableFilters()).toEqual([]);
+  await store.sessions.update(
+    { clientId: 'large', epoch: (await store.sessions.claim(claim, now)).epoch },
+    { sessionExpirySeconds: 0 },
+  );
+  await store.sessions.releaseOwner(owner, now);
+  expect(await store.logs.durableFilters()).toEqual([]);
 
   const commands = await seen();
   expect(
@@ -108,13 +111,15 @@ test('others are served while it ends: what they append does not wait for the la
   for (let from = 0; from < filterCount; from += filtersAtOnce)
     await subscribe(store, key, ...filters.slice(from, from + filtersAtOnce));
   let isOver = false;
-  const ended = store.claim({ clientId: 'large', owner, cleanStart: true, sessionExpirySeconds: 0 }, now).then(() => {
-    isOver = true;
-  });
-  await store.append([message('other/filter', 'meanwhile')], now);
+  const ended = store.sessions
+    .claim({ clientId: 'large', owner, cleanStart: true, sessionExpirySeconds: 0 }, now)
+    .then(() => {
+      isOver = true;
+    });
+  await store.logs.append([message('other/filter', 'meanwhile')], now);
   expect(isOver).toBe(false);
   await ended;
-  expect(await store.durableFilters()).toEqual([{ filter: 'other/filter', lastSequence: expect.any(Number) }]);
+  expect(await store.logs.durableFilters()).toEqual([{ filter: 'other/filter', lastSequence: expect.any(Number) }]);
 }, 30_000);
 
 test('whoever ends sessions next goes on where the one who ended it was cut off', async () => {
@@ -125,15 +130,15 @@ test('whoever ends sessions next goes on where the one who ended it was cut off'
   const key = await durable(store, 'large');
   for (let from = 0; from < filterCount; from += filtersAtOnce)
     await subscribe(store, key, ...filters.slice(from, from + filtersAtOnce));
-  const ended = store.release(key, { sessionExpirySeconds: 0 }, now).catch(() => undefined); // not all of it, or its answer is lost
-  await store.append([message('other/filter', 'behind the first step')], now);
+  const ended = store.sessions.release(key, { sessionExpirySeconds: 0 }, now).catch(() => undefined); // not all of it, or its answer is lost
+  await store.logs.append([message('other/filter', 'behind the first step')], now);
   const killer = new Redis(server.url);
   cleanups.push(async () => killer.disconnect());
   await killer.call('CLIENT', 'KILL', 'SKIPME', 'yes');
   await ended;
   const { store: next } = watched({ url: server.url });
   await next.open();
-  await next.expireSessions(now, 10);
-  expect(await next.durableFilters()).toEqual([{ filter: 'other/filter', lastSequence: expect.any(Number) }]);
+  await next.sessions.expire(now, 10);
+  expect(await next.logs.durableFilters()).toEqual([{ filter: 'other/filter', lastSequence: expect.any(Number) }]);
   expect((await killer.keys('*')).filter((key) => /:ended:|:jobs$/.test(key))).toEqual([]);
 }, 30_000);

@@ -52,7 +52,7 @@ test('an append of an owner before comes late, after the message was sent again 
   const before = await durable(store, 'publisher');
   const append = (by: RedisStore, key: SessionKey, number: number, payload: string, packetId: number) => {
     const producer = { clientId: 'publisher', number, digest: number };
-    return by.append([message('log', payload, { producer, inbound: { key, packetId, digest: number } })], now);
+    return by.logs.append([message('log', payload, { producer, inbound: { key, packetId, digest: number } })], now);
   };
   expect(await append(store, before, 1, 'zero', 6)).toEqual([[1]]);
   const kept = proxy.keepBack('once');
@@ -60,7 +60,7 @@ test('an append of an owner before comes late, after the message was sent again 
   const deliver = await kept;
   const after = await durable(second, 'publisher');
   expect(await append(second, after, 2, 'once', 7)).toEqual([[2]]);
-  await second.update(after, { inboundDelete: [7] });
+  await second.sessions.update(after, { inboundDelete: [7] });
   await deliver();
   expect(await logOf(second, 'log')).toEqual(['zero', 'once']);
   expect(await append(second, after, 3, 'next', 7)).toEqual([[3]]);
@@ -69,7 +69,7 @@ test('an append of an owner before comes late, after the message was sent again 
   // What is remembered of owners ends with the session.
   const taken = `${new Keys(prefix).shardOf('l', 'log').start}taken`;
   expect(await redisCall(url, ['ZCARD', taken])).toBe(':3\r\n');
-  await second.claim({ clientId: 'publisher', owner, cleanStart: true, sessionExpirySeconds: 0 }, now);
+  await second.sessions.claim({ clientId: 'publisher', owner, cleanStart: true, sessionExpirySeconds: 0 }, now);
   await expect.poll(() => redisCall(url, ['EXISTS', taken])).toBe(':0\r\n');
 });
 
@@ -86,22 +86,22 @@ test.each([
     const { store, proxy, second, status, url, prefix } = await behindProxy();
     const before = await durable(store, 'c', filter);
     const kept = proxy.keepBack(script.sha);
-    await expect(store.unsubscribe(before, [filter])).rejects.toMatchObject(unavailable);
+    await expect(store.sessions.unsubscribe(before, [filter])).rejects.toMatchObject(unavailable);
     const deliver = await kept;
     const after = await durable(second, 'c');
     await subscribe(second, after, filter);
-    const append = () => second.append([message('a', 'm')], now);
+    const append = () => second.logs.append([message('a', 'm')], now);
     expect(await append()).toEqual([[1]]);
     await deliver();
     expect(await append()).toEqual([[2]]);
     await status.is(true);
-    await expect(store.unsubscribe(before, [filter])).rejects.toMatchObject({ code: 'fenced' });
-    await second.unsubscribe(after, [filter]);
+    await expect(store.sessions.unsubscribe(before, [filter])).rejects.toMatchObject({ code: 'fenced' });
+    await second.sessions.unsubscribe(after, [filter]);
     expect(await append()).toEqual([[0]]);
     // What is remembered of owners ends with the session.
     const taken = `${new Keys(prefix).shardOf('l', 'a').start}taken`;
     expect(await redisCall(url, ['ZCARD', taken])).toBe(':1\r\n');
-    await second.claim({ clientId: 'c', owner, cleanStart: true, sessionExpirySeconds: 0 }, now);
+    await second.sessions.claim({ clientId: 'c', owner, cleanStart: true, sessionExpirySeconds: 0 }, now);
     await expect.poll(() => redisCall(url, ['EXISTS', taken])).toBe(':0\r\n');
   },
 );
@@ -116,12 +116,12 @@ describe('an append is given again', () => {
     const requests = [message('a', 'once', { filters: ['a', 'b'] }), message('b', 'too')];
     for (let attempt = 0; attempt < 3; attempt++) {
       const lost = proxy.loseAnswerTo('once');
-      await expect(store.append(requests, now, origin)).rejects.toMatchObject(unavailable);
+      await expect(store.logs.append(requests, now, origin)).rejects.toMatchObject(unavailable);
       await lost;
       await status.is(true);
     }
-    expect(await store.append(requests, now, origin)).toEqual([[-1, -1], [-2]]);
-    expect(await store.append([message('a', 'next')], now, { ...origin, batch: 2 })).toEqual([[2]]);
+    expect(await store.logs.append(requests, now, origin)).toEqual([[-1, -1], [-2]]);
+    expect(await store.logs.append([message('a', 'next')], now, { ...origin, batch: 2 })).toEqual([[2]]);
     expect(await logOf(store, 'a')).toEqual(['once', 'next']);
     expect(await logOf(store, 'b')).toEqual(['once', 'too']);
   });
@@ -133,11 +133,11 @@ describe('an append is given again', () => {
     const requests = payloads.map((payload) => message('a', payload));
     for (const last of ['m0.', 'm7000.', 'm11999.']) {
       const lost = proxy.loseAnswerTo(last);
-      await expect(store.append(requests, now, origin)).rejects.toMatchObject(unavailable);
+      await expect(store.logs.append(requests, now, origin)).rejects.toMatchObject(unavailable);
       await lost;
       await status.is(true);
     }
-    expect((await store.append(requests, now, origin)).map(([number]) => Math.abs(number))).toEqual(
+    expect((await store.logs.append(requests, now, origin)).map(([number]) => Math.abs(number))).toEqual(
       payloads.map((_, index) => index + 1),
     );
     expect(await logOf(store, 'a')).toEqual(payloads);
@@ -150,16 +150,16 @@ describe('an append is given again', () => {
     const { store, proxy, status } = await behindProxy();
     await durable(store, 'c', 'a');
     const kept = proxy.keepBack('first');
-    await expect(store.append([message('a', 'first')], now, origin)).rejects.toMatchObject(unavailable);
+    await expect(store.logs.append([message('a', 'first')], now, origin)).rejects.toMatchObject(unavailable);
     const deliver = await kept;
     await status.is(true);
     expect(await logOf(store, 'a')).toEqual([]);
-    expect(await store.append([message('a', 'first')], now, origin)).toEqual([[1]]);
-    if (batches > 0) await store.append([message('a', 'second')], now, { ...origin, batch: 2 });
+    expect(await store.logs.append([message('a', 'first')], now, origin)).toEqual([[1]]);
+    if (batches > 0) await store.logs.append([message('a', 'second')], now, { ...origin, batch: 2 });
     const before = await logOf(store, 'a');
     await deliver();
     expect(await logOf(store, 'a')).toEqual(before);
-    expect(await store.append([message('a', 'third')], now, { ...origin, batch: 3 })).toEqual([[batches + 2]]);
+    expect(await store.logs.append([message('a', 'third')], now, { ...origin, batch: 3 })).toEqual([[batches + 2]]);
   });
 
   test('a part whose predecessor was not appended is refused', async () => {
@@ -184,15 +184,15 @@ describe('an append is given again', () => {
     const { store, url, prefix } = await behindProxy();
     await durable(store, 'c', 'a');
     const key = `${new Keys(prefix).l[0].start}writer:${origin.writer}`;
-    await store.append([message('a', 'm')], now, origin);
+    await store.logs.append([message('a', 'm')], now, origin);
     await redisCall(url, ['PEXPIRE', key, '100000']);
     // An answer to a repetition is as fresh as one to a first attempt.
-    await store.append([message('a', 'm')], now, origin);
+    await store.logs.append([message('a', 'm')], now, origin);
     const week = 7 * 24 * 3600;
     expect(Number(/^:(\d+)/.exec(await redisCall(url, ['TTL', key]))?.[1])).toBeGreaterThan(week - 60);
     await redisCall(url, ['PEXPIRE', key, '1']);
     await expect.poll(() => redisCall(url, ['EXISTS', key])).toContain(':0');
-    expect(await store.append([message('a', 'n')], now, { ...origin, batch: 2 })).toEqual([[2]]);
+    expect(await store.logs.append([message('a', 'n')], now, { ...origin, batch: 2 })).toEqual([[2]]);
   });
 });
 
@@ -206,11 +206,11 @@ describe('an answer is lost', () => {
       inbound: { key, packetId: 5, digest: -5 },
     });
     const lost = proxy.loseAnswerTo('exactly once');
-    await expect(store.append([request], now)).rejects.toMatchObject(unavailable);
+    await expect(store.logs.append([request], now)).rejects.toMatchObject(unavailable);
     await lost;
     await status.is(true);
-    expect(await store.append([request], now)).toEqual([[-1, -1]]);
-    expect(await store.append([request], now)).toEqual([[-1, -1]]);
+    expect(await store.logs.append([request], now)).toEqual([[-1, -1]]);
+    expect(await store.logs.append([request], now)).toEqual([[-1, -1]]);
     expect(await logOf(store, 'a')).toEqual(['exactly once']);
     expect(await logOf(store, 'b')).toEqual(['exactly once']);
   });
@@ -220,10 +220,10 @@ describe('an answer is lost', () => {
     await durable(store, 'c', 'a');
     const lost = proxy.loseAnswerTo('lost');
     const calls = [
-      store.append([message('a', 'lost')], now),
-      store.countSessions(),
-      store.setRetained('t', Buffer.from('r'), Infinity),
-      store.durableFilters(),
+      store.logs.append([message('a', 'lost')], now),
+      store.sessions.count(),
+      store.retained.set('t', Buffer.from('r'), Infinity),
+      store.logs.durableFilters(),
     ];
     for (const result of await Promise.allSettled(calls)) {
       expect(result).toMatchObject({ status: 'rejected', reason: unavailable });
@@ -231,7 +231,7 @@ describe('an answer is lost', () => {
     await lost;
     await status.is(true);
     expect(await logOf(store, 'a')).toEqual(['lost']);
-    expect(await store.append([message('a', 'next')], now)).toEqual([[2]]);
+    expect(await store.logs.append([message('a', 'next')], now)).toEqual([[2]]);
   });
 
   test('a subscription that the log was not told of is finished by the next claim', async () => {
@@ -240,40 +240,42 @@ describe('an answer is lost', () => {
     const lost = proxy.loseAnswerTo(scripts.subscribe.sha);
     await expect(durable(store, 'c', 'a')).rejects.toMatchObject(unavailable);
     await lost;
-    expect(await second.durableFilters()).toEqual([]);
+    expect(await second.logs.durableFilters()).toEqual([]);
     const claim = { clientId: 'c', owner, cleanStart: false, sessionExpirySeconds: 60 };
-    const { session, epoch } = await second.claim(claim, now);
+    const { session, epoch } = await second.sessions.claim(claim, now);
     expect(epoch).toBeGreaterThan(key.epoch);
     expect(session?.cursors).toEqual([{ filter: 'a', acknowledged: 0, above: [] }]);
-    expect(await second.durableFilters()).toEqual([{ filter: 'a', lastSequence: 0 }]);
-    expect(await second.append([message('a', 'm')], now)).toEqual([[1]]);
+    expect(await second.logs.durableFilters()).toEqual([{ filter: 'a', lastSequence: 0 }]);
+    expect(await second.logs.append([message('a', 'm')], now)).toEqual([[1]]);
   });
 
   test('an unsubscription that the log was not told of is finished by the next claim', async () => {
     const { store, proxy, second } = await behindProxy();
     const key = await durable(store, 'c', 'a');
     const lost = proxy.loseAnswerTo(scripts.subscribe.sha);
-    await expect(store.unsubscribe(key, ['a'])).rejects.toMatchObject(unavailable);
+    await expect(store.sessions.unsubscribe(key, ['a'])).rejects.toMatchObject(unavailable);
     await lost;
-    expect(await second.durableFilters()).toHaveLength(1);
+    expect(await second.logs.durableFilters()).toHaveLength(1);
     const claim = { clientId: 'c', owner, cleanStart: false, sessionExpirySeconds: 60 };
-    const { session } = await second.claim(claim, now);
+    const { session } = await second.sessions.claim(claim, now);
     expect(session).toMatchObject({ cursors: [], subscriptions: [] });
-    expect(await second.durableFilters()).toEqual([]);
+    expect(await second.logs.durableFilters()).toEqual([]);
   });
 
   test('a subscription repeated after an unsubscription that was cut off begins at the end of the log', async () => {
     const { store, proxy, status } = await behindProxy();
     const key = await durable(store, 'c', 'a');
     const lost = proxy.loseAnswerTo(scripts.subscribe.sha);
-    await expect(store.unsubscribe(key, ['a'])).rejects.toMatchObject(unavailable);
+    await expect(store.sessions.unsubscribe(key, ['a'])).rejects.toMatchObject(unavailable);
     await lost;
     await status.is(true);
-    expect(await store.append([message('a', 'between')], now)).toEqual([[1]]);
+    expect(await store.logs.append([message('a', 'between')], now)).toEqual([[1]]);
     await subscribe(store, key, 'a');
     const claim = { clientId: 'c', owner, cleanStart: false, sessionExpirySeconds: 60 };
-    expect((await store.claim(claim, now)).session?.cursors).toEqual([{ filter: 'a', acknowledged: 1, above: [] }]);
-    expect(await store.durableFilters()).toEqual([{ filter: 'a', lastSequence: 1 }]);
+    expect((await store.sessions.claim(claim, now)).session?.cursors).toEqual([
+      { filter: 'a', acknowledged: 1, above: [] },
+    ]);
+    expect(await store.logs.durableFilters()).toEqual([{ filter: 'a', lastSequence: 1 }]);
   });
 
   test('a membership of a group that its log was not told of is finished by the next claim, either way', async () => {
@@ -285,36 +287,36 @@ describe('an answer is lost', () => {
     await expect(durable(store, 'c', group)).rejects.toMatchObject(unavailable);
     await joined;
     await status.is(true);
-    expect(await second.durableGroups()).toEqual([]);
-    const { session, epoch } = await second.claim(claim, now);
+    expect(await second.groups.list()).toEqual([]);
+    const { session, epoch } = await second.sessions.claim(claim, now);
     expect(session).toMatchObject({ cursors: [], subscriptions: [{ filter: group }] });
-    expect(await second.durableGroups()).toEqual([{ group, acknowledged: 0 }]);
-    const { epoch: leader } = await second.claimGroup(group);
-    await second.reserveMessages({ group, epoch: leader }, [{ sequence: 1, clientId: 'c', isFinal: false }]);
+    expect(await second.groups.list()).toEqual([{ group, acknowledged: 0 }]);
+    const { epoch: leader } = await second.groups.claim(group);
+    await second.groups.reserve({ group, epoch: leader }, [{ sequence: 1, clientId: 'c', isFinal: false }]);
     await durable(second, 'd', group);
     const left = proxy.loseAnswerTo(scripts.subscribe.sha);
-    await expect(store.unsubscribe({ clientId: 'c', epoch }, [group])).rejects.toMatchObject(unavailable);
+    await expect(store.sessions.unsubscribe({ clientId: 'c', epoch }, [group])).rejects.toMatchObject(unavailable);
     await left;
-    expect(await second.groupReservations(group)).toEqual([{ sequence: 1, clientId: 'c', isFinal: false }]);
-    expect((await second.claim(claim, now)).session).toMatchObject({ cursors: [], subscriptions: [] });
-    expect(await second.groupReservations(group)).toEqual([{ sequence: 1, clientId: 'c', isFinal: true }]);
-    expect(await second.durableGroups()).toEqual([{ group, acknowledged: 0 }]);
+    expect(await second.groups.reservations(group)).toEqual([{ sequence: 1, clientId: 'c', isFinal: false }]);
+    expect((await second.sessions.claim(claim, now)).session).toMatchObject({ cursors: [], subscriptions: [] });
+    expect(await second.groups.reservations(group)).toEqual([{ sequence: 1, clientId: 'c', isFinal: true }]);
+    expect(await second.groups.list()).toEqual([{ group, acknowledged: 0 }]);
   });
 
   test('what an ended session left in logs is removed by whoever ends sessions next', async () => {
     const { store, proxy, second } = await behindProxy();
     await durable(store, 'c', 'a', 'b');
     const lost = proxy.loseAnswerTo(scripts.endSession.sha);
-    await expect(store.deleteSession('c')).rejects.toMatchObject(unavailable);
+    await expect(store.sessions.delete('c')).rejects.toMatchObject(unavailable);
     await lost;
-    expect(await second.countSessions()).toBe(0);
-    expect(await second.durableFilters()).toHaveLength(2);
+    expect(await second.sessions.count()).toBe(0);
+    expect(await second.logs.durableFilters()).toHaveLength(2);
     // The client is back before that: its new session is not touched.
     await durable(second, 'c', 'b');
-    expect(await second.expireSessions(now, 10)).toEqual([]);
-    expect(await second.durableFilters()).toEqual([{ filter: 'b', lastSequence: 0 }]);
-    await second.append([message('b', 'm')], now);
-    expect(await second.trimLogs({ messagesMax: 10, bytesMax: 1000 }, now)).toBe(0);
+    expect(await second.sessions.expire(now, 10)).toEqual([]);
+    expect(await second.logs.durableFilters()).toEqual([{ filter: 'b', lastSequence: 0 }]);
+    await second.logs.append([message('b', 'm')], now);
+    expect(await second.logs.trim({ messagesMax: 10, bytesMax: 1000 }, now)).toBe(0);
     expect(await logOf(second, 'b')).toEqual(['m']);
   });
 
@@ -323,13 +325,13 @@ describe('an answer is lost', () => {
     const old = await durable(store, 'c', 'a');
     const current = await durable(second, 'c');
     const cursors = [{ filter: 'a', acknowledged: 1, above: [] }];
-    await expect(store.update(old, { cursors })).rejects.toMatchObject({ code: 'fenced' });
-    await expect(store.unsubscribe(old, ['a'])).rejects.toMatchObject({ code: 'fenced' });
-    expect(await store.append([message('a', 'x', { inbound: { key: old, packetId: 1, digest: -1 } })], now)).toEqual([
-      [],
-    ]);
-    await store.release(old, {}, now);
-    await second.update(current, {});
+    await expect(store.sessions.update(old, { cursors })).rejects.toMatchObject({ code: 'fenced' });
+    await expect(store.sessions.unsubscribe(old, ['a'])).rejects.toMatchObject({ code: 'fenced' });
+    expect(
+      await store.logs.append([message('a', 'x', { inbound: { key: old, packetId: 1, digest: -1 } })], now),
+    ).toEqual([[]]);
+    await store.sessions.release(old, {}, now);
+    await second.sessions.update(current, {});
     expect(await logOf(second, 'a')).toEqual([]);
   });
 });

@@ -14,14 +14,14 @@ test('all logs of one shard are trimmed, and all its groups listed, also when th
   }
   const limits = { messagesMax: 1, bytesMax: 1000 };
   // From now on those are trimmed that changed.
-  await store.trimLogs(limits, now);
+  await store.logs.trim(limits, now);
   await durable(store, 'c', ...filters, ...filters.map((filter) => `$share/g/${filter}`));
   for (const payload of ['1', '2'])
-    await store.append(
+    await store.logs.append(
       filters.map((filter) => message(filter, payload)),
       now,
     );
-  expect(await store.trimLogs(limits, now)).toBe(filters.length);
-  expect(await store.trimLogs(limits, now)).toBe(0);
-  expect(await store.durableGroups()).toHaveLength(filters.length);
+  expect(await store.logs.trim(limits, now)).toBe(filters.length);
+  expect(await store.logs.trim(limits, now)).toBe(0);
+  expect(await store.groups.list()).toHaveLength(filters.length);
 });

@@ -25,10 +25,10 @@ describe('Redis is absent when the store is opened', () => {
     const line = await logger.line(/unreachable/);
     expect(line).toMatchObject({ level: 'warn', fields: { address: `127.0.0.1:${port}` } });
     expect(line.fields.error).toContain('ECONNREFUSED');
-    await expect(store.countSessions()).rejects.toMatchObject(unavailable);
+    await expect(store.sessions.count()).rejects.toMatchObject(unavailable);
     await redis({ port });
     await opening;
-    expect(await store.countSessions()).toBe(0);
+    expect(await store.sessions.count()).toBe(0);
     expect(logger.lines.map(({ message }) => message)).toEqual([line.message, 'Redis is reachable again']);
     expect(status.history).toEqual([true]);
   });
@@ -39,7 +39,7 @@ describe('Redis is absent when the store is opened', () => {
     await logger.line(/unreachable/);
     await store.close();
     await expect(opening).rejects.toMatchObject({ code: 'closed' });
-    await expect(store.countSessions()).rejects.toMatchObject({ code: 'closed' });
+    await expect(store.sessions.count()).rejects.toMatchObject({ code: 'closed' });
   });
 
   test('leases are unavailable, and come with Redis', async () => {
@@ -71,7 +71,7 @@ describe('Redis refuses', () => {
     for (const { store, logger, expected } of refused) {
       const line = await logger.line(expected);
       expect(line).toMatchObject({ level: 'error', fields: { address: `127.0.0.1:${server.port}` } });
-      await expect(store.countSessions()).rejects.toMatchObject(unavailable);
+      await expect(store.sessions.count()).rejects.toMatchObject(unavailable);
     }
     await redisCall(server.url, ['ACL', 'SETUSER', 'nobody', 'on', 'nopass', '~*', '+@all']);
     await redisCall(server.url, ['ACL', 'SETUSER', 'default', 'on', 'nopass', '~*', '+@all']);
@@ -116,8 +116,8 @@ describe('Redis refuses', () => {
     const server = await redis();
     const { store } = watched({ url: server.url, durability: 'replicated', replicas: 1 });
     await store.open();
-    await expect(store.setRetained('t', Buffer.from('r'), Infinity)).rejects.toMatchObject(unavailable);
-    expect(await store.countRetained()).toBe(1); // Nothing is known: here it was done.
+    await expect(store.retained.set('t', Buffer.from('r'), Infinity)).rejects.toMatchObject(unavailable);
+    expect(await store.retained.count()).toBe(1); // Nothing is known: here it was done.
   });
 });
 
@@ -127,13 +127,13 @@ describe('Redis goes away', () => {
     const { store, logger, status } = watched({ url: server.url, prefix: randomUUID() });
     await store.open();
     const key = await durable(store, 'c', 'a');
-    await store.setRetained('t', Buffer.from('kept'), Infinity);
+    await store.retained.set('t', Buffer.from('kept'), Infinity);
     const acknowledged: string[] = [];
     const enough = Promise.withResolvers<void>();
     let failure: unknown = null;
     const writer = (async () => {
       for (let number = 0; failure === null; number++) {
-        await store.append([message('a', `m${number}`)], now).then(
+        await store.logs.append([message('a', `m${number}`)], now).then(
           () => acknowledged.push(`m${number}`),
           (error: unknown) => {
             failure = error;
@@ -148,13 +148,13 @@ describe('Redis goes away', () => {
     expect(failure).toBeInstanceOf(StoreError);
     expect(failure).toMatchObject(unavailable);
     await status.is(false);
-    await expect(store.update(key, {})).rejects.toMatchObject(unavailable);
+    await expect(store.sessions.update(key, {})).rejects.toMatchObject(unavailable);
     await server.restart();
     await status.is(true);
     const stored = await logOf(store, 'a');
     expect(stored.slice(0, acknowledged.length)).toEqual(acknowledged);
     expect(stored.length - acknowledged.length).toBeLessThanOrEqual(1);
-    expect((await store.readRetained('#', null, 9, now)).entries).toHaveLength(1);
+    expect((await store.retained.read('#', null, 9, now)).entries).toHaveLength(1);
     expect((await durable(store, 'c')).epoch).toBeGreaterThan(key.epoch);
     expect(logger.count(/unreachable/)).toBe(1);
     expect(logger.count(/reachable again/)).toBe(1);
@@ -167,13 +167,13 @@ describe('Redis goes away', () => {
     await store.open();
     server.pause();
     const asked = performance.now();
-    await expect(store.countSessions()).rejects.toMatchObject(unavailable);
+    await expect(store.sessions.count()).rejects.toMatchObject(unavailable);
     expect(performance.now() - asked).toBeLessThan(3 * silenceMilliseconds);
     await status.is(false);
-    await expect(store.countSessions()).rejects.toMatchObject(unavailable);
+    await expect(store.sessions.count()).rejects.toMatchObject(unavailable);
     server.resume();
     await status.is(true);
-    expect(await store.countSessions()).toBe(0);
+    expect(await store.sessions.count()).toBe(0);
     server.pause();
     await status.is(false); // By its own asking.
     server.resume();
@@ -188,7 +188,7 @@ describe('Redis goes away', () => {
     const { store } = watched({ url: `redis://127.0.0.1:${proxy.port}`, prefix: randomUUID() });
     await store.open();
     proxy.freeze();
-    await expect(store.trimLogs({ messagesMax: 1, bytesMax: 1 }, now)).rejects.toMatchObject(unavailable);
+    await expect(store.logs.trim({ messagesMax: 1, bytesMax: 1 }, now)).rejects.toMatchObject(unavailable);
   });
 
   /** Seen to fail when the client ends the connection in its own way, and when its socket is destroyed and not reset. */
@@ -204,12 +204,12 @@ describe('Redis goes away', () => {
       await Promise.all([store.open(), direct.open()]);
       proxy.freeze();
       // One command, larger than what the proxy's system takes in while the proxy does not read (1 MiB on some machines), and small enough for that of the store to hold the rest.
-      await expect(store.setRetained('t', Buffer.alloc(size), Infinity)).rejects.toMatchObject(unavailable);
-      await direct.setRetained('t', Buffer.from('new'), Infinity);
+      await expect(store.retained.set('t', Buffer.alloc(size), Infinity)).rejects.toMatchObject(unavailable);
+      await direct.retained.set('t', Buffer.from('new'), Infinity);
       proxy.thaw();
       await status.is(true);
       await expect.poll(() => proxy.connections).toBe(1);
-      const { entries } = await direct.readRetained('t', null, 1, now);
+      const { entries } = await direct.retained.read('t', null, 1, now);
       expect(entries.map(({ record }) => record.length)).toEqual(['new'.length]);
     },
   );
@@ -222,7 +222,7 @@ describe('Redis goes away', () => {
     await expect(durable(store, 'c', 'a')).rejects.toMatchObject(unavailable);
     await status.is(true);
     await durable(store, 'c', 'a');
-    expect(await store.durableFilters()).toEqual([{ filter: 'a', lastSequence: 0 }]);
+    expect(await store.logs.durableFilters()).toEqual([{ filter: 'a', lastSequence: 0 }]);
     expect(logger.lines.map(({ message }) => message)).toEqual([
       'the node is connected to Redis',
       'the connection to Redis has ended, and is made again: Redis has lost the scripts of the store, and is given them again',

@@ -35,12 +35,12 @@ test('what a user may not do is said when a node connects, by name, and it goes 
     expect(line).toMatchObject({ level: 'error', fields: { address: `127.0.0.1:${server.port}` } });
     expect(line.message).toMatch(new RegExp(`: the Redis user "${user}" lacks`));
     expect(line.message).toMatch(expected);
-    await expect(store.countSessions()).rejects.toMatchObject(unavailable);
+    await expect(store.sessions.count()).rejects.toMatchObject(unavailable);
     await allowLeast(server.url, 'server', user);
   }
   for (const { store, opening, logger } of refused) {
     await opening;
-    expect(await store.countSessions()).toBe(0);
+    expect(await store.sessions.count()).toBe(0);
     expect(logger.lines.map(({ level }) => level)).toEqual(['error', 'info']);
   }
 });
@@ -120,14 +120,14 @@ test.each(programs)(
     await durable(store, 'c', 'a');
     await allow(server.url, 'dunlin', '-hset');
     await expect(
-      store.claim({ clientId: 'c', owner, cleanStart: false, sessionExpirySeconds: 1 }, now),
+      store.sessions.claim({ clientId: 'c', owner, cleanStart: false, sessionExpirySeconds: 1 }, now),
     ).rejects.toMatchObject(unavailable);
     await status.is(false);
     expect((await logger.line(/it may not run hset on/)).level).toBe('error');
     await allow(server.url, 'dunlin', '+hset');
     await status.is(true);
     await durable(store, 'c', 'b');
-    expect(await store.durableFilters()).toHaveLength(2);
+    expect(await store.logs.durableFilters()).toHaveLength(2);
   },
 );
 

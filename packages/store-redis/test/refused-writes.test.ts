@@ -33,32 +33,32 @@ describe('the memory of Redis is full', () => {
     const reader = await durable(store, 'reader', 'a');
     const payload = 'x'.repeat(1000);
     for (let batch = 0; batch < 20; batch++)
-      await store.append(
+      await store.logs.append(
         Array.from({ length: 100 }, () => message('a', payload)),
         now,
       );
     await fill(server);
 
-    await expect(store.append([message('a', 'refused')], now)).rejects.toMatchObject(unavailable);
-    await expect(store.setRetained('t', Buffer.from('r'), Infinity)).rejects.toMatchObject(unavailable);
+    await expect(store.logs.append([message('a', 'refused')], now)).rejects.toMatchObject(unavailable);
+    await expect(store.retained.set('t', Buffer.from('r'), Infinity)).rejects.toMatchObject(unavailable);
     expect(history).toEqual(['OOM']);
     expect(await leases.renew(owner, 60_000)).toBe(true);
     // An ephemeral client comes and goes.
     const claim = { clientId: 'passing', owner, cleanStart: true, sessionExpirySeconds: 0 };
-    const { epoch } = await store.claim(claim, now);
-    await store.release({ clientId: 'passing', epoch }, { sessionExpirySeconds: 0 }, now);
+    const { epoch } = await store.sessions.claim(claim, now);
+    await store.sessions.release({ clientId: 'passing', epoch }, { sessionExpirySeconds: 0 }, now);
     // The reader comes back, reads, and says how far it is.
-    const back = await store.claim(
+    const back = await store.sessions.claim(
       { ...claim, clientId: 'reader', cleanStart: false, sessionExpirySeconds: 3600 },
       now,
     );
     const key = { clientId: 'reader', epoch: back.epoch };
     expect((await logOf(store, 'a')).length).toBe(2000);
-    await store.update(key, { cursors: [{ filter: 'a', acknowledged: 2000, above: [] }] });
-    while ((await logOf(store, 'a')).length > 0) await store.trimLogs(limits, now);
+    await store.sessions.update(key, { cursors: [{ filter: 'a', acknowledged: 2000, above: [] }] });
+    while ((await logOf(store, 'a')).length > 0) await store.logs.trim(limits, now);
     // A thread of Redis gives back what was unlinked, some time later.
     for (let isTaken = false; !isTaken; )
-      isTaken = await store.append([message('a', 'taken')], now).then(
+      isTaken = await store.logs.append([message('a', 'taken')], now).then(
         () => true,
         (error: unknown) => {
           expect(error).toMatchObject(unavailable);
@@ -66,7 +66,7 @@ describe('the memory of Redis is full', () => {
         },
       );
     expect(await logOf(store, 'a')).toEqual(['taken']);
-    await store.release(key, {}, now);
+    await store.sessions.release(key, {}, now);
     expect(reader.epoch).toBeLessThan(key.epoch);
   });
 });
@@ -77,9 +77,9 @@ test('the memory of Redis stays full: trimming by new limits goes on', async () 
   const { store } = watched({ url: server.url });
   await store.open();
   await durable(store, 'reader', 'a');
-  for (const text of ['1', '2', '3']) await store.append([message('a', text)], now);
+  for (const text of ['1', '2', '3']) await store.logs.append([message('a', text)], now);
   await redisCall(server.url, ['CONFIG', 'SET', 'maxmemory', '1']);
-  expect(await store.trimLogs({ messagesMax: 1, bytesMax: 1e9 }, now)).toBe(2);
+  expect(await store.logs.trim({ messagesMax: 1, bytesMax: 1e9 }, now)).toBe(2);
   expect(await logOf(store, 'a')).toEqual(['3']);
 });
 
@@ -89,13 +89,13 @@ test('too few replicas: a session that could not be written back is unavailable,
   await store.open();
   const key = await durable(store, 'c', 'a');
   await redisCall(server.url, ['CONFIG', 'SET', 'min-replicas-to-write', '1']);
-  await expect(store.release(key, { sessionExpirySeconds: 1 }, now)).rejects.toMatchObject(unavailable);
+  await expect(store.sessions.release(key, { sessionExpirySeconds: 1 }, now)).rejects.toMatchObject(unavailable);
   await expect(
-    store.claim({ clientId: 'd', owner, cleanStart: true, sessionExpirySeconds: 0 }, now),
+    store.sessions.claim({ clientId: 'd', owner, cleanStart: true, sessionExpirySeconds: 0 }, now),
   ).rejects.toMatchObject(unavailable);
   await redisCall(server.url, ['CONFIG', 'SET', 'min-replicas-to-write', '0']);
-  await store.release(key, { sessionExpirySeconds: 1 }, now);
-  expect(await store.expireSessions(now + 2000, 10)).toEqual(['c']);
+  await store.sessions.release(key, { sessionExpirySeconds: 1 }, now);
+  expect(await store.sessions.expire(now + 2000, 10)).toEqual(['c']);
 });
 
 /** Seen to fail before: the all-clear came when nobody had been refused for three seconds, though nobody had tried. */
@@ -112,7 +112,7 @@ test('that Redis takes writes again is said when it does, also while nobody writ
   });
   await store.open();
   await redisCall(server.url, ['CONFIG', 'SET', 'min-replicas-to-write', '1']);
-  await expect(store.setRetained('t', Buffer.from('r'), Infinity)).rejects.toMatchObject(unavailable);
+  await expect(store.retained.set('t', Buffer.from('r'), Infinity)).rejects.toMatchObject(unavailable);
   // Longer than those three seconds.
   await expect.poll(() => refusedProbes(server), { timeout: 10_000 }).toBeGreaterThan(3);
   expect(history).toEqual(['NOREPLICAS']);
@@ -141,13 +141,15 @@ test('Redis Cluster: one server refuses, and the all-clear waits for that one', 
   await store.open();
   await redisCall(servers[0].url, ['CONFIG', 'SET', 'min-replicas-to-write', '1']);
   const topics = Array.from({ length: 40 }, (_, number) => `t/${number}`);
-  const results = await Promise.allSettled(topics.map((topic) => store.setRetained(topic, Buffer.from('r'), Infinity)));
+  const results = await Promise.allSettled(
+    topics.map((topic) => store.retained.set(topic, Buffer.from('r'), Infinity)),
+  );
   expect(new Set(results.map(({ status }) => status)).size).toBe(2);
   await expect.poll(() => refusedProbes(servers[0]), { timeout: 10_000 }).toBeGreaterThan(3);
   expect(history).toEqual(['NOREPLICAS']);
   await redisCall(servers[0].url, ['CONFIG', 'SET', 'min-replicas-to-write', '0']);
   await taken.promise;
-  await Promise.all(topics.map((topic) => store.setRetained(topic, Buffer.from('r'), Infinity)));
+  await Promise.all(topics.map((topic) => store.retained.set(topic, Buffer.from('r'), Infinity)));
 });
 
 /** Errors as Redis 7.0 and Valkey 9 write them, within scripts and without. */

@@ -45,7 +45,7 @@ describe('a password', () => {
       await each.is(true);
       expect(each.history).toEqual([true, false, true]);
     }
-    await store.append([message('a', 'after')], now);
+    await store.logs.append([message('a', 'after')], now);
     expect(await logOf(store, 'a')).toEqual(['after']);
     expect(await leases.renew(owner, 1000)).toBe(true);
     expect(await commands.call('c', 'EXISTS', ['c'])).toBe(0);
@@ -69,7 +69,7 @@ describe('a password', () => {
     await cut(withPassword(sentinel.master.url, 'of-master'));
     await status.is(false);
     await status.is(true);
-    await store.append([message('a', 'after')], now);
+    await store.logs.append([message('a', 'after')], now);
     expect(await logOf(store, 'a')).toEqual(['after']);
   });
 
@@ -103,7 +103,7 @@ describe('a password', () => {
     await status.is(false);
     await status.is(true);
     expect(performance.now() - begun).toBeLessThan(7000);
-    await store.append([message('a', 'after')], now);
+    await store.logs.append([message('a', 'after')], now);
     expect(await logOf(store, 'a')).toEqual(['after']);
   });
 
@@ -123,7 +123,7 @@ describe('a password', () => {
       await status.is(false);
       await status.is(true);
     }
-    for (const filter of filters) await store.append([message(filter, 'after')], now);
+    for (const filter of filters) await store.logs.append([message(filter, 'after')], now);
     for (const filter of filters) expect(await logOf(store, filter)).toEqual(['after']);
   });
 });
@@ -165,7 +165,7 @@ describe('certificates', () => {
     await logger.line(/TLS with Redis does not succeed: .*self-signed certificate/);
     await put(young, 'client');
     await status.is(true);
-    await store.append([message('a', 'after')], now);
+    await store.logs.append([message('a', 'after')], now);
     expect(await logOf(store, 'a')).toEqual(['after']);
   });
 });

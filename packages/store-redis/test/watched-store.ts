@@ -39,14 +39,14 @@ export function watched(options: RedisStoreOptions): Watched {
 
 export async function durable(store: Store, clientId: string, ...filters: string[]): Promise<SessionKey> {
   const claim = { clientId, owner, cleanStart: false, sessionExpirySeconds: 3600 };
-  const { epoch } = await store.claim(claim, now);
+  const { epoch } = await store.sessions.claim(claim, now);
   if (filters.length > 0) await subscribe(store, { clientId, epoch }, ...filters);
   return { clientId, epoch };
 }
 
 export async function subscribe(store: Store, key: SessionKey, ...filters: string[]): Promise<void> {
   const options = { noLocal: false, retainAsPublished: false, retainHandling: 0, subscriptionIdentifier: 0 } as const;
-  await store.subscribe(
+  await store.sessions.subscribe(
     key,
     filters.map((filter) => ({ filter, qos: 1 as const, ...options })),
   );
@@ -64,7 +64,7 @@ export function message(filter: string, payload: string, more: Partial<AppendReq
 }
 
 export async function logOf(store: Store, filter: string): Promise<string[]> {
-  const { entries } = await store.readLog(filter, 1, 1e6, 1e9, now);
+  const { entries } = await store.logs.read(filter, 1, 1e6, 1e9, now);
   return entries.map(({ record }) => Buffer.from(record).toString());
 }
 

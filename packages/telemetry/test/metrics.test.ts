@@ -170,10 +170,10 @@ describe('a measured store', () => {
   test('counts answers and failures, and passes them on', async () => {
     const { storeSeconds } = new WorkerFigures([]);
     const store = measuredStore(new MemoryStore(), storeSeconds);
-    await expect(store.setRetained('a', null, Number.POSITIVE_INFINITY)).rejects.toThrow(StoreError);
+    await expect(store.retained.set('a', null, Number.POSITIVE_INFINITY)).rejects.toThrow(StoreError);
     await store.open();
-    await store.setRetained('a', Buffer.from('x'), Number.POSITIVE_INFINITY);
-    expect(await store.countRetained()).toBe(1);
+    await store.retained.set('a', Buffer.from('x'), Number.POSITIVE_INFINITY);
+    expect(await store.retained.count()).toBe(1);
     const count = (counts: readonly number[]): number => counts.reduce((sum, one) => sum + one, 0);
     expect(count(storeSeconds['write-retained'].counts)).toBe(2);
     expect(count(storeSeconds.other.counts)).toBe(1);

@@ -9,8 +9,8 @@ import type { Publication } from '../message/publication.ts';
 import { FrameError, FrameReader, FrameWriter } from '../message/wire.ts';
 import type { Backplane, BackplaneReceiver } from '../ports/backplane.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { EndpointId } from '../ports/endpoint-id.ts';
 import type { Logger } from '../ports/logger.ts';
-import type { EndpointId } from '../ports/store.ts';
 import { decodeHanded, encodeHanded, type HandedSession } from '../session/takeover.ts';
 import type { DeadEndpoints } from './dead-endpoints.ts';
 import {

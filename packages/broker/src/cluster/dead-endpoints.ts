@@ -7,9 +7,10 @@
  * are no members are treated alike: they died while no other endpoint ran.
  */
 import type { Clock } from '../ports/clock.ts';
+import type { EndpointId } from '../ports/endpoint-id.ts';
 import type { Leases } from '../ports/leases.ts';
 import type { Logger } from '../ports/logger.ts';
-import type { EndpointId, Store } from '../ports/store.ts';
+import type { Store } from '../ports/store.ts';
 
 /**
  * Owners are read from the store when this endpoint begins to lead, and after each interval: the cost grows with what
@@ -58,7 +59,7 @@ export class DeadEndpoints {
 
   private async look(): Promise<void> {
     const { store, self } = this.parts;
-    for (const owner of await store.owners()) if (owner !== self) this.missing.add(owner);
+    for (const owner of await store.sessions.owners()) if (owner !== self) this.missing.add(owner);
   }
 
   private async evict(leases: Leases, endpoint: EndpointId): Promise<void> {
@@ -68,7 +69,7 @@ export class DeadEndpoints {
       return;
     }
     if (!(await leases.evict(endpoint, false))) return; // its lease is valid: asked again
-    await store.releaseOwner(endpoint, clock.now());
+    await store.sessions.releaseOwner(endpoint, clock.now());
     this.missing.delete(endpoint);
     logger.info('what a dead worker owned was released', { endpoint });
   }

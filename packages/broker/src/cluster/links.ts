@@ -5,8 +5,8 @@
 import type { Pending } from '../message/pending.ts';
 import { FrameReader, FrameWriter } from '../message/wire.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { EndpointId } from '../ports/endpoint-id.ts';
 import type { Metrics } from '../ports/metrics.ts';
-import type { EndpointId } from '../ports/store.ts';
 import { WorkTimer } from '../work/work-timer.ts';
 import {
   type BatchEntry,

@@ -8,7 +8,7 @@
  */
 
 import { SetDigest } from '../logs/set-digest.ts';
-import type { EndpointId } from '../ports/store.ts';
+import type { EndpointId } from '../ports/endpoint-id.ts';
 import { dropEmptyGroup, groupOf } from '../subscriptions/shared-subscriptions.ts';
 import type { FilterEntry, SubscriptionTree } from '../subscriptions/subscription-tree.ts';
 import type { RouteChange, SnapshotPart } from './frames.ts';

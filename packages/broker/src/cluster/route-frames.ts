@@ -4,7 +4,7 @@
  * force. Frames that wait keep their order, and are confirmed when they are in force.
  */
 import type { Clock } from '../ports/clock.ts';
-import type { EndpointId } from '../ports/store.ts';
+import type { EndpointId } from '../ports/endpoint-id.ts';
 
 /** Bytes of one turn, about 300 changes or 4 ms. The last frame is handled whole. */
 const bytesPerTurn = 16 * 1024;

@@ -6,7 +6,7 @@
 
 import { FrameWriter } from '../message/wire.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { EndpointId } from '../ports/store.ts';
+import type { EndpointId } from '../ports/endpoint-id.ts';
 import { beginSnapshotPart, markLast, routesBytesMax, writeChange } from './frames.ts';
 import type { OwnRoute, OwnRoutes } from './own-routes.ts';
 

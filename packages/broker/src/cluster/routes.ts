@@ -13,9 +13,9 @@
 import type { Digest } from '../logs/set-digest.ts';
 import { type FrameReader, FrameWriter } from '../message/wire.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { EndpointId } from '../ports/endpoint-id.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
-import type { EndpointId } from '../ports/store.ts';
 import type { SharedGroup } from '../subscriptions/shared-subscriptions.ts';
 import type { FilterEntry, SubscriptionTree } from '../subscriptions/subscription-tree.ts';
 import { WorkTimer } from '../work/work-timer.ts';

@@ -6,8 +6,8 @@
 
 import { FrameWriter } from '../message/wire.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { EndpointId } from '../ports/endpoint-id.ts';
 import type { Logger } from '../ports/logger.ts';
-import type { EndpointId } from '../ports/store.ts';
 import { WorkTimer } from '../work/work-timer.ts';
 import { type SessionRequestFrame, writeRequest, writeResponse } from './frames.ts';
 

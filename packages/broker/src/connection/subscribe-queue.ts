@@ -1,7 +1,7 @@
 import { ProtocolError, ReasonCode } from '@dunlin/protocol';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
-import { StoreError } from '../ports/store.ts';
+import { StoreError } from '../ports/store-error.ts';
 import type { Connection } from './connection.ts';
 import { faulty, ruleBroken } from './faults.ts';
 

@@ -65,7 +65,7 @@ export class SubscriptionRights {
     if (!session.stored) return;
     await keepInflight(parts.subscriptions.store, session, leaving);
     for (let from = 0; from < removed.length; from += sliceItems)
-      await parts.subscriptions.store.unsubscribe(session.key, removed.slice(from, from + sliceItems));
+      await parts.subscriptions.store.sessions.unsubscribe(session.key, removed.slice(from, from + sliceItems));
     parts.subscriptions.durableFilters.markStale();
   }
 

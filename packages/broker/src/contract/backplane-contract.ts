@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Backplane, BackplaneReceiver } from '../ports/backplane.ts';
-import type { EndpointId } from '../ports/store.ts';
+import type { EndpointId } from '../ports/endpoint-id.ts';
 
 /** Endpoints that can reach each other, made by the implementation under test. */
 export interface BackplaneMesh {

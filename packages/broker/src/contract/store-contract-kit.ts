@@ -1,14 +1,9 @@
 import { afterEach, beforeEach } from 'vitest';
-import type {
-  AppendRequest,
-  Claim,
-  RetainedEntry,
-  SessionKey,
-  Store,
-  StoredOutbound,
-  StoredSession,
-  StoredSubscription,
-} from '../ports/store.ts';
+import type { AppendRequest } from '../ports/log-store.ts';
+import type { RetainedEntry } from '../ports/retained-store.ts';
+import type { SessionKey } from '../ports/session-key.ts';
+import type { Claim, StoredOutbound, StoredSession, StoredSubscription } from '../ports/session-store.ts';
+import type { Store } from '../ports/store.ts';
 
 export type StoreOpener = () => Promise<{ store: Store; reopen?: () => Promise<Store>; dispose(): Promise<void> }>;
 
@@ -74,7 +69,7 @@ export function connect(
     cleanStart: more.clean ?? false,
     sessionExpirySeconds: more.expiry ?? 3600,
   };
-  return store.claim(request, more.at ?? now);
+  return store.sessions.claim(request, more.at ?? now);
 }
 
 /** A durable session, connected. */
@@ -82,7 +77,7 @@ export async function durable(store: Store, clientId: string, ...filters: string
   const { epoch } = await connect(store, clientId);
   const key = { clientId, epoch };
   if (filters.length > 0)
-    await store.subscribe(
+    await store.sessions.subscribe(
       key,
       filters.map((filter) => subscription(filter)),
     );
@@ -112,7 +107,7 @@ export function comparable(session: StoredSession): StoredSession {
 
 /** Everything in a log, as text. */
 export async function logOf(store: Store, filter: string, at = now): Promise<string[]> {
-  const { entries } = await store.readLog(filter, 1, 1_000_000, 2 ** 30, at);
+  const { entries } = await store.logs.read(filter, 1, 1_000_000, 2 ** 30, at);
   return entries.map(({ sequence, record }) => `${sequence} ${text(record)}`);
 }
 
@@ -121,7 +116,7 @@ export async function retainedOf(store: Store, filter: string, limit = 100, at =
   const entries: RetainedEntry[] = [];
   let after: string | null = null;
   do {
-    const page = await store.readRetained(filter, after, limit, at);
+    const page = await store.retained.read(filter, after, limit, at);
     if (page.entries.length > limit)
       throw new Error(`a page of ${page.entries.length} entries for a limit of ${limit}`);
     entries.push(...page.entries);
@@ -134,6 +129,13 @@ export async function retainedTopics(store: Store, filter: string, limit = 100, 
   return (await retainedOf(store, filter, limit, at)).map(({ topic }) => topic).sort();
 }
 
+/** From when on something of each kind is due. */
+export async function nextDue(store: Store, until: number): Promise<Record<'sessions' | 'wills' | 'delayed', number>> {
+  const { sessions, wills, delayed } = store;
+  const due = await Promise.all([sessions.nextDue(until), wills.nextDue(until), delayed.nextDue(until)]);
+  return { sessions: due[0], wills: due[1], delayed: due[2] };
+}
+
 export async function filtersOf(store: Store): Promise<string[]> {
-  return (await store.durableFilters()).map(({ filter, lastSequence }) => `${filter} ${lastSequence}`).sort();
+  return (await store.logs.durableFilters()).map(({ filter, lastSequence }) => `${filter} ${lastSequence}`).sort();
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { SessionKey, Store } from '../ports/store.ts';
+import type { SessionKey } from '../ports/session-key.ts';
+import type { Store } from '../ports/store.ts';
 import {
   connect,
   filtersOf,
@@ -23,7 +24,7 @@ export function largeSessionContract(opened: StoreUnderTest): void {
     it('are claimed whole, each time', async () => {
       const { store } = opened;
       const { epoch } = await large(store);
-      await store.update({ clientId: 'c', epoch }, { outboundSet: [outbound(7, 0), outbound(3, 0)] });
+      await store.sessions.update({ clientId: 'c', epoch }, { outboundSet: [outbound(7, 0), outbound(3, 0)] });
       for (let round = 0; round < 2; round++) {
         const session = await look(store, 'c');
         expect(session?.subscriptions.map(({ filter }) => filter)).toEqual(filters);
@@ -43,7 +44,7 @@ export function largeSessionContract(opened: StoreUnderTest): void {
       expect(claims.map(({ previousOwner }) => previousOwner)).toEqual([owner, owner, otherOwner]);
       expect(claims[2].session?.subscriptions).toHaveLength(filterCount);
       const [first, second, third] = claims.map(({ epoch }) =>
-        store.subscribe({ clientId: 'c', epoch }, [subscription('more')]),
+        store.sessions.subscribe({ clientId: 'c', epoch }, [subscription('more')]),
       );
       await expect(first).rejects.toMatchObject({ code: 'fenced' });
       await expect(second).rejects.toMatchObject({ code: 'fenced' });
@@ -56,7 +57,7 @@ export function largeSessionContract(opened: StoreUnderTest): void {
       const { session, previousOwner, epoch } = await connect(store, 'c', { clean: true, owner: otherOwner });
       expect({ session, previousOwner }).toEqual({ session: null, previousOwner: owner });
       expect(await filtersOf(store)).toEqual([]);
-      await store.subscribe({ clientId: 'c', epoch }, [subscription(filters[0])]);
+      await store.sessions.subscribe({ clientId: 'c', epoch }, [subscription(filters[0])]);
       expect((await look(store, 'c'))?.subscriptions).toHaveLength(1);
     });
 
@@ -64,16 +65,16 @@ export function largeSessionContract(opened: StoreUnderTest): void {
       const { store } = opened;
       const key = await large(store);
       const clean = connect(store, 'c', { clean: true, owner: otherOwner });
-      const written = store.subscribe(key, [subscription('late')]);
+      const written = store.sessions.subscribe(key, [subscription('late')]);
       const taken = connect(store, 'c');
       await expect(written).rejects.toBeInstanceOf(Error);
-      await store.append([message([filters[0]], 'meanwhile')], now);
+      await store.logs.append([message([filters[0]], 'meanwhile')], now);
       expect((await clean).session).toBeNull();
       const { session, previousOwner, epoch } = await taken;
       expect(session?.subscriptions ?? []).toEqual([]);
       expect(previousOwner).toBe(otherOwner);
       expect(epoch).toBeGreaterThan((await clean).epoch);
-      await store.subscribe({ clientId: 'c', epoch }, [subscription('new')]);
+      await store.sessions.subscribe({ clientId: 'c', epoch }, [subscription('new')]);
       expect(await filtersOf(store)).toEqual(['new 0']);
       expect((await look(store, 'c'))?.cursors.map(({ filter }) => filter)).toEqual(['new']);
     });
@@ -81,30 +82,32 @@ export function largeSessionContract(opened: StoreUnderTest): void {
     it('end with a connection that does not keep them, also where the client is back at once', async () => {
       const { store } = opened;
       const { epoch } = await large(store);
-      const released = store.release({ clientId: 'c', epoch }, { sessionExpirySeconds: 0 }, now);
+      const released = store.sessions.release({ clientId: 'c', epoch }, { sessionExpirySeconds: 0 }, now);
       const back = await connect(store, 'c');
       expect(back.session).toBeNull();
-      await store.subscribe({ clientId: 'c', epoch: back.epoch }, [subscription('new')]);
+      await store.sessions.subscribe({ clientId: 'c', epoch: back.epoch }, [subscription('new')]);
       await released;
       expect(await filtersOf(store)).toEqual(['new 0']);
-      await store.release({ clientId: 'c', epoch: back.epoch }, { sessionExpirySeconds: 0 }, now);
-      expect(await store.countSessions()).toBe(0);
+      await store.sessions.release({ clientId: 'c', epoch: back.epoch }, { sessionExpirySeconds: 0 }, now);
+      expect(await store.sessions.count()).toBe(0);
       expect(await filtersOf(store)).toEqual([]);
     });
 
     it('end when they are due, and when they are deleted', async () => {
       const { store } = opened;
       const { epoch } = await large(store);
-      await store.release({ clientId: 'c', epoch }, { sessionExpirySeconds: 60 }, now);
-      expect(await store.expireSessions(now + 59_999, 10)).toEqual([]);
-      expect(await store.expireSessions(now + 60_000, 10)).toEqual(['c']);
+      await store.sessions.release({ clientId: 'c', epoch }, { sessionExpirySeconds: 60 }, now);
+      expect(await store.sessions.expire(now + 59_999, 10)).toEqual([]);
+      expect(await store.sessions.expire(now + 60_000, 10)).toEqual(['c']);
       expect(await filtersOf(store)).toEqual([]);
       const key = await large(store);
-      const deleted = store.deleteSession('c');
-      await expect(store.subscribe(key, [subscription('late')])).rejects.toMatchObject({ code: 'unknown-session' });
+      const deleted = store.sessions.delete('c');
+      await expect(store.sessions.subscribe(key, [subscription('late')])).rejects.toMatchObject({
+        code: 'unknown-session',
+      });
       await deleted;
       expect(await filtersOf(store)).toEqual([]);
-      expect(await store.countSessions()).toBe(0);
+      expect(await store.sessions.count()).toBe(0);
     });
   });
 }
@@ -113,7 +116,7 @@ export function largeSessionContract(opened: StoreUnderTest): void {
 async function large(store: Store): Promise<SessionKey> {
   const { epoch } = await connect(store, 'c');
   const key = { clientId: 'c', epoch };
-  await store.subscribe(
+  await store.sessions.subscribe(
     key,
     filters.map((filter) => subscription(filter)),
   );

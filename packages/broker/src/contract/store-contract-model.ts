@@ -1,13 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MemoryStore } from '../memory/memory-store.ts';
-import type { Claim, Cursor, Store } from '../ports/store.ts';
+import type { Claim, Cursor } from '../ports/session-store.ts';
+import type { Store } from '../ports/store.ts';
 import {
   bytes,
   comparable,
   filtersOf,
   logOf,
   message,
+  nextDue,
   retainedTopics,
   type StoreOpener,
   subscription,
@@ -32,24 +34,24 @@ const calls: fc.Arbitrary<{ name: string; call: Call }> = fc.oneof(
   fc
     .tuple(clients, fc.boolean())
     .map(([clientId, old]) =>
-      named('release', (store, epochs, now) => store.release(keyOf(epochs, clientId, old), {}, now)),
+      named('release', (store, epochs, now) => store.sessions.release(keyOf(epochs, clientId, old), {}, now)),
     ),
   fc
     .tuple(clients, filters, fc.constantFrom(0, 1, 2))
     .map(([clientId, filter, qos]) =>
       named(`subscribe ${filter}`, (store, epochs) =>
-        store.subscribe(keyOf(epochs, clientId), [subscription(filter, qos as 0 | 1 | 2)]),
+        store.sessions.subscribe(keyOf(epochs, clientId), [subscription(filter, qos as 0 | 1 | 2)]),
       ),
     ),
   fc
     .tuple(clients, filters)
     .map(([clientId, filter]) =>
-      named('unsubscribe', (store, epochs) => store.unsubscribe(keyOf(epochs, clientId), [filter])),
+      named('unsubscribe', (store, epochs) => store.sessions.unsubscribe(keyOf(epochs, clientId), [filter])),
     ),
   fc
     .tuple(clients, filters)
     .map(([clientId, filter]) =>
-      named('endCursors', (store, epochs) => store.endCursors(keyOf(epochs, clientId), [filter])),
+      named('endCursors', (store, epochs) => store.sessions.endCursors(keyOf(epochs, clientId), [filter])),
     ),
   {
     weight: 4,
@@ -62,14 +64,14 @@ const calls: fc.Arbitrary<{ name: string; call: Call }> = fc.oneof(
     .tuple(clients, filters, small)
     .map(([clientId, filter, acknowledged]) =>
       named(`acknowledge ${acknowledged} of ${filter}`, (store, epochs) =>
-        store.update(keyOf(epochs, clientId), { cursors: [cursorAt(filter, acknowledged)] }),
+        store.sessions.update(keyOf(epochs, clientId), { cursors: [cursorAt(filter, acknowledged)] }),
       ),
     ),
   fc
     .tuple(clients, small, fc.boolean())
     .map(([clientId, packetId, remove]) =>
       named('outbound', (store, epochs) =>
-        store.update(
+        store.sessions.update(
           keyOf(epochs, clientId),
           remove
             ? { outboundDelete: [packetId], inboundDelete: [packetId] }
@@ -80,20 +82,22 @@ const calls: fc.Arbitrary<{ name: string; call: Call }> = fc.oneof(
   fc
     .tuple(clients, endpoints, fc.boolean())
     .map(([clientId, owner, none]) =>
-      named('setWill', (store, epochs) =>
-        store.setWill(keyOf(epochs, clientId), owner, none ? null : { record: bytes('w'), delaySeconds: 3 }),
+      named('wills.set', (store, epochs) =>
+        store.wills.set(keyOf(epochs, clientId), owner, none ? null : { record: bytes('w'), delaySeconds: 3 }),
       ),
     ),
   fc
     .tuple(clients, small)
     .map(([clientId, seconds]) =>
-      named('scheduleWill', (store, epochs, now) => store.scheduleWill(keyOf(epochs, clientId), now + seconds * 1000)),
+      named('wills.schedule', (store, epochs, now) =>
+        store.wills.schedule(keyOf(epochs, clientId), now + seconds * 1000),
+      ),
     ),
   { weight: 2, arbitrary: fc.tuple(clients, groups, fc.constantFrom(0, 1, 2)).map(joinGroup) },
   fc
     .tuple(clients, groups)
     .map(([clientId, group]) =>
-      named('leave a group', (store, epochs) => store.unsubscribe(keyOf(epochs, clientId), [group])),
+      named('leave a group', (store, epochs) => store.sessions.unsubscribe(keyOf(epochs, clientId), [group])),
     ),
   groups.map(claimGroup),
   fc.tuple(groups, small, fc.boolean()).map(updateGroup),
@@ -101,31 +105,29 @@ const calls: fc.Arbitrary<{ name: string; call: Call }> = fc.oneof(
     .tuple(groups, clients, small, fc.boolean(), fc.boolean())
     .map(([group, clientId, sequence, isFinal, old]) =>
       named('reserve', (store, epochs) =>
-        store.reserveMessages({ group, epoch: (epochs.get(group) ?? 0) - (old ? 1 : 0) }, [
+        store.groups.reserve({ group, epoch: (epochs.get(group) ?? 0) - (old ? 1 : 0) }, [
           { sequence, clientId, isFinal },
         ]),
       ),
     ),
-  fc.constant(named('dueTimes', (store, _, now) => store.dueTimes(now))),
+  fc.constant(named('nextDue', (store, _, now) => nextDue(store, now))),
   fc.constant(
-    named('takeDueWills', async (store, _, now) =>
-      (await store.takeDueWills(now, 9)).map(({ clientId, owner, dueAt }) => [clientId, owner, dueAt]).sort(),
+    named('wills.takeDue', async (store, _, now) =>
+      (await store.wills.takeDue(now, 9)).map(({ clientId, owner, dueAt }) => [clientId, owner, dueAt]).sort(),
     ),
   ),
-  clients.map((clientId) => named('deleteSession', (store) => store.deleteSession(clientId))),
-  fc.constant(named('expireSessions', async (store, _, now) => (await store.expireSessions(now, 9)).sort())),
-  endpoints.map((owner) => named('releaseOwner', (store, _, now) => store.releaseOwner(owner, now))),
+  clients.map((clientId) => named('delete', (store) => store.sessions.delete(clientId))),
+  fc.constant(named('expire', async (store, _, now) => (await store.sessions.expire(now, 9)).sort())),
+  endpoints.map((owner) => named('releaseOwner', (store, _, now) => store.sessions.releaseOwner(owner, now))),
   fc
     .tuple(small, fc.integer({ min: 0, max: 3 }))
     .map(([messagesMax, bytesMax]) =>
-      named('trimLogs', (store, _, now) =>
-        store.trimLogs({ messagesMax: messagesMax * 3, bytesMax: bytesMax * 10 }, now),
-      ),
+      named('trim', (store, _, now) => store.logs.trim({ messagesMax: messagesMax * 3, bytesMax: bytesMax * 10 }, now)),
     ),
   fc
     .tuple(fc.constantFrom('a', 'a/b', '$x', 'l'.repeat(2000)), fc.boolean())
     .map(([topic, remove]) =>
-      named('setRetained', (store) => store.setRetained(topic, remove ? null : bytes('r'), Infinity)),
+      named('retained.set', (store) => store.retained.set(topic, remove ? null : bytes('r'), Infinity)),
     ),
 );
 
@@ -174,7 +176,7 @@ async function outcome(call: Promise<unknown>): Promise<unknown> {
 async function everything(store: Store, now: number): Promise<unknown> {
   const logs = await Promise.all(
     ['a', 'b', 'a/#'].map(async (filter) => {
-      const { firstSequence, lastSequence } = await store.readLog(filter, 1, 1, 1, now);
+      const { firstSequence, lastSequence } = await store.logs.read(filter, 1, 1, 1, now);
       return [filter, firstSequence, lastSequence, await logOf(store, filter, now)];
     }),
   );
@@ -182,28 +184,31 @@ async function everything(store: Store, now: number): Promise<unknown> {
     logs,
     filters: await filtersOf(store),
     groups: await groupsOf(store),
-    owners: (await store.owners()).sort(),
-    sessions: await store.countSessions(),
-    retained: [await store.countRetained(), await retainedTopics(store, '#', 1)],
+    owners: (await store.sessions.owners()).sort(),
+    sessions: await store.sessions.count(),
+    retained: [await store.retained.count(), await retainedTopics(store, '#', 1)],
   };
 }
 
 async function groupsOf(store: Store): Promise<unknown> {
-  const known = (await store.durableGroups()).sort((a, b) => (a.group < b.group ? -1 : 1));
+  const known = (await store.groups.list()).sort((a, b) => (a.group < b.group ? -1 : 1));
   return Promise.all(
-    known.map(async (one) => [one, (await store.groupReservations(one.group)).sort((a, b) => a.sequence - b.sequence)]),
+    known.map(async (one) => [
+      one,
+      (await store.groups.reservations(one.group)).sort((a, b) => a.sequence - b.sequence),
+    ]),
   );
 }
 
 function joinGroup([clientId, group, qos]: [string, string, number]): { name: string; call: Call } {
   return named(`join ${group} with QoS ${qos}`, (store, epochs) =>
-    store.subscribe(keyOf(epochs, clientId), [subscription(group, qos as 0 | 1 | 2)]),
+    store.sessions.subscribe(keyOf(epochs, clientId), [subscription(group, qos as 0 | 1 | 2)]),
   );
 }
 
 function claimGroup(group: string): { name: string; call: Call } {
   return named(`claim ${group}`, async (store, epochs) => {
-    const { epoch, cursor, reservations } = await store.claimGroup(group);
+    const { epoch, cursor, reservations } = await store.groups.claim(group);
     if (epoch <= (epochs.get(group) ?? 0)) throw new Error('the epoch did not grow');
     epochs.set(group, epoch);
     return { cursor, reservations: reservations.sort((a, b) => a.sequence - b.sequence) };
@@ -214,7 +219,7 @@ function updateGroup([group, sequence, old]: [string, number, boolean]): { name:
   return named(`update ${group}`, (store, epochs) => {
     const key = { group, epoch: (epochs.get(group) ?? 0) - (old ? 1 : 0) };
     const cursor = { acknowledged: sequence, above: [sequence + 2, sequence + 4], failed: [sequence + 1, 2] };
-    return store.updateGroup(key, { cursor, reservationsDelete: [sequence] });
+    return store.groups.update(key, { cursor, reservationsDelete: [sequence] });
   });
 }
 
@@ -227,7 +232,7 @@ function claim([clientId, owner, cleanStart, sessionExpirySeconds]: [string, str
   call: Call;
 } {
   return named(`claim ${clientId} ${sessionExpirySeconds} ${cleanStart}`, async (store, epochs, now) => {
-    const given: Claim = await store.claim({ clientId, owner, cleanStart, sessionExpirySeconds }, now);
+    const given: Claim = await store.sessions.claim({ clientId, owner, cleanStart, sessionExpirySeconds }, now);
     if (given.epoch <= (epochs.get(clientId) ?? 0)) throw new Error('the epoch did not grow');
     epochs.set(clientId, given.epoch);
     const { previousOwner, session, will } = given;
@@ -246,7 +251,7 @@ function append([names, clientId, number, expires, packetId]: [string[], string,
   return named(`append to ${names} as ${number}`, (store, epochs, now) => {
     const producer = number === null ? null : { clientId, number };
     const inbound = number === null ? null : { key: keyOf(epochs, clientId), packetId, digest: -packetId };
-    return store.append(
+    return store.logs.append(
       [message(names, 'message', { producer, inbound, expiresAt: expires ? now + 1000 : Infinity })],
       now,
     );
@@ -266,7 +271,7 @@ function repeat([names, producers, later]: [string[][], number, boolean]): { nam
         inbound: { key, packetId: number, digest: -number },
       });
     });
-    const append = () => store.append(requests, now, origin);
+    const append = () => store.logs.append(requests, now, origin);
     if (!later) return Promise.all([append(), append()]);
     return [await append(), await append()];
   });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { AppendRequest, AppendResult, Store } from '../ports/store.ts';
+import type { AppendRequest, AppendResult } from '../ports/log-store.ts';
+import type { Store } from '../ports/store.ts';
 import {
   connect,
   durable,
@@ -15,7 +16,7 @@ const fenced = { code: 'fenced' };
 
 /** A writer that gives each of its batches as often as it likes. */
 function writer(store: Store, name: string): (batch: number, requests: AppendRequest[]) => Promise<AppendResult[]> {
-  return (batch, requests) => store.append(requests, now, { writer: name, batch });
+  return (batch, requests) => store.logs.append(requests, now, { writer: name, batch });
 }
 
 function many(count: number, filters: (index: number) => string[], size = 0): AppendRequest[] {
@@ -56,7 +57,7 @@ export function repeatedAppendContract(opened: StoreUnderTest): void {
       const [one, other] = [writer(store, 'one'), writer(store, 'other')];
       expect(await one(5, [message(['a'], 'one 5')])).toEqual([[1]]);
       for (let batch = 1; batch <= 5; batch++) await other(batch, [message(['b', 'a'], `other ${batch}`)]);
-      await store.append([message(['a'], 'nobody')], now);
+      await store.logs.append([message(['a'], 'nobody')], now);
       expect(await one(5, [message(['a'], 'one 5')])).toEqual([[-1]]);
       expect(await other(5, [message(['b', 'a'], 'other 5')])).toEqual([[-5, -6]]);
       expect(await one(6, [message(['a'], 'one 6')])).toEqual([[8]]);
@@ -114,10 +115,10 @@ export function repeatedAppendContract(opened: StoreUnderTest): void {
       const append = writer(store, 'w');
       const batch = [message(['a', 'late', 'b'], 'm')];
       expect(await append(1, batch)).toEqual([[1, 0, 1]]);
-      await store.unsubscribe(c, ['a']);
-      await store.subscribe(c, [subscription('late')]);
+      await store.sessions.unsubscribe(c, ['a']);
+      await store.sessions.subscribe(c, [subscription('late')]);
       expect(await append(1, batch)).toEqual([[-1, 0, -1]]);
-      await store.subscribe(c, [subscription('a')]);
+      await store.sessions.subscribe(c, [subscription('a')]);
       expect(await append(1, batch)).toEqual([[-1, 0, -1]]);
       expect(await logOf(store, 'a')).toEqual([]);
       expect(await logOf(store, 'late')).toEqual([]);
@@ -164,11 +165,11 @@ export function repeatedAppendContract(opened: StoreUnderTest): void {
       await durable(store, 'c', 'a', 'b');
       const append = writer(store, 'w');
       const results = await Promise.all([
-        store.append([message(['a'], '1')], now),
+        store.logs.append([message(['a'], '1')], now),
         append(1, [message(['a', 'b'], '2')]),
-        store.append([message(['a'], '3')], now),
+        store.logs.append([message(['a'], '3')], now),
         append(1, [message(['a', 'b'], '2')]),
-        store.append([message(['b'], '4')], now),
+        store.logs.append([message(['b'], '4')], now),
       ]);
       expect(results).toEqual([[[1]], [[2, 1]], [[3]], [[-2, -1]], [[2]]]);
       expect(await logOf(store, 'a')).toEqual(['1 1', '2 2', '3 3']);

@@ -64,8 +64,8 @@ export function retainedContract(opened: StoreUnderTest): void {
   describe('retained', () => {
     it('finds what a filter matches', async () => {
       const { store } = opened;
-      await Promise.all(topics.map((topic) => store.setRetained(topic, bytes(`of ${topic}`), Infinity)));
-      expect(await store.countRetained()).toBe(topics.length);
+      await Promise.all(topics.map((topic) => store.retained.set(topic, bytes(`of ${topic}`), Infinity)));
+      expect(await store.retained.count()).toBe(topics.length);
       for (const limit of [1, 3, 100]) {
         for (const [filter, found] of finds)
           expect([filter, await retainedTopics(store, filter, limit)]).toEqual([filter, found.toSorted()]);
@@ -75,20 +75,20 @@ export function retainedContract(opened: StoreUnderTest): void {
 
     it('replaces and removes', async () => {
       const { store } = opened;
-      await store.setRetained('a', bytes('1'), Infinity);
-      await store.setRetained('a', bytes('2'), now + 5);
+      await store.retained.set('a', bytes('1'), Infinity);
+      await store.retained.set('a', bytes('2'), now + 5);
       const [{ topic, record, expiresAt }] = await retainedOf(store, 'a');
       expect([topic, text(record), expiresAt]).toEqual(['a', '2', now + 5]);
-      await store.setRetained('a', null, Infinity);
-      await store.setRetained('never', null, Infinity);
+      await store.retained.set('a', null, Infinity);
+      await store.retained.set('never', null, Infinity);
       expect(await retainedTopics(store, '#')).toEqual([]);
-      expect(await store.countRetained()).toBe(0);
+      expect(await store.retained.count()).toBe(0);
     });
 
     it('hides what has expired', async () => {
       const { store } = opened;
-      await store.setRetained('a', bytes('1'), now + 5);
-      await store.setRetained('b', bytes('1'), Infinity);
+      await store.retained.set('a', bytes('1'), now + 5);
+      await store.retained.set('b', bytes('1'), Infinity);
       expect(await retainedTopics(store, '#', 1, now + 4)).toEqual(['a', 'b']);
       expect(await retainedTopics(store, '#', 1, now + 5)).toEqual(['b']);
       expect(await retainedTopics(store, 'a', 1, now + 5)).toEqual([]);
@@ -111,7 +111,7 @@ export function retainedContract(opened: StoreUnderTest): void {
         'ü'.repeat(32_767),
         '\u0001'.repeat(2_000),
       ];
-      for (const topic of found) await store.setRetained(topic, bytes(topic.slice(-3)), Infinity);
+      for (const topic of found) await store.retained.set(topic, bytes(topic.slice(-3)), Infinity);
       const expectations: [string, string[]][] = [
         ['#', found],
         [found[0], [found[0]]],
@@ -130,23 +130,23 @@ export function retainedContract(opened: StoreUnderTest): void {
         );
       }
       for (const { topic, record } of await retainedOf(store, '#')) expect(text(record)).toBe(topic.slice(-3));
-      await store.setRetained(found[1], null, Infinity);
-      expect(await store.countRetained()).toBe(found.length - 1);
+      await store.retained.set(found[1], null, Infinity);
+      expect(await store.retained.count()).toBe(found.length - 1);
     });
 
     it('pages in a stable order, while others write', async () => {
       const { store } = opened;
       const names = Array.from({ length: 50 }, (_, index) => `s/${index}/t`);
-      for (const topic of names) await store.setRetained(topic, bytes('1'), Infinity);
+      for (const topic of names) await store.retained.set(topic, bytes('1'), Infinity);
       const order = (await retainedOf(store, 's/+/t', 7)).map(({ topic }) => topic);
       expect((await retainedOf(store, 's/+/t', 50)).map(({ topic }) => topic)).toEqual(order);
-      const first = await store.readRetained('s/+/t', null, 20, now);
-      await store.setRetained(order[3], null, Infinity);
-      await store.setRetained(order[30], null, Infinity);
-      await store.setRetained(order[40], bytes('2'), Infinity);
+      const first = await store.retained.read('s/+/t', null, 20, now);
+      await store.retained.set(order[3], null, Infinity);
+      await store.retained.set(order[30], null, Infinity);
+      await store.retained.set(order[40], bytes('2'), Infinity);
       const rest: string[] = [];
       for (let next = first.next; next !== null; ) {
-        const page = await store.readRetained('s/+/t', next, 20, now);
+        const page = await store.retained.read('s/+/t', next, 20, now);
         rest.push(...page.entries.map(({ topic }) => topic));
         next = page.next;
       }
@@ -176,7 +176,7 @@ export function retainedContract(opened: StoreUnderTest): void {
           async (added, filters, limit) => {
             for (const name of added) {
               stored.add(name);
-              await store.setRetained(name, bytes('r'), Infinity);
+              await store.retained.set(name, bytes('r'), Infinity);
             }
             for (const each of filters) {
               const expected = [...stored].filter((name) => matches(each.split('/'), name.split('/'))).sort();

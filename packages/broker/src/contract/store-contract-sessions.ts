@@ -28,7 +28,7 @@ export function sessionContract(opened: StoreUnderTest): void {
         expect(first).toMatchObject({ previousOwner: '', session: null, will: null });
         expect(second.previousOwner).toBe(owner);
         expect(second.epoch).toBeGreaterThan(first.epoch);
-        await store.release({ clientId: 'c', epoch: second.epoch }, {}, now);
+        await store.sessions.release({ clientId: 'c', epoch: second.epoch }, {}, now);
         const third = await connect(store, 'c', { expiry });
         expect(third.previousOwner).toBe('');
         expect(third.epoch).toBeGreaterThan(second.epoch);
@@ -38,10 +38,10 @@ export function sessionContract(opened: StoreUnderTest): void {
         const { store } = opened;
         const first = await connect(store, 'c', { expiry });
         const second = await connect(store, 'c', { expiry, owner: otherOwner });
-        await store.release({ clientId: 'c', epoch: first.epoch }, { sessionExpirySeconds: 0 }, now);
+        await store.sessions.release({ clientId: 'c', epoch: first.epoch }, { sessionExpirySeconds: 0 }, now);
         const third = await connect(store, 'c', { expiry });
         expect(third.previousOwner).toBe(otherOwner);
-        await store.release({ clientId: 'c', epoch: second.epoch }, {}, now);
+        await store.sessions.release({ clientId: 'c', epoch: second.epoch }, {}, now);
         expect((await connect(store, 'c', { expiry })).previousOwner).toBe(owner);
       });
     }
@@ -52,7 +52,7 @@ export function sessionContract(opened: StoreUnderTest): void {
       const names = ['', 'a', 'A', 'a\u0001', 'a b', 'ä', '{a}', 'a:b', `${long}a`, `${long}b`];
       const epochs: number[] = [];
       for (const name of names) epochs.push((await durable(store, name, `of/${names.indexOf(name)}`)).epoch);
-      expect(await store.countSessions()).toBe(names.length);
+      expect(await store.sessions.count()).toBe(names.length);
       for (const [index, name] of names.entries()) {
         const { epoch, session } = await connect(store, name);
         expect(epoch).toBeGreaterThan(epochs[index]);
@@ -77,10 +77,10 @@ export function sessionContract(opened: StoreUnderTest): void {
       const { store } = opened;
       const { epoch } = await connect(store, 'c', { expiry: 0 });
       const key = { clientId: 'c', epoch };
-      expect(await store.countSessions()).toBe(0);
-      await expect(store.subscribe(key, [subscription('a')])).rejects.toMatchObject(unknown);
-      await expect(store.update(key, { sessionExpirySeconds: 5 })).rejects.toMatchObject(unknown);
-      await store.release(key, { sessionExpirySeconds: 5 }, now);
+      expect(await store.sessions.count()).toBe(0);
+      await expect(store.sessions.subscribe(key, [subscription('a')])).rejects.toMatchObject(unknown);
+      await expect(store.sessions.update(key, { sessionExpirySeconds: 5 })).rejects.toMatchObject(unknown);
+      await store.sessions.release(key, { sessionExpirySeconds: 5 }, now);
       expect((await connect(store, 'c')).session).toBeNull();
     });
 
@@ -90,9 +90,9 @@ export function sessionContract(opened: StoreUnderTest): void {
       const { epoch, session } = await connect(store, 'c', { expiry: 0 });
       expect(session?.cursors).toEqual([{ filter: 'a', acknowledged: 0, above: [] }]);
       expect(await filtersOf(store)).toEqual(['a 0']);
-      await store.release({ clientId: 'c', epoch }, {}, now);
+      await store.sessions.release({ clientId: 'c', epoch }, {}, now);
       expect(await filtersOf(store)).toEqual([]);
-      expect(await store.countSessions()).toBe(0);
+      expect(await store.sessions.count()).toBe(0);
     });
 
     it('removes the stored session with cleanStart', async () => {
@@ -112,13 +112,13 @@ export function sessionContract(opened: StoreUnderTest): void {
       await connect(store, 'brief', { expiry: 0, owner: otherOwner });
       const { epoch } = await connect(store, 'durable', { expiry: 10 });
       await connect(store, 'other', { owner: otherOwner });
-      expect((await store.owners()).sort()).toEqual([owner, otherOwner]);
-      await store.releaseOwner(owner, now);
-      await store.releaseOwner(owner, now + 1);
-      expect(await store.owners()).toEqual([otherOwner]);
+      expect((await store.sessions.owners()).sort()).toEqual([owner, otherOwner]);
+      await store.sessions.releaseOwner(owner, now);
+      await store.sessions.releaseOwner(owner, now + 1);
+      expect(await store.sessions.owners()).toEqual([otherOwner]);
       expect((await connect(store, 'ephemeral', { expiry: 0 })).previousOwner).toBe('');
       expect((await connect(store, 'brief', { expiry: 0 })).previousOwner).toBe(otherOwner);
-      expect(await store.expireSessions(now + 9_999, 10)).toEqual([]);
+      expect(await store.sessions.expire(now + 9_999, 10)).toEqual([]);
       const again = await connect(store, 'durable', { at: now + 9_999 });
       expect(again).toMatchObject({ previousOwner: '', session: { expiresAt: now + 10_000 } });
       expect(again.epoch).toBeGreaterThan(epoch);
@@ -128,9 +128,9 @@ export function sessionContract(opened: StoreUnderTest): void {
       const { store } = opened;
       const names = Array.from({ length: 1500 }, (_, index) => `c${index}`);
       await Promise.all(names.map((name, index) => connect(store, name, { expiry: index % 2 === 0 ? 0 : 60 })));
-      await store.releaseOwner(owner, now);
-      expect(await store.owners()).toEqual([]);
-      expect((await store.expireSessions(now + 60_000, 10_000)).length).toBe(750);
+      await store.sessions.releaseOwner(owner, now);
+      expect(await store.sessions.owners()).toEqual([]);
+      expect((await store.sessions.expire(now + 60_000, 10_000)).length).toBe(750);
     });
   });
 
@@ -139,14 +139,16 @@ export function sessionContract(opened: StoreUnderTest): void {
       const { store } = opened;
       const old = await durable(store, 'c', 'a');
       const current = await durable(store, 'c');
-      await store.update(current, { outboundSet: [outbound(1, 5)] });
-      await expect(store.update(old, { outboundDelete: [1], sessionExpirySeconds: 1 })).rejects.toMatchObject(fenced);
-      await expect(store.subscribe(old, [subscription('b')])).rejects.toMatchObject(fenced);
-      await expect(store.unsubscribe(old, ['a'])).rejects.toMatchObject(fenced);
-      await expect(store.setWill(old, owner, { record: bytes('w'), delaySeconds: 0 })).rejects.toMatchObject(fenced);
-      await expect(store.scheduleWill(old, now)).rejects.toMatchObject(fenced);
+      await store.sessions.update(current, { outboundSet: [outbound(1, 5)] });
+      await expect(store.sessions.update(old, { outboundDelete: [1], sessionExpirySeconds: 1 })).rejects.toMatchObject(
+        fenced,
+      );
+      await expect(store.sessions.subscribe(old, [subscription('b')])).rejects.toMatchObject(fenced);
+      await expect(store.sessions.unsubscribe(old, ['a'])).rejects.toMatchObject(fenced);
+      await expect(store.wills.set(old, owner, { record: bytes('w'), delaySeconds: 0 })).rejects.toMatchObject(fenced);
+      await expect(store.wills.schedule(old, now)).rejects.toMatchObject(fenced);
       expect(
-        await store.append([message(['a'], 'm', { inbound: { key: old, packetId: 1, digest: -1 } })], now),
+        await store.logs.append([message(['a'], 'm', { inbound: { key: old, packetId: 1, digest: -1 } })], now),
       ).toEqual([[]]);
       const session = await look(store, 'c');
       expect(session?.outbound.map(({ packetId }) => packetId)).toEqual([1]);
@@ -161,10 +163,10 @@ export function sessionContract(opened: StoreUnderTest): void {
       await durable(store, 'c');
       const other = await durable(store, 'd', 'a');
       const results = await Promise.allSettled([
-        store.append([message(['a'], '1')], now),
-        store.update(old, { sessionExpirySeconds: 9 }),
-        store.update(other, { cursors: [{ filter: 'a', acknowledged: 1, above: [] }] }),
-        store.append([message(['a'], '2')], now),
+        store.logs.append([message(['a'], '1')], now),
+        store.sessions.update(old, { sessionExpirySeconds: 9 }),
+        store.sessions.update(other, { cursors: [{ filter: 'a', acknowledged: 1, above: [] }] }),
+        store.logs.append([message(['a'], '2')], now),
       ]);
       expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'fulfilled']);
       expect(await logOf(store, 'a')).toEqual(['1 1', '2 2']);
@@ -181,8 +183,13 @@ export function sessionContract(opened: StoreUnderTest): void {
         retainHandling: 2,
         subscriptionIdentifier: 268_435_455,
       } as const;
-      await store.subscribe(key, [full, subscription('b', 1), subscription('$share/g/a/+', 1), subscription('q0', 0)]);
-      await store.append(
+      await store.sessions.subscribe(key, [
+        full,
+        subscription('b', 1),
+        subscription('$share/g/a/+', 1),
+        subscription('q0', 0),
+      ]);
+      await store.logs.append(
         [
           message(['a/+'], 'x', {
             producer: { clientId: 'c', number: 3 },
@@ -191,15 +198,18 @@ export function sessionContract(opened: StoreUnderTest): void {
         ],
         now,
       );
-      await store.update(key, {
+      await store.sessions.update(key, {
         cursors: [
           { filter: 'a/+', acknowledged: 1, above: [3, 5] },
           { filter: 'never', acknowledged: 1, above: [] },
         ],
         outboundSet: [outbound(65_535, 7), outbound(2, 0), outbound(1, 9)],
       });
-      await store.update(key, { outboundSet: [outbound(65_535, 7, 'released')], sessionExpirySeconds: 0xffffffff });
-      await store.release(key, { outboundDelete: [1] }, now);
+      await store.sessions.update(key, {
+        outboundSet: [outbound(65_535, 7, 'released')],
+        sessionExpirySeconds: 0xffffffff,
+      });
+      await store.sessions.release(key, { outboundDelete: [1] }, now);
       expect(await look(store, 'c')).toEqual({
         clientId: 'c',
         sessionExpirySeconds: 0xffffffff,
@@ -219,8 +229,8 @@ export function sessionContract(opened: StoreUnderTest): void {
       const { store } = opened;
       const key = await durable(store, 'c');
       const order = [9, 65_535, 1, 300, 2];
-      for (const packetId of order) await store.update(key, { outboundSet: [outbound(packetId, packetId)] });
-      await store.update(key, { outboundSet: [outbound(1, 1, 'released')], outboundDelete: [300] });
+      for (const packetId of order) await store.sessions.update(key, { outboundSet: [outbound(packetId, packetId)] });
+      await store.sessions.update(key, { outboundSet: [outbound(1, 1, 'released')], outboundDelete: [300] });
       expect((await look(store, 'c'))?.outbound.map(({ packetId }) => packetId)).toEqual([9, 65_535, 1, 2]);
     });
 
@@ -231,28 +241,31 @@ export function sessionContract(opened: StoreUnderTest): void {
         await call();
         await call();
       };
-      await twice(() => store.subscribe(key, [subscription('a'), subscription('b')]));
-      await twice(() => store.unsubscribe(key, ['b', 'unknown']));
-      await store.append([message(['a'], 'x')], now);
+      await twice(() => store.sessions.subscribe(key, [subscription('a'), subscription('b')]));
+      await twice(() => store.sessions.unsubscribe(key, ['b', 'unknown']));
+      await store.logs.append([message(['a'], 'x')], now);
       await twice(() =>
-        store.update(key, { cursors: [{ filter: 'a', acknowledged: 1, above: [] }], outboundSet: [outbound(1, 1)] }),
+        store.sessions.update(key, {
+          cursors: [{ filter: 'a', acknowledged: 1, above: [] }],
+          outboundSet: [outbound(1, 1)],
+        }),
       );
-      await twice(() => store.update(key, { outboundDelete: [1], inboundDelete: [1] }));
-      await twice(() => store.setRetained('t', bytes('r'), Infinity));
-      await twice(() => store.setWill(key, owner, { record: bytes('w'), delaySeconds: 1 }));
-      await twice(() => store.scheduleWill(key, now));
-      expect(await store.takeDueWills(now, 10)).toHaveLength(1);
-      await twice(() => store.removeWill('c', key.epoch));
-      await twice(() => store.release(key, {}, now));
+      await twice(() => store.sessions.update(key, { outboundDelete: [1], inboundDelete: [1] }));
+      await twice(() => store.retained.set('t', bytes('r'), Infinity));
+      await twice(() => store.wills.set(key, owner, { record: bytes('w'), delaySeconds: 1 }));
+      await twice(() => store.wills.schedule(key, now));
+      expect(await store.wills.takeDue(now, 10)).toHaveLength(1);
+      await twice(() => store.wills.remove('c', key.epoch));
+      await twice(() => store.sessions.release(key, {}, now));
       expect(await filtersOf(store)).toEqual(['a 1']);
-      expect(await store.countRetained()).toBe(1);
+      expect(await store.retained.count()).toBe(1);
       expect(await look(store, 'c')).toMatchObject({
         subscriptions: [subscription('a')],
         cursors: [{ filter: 'a', acknowledged: 1, above: [] }],
         outbound: [],
       });
-      await twice(() => store.deleteSession('c'));
-      expect(await store.countSessions()).toBe(0);
+      await twice(() => store.sessions.delete('c'));
+      expect(await store.sessions.count()).toBe(0);
       expect(await filtersOf(store)).toEqual([]);
     });
 
@@ -261,20 +274,20 @@ export function sessionContract(opened: StoreUnderTest): void {
       const c = await durable(store, 'c', 'a');
       const d = await durable(store, 'd', 'a');
       expect(
-        await store.subscribe(c, [subscription('a'), subscription('n', 0), subscription('$share/g/x', 0)]),
+        await store.sessions.subscribe(c, [subscription('a'), subscription('n', 0), subscription('$share/g/x', 0)]),
       ).toEqual([
         { filter: 'a', lastSequence: 0 },
         { filter: 'n', lastSequence: 0 },
         { filter: '$share/g/x', lastSequence: 0 },
       ]);
       expect(await filtersOf(store)).toEqual(['a 0']);
-      await store.subscribe(c, [subscription('a', 0)]);
+      await store.sessions.subscribe(c, [subscription('a', 0)]);
       expect(await filtersOf(store)).toEqual(['a 0']);
-      await store.unsubscribe(c, ['a']);
+      await store.sessions.unsubscribe(c, ['a']);
       expect(await filtersOf(store)).toEqual(['a 0']);
-      await store.subscribe(d, [subscription('a', 0)]);
+      await store.sessions.subscribe(d, [subscription('a', 0)]);
       expect(await filtersOf(store)).toEqual(['a 0']);
-      await store.endCursors(d, ['a']);
+      await store.sessions.endCursors(d, ['a']);
       expect(await filtersOf(store)).toEqual([]);
       expect((await look(store, 'd'))?.cursors).toEqual([]);
       expect((await look(store, 'd'))?.subscriptions).toEqual([subscription('a', 0)]);
@@ -283,10 +296,10 @@ export function sessionContract(opened: StoreUnderTest): void {
     it('places a new cursor at the end of the log and leaves an old one', async () => {
       const { store } = opened;
       const c = await durable(store, 'c', 'a');
-      await store.append([message(['a'], '1'), message(['a'], '2')], now);
+      await store.logs.append([message(['a'], '1'), message(['a'], '2')], now);
       const d = await durable(store, 'd');
-      expect(await store.subscribe(d, [subscription('a', 2)])).toEqual([{ filter: 'a', lastSequence: 2 }]);
-      await store.subscribe(c, [subscription('a', 2)]);
+      expect(await store.sessions.subscribe(d, [subscription('a', 2)])).toEqual([{ filter: 'a', lastSequence: 2 }]);
+      await store.sessions.subscribe(c, [subscription('a', 2)]);
       expect((await look(store, 'c'))?.cursors).toEqual([{ filter: 'a', acknowledged: 0, above: [] }]);
       expect((await look(store, 'd'))?.cursors).toEqual([{ filter: 'a', acknowledged: 2, above: [] }]);
     });
@@ -300,26 +313,26 @@ export function sessionContract(opened: StoreUnderTest): void {
         ['here', 1],
       ] as const) {
         const { epoch } = await connect(store, name, { expiry });
-        await store.subscribe({ clientId: name, epoch }, [subscription(name)]);
-        if (name !== 'here') await store.release({ clientId: name, epoch }, {}, now);
+        await store.sessions.subscribe({ clientId: name, epoch }, [subscription(name)]);
+        if (name !== 'here') await store.sessions.release({ clientId: name, epoch }, {}, now);
       }
-      expect(await store.expireSessions(now + 9_999, 10)).toEqual([]);
-      expect(await store.expireSessions(now + 20_000, 1)).toEqual(['soon']);
-      expect(await store.expireSessions(now + 20_000, 1)).toEqual(['late']);
-      expect(await store.expireSessions(now + 1e12, 10)).toEqual([]);
+      expect(await store.sessions.expire(now + 9_999, 10)).toEqual([]);
+      expect(await store.sessions.expire(now + 20_000, 1)).toEqual(['soon']);
+      expect(await store.sessions.expire(now + 20_000, 1)).toEqual(['late']);
+      expect(await store.sessions.expire(now + 1e12, 10)).toEqual([]);
       expect(await filtersOf(store)).toEqual(['here 0', 'never 0']);
-      expect(await store.countSessions()).toBe(2);
+      expect(await store.sessions.count()).toBe(2);
     });
 
     it('does not expire a session that was claimed again, nor return one past its expiry', async () => {
       const { store } = opened;
       const first = await connect(store, 'c', { expiry: 10 });
-      await store.release({ clientId: 'c', epoch: first.epoch }, {}, now);
+      await store.sessions.release({ clientId: 'c', epoch: first.epoch }, {}, now);
       const second = await connect(store, 'c', { expiry: 10, at: now + 9_999 });
       expect(second.session?.expiresAt).toBe(now + 10_000);
-      expect(await store.expireSessions(now + 60_000, 10)).toEqual([]);
-      await store.subscribe({ clientId: 'c', epoch: second.epoch }, [subscription('a')]);
-      await store.release({ clientId: 'c', epoch: second.epoch }, {}, now);
+      expect(await store.sessions.expire(now + 60_000, 10)).toEqual([]);
+      await store.sessions.subscribe({ clientId: 'c', epoch: second.epoch }, [subscription('a')]);
+      await store.sessions.release({ clientId: 'c', epoch: second.epoch }, {}, now);
       const third = await connect(store, 'c', { expiry: 10, at: now + 10_000 });
       expect(third.session).toBeNull();
       expect(third.epoch).toBeGreaterThan(second.epoch);
@@ -329,8 +342,8 @@ export function sessionContract(opened: StoreUnderTest): void {
     it('ends a session released with session expiry 0', async () => {
       const { store } = opened;
       const key = await durable(store, 'c', 'a');
-      await store.release(key, { sessionExpirySeconds: 0 }, now);
-      expect(await store.countSessions()).toBe(0);
+      await store.sessions.release(key, { sessionExpirySeconds: 0 }, now);
+      expect(await store.sessions.count()).toBe(0);
       expect((await connect(store, 'c')).session).toBeNull();
     });
 
@@ -338,20 +351,20 @@ export function sessionContract(opened: StoreUnderTest): void {
       const { store } = opened;
       const key = await durable(store, 'c', 'a');
       const calls = [
-        store.append([message(['a'], '1')], now),
-        store.readLog('a', 1, 10, 1000, now),
-        store.unsubscribe(key, ['a']),
-        store.durableFilters(),
-        store.append([message(['a'], '2')], now),
-        store.subscribe(key, [subscription('a')]),
-        store.durableFilters(),
-        store.append([message(['a'], '3')], now),
-        store.setRetained('t', bytes('r'), Infinity),
-        store.countRetained(),
-        store.deleteSession('c'),
-        store.countSessions(),
+        store.logs.append([message(['a'], '1')], now),
+        store.logs.read('a', 1, 10, 1000, now),
+        store.sessions.unsubscribe(key, ['a']),
+        store.logs.durableFilters(),
+        store.logs.append([message(['a'], '2')], now),
+        store.sessions.subscribe(key, [subscription('a')]),
+        store.logs.durableFilters(),
+        store.logs.append([message(['a'], '3')], now),
+        store.retained.set('t', bytes('r'), Infinity),
+        store.retained.count(),
+        store.sessions.delete('c'),
+        store.sessions.count(),
         connect(store, 'c', { expiry: 0 }),
-        store.owners(),
+        store.sessions.owners(),
       ] as const;
       const [, log, , none, skipped, , one, third, , retained, , sessions, claim, owners] = await Promise.all(calls);
       expect(log.entries).toHaveLength(1);
@@ -370,11 +383,11 @@ export function sessionContract(opened: StoreUnderTest): void {
       const { store } = opened;
       const pending = durable(store, 'c', 'a');
       await pending;
-      const written = store.append([message(['a'], '1')], now);
+      const written = store.logs.append([message(['a'], '1')], now);
       await store.close();
       expect(await written).toEqual([[1]]);
-      await expect(store.countSessions()).rejects.toMatchObject({ code: 'closed' });
-      await expect(store.append([message(['a'], '1')], now)).rejects.toMatchObject({ code: 'closed' });
+      await expect(store.sessions.count()).rejects.toMatchObject({ code: 'closed' });
+      await expect(store.logs.append([message(['a'], '1')], now)).rejects.toMatchObject({ code: 'closed' });
       await expect(connect(store, 'c')).rejects.toMatchObject({ code: 'closed' });
       await store.open();
     });

@@ -1,22 +1,32 @@
 import { describe, expect, it } from 'vitest';
-import { bytes, connect, durable, now, otherOwner, owner, type StoreUnderTest, text } from './store-contract-kit.ts';
+import {
+  bytes,
+  connect,
+  durable,
+  nextDue,
+  now,
+  otherOwner,
+  owner,
+  type StoreUnderTest,
+  text,
+} from './store-contract-kit.ts';
 
 export function willContract(opened: StoreUnderTest): void {
   const will = { record: bytes('gone'), delaySeconds: 5 };
   const dueWills = async (at: number): Promise<string[]> =>
-    (await opened.store.takeDueWills(at, 100)).map(({ clientId }) => clientId).sort();
+    (await opened.store.wills.takeDue(at, 100)).map(({ clientId }) => clientId).sort();
 
   describe('wills', () => {
     for (const expiry of [0, 3600]) {
       it(`keeps a will while connected, and hands it out when it is due, session expiry ${expiry}`, async () => {
         const { store } = opened;
         const key = { clientId: 'c', epoch: (await connect(store, 'c', { expiry })).epoch };
-        await store.setWill(key, owner, will);
+        await store.wills.set(key, owner, will);
         expect(await dueWills(Number.MAX_SAFE_INTEGER)).toEqual([]);
-        await store.scheduleWill(key, now + 5000);
-        await store.release(key, {}, now);
+        await store.wills.schedule(key, now + 5000);
+        await store.sessions.release(key, {}, now);
         expect(await dueWills(now + 4999)).toEqual([]);
-        const [taken] = await store.takeDueWills(now + 5000, 10);
+        const [taken] = await store.wills.takeDue(now + 5000, 10);
         expect({ ...taken, record: text(taken.record) }).toEqual({
           clientId: 'c',
           owner,
@@ -25,7 +35,7 @@ export function willContract(opened: StoreUnderTest): void {
           delaySeconds: 5,
           dueAt: now + 5000,
         });
-        await store.removeWill('c', key.epoch);
+        await store.wills.remove('c', key.epoch);
         expect(await dueWills(Number.MAX_SAFE_INTEGER)).toEqual([]);
       });
     }
@@ -34,12 +44,12 @@ export function willContract(opened: StoreUnderTest): void {
       const { store } = opened;
       for (const name of ['c', 'd']) {
         const key = await durable(store, name);
-        await store.setWill(key, owner, will);
-        await store.scheduleWill(key, now);
+        await store.wills.set(key, owner, will);
+        await store.wills.schedule(key, now);
       }
       expect(await dueWills(now)).toEqual(['c', 'd']);
       expect(await dueWills(now + 29_999)).toEqual([]);
-      await store.removeWill('d', 1_000_000);
+      await store.wills.remove('d', 1_000_000);
       expect(await dueWills(now + 30_000)).toEqual(['c', 'd']);
     });
 
@@ -47,22 +57,22 @@ export function willContract(opened: StoreUnderTest): void {
       const { store } = opened;
       for (const [index, name] of ['c', 'd', 'e'].entries()) {
         const key = await durable(store, name);
-        await store.setWill(key, owner, will);
-        await store.scheduleWill(key, now - index);
+        await store.wills.set(key, owner, will);
+        await store.wills.schedule(key, now - index);
       }
-      expect((await store.takeDueWills(now, 2)).map(({ clientId }) => clientId)).toEqual(['e', 'd']);
+      expect((await store.wills.takeDue(now, 2)).map(({ clientId }) => clientId)).toEqual(['e', 'd']);
       expect(await dueWills(now)).toEqual(['c']);
     });
 
     it('replaces and removes the will of a connection', async () => {
       const { store } = opened;
       const key = await durable(store, 'c');
-      await store.setWill(key, owner, will);
-      await store.setWill(key, owner, { record: bytes('new'), delaySeconds: 0 });
-      await store.scheduleWill(key, now);
-      expect((await store.takeDueWills(now, 9)).map(({ record }) => text(record))).toEqual(['new']);
-      await store.setWill(key, owner, null);
-      await store.scheduleWill(key, now);
+      await store.wills.set(key, owner, will);
+      await store.wills.set(key, owner, { record: bytes('new'), delaySeconds: 0 });
+      await store.wills.schedule(key, now);
+      expect((await store.wills.takeDue(now, 9)).map(({ record }) => text(record))).toEqual(['new']);
+      await store.wills.set(key, owner, null);
+      await store.wills.schedule(key, now);
       expect(await dueWills(Number.MAX_SAFE_INTEGER)).toEqual([]);
     });
 
@@ -74,12 +84,12 @@ export function willContract(opened: StoreUnderTest): void {
       it(`tells whoever claims of the will of a connection, session expiry ${expiry}, clean start ${clean}`, async () => {
         const { store } = opened;
         const key = { clientId: 'c', epoch: (await connect(store, 'c', { expiry })).epoch };
-        await store.setWill(key, owner, will);
+        await store.wills.set(key, owner, will);
         const claim = await connect(store, 'c', { expiry, clean, owner: otherOwner });
         expect(claim.will).toMatchObject({ owner, epoch: key.epoch, delaySeconds: 5, dueAt: Infinity });
         expect(text(claim.will?.record ?? bytes(''))).toBe('gone');
         // It is still the former owner's, as long as it is there.
-        await store.releaseOwner(owner, now);
+        await store.sessions.releaseOwner(owner, now);
         expect(await dueWills(Number.MAX_SAFE_INTEGER)).toEqual(clean ? [] : ['c']);
       });
     }
@@ -93,10 +103,10 @@ export function willContract(opened: StoreUnderTest): void {
         ['alive', 3600, otherOwner],
       ] as const) {
         const { epoch } = await connect(store, name, { expiry, owner: by });
-        await store.setWill({ clientId: name, epoch }, by, will);
+        await store.wills.set({ clientId: name, epoch }, by, will);
       }
-      await store.releaseOwner(owner, now);
-      expect(await store.owners()).toEqual([otherOwner]);
+      await store.sessions.releaseOwner(owner, now);
+      expect(await store.sessions.owners()).toEqual([otherOwner]);
       expect(await dueWills(now)).toEqual(['ephemeral']);
       expect(await dueWills(now + 2000)).toEqual(['short']);
       expect(await dueWills(now + 4999)).toEqual([]);
@@ -106,19 +116,19 @@ export function willContract(opened: StoreUnderTest): void {
     it('names an owner that holds nothing but a will', async () => {
       const { store } = opened;
       const key = { clientId: 'c', epoch: (await connect(store, 'c', { expiry: 0 })).epoch };
-      await store.setWill(key, owner, will);
-      await store.release(key, {}, now);
-      expect(await store.owners()).toEqual([owner]);
-      await store.removeWill('c', key.epoch);
-      expect(await store.owners()).toEqual([]);
+      await store.wills.set(key, owner, will);
+      await store.sessions.release(key, {}, now);
+      expect(await store.sessions.owners()).toEqual([owner]);
+      await store.wills.remove('c', key.epoch);
+      expect(await store.sessions.owners()).toEqual([]);
     });
 
     it('drops a scheduled will when the client is back', async () => {
       const { store } = opened;
       const key = await durable(store, 'c');
-      await store.setWill(key, owner, will);
-      await store.scheduleWill(key, now + 5000);
-      await store.release(key, {}, now);
+      await store.wills.set(key, owner, will);
+      await store.wills.schedule(key, now + 5000);
+      await store.sessions.release(key, {}, now);
       expect((await connect(store, 'c')).will).toBeNull();
       expect(await dueWills(Number.MAX_SAFE_INTEGER)).toEqual([]);
     });
@@ -130,9 +140,9 @@ export function willContract(opened: StoreUnderTest): void {
         ['expired', false, now + 3_600_000],
       ] as const) {
         const key = await durable(store, name);
-        await store.setWill(key, owner, will);
-        await store.scheduleWill(key, now + 9_000_000);
-        await store.release(key, {}, now);
+        await store.wills.set(key, owner, will);
+        await store.wills.schedule(key, now + 9_000_000);
+        await store.sessions.release(key, {}, now);
         const claim = await connect(store, name, { clean, at });
         expect(claim.session).toBeNull();
         expect(claim.will).toMatchObject({ clientId: name, epoch: key.epoch, delaySeconds: 5 });
@@ -144,12 +154,12 @@ export function willContract(opened: StoreUnderTest): void {
       const { store } = opened;
       for (const name of ['expires', 'deleted']) {
         const { epoch } = await connect(store, name, { expiry: name === 'expires' ? 1 : 60 });
-        await store.setWill({ clientId: name, epoch }, owner, will);
-        await store.scheduleWill({ clientId: name, epoch }, now + 5000);
-        await store.release({ clientId: name, epoch }, {}, now);
+        await store.wills.set({ clientId: name, epoch }, owner, will);
+        await store.wills.schedule({ clientId: name, epoch }, now + 5000);
+        await store.sessions.release({ clientId: name, epoch }, {}, now);
       }
-      expect(await store.expireSessions(now + 1000, 10)).toEqual(['expires']);
-      await store.deleteSession('deleted');
+      expect(await store.sessions.expire(now + 1000, 10)).toEqual(['expires']);
+      await store.sessions.delete('deleted');
       expect(await dueWills(now + 1000)).toEqual(['deleted', 'expires']);
     });
   });
@@ -158,19 +168,19 @@ export function willContract(opened: StoreUnderTest): void {
     it('hands them out when due, earliest first, and again unless removed', async () => {
       const { store } = opened;
       await Promise.all([
-        store.addDelayed(bytes('late'), now + 10),
-        store.addDelayed(bytes('soon'), now + 5),
-        store.addDelayed(bytes('never'), now + 1e9),
+        store.delayed.add(bytes('late'), now + 10),
+        store.delayed.add(bytes('soon'), now + 5),
+        store.delayed.add(bytes('never'), now + 1e9),
       ]);
-      expect(await store.takeDueDelayed(now + 4, 10)).toEqual([]);
-      const [soon] = await store.takeDueDelayed(now + 10, 1);
+      expect(await store.delayed.takeDue(now + 4, 10)).toEqual([]);
+      const [soon] = await store.delayed.takeDue(now + 10, 1);
       expect(text(soon.record)).toBe('soon');
-      const [late] = await store.takeDueDelayed(now + 10, 10);
+      const [late] = await store.delayed.takeDue(now + 10, 10);
       expect(text(late.record)).toBe('late');
-      await store.removeDelayed(soon.id);
-      await store.removeDelayed(soon.id);
-      expect(await store.takeDueDelayed(now + 30_009, 10)).toEqual([]);
-      expect((await store.takeDueDelayed(now + 30_010, 10)).map(({ id }) => id)).toEqual([late.id]);
+      await store.delayed.remove(soon.id);
+      await store.delayed.remove(soon.id);
+      expect(await store.delayed.takeDue(now + 30_009, 10)).toEqual([]);
+      expect((await store.delayed.takeDue(now + 30_010, 10)).map(({ id }) => id)).toEqual([late.id]);
     });
   });
 
@@ -179,24 +189,24 @@ export function willContract(opened: StoreUnderTest): void {
 
     it('gives the time of each job, until it is done', async () => {
       const { store } = opened;
-      await store.addDelayed(bytes('d'), now + 10);
+      await store.delayed.add(bytes('d'), now + 10);
       const { epoch } = await connect(store, 'ended', { expiry: 20 });
-      await store.release({ clientId: 'ended', epoch }, {}, now);
+      await store.sessions.release({ clientId: 'ended', epoch }, {}, now);
       const dead = await durable(store, 'dead');
-      await store.setWill(dead, owner, will);
-      await store.scheduleWill(dead, now + 30_000);
-      expect(await store.dueTimes(now + 9)).toEqual(nothing);
-      expect(await store.dueTimes(now + 10)).toEqual({ ...nothing, delayed: now + 10 });
-      await store.takeDueDelayed(now + 10, 10);
-      expect(await store.dueTimes(now + 20_500)).toEqual({ ...nothing, sessions: now + 20_000 });
-      await store.expireSessions(now + 20_000, 10);
-      expect(await store.dueTimes(now + 20_000)).toEqual(nothing);
-      expect(await store.dueTimes(now + 30_000)).toEqual({ ...nothing, wills: now + 30_000 });
-      await store.takeDueWills(now + 30_000, 10);
+      await store.wills.set(dead, owner, will);
+      await store.wills.schedule(dead, now + 30_000);
+      expect(await nextDue(store, now + 9)).toEqual(nothing);
+      expect(await nextDue(store, now + 10)).toEqual({ ...nothing, delayed: now + 10 });
+      await store.delayed.takeDue(now + 10, 10);
+      expect(await nextDue(store, now + 20_500)).toEqual({ ...nothing, sessions: now + 20_000 });
+      await store.sessions.expire(now + 20_000, 10);
+      expect(await nextDue(store, now + 20_000)).toEqual(nothing);
+      expect(await nextDue(store, now + 30_000)).toEqual({ ...nothing, wills: now + 30_000 });
+      await store.wills.takeDue(now + 30_000, 10);
       // Handed out, and not crossed out: it is due again.
-      expect(await store.dueTimes(now + 30_009)).toEqual(nothing);
+      expect(await nextDue(store, now + 30_009)).toEqual(nothing);
       const again = { sessions: Infinity, wills: now + 60_000, delayed: now + 30_010 };
-      expect(await store.dueTimes(now + 60_000)).toEqual(again);
+      expect(await nextDue(store, now + 60_000)).toEqual(again);
     });
   });
 }

@@ -57,7 +57,7 @@ export class DelayedMessages {
   }
 
   private write(record: Buffer, dueAt: number, done: (() => void) | null): void {
-    this.store.addDelayed(record, dueAt).then(
+    this.store.delayed.add(record, dueAt).then(
       () => {
         if (done !== null) done();
       },
@@ -74,10 +74,10 @@ export class DelayedMessages {
 
   /** Publishes what is due, and returns how many there were. One worker does this for all. */
   async publishDue(): Promise<number> {
-    const due = await this.store.takeDueDelayed(this.clock.now(), batchMax);
+    const due = await this.store.delayed.takeDue(this.clock.now(), batchMax);
     for (const { id, record } of due) {
       await this.publishOne(record);
-      await this.store.removeDelayed(id);
+      await this.store.delayed.remove(id);
     }
     return due.length;
   }

@@ -5,7 +5,7 @@
  */
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
-import type { StoredOutbound } from '../ports/store.ts';
+import type { StoredOutbound } from '../ports/session-store.ts';
 import type { Session, SessionConnection } from '../session/session.ts';
 import type { SessionDelivery } from './session-delivery.ts';
 

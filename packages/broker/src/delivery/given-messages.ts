@@ -9,7 +9,7 @@
  * The numbers of a publisher grow, and come from one node in their order, so the last number received stands for those
  * before it. A repetition comes from another node: it may overtake the message itself.
  */
-import type { AppendRequest } from '../ports/store.ts';
+import type { AppendRequest } from '../ports/log-store.ts';
 
 export type ProducerNumber = NonNullable<AppendRequest['producer']>;
 

@@ -88,7 +88,7 @@ export class LogPages {
   private async askSome(all: readonly LogCursor[]): Promise<void> {
     const cursors = all.filter(isInForce);
     if (cursors.length === 0) return;
-    await this.store.logEnds(cursors.map((cursor) => cursor.log.filter)).then(
+    await this.store.logs.ends(cursors.map((cursor) => cursor.log.filter)).then(
       (ends) => {
         this.delivery.turn.renew();
         for (let i = 0; i < cursors.length; i++) {
@@ -106,7 +106,7 @@ export class LogPages {
 
   private readPage(cursor: LogCursor): void {
     const { logPageMessages, logPageBytes } = this.limits;
-    this.store.readLog(cursor.log.filter, cursor.next, logPageMessages, logPageBytes, this.clock.now()).then(
+    this.store.logs.read(cursor.log.filter, cursor.next, logPageMessages, logPageBytes, this.clock.now()).then(
       (page) => {
         this.delivery.turn.renew();
         if (isInForce(cursor)) cursor.pageRead(page.entries, page.firstSequence, page.lastSequence);

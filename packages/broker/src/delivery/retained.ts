@@ -10,7 +10,9 @@ import { RecordError, readRecord, writeRecord } from '../message/message-record.
 import type { Publication } from '../message/publication.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
-import { type RetainedEntry, type RetainedPage, type Store, StoreError } from '../ports/store.ts';
+import type { RetainedEntry, RetainedPage } from '../ports/retained-store.ts';
+import type { Store } from '../ports/store.ts';
+import { StoreError } from '../ports/store-error.ts';
 import type { Subscription } from '../session/subscription.ts';
 import { WritesUnderWay } from '../session/writes-under-way.ts';
 import { TurnGate } from '../work/turn-gate.ts';
@@ -92,7 +94,7 @@ export class RetainedMessages {
   private write(write: Write): void {
     const generation = this.underWay.begin();
     const ended = (): void => this.underWay.end(generation);
-    this.store.setRetained(write.topic, write.record, write.expiresAt).then(
+    this.store.retained.set(write.topic, write.record, write.expiresAt).then(
       () => {
         if (this.latest.get(write.topic) === write) this.latest.delete(write.topic);
         ended();
@@ -183,7 +185,7 @@ export class RetainedMessages {
   private async readPage(subscription: Subscription, after: string | null): Promise<RetainedPage | null> {
     try {
       if (/[+#]/.test(subscription.filter)) await this.walks.pass();
-      return await this.store.readRetained(subscription.filter, after, pageMessages, this.clock.now());
+      return await this.store.retained.read(subscription.filter, after, pageMessages, this.clock.now());
     } catch (error) {
       if (!(error instanceof StoreError) || error.code !== 'unavailable') throw error;
       this.delivery.metrics.storeErrors++;

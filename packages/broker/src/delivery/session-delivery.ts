@@ -14,7 +14,8 @@ import type { Clock } from '../ports/clock.ts';
 import type { Limits } from '../ports/limits.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
-import type { Store, StoredOutbound } from '../ports/store.ts';
+import type { StoredOutbound } from '../ports/session-store.ts';
+import type { Store } from '../ports/store.ts';
 import type { Tracer } from '../ports/tracer.ts';
 import type { DurableLog } from '../session/durable-log.ts';
 import { type InflightContent, InflightState } from '../session/inflight.ts';
@@ -342,10 +343,7 @@ export class SessionDelivery implements CursorDelivery {
       return readRecord(record);
     } catch (error) {
       if (!(error instanceof RecordError)) throw error;
-      this.logger.error('a message in flight cannot be read and is passed over', {
-        filter: message.filter,
-        error,
-      });
+      this.logger.error('a message in flight cannot be read and is passed over', { filter: message.filter, error });
       return null;
     }
   }

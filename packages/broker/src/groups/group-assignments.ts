@@ -2,7 +2,7 @@
  * Assignments of one shared group: the leader's record of which endpoint has which message. It holds numbers only; the
  * content is in the log.
  */
-import type { EndpointId } from '../ports/store.ts';
+import type { EndpointId } from '../ports/endpoint-id.ts';
 
 interface Assignee {
   /** The endpoint has sent its first status of this epoch. */

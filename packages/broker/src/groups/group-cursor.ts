@@ -9,7 +9,7 @@
  * It holds ranges, not numbers: one message that a member holds for days must not make the rest grow with the log (P7).
  * There is at most one range more than messages that are assigned.
  */
-import type { StoredGroupCursor } from '../ports/store.ts';
+import type { StoredGroupCursor } from '../ports/group-store.ts';
 
 export class GroupCursor {
   /** Every number up to and including this one is done with. */

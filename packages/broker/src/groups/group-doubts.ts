@@ -98,7 +98,7 @@ export class GroupDoubts {
   private async ask(asked: ReadonlyMap<number, Doubt>): Promise<void> {
     const { parts, doubts, clients } = this;
     const reservations = new Map(
-      (await parts.store.groupReservations(parts.group)).map((reservation) => [reservation.sequence, reservation]),
+      (await parts.store.groups.reservations(parts.group)).map((reservation) => [reservation.sequence, reservation]),
     );
     const deleted: number[] = [];
     const unreserved: number[] = [];

@@ -6,9 +6,12 @@
 import { matchedFilter } from '@dunlin/protocol';
 import { RecordError, readRecord } from '../message/message-record.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { DurableGroup } from '../ports/group-store.ts';
 import type { Limits } from '../ports/limits.ts';
+import type { LogEntry } from '../ports/log-store.ts';
 import type { Metrics } from '../ports/metrics.ts';
-import { type DurableGroup, type LogEntry, type Store, StoreError } from '../ports/store.ts';
+import type { Store } from '../ports/store.ts';
+import { StoreError } from '../ports/store-error.ts';
 import { GroupCursor } from './group-cursor.ts';
 import type { GroupLogs } from './group-logs.ts';
 
@@ -45,7 +48,7 @@ export class GroupHousekeeping {
   /** Called every few seconds, never twice at once. Rejects with StoreError. */
   async run(): Promise<void> {
     const { store, metrics, limits, groups } = this.parts;
-    const known = await store.durableGroups();
+    const known = await store.groups.list();
     const lags = known.length === 0 ? [] : await this.lagsOf(known);
     let sum = 0;
     let most = 0;
@@ -64,21 +67,21 @@ export class GroupHousekeeping {
 
   /** Upper bounds: numbers that are done with above a gap are counted as well. */
   private async lagsOf(groups: readonly DurableGroup[]): Promise<number[]> {
-    const ends = await this.parts.store.logEnds(groups.map(({ group }) => matchedFilter(group)));
+    const ends = await this.parts.store.logs.ends(groups.map(({ group }) => matchedFilter(group)));
     return groups.map(({ acknowledged }, i) => Math.max(0, ends[i] - acknowledged));
   }
 
   private async dropOld(group: string): Promise<void> {
     const { store, metrics } = this.parts;
     try {
-      const { epoch, cursor: stored, reservations } = await store.claimGroup(group);
+      const { epoch, cursor: stored, reservations } = await store.groups.claim(group);
       const cursor = new GroupCursor(stored);
       const isReserved = new Set(reservations.map(({ sequence }) => sequence));
       const before = cursor.acknowledged;
       for (let pages = 0; pages < pagesMax && (await this.dropPage(group, cursor, isReserved)); pages++);
       if (cursor.acknowledged === before) return;
       const { failed } = stored;
-      await store.updateGroup({ group, epoch }, { cursor: { ...cursor.stored(new Map()), failed } });
+      await store.groups.update({ group, epoch }, { cursor: { ...cursor.stored(new Map()), failed } });
     } catch (error) {
       // The group has ended, or an endpoint leads it by now.
       if (!(error instanceof StoreError) || (error.code !== 'fenced' && error.code !== 'unknown-group')) throw error;
@@ -91,7 +94,7 @@ export class GroupHousekeeping {
     const { store, limits, clock, metrics } = this.parts;
     const from = cursor.acknowledged + 1;
     const now = clock.now();
-    const { entries } = await store.readLog(
+    const { entries } = await store.logs.read(
       matchedFilter(group),
       from,
       limits.logPageMessages,

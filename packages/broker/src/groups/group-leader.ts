@@ -19,8 +19,10 @@
 import type { GroupControl, GroupStatus } from '../cluster/group-control.ts';
 import { writeRecord } from '../message/message-record.ts';
 import type { Publication } from '../message/publication.ts';
+import type { EndpointId } from '../ports/endpoint-id.ts';
+import type { GroupClaim, StoredGroupCursor } from '../ports/group-store.ts';
 import { messagesBetween } from '../ports/log-numbers.ts';
-import { type EndpointId, type GroupClaim, type StoredGroupCursor, StoreError } from '../ports/store.ts';
+import { StoreError } from '../ports/store-error.ts';
 import type { DurableLog } from '../session/durable-log.ts';
 import { chooseWithRoom, type SharedGroup } from '../subscriptions/shared-subscriptions.ts';
 import { GroupAssignments } from './group-assignments.ts';
@@ -80,7 +82,7 @@ export class GroupLeader {
         this.pump();
       },
       done: (sequence) => this.done(sequence, true),
-      deleteReservations: (sequences) => parts.store.updateGroup(this.key, { reservationsDelete: sequences }),
+      deleteReservations: (sequences) => parts.store.groups.update(this.key, { reservationsDelete: sequences }),
       locate: (clients) => this.toEndpoints({ kind: 'locate', group: group.name, epoch: this.epoch, clients }),
       failed: (error) => this.storeFailed('the reservations of a group could not be read', error),
     });
@@ -152,7 +154,7 @@ export class GroupLeader {
     this.needsClaim = true;
     if (this.isClaiming || !this.isLeading) return;
     this.isClaiming = true;
-    this.parts.store.claimGroup(this.group.name).then(
+    this.parts.store.groups.claim(this.group.name).then(
       (claim) => {
         this.isClaiming = false;
         this.needsClaim = false;
@@ -320,7 +322,7 @@ export class GroupLeader {
     this.reservationsDelete = new Set();
     this.isDirty = false;
     this.isWriting = true;
-    this.parts.store.updateGroup(this.key, this.change(reservations)).then(
+    this.parts.store.groups.update(this.key, this.change(reservations)).then(
       () => {
         this.isWriting = false;
       },
@@ -372,7 +374,7 @@ export class GroupLeader {
     this.stop();
     const change = this.change(this.reservationsDelete);
     const { key } = this;
-    this.parts.writeBack(() => this.parts.store.updateGroup(key, change));
+    this.parts.writeBack(() => this.parts.store.groups.update(key, change));
   }
 
   get lag(): number {

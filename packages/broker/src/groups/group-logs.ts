@@ -29,7 +29,9 @@ import type { PublishRouter } from '../delivery/publish-router.ts';
 import type { DurableFilters, GroupsWatcher } from '../logs/durable-filters.ts';
 import { readRecord } from '../message/message-record.ts';
 import type { Publication } from '../message/publication.ts';
-import { type EndpointId, type GroupClaim, StoreError } from '../ports/store.ts';
+import type { EndpointId } from '../ports/endpoint-id.ts';
+import type { GroupClaim } from '../ports/group-store.ts';
+import { StoreError } from '../ports/store-error.ts';
 import type { Session } from '../session/session.ts';
 import type { Subscription } from '../session/subscription.ts';
 import type { SharedGroup, SharedGroupWatcher } from '../subscriptions/shared-subscriptions.ts';
@@ -233,7 +235,7 @@ export class GroupLogs implements GroupsWatcher, SharedGroupWatcher {
   private claim(log: GroupLog): void {
     const { name } = log.group;
     log.isClaiming = true;
-    this.parts.store.claimGroup(name).then(
+    this.parts.store.groups.claim(name).then(
       (claim) => {
         log.isClaiming = false;
         if (this.groups.get(name) === log) this.claimed(log, claim);

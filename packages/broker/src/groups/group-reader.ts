@@ -8,8 +8,9 @@ import { RecordError, readRecord } from '../message/message-record.ts';
 import type { Publication } from '../message/publication.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Limits } from '../ports/limits.ts';
+import type { LogEntry } from '../ports/log-store.ts';
 import type { Metrics } from '../ports/metrics.ts';
-import type { LogEntry, Store } from '../ports/store.ts';
+import type { Store } from '../ports/store.ts';
 import type { DurableLog, LogReader } from '../session/durable-log.ts';
 import { isParticular } from '../subscriptions/shared-subscriptions.ts';
 import type { TurnClock } from '../work/turn-clock.ts';
@@ -145,7 +146,7 @@ export class GroupReader implements LogReader {
     const { log, limits, store, clock } = parts;
     const knownEnd = log.lastSequence;
     this.isReading = true;
-    store.readLog(log.filter, this.next, limits.logPageMessages, limits.logPageBytes, clock.now()).then(
+    store.logs.read(log.filter, this.next, limits.logPageMessages, limits.logPageBytes, clock.now()).then(
       ({ entries, firstSequence, lastSequence }) => {
         this.isReading = false;
         parts.delivery.turn.renew();

@@ -26,7 +26,9 @@
 import { isShared } from '@dunlin/protocol';
 import { sendPublish } from '../delivery/deliver.ts';
 import type { Publication } from '../message/publication.ts';
-import type { GroupReservation, Store, StoredOutbound } from '../ports/store.ts';
+import type { GroupReservation } from '../ports/group-store.ts';
+import type { StoredOutbound } from '../ports/session-store.ts';
+import type { Store } from '../ports/store.ts';
 import { InflightState } from '../session/inflight.ts';
 import type { Subscription } from '../session/subscription.ts';
 import type { GroupMember, GroupMembers, GroupMembersParts } from './group-members.ts';
@@ -123,7 +125,7 @@ export class GroupReservations {
       const { session } = member;
       return { sequence, clientId: session.clientId, isFinal: step === 'finalizing' || !session.stored };
     });
-    this.parts.store.reserveMessages({ group: this.members.group.name, epoch }, reservations).then(
+    this.parts.store.groups.reserve({ group: this.members.group.name, epoch }, reservations).then(
       (answers) => {
         this.parts.delivery.turn.renew();
         for (let i = 0; i < batch.length; i++) this.answered(batch[i], answers[i]);
@@ -223,6 +225,6 @@ export async function finalizeReservations(
   }
   // With an epoch that no leader has: nothing is reserved that was not reserved before.
   await Promise.all(
-    [...byGroup].map(([group, reservations]) => store.reserveMessages({ group, epoch: 0 }, reservations)),
+    [...byGroup].map(([group, reservations]) => store.groups.reserve({ group, epoch: 0 }, reservations)),
   );
 }

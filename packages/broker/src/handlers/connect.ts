@@ -34,7 +34,7 @@ import type { Limits } from '../ports/limits.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { Random } from '../ports/random.ts';
 import type { Store } from '../ports/store.ts';
-import { StoreError } from '../ports/store.ts';
+import { StoreError } from '../ports/store-error.ts';
 import type { ContestedIdentifiers } from '../takeover/contested-identifiers.ts';
 import type { Opening } from '../takeover/opening.ts';
 import type { Openings } from '../takeover/openings.ts';

@@ -30,8 +30,10 @@ import type { Clock } from '../ports/clock.ts';
 import type { Limits } from '../ports/limits.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
+import type { RetainedPage } from '../ports/retained-store.ts';
+import type { Cursor, StoredSubscription } from '../ports/session-store.ts';
 import type { Store } from '../ports/store.ts';
-import { type Cursor, type RetainedPage, type StoredSubscription, StoreError } from '../ports/store.ts';
+import { StoreError } from '../ports/store-error.ts';
 import type { LogCursor } from '../session/log-cursor.ts';
 import type { Session } from '../session/session.ts';
 import type { Subscription } from '../session/subscription.ts';
@@ -212,7 +214,7 @@ export class SubscribeHandler implements SessionPacketHandler {
     }
     if (connection.state === ConnectionState.closed) return false;
     const ends = session.stored
-      ? await parts.store.subscribe(
+      ? await parts.store.sessions.subscribe(
           session.key,
           granted.map(({ stored }) => stored),
         )
@@ -233,7 +235,7 @@ export class SubscribeHandler implements SessionPacketHandler {
       if (wantsRetained(request, isNew)) replays.push(subscription);
     }
     // Up to where the client is owed what was queued is known before it is told, whatever becomes of this worker.
-    if (owed.length > 0) await parts.store.update(session.key, { cursors: owed });
+    if (owed.length > 0) await parts.store.sessions.update(session.key, { cursors: owed });
     return !session.ended;
   }
 

@@ -47,7 +47,7 @@ async function unsubscribeSome(
   }
   if (!session.stored) return;
   await keepInflight(parts.store, session, left);
-  await parts.store.unsubscribe(session.key, filters);
+  await parts.store.sessions.unsubscribe(session.key, filters);
   parts.durableFilters.markStale();
 }
 

@@ -12,9 +12,10 @@ import { readRecord } from '../message/message-record.ts';
 import type { Pending } from '../message/pending.ts';
 import type { Publication } from '../message/publication.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { AppendRequest, AppendResult } from '../ports/log-store.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
-import type { AppendRequest, AppendResult, Store } from '../ports/store.ts';
+import type { Store } from '../ports/store.ts';
 import type { DurableLog } from '../session/durable-log.ts';
 import type { StoreTrust } from '../work/store-trust.ts';
 import type { TurnClock } from '../work/turn-clock.ts';
@@ -122,7 +123,7 @@ export class AppendQueue {
     const requests = batch.map((append) => append.request);
     const origin = { writer: this.writer, batch: this.batchNumber };
     const moment = this.trust.losses;
-    this.store.append(requests, this.clock.now(), origin).then(
+    this.store.logs.append(requests, this.clock.now(), origin).then(
       (results) => {
         this.turn.renew();
         this.metrics.logAppends += batch.length;

@@ -9,7 +9,8 @@
  */
 import { matchedFilter } from '@dunlin/protocol';
 import type { Clock } from '../ports/clock.ts';
-import type { EndpointId, Store } from '../ports/store.ts';
+import type { EndpointId } from '../ports/endpoint-id.ts';
+import type { Store } from '../ports/store.ts';
 import { DurableLog, FollowedLogs, type WentBack } from '../session/durable-log.ts';
 import { dropEmptyGroup, groupOf, type SharedGroup } from '../subscriptions/shared-subscriptions.ts';
 import type { SubscriptionTree } from '../subscriptions/subscription-tree.ts';
@@ -74,7 +75,7 @@ export class DurableFilters {
   async load(): Promise<void> {
     const since = ++this.generation;
     this.stale = false;
-    const [filters, groups] = await Promise.all([this.store.durableFilters(), this.store.durableGroups()]).catch(
+    const [filters, groups] = await Promise.all([this.store.logs.durableFilters(), this.store.groups.list()]).catch(
       (error: unknown) => {
         this.stale = true;
         throw error;

@@ -101,7 +101,7 @@ export class LogEnds {
     // The end that was known before the question: everything heard of by then is in the store, whatever comes
     // meanwhile.
     const heard = logs.map((log) => log.heard);
-    const ends = await this.store.logEnds(logs.map((log) => log.filter));
+    const ends = await this.store.logs.ends(logs.map((log) => log.filter));
     for (let i = 0; i < logs.length; i++) {
       if (ends[i] < heard[i] && logs[i].readers.length > 0) {
         if (ends[i] > 0 || this.stayedAway(logs[i])) this.wentBack(logs[i], ends[i]);

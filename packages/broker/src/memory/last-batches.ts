@@ -1,4 +1,5 @@
-import { type AppendOrigin, type AppendResult, StoreError } from '../ports/store.ts';
+import type { AppendOrigin, AppendResult } from '../ports/log-store.ts';
+import { StoreError } from '../ports/store-error.ts';
 
 /**
  * Writers remembered: more than the workers of a node, which are the writers of a store in its process, and than those

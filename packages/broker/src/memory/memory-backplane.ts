@@ -1,6 +1,6 @@
 import type { Backplane, BackplaneReceiver } from '../ports/backplane.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { EndpointId } from '../ports/store.ts';
+import type { EndpointId } from '../ports/endpoint-id.ts';
 
 /** Event that one endpoint is to be told, in order. */
 type Event =

@@ -1,13 +1,15 @@
 import { matchedFilter } from '@dunlin/protocol';
-import {
-  type DurableGroup,
-  type GroupChange,
-  type GroupClaim,
-  type GroupKey,
-  type GroupReservation,
-  type StoredGroupCursor,
-  StoreError,
-} from '../ports/store.ts';
+import type {
+  DurableGroup,
+  GroupChange,
+  GroupClaim,
+  GroupKey,
+  GroupReservation,
+  GroupStore,
+  StoredGroupCursor,
+} from '../ports/group-store.ts';
+import { StoreError } from '../ports/store-error.ts';
+import type { MemoryClaims } from './memory-claims.ts';
 import type { MemoryLogs } from './memory-logs.ts';
 
 interface Group {
@@ -20,12 +22,14 @@ interface Group {
 }
 
 /** The groups of the memory store. */
-export class MemoryGroups {
+export class MemoryGroups implements GroupStore {
+  private readonly claims: MemoryClaims;
   private readonly logs: MemoryLogs;
   private readonly groups = new Map<string, Group>();
   private epoch = 0;
 
-  constructor(logs: MemoryLogs) {
+  constructor(claims: MemoryClaims, logs: MemoryLogs) {
+    this.claims = claims;
     this.logs = logs;
   }
 
@@ -55,17 +59,18 @@ export class MemoryGroups {
     this.logs.removeCursor(group.filter, reader(name));
   }
 
-  list(): DurableGroup[] {
+  async list(): Promise<DurableGroup[]> {
+    this.claims.check();
     return Array.from(this.groups, ([group, { cursor }]) => ({ group, acknowledged: cursor.acknowledged }));
   }
 
-  claim(name: string): GroupClaim {
+  async claim(name: string): Promise<GroupClaim> {
     const group = this.require(name);
     group.epoch = ++this.epoch;
-    return { epoch: group.epoch, cursor: structuredClone(group.cursor), reservations: this.reservations(name) };
+    return { epoch: group.epoch, cursor: structuredClone(group.cursor), reservations: reservationsOf(group) };
   }
 
-  update({ group: name, epoch }: GroupKey, { cursor, reservationsDelete = [] }: GroupChange): void {
+  async update({ group: name, epoch }: GroupKey, { cursor, reservationsDelete = [] }: GroupChange): Promise<void> {
     const group = this.require(name);
     if (group.epoch !== epoch)
       throw new StoreError('fenced', `epoch ${epoch} is not the group's, which is ${group.epoch}`);
@@ -75,7 +80,8 @@ export class MemoryGroups {
     this.logs.moveCursor(group.filter, reader(name), cursor.acknowledged);
   }
 
-  reserve({ group: name, epoch }: GroupKey, reservations: readonly GroupReservation[]): boolean[] {
+  async reserve({ group: name, epoch }: GroupKey, reservations: readonly GroupReservation[]): Promise<boolean[]> {
+    this.claims.check();
     const group = this.groups.get(name);
     return reservations.map((reservation) => {
       if (group === undefined) return false;
@@ -91,19 +97,24 @@ export class MemoryGroups {
     });
   }
 
-  reservations(name: string): GroupReservation[] {
-    const reservations = this.groups.get(name)?.reservations.values() ?? [];
-    return Array.from(reservations, ({ sequence, clientId, isFinal }) => ({ sequence, clientId, isFinal }));
+  async reservations(name: string): Promise<GroupReservation[]> {
+    this.claims.check();
+    const group = this.groups.get(name);
+    return group === undefined ? [] : reservationsOf(group);
   }
 
   private require(name: string): Group {
+    this.claims.check();
     const group = this.groups.get(name);
     if (group === undefined) throw new StoreError('unknown-group', 'this group has no durable member');
     return group;
   }
 }
 
-/** `$share/{name}/{filter}`: a share name holds no `/` [MQTT-4.8.2-2]. */
+function reservationsOf({ reservations }: Group): GroupReservation[] {
+  return Array.from(reservations.values(), ({ sequence, clientId, isFinal }) => ({ sequence, clientId, isFinal }));
+}
+
 /** Reader name of the group in the log: no client identifier holds U+0000. */
 function reader(group: string): string {
   return `\u0000${group}`;

@@ -1,6 +1,6 @@
 import type { Clock } from '../ports/clock.ts';
+import type { EndpointId } from '../ports/endpoint-id.ts';
 import type { Leases } from '../ports/leases.ts';
-import type { EndpointId } from '../ports/store.ts';
 
 /** Leases for tests and for a cluster in one process: endpoints that share this object see each other's. Time is the clock's. */
 export class MemoryLeases implements Leases {

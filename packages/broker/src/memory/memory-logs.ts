@@ -1,4 +1,4 @@
-import type { AppendRequest, DurableFilter, LogEntry, LogLimits, LogPage } from '../ports/store.ts';
+import type { AppendRequest, DurableFilter, LogEntry, LogLimits, LogPage } from '../ports/log-store.ts';
 
 interface Log {
   /** Number up to which each client with a cursor has acknowledged; empty: the filter is not durable. */

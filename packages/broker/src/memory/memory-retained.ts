@@ -1,20 +1,28 @@
 import { topicMatchesFilter } from '@dunlin/protocol';
-import type { RetainedEntry, RetainedPage } from '../ports/store.ts';
+import type { RetainedEntry, RetainedPage, RetainedStore } from '../ports/retained-store.ts';
+import type { MemoryClaims } from './memory-claims.ts';
 import { OrderedTopics } from './ordered-topics.ts';
 
 /** Topics looked at for one page, about 1 ms: nobody waits longer for a filter that few of them match. */
 const lookedAtMax = 1000;
 
 /** The retained messages of the memory store. */
-export class MemoryRetained {
+export class MemoryRetained implements RetainedStore {
+  private readonly claims: MemoryClaims;
   private readonly entries = new Map<string, RetainedEntry>();
   private readonly topics = new OrderedTopics();
 
-  get size(): number {
+  constructor(claims: MemoryClaims) {
+    this.claims = claims;
+  }
+
+  async count(): Promise<number> {
+    this.claims.check();
     return this.entries.size;
   }
 
-  set(topic: string, record: Uint8Array | null, expiresAt: number): void {
+  async set(topic: string, record: Uint8Array | null, expiresAt: number): Promise<void> {
+    this.claims.check();
     const isKnown = this.entries.has(topic);
     if (record === null) {
       if (isKnown) this.topics.remove(topic);
@@ -26,7 +34,8 @@ export class MemoryRetained {
   }
 
   /** `after`: the topic that was looked at last. */
-  read(filter: string, after: string | null, limit: number, now: number): RetainedPage {
+  async read(filter: string, after: string | null, limit: number, now: number): Promise<RetainedPage> {
+    this.claims.check();
     const page: RetainedPage = { entries: [], next: null };
     const prefix = literalStart(filter);
     if (prefix === filter) {

@@ -1,4 +1,10 @@
-import type { Cursor, StoredInbound, StoredOutbound, StoredSession, StoredSubscription } from '../ports/store.ts';
+import type {
+  Cursor,
+  StoredInbound,
+  StoredOutbound,
+  StoredSession,
+  StoredSubscription,
+} from '../ports/session-store.ts';
 
 /** A durable session as the memory store keeps it: whatever it has many of is found by its name. */
 export class MemorySession {

@@ -10,7 +10,7 @@
  * - `endpointJoined` is called once for each endpoint before any bytes from it are delivered; `endpointLeft` once it is known to be dead or gone,
  *   after the last bytes from it. An endpoint that starts again has a new incarnation, so a new name.
  */
-import type { EndpointId } from './store.ts';
+import type { EndpointId } from './endpoint-id.ts';
 
 export interface BackplaneReceiver {
   endpointJoined(endpoint: EndpointId): void;

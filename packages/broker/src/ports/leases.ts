@@ -7,7 +7,7 @@
  *   true for it.
  * - A rejected promise (StoreError `unavailable`) means that nothing is known.
  */
-import type { EndpointId } from './store.ts';
+import type { EndpointId } from './endpoint-id.ts';
 
 export interface Leases {
   /** Renews the lease for this time from now. False: the endpoint was evicted; it has to stop serving at once and start again under a new name. */

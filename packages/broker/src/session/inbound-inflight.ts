@@ -6,7 +6,7 @@
  * a quarter of all that a QoS 2 message costs (20 pairs: 1.15 instead of 0.88 µs).
  */
 import { unknownDigest } from '../message/content-digest.ts';
-import type { StoredInbound } from '../ports/store.ts';
+import type { StoredInbound } from '../ports/session-store.ts';
 
 /** A power of two, as every size: chains begin at the identifier's low bits, so those of a client that counts have one member, and the worst that one can choose 256. */
 const smallestSize = 16;

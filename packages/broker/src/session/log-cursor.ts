@@ -14,7 +14,8 @@
 import { RecordError, readRecord } from '../message/message-record.ts';
 import type { Publication } from '../message/publication.ts';
 import { messagesBetween } from '../ports/log-numbers.ts';
-import type { Cursor, LogEntry, StoredOutbound } from '../ports/store.ts';
+import type { LogEntry } from '../ports/log-store.ts';
+import type { Cursor, StoredOutbound } from '../ports/session-store.ts';
 import type { DurableLog, LogReader } from './durable-log.ts';
 import type { InflightSource } from './inflight.ts';
 import type { Session } from './session.ts';

@@ -3,7 +3,7 @@
  * connection lets it [MQTT-3.3.4-9], [MQTT-4.6.0-1].
  */
 
-import type { StoredOutbound } from '../ports/store.ts';
+import type { StoredOutbound } from '../ports/session-store.ts';
 
 /** Messages in flight sent again at once. */
 const readAtOnce = 64;

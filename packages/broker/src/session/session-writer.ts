@@ -10,7 +10,9 @@
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
-import { type SessionChange, type Store, type StoredOutbound, StoreError } from '../ports/store.ts';
+import type { SessionChange, StoredOutbound } from '../ports/session-store.ts';
+import type { Store } from '../ports/store.ts';
+import { StoreError } from '../ports/store-error.ts';
 import { WorkTimer } from '../work/work-timer.ts';
 import type { LogCursor } from './log-cursor.ts';
 import type { Session } from './session.ts';

@@ -5,7 +5,7 @@
 import type { Publication } from '../message/publication.ts';
 import type { Outlet } from '../output/outlet.ts';
 import type { CloseReason } from '../ports/close-reason.ts';
-import type { SessionKey } from '../ports/store.ts';
+import type { SessionKey } from '../ports/session-key.ts';
 import { InboundInflight } from './inbound-inflight.ts';
 import { OutboundInflight } from './inflight.ts';
 import type { LogCursor } from './log-cursor.ts';

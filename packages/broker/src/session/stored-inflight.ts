@@ -5,7 +5,8 @@
 
 import { recordAsSent } from '../message/identifier-properties.ts';
 import { RecordError, readRecord } from '../message/message-record.ts';
-import type { Store, StoredOutbound } from '../ports/store.ts';
+import type { StoredOutbound } from '../ports/session-store.ts';
+import type { Store } from '../ports/store.ts';
 import { InflightState } from './inflight.ts';
 import type { LogCursor } from './log-cursor.ts';
 import { Resends } from './resends.ts';
@@ -86,7 +87,7 @@ export async function keepInflight(store: Store, session: Session, left: Readonl
       .filter((message) => message !== null);
     const outboundSet = kept.filter((message) => goesOnAlone(session, message));
     for (const { packetId } of outboundSet) session.outboundDeleted.delete(packetId);
-    if (outboundSet.length > 0) await store.update(session.key, { outboundSet });
+    if (outboundSet.length > 0) await store.sessions.update(session.key, { outboundSet });
   }
 }
 
@@ -122,7 +123,7 @@ function goesOnAlone(session: Session, message: StoredOutbound): boolean {
 export async function recordOf(store: Store, message: StoredOutbound): Promise<Uint8Array | null> {
   if (message.record !== null) return message.record;
   // At time 0 nothing has expired: what was sent once is sent again all the same [MQTT-4.3.3-7].
-  const page = await store.readLog(message.filter, message.sequence, 1, 1, 0);
+  const page = await store.logs.read(message.filter, message.sequence, 1, 1, 0);
   const entry = page.entries[0];
   return entry !== undefined && entry.sequence === message.sequence ? entry.record : null;
 }

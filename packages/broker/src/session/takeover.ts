@@ -7,7 +7,7 @@
  */
 
 import { FrameError } from '../message/wire.ts';
-import type { Cursor, SessionChange, StoredOutbound, StoredSession } from '../ports/store.ts';
+import type { Cursor, SessionChange, StoredOutbound, StoredSession } from '../ports/session-store.ts';
 import type { Session } from './session.ts';
 import { outboundOf } from './stored-inflight.ts';
 

@@ -2,7 +2,11 @@
  * Writes of sessions with thousands of cursors, some at a time: all of them would hold the store, and this thread, for
  * a quarter of a second.
  */
-import { type SessionChange, type SessionKey, type Store, StoreError } from '../ports/store.ts';
+
+import type { SessionKey } from '../ports/session-key.ts';
+import type { SessionChange } from '../ports/session-store.ts';
+import type { Store } from '../ports/store.ts';
+import { StoreError } from '../ports/store-error.ts';
 
 const cursorsMax = 500;
 
@@ -13,8 +17,8 @@ const cursorsMax = 500;
 export function updateInSlices(store: Store, key: SessionKey, change: SessionChange): Promise<void> {
   const { cursors } = change;
   return cursors === undefined || cursors.length <= cursorsMax
-    ? store.update(key, change)
-    : allButLast(store, key, change).then((last) => store.update(key, last));
+    ? store.sessions.update(key, change)
+    : allButLast(store, key, change).then((last) => store.sessions.update(key, last));
 }
 
 /** Releases as `store.release` does. */
@@ -25,7 +29,7 @@ export async function releaseInSlices(
   now: number,
 ): Promise<void> {
   try {
-    return await store.release(key, await allButLast(store, key, change), now);
+    return await store.sessions.release(key, await allButLast(store, key, change), now);
   } catch (error) {
     // Whoever has the session now has been told the same.
     if (!(error instanceof StoreError) || (error.code !== 'fenced' && error.code !== 'unknown-session')) throw error;
@@ -37,6 +41,6 @@ async function allButLast(store: Store, key: SessionKey, change: SessionChange):
   const { cursors = [] } = change;
   let at = 0;
   for (; cursors.length - at > cursorsMax; at += cursorsMax)
-    await store.update(key, { cursors: cursors.slice(at, at + cursorsMax) });
+    await store.sessions.update(key, { cursors: cursors.slice(at, at + cursorsMax) });
   return at === 0 ? change : { ...change, cursors: cursors.slice(at) };
 }

@@ -13,8 +13,8 @@
  */
 
 import type { Publication } from '../message/publication.ts';
+import type { EndpointId } from '../ports/endpoint-id.ts';
 import type { SharedStrategy } from '../ports/limits.ts';
-import type { EndpointId } from '../ports/store.ts';
 import type { Subscription } from '../session/subscription.ts';
 import type { FilterEntry, SubscriptionTree } from './subscription-tree.ts';
 

@@ -78,8 +78,8 @@ export class GivenUpSessions {
     for (const { session, willDelaySeconds } of this.waiting.splice(0)) {
       const dueAt = clock.now() + willDelaySeconds * 1000;
       pendingWrites.add('releasing a session that was given up', async () => {
-        await store.scheduleWill(session.key, dueAt);
-        await store.release(session.key, {}, clock.now());
+        await store.wills.schedule(session.key, dueAt);
+        await store.sessions.release(session.key, {}, clock.now());
       });
     }
   }

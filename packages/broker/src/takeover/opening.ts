@@ -30,7 +30,9 @@
 import { ReasonCode } from '@dunlin/protocol';
 import type { Cluster } from '../cluster/cluster.ts';
 import { ConnectionState } from '../output/connection-state.ts';
-import { type Claim, type StoredSession, type StoredWill, StoreError } from '../ports/store.ts';
+import type { Claim, StoredSession } from '../ports/session-store.ts';
+import { StoreError } from '../ports/store-error.ts';
+import type { StoredWill } from '../ports/will-store.ts';
 import { Session, type SessionConnection, type SessionWill } from '../session/session.ts';
 import { applyHanded, type HandedSession } from '../session/takeover.ts';
 import { updateInSlices } from '../session/update-in-slices.ts';
@@ -150,7 +152,7 @@ export class Opening {
     this.handed = local === undefined ? written.handed : sessions.letGo(local, cleanStart);
     let claim: Claim;
     try {
-      claim = await store.claim(
+      claim = await store.sessions.claim(
         { clientId, owner: self, cleanStart, sessionExpirySeconds: expirySeconds },
         clock.now(),
       );
@@ -224,7 +226,7 @@ export class Opening {
     const { parts, session } = this;
     const { will } = this.request;
     session.will = will;
-    if (will !== null || before?.dueAt === Infinity) await parts.store.setWill(session.key, parts.self, will);
+    if (will !== null || before?.dueAt === Infinity) await parts.store.wills.set(session.key, parts.self, will);
   }
 
   /**
@@ -270,9 +272,9 @@ export class Opening {
     const { store, clock, pendingWrites, self, unclaimed } = this.parts;
     unclaimed.forget(session);
     if (claimed === null) return;
-    if (session.will !== null) pendingWrites.add('removing a will', () => store.setWill(session.key, self, null));
+    if (session.will !== null) pendingWrites.add('removing a will', () => store.wills.set(session.key, self, null));
     const change = { sessionExpirySeconds: session.expirySeconds };
-    pendingWrites.add('releasing a session', () => store.release(session.key, change, clock.now()));
+    pendingWrites.add('releasing a session', () => store.sessions.release(session.key, change, clock.now()));
   }
 
   /** in force → confirmed: the other workers have its routes, and the client is sent what was held. False: the session has ended meanwhile. */

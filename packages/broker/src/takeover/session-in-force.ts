@@ -3,7 +3,8 @@
  */
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Cursor, EndpointId, StoredSession, StoredSubscription } from '../ports/store.ts';
+import type { EndpointId } from '../ports/endpoint-id.ts';
+import type { Cursor, StoredSession, StoredSubscription } from '../ports/session-store.ts';
 import type { Session } from '../session/session.ts';
 import { restoreInflight } from '../session/stored-inflight.ts';
 import { inSlices } from '../work/in-slices.ts';

@@ -6,7 +6,9 @@ import type { Routes } from '../cluster/routes.ts';
 import type { SessionDelivery } from '../delivery/session-delivery.ts';
 import type { DurableFilters } from '../logs/durable-filters.ts';
 import type { Metrics } from '../ports/metrics.ts';
-import { type Cursor, type Store, type StoredSubscription, StoreError } from '../ports/store.ts';
+import type { Cursor, StoredSubscription } from '../ports/session-store.ts';
+import type { Store } from '../ports/store.ts';
+import { StoreError } from '../ports/store-error.ts';
 import { isServed, LogCursor } from '../session/log-cursor.ts';
 import type { Session } from '../session/session.ts';
 import { Subscription } from '../session/subscription.ts';
@@ -111,7 +113,7 @@ export function restoreSubscription(
 
 /** Up to where its group is owed more is not stored: what came while it was away is, what comes from now on is not. */
 function boundOwed({ store }: SubscriptionParts, subscription: Subscription, filter: string): void {
-  store.logEnds([filter]).then(
+  store.logs.ends([filter]).then(
     ([end]) => {
       subscription.owedUpTo = end;
     },
@@ -149,7 +151,8 @@ export async function endServed(
   session: Session,
   { filters, groups }: ServedSubscriptions,
 ): Promise<void> {
-  const left = groups.length === 0 ? null : unlessMoved(parts, () => parts.store.subscribe(session.key, groups));
+  const left =
+    groups.length === 0 ? null : unlessMoved(parts, () => parts.store.sessions.subscribe(session.key, groups));
   const ended = filters.length === 0 ? null : endCursors(parts, session, filters);
   await Promise.all([left, ended]);
 }
@@ -160,7 +163,7 @@ async function endCursors(
   session: Session,
   filters: string[],
 ): Promise<void> {
-  await unlessMoved(parts, () => parts.store.endCursors(session.key, filters));
+  await unlessMoved(parts, () => parts.store.sessions.endCursors(session.key, filters));
 }
 
 async function unlessMoved(

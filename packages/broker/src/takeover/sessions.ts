@@ -121,7 +121,7 @@ export class Sessions {
     if (!stored) {
       pendingWrites.add('releasing a client identifier', async () => {
         if (wills.has(clientId)) await wills.safe(clientId);
-        await store.release(session.key, { sessionExpirySeconds: 0 }, now);
+        await store.sessions.release(session.key, { sessionExpirySeconds: 0 }, now);
       });
       return;
     }
@@ -152,12 +152,12 @@ export class Sessions {
     const delaySeconds = willDelaySeconds(session);
     if (delaySeconds > 0) {
       const dueAt = clock.now() + delaySeconds * 1000;
-      pendingWrites.add('keeping a will', () => store.scheduleWill(key, dueAt));
+      pendingWrites.add('keeping a will', () => store.wills.schedule(key, dueAt));
       return;
     }
     const published = this.parts.wills.publish(clientId, will.record);
     // It stays in the store until it is safe elsewhere.
-    const remove = (): void => pendingWrites.add('removing a will', () => store.removeWill(clientId, key.epoch));
+    const remove = (): void => pendingWrites.add('removing a will', () => store.wills.remove(clientId, key.epoch));
     if (isClaimed) published.then(remove, remove);
   }
 

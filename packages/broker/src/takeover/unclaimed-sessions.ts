@@ -4,9 +4,11 @@
  */
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { EndpointId } from '../ports/endpoint-id.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
-import { type EndpointId, type Store, StoreError } from '../ports/store.ts';
+import type { Store } from '../ports/store.ts';
+import { StoreError } from '../ports/store-error.ts';
 import type { Session } from '../session/session.ts';
 import type { PendingWrites } from '../work/pending-writes.ts';
 
@@ -67,10 +69,12 @@ export class UnclaimedSessions {
     const { store, clock, self, cluster, pendingWrites } = this.parts;
     const { clientId } = session;
     const request = { clientId, owner: self, cleanStart: true, sessionExpirySeconds: 0 };
-    const claim = await store.claim(request, clock.now());
+    const claim = await store.sessions.claim(request, clock.now());
     const key = { clientId, epoch: claim.epoch };
     if (session.ended) {
-      pendingWrites.add('releasing a session', () => store.release(key, { sessionExpirySeconds: 0 }, clock.now()));
+      pendingWrites.add('releasing a session', () =>
+        store.sessions.release(key, { sessionExpirySeconds: 0 }, clock.now()),
+      );
       return;
     }
     session.key.epoch = claim.epoch;
@@ -78,6 +82,6 @@ export class UnclaimedSessions {
     const { previousOwner } = claim;
     if (previousOwner !== '' && previousOwner !== self)
       await cluster.requestSession(previousOwner, clientId, true, claim.epoch);
-    if (session.will !== null && !session.ended) await store.setWill(key, self, session.will);
+    if (session.will !== null && !session.ended) await store.wills.set(key, self, session.will);
   }
 }

@@ -6,9 +6,11 @@
 
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { EndpointId } from '../ports/endpoint-id.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
-import type { Claim, EndpointId, StoredWill } from '../ports/store.ts';
+import type { Claim } from '../ports/session-store.ts';
+import type { StoredWill } from '../ports/will-store.ts';
 import type { Session, SessionWill } from '../session/session.ts';
 import type { PendingWrites } from '../work/pending-writes.ts';
 import { withinBound } from '../work/within-bound.ts';

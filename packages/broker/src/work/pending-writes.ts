@@ -5,7 +5,7 @@
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
-import { StoreError } from '../ports/store.ts';
+import { StoreError } from '../ports/store-error.ts';
 
 const retryMilliseconds = 1000;
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../ports/clock.ts';
-import { StoreError } from '../ports/store.ts';
+import { StoreError } from '../ports/store-error.ts';
 
 const retryMilliseconds = 500;
 

@@ -55,5 +55,5 @@ export function payloads(packets: Packet[]): string[] {
 
 /** Place up to which the group was served, from the store. */
 export async function cursorOf(world: World): Promise<{ acknowledged: number; above: number[]; failed: number[] }> {
-  return (await world.store.claimGroup(name)).cursor;
+  return (await world.store.groups.claim(name)).cursor;
 }

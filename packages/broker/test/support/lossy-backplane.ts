@@ -1,5 +1,5 @@
 import type { Backplane, BackplaneReceiver } from '../../src/ports/backplane.ts';
-import type { EndpointId } from '../../src/ports/store.ts';
+import type { EndpointId } from '../../src/ports/endpoint-id.ts';
 import type { FakeClock } from './fake-clock.ts';
 import { Random } from './random.ts';
 

@@ -1,38 +1,37 @@
-import { type Store, StoreError } from '../../src/ports/store.ts';
-
-type Method = Exclude<keyof Store, 'name'>;
+import type { Store } from '../../src/ports/store.ts';
+import { StoreError } from '../../src/ports/store-error.ts';
+import { methodOf, partsOf, type StoreMethod } from '../../src/ports/store-methods.ts';
 
 /** Way of one worker to the store that all share: it can be cut, blocked, or end as for a worker that crashed. */
 export class StoreGate {
   /** Every call is refused with `unavailable`, or those of the named methods. */
-  refused: Method[] | 'all' | 'none' = 'none';
+  refused: StoreMethod[] | 'all' | 'none' = 'none';
   /** Calls of these methods wait until `open`. */
-  private readonly blocked = new Map<Method, (() => void)[]>();
+  private readonly blocked = new Map<StoreMethod, (() => void)[]>();
   /** Calls of these methods have their effect and are never answered, as when a worker dies in between. */
-  readonly unanswered = new Set<Method>();
+  readonly unanswered = new Set<StoreMethod>();
   /** Calls of these methods have their effect and are then refused: nothing is known of the outcome. */
-  readonly failsAfter = new Set<Method>();
+  readonly failsAfter = new Set<StoreMethod>();
   /** Calls of these methods have their effect at once and are answered at `openAnswers`. */
-  private readonly lateAnswers = new Map<Method, (() => void)[]>();
+  private readonly lateAnswers = new Map<StoreMethod, (() => void)[]>();
   /** Takes over single calls; null leaves one as it is. `run` makes it. */
-  intercept: ((method: Method, run: () => Promise<unknown>) => Promise<unknown> | null) | null = null;
+  intercept: ((method: StoreMethod, run: () => Promise<unknown>) => Promise<unknown> | null) | null = null;
   private isDead = false;
   /** Names of the calls in their order. */
-  readonly calls: Method[] = [];
+  readonly calls: StoreMethod[] = [];
   readonly store: Store;
 
   constructor(inner: Store) {
-    this.store = new Proxy(inner, {
-      get: (target, key) => {
-        const value = Reflect.get(target, key) as unknown;
-        if (typeof value !== 'function') return value;
-        return (...args: unknown[]) =>
-          this.call(key as Method, () => (value as (...all: unknown[]) => Promise<unknown>).apply(target, args));
-      },
-    });
+    const parts = partsOf(
+      (method) =>
+        (...parameters) =>
+          // Looked up at each call: a test may have replaced it.
+          this.call(method, () => methodOf(inner, method)(...parameters)),
+    );
+    this.store = { name: inner.name, ...parts, open: () => inner.open(), close: () => inner.close() };
   }
 
-  private call(method: Method, run: () => Promise<unknown>): Promise<unknown> {
+  private call(method: StoreMethod, run: () => Promise<unknown>): Promise<unknown> {
     this.calls.push(method);
     if (this.isDead) return new Promise(() => {});
     const taken = this.intercept?.(method, run) ?? null;
@@ -50,28 +49,28 @@ export class StoreGate {
   }
 
   /** A worker that has died hears no answer. */
-  private answer(method: Method, result: unknown): Promise<unknown> | unknown {
+  private answer(method: StoreMethod, result: unknown): Promise<unknown> | unknown {
     const late = this.lateAnswers.get(method);
     if (late !== undefined) return new Promise((resolve) => late.push(() => resolve(result)));
     if (this.failsAfter.has(method)) throw new StoreError('unavailable', `${method}: the answer was lost`);
     return this.isDead || this.unanswered.has(method) ? new Promise(() => {}) : result;
   }
 
-  block(method: Method): void {
+  block(method: StoreMethod): void {
     this.blocked.set(method, []);
   }
 
-  open(method: Method): void {
+  open(method: StoreMethod): void {
     const waiting = this.blocked.get(method) ?? [];
     this.blocked.delete(method);
     for (const run of waiting) run();
   }
 
-  holdAnswers(method: Method): void {
+  holdAnswers(method: StoreMethod): void {
     this.lateAnswers.set(method, []);
   }
 
-  openAnswers(method: Method): void {
+  openAnswers(method: StoreMethod): void {
     const waiting = this.lateAnswers.get(method) ?? [];
     this.lateAnswers.delete(method);
     for (const answer of waiting) answer();

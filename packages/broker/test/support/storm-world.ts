@@ -47,7 +47,7 @@ export abstract class StormWorld {
     const dead = this.random.of(this.workers);
     this.workers.splice(this.workers.indexOf(dead), 1);
     await dead.crash();
-    await this.world.store.releaseOwner(dead.broker.self, this.world.clock.now());
+    await this.world.store.sessions.releaseOwner(dead.broker.self, this.world.clock.now());
     return dead;
   }
 

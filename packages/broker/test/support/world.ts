@@ -149,7 +149,7 @@ export class World {
   /** The alone worker has died and another takes its place, with its name and the same store. */
   async replace(worker: Worker, options: WorkerOptions = {}): Promise<Worker> {
     await worker.crash();
-    await this.store.releaseOwner(worker.broker.self, this.clock.now());
+    await this.store.sessions.releaseOwner(worker.broker.self, this.clock.now());
     const next = new Worker(this, 'alone', options, true);
     await next.start();
     return next;

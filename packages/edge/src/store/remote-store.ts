@@ -1,29 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
-import {
-  type AppendOrigin,
-  type AppendRequest,
-  type AppendResult,
-  type Claim,
-  type ClaimRequest,
-  type DueTimes,
-  type DurableFilter,
-  type DurableGroup,
-  type EndpointId,
-  type GroupChange,
-  type GroupClaim,
-  type GroupKey,
-  type GroupReservation,
-  type LogLimits,
-  type LogPage,
-  type RetainedPage,
-  type SessionChange,
-  type SessionKey,
-  type Store,
-  type StoredSubscription,
-  type StoredWill,
-  StoreError,
-} from '@dunlin/broker';
-import { ownBytes, type StoreCalls, type StoreMethod, type StoreReplies } from './store-message.ts';
+import { partsOf, type Store, StoreError, type StoreMethod, type StoreParts } from '@dunlin/broker';
+import { ownBytes, type StoreCalls, type StoreReplies } from './store-message.ts';
 
 interface Waiting {
   resolve(value: unknown): void;
@@ -36,6 +13,12 @@ interface Waiting {
  */
 export class RemoteStore implements Store {
   readonly name: string;
+  readonly sessions: StoreParts['sessions'];
+  readonly logs: StoreParts['logs'];
+  readonly groups: StoreParts['groups'];
+  readonly retained: StoreParts['retained'];
+  readonly wills: StoreParts['wills'];
+  readonly delayed: StoreParts['delayed'];
   readonly #port: MessagePort;
   readonly #waiting = new Map<number, Waiting>();
   #batch: StoreCalls['calls'] = [];
@@ -47,6 +30,17 @@ export class RemoteStore implements Store {
   constructor(name: string, port: MessagePort) {
     this.name = name;
     this.#port = port;
+    const parts = partsOf(
+      (method) =>
+        (...parameters) =>
+          this.#call(method, parameters),
+    );
+    this.sessions = parts.sessions;
+    this.logs = parts.logs;
+    this.groups = parts.groups;
+    this.retained = parts.retained;
+    this.wills = parts.wills;
+    this.delayed = parts.delayed;
     port.on('message', (message: StoreReplies) => this.#settle(message));
     port.on('close', () => this.#portClosed());
   }
@@ -55,7 +49,7 @@ export class RemoteStore implements Store {
   async open(): Promise<void> {
     this.#closed = false;
     this.#port.ref();
-    await this.owners();
+    await this.sessions.owners();
   }
 
   /** Waits for what was begun. The port stays, for another `open`; it no longer keeps this thread alive. */
@@ -70,13 +64,13 @@ export class RemoteStore implements Store {
     this.#port.unref();
   }
 
-  #call<T>(method: StoreMethod, ...parameters: unknown[]): Promise<T> {
+  #call(method: StoreMethod, parameters: unknown[]): Promise<unknown> {
     if (this.#closed) return Promise.reject(new StoreError('closed', 'the store is closed'));
     if (this.#lost) return Promise.reject(new StoreError('unavailable', 'the store thread has ended'));
     const id = ++this.#lastId;
     if (this.#batch.push({ id, method, parameters: ownBytes(parameters) as unknown[] }) === 1)
       setImmediate(() => this.#send());
-    return new Promise<unknown>((resolve, reject) => this.#waiting.set(id, { resolve, reject })) as Promise<T>;
+    return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
   }
 
   #send(): void {
@@ -101,137 +95,5 @@ export class RemoteStore implements Store {
       waiting.reject(new StoreError('unavailable', 'the store thread has ended'));
     this.#waiting.clear();
     this.#whenIdle?.();
-  }
-
-  claim(request: ClaimRequest, now: number): Promise<Claim> {
-    return this.#call('claim', request, now);
-  }
-
-  release(key: SessionKey, change: SessionChange, now: number): Promise<void> {
-    return this.#call('release', key, change, now);
-  }
-
-  subscribe(key: SessionKey, subscriptions: StoredSubscription[]): Promise<DurableFilter[]> {
-    return this.#call('subscribe', key, subscriptions);
-  }
-
-  unsubscribe(key: SessionKey, filters: string[]): Promise<void> {
-    return this.#call('unsubscribe', key, filters);
-  }
-
-  endCursors(key: SessionKey, filters: string[]): Promise<void> {
-    return this.#call('endCursors', key, filters);
-  }
-
-  update(key: SessionKey, change: SessionChange): Promise<void> {
-    return this.#call('update', key, change);
-  }
-
-  deleteSession(clientId: string): Promise<void> {
-    return this.#call('deleteSession', clientId);
-  }
-
-  expireSessions(now: number, limit: number): Promise<string[]> {
-    return this.#call('expireSessions', now, limit);
-  }
-
-  releaseOwner(owner: EndpointId, now: number): Promise<void> {
-    return this.#call('releaseOwner', owner, now);
-  }
-
-  owners(): Promise<EndpointId[]> {
-    return this.#call('owners');
-  }
-
-  dueTimes(until: number): Promise<DueTimes> {
-    return this.#call('dueTimes', until);
-  }
-
-  countSessions(): Promise<number> {
-    return this.#call('countSessions');
-  }
-
-  durableFilters(): Promise<DurableFilter[]> {
-    return this.#call('durableFilters');
-  }
-
-  logEnds(filters: readonly string[]): Promise<number[]> {
-    return this.#call('logEnds', filters);
-  }
-
-  append(requests: AppendRequest[], now: number, origin?: AppendOrigin): Promise<AppendResult[]> {
-    return this.#call('append', requests, now, origin);
-  }
-
-  readLog(filter: string, fromSequence: number, messagesMax: number, bytesMax: number, now: number): Promise<LogPage> {
-    return this.#call('readLog', filter, fromSequence, messagesMax, bytesMax, now);
-  }
-
-  trimLogs(limits: LogLimits, now: number): Promise<number> {
-    return this.#call('trimLogs', limits, now);
-  }
-
-  durableGroups(): Promise<DurableGroup[]> {
-    return this.#call('durableGroups');
-  }
-
-  claimGroup(group: string): Promise<GroupClaim> {
-    return this.#call('claimGroup', group);
-  }
-
-  updateGroup(key: GroupKey, change: GroupChange): Promise<void> {
-    return this.#call('updateGroup', key, change);
-  }
-
-  reserveMessages(key: GroupKey, reservations: GroupReservation[]): Promise<boolean[]> {
-    return this.#call('reserveMessages', key, reservations);
-  }
-
-  groupReservations(group: string): Promise<GroupReservation[]> {
-    return this.#call('groupReservations', group);
-  }
-
-  setRetained(topic: string, record: Uint8Array | null, expiresAt: number): Promise<void> {
-    return this.#call('setRetained', topic, record, expiresAt);
-  }
-
-  readRetained(filter: string, after: string | null, limit: number, now: number): Promise<RetainedPage> {
-    return this.#call('readRetained', filter, after, limit, now);
-  }
-
-  countRetained(): Promise<number> {
-    return this.#call('countRetained');
-  }
-
-  setWill(
-    key: SessionKey,
-    owner: EndpointId,
-    will: { record: Uint8Array; delaySeconds: number } | null,
-  ): Promise<void> {
-    return this.#call('setWill', key, owner, will);
-  }
-
-  scheduleWill(key: SessionKey, dueAt: number): Promise<void> {
-    return this.#call('scheduleWill', key, dueAt);
-  }
-
-  takeDueWills(now: number, limit: number): Promise<StoredWill[]> {
-    return this.#call('takeDueWills', now, limit);
-  }
-
-  removeWill(clientId: string, epoch: number): Promise<void> {
-    return this.#call('removeWill', clientId, epoch);
-  }
-
-  addDelayed(record: Uint8Array, dueAt: number): Promise<void> {
-    return this.#call('addDelayed', record, dueAt);
-  }
-
-  takeDueDelayed(now: number, limit: number): Promise<{ id: string; record: Uint8Array }[]> {
-    return this.#call('takeDueDelayed', now, limit);
-  }
-
-  removeDelayed(id: string): Promise<void> {
-    return this.#call('removeDelayed', id);
   }
 }

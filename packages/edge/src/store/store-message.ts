@@ -1,7 +1,4 @@
-import type { Store, StoreErrorCode } from '@dunlin/broker';
-
-/** The methods of the store that travel to the store thread. */
-export type StoreMethod = Exclude<keyof Store, 'name' | 'open' | 'close'>;
+import type { StoreErrorCode, StoreMethod } from '@dunlin/broker';
 
 /** Calls of one turn of the event loop, in order. */
 export interface StoreCalls {

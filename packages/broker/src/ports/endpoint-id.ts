@@ -1,0 +1,2 @@
+/** `nodeId/workerIndex#incarnation` of the worker that owns something. Empty: nobody. */
+export type EndpointId = string;

@@ -1,0 +1,85 @@
+import type { SessionKey } from './session-key.ts';
+
+/** A number of a log is an era and a count of messages: no log holds so many, and there are eras for 8 million restarts of a store. */
+export const numbersPerEra = 2 ** 30;
+
+export interface DurableFilter {
+  filter: string;
+  /** The number of the last message in the log; 0: none yet. Numbers go on after a log was emptied, and after its filter was dropped and added again. */
+  lastSequence: number;
+}
+
+export interface AppendRequest {
+  /** Durable filters whose logs take the message, each once. A filter that is no longer durable is skipped (sequence 0). */
+  filters: readonly string[];
+  record: Uint8Array;
+  /** Infinity: never. */
+  expiresAt: number;
+  /**
+   * QoS 2: each log refuses a number of this producer that it has already taken (P2). A store that may go back, and then gives a session numbers again, does so only where the
+   * digest is the same as well; absent, or 0: of any content.
+   */
+  producer: { clientId: string; number: number; digest?: number } | null;
+  /** QoS 2 of a durable session: packet identifier, producer number and digest are remembered in the session together with the append. */
+  inbound: { key: SessionKey; packetId: number; digest: number } | null;
+}
+
+/** Tells a batch of appends from its repetition. */
+export interface AppendOrigin {
+  /** Whoever appends one batch after the other, the next when the one before is answered. Nobody else has this name, ever. */
+  writer: string;
+  /** Above that of the writer's batch before. The same for exactly the same requests, given again because nothing is known of the outcome. */
+  batch: number;
+}
+
+/** One number per filter of the request, in its order: the log number given; 0: the filter is no longer durable. Negated, it is the number under which
+ *  the message stands since before: its producer number was taken, or the batch of its origin was appended (what was 0 then stays 0).
+ *  Empty: `inbound` named a fenced session, and nothing was done for this request. */
+export type AppendResult = number[];
+
+export interface LogEntry {
+  sequence: number;
+  record: Uint8Array;
+  expiresAt: number;
+}
+
+export interface LogPage {
+  entries: LogEntry[];
+  /** Number of the last message in the log at the time of reading. */
+  lastSequence: number;
+  /** The lowest number not trimmed or dropped, lastSequence + 1 when the log is empty. */
+  firstSequence: number;
+}
+
+/** What a log may hold; older messages are dropped first. */
+export interface LogLimits {
+  messagesMax: number;
+  bytesMax: number;
+}
+
+/** Port: the logs of durable filters. What holds for every part of a store is said in store.ts. */
+export interface LogStore {
+  durableFilters(): Promise<DurableFilter[]>;
+  /**
+   * The number of the last message in the log of each filter, in their order; 0 where there is no log. One read for all of
+   * them: asked every few seconds for the logs that local sessions follow.
+   */
+  ends(filters: readonly string[]): Promise<number[]>;
+  /**
+   * With an origin a batch is appended once, however often it is given and in whatever order the attempts arrive: a message
+   * that an earlier attempt appended is answered with its number, and an attempt that comes when a later batch of the writer
+   * was appended is refused with `fenced`: its writer has had its answer. Of each writer the last batch is remembered, for at
+   * least a week, and for as long as a writer can live where it dies with the store.
+   */
+  append(requests: AppendRequest[], now: number, origin?: AppendOrigin): Promise<AppendResult[]>;
+  /**
+   * Entries numbered from `fromSequence` on that have not expired at `now`, ascending, at most that many, and at least one if
+   * there is one however large.
+   */
+  read(filter: string, fromSequence: number, messagesMax: number, bytesMax: number, now: number): Promise<LogPage>;
+  /**
+   * Drops from the front what every cursor has passed, what is over the limits and what has expired. Returns the number of
+   * messages dropped by limit.
+   */
+  trim(limits: LogLimits, now: number): Promise<number>;
+}

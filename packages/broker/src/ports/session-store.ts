@@ -1,0 +1,140 @@
+import type { EndpointId } from './endpoint-id.ts';
+import type { DurableFilter } from './log-store.ts';
+import type { SessionKey } from './session-key.ts';
+import type { StoredWill } from './will-store.ts';
+
+export interface StoredSubscription {
+  /** As the client wrote it, `$share/…` included. */
+  filter: string;
+  qos: 0 | 1 | 2;
+  /**
+   * Of a shared subscription, which cannot have it [MQTT-3.8.3-4]: it was replaced by one of QoS 0, and is kept with the QoS of before for what its group is owed
+   * [MQTT-3.8.4-4].
+   */
+  noLocal: boolean;
+  retainAsPublished: boolean;
+  retainHandling: 0 | 1 | 2;
+  /** 0: none. */
+  subscriptionIdentifier: number;
+}
+
+/** How far a session has been served from the log of one durable filter. */
+export interface Cursor {
+  filter: string;
+  /** Every number up to and including this one is acknowledged. */
+  acknowledged: number;
+  /** Acknowledged numbers above it, ascending. */
+  above: number[];
+  /** Of a subscription that was replaced by one of QoS 0: up to this number the client is owed what was queued, at the QoS that was granted then. Opaque to the store. */
+  owed?: { sequence: number; qos: 1 | 2 };
+}
+
+/** A message sent to the client and not yet through its handshake: kept so that a reconnect resends it with its packet identifier. */
+export interface StoredOutbound {
+  packetId: number;
+  /** `sent`: PUBLISH went out; `released`: PUBREC came, PUBREL went out (QoS 2). */
+  state: 'sent' | 'released';
+  qos: 1 | 2;
+  filter: string;
+  /** Log number; 0 when the message is not in a log, then `record` holds it. */
+  sequence: number;
+  record: Uint8Array | null;
+}
+
+/** A QoS 2 PUBLISH received and not yet released by PUBREL. */
+export interface StoredInbound {
+  packetId: number;
+  /** The producer number it was appended under. */
+  producerNumber: number;
+  /** A signed number of 32 bits that stands for its content; 0: not noted. */
+  digest: number;
+}
+
+export interface StoredSession {
+  clientId: string;
+  /** Seconds after the connection's end; 0xffffffff: never. Always above 0: other sessions are not stored. */
+  sessionExpirySeconds: number;
+  /** When the session ends, while it is not connected; 0 while connected; Infinity: never. */
+  expiresAt: number;
+  subscriptions: StoredSubscription[];
+  cursors: Cursor[];
+  /** In the order in which their packet identifiers were added. The other lists are in no order. */
+  outbound: StoredOutbound[];
+  inbound: StoredInbound[];
+  /** The last producer number given to a QoS 2 message of this session. */
+  producerNumber: number;
+}
+
+export interface ClaimRequest {
+  clientId: string;
+  owner: EndpointId;
+  /** True: a stored session is removed with its cursors and will (its durable filters are counted down). */
+  cleanStart: boolean;
+  /** Above 0: the session is durable and is created when there is none. 0: no session is stored; a stored one that is kept
+   *  (cleanStart false) is returned all the same, and it ends with this connection. */
+  sessionExpirySeconds: number;
+}
+
+export interface Claim {
+  /** Above every earlier one of this client identifier, also over restarts as long as a session is stored. */
+  epoch: number;
+  /** Who held the claim until now and had not let go; empty when nobody. */
+  previousOwner: EndpointId;
+  /** The stored session as it was found, or null. With cleanStart always null. */
+  session: StoredSession | null;
+  /** A scheduled will whose session ended by this claim (cleanStart, or a session past its expiry): it is removed here and the caller publishes it
+   *  [MQTT-3.1.3-9]. A scheduled will of a session that goes on is removed and null is returned. Or, with an infinite `dueAt`, that of a connection that has
+   *  not ended as far as is known: its owner publishes it, unless that one is gone. */
+  will: StoredWill | null;
+}
+
+/** Changes to a durable session, applied together. Absent keys are left as they are. */
+export interface SessionChange {
+  sessionExpirySeconds?: number;
+  /** Replaces cursors of these filters (only existing ones; others are ignored). */
+  cursors?: Cursor[];
+  /** Added or replaced by packet identifier. */
+  outboundSet?: StoredOutbound[];
+  outboundDelete?: number[];
+  inboundDelete?: number[];
+}
+
+/** Port: claims and durable sessions (ARCHITECTURE.md 6, 7). What holds for every part of a store is said in store.ts. */
+export interface SessionStore {
+  claim(request: ClaimRequest, now: number): Promise<Claim>;
+  /**
+   * Lets go of the claim. A durable session stays until `expiresAt`; an ephemeral one (sessionExpirySeconds 0) is deleted.
+   * Done with an older epoch it has no effect (and does not throw).
+   */
+  release(key: SessionKey, change: SessionChange, now: number): Promise<void>;
+  /**
+   * Creates or changes subscriptions of a durable session. A subscription without `$share` and with QoS above 0 makes its
+   * filter durable and gets a cursor at the end of the log, unless it has one. One with `$share` and QoS above 0 makes the
+   * session a member of the group, which begins with a cursor of its own at the end of the log. With QoS 0 a subscription is
+   * stored alone: the membership goes, and a cursor stays for what is owed (`endCursors`). Returns the logs' ends, in the
+   * order of `subscriptions`, each with the subscription's own filter (lastSequence 0 where the session has no cursor).
+   */
+  subscribe(key: SessionKey, subscriptions: StoredSubscription[]): Promise<DurableFilter[]>;
+  /**
+   * Removes subscriptions, cursors and memberships of groups; a filter without cursors is no longer durable. Unknown filters
+   * are ignored.
+   */
+  unsubscribe(key: SessionKey, filters: string[]): Promise<void>;
+  /** Removes the cursors of subscriptions of QoS 0 to these filters: nothing is owed any more. Others are ignored. */
+  endCursors(key: SessionKey, filters: string[]): Promise<void>;
+  update(key: SessionKey, change: SessionChange): Promise<void>;
+  /** Removes a session whole, whoever owns it (administration). A scheduled will of it is due at once. */
+  delete(clientId: string): Promise<void>;
+  /** Ends sessions that are due and returns their client identifiers. A scheduled will of theirs is due at once. */
+  expire(now: number, limit: number): Promise<string[]>;
+  /** From when on `expire` finds something; Infinity: not until `until`. */
+  nextDue(until: number): Promise<number>;
+  /**
+   * Claims of this owner's incarnation are void: its sessions count as disconnected since `now`, its wills become due after
+   * their delay, but no later than the session expiry allows: at once where no session is stored [MQTT-3.1.3-9].
+   */
+  releaseOwner(owner: EndpointId, now: number): Promise<void>;
+  /** Every owner that holds a claim or a will, for finding the dead. */
+  owners(): Promise<EndpointId[]>;
+  count(): Promise<number>;
+}

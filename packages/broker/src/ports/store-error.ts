@@ -1,0 +1,10 @@
+import { CodedError } from '@dunlin/protocol';
+
+export type StoreErrorCode = 'fenced' | 'unavailable' | 'unknown-session' | 'unknown-group' | 'closed' | 'corrupt';
+
+/** An operating failure of the store. `fenced`: the claim moved; `unavailable`: try again later. */
+export class StoreError extends CodedError<StoreErrorCode> {
+  constructor(code: StoreErrorCode, message: string, cause?: unknown) {
+    super(code, message, { cause });
+  }
+}
