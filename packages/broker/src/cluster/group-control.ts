@@ -30,7 +30,7 @@ export interface GroupStatus {
   failed: number[];
   /** Reserved for a client, and not sent to it: the reservation is deleted, then they go to another. */
   unsent: number[];
-  /** In doubt: only the store knows for which client they are reserved, or whether they are. */
+  /** Numbers in doubt: only the store knows for which client they are reserved, or whether they are. */
   doubtful: number[];
   /** QoS 1, in flight to members. */
   holding: number[];

@@ -110,7 +110,7 @@ export class PeerRoutes {
     return 'in-force';
   }
 
-  /** Whether parts of its whole set came within this time. If they stopped, the rest is given up. */
+  /** True when parts of its whole set came within this time. If they stopped, the rest is given up. */
   isCollecting(now: number, withinMilliseconds: number): boolean {
     if (this.collecting === null) return false;
     if (now - this.collecting.at < withinMilliseconds) return true;

@@ -299,7 +299,7 @@ export class GroupLeader {
     return ttl > 0 && publication.publishedAt !== 0 && now >= publication.publishedAt + ttl;
   }
 
-  /** Too many deliveries failed: the message becomes a dead letter, and is done when that is safe. */
+  /** Gives a message up after too many failed deliveries: it becomes a dead letter, and is done when that is safe. */
   private toDeadLetters(sequence: number, publication: Publication): void {
     this.deadLetters.add(sequence);
     void this.parts.publishDeadLetter(this.group, publication).then(() => {

@@ -71,7 +71,7 @@ export interface GroupLogsParts extends Omit<GroupMembersParts, 'tell'> {
   routesConfirmed: () => Promise<void>;
 }
 
-/** One group as this endpoint sees it. */
+/** Group as this endpoint sees it. */
 class GroupLog {
   readonly group: SharedGroup;
   readonly members: GroupMembers;
@@ -79,7 +79,7 @@ class GroupLog {
   isClaiming = false;
   /** Time since when a leader is missed; 0: none is. */
   missedSince = 0;
-  /** There was a leader, so that no other will announce itself. */
+  /** True when there was a leader, so that no other will announce itself. */
   hadLeader = false;
 
   constructor(group: SharedGroup, members: GroupMembers) {
@@ -128,7 +128,7 @@ export class GroupLogs implements GroupsWatcher, SharedGroupWatcher {
     for (const { group, lag } of this.leaders) yield { group: group.name, lag };
   }
 
-  /** Whether the group has a connected member that gets logged messages. */
+  /** True when the group has a connected member that gets logged messages. */
   hasLoggedMembers(name: string): boolean {
     const group = this.groups.get(name)?.group;
     return group !== undefined && group.loggedMembers.members.length + group.loggedMembers.remoteCount > 0;

@@ -43,7 +43,7 @@ export interface GroupMembersParts {
   tell: (to: EndpointId, control: GroupControl) => void;
 }
 
-/** One session in the group: it receives the acknowledgements of its messages. */
+/** Session in the group: it receives the acknowledgements of its messages. */
 export class GroupMember implements InflightSource, GroupMembership {
   readonly isKept = false;
   readonly filter: string;

@@ -24,9 +24,9 @@ export interface GroupReaderParts {
   metrics: Metrics;
   limits: Limits;
   delivery: { readonly turn: TurnClock };
-  /** Whether messages may be assigned now. */
+  /** True when messages may be assigned now. */
   isOpen: () => boolean;
-  /** Whether the message with this number is still to be assigned. */
+  /** True when the message with this number is still to be assigned. */
   waits: (sequence: number) => boolean;
   /** Assigns a message. False: no member has room for it. */
   assign: (sequence: number, publication: Publication) => boolean;

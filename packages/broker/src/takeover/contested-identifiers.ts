@@ -17,7 +17,7 @@ const identifiersMax = 10_000;
 
 interface Contest {
   takeovers: number;
-  /** When the count was last halved. */
+  /** Time at which the count was last halved. */
   since: number;
 }
 

@@ -56,7 +56,9 @@ export class GivenUpSessions {
     return durable.length;
   }
 
-  /** Whoever waits for an acknowledgement is sent away without it: the store may have had the message, and lost it. */
+  /**
+   * Sends clients that wait for an acknowledgement away without it: the store may have had the message, and lost it.
+   */
   private giveUpPublishes(): void {
     for (const connection of [...this.parts.connections])
       if ((connection.outlet.acknowledgements?.length ?? 0) > 0) connection.disconnect(...storeIsOlder);
@@ -72,7 +74,9 @@ export class GivenUpSessions {
     session.connection.disconnect(reasonCode, reason);
   }
 
-  /** Nobody has taken them: they end in the store as for any lost connection, unless they have moved. */
+  /**
+   * Releases sessions that nobody has taken: they end in the store as for any lost connection, unless they have moved.
+   */
   release(): void {
     const { store, clock, pendingWrites } = this.parts;
     for (const { session, willDelaySeconds } of this.waiting.splice(0)) {

@@ -1,6 +1,6 @@
 /**
- * One CONNECT, from a client that is authenticated to a session in force (MQTT 5 section 3.1.4; ARCHITECTURE.md, section 7). `ConnectHandler.establish` takes it
- * from state to state:
+ * CONNECT, from a client that is authenticated to a session in force (MQTT 5 section 3.1.4; ARCHITECTURE.md, section
+ * 7). `ConnectHandler.establish` takes it from state to state:
  *
  * ```
  *   received ──> authenticated ──> claimed ──> handed over ──> kept ──> welcomed ──> in force ──> confirmed ──> open
@@ -49,7 +49,7 @@ import type { WrittenSessions } from './written-sessions.ts';
 
 export interface SessionRequest {
   clientId: string;
-  /** Of the client, for the log. */
+  /** Address of the client, for the log. */
   address: string;
   cleanStart: boolean;
   expirySeconds: number;
@@ -95,7 +95,7 @@ export class Opening {
   private readonly parts: OpeningParts;
   private readonly connection: OpeningConnection;
   private readonly request: SessionRequest;
-  /** Nobody's until `welcome`. Its epoch is 0 while the claim is not known. */
+  /** Session, nobody's until `welcome`. Its epoch is 0 while the claim is not known. */
   readonly session: Session;
   /** The state of the session before this connection; null: a new one. */
   stored: StoredSession | null = null;
@@ -108,7 +108,7 @@ export class Opening {
   /** The client was connected to this worker. */
   private hadSessionHere = false;
   private state: number = OpeningState.authenticated;
-  /** In force, refused or abandoned: nobody waits for it. */
+  /** True when it is in force, refused or abandoned: nobody waits for it. */
   isOver = false;
   /** Resolves when the claim is known, or the opening is over; never rejects. */
   readonly claimKnown: Promise<void>;
@@ -131,7 +131,7 @@ export class Opening {
     });
   }
 
-  /** Of its claim; 0 while that is not known. */
+  /** Epoch of its claim; 0 while that is not known. */
   get epoch(): number {
     return this.session.key.epoch;
   }
@@ -258,7 +258,10 @@ export class Opening {
     this.state = OpeningState.inForce;
   }
 
-  /** In force, refused or abandoned: other CONNECTs of this client go on. A claim that no connected client came of is given back. */
+  /**
+   * Ends it, in force, refused or abandoned: other CONNECTs of this client go on. A claim that no connected client came
+   * of is given back.
+   */
   over(): void {
     this.isOver = true;
     if (this.state < OpeningState.welcomed) this.release();

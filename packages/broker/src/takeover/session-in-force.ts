@@ -16,7 +16,7 @@ const knownPerTurn = 2500;
 
 export interface InForceParts extends SubscriptionParts, LeavingParts {
   self: EndpointId;
-  /** There may be other endpoints. */
+  /** True when there may be other endpoints. */
   isClustered: boolean;
   clock: Clock;
   cluster: Pick<Cluster, 'hasKnown'>;

@@ -34,17 +34,20 @@ export interface SubscriptionParts {
   pendingWrites: PendingWrites;
 }
 
-/** Where the messages of a durable session come from: a log, for QoS above 0 without `$share`. */
+/** True when the messages of a durable session come from a log, for QoS above 0 without `$share`. */
 export function usesLog(session: Session, subscription: StoredSubscription): boolean {
   return session.stored && subscription.qos > 0 && parseShare(subscription.filter) === null;
 }
 
-/** Whether the group that a subscription belongs to has a log, since this member is durable. Then its name and filter. */
+/** Name and filter of the group that a subscription belongs to, when it has a log, since this member is durable. */
 function loggedGroupOf(session: Session, subscription: StoredSubscription): { filter: string } | null {
   return session.stored && subscription.qos > 0 ? parseShare(subscription.filter) : null;
 }
 
-/** As it is stored: one of a group with a log that is replaced by one of QoS 0 stays a member, or what waits would go with the group. */
+/**
+ * Subscription as it is stored: one of a group with a log that is replaced by one of QoS 0 stays a member, or what
+ * waits would go with the group.
+ */
 export function storedAs(session: Session, stored: StoredSubscription): StoredSubscription {
   if (!session.stored || stored.qos > 0 || parseShare(stored.filter) === null) return stored;
   const qos = session.subscriptions.get(stored.filter)?.owedQos ?? 0;
@@ -111,7 +114,10 @@ export function restoreSubscription(
   place(parts, subscription);
 }
 
-/** Up to where its group is owed more is not stored: what came while it was away is, what comes from now on is not. */
+/**
+ * Bounds what its group is owed. That number is not stored: what came while it was away is owed, what comes from now on
+ * is not.
+ */
 function boundOwed({ store }: SubscriptionParts, subscription: Subscription, filter: string): void {
   store.logs.ends([filter]).then(
     ([end]) => {
@@ -121,11 +127,11 @@ function boundOwed({ store }: SubscriptionParts, subscription: Subscription, fil
   );
 }
 
-/** What a session has had all of that it was owed, by subscriptions that were replaced by ones of QoS 0. */
+/** Subscriptions replaced by ones of QoS 0 of which a session has had all that it was owed. */
 export interface ServedSubscriptions {
-  /** Of logs. */
+  /** Filters of logs. */
   filters: string[];
-  /** Of groups, as they are from now on. */
+  /** Subscriptions of groups, as they are from now on. */
   groups: StoredSubscription[];
 }
 

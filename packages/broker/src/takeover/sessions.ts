@@ -80,7 +80,7 @@ export class Sessions {
     this.abandon(session);
   }
 
-  /** It ends here without a word to the store, which may have given it to somebody else. */
+  /** Ends the session here without a call to the store, which may have given it to somebody else. */
   abandon(session: Session): void {
     session.will = null;
     this.detach(session, false);
@@ -113,7 +113,10 @@ export class Sessions {
     this.writeBack(session, handed, served);
   }
 
-  /** Once its will is safe: who claims it before asks here. `served`: logs that are read no more need not take anything in while the client is away. */
+  /**
+   * Writes the session back once its will is safe: an endpoint that claims it before asks here. `served`: logs that are
+   * read no more need not take anything in while the client is away.
+   */
   writeBack(session: Session, handed: HandedSession, served: ServedSubscriptions | null = null): void {
     const { store, clock, pendingWrites, wills, written } = this.parts;
     const { clientId, stored, expirySeconds } = session;

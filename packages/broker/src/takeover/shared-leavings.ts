@@ -1,4 +1,7 @@
-/** What a member of shared groups without a log leaves when it goes. Groups with one take back theirs (group-members.ts). */
+/**
+ * Messages that a member of shared groups without a log leaves when it goes. Groups with one take back theirs
+ * (group-members.ts).
+ */
 
 import type { PublishRouter } from '../delivery/publish-router.ts';
 import type { Metrics } from '../ports/metrics.ts';

@@ -25,7 +25,7 @@ interface MovedWill {
   will: SessionWill;
   epoch: number;
   expirySeconds: number;
-  /** It is not asked for any more. */
+  /** Time from which it is not asked for any more. */
   until: number;
 }
 

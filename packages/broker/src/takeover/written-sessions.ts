@@ -1,4 +1,4 @@
-/** What sessions held that were closed here a moment ago, for who claims them next. */
+/** State of sessions that were closed here a moment ago, for those who claim them next. */
 import type { Clock } from '../ports/clock.ts';
 import type { HandedSession } from '../session/takeover.ts';
 
@@ -39,8 +39,8 @@ export class WrittenSessions {
   }
 
   /**
-   * What a session held that was closed here and may not be written back yet. It is taken away: a state that is handed out once the session has gone on would
-   * bring messages of QoS 2 again. `putBack`: nobody went on with it.
+   * Takes the state of a session that was closed here and may not be written back yet. It is taken away: a state that
+   * is handed out once the session has gone on would bring messages of QoS 2 again. `putBack`: nobody went on with it.
    */
   take(clientId: string): { handed: HandedSession | null; putBack: () => void } {
     const closing = this.closing.get(clientId);
