@@ -2,6 +2,8 @@
 import type { Authenticator, Authorizer, Clock, Logger } from '@dunlin/broker';
 import { type AccessPolicy, Chain } from './chain.ts';
 import { type CertificateName, ClientCertificateName } from './client-certificate.ts';
+import { HttpAccess, type HttpAccessOptions } from './http/http-access.ts';
+import { type HttpTexts, parseHeadersFile } from './http/http-service.ts';
 import { Jwks } from './jwks.ts';
 import { Jwt, type JwtOptions } from './jwt.ts';
 import { parseKeyFile, parseSecretFile, type VerificationKey } from './jwt-keys.ts';
@@ -21,6 +23,8 @@ export interface AccessPaths {
   readonly rules: string;
   readonly jwtKeys: string;
   readonly jwtSecret: string;
+  readonly httpHeaders: string;
+  readonly httpAuthorities: string;
 }
 
 /** Texts of the files. */
@@ -30,6 +34,7 @@ interface Parsed {
   users: Users;
   rules: Rule[] | null;
   keys: VerificationKey[];
+  http: HttpTexts;
 }
 
 /**
@@ -43,13 +48,16 @@ export function readAccessTexts(paths: AccessPaths): AccessTexts {
     rules: read(paths.rules),
     jwtKeys: read(paths.jwtKeys),
     jwtSecret: read(paths.jwtSecret),
+    httpHeaders: read(paths.httpHeaders),
+    httpAuthorities: read(paths.httpAuthorities),
   };
   parse(texts, false);
   return texts;
 }
 
 /** `isChecked`: what takes long was checked before. */
-function parse({ passwords, rules, jwtKeys, jwtSecret }: AccessTexts, isChecked: boolean): Parsed {
+function parse(texts: AccessTexts, isChecked: boolean): Parsed {
+  const { passwords, rules, jwtKeys, jwtSecret, httpHeaders, httpAuthorities } = texts;
   return {
     users: passwords === null ? new Map() : parsePasswordFile(passwords, isChecked),
     rules: rules === null ? null : parseRulesFile(rules),
@@ -57,6 +65,10 @@ function parse({ passwords, rules, jwtKeys, jwtSecret }: AccessTexts, isChecked:
       ...(jwtSecret === null ? [] : [parseSecretFile(jwtSecret)]),
       ...(jwtKeys === null ? [] : parseKeyFile(jwtKeys)),
     ],
+    http: {
+      headers: httpHeaders === null ? {} : parseHeadersFile(httpHeaders),
+      authorities: httpAuthorities?.text ?? null,
+    },
   };
 }
 
@@ -68,6 +80,8 @@ export interface AccessOptions {
   readonly jwt: JwtOptions & { readonly jwksUrl: string };
   /** Null: device tokens are not used. */
   readonly tokens: { readonly redis: RedisCalls; readonly prefix: string } | null;
+  /** Null: no HTTP service is asked. */
+  readonly http: HttpAccessOptions | null;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -80,12 +94,13 @@ export class Access {
   readonly #jwt: Jwt;
   readonly #jwks: Jwks | null;
   readonly #tokens: RedisToken | null;
+  readonly #http: HttpAccess | null;
   readonly #rules: RulesAuthorizer;
 
   /** @throws AccessFileError */
   constructor(options: AccessOptions, texts: AccessTexts) {
     const { clock, logger, jwt, tokens } = options;
-    const { users, rules, keys } = parse(texts, true);
+    const { users, rules, keys, http } = parse(texts, true);
     this.#passwords = new PasswordFile(users, clock, options.hashesAtOnce);
     this.#jwks = jwt.jwksUrl === '' ? null : new Jwks(jwt.jwksUrl, clock, logger);
     this.#jwt = new Jwt(jwt, keys, this.#jwks, clock);
@@ -93,8 +108,10 @@ export class Access {
       tokens === null ? null : new RedisToken(new TokenRecords(tokens.redis, tokens.prefix), clock, logger);
     this.#rules = new RulesAuthorizer(rules);
     const names = new Set([...options.listeners.values()].flatMap(({ methods }) => methods));
-    const tokensCarryRules = names.has('jwt') && jwt.rulesClaim !== '';
-    this.authorizer = rules === null && !tokensCarryRules ? null : this.#rules;
+    this.#http = options.http === null ? null : new HttpAccess(options.http, http, this.#rules, clock, logger);
+    const clientsBringRules = (names.has('jwt') && jwt.rulesClaim !== '') || names.has('http');
+    const own = rules === null && !clientsBringRules ? null : this.#rules;
+    this.authorizer = this.#http?.authorizer ?? own;
     this.authenticator = new Chain(this.#policies(options));
   }
 
@@ -104,6 +121,7 @@ export class Access {
       jwt: this.#jwt,
       'password-file': this.#passwords,
       ...(this.#tokens === null ? {} : { 'redis-token': this.#tokens }),
+      ...(this.#http === null ? {} : { http: this.#http.method }),
     };
     return new Map(
       [...listeners].map(([name, { methods: names, allowAnonymous }]) => {
@@ -121,6 +139,7 @@ export class Access {
 
   stop(): void {
     this.#tokens?.stop();
+    this.#http?.close();
   }
 
   /**
@@ -128,9 +147,10 @@ export class Access {
    * @throws AccessFileError, and then everything stays as it was
    */
   replace(texts: AccessTexts): void {
-    const { users, rules, keys } = parse(texts, true);
+    const { users, rules, keys, http } = parse(texts, true);
     this.#passwords.replace(users);
     this.#jwt.replace(keys);
     this.#rules.replace(rules);
+    this.#http?.replace(http);
   }
 }

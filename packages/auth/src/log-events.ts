@@ -2,6 +2,17 @@ import { logEvents } from '@dunlin/broker';
 
 /** Log lines of this package; log-meanings.ts says what they mean. */
 export const events = logEvents({
+  'http-service.failed': {
+    level: 'warn',
+    message:
+      'the HTTP service for sign-in or rights does not answer; it is asked again every 5 s, and until then nobody is let in by it',
+    fields: ['url', 'error'],
+  },
+  'http-service.recovered': {
+    level: 'info',
+    message: 'the HTTP service for sign-in or rights answers again',
+    fields: ['url'],
+  },
   'jwks.fetch-failed': {
     level: 'warn',
     message: 'the keys for tokens (JWKS) cannot be fetched; the keys that are known stay in use',

@@ -12,7 +12,7 @@ export type Decision =
   | { kind: 'cannot-tell'; reason: string };
 
 /** The names that stand in the configuration. */
-export const methodNames = ['client-certificate', 'jwt', 'redis-token', 'password-file'] as const;
+export const methodNames = ['client-certificate', 'jwt', 'redis-token', 'password-file', 'http'] as const;
 export type MethodName = (typeof methodNames)[number];
 
 /** Method of authentication. It never rejects because of what a client sends. */

@@ -19,6 +19,8 @@ export interface Rule {
   readonly qosBits: number;
   /** Null: with RETAIN and without. */
   readonly retain: boolean | null;
+  /** Topics are filters to the letter: a subscription to exactly this filter, or a publish to exactly this topic. */
+  readonly isExact?: boolean;
 }
 
 /** Rule as it is for one client: without the clients it is for, topics filled in. */
@@ -29,6 +31,8 @@ export interface ClientRule {
   readonly topics: readonly Levels[];
   readonly qosBits: number;
   readonly retain: boolean | null;
+  /** Topics are filters to the letter: a subscription to exactly this filter, or a publish to exactly this topic. */
+  readonly isExact?: boolean;
 }
 
 /** The rules that apply to a client, in their order. Those without `%c` and `%u` are shared by all clients. */

@@ -9,7 +9,7 @@
  */
 import type { Authorizer, ClientIdentity } from '@dunlin/broker';
 import { type ClientRule, type Rule, rulesFor } from './rule.ts';
-import { covers, intersects, levelsOf } from './topic-pattern.ts';
+import { covers, intersects, type Levels, levelsOf } from './topic-pattern.ts';
 
 /** Answers kept for one client; then all are forgotten. A client with more topics than this pays for the rules again. */
 const answersMax = 256;
@@ -52,11 +52,7 @@ export class RulesAuthorizer implements Authorizer {
     qos: 0 | 1 | 2,
     retain: boolean,
   ): boolean {
-    let notes = client.notes as ClientNotes | undefined;
-    if (notes === undefined || notes.generation !== this.#generation) {
-      notes = this.#notesFor(client);
-      client.notes = notes;
-    }
+    const notes = this.#notesOf(client);
     if (notes.isFree) return true;
     if (action === 'subscribe') return maySubscribe(notes.rules, topic, qos);
     const bit = 1 << (qos + (retain ? 3 : 0));
@@ -69,6 +65,28 @@ export class RulesAuthorizer implements Authorizer {
     return isAllowed;
   }
 
+  /** The answer of the first rule that matches; null: none does. */
+  decide(
+    client: ClientIdentity,
+    action: 'publish' | 'subscribe',
+    topic: string,
+    qos: 0 | 1 | 2,
+    retain: boolean,
+  ): boolean | null {
+    const { rules } = this.#notesOf(client);
+    if (rules.length === 0) return null;
+    return action === 'publish' ? ofPublish(rules, topic, qos, retain) : ofSubscribe(rules, topic, qos);
+  }
+
+  #notesOf(client: ClientIdentity): ClientNotes {
+    let notes = client.notes as ClientNotes | undefined;
+    if (notes === undefined || notes.generation !== this.#generation) {
+      notes = this.#notesFor(client);
+      client.notes = notes;
+    }
+    return notes;
+  }
+
   #notesFor(client: ClientIdentity): ClientNotes {
     const own = (client.rules ?? null) as readonly Rule[] | null;
     const rules = [...(own ?? []), ...(this.#rules ?? [])];
@@ -76,23 +94,40 @@ export class RulesAuthorizer implements Authorizer {
   }
 }
 
+/** False where no rule allows it. */
 export function mayPublish(rules: readonly ClientRule[], topic: string, qos: number, retain: boolean): boolean {
+  return ofPublish(rules, topic, qos, retain) ?? false;
+}
+
+/** False where no rule allows it. */
+export function maySubscribe(rules: readonly ClientRule[], filter: string, qos: number): boolean {
+  return ofSubscribe(rules, filter, qos) ?? false;
+}
+
+/** Null: no rule matches. */
+function ofPublish(rules: readonly ClientRule[], topic: string, qos: number, retain: boolean): boolean | null {
   const levels = levelsOf(topic);
   for (const rule of rules) {
     if (!rule.publish || (rule.qosBits & (1 << qos)) === 0) continue;
     if (rule.retain !== null && rule.retain !== retain) continue;
-    for (const pattern of rule.topics) if (covers(pattern, levels)) return rule.allows;
+    // To the letter, a pattern with wildcards is no topic at all.
+    const matches = rule.isExact ? isSame : covers;
+    for (const pattern of rule.topics) if (matches(pattern, levels)) return rule.allows;
   }
-  return false;
+  return null;
 }
 
-export function maySubscribe(rules: readonly ClientRule[], filter: string, qos: number): boolean {
+/** Null: no rule matches. */
+function ofSubscribe(rules: readonly ClientRule[], filter: string, qos: number): boolean | null {
   const levels = levelsOf(filter);
   for (const rule of rules) {
     if (!rule.subscribe || (rule.qosBits & (1 << qos)) === 0) continue;
-    for (const pattern of rule.topics) {
-      if (rule.allows ? covers(pattern, levels) : intersects(pattern, levels)) return rule.allows;
-    }
+    const matches = rule.isExact ? isSame : rule.allows ? covers : intersects;
+    for (const pattern of rule.topics) if (matches(pattern, levels)) return rule.allows;
   }
-  return false;
+  return null;
+}
+
+function isSame(pattern: Levels, levels: Levels): boolean {
+  return pattern.length === levels.length && pattern.every((level, index) => level === levels[index]);
 }

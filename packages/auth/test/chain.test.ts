@@ -118,10 +118,18 @@ describe('access as a whole', () => {
     certificateName: 'common-name',
     jwt,
     tokens: null,
+    http: null,
     clock: new StillClock(),
     logger: new Notebook(),
   };
-  const texts: AccessTexts = { passwords: null, rules: null, jwtKeys: null, jwtSecret: null };
+  const texts: AccessTexts = {
+    passwords: null,
+    rules: null,
+    jwtKeys: null,
+    jwtSecret: null,
+    httpHeaders: null,
+    httpAuthorities: null,
+  };
   const named = (text: string) => ({ name: 'file', text });
 
   test('an empty password file lets nobody in', async () => {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { fileKey } from './store-keys.ts';
 
 /** Ways to find out who a client is, in the order in which they are tried unless another was given. */
-export const authenticationMethods = ['client-certificate', 'jwt', 'redis-token', 'password-file'] as const;
+export const authenticationMethods = ['client-certificate', 'jwt', 'redis-token', 'password-file', 'http'] as const;
 export type AuthenticationMethod = (typeof authenticationMethods)[number];
 
 /** Value of `authentication.methods`, also within a listener's `authentication`. */
@@ -17,7 +17,7 @@ export const authenticationShape = {
     description:
       'How clients of every listener prove who they are, tried in this order; a listener may have a list of its own. `client-certificate` and `redis-token` are used only where they are named.',
     allowed: `a list of ${authenticationMethods.join(', ')}`,
-    defaultText: '`jwt` and `password-file`, those of them that are configured',
+    defaultText: '`jwt`, `password-file` and `http`, those of them that are configured',
   }),
   passwordFile: fileKey(
     'Users and the hashes of their passwords, as `dunlin passwd` and Mosquitto write them. Read again at SIGHUP.',
@@ -82,6 +82,40 @@ export const deviceTokensShape = {
   ),
 };
 
+/** Forms in which an HTTP service can be asked; auth has the same. */
+export const httpFormats = ['emqx', 'go-auth'] as const;
+
+/** Keys under `httpAuth`. */
+export const httpAuthShape = {
+  format: z.enum(httpFormats).default('emqx').meta({
+    description:
+      'How the service is asked and answers: `emqx`: JSON as of EMQX 5.8 or later; `go-auth`: the form posts of mosquitto-go-auth (docs/security.md).',
+  }),
+  signInUrl: httpUrlKey('Asked who a client is: makes the method `http` available.'),
+  rightsUrl: httpUrlKey('Asked what a client may publish and subscribe to, where no rule decides.'),
+  superuserUrl: httpUrlKey('With `go-auth`: asked at CONNECT whether the client may do everything.'),
+  answers: z.enum(['status', 'json', 'text']).default('status').meta({
+    description:
+      'With `go-auth`: what says yes, as `http_response_mode` there; `json` and `text` also look at the body.',
+  }),
+  headersFile: fileKey(
+    'Headers sent with each question, lines of `NAME: VALUE`, such as `authorization`. Read again at SIGHUP.',
+  ),
+  tlsCaFile: fileKey(
+    "Authorities that the service's certificate is checked against, PEM; the system's without it. Read again at SIGHUP.",
+  ),
+  timeoutMilliseconds: z.int().min(10).max(60_000).default(2000).meta({
+    description: 'How long an answer may take, the wait for a connection included. No answer means no.',
+  }),
+  concurrentMax: z.int().min(1).max(1000).default(32).meta({
+    description: 'Questions of one worker that are under way at the same time. Fifteen times as many may wait.',
+  }),
+  cacheSeconds: z.int().min(0).max(86_400).default(30).meta({
+    description:
+      'How long a worker keeps an answer: a yes of `httpAuth.signInUrl` for the same credentials, any answer of `httpAuth.rightsUrl` for the same client, topic and QoS. 0: not at all.',
+  }),
+};
+
 /** Keys under `authorization`. */
 export const authorizationShape = {
   rulesFile: fileKey(
@@ -99,4 +133,13 @@ export const authorizationShape = {
 
 function textKey(description: string, defaultText: string) {
   return z.string().default('').meta({ description, allowed: 'text', defaultText });
+}
+
+function httpUrlKey(description: string) {
+  return z.string().regex(jwksUrlPattern).refine(isUrlOrNone).default('').meta({
+    description,
+    allowed: 'an https or http URL',
+    defaultText: 'none',
+    isSecret: true,
+  });
 }

@@ -16,14 +16,18 @@ const needs: Readonly<Record<AuthenticationMethod, (configuration: Configuration
       : null,
   'password-file': ({ authentication }) =>
     authentication.passwordFile === '' ? 'password-file needs authentication.passwordFile' : null,
+  http: ({ httpAuth }) => (httpAuth.signInUrl === '' ? 'http needs httpAuth.signInUrl' : null),
 };
+
+/** Methods that are used where they are configured; the others only where they are named. */
+const usedUnnamed: readonly AuthenticationMethod[] = ['jwt', 'password-file', 'http'];
 
 /** Says for each listener how its clients prove who they are, and whether they may come without. */
 export function settleAccessPolicies(configuration: Configuration, origins: ReadonlyMap<string, string>): void {
   const { authentication, listeners } = configuration;
   if (!origins.has('authentication.methods')) {
     authentication.methods = authenticationMethods.filter(
-      (method) => (method === 'jwt' || method === 'password-file') && needs[method](configuration) === null,
+      (method) => usedUnnamed.includes(method) && needs[method](configuration) === null,
     );
   }
   for (const listener of listeners) {

@@ -23,7 +23,7 @@ export function fillIn(configuration: Configuration, origins: ReadonlyMap<string
 
 /** Checks keys against each other that are right each for itself. */
 export function checkWhole(configuration: Configuration, origins: ReadonlyMap<string, string>): Problem[] {
-  const { store, backplane, drain, deviceTokens } = configuration;
+  const { store, backplane, drain, deviceTokens, httpAuth } = configuration;
   const problems: Problem[] = [];
   const refuse = (path: string, rest: string, suggestion = ''): void => {
     problems.push({ where: origins.get(path) ?? path, message: `${path}: ${rest}`, suggestion });
@@ -44,6 +44,13 @@ export function checkWhole(configuration: Configuration, origins: ReadonlyMap<st
       'given without deviceTokens.redisUrl',
       'the Redis of the store has store.passwordFile',
     );
+  if (httpAuth.format === 'emqx' && httpAuth.superuserUrl !== '')
+    refuse(
+      'httpAuth.superuserUrl',
+      'given with httpAuth.format emqx, where the answer to the sign-in says is_superuser',
+    );
+  if (httpAuth.format === 'emqx' && httpAuth.answers !== 'status')
+    refuse('httpAuth.answers', `given "${httpAuth.answers}" with httpAuth.format emqx, allowed with go-auth alone`);
   problems.push(...checkAccessPolicies(configuration, origins));
   if (drain.delaySeconds + drainEndSeconds > drain.graceSeconds) {
     const allowed = `0 to ${drain.graceSeconds - drainEndSeconds} with drain.graceSeconds ${drain.graceSeconds}`;

@@ -1,6 +1,6 @@
 import { availableParallelism, hostname } from 'node:os';
 import { z } from 'zod';
-import { authenticationShape, authorizationShape, deviceTokensShape, jwtShape } from './access-keys.ts';
+import { authenticationShape, authorizationShape, deviceTokensShape, httpAuthShape, jwtShape } from './access-keys.ts';
 import { adminShape, backplaneShape, clusterShape, nameForm, namePattern } from './cluster-keys.ts';
 import { drainShape } from './drain-keys.ts';
 import { limitShape } from './limit-keys.ts';
@@ -101,6 +101,7 @@ export const schema = z.strictObject({
   authentication: z.strictObject(authenticationShape),
   jwt: z.strictObject(jwtShape),
   deviceTokens: z.strictObject(deviceTokensShape),
+  httpAuth: z.strictObject(httpAuthShape),
   authorization: z.strictObject(authorizationShape),
   workers: z.int().min(1).max(workersMax).default(defaultWorkers).meta({
     description:
@@ -122,6 +123,7 @@ export const sections = [
   'authentication',
   'jwt',
   'deviceTokens',
+  'httpAuth',
   'authorization',
   'drain',
   'limits',

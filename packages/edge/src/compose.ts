@@ -204,14 +204,17 @@ export function composeLogger(configuration: Configuration, workerIndex: number 
 
 /** Texts of the files with users and rules; null: everybody may do everything. Throws AccessFileError. */
 export async function readAccess(configuration: Configuration): Promise<AccessTexts | null> {
-  const { authentication, authorization, jwt, listeners } = configuration;
-  if (authorization.rulesFile === '' && listeners.every(({ methods }) => methods.length === 0)) return null;
+  const { authentication, authorization, httpAuth, jwt, listeners } = configuration;
+  const asksNobody = listeners.every(({ methods }) => methods.length === 0);
+  if (authorization.rulesFile === '' && httpAuth.rightsUrl === '' && asksNobody) return null;
   const { readAccessTexts } = await import('@dunlin/auth');
   return readAccessTexts({
     passwords: authentication.passwordFile,
     rules: authorization.rulesFile,
     jwtKeys: jwt.keyFile,
     jwtSecret: jwt.secretFile,
+    httpHeaders: httpAuth.headersFile,
+    httpAuthorities: httpAuth.tlsCaFile,
   });
 }
 
@@ -236,7 +239,7 @@ export async function composeAccess(
 }
 
 function accessOptions(configuration: Configuration, redis: RedisCommands | null, logger: Logger): AccessOptions {
-  const { authentication, cluster, jwt, listeners, workers } = configuration;
+  const { authentication, cluster, httpAuth, jwt, listeners, workers } = configuration;
   const claims = jwt.claims.map((claim): [string, string] => {
     const equals = claim.indexOf('=');
     return [claim.slice(0, equals), claim.slice(equals + 1)];
@@ -248,6 +251,7 @@ function accessOptions(configuration: Configuration, redis: RedisCommands | null
     certificateName: authentication.certificateName,
     jwt: { ...jwt, claims: new Map(claims) },
     tokens: redis === null ? null : { redis, prefix: cluster.name },
+    http: httpAuth.signInUrl === '' && httpAuth.rightsUrl === '' ? null : httpAuth,
     clock: new SystemClock(),
     logger,
   };

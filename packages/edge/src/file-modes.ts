@@ -7,12 +7,27 @@ const othersRead = 0o004;
 const othersWrite = 0o002;
 
 /** Files with a password, a key or hashes of passwords. */
-function secretFiles({ authentication, jwt, store, backplane, deviceTokens, listeners }: Configuration): string[] {
+function secretFiles({
+  authentication,
+  jwt,
+  store,
+  backplane,
+  deviceTokens,
+  httpAuth,
+  listeners,
+}: Configuration): string[] {
   const keys = listeners.flatMap(({ tls }) => tls?.certificates.map(({ key }) => key) ?? []);
   const { passwordFile, sentinelPasswordFile, tlsKeyFile } = store;
   return [
     ...[authentication.passwordFile, jwt.secretFile, passwordFile, sentinelPasswordFile, tlsKeyFile],
-    ...[deviceTokens.passwordFile, backplane.passwordFile, backplane.credentialsFile, backplane.tlsKeyFile, ...keys],
+    ...[
+      httpAuth.headersFile,
+      deviceTokens.passwordFile,
+      backplane.passwordFile,
+      backplane.credentialsFile,
+      backplane.tlsKeyFile,
+      ...keys,
+    ],
   ];
 }
 

@@ -7,6 +7,7 @@ export { type DunlinOptions, dunlinArguments, startDunlin } from './dunlin.ts';
 export { FaultProxy, type FaultProxyTarget } from './fault-proxy.ts';
 export { freePort } from './free-port.ts';
 export { type HaproxyOptions, type HaproxyProcess, startHaproxy } from './haproxy.ts';
+export { HttpQuestionServer, type Question, type Reply } from './http-question-server.ts';
 export { type MosquittoOptions, startMosquitto } from './mosquitto.ts';
 export { type NatsOptions, type NatsProcess, type NatsTlsFiles, startNats } from './nats.ts';
 export { type Frame, PacketFramer } from './packet-framer.ts';

@@ -53,7 +53,7 @@ export class PublishAuthorization {
     const client = connection.signIn.identity(clientId);
     if (isBridgeStateOf(match.topic, clientId)) return true;
     const answer = authorizer.authorize(client, 'publish', match.topic, 0, false);
-    if (answer === true) connection.allowedMatch = match;
+    if (answer === true && authorizer.answersExpire !== true) connection.allowedMatch = match;
     return answer;
   }
 

@@ -15,6 +15,8 @@ export interface ClientIdentity {
  * published to last, for QoS 0 without RETAIN. When answers change, `Broker.rulesChanged` must be called.
  */
 export interface Authorizer {
+  /** True: an answer holds for a while only, and the authorizer itself keeps it for as long; nobody else may remember it. */
+  readonly answersExpire?: boolean;
   /** False for everything that is not clearly allowed. `topic`: a topic name or filter, without `$share/{group}/` and `$delayed/{seconds}/`. */
   authorize(
     client: ClientIdentity,

@@ -1,0 +1,72 @@
+import type { Authorizer, ClientIdentity, Clock } from '@dunlin/broker';
+import type { RulesAuthorizer } from '../rules-authorizer.ts';
+import type { HttpFormat, RightsQuestion } from './http-format.ts';
+import { HttpServiceError } from './http-service.ts';
+
+/** Answers kept for one client; then all are forgotten. */
+const answersMax = 256;
+/** Longer topics are asked for each time: what is kept of a client has a bound in bytes, too. */
+const keptTopicLengthMax = 1024;
+
+interface KnownAnswer {
+  readonly isAllowed: boolean;
+  readonly until: number;
+}
+
+/**
+ * The authorizer that asks an HTTP service where no rule decides: rules that came with the client, then those of the file, then the service. Its answers are kept for a
+ * while; no answer means no, and is not kept.
+ */
+export class HttpAuthorizer implements Authorizer {
+  readonly answersExpire = true;
+  readonly #rules: RulesAuthorizer;
+  readonly #format: HttpFormat;
+  readonly #clock: Clock;
+  readonly #keptMilliseconds: number;
+  readonly #answers = new WeakMap<ClientIdentity, Map<string, KnownAnswer>>();
+
+  constructor(rules: RulesAuthorizer, format: HttpFormat, clock: Clock, keptSeconds: number) {
+    this.#rules = rules;
+    this.#format = format;
+    this.#clock = clock;
+    this.#keptMilliseconds = keptSeconds * 1000;
+  }
+
+  authorize(
+    client: ClientIdentity,
+    action: 'publish' | 'subscribe',
+    topic: string,
+    qos: 0 | 1 | 2,
+    retain: boolean,
+  ): boolean | Promise<boolean> {
+    const decided = this.#rules.decide(client, action, topic, qos, retain);
+    if (decided !== null) return decided;
+    const key = `${action}${qos}${retain}${topic}`;
+    const known = this.#answers.get(client)?.get(key);
+    if (known !== undefined && known.until > this.#clock.now()) return known.isAllowed;
+    const { clientId, userName, remoteAddress } = client;
+    return this.#ask(client, key, { clientId, userName, remoteAddress, action, topic, qos, retain });
+  }
+
+  async #ask(client: ClientIdentity, key: string, question: RightsQuestion): Promise<boolean> {
+    let isAllowed: boolean;
+    try {
+      isAllowed = (await this.#format.rights(question)) ?? false;
+    } catch (error) {
+      if (error instanceof HttpServiceError) return false;
+      throw error;
+    }
+    if (this.#keptMilliseconds > 0 && question.topic.length <= keptTopicLengthMax) this.#keep(client, key, isAllowed);
+    return isAllowed;
+  }
+
+  #keep(client: ClientIdentity, key: string, isAllowed: boolean): void {
+    let answers = this.#answers.get(client);
+    if (answers === undefined) {
+      answers = new Map();
+      this.#answers.set(client, answers);
+    }
+    if (answers.size >= answersMax && !answers.has(key)) answers.clear();
+    answers.set(key, { isAllowed, until: this.#clock.now() + this.#keptMilliseconds });
+  }
+}
