@@ -10,34 +10,41 @@ export interface CarrierOptions extends DialerOptions {
   clock: Clock;
 }
 
-/** Subjects of a connection: it is used when NATS allows all of them. */
+/** Subjects of a connection: it is used only if NATS allows all of them. */
 export interface CarrierSubjects {
   listened: readonly string[];
   /** Subjects that messages are published to; those not known beforehand are represented by one. */
   published: readonly string[];
-  /** A message that whoever receives it does nothing with: it shows whether one may be published. */
+  /** A message that its receivers ignore: it shows whether publishing is allowed. */
   probe: Uint8Array;
 }
 
 export interface CarrierReceiver {
-  /** Connected, for the first time or again; every subscription is in force, and everything may be published. `count` is the number of this connection, from 1. */
+  /**
+   * Connected, for the first time or again; every subscription is in force, and publishing is allowed. `count` is the
+   * number of this connection, from 1.
+   */
   up(count: number): void;
   down(): void;
-  /** NATS lets this side connect, and not do what it has to: what it refuses. Called when that changes; with none when it is over. */
+  /**
+   * NATS accepts the connection and refuses permissions that are needed: these. Called when they change; with none when
+   * all are granted.
+   */
   denied(what: readonly string[]): void;
-  /** Receives a message. It may throw nothing: the connection would end with it. */
+  /** Receives a message. It must not throw: the connection would end. */
   heard(bytes: Uint8Array): void;
 }
 
-/** Limit of a message before a server has said what it takes at once: NATS' own default. */
+/** Limit of a message until a server has told its own: the default of NATS. */
 const payloadBytesAtFirst = 1024 * 1024;
 
 /**
- * The connection to NATS, kept up for ever: made again whenever it is lost, with one line in the log when it goes and one when it is back.
+ * The connection to NATS. It is made again whenever it is lost, with one line in the log when it goes and one when it
+ * is back.
  *
- * The client library keeps what it is given in memory and writes it without looking back. So published bytes are counted, and a round trip
- * (PING and PONG, which the server answers in order) says how many of them it has taken. The same round trips show that the connection is
- * alive in both directions: what is silent beyond it is not silent because of us.
+ * The client library keeps published bytes in memory without a limit. So they are counted here, and a round trip (PING
+ * and PONG, which the server answers in order) tells how many of them the server has accepted. The same round trips
+ * show that the connection works in both directions: then the silence of another endpoint is not our fault.
  */
 export class Carrier {
   readonly #options: CarrierOptions;
@@ -50,9 +57,9 @@ export class Carrier {
   #closed = false;
   #finished: Promise<void> = Promise.resolve();
   #wake: () => void = () => undefined;
-  /** Kinds of trouble that were logged while it lasts: each once. */
+  /** Problems that were logged and still last: each is logged once. */
   readonly #logged = new Set<string>();
-  /** NATS lets nobody in like this, or not do what is needed: only an operator can change that. */
+  /** NATS refuses the credentials or the permissions: only an operator can change that. */
   #isRefused = false;
   /** Permissions that the server refuses on this connection: `publish to SUBJECT`, `subscribe to SUBJECT`. */
   readonly #denials = new Set<string>();
@@ -76,7 +83,7 @@ export class Carrier {
     return this.#isUp;
   }
 
-  /** The largest message that the server takes, or that goes in one piece by our own bound. */
+  /** The largest message that the server accepts, or that goes in one piece by our own bound. */
   get messageBytesMax(): number {
     return this.#payloadBytesMax;
   }
@@ -91,12 +98,15 @@ export class Carrier {
     return this.#isUp && now - this.#roundTripAt <= this.#options.timings.roundTripMilliseconds;
   }
 
-  /** Begins to connect and never gives up. */
+  /** Begins to connect, and keeps trying. */
   open(): void {
     this.#finished = this.#run();
   }
 
-  /** Publishes one message. Returns whether it was taken: not while there is no connection, nor with too much unconfirmed. Never throws. */
+  /**
+   * Publishes one message. Returns whether it was accepted: not while there is no connection, nor with too much
+   * unconfirmed. Never throws.
+   */
   publish(subject: string, bytes: Uint8Array): boolean {
     if (!this.#isUp || this.#connection === null) return false;
     try {
@@ -130,12 +140,12 @@ export class Carrier {
         this.#roundTripAt = this.#options.clock.now();
         if (this.pendingBytes >= roundTripBytes) this.measure();
       },
-      // The connection was lost meanwhile; its end is reported by itself.
+      // The connection was lost meanwhile; that is reported separately.
       () => undefined,
     );
   }
 
-  /** Resolves when everything published so far is at the server, or cannot get there any more. */
+  /** Resolves when everything published so far has reached the server, or cannot any more. */
   async flushed(): Promise<void> {
     if (this.#connection !== null && this.#isUp) await this.#connection.flush().catch(() => undefined);
   }
@@ -154,7 +164,7 @@ export class Carrier {
     );
   }
 
-  /** Resolves once nothing runs any more after `close`: an attempt to connect that was under way has ended too. */
+  /** Resolves after `close` when nothing runs any more: an attempt to connect that was under way has ended too. */
   get finished(): Promise<void> {
     return this.#finished;
   }
@@ -164,7 +174,7 @@ export class Carrier {
     while (!this.#closed) {
       const begun = clock.now();
       const connection = await this.#connect();
-      // A connection that was used for a while is made again at once.
+      // A connection that was in use for a while is made again at once.
       const used = connection === null ? 0 : await this.#serve(connection).then(() => clock.now() - begun);
       if (this.#closed) return;
       const pause = this.#isRefused ? timings.refusedMilliseconds : this.#waitMilliseconds() - used;
@@ -216,7 +226,10 @@ export class Carrier {
     }
   }
 
-  /** Connected: everything that is needed is tried, and is allowed when the server has answered what follows it without an error. */
+  /**
+   * Connected: tries every permission that is needed. All are granted when the server has answered a round trip after
+   * them without an error.
+   */
   async #ready(connection: NatsConnection): Promise<void> {
     const count = ++this.#connections;
     const { listened, published, probe } = this.#subjects;
@@ -232,10 +245,10 @@ export class Carrier {
       for (const subject of new Set([...published, ...this.#doubted])) connection.publish(subject, probe);
       await connection.flush();
     } catch {
-      // Lost again already: the next connection begins anew.
+      // Lost again: the next connection begins anew.
       return;
     }
-    // Errors that came before the answer are told in a turn of their own.
+    // Errors that came before the answer are reported in a turn of their own.
     await new Promise<void>((resolve) => this.#options.clock.nextTurn(resolve));
     if (this.#closed || count !== this.#connections || this.#connection !== connection) return;
     if (this.#denials.size > 0) return this.#turnAway(connection);
@@ -254,7 +267,7 @@ export class Carrier {
   }
 
   #lost(error: unknown): void {
-    // Makes an attempt to be ready, which is under way, void.
+    // Cancels an attempt to become ready that is under way.
     this.#connections++;
     if (this.#closed) return;
     if (this.#isUp) {
@@ -272,7 +285,7 @@ export class Carrier {
     this.#receiver.down();
   }
 
-  /** Logs an error that the server reports for a connection. That it ends the connection is heard of by its end. */
+  /** Logs an error that the server reports for a connection. If it ends the connection, that is reported separately. */
   #reported(connection: NatsConnection, error: Error): void {
     if (isRefusal(error)) return;
     const denial = denialOf(error);
@@ -283,14 +296,17 @@ export class Carrier {
     }
     this.#denials.add(denial ?? error.message);
     if (!this.#isUp || this.#denials.size > 1) return;
-    // It was allowed before. What else is not any more is known after a round trip.
+    // It was allowed before. A round trip shows what else is no longer allowed.
     if (error instanceof errors.PermissionViolationError && error.operation === 'publish')
       this.#doubted.add(error.subject);
     const turnAway = (): void => this.#turnAway(connection);
     connection.flush().then(turnAway, turnAway);
   }
 
-  /** Half of what is needed is worse than nothing: others would count on this side. So it is as if NATS were away, until everything is allowed. */
+  /**
+   * Stops using the connection: with part of the permissions other endpoints would rely on this one. It counts as lost
+   * until everything is allowed.
+   */
   #turnAway(connection: NatsConnection): void {
     if (this.#closed || this.#connection !== connection) return;
     this.#isRefused = true;
@@ -336,7 +352,7 @@ export class Carrier {
     return user === '' ? {} : { user };
   }
 
-  /** True once for each key and connection. */
+  /** True the first time for each key and connection. */
   #isNew(key: string): boolean {
     if (this.#logged.has(key) || this.#logged.size >= loggedMax) return false;
     this.#logged.add(key);

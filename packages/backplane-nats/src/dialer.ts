@@ -5,18 +5,20 @@ import type { Timings } from './timings.ts';
 
 /** Credentials and trust of one side of a connection to NATS. */
 export interface NatsCredentials {
-  /** The password of the user that the server list names, or the token if it names none; in the place of the one that stands there. */
+  /** Password of the user that the server list names, or the token if it names none; replaces the one in the list. */
   secret?: string;
   /** The JWT and key of a user, as `nsc` writes them into a file. */
   userFile?: Buffer;
-  /** Authorities that the server's certificate is checked against, PEM. The system's without it. */
+  /** Authorities that the certificate of the server is checked against, PEM. Absent: those of the system. */
   ca?: Buffer;
   /** The certificate and key of this side, PEM. */
   certificate?: Buffer;
   key?: Buffer;
 }
 
-/** Called before every attempt to connect, so that whoever changes a password or a certificate need not start the node again. Rejects with nothing. */
+/**
+ * Called before every attempt to connect, so that a changed password or certificate needs no restart. Never rejects.
+ */
 export type ReadCredentials = () => Promise<NatsCredentials>;
 
 export interface DialerOptions {
@@ -28,14 +30,17 @@ export interface DialerOptions {
 }
 
 /**
- * Makes connections, one at each call, with the credentials of the moment. The client library could make a lost connection again by itself, but with the
- * password that it was given first, and it says nothing about why an attempt did not succeed.
+ * Makes connections, one at each call, with the current credentials. The client library could reconnect by itself, but
+ * with the password that it was first given, and it does not report why an attempt failed.
  */
 export class Dialer {
   readonly #options: DialerOptions;
-  /** Servers of the same cluster that are not configured, as the last server told them: `host:port`. */
+  /** Servers of the same cluster that are not configured, as the last server reported them: `host:port`. */
   #others: readonly string[] = [];
-  /** The name by which the last server was reached: its certificate names it, and does for addresses that servers tell of each other. */
+  /**
+   * Name by which the last server was reached: its certificate contains it, and it is used for addresses that servers
+   * report of each other.
+   */
   #serverName = '';
 
   constructor(options: DialerOptions) {
@@ -43,8 +48,8 @@ export class Dialer {
   }
 
   /**
-   * Makes one attempt with every server: those that are configured, then those they told of. Throws the error of the
-   * first of these.
+   * Makes one attempt with every server: those that are configured, then those that servers reported. Throws the error
+   * of the first of these.
    */
   async dial(): Promise<NatsConnection> {
     const credentials = await this.#options.credentials();
@@ -62,7 +67,7 @@ export class Dialer {
     throw failure;
   }
 
-  /** Remembers what a connection tells of its servers. */
+  /** Remembers the servers that a connection reports. */
   learn(connection: NatsConnection): void {
     const configured = new Set(this.#options.servers.hosts);
     this.#others = (connection.info?.connect_urls ?? []).filter((host) => !configured.has(host));

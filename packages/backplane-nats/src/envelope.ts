@@ -5,25 +5,25 @@
  *     version u8 │ kind u8 │ name length u8 │ name of the sender, UTF-8
  *     connection u32 │ body
  *
- * `connection` counts how often the sender has connected: bytes of an earlier connection that come after those of a later one are dropped, so
- * order holds when a server still works through what a lost connection left behind.
+ * `connection` counts how often the sender has connected. Bytes of an earlier connection that come after those of a
+ * later one are dropped, so order holds when a server still works through what a lost connection left behind.
  *
  * | kind | body | meaning |
  * | --- | --- | --- |
- * | frame | bytes | what the caller of `send` or `broadcast` gave |
- * | piece | number u32, index u32, count u32, bytes | one of `count` pieces of what was larger than the server takes at once |
- * | heartbeat | flags u8, newest version u8, release length u8, release | the sender lives, reads versions up to that one, and is of that release (0.1 says none); flag 1: answer at once, I am new here |
+ * | frame | bytes | the argument of `send` or `broadcast` |
+ * | piece | number u32, index u32, count u32, bytes | one of `count` pieces of a frame that was larger than the server accepts |
+ * | heartbeat | flags u8, newest version u8, release length u8, release | the sender lives, reads versions up to that one, and is of that release (0.1 sends none); flag 1: answer at once, I am new here |
  * | bye | name length u8, name | that endpoint stops (the sender itself) or is dead (another) |
- * | evicted | – | to the receiver: it was found dead and has to come back under a new name |
+ * | evicted | – | to the receiver: it was evicted and has to start again under a new name |
  *
- * What follows the known fields of a heartbeat, bye or evicted is ignored, so that they can grow.
+ * Bytes after the known fields of a heartbeat, bye or evicted are ignored, so that they can grow.
  */
 import { CodedError, type EndpointId } from '@dunlin/broker';
 import { nameBytesMax } from './bounds.ts';
 
 /**
- * The versions that are understood: the newest and the one before it, so that a cluster can be upgraded node by node. What is sent has the
- * oldest of them. With a version 3 the line of version 1 goes.
+ * Versions that are read: the newest and the one before it, so that a cluster can be upgraded node by node. Messages
+ * are written in the older one. With a version 3 the line of version 1 goes.
  */
 export const envelopeVersions: readonly {
   readonly version: number;
@@ -39,8 +39,8 @@ export const Kind = { frame: 1, piece: 2, heartbeat: 3, bye: 4, evicted: 5 } as 
 export const answerAtOnce = 1;
 
 /**
- * Error of `readEnvelope`: why bytes cannot be used, and by whom they were sent. `from` is empty or cut when it could
- * not be read.
+ * Error of `readEnvelope`: why bytes cannot be used, and who sent them. `from` is empty or cut when it could not be
+ * read.
  */
 export class EnvelopeError extends CodedError<'unreadable-envelope'> {
   readonly from: string;
@@ -50,7 +50,7 @@ export class EnvelopeError extends CodedError<'unreadable-envelope'> {
   }
 }
 
-/** Message that was read. Fields that its kind has not are 0 or empty. */
+/** Message that was read. Fields that its kind does not have are 0 or empty. */
 export class Envelope {
   readonly kind: number;
   readonly from: EndpointId;
@@ -79,7 +79,7 @@ export class Envelope {
 
 const nameAt = 3;
 
-/** Reads a message. Throws EnvelopeError, and nothing else, for bytes that are none or of an unknown version. */
+/** Reads a message. Throws EnvelopeError, and nothing else, for bytes that are no message or of an unknown version. */
 export function readEnvelope(bytes: Uint8Array): Envelope {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const nameEnd = buffer.length < nameAt ? nameAt : nameAt + buffer[2];
@@ -144,7 +144,7 @@ export class EnvelopeWriter {
   #connection = 0;
   #frameHeader: Buffer;
 
-  /** `release`: what heartbeats say of this program; empty: nothing. Throws RangeError for a name that is too long. */
+  /** `release`: the release that heartbeats name; empty: none. Throws RangeError for a name that is too long. */
   constructor(self: EndpointId, release = '') {
     this.#name = Buffer.from(self);
     const text = Buffer.from(release).subarray(0, 255);
@@ -157,7 +157,7 @@ export class EnvelopeWriter {
     this.#frameHeader = this.#header(Kind.frame);
   }
 
-  /** Says how often this endpoint has connected. */
+  /** Sets how often this endpoint has connected. */
   set connection(count: number) {
     this.#connection = count >>> 0;
     this.#frameHeader = this.#header(Kind.frame);

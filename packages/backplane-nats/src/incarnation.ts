@@ -4,7 +4,7 @@ import type { EndpointId } from '@dunlin/broker';
 export interface Incarnation {
   /** `nodeId/workerIndex`: the same after every restart. */
   readonly place: string;
-  /** Grows at every start. */
+  /** A number that grows at every start. */
   readonly number: number;
 }
 

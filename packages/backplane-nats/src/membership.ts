@@ -58,7 +58,7 @@ export interface MembershipOptions {
   now: () => number;
 }
 
-/** The highest incarnation of a place that has left, and when its last words were answered. */
+/** The highest incarnation of a place that has left, and the time at which it was last told that it is dead. */
 interface Gone {
   incarnation: number;
   toldAt: number;
@@ -92,13 +92,13 @@ export class Membership {
     return this.#members.size;
   }
 
-  /** The endpoint, if it is a member that can be sent to. */
+  /** The endpoint, if it is a member that can receive messages. */
   get(endpoint: EndpointId): Member | null {
     const member = this.#members.get(endpoint);
     return member === undefined || member.isLeaving ? null : member;
   }
 
-  /** Something came from an endpoint, which shows that it lives. Null: nothing of it is to be used. */
+  /** Notes that a message came from an endpoint, which shows that it lives. Null: its messages are not to be used. */
   heard(from: EndpointId): Member | null {
     const member = this.#members.get(from);
     if (member === undefined) return this.#ignored.has(from) ? null : this.#meet(from);
@@ -110,7 +110,7 @@ export class Membership {
     return member;
   }
 
-  /** `about` stops, or was found dead by another endpoint. */
+  /** Handles a bye: `about` stops, or was found dead by another endpoint. */
   bye(from: EndpointId, about: EndpointId): void {
     const member = this.get(about);
     if (from === about) {
@@ -124,7 +124,8 @@ export class Membership {
   }
 
   /**
-   * Time passes. `milliseconds`: how much of it others could have been heard in. Called a few times per heartbeat interval.
+   * Lets time pass. `milliseconds`: how much of it others could have been heard in. Called a few times per heartbeat
+   * interval.
    */
   pass(milliseconds: number): void {
     const { timings } = this.#options;
@@ -143,7 +144,7 @@ export class Membership {
     }
   }
 
-  /** Makes everybody's silence begin anew: nobody could be heard. */
+  /** Starts the silence of all members anew: none could be heard. */
   forgetSilence(): void {
     for (const member of this.#members.values()) {
       member.silentMilliseconds = 0;
@@ -175,7 +176,7 @@ export class Membership {
   #ask(member: Member, tell: boolean): void {
     const { leases } = this.#options;
     if (leases === null) {
-      // The word of another endpoint is all there is.
+      // The report of another endpoint is the only evidence.
       this.#leaveForGood(member);
       return;
     }
@@ -217,7 +218,7 @@ export class Membership {
     this.#events.left(member);
   }
 
-  /** An endpoint that is no member. */
+  /** Handles a message of an endpoint that is no member. */
   #meet(from: EndpointId): Member | null {
     const name = parseIncarnation(from);
     if (name === null) return null;
@@ -260,7 +261,7 @@ export class Membership {
     }
   }
 
-  /** The place has started again: its older incarnation is dead, whatever its lease says. It has left once the store knows. */
+  /** The place has started again: its older incarnation is dead, whatever its lease. It leaves once the store knows. */
   #replace(old: Member, by: EndpointId): void {
     if (old.isLeaving) return;
     this.#options.logger.warn(events['endpoint.replaced'], {
@@ -288,7 +289,7 @@ export class Membership {
     });
   }
 
-  /** This incarnation and older ones of its place never come back. */
+  /** Notes that this incarnation and older ones of its place never come back. */
   #markGone({ place, number }: Incarnation): void {
     const known = this.#gone.get(place);
     if (known !== undefined && known.incarnation >= number) return;
@@ -302,7 +303,7 @@ export class Membership {
     }
   }
 
-  /** Tells an endpoint that it is dead, not more often than it could do something about it. */
+  /** Tells an endpoint that it is dead, not more often than it could react. */
   #answerDead(place: string, endpoint: EndpointId): void {
     const gone = this.#gone.get(place);
     const now = this.#options.now();

@@ -16,31 +16,29 @@ import { events } from './log-events.ts';
 import { type Member, Membership } from './membership.ts';
 import { NatsBackplaneError, type NatsBackplaneOptions, type NatsCounters, newCounters } from './options.ts';
 import { OtherReleases } from './other-releases.ts';
-import { OwnLife } from './own-life.ts';
+import { OwnLiveness } from './own-liveness.ts';
 import { PieceBudget } from './pieces.ts';
 import { parseServers } from './server-list.ts';
 import { Subjects } from './subjects.ts';
 import { defaultTimings, type Timings } from './timings.ts';
 
-/** Time is looked at so often per heartbeat. */
+/** Timer ticks per heartbeat. */
 const ticksPerHeartbeat = 2;
 
-/**
- * Interval at which an endpoint that joins looks whether the others have stopped answering; every start waits for it.
- */
+/** Interval at which a joining endpoint checks for further answers; every start waits for it. */
 const joinTickMilliseconds = 20;
 
 type State = 'new' | 'joining' | 'joined' | 'stopped' | 'evicted';
 
 /**
- * Endpoints of different nodes over NATS (ARCHITECTURE.md, sections 5, 8 and 9). NATS itself delivers at most once and says nothing about who
- * is there: what it lacks for the port is here and in the files beside, in this order:
+ * Backplane between nodes, over NATS (ARCHITECTURE.md, sections 5, 8 and 9). NATS itself delivers at most once and does
+ * not tell which endpoints are there. What the port needs beyond that is here and in the files beside, in this order:
  *
  *     send ──▶ envelope ──▶ carrier ══ NATS ══ carrier ──▶ envelope ──▶ membership ──▶ pieces ──▶ received
  *                                                               heartbeats ──▶ silence ──▶ leases ──▶ endpointLeft
  *
- * Measured on two cores with the server on the same machine, CPU per frame of 4 KiB: 4.1 µs to send and
- * 3.5 to receive, of which the client library takes 3.2 and 2.7 (bench/frames.ts).
+ * Measured on two cores with the server on the same machine, CPU per frame of 4 KiB: 4.1 µs to send and 3.5 to receive,
+ * of which the client library takes 3.2 and 2.7 (bench/frames.ts).
  */
 export class NatsBackplane implements Backplane {
   readonly self: EndpointId;
@@ -53,7 +51,7 @@ export class NatsBackplane implements Backplane {
   readonly #writer: EnvelopeWriter;
   readonly #carrier: Carrier;
   readonly #membership: Membership;
-  readonly #life: OwnLife;
+  readonly #life: OwnLiveness;
   readonly #refusedSenders = new Set<string>();
   readonly #otherReleases: OtherReleases;
   #receiver: BackplaneReceiver | null = null;
@@ -62,16 +60,16 @@ export class NatsBackplane implements Backplane {
   #cancelJoin: () => void = () => undefined;
   #start: PromiseWithResolvers<void> = Promise.withResolvers();
   #sinceHeartbeat = 0;
-  /** Time at which this endpoint asked everybody to answer, and when somebody new last did; 0: not connected yet. */
+  /** Times at which all others were asked to answer, and a new one last did; 0: not connected yet. */
   #askedAt = 0;
   #answeredAt = 0;
   #upAt = 0;
   #pieces = 0;
-  /** True when bytes were dropped since the receiver last heard that some may be missing. */
+  /** Whether bytes were dropped since the receiver was last told that some may be missing. */
   #isLossy = false;
   #isConnected = false;
 
-  /** Throws NatsConfigurationError for servers that cannot be read, and RangeError for a name that is no endpoint's. */
+  /** Throws NatsConfigurationError for servers that cannot be read, RangeError for a name of another form. */
   constructor(options: NatsBackplaneOptions) {
     const name = parseIncarnation(options.self);
     if (name === null)
@@ -96,7 +94,7 @@ export class NatsBackplane implements Backplane {
       clock,
     };
     const own = this.#subjects.to(this.self);
-    // To be told that somebody unknown is dead costs nobody anything. Nobody else listens to the subject of this endpoint, which stands for those of all others.
+    // A bye about an unknown endpoint has no effect. The own subject stands for those of all others.
     const probe = this.#writer.bye('nobody');
     const subjects = { listened: [own, all, heartbeat, bye], published: [own, all, heartbeat, bye], probe };
     this.#carrier = new Carrier(carrierOptions, subjects, {
@@ -105,7 +103,7 @@ export class NatsBackplane implements Backplane {
       denied: (what) => options.denied?.(what),
       heard: (bytes) => this.#heard(bytes),
     });
-    this.#life = new OwnLife(
+    this.#life = new OwnLiveness(
       { self: this.self, leases, timings, clock, logger },
       {
         evicted: () => this.#evict('the store', 'its lease was over and it was evicted'),
@@ -132,10 +130,7 @@ export class NatsBackplane implements Backplane {
     });
   }
 
-  /**
-   * Connects and joins; without NATS, or the permissions it needs there, it waits for them. Rejected with NatsBackplaneError when it is stopped or evicted
-   * meanwhile.
-   */
+  /** Waits for NATS and its permissions there, and joins. Rejects with NatsBackplaneError when stopped or evicted. */
   async start(receiver: BackplaneReceiver): Promise<void> {
     this.#carrier.open();
     this.#receiver = receiver;
@@ -152,7 +147,7 @@ export class NatsBackplane implements Backplane {
     await this.#start.promise;
   }
 
-  /** Says goodbye, gives the lease up, and is silent. Resolves within a bounded time, also without NATS and store. */
+  /** Sends a bye, gives the lease up, and stops. Resolves within a bounded time, also without NATS and store. */
   async stop(): Promise<void> {
     if (this.#state === 'stopped') return;
     const wasThere = this.#state === 'joining' || this.#state === 'joined';
@@ -166,12 +161,12 @@ export class NatsBackplane implements Backplane {
     await this.#carrier.close();
   }
 
-  /** Resolves when what was sent until now has reached the server, or is lost with the connection. */
+  /** Resolves when everything sent until now has reached the server, or is lost with the connection. */
   flushed(): Promise<void> {
     return this.#carrier.flushed();
   }
 
-  /** Endpoints that are there, without this one. */
+  /** Other endpoints that are members. */
   get memberCount(): number {
     return this.#membership.size;
   }
@@ -199,7 +194,7 @@ export class NatsBackplane implements Backplane {
     }
   }
 
-  /** Room was asked for the whole: a message of any size goes out when little is waiting. */
+  /** Room was checked for the whole: a message of any size is sent when little is waiting. */
   #sendPieces(subject: string, bytes: Uint8Array): void {
     const size = this.#carrier.messageBytesMax - this.#writer.headerBytes - pieceHeaderBytes;
     if (bytes.length > wholeBytesMax || size < 1) {
@@ -215,7 +210,7 @@ export class NatsBackplane implements Backplane {
     }
   }
 
-  /** A message of this package's own, if one may be sent now. Lost ones come again, or are made up for by silence. */
+  /** Sends a message of this package itself, if it may send now. A lost one does no harm. */
   #say(subject: string, message: Uint8Array): void {
     if (this.#maySend()) this.#publish(subject, message);
   }
@@ -235,24 +230,24 @@ export class NatsBackplane implements Backplane {
 
   #tick(tickMilliseconds: number): void {
     const now = this.#clock.now();
-    // Things are done at the nearest tick: one that comes a millisecond early does not put them off to the next.
+    // Work is done at the nearest tick: one that is a millisecond early does not defer it to the next.
     const soon = tickMilliseconds / 2;
     const elapsed = this.#life.pass(now, soon);
     this.#sinceHeartbeat += elapsed;
     if (this.#sinceHeartbeat + soon >= this.#timings.heartbeatMilliseconds) {
       this.#sinceHeartbeat = 0;
       this.#say(this.#subjects.heartbeat, this.#writer.heartbeat(0));
-      // Goes to the server in one piece with the heartbeat.
+      // It reaches the server in one piece with the heartbeat.
       this.#carrier.measure();
     }
     const isFresh = this.#carrier.isFresh(now);
-    // When this timer was late, what others said meanwhile has not been read: the delay is not their silence.
+    // When this timer was late, messages that came meanwhile are unread: the delay is not silence of others.
     if (isFresh) this.#membership.pass(Math.min(elapsed, tickMilliseconds));
     if (this.#state === 'joined') this.#life.check(now, isFresh ? Math.max(1, now - this.#upAt) : 0);
     this.#checkLoss();
   }
 
-  /** Tells the link above, when it has room again, of bytes dropped after a stall or with too much waiting. */
+  /** Tells the link above, when it has room again, of bytes dropped after a stall or because too many were waiting. */
   #checkLoss(): void {
     if (!this.#isLossy || !this.#maySend() || this.#carrier.pendingBytes > pendingBytesMax / 2) return;
     this.#isLossy = false;
@@ -275,7 +270,7 @@ export class NatsBackplane implements Backplane {
     this.#membership.forgetSilence();
     this.#sinceHeartbeat = 0;
     this.#upAt = this.#clock.now();
-    // First, because a lease that ended meanwhile means that nothing may be sent any more.
+    // First, because nothing may be sent any more if the lease has ended meanwhile.
     this.#life.renew();
     this.#say(this.#subjects.heartbeat, this.#writer.heartbeat(answerAtOnce));
     if (this.#state === 'joining') void this.#waitForAnswers(count);
@@ -284,7 +279,7 @@ export class NatsBackplane implements Backplane {
     if (this.counters.connections > 1) this.#tell((receiver) => receiver.reconnected());
   }
 
-  /** The quiet that ends joining is counted from when the server has passed the question on. */
+  /** The quiet time that ends joining begins when the server has forwarded the question. */
   async #waitForAnswers(count: number): Promise<void> {
     await this.#carrier.flushed();
     if (this.#carrier.isUp && count === this.#writer.connection) this.#askedAt = this.#clock.now();
@@ -354,7 +349,7 @@ export class NatsBackplane implements Backplane {
       return;
     }
     if (member.joiner.isOpen) {
-      // The rest of what was begun is lost.
+      // The rest of the message before is lost.
       this.counters.piecesDropped++;
       member.joiner.drop();
     }

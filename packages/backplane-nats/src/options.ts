@@ -12,7 +12,7 @@ export interface NatsBackplaneOptions {
    * `servers`, and the system's authorities.
    */
   credentials?: ReadCredentials;
-  /** The release of Dunlin that this is: others are told, and log it where theirs is another. */
+  /** Release of Dunlin of this endpoint: others are told, and log it where theirs differs. */
   release?: string;
   /** Clusters of different names on one NATS do not see each other. */
   clusterName?: string;
@@ -23,27 +23,27 @@ export interface NatsBackplaneOptions {
   leases: Leases | null;
   logger: Logger;
   clock: Clock;
-  /** True for endpoints that are reached in another way, such as the other workers of this node: they are never reported and never heard. */
+  /**
+   * True for endpoints that are reached in another way, such as the other workers of this node: they are neither
+   * reported nor heard.
+   */
   ignores?: (endpoint: EndpointId) => boolean;
   timings?: Partial<Timings>;
-  /**
-   * Called at every change of whether NATS can be reached, for readiness; it begins with false. Called at every change;
-   * it begins with false.
-   */
+  /** Called at every change of whether NATS can be reached, for readiness; it begins with false. */
   connected?: (isConnected: boolean) => void;
-  /** NATS lets this endpoint connect, and refuses what it needs: `publish to SUBJECT`, `subscribe to SUBJECT`. Called when that changes; with none when it is over. */
+  /**
+   * NATS accepts the connection and refuses permissions that are needed: `publish to SUBJECT`, `subscribe to SUBJECT`.
+   * Called when they change; with none when all are granted.
+   */
   denied?: (what: readonly string[]) => void;
   /**
-   * Called when neither the store, for the time of a lease, nor NATS could say that this endpoint still lives. Durable
-   * sessions are to be given up.
+   * Called when neither the store, for the time of a lease, nor NATS could confirm that this endpoint still lives.
+   * Durable sessions are to be given up.
    */
   leaseLost?: () => void;
   /** Called after `leaseLost`: it was not evicted meanwhile. */
   leaseRegained?: () => void;
-  /**
-   * Called once when other endpoints regard this one as dead. It is silent from now on, and is to be replaced by one
-   * with a new name.
-   */
+  /** Called once when this endpoint was evicted. It stops, and is to be replaced by one with a new name. */
   evicted?: () => void;
 }
 
@@ -61,9 +61,9 @@ export interface NatsCounters {
   bytesSent: number;
   messagesReceived: number;
   bytesReceived: number;
-  /** Calls of `send` and `broadcast` whose bytes went nowhere: no connection, or a lease in doubt. */
+  /** Calls of `send` and `broadcast` whose bytes were dropped: no connection, or a lease in doubt. */
   droppedDisconnected: number;
-  /** … too much that the server has not taken. */
+  /** … too many bytes that the server has not accepted. */
   droppedPending: number;
   /** … larger than `wholeBytesMax`. */
   droppedOversize: number;

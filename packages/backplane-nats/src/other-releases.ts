@@ -2,10 +2,13 @@ import type { EndpointId, Logger } from '@dunlin/broker';
 import { events } from './log-events.ts';
 import type { Member } from './membership.ts';
 
-/** Nodes remembered as named; a cluster has about a hundred. */
+/** Limit of nodes that are remembered as named; a cluster has about a hundred. */
 const namedMax = 1000;
 
-/** Names nodes that run another release than this one in the log: while a cluster is upgraded, and where a node was forgotten. One line for each. */
+/**
+ * Log of nodes that run another release than this one: while a cluster is upgraded, and where a node was forgotten. One
+ * line for each.
+ */
 export class OtherReleases {
   readonly #own: string | undefined;
   readonly #logger: Logger;
@@ -17,7 +20,7 @@ export class OtherReleases {
     this.#logger = logger;
   }
 
-  /** A heartbeat of this member said so; empty: it did not say. */
+  /** Notes the release in a heartbeat of this member; empty: it named none. */
   heard(member: Member, release: string): void {
     if (member.release !== null) return;
     member.release = release;

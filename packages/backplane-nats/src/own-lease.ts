@@ -5,7 +5,7 @@ import type { Timings } from './timings.ts';
 /** Result of a renewal. `unknown`: the store could not be asked. */
 export type Renewal = 'held' | 'evicted' | 'unknown';
 
-/** This endpoint's own lease. It counts from when a renewal was asked for, so it never seems longer here than in the store. */
+/** Lease of this endpoint. It counts from the time of the request, so it never seems longer here than in the store. */
 export class OwnLease {
   readonly #self: EndpointId;
   readonly #leases: Leases;
@@ -15,7 +15,7 @@ export class OwnLease {
   readonly #renewed: (renewal: Renewal) => void;
   #renewedAt = Number.NEGATIVE_INFINITY;
   #askedAt = 0;
-  /** Number of the question that is open; 0: none. */
+  /** Number of the request that is open; 0: none. */
   #open = 0;
   #questions = 0;
   #failing = false;
@@ -37,12 +37,12 @@ export class OwnLease {
     this.#renewed = renewed;
   }
 
-  /** True when the last successful renewal still counts. */
+  /** Whether the last successful renewal still counts. */
   isHeld(now: number): boolean {
     return now - this.#renewedAt < this.#timings.leaseMilliseconds;
   }
 
-  /** Asks for a renewal, unless one was asked for a moment ago and is not answered. */
+  /** Requests a renewal, unless a recent request is not answered yet. */
   renew(): void {
     const now = this.#clock.now();
     if (this.#open !== 0) {
@@ -54,7 +54,7 @@ export class OwnLease {
     this.#askedAt = now;
     this.#leases.renew(this.#self, this.#timings.leaseMilliseconds).then(
       (lives) => {
-        // Also a late yes counts, from when it was asked for.
+        // A late success counts too, from the time of its request.
         if (lives) this.#renewedAt = Math.max(this.#renewedAt, now);
         if (lives) this.#settle(question, 'held');
         else this.#renewed('evicted');

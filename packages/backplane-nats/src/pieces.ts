@@ -6,7 +6,7 @@
 import { halfJoinedBytesMax, wholeBytesMax } from './bounds.ts';
 import type { Envelope } from './envelope.ts';
 
-/** The memory that half-joined messages of all senders may take together. */
+/** Memory for incomplete messages of all senders. */
 export class PieceBudget {
   #left: number;
 
@@ -46,7 +46,10 @@ export class PieceJoiner {
     return this.#pieces.length > 0;
   }
 
-  /** The whole message with its last piece, 'more' until then, 'dropped' when a piece is missing or there is no room. */
+  /**
+   * Adds a piece. Returns the whole message with its last piece, 'more' until then, 'dropped' when a piece is missing
+   * or there is no room.
+   */
   add(envelope: Envelope): Buffer | 'more' | 'dropped' {
     const { number, index, count, bytes } = envelope;
     if (index === 0) {
@@ -67,7 +70,7 @@ export class PieceJoiner {
     return whole;
   }
 
-  /** Forgets what is not complete. */
+  /** Drops the incomplete message. */
   drop(): void {
     this.#budget.give(this.#bytes);
     this.#number = -1;

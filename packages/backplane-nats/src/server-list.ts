@@ -5,7 +5,7 @@ import { CodedError } from '@dunlin/broker';
 export const serverListForm =
   'nats://[user:password@ or token@]host[:port], several separated by commas; tls:// instead of nats:// for TLS';
 
-/** The configuration of NATS cannot be used. The message holds no password and no token. */
+/** Error of a server list that cannot be used. Its message holds no password and no token. */
 export class NatsConfigurationError extends CodedError<'nats-configuration'> {
   constructor(message: string, options?: ErrorOptions) {
     super('nats-configuration', message, options);
@@ -24,9 +24,9 @@ export interface ServerList {
 
 const defaultPort = 4222;
 
-/** The list without what must not be logged. */
+/** The list without secrets, for logs. */
 export function redactServers(servers: string): string {
-  // Up to the last @, because a secret may hold any character, also unescaped and by mistake a comma.
+  // Up to the last @: a secret may hold any character, also unescaped, or a comma by mistake.
   const at = servers.lastIndexOf('@');
   if (at < 0) return servers;
   const scheme = /^\s*[A-Za-z]+:\/\//.exec(servers)?.[0] ?? '';

@@ -1,15 +1,15 @@
 /**
- * The subjects of a cluster.
+ * Subjects of a cluster.
  *
- * | subject | who publishes | who listens | what |
+ * | subject | published by | read by | message |
  * | --- | --- | --- | --- |
- * | `dunlin.{cluster}.to.{endpoint}` | everyone | that endpoint | frames for it; answers to its joining; that it is thought dead |
- * | `dunlin.{cluster}.all` | everyone | everyone | broadcast frames |
- * | `dunlin.{cluster}.heartbeat` | everyone | everyone | that the sender lives |
- * | `dunlin.{cluster}.bye` | everyone | everyone | that the sender stops, or that somebody is dead |
+ * | `dunlin.{cluster}.to.{endpoint}` | all | that endpoint | frames for it; answers to its joining; that it was evicted |
+ * | `dunlin.{cluster}.all` | all | all | broadcast frames |
+ * | `dunlin.{cluster}.heartbeat` | all | all | the sender lives |
+ * | `dunlin.{cluster}.bye` | all | all | the sender stops, or another endpoint is dead |
  *
- * Names are escaped: a token of a subject may hold no white space, `.`, `*` or `>`. Letters, digits, `-` and `_` stay; each other byte of the
- * UTF-8 text becomes `=` and two hexadecimal digits: `n1/0#17` is `n1=2F0=2317`.
+ * Names are escaped: a token of a subject may hold no white space, `.`, `*` or `>`. Letters, digits, `-` and `_` stay;
+ * each other byte of the UTF-8 text becomes `=` and two hexadecimal digits: `n1/0#17` is `n1=2F0=2317`.
  */
 import type { EndpointId } from '@dunlin/broker';
 
@@ -26,7 +26,7 @@ export function escapeToken(name: string): string {
   return escaped;
 }
 
-/** The name that a token was made from; null if it is none that `escapeToken` makes. */
+/** The name of a token; null if `escapeToken` does not make this token. */
 export function unescapeToken(escaped: string): string | null {
   if (!token.test(escaped)) return null;
   const bytes: number[] = [];
@@ -39,7 +39,7 @@ export function unescapeToken(escaped: string): string | null {
     at += 2;
   }
   const name = Buffer.from(bytes).toString();
-  // One name has one token: also not UTF-8, or a letter that needed no escape, are refused.
+  // Each name has exactly one token: text that is not UTF-8, and letters that needed no escape, are refused.
   return escapeToken(name) === escaped ? name : null;
 }
 

@@ -3,7 +3,7 @@ import { FaultProxy, startNats } from '@dunlin/testkit';
 import { afterAll } from 'vitest';
 import { NatsBackplane } from '../src/index.ts';
 import { Log } from './ear.ts';
-import { fastTimings, MortalClock } from './endpoints.ts';
+import { fastTimings, StoppableClock } from './endpoints.ts';
 import { type LeasesView, SharedLeases } from './shared-leases.ts';
 
 const nats = await startNats();
@@ -20,11 +20,11 @@ let meshes = 0;
 backplaneContract('NATS', () => {
   const shared = new SharedLeases();
   const clusterName = `contract ${++meshes}`;
-  const members = new Map<NatsBackplane, { proxy: FaultProxy; clock: MortalClock; leases: LeasesView }>();
+  const members = new Map<NatsBackplane, { proxy: FaultProxy; clock: StoppableClock; leases: LeasesView }>();
   for (const proxy of proxies) proxy.heal();
   return {
     add() {
-      const [proxy, clock, leases] = [proxies[members.size], new MortalClock(), shared.view()];
+      const [proxy, clock, leases] = [proxies[members.size], new StoppableClock(), shared.view()];
       const backplane = new NatsBackplane({
         self: `node/${members.size}#${Date.now()}`,
         servers: `nats://127.0.0.1:${proxy.port}`,

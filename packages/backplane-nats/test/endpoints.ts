@@ -24,7 +24,7 @@ export const fastTimings: Timings = {
 };
 
 /** A clock whose timers can be stopped, as those of a process that was killed. Timers made later work: a test ends with them. */
-export class MortalClock implements Clock {
+export class StoppableClock implements Clock {
   #cancel: (() => void)[] = [];
 
   now(): number {

@@ -3,7 +3,7 @@ import { connect } from '@nats-io/transport-node';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { EnvelopeWriter } from '../src/envelope.ts';
 import { Subjects } from '../src/subjects.ts';
-import { Endpoints, fastTimings, MortalClock, type TestEndpoint, text } from './endpoints.ts';
+import { Endpoints, fastTimings, StoppableClock, type TestEndpoint, text } from './endpoints.ts';
 
 let nats: NatsProcess;
 let endpoints: Endpoints;
@@ -177,7 +177,7 @@ describe('an endpoint that goes silent', () => {
 
   test.each(['rejects', 'hangs'] as const)('has left after a longer time when the store %s', async (state) => {
     const [one, two] = [await endpoints.start(nats.url), await endpoints.start(nats.url)];
-    const clock = new MortalClock();
+    const clock = new StoppableClock();
     const dying = await endpoints.start(nats.url, { clock });
     for (const { leases } of [one, two]) leases.state = state;
     clock.die();
@@ -191,7 +191,7 @@ describe('an endpoint that goes silent', () => {
   });
 
   test('has left after silence alone where there is no store', async () => {
-    const clock = new MortalClock();
+    const clock = new StoppableClock();
     const one = await endpoints.start(nats.url, { leases: null });
     const dying = await endpoints.start(nats.url, { leases: null, clock });
     clock.die();
@@ -201,7 +201,7 @@ describe('an endpoint that goes silent', () => {
 
   test('is dead for everybody once one has found it dead', async () => {
     const slow = { ...fastTimings, suspectMilliseconds: 3_600_000 };
-    const clock = new MortalClock();
+    const clock = new StoppableClock();
     const [patient, one] = [await endpoints.start(nats.url, { timings: slow }), await endpoints.start(nats.url)];
     const dying = await endpoints.start(nats.url, { clock });
     await patient.ear.until('joined', dying.backplane.self);
@@ -216,7 +216,7 @@ describe('an endpoint that goes silent', () => {
     const liar = await connect({ servers: nats.url });
     liar.publish(new Subjects('dunlin').bye, new EnvelopeWriter('liar/0#1').bye('nobody/0#1'));
     // Only the one that is meant believes it; the others ask the store. This one hears it first.
-    const clock = new MortalClock();
+    const clock = new StoppableClock();
     const third = await endpoints.start(nats.url, { clock });
     await one.ear.until('joined', third.backplane.self);
     liar.publish(new Subjects('dunlin').bye, new EnvelopeWriter('liar/0#1').bye(third.backplane.self));

@@ -1,7 +1,7 @@
 import { type Configuration, ConfigurationError } from '@dunlin/config';
 import { EdgeNode, type NodeOptions } from './edge-node.ts';
 import { giveBackFreedMemory } from './freed-memory.ts';
-import { surviveEscapedErrors } from './workers/escaped-errors.ts';
+import { surviveUncaughtErrors } from './workers/uncaught-errors.ts';
 
 /** A stop takes no longer than this; supervisors of processes commonly wait 5 or 10 s before they kill. */
 export const stopTimeoutMilliseconds = 4000;
@@ -29,7 +29,7 @@ export async function serve(configuration: Configuration, options: ServeOptions)
     process.on(signal, () => (++signals === 1 ? ask(signal) : askAgain(false)));
   void options.starterGone.then(() => ask('SIGTERM'));
   const node = new EdgeNode(configuration, options);
-  surviveEscapedErrors(node.logger, { errorsEscaped: 0 });
+  surviveUncaughtErrors(node.logger, { errorsEscaped: 0 });
   for (const warning of options.warnings)
     node.logger.warn('the configuration has a key under its old name', { warning });
   giveBackFreedMemory(configuration.workers, node.logger);

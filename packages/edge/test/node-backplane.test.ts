@@ -24,7 +24,7 @@ const timings = {
 };
 
 /** Timers that stop with their process. */
-class MortalClock extends SystemClock implements Clock {
+class StoppableClock extends SystemClock implements Clock {
   #cancels: (() => void)[] = [];
 
   override every(milliseconds: number, callback: () => void): () => void {
@@ -46,7 +46,7 @@ interface Member {
   /** Its ends of the channels to the other workers of its node. */
   ports: MessagePort[];
   proxy: FaultProxy;
-  clock: MortalClock;
+  clock: StoppableClock;
 }
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} };
@@ -85,7 +85,7 @@ function meshOf(nodes: readonly string[]) {
         member.ports.push(channel.port2);
         member.local.join({ endpoint: self, port: channel.port2 });
       }
-      const clock = new MortalClock();
+      const clock = new StoppableClock();
       const remote = new NatsBackplane({
         self,
         servers: `nats://127.0.0.1:${proxy.port}`,

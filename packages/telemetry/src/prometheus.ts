@@ -11,8 +11,8 @@ interface Value {
   metricName: string;
 }
 
-/** Counts of one seat of the pool: in the life of the worker that sits there now, and in the lives before. */
-interface Seat {
+/** Counts of one place in the worker pool: of the worker that runs there now, and of those before it. */
+interface WorkerCounts {
   live: Float64Array | null;
   /** Counts of earlier workers, of counters and histograms alone: a gauge dies with its worker. */
   before: Float64Array;
@@ -25,7 +25,7 @@ interface Seat {
 export class NodeMetrics {
   readonly #slots: Sample<WorkerFigures>[][];
   readonly #length: number;
-  readonly #seats = new Map<number, Seat>();
+  readonly #workers = new Map<number, WorkerCounts>();
   #registry: Promise<Registry> | null = null;
   #node: NodeFigures | null = null;
 
@@ -52,21 +52,21 @@ export class NodeMetrics {
   attach(worker: number): SharedArrayBuffer {
     this.detach(worker);
     const memory = new SharedArrayBuffer(this.#length * Float64Array.BYTES_PER_ELEMENT);
-    const before = this.#seats.get(worker)?.before ?? new Float64Array(this.#length);
-    this.#seats.set(worker, { live: new Float64Array(memory), before });
+    const before = this.#workers.get(worker)?.before ?? new Float64Array(this.#length);
+    this.#workers.set(worker, { live: new Float64Array(memory), before });
     return memory;
   }
 
   /** The worker has ended: what it counted stays. */
   detach(worker: number): void {
-    const seat = this.#seats.get(worker);
-    if (seat === undefined || seat.live === null) return;
+    const counts = this.#workers.get(worker);
+    if (counts === undefined || counts.live === null) return;
     let at = 0;
     for (const [index, samples] of this.#slots.entries()) {
       const isKept = workerRows[index].type !== 'gauge';
-      for (let left = samples.length; left > 0; left--, at++) if (isKept) seat.before[at] += seat.live[at];
+      for (let left = samples.length; left > 0; left--, at++) if (isKept) counts.before[at] += counts.live[at];
     }
-    seat.live = null;
+    counts.live = null;
   }
 
   /** All of it as text. The workers have written what they count. */
@@ -89,7 +89,7 @@ export class NodeMetrics {
   /** Sum of a gauge with one number over all workers that live. */
   #liveSum(name: string): number {
     const at = this.#startOf(name);
-    return [...this.#seats.values()].reduce((sum, { live }) => sum + (live?.[at] ?? 0), 0);
+    return [...this.#workers.values()].reduce((sum, { live }) => sum + (live?.[at] ?? 0), 0);
   }
 
   #valuesOf(row: MetricRow): Value[] {
@@ -100,12 +100,12 @@ export class NodeMetrics {
     const start = this.#startOf(row.name);
     const samples = this.#slots[workerRows.indexOf(row)];
     if (row.merge === 'each')
-      return [...this.#seats].flatMap(([worker, seat]) =>
-        samples.map((sample, at) => value(row, sample, [String(worker)], readSeat(seat, start + at))),
+      return [...this.#workers].flatMap(([worker, counts]) =>
+        samples.map((sample, at) => value(row, sample, [String(worker)], readCounts(counts, start + at))),
       );
-    const seats = [...this.#seats.values()];
+    const all = [...this.#workers.values()];
     return samples.map((sample, at) => {
-      const each = seats.map((seat) => readSeat(seat, start + at));
+      const each = all.map((counts) => readCounts(counts, start + at));
       // A worker that is being replaced knows nothing, and reaches nothing; nor does a node that has no worker yet.
       const least = each.length === 0 ? 0 : Math.min(...each);
       const merged = row.merge === 'sum' ? each.reduce((sum, one) => sum + one, 0) : least;
@@ -114,7 +114,7 @@ export class NodeMetrics {
   }
 }
 
-function readSeat({ live, before }: Seat, at: number): number {
+function readCounts({ live, before }: WorkerCounts, at: number): number {
   return before[at] + (live?.[at] ?? 0);
 }
 

@@ -36,7 +36,7 @@ export class MessagePortBackplane implements Backplane {
     for (const [endpoint, port] of [...this.#ports]) this.#open(endpoint, port, receiver);
   }
 
-  /** A worker that was started later. */
+  /** Adds a worker that was started later. */
   join(peer: PeerPort): void {
     if (this.#stopped) {
       peer.port.close();
@@ -52,7 +52,7 @@ export class MessagePortBackplane implements Backplane {
       if (this.#stopped || !this.#ports.delete(endpoint)) return;
       receiver.endpointLeft(endpoint);
     });
-    // Also starts the port: what came before this waits in it.
+    // Also starts the port: messages that came before wait in it.
     port.on('message', (bytes: Uint8Array) => {
       if (!this.#stopped) receiver.received(endpoint, bytes);
     });
@@ -64,7 +64,7 @@ export class MessagePortBackplane implements Backplane {
     this.#ports.clear();
   }
 
-  /** True when there is a channel to this endpoint. */
+  /** Whether there is a channel to this endpoint. */
   reaches(endpoint: EndpointId): boolean {
     return this.#ports.has(endpoint);
   }

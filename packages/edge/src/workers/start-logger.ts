@@ -1,13 +1,13 @@
 import type { LogEvent, Logger } from '@dunlin/broker';
 import type { SpokenLines } from '@dunlin/telemetry';
 
-/** Workers notice that a server went away, or came back, within some seconds of each other. */
+/** Time within which workers notice that a server went away, or came back. */
 const togetherSeconds = 10;
 
 /**
  * Logger of a worker's adapters. While the node starts, its workers wait for the same servers with the same passwords:
- * one of them speaks for all, and the lines of the others are for debugging. Afterwards each speaks for itself, but of
- * what another has just said in the same words.
+ * one worker logs for all, and the lines of the others are debug lines. Afterwards each logs for itself, except what
+ * another has just logged in the same words.
  */
 export class StartLogger implements Logger {
   readonly #logger: Logger;

@@ -14,7 +14,7 @@ export interface WorkerSetup {
   peers: PeerPort[];
   /** Port to the store, when it lives in a thread of its own. */
   storePort: MessagePort | null;
-  /** Texts of the files with users and rules; null: everybody may do everything. */
+  /** Texts of the files with users and rules; null: every client may do everything. */
   accessTexts: AccessTexts | null;
   /** Memory that the worker counts in, as `NodeMetrics` lays it out. */
   figures: SharedArrayBuffer;
@@ -22,7 +22,7 @@ export interface WorkerSetup {
   refusals: SharedArrayBuffer;
   /** Connections of all workers, as `newConnectionCounts` made it. */
   connectionCounts: SharedArrayBuffer;
-  /** … and remember what one of them has said for all. */
+  /** Memory of lines that one worker has logged for all. */
   spoken: SharedArrayBuffer;
   /** TLS material, one for each listener of the configuration; null where it has no TLS. */
   tls: readonly (TlsMaterial | null)[];
@@ -30,7 +30,7 @@ export interface WorkerSetup {
 
 /** Supervisor to worker. */
 export type WorkerCommand =
-  /** Open the store, join the others. */
+  /** Open the store, and join the other endpoints. */
   | { kind: 'prepare' }
   /** Open the listeners. One address for each listener of the configuration, with ports resolved by the first worker. */
   | { kind: 'listen'; addresses: ListenerAddress[] }
@@ -38,35 +38,35 @@ export type WorkerCommand =
   /** New certificates or ticket keys for one listener, by its place in the configuration. */
   | { kind: 'tls'; listener: number; material: TlsMaterial }
   | { kind: 'log'; log: Configuration['log'] }
-  /** Files that say who may enter and who may do what have changed. */
+  /** Files with users and rules have changed. */
   | { kind: 'access'; texts: AccessTexts }
   | { kind: 'status'; id: number }
-  /** Write all that is counted into shared memory. */
+  /** Write all counters into shared memory. */
   | { kind: 'count' }
-  /** Accept no more. */
+  /** Accept no more connections. */
   | { kind: 'close-listeners' }
-  /** Send all clients away at a pace. */
+  /** Disconnect all clients at a pace. */
   | { kind: 'drain'; options: DrainOptions }
   | { kind: 'stop' };
 
 /** Worker to supervisor. */
 export type WorkerReport =
-  /** The thread has loaded what it needs. */
+  /** The thread has loaded its code and files. */
   | { kind: 'composed' }
   /** The store is open, the broker has started; listeners may be opened. */
   | { kind: 'prepared' }
   | { kind: 'listening'; addresses: ListenerAddress[] }
-  /** The start did not succeed, and would not if it were repeated. */
+  /** The start failed, and would fail again. */
   | { kind: 'failed'; message: string }
   | { kind: 'status'; id: number; status: WorkerStatus }
   /** The answer to `count`. */
   | { kind: 'counted' }
   /** Health of the store and of the connection to the other nodes, when it has changed. */
   | ({ kind: 'health' } & WorkerHealth)
-  /** The others hold it for dead: it ends by itself. */
+  /** The worker was evicted: it ends by itself. */
   | { kind: 'evicted' }
   | { kind: 'listeners-closed' }
-  /** No client is left. */
+  /** All clients are disconnected. */
   | { kind: 'drained' }
   | { kind: 'stopping'; phase: StopPhase }
   | { kind: 'stopped' };
@@ -74,7 +74,7 @@ export type WorkerReport =
 /** Servers that a worker needs, and whether it can reach them. True where it needs none. */
 export interface WorkerHealth {
   store: boolean;
-  /** The store takes writes: its disk does. */
+  /** The store accepts writes. */
   writable: boolean;
   backplane: boolean;
   /** Permissions at the backplane that the worker needs and is refused; empty: none. */

@@ -6,14 +6,15 @@ import type { ListenerAddress } from '@dunlin/config';
 import type { WorkerCommand, WorkerHealth, WorkerReport, WorkerSetup, WorkerStatus } from './worker-message.ts';
 
 /**
- * Buffers count towards the growth of the heap as objects do. Without it V8 collects the whole heap for every 64 MiB of new buffers, of which Node makes 64 KiB
- * for each read of a socket, however short-lived they are: with frames between nodes that was 40 % of a worker's time (20 pairs across two nodes: 1.1 µs of CPU a
- * delivery without, 0.5 with). Older versions of Node do not know the flag.
+ * V8 option: buffers count towards the growth of the heap as objects do. Without it V8 collects the whole heap for
+ * every 64 MiB of new buffers, of which Node makes 64 KiB for each read of a socket, however short-lived they are: with
+ * frames between nodes that was 40 % of a worker's time (20 pairs across two nodes: 1.1 µs of CPU a delivery without,
+ * 0.5 with). Older versions of Node do not know the option.
  */
 if (Number(process.versions.node.split('.')[0]) >= 26)
   setFlagsFromString('--external-memory-accounted-in-global-limit');
 
-/** A worker thread did not start, or has ended. */
+/** Error of a worker thread that did not start, or has ended. */
 export class WorkerError extends CodedError<'worker-ended' | 'worker-not-started'> {}
 
 /** End of a worker thread. */
@@ -21,7 +22,7 @@ export interface WorkerExit {
   code: number;
   /** Error that was thrown, if any was. */
   error: Error | undefined;
-  /** The others held it for dead. */
+  /** The worker was evicted. */
   isEvicted: boolean;
 }
 
@@ -31,7 +32,7 @@ export class WorkerThread {
   /** Resolves when the thread has loaded what it needs; rejects when it cannot. */
   readonly composed: Promise<void>;
   readonly exited: Promise<WorkerExit>;
-  /** Last phase of the stop that was reported, for the line that says what hung. */
+  /** Last phase of the stop that was reported, for the log line about a phase that hangs. */
   stopPhase = 'not answering';
   /** Last health that was reported; null: none yet. */
   health: WorkerHealth | null = null;
@@ -79,7 +80,7 @@ export class WorkerThread {
   #wait(report: string): Promise<unknown> {
     if (this.#ended !== null) return Promise.reject(this.#ended);
     const promise = new Promise((resolve, reject) => this.#waiting.set(report, { resolve, reject }));
-    // Whoever waits handles it; if nobody does, the end of the thread is told by `exited`.
+    // The waiting caller handles it; without one, `exited` reports the end of the thread.
     promise.catch(() => undefined);
     return promise;
   }
@@ -131,7 +132,7 @@ export class WorkerThread {
     return prepared as Promise<void>;
   }
 
-  /** Opens the listeners; returns the addresses with the ports that were taken. */
+  /** Opens the listeners; returns the addresses with the ports in use. */
   listen(addresses: ListenerAddress[]): Promise<ListenerAddress[]> {
     const listening = this.#wait('listening');
     this.command({ kind: 'listen', addresses });
@@ -145,7 +146,7 @@ export class WorkerThread {
     return status as Promise<WorkerStatus>;
   }
 
-  /** Resolves when what it counts is in shared memory. Asked again before it has answered, it is asked once. */
+  /** Resolves when its counters are in shared memory. Calls before the answer share one request. */
   count(): Promise<void> {
     if (this.#counting === null) {
       this.#counting = (this.#wait('counted') as Promise<void>).finally(() => {
@@ -163,14 +164,14 @@ export class WorkerThread {
     return closed as Promise<void>;
   }
 
-  /** Sends its clients away; resolves when none is left. */
+  /** Disconnects its clients; resolves when none is left. */
   drain(options: DrainOptions): Promise<void> {
     const drained = this.#wait('drained');
     this.command({ kind: 'drain', options });
     return drained as Promise<void>;
   }
 
-  /** Lets it finish what it has begun, then ends it. */
+  /** Lets it finish its work, then ends it. */
   async stop(): Promise<void> {
     const stopped = this.#wait('stopped');
     this.command({ kind: 'stop' });

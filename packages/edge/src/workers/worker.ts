@@ -36,20 +36,24 @@ import { collectWhenIdle } from '../idle-collection.ts';
 import { listenError } from '../listeners/listen-failure.ts';
 import { SocketListener } from '../listeners/socket-listener.ts';
 import type { TlsMaterial } from '../listeners/tls-material.ts';
-import { surviveEscapedErrors } from './escaped-errors.ts';
 import { StartLogger } from './start-logger.ts';
+import { surviveUncaughtErrors } from './uncaught-errors.ts';
 import type { StopPhase, WorkerCommand, WorkerHealth, WorkerReport, WorkerSetup } from './worker-message.ts';
 
-/** Clients that were disconnected get this long to read why and to close; a socket closed under their hands may cost them the DISCONNECT. */
+/**
+ * Time that disconnected clients have to read the reason and close; a socket that is closed earlier may cost them the
+ * DISCONNECT.
+ */
 const clientsCloseMilliseconds = 1000;
-/** … and at least this long after everything else was done. */
+/** … and at least this time after everything else was done. */
 const clientsCloseLeastMilliseconds = 100;
 /** Time in which the last spans may be sent at a stop. */
 const tracesSendMilliseconds = 500;
 
 /**
- * The life of a worker thread: compose (load and put together), prepare when told (store, broker, backplane), listen, serve, stop when told. Errors that nobody expected do not end
- * it unless there are many (escaped-errors.ts); a thread that ends is replaced by the supervisor.
+ * Worker thread: compose (load and put together), prepare when told (store, broker, backplane), listen, serve, stop
+ * when told. Unexpected errors end it only if there are many (uncaught-errors.ts); the supervisor replaces a thread
+ * that ends.
  */
 export async function runWorker(setup: WorkerSetup, supervisor: MessagePort): Promise<void> {
   const worker = new ServingWorker(setup, supervisor);
@@ -74,7 +78,7 @@ class ServingWorker {
   readonly #region: WorkerRegion;
   readonly #listeners: SocketListener[] = [];
   readonly #room: ConnectionRoom;
-  /** Resolves when the last connection that came through them is closed; null: they are open. */
+  /** Resolves when the last connection through the listeners is closed; null: they are open. */
   #listenersClosed: Promise<unknown> | null = null;
   /** Certificates by the place of their listener in the configuration, as they were last given. */
   readonly #tls: (TlsMaterial | null)[];
@@ -103,14 +107,14 @@ class ServingWorker {
       backplane: !isInCluster(configuration),
       denied: '',
     };
-    surviveEscapedErrors(this.#logger, this.#figures.broker);
+    surviveUncaughtErrors(this.#logger, this.#figures.broker);
   }
 
   report(report: WorkerReport): void {
     this.#supervisor.postMessage(report);
   }
 
-  /** Returns whether the configuration could be used. */
+  /** Returns whether the configuration can be used. */
   async compose(): Promise<boolean> {
     try {
       this.#parts = await this.#compose();
@@ -164,7 +168,7 @@ class ServingWorker {
       connectionsEnded: () => broker.metrics.connectionsOpened - broker.connectionCount,
       collected: (freedBytes) => this.#logger.debug('memory of clients that have gone is free', { freedBytes }),
     });
-    // What a worker had counted outlives it.
+    // Counts of a worker outlive it.
     process.once('exit', () => this.#count());
     return { broker, store, leases, access, tracer, ...composed };
   }
@@ -179,7 +183,7 @@ class ServingWorker {
       this.#adapterLogger.speak();
       this.report({ kind: 'prepared' });
     } catch (error) {
-      // Stopped, or sent away, while it waited for servers.
+      // Stopped, or evicted, while it waited for servers.
       if (this.#isEnding) return;
       this.#logger.error('the worker cannot start', { error });
       this.report({ kind: 'failed', message: (error as Error).message });
@@ -237,7 +241,7 @@ class ServingWorker {
     broker.rulesChanged();
   }
 
-  /** Writes what is counted into shared memory. */
+  /** Writes the counters into shared memory. */
   #count(): void {
     this.#figures.storeConnected = this.#health.store ? 1 : 0;
     this.#figures.storeWritable = this.#health.writable ? 1 : 0;
@@ -250,7 +254,7 @@ class ServingWorker {
   #tellHealth(change: Partial<WorkerHealth>): void {
     if (this.#health.store && change.store === false) this.#figures.broker.storeOutages++;
     if (change.store === false) this.#parts?.broker.storeLost();
-    // Not the first time: then the broker is not there yet, and knows nothing that could be older.
+    // Not at the first change: then there is no broker yet, and nothing that could be older.
     if (!this.#health.store && change.store === true) this.#parts?.broker.storeReturned();
     Object.assign(this.#health, change);
     if (change.store !== undefined) this.#brokerLogger.storeConnected(change.store);
@@ -263,7 +267,10 @@ class ServingWorker {
     this.#logger.warn('durable sessions are given up until this worker is known to live', { sessions });
   }
 
-  /** The others hold this worker for dead, and have released what it owned: nothing of it may be written any more. It ends, and another takes its place. */
+  /**
+   * Handles an eviction: others have released what this worker owned, so it must not write any more. It ends, and
+   * another takes its place.
+   */
   async #evicted(): Promise<void> {
     if (this.#isEnding) return;
     this.#isEnding = true;
@@ -275,11 +282,11 @@ class ServingWorker {
   }
 
   /**
-   * A TCP port is shared by all workers. A Unix socket is opened by worker 0 alone: the system cannot spread its connections over several
-   * sockets, and Node cannot hand an accepted socket to another thread.
+   * Opens the listeners. A TCP port is shared by all workers. A Unix socket is opened by worker 0 alone: the system
+   * cannot spread its connections over several sockets, and Node cannot hand an accepted socket to another thread.
    */
   async #listen(addresses: ListenerAddress[]): Promise<void> {
-    if (this.#listenersClosed !== null) return; // a worker that took a dead one's place while the node was already leaving
+    if (this.#listenersClosed !== null) return; // a worker that replaced a dead one while the node was already leaving
     const { configuration, index } = this.#setup;
     const taken: ListenerAddress[] = [];
     for (const [position, listener] of configuration.listeners.entries()) {
@@ -327,7 +334,7 @@ class ServingWorker {
     const left = clientsCloseMilliseconds - (performance.now() - begun);
     await Promise.race([allClosed, delay(Math.max(left, clientsCloseLeastMilliseconds))]);
     this.#enter('sending traces');
-    // A collector that is away is not waited for; a failure was said already.
+    // A collector that cannot be reached is not awaited; the failure was logged already.
     await Promise.race([tracer?.stop().catch(() => undefined), delay(tracesSendMilliseconds)]);
     this.#enter('closing the store');
     access?.access.stop();

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
-const module = fileURLToPath(new URL('../src/workers/escaped-errors.ts', import.meta.url));
+const module = fileURLToPath(new URL('../src/workers/uncaught-errors.ts', import.meta.url));
 
 interface Ended {
   code: number;
@@ -19,9 +19,9 @@ interface Ended {
 
 /** A process with the net, that runs these words and tells at its end what was logged and counted. */
 async function runs(words: string): Promise<Ended> {
-  const program = `const { surviveEscapedErrors } = await import(${JSON.stringify(module)});
+  const program = `const { surviveUncaughtErrors } = await import(${JSON.stringify(module)});
     const logged = [], metrics = { errorsEscaped: 0 };
-    surviveEscapedErrors({ error: (message, { error }) => logged.push([message, error instanceof Error ? error.stack : error]) }, metrics);
+    surviveUncaughtErrors({ error: (message, { error }) => logged.push([message, error instanceof Error ? error.stack : error]) }, metrics);
     process.on('exit', () => console.log(JSON.stringify({ logged, counted: metrics.errorsEscaped })));
     ${words}`;
   const child = spawn(process.execPath, ['--conditions=source', '--input-type=module', '-e', program], {

@@ -3,18 +3,18 @@ import { events } from './log-events.ts';
 import { OwnLease, type Renewal } from './own-lease.ts';
 import type { Timings } from './timings.ts';
 
-export interface OwnLifeEvents {
-  /** The store says that this endpoint is dead. */
+export interface OwnLivenessEvents {
+  /** The store answers that this endpoint was evicted. */
   evicted(): void;
-  /** Called when neither the store, for the time of a lease, nor NATS could say that it lives. */
+  /** Called when neither the store, for the time of a lease, nor NATS could confirm that it lives. */
   lost(): void;
   /** Called after `lost`: it lives. */
   regained(): void;
 }
 
-export interface OwnLifeOptions {
+export interface OwnLivenessOptions {
   self: EndpointId;
-  /** Null: there is no store; then nothing is ever lost or held up. */
+  /** Null: there is no store; then the endpoint is never lost and never in doubt. */
   leases: Leases | null;
   timings: Readonly<Timings>;
   clock: Clock;
@@ -22,27 +22,24 @@ export interface OwnLifeOptions {
 }
 
 /**
- * Life of this endpoint: whether it may still act. It is dead for others once its lease is over and somebody asked, so
- * it has to know of itself when that may be: when it could reach nobody, and when it stood still, as a stopped process
- * or a blocked event loop does, without noticing.
+ * Liveness of this endpoint: whether it may still act. Others may evict it once its lease is over. So it has to detect
+ * by itself when that may have happened: when it could reach neither store nor NATS, and when it stood still without
+ * noticing, as a stopped process or a blocked event loop does.
  */
-export class OwnLife {
+export class OwnLiveness {
   readonly #lease: OwnLease | null;
   readonly #timings: Readonly<Timings>;
   readonly #logger: Logger;
   readonly #clock: Clock;
-  readonly #events: OwnLifeEvents;
+  readonly #events: OwnLivenessEvents;
   #passedAt = 0;
   #sinceRenewal = 0;
-  /**
-   * Time at which it was found to have stood still for longer than its lease; 0: it did not, or the lease held after
-   * all.
-   */
+  /** Time at which a stall of more than a lease was detected; 0: there was none, or the lease held after all. */
   #doubtedAt = 0;
   #isLost = false;
   #isOver = false;
 
-  constructor({ self, leases, timings, clock, logger }: OwnLifeOptions, events: OwnLifeEvents) {
+  constructor({ self, leases, timings, clock, logger }: OwnLivenessOptions, events: OwnLivenessEvents) {
     this.#timings = timings;
     this.#logger = logger;
     this.#clock = clock;
@@ -60,30 +57,30 @@ export class OwnLife {
     if (!this.#isOver) this.#lease?.renew();
   }
 
-  /** No event comes any more. */
+  /** Ends all events. */
   stop(): void {
     this.#isOver = true;
   }
 
-  /** Gives the lease up. Never rejected. */
+  /** Gives the lease up. Never rejects. */
   async end(): Promise<void> {
     await this.#lease?.end();
   }
 
-  /** False after a stall, until the lease is known to hold: others may have found this endpoint dead, and act on it. */
+  /** False after a stall until the lease is known to hold: others may have evicted this endpoint, and act on it. */
   mayAct(): boolean {
     if (this.#doubtedAt === 0) this.#look(this.#clock.now());
     return this.#doubtedAt === 0;
   }
 
-  /** Time passes. `soon`: half of the span between two calls. Returns the milliseconds since the last call. */
+  /** Lets time pass. `soon`: half of the span between two calls. Returns the milliseconds since the last call. */
   pass(now: number, soon: number): number {
     this.#look(now);
-    // Back in time: a clock that was set. Then nothing is known about this span.
+    // The clock was set back: then this span is unknown.
     const elapsed = Math.max(0, now - this.#passedAt);
     this.#passedAt = now;
     this.#sinceRenewal += elapsed;
-    // A store that does not answer decides nothing: if others hold this endpoint for dead, they say so when they hear it.
+    // A store that does not answer decides nothing: if this endpoint was evicted, others say so when they hear it.
     if (this.#doubtedAt !== 0 && now - this.#doubtedAt >= this.#timings.askMilliseconds) this.#doubtedAt = 0;
     if (this.#sinceRenewal + soon >= this.#timings.renewMilliseconds) {
       this.#sinceRenewal = 0;
@@ -92,11 +89,15 @@ export class OwnLife {
     return elapsed;
   }
 
-  /** `freshMilliseconds`: for how long NATS has been reached without a break; 0: it is not reached. */
+  /**
+   * Checks whether the endpoint is lost. `freshMilliseconds`: time for which NATS has been reached without a break; 0:
+   * it is not reached.
+   */
   check(now: number, freshMilliseconds: number): void {
     if (this.#lease === null || this.#isOver) return;
     if (this.#isLost) {
-      // Without the store only the others can say that this endpoint is dead: they have had the time to, after its first heartbeats.
+      // Without the store only the others can tell that this endpoint was evicted: they have had the time to, after its
+      // first heartbeats.
       const { askMilliseconds, heartbeatMilliseconds } = this.#timings;
       if (freshMilliseconds >= askMilliseconds + heartbeatMilliseconds) this.#regain();
     } else if (!this.#lease.isHeld(now) && freshMilliseconds === 0) {
@@ -106,7 +107,7 @@ export class OwnLife {
     }
   }
 
-  /** Finds a stall: once, by whoever comes first, a sender or the timer. */
+  /** Detects a stall, once: in a call of a sender or of the timer, whichever comes first. */
   #look(now: number): void {
     const stillMilliseconds = now - this.#passedAt;
     if (this.#lease === null || stillMilliseconds < this.#timings.leaseMilliseconds || this.#lease.isHeld(now)) return;
