@@ -102,7 +102,7 @@ const CASES: readonly Case[] = [
 ];
 
 /** The tree keeps sessions and never looks into them. */
-const session = {} as ConstructorParameters<typeof Subscription>[0];
+const session = {} as Subscription['session'];
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
@@ -125,7 +125,11 @@ function measureMatch(tree: SubscriptionTree, topic: string): { matched: number;
 
 function measureCase({ name, filters, size, topic }: Case): Measurement {
   // Texts and subscriptions exist before, so that the heap's growth is the tree alone.
-  const subscriptions = Array.from(filters(size), (filter) => new Subscription(session, filter, 0, false, false, null));
+  const subscriptions = Array.from(
+    filters(size),
+    (filter) =>
+      new Subscription({ session, filter, qos: 0, noLocal: false, retainAsPublished: false, identifiers: null }),
+  );
   const heapBefore = heapBytes();
   const tree = new SubscriptionTree();
   const addStart = performance.now();

@@ -20,7 +20,10 @@ class End {
   readonly links: Links;
 
   constructor(clock: FakeClock, bytesMax = 1_000_000) {
-    this.links = new Links(clock, this.metrics, bytesMax, (_to, bytes) => void this.sent.push(new Uint8Array(bytes)));
+    this.links = new Links({
+      ...{ clock, metrics: this.metrics, bytesMax },
+      sendBytes: (_to, bytes) => void this.sent.push(new Uint8Array(bytes)),
+    });
     this.links.joined('other');
   }
 

@@ -31,14 +31,11 @@ function cursorAt(acknowledged: number) {
   } as unknown as SessionDelivery;
   const session = { hasRoom: true, ended: false } as unknown as Session;
   const log = new DurableLog('log', acknowledged, new FollowedLogs());
-  const cursor = new LogCursor(
-    delivery,
-    session,
-    log,
-    {} as Subscription,
-    { filter: 'log', acknowledged, above: [] },
-    true,
-  );
+  const cursor = new LogCursor({
+    ...{ delivery, session, log, isNew: true },
+    subscription: {} as Subscription,
+    stored: { filter: 'log', acknowledged, above: [] },
+  });
   cursor.pump();
   return { cursor, log, sent, expired: () => expired, reads: () => reads };
 }

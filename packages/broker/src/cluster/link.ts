@@ -48,6 +48,19 @@ interface KeptFrame {
   sentAt: number;
 }
 
+export interface LinkParts {
+  id: number;
+  bytesMax: number;
+  /** Broadcasts before this position do not count. */
+  broadcastSent: number;
+  now: number;
+  send: (bytes: Uint8Array) => void;
+  /** Called for every frame that is sent again. */
+  repeated: () => void;
+  /** Called with the milliseconds until a kept frame was acknowledged. */
+  taken: (milliseconds: number) => void;
+}
+
 export class Link {
   readonly id: number;
   private readonly send: (bytes: Uint8Array) => void;
@@ -79,19 +92,7 @@ export class Link {
   private broadcastTaken: number;
   private passingHeardAt: number;
 
-  /**
-   * `broadcastSent`: broadcasts before this position do not count. `repeated` is called for every frame that is sent
-   * again, `taken` with the milliseconds until a kept frame was acknowledged.
-   */
-  constructor(
-    id: number,
-    bytesMax: number,
-    broadcastSent: number,
-    now: number,
-    send: (bytes: Uint8Array) => void,
-    repeated: () => void,
-    taken: (milliseconds: number) => void,
-  ) {
+  constructor({ id, bytesMax, broadcastSent, now, send, repeated, taken }: LinkParts) {
     this.id = id;
     this.bytesMax = bytesMax;
     this.broadcastTaken = broadcastSent;

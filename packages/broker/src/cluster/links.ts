@@ -48,14 +48,21 @@ const turnsWaitedMax = 2;
 /** Number of receivers below which a frame for each costs no more than one for all. */
 const broadcastReceiversMin = 3;
 
+export interface LinksParts {
+  clock: Clock;
+  metrics: Metrics;
+  /** Unacknowledged bytes of one link, above which it is full. */
+  bytesMax: number;
+  /** Sends to one endpoint, or to all (null). */
+  sendBytes: (to: EndpointId | null, bytes: Uint8Array) => void;
+}
+
 export class Links {
   private readonly links = new Map<EndpointId, Link>();
   private readonly inbound = new Map<EndpointId, InboundLink>();
   private readonly clock: Clock;
   private readonly metrics: Metrics;
-  private readonly bytesMax: number;
-  /** Sends to one endpoint, or to all (null). */
-  private readonly sendBytes: (to: EndpointId | null, bytes: Uint8Array) => void;
+  private readonly parts: LinksParts;
   private lastId = 0;
   private readonly dirty = new Set<Link>();
   /** Endpoints whose frames are to be acknowledged at the end of the turn. */
@@ -76,31 +83,27 @@ export class Links {
   /** Runs while anything is under way to or from any endpoint. */
   private readonly timer: WorkTimer;
 
-  constructor(
-    clock: Clock,
-    metrics: Metrics,
-    bytesMax: number,
-    sendBytes: (to: EndpointId | null, bytes: Uint8Array) => void,
-  ) {
-    this.clock = clock;
-    this.metrics = metrics;
-    this.bytesMax = bytesMax;
-    this.sendBytes = sendBytes;
-    this.timer = new WorkTimer(clock, tickMilliseconds, () => this.tick());
+  constructor(parts: LinksParts) {
+    this.parts = parts;
+    this.clock = parts.clock;
+    this.metrics = parts.metrics;
+    this.timer = new WorkTimer(parts.clock, tickMilliseconds, () => this.tick());
   }
 
   joined(endpoint: EndpointId): void {
     this.flushMessages(); // with one more endpoint, messages may be broadcast that were not, or the other way round
     for (const lost of this.links.get(endpoint)?.close(this.clock.now()) ?? []) settleAll(lost.waiting);
-    const send = (bytes: Uint8Array): void => {
-      this.metrics.framesSent++;
-      this.sendBytes(endpoint, bytes);
-    };
-    const repeated = (): void => {
-      this.metrics.framesRepeated++;
-    };
-    const taken = (milliseconds: number): void => this.metrics.linkSeconds.observe(milliseconds / 1000);
-    const link = new Link(++this.lastId, this.bytesMax, this.broadcastSent, this.clock.now(), send, repeated, taken);
+    const link = new Link({
+      ...{ id: ++this.lastId, bytesMax: this.parts.bytesMax, broadcastSent: this.broadcastSent, now: this.clock.now() },
+      send: (bytes) => {
+        this.metrics.framesSent++;
+        this.parts.sendBytes(endpoint, bytes);
+      },
+      repeated: () => {
+        this.metrics.framesRepeated++;
+      },
+      taken: (milliseconds) => this.metrics.linkSeconds.observe(milliseconds / 1000),
+    });
     this.links.set(endpoint, link);
     this.inbound.set(endpoint, new InboundLink());
   }
@@ -233,7 +236,7 @@ export class Links {
     const bytes = this.broadcastWriter.lend();
     this.broadcastSent += bytes.length;
     this.metrics.framesSent++;
-    this.sendBytes(null, bytes);
+    this.parts.sendBytes(null, bytes);
   }
 
   private markDirty(link: Link): void {
@@ -297,7 +300,7 @@ export class Links {
     if (inbound === undefined) return;
     const writer = this.acknowledgementWriter;
     writeAcknowledgement(writer, inbound.acknowledgement());
-    this.sendBytes(endpoint, writer.lend());
+    this.parts.sendBytes(endpoint, writer.lend());
   }
 
   private acknowledgeLater(endpoint: EndpointId): void {

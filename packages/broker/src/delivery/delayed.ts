@@ -32,6 +32,14 @@ export function delayOf(topic: string, secondsMax: number): Delay | string {
   return { seconds, topic: parts[2] };
 }
 
+export interface DelayedMessagesParts {
+  store: Store;
+  router: PublishRouter;
+  clock: Clock;
+  logger: Logger;
+  metrics: Metrics;
+}
+
 export class DelayedMessages {
   private readonly store: Store;
   private readonly router: PublishRouter;
@@ -40,7 +48,7 @@ export class DelayedMessages {
   private readonly metrics: Metrics;
   private failed: (() => void)[] = [];
 
-  constructor(store: Store, router: PublishRouter, clock: Clock, logger: Logger, metrics: Metrics) {
+  constructor({ store, router, clock, logger, metrics }: DelayedMessagesParts) {
     this.store = store;
     this.router = router;
     this.clock = clock;

@@ -42,6 +42,13 @@ interface Write {
   failed: boolean;
 }
 
+export interface RetainedMessagesParts {
+  store: Store;
+  delivery: SessionDelivery;
+  clock: Clock;
+  logger: Logger;
+}
+
 export class RetainedMessages {
   private readonly store: Store;
   private readonly clock: Clock;
@@ -56,7 +63,7 @@ export class RetainedMessages {
   /** Replays that wait for the store. */
   private readWaiters: (() => void)[] = [];
 
-  constructor(store: Store, delivery: SessionDelivery, clock: Clock, logger: Logger) {
+  constructor({ store, delivery, clock, logger }: RetainedMessagesParts) {
     this.store = store;
     this.delivery = delivery;
     this.logger = logger;

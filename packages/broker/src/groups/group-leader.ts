@@ -38,6 +38,14 @@ import { GroupReader } from './group-reader.ts';
  */
 const askedMilliseconds = 5000;
 
+/** Leadership of one group, as it was claimed. */
+export interface Leadership {
+  group: SharedGroup;
+  log: DurableLog;
+  claim: GroupClaim;
+  members: GroupMembers;
+}
+
 export class GroupLeader {
   readonly group: SharedGroup;
   readonly log: DurableLog;
@@ -65,7 +73,7 @@ export class GroupLeader {
   private askedUntil = 0;
   private readonly reader: GroupReader;
 
-  constructor(group: SharedGroup, log: DurableLog, claim: GroupClaim, members: GroupMembers, parts: GroupLeaderParts) {
+  constructor({ group, log, claim, members }: Leadership, parts: GroupLeaderParts) {
     this.group = group;
     this.log = log;
     this.epoch = claim.epoch;

@@ -260,7 +260,7 @@ export class GroupLogs implements GroupsWatcher, SharedGroupWatcher {
     // Another endpoint has claimed the group since, or no member is left here to lead it for.
     if (members.epoch > claim.epoch || group.loggedMembers.members.length === 0) return;
     const durable = this.parts.durableFilters.add(group.filter, 0);
-    const leader = new GroupLeader(group, durable, claim, members, this.leaderParts);
+    const leader = new GroupLeader({ group, log: durable, claim, members }, this.leaderParts);
     log.leader = leader;
     log.missedSince = 0;
     this.leaders.add(leader);

@@ -32,6 +32,18 @@ export interface PendingAppend {
   appended: ((sequences: AppendResult, publication: Publication) => void) | null;
 }
 
+export interface AppendQueueParts {
+  store: Store;
+  /** As in AppendOrigin, a name that no other queue has or had. */
+  writer: string;
+  clock: Clock;
+  logger: Logger;
+  metrics: Metrics;
+  trust: StoreTrust;
+  /** Renewed before messages are delivered: their remaining expiry is counted from it. */
+  turn: TurnClock;
+}
+
 export class AppendQueue {
   private readonly store: Store;
   private readonly writer: string;
@@ -51,16 +63,7 @@ export class AppendQueue {
   private scheduled = false;
   private idleWaiters: (() => void)[] = [];
 
-  /**
-   * `writer`: as in AppendOrigin, a name that no other queue has or had. `turn` is renewed before messages are
-   * delivered: their remaining expiry is counted from it.
-   */
-  constructor(
-    store: Store,
-    writer: string,
-    { clock, logger, metrics, trust }: { clock: Clock; logger: Logger; metrics: Metrics; trust: StoreTrust },
-    turn: TurnClock,
-  ) {
+  constructor({ store, writer, clock, logger, metrics, trust, turn }: AppendQueueParts) {
     this.store = store;
     this.writer = writer;
     this.turn = turn;

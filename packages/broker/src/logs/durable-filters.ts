@@ -36,6 +36,15 @@ export interface GroupsWatcher {
   groupRemoved(group: SharedGroup): void;
 }
 
+export interface DurableFiltersParts {
+  store: Store;
+  tree: SubscriptionTree;
+  clock: Clock;
+  watcher: GroupsWatcher;
+  /** Called with a log that has readers here and that the store has lost. */
+  wentBack: WentBack;
+}
+
 export class DurableFilters {
   readonly digest = new SetDigest();
   /** Logs that have a reader here. */
@@ -59,8 +68,7 @@ export class DurableFilters {
   /** The store has gone back: the next load counts, also where it has less. */
   private isSetBack = false;
 
-  /** `wentBack` is called with a log that has readers here and that the store has lost. */
-  constructor(store: Store, tree: SubscriptionTree, clock: Clock, watcher: GroupsWatcher, wentBack: WentBack) {
+  constructor({ store, tree, clock, watcher, wentBack }: DurableFiltersParts) {
     this.store = store;
     this.clock = clock;
     this.tree = tree;

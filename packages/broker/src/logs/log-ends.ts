@@ -26,6 +26,14 @@ const wantedPerSecondMax = 5000;
 /** Lookups, a second apart, after which a log that the store does not have is lost. */
 const missingLooksMin = 4;
 
+export interface LogEndsParts {
+  store: Store;
+  followed: FollowedLogs;
+  metrics: Metrics;
+  /** Called with a log that has less than was heard of it: the store has gone back. */
+  wentBack: WentBack;
+}
+
 export class LogEnds {
   private readonly store: Store;
   private readonly followed: FollowedLogs;
@@ -40,8 +48,7 @@ export class LogEnds {
   private readonly missing = new Map<DurableLog, number>();
   private readonly wentBack: WentBack;
 
-  /** `wentBack` is called with a log that has less than was heard of it: the store has gone back. */
-  constructor(store: Store, followed: FollowedLogs, metrics: Metrics, wentBack: WentBack) {
+  constructor({ store, followed, metrics, wentBack }: LogEndsParts) {
     this.wentBack = wentBack;
     this.store = store;
     this.followed = followed;

@@ -37,6 +37,16 @@ export interface CursorDelivery {
   countExpired(count: number): void;
 }
 
+export interface LogCursorParts {
+  delivery: CursorDelivery;
+  session: Session;
+  log: DurableLog;
+  subscription: Subscription;
+  stored: Cursor;
+  /** Made by SUBSCRIBE: the end of the log is known. */
+  isNew: boolean;
+}
+
 export class LogCursor implements InflightSource, LogReader {
   readonly session: Session;
   readonly log: DurableLog;
@@ -74,14 +84,8 @@ export class LogCursor implements InflightSource, LogReader {
   private page = noEntries;
   private pageAt = 0;
 
-  constructor(
-    delivery: CursorDelivery,
-    session: Session,
-    log: DurableLog,
-    subscription: Subscription,
-    { acknowledged, above, owed }: Cursor,
-    isNew: boolean,
-  ) {
+  constructor({ delivery, session, log, subscription, stored, isNew }: LogCursorParts) {
+    const { acknowledged, above, owed } = stored;
     this.delivery = delivery;
     this.session = session;
     this.log = log;

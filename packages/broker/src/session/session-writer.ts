@@ -30,6 +30,13 @@ class Urgent {
   callbacks: (() => void)[] = [];
 }
 
+export interface SessionWriterParts {
+  store: Store;
+  clock: Clock;
+  logger: Logger;
+  metrics: Metrics;
+}
+
 export class SessionWriter {
   private readonly store: Store;
   private readonly logger: Logger;
@@ -43,7 +50,7 @@ export class SessionWriter {
   private scheduled = false;
   private readonly lazy: WorkTimer;
 
-  constructor(store: Store, clock: Clock, logger: Logger, metrics: Metrics) {
+  constructor({ store, clock, logger, metrics }: SessionWriterParts) {
     this.store = store;
     this.clock = clock;
     this.logger = logger;

@@ -4,6 +4,18 @@ import type { Outlet } from '../output/outlet.ts';
 import type { LogCursor } from './log-cursor.ts';
 import type { Session } from './session.ts';
 
+/** A subscription as its client asked for it. */
+export interface NewSubscription {
+  session: Session;
+  /** As the client wrote it, `$share/…` included. */
+  filter: string;
+  qos: 0 | 1 | 2;
+  noLocal: boolean;
+  retainAsPublished: boolean;
+  /** Null: none. */
+  identifiers: number[] | null;
+}
+
 export class Subscription {
   readonly session: Session;
   /** The session's, without the way through it: one object less to fetch from memory for each delivery. */
@@ -28,14 +40,7 @@ export class Subscription {
   /** Position in its list, for removal in one step. */
   index = -1;
 
-  constructor(
-    session: Session,
-    filter: string,
-    qos: 0 | 1 | 2,
-    noLocal: boolean,
-    retainAsPublished: boolean,
-    identifiers: number[] | null,
-  ) {
+  constructor({ session, filter, qos, noLocal, retainAsPublished, identifiers }: NewSubscription) {
     this.session = session;
     this.outlet = session.outlet;
     this.filter = filter;
@@ -60,12 +65,9 @@ export function mergeSubscriptions(a: Subscription, b: Subscription): Subscripti
         ? a.identifiers
         : [...a.identifiers, ...b.identifiers];
   const qos = Math.max(a.qos, b.qos) as 0 | 1 | 2;
-  return new Subscription(
-    a.session,
-    a.filter,
-    qos,
-    a.noLocal && b.noLocal,
-    a.retainAsPublished || b.retainAsPublished,
-    identifiers,
-  );
+  return new Subscription({
+    ...{ session: a.session, filter: a.filter, qos, identifiers },
+    noLocal: a.noLocal && b.noLocal,
+    retainAsPublished: a.retainAsPublished || b.retainAsPublished,
+  });
 }

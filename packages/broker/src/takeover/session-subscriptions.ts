@@ -189,8 +189,8 @@ function makeSubscription(session: Session, stored: StoredSubscription): Subscri
   const identifiers = stored.subscriptionIdentifier === 0 ? null : [stored.subscriptionIdentifier];
   const { filter, qos, noLocal, retainAsPublished } = stored;
   if (!noLocal || parseShare(filter) === null)
-    return new Subscription(session, filter, qos, noLocal, retainAsPublished, identifiers);
-  const owed = new Subscription(session, filter, 0, false, retainAsPublished, identifiers);
+    return new Subscription({ session, filter, qos, noLocal, retainAsPublished, identifiers });
+  const owed = new Subscription({ session, filter, qos: 0, noLocal: false, retainAsPublished, identifiers });
   owed.owedQos = qos;
   return owed;
 }
@@ -210,7 +210,7 @@ function attachCursor(
   isNew: boolean,
 ): void {
   const log = parts.durableFilters.add(cursor.filter, 0);
-  const attached = new LogCursor(parts.delivery, session, log, subscription, cursor, isNew);
+  const attached = new LogCursor({ delivery: parts.delivery, session, log, subscription, stored: cursor, isNew });
   subscription.cursor = attached;
   session.addCursor(attached);
   log.addReader(attached);
