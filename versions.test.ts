@@ -1,46 +1,31 @@
 import { globSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { envelopeVersions } from './packages/backplane-nats/src/envelope.ts';
 import { frameVersion } from './packages/broker/src/cluster/frames.ts';
+import { otherVersions, statedVersions } from './packages/deployment/src/release/versions.ts';
 import { RECORD_VERSION } from './packages/store-lmdb/src/records.ts';
 
-// One version in every place that says one: packages, what they depend on of each other, the lock file, the chart, the changelog, the documents.
+// One version in every place that states it. `npm run release` asks for the same places (packages/deployment/src/release/versions.ts).
 
 const root = import.meta.dirname;
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
-interface Manifest {
-  name?: string;
-  version?: string;
-  dependencies?: Record<string, string>;
-  devDependencies?: Record<string, string>;
-}
-
 const { version } = JSON.parse(read('package.json')) as { version: string };
-const manifests = globSync('{package.json,{packages,loadtest}/*/package.json}', { cwd: root });
 
-/** Its own version and those of our packages that it asks for, where they are others. */
-function differing(where: string, { name, version: own, dependencies, devDependencies }: Manifest): string[] {
-  const wanted = Object.entries({ ...dependencies, ...devDependencies }).filter(([other]) => /^@?dunlin\b/.test(other));
-  return [[name, own], ...wanted].filter(([, found]) => found !== version).map((pair) => `${where}: ${pair.join(' ')}`);
-}
-
-test('all packages have the version of the checkout', () => {
-  expect(manifests.length).toBeGreaterThan(15);
-  expect(manifests.flatMap((path) => differing(path, JSON.parse(read(path))))).toEqual([]);
+test('packages, what they depend on of each other, the lock file and the chart state it', () => {
+  const places = [...statedVersions().keys()];
+  const workspaces = globSync('{packages,loadtest}/*/package.json', { cwd: root }).map((path) => dirname(path));
+  expect(workspaces.length).toBeGreaterThan(15);
+  const expected = workspaces.flatMap((path) => [`${path}/package.json`, `package-lock.json ${path}`]);
+  const chart = ['version', 'appVersion'].map((key) => `charts/dunlin/Chart.yaml, ${key}`);
+  expect(places).toEqual(expect.arrayContaining(['package.json', 'package-lock.json', ...expected, ...chart]));
+  expect(places).toContain('packages/cli/package.json, @dunlin/edge');
+  expect(otherVersions(version)).toEqual([]);
 });
 
-test('the lock file has it', () => {
-  const { packages } = JSON.parse(read('package-lock.json')) as { packages: Record<string, Manifest> };
-  const own = Object.entries(packages).filter(([path]) => /^((packages|loadtest)\/[^/]+)?$/.test(path));
-  expect(own.length).toBe(manifests.length);
-  expect(own.flatMap(([path, entry]) => differing(`package-lock.json ${path}`, entry))).toEqual([]);
-});
-
-test('the chart has it, for itself and for the image', () => {
-  const stated = [...read('charts/dunlin/Chart.yaml').matchAll(/^(version|appVersion): "?([^"\n]+)"?$/gm)];
-  expect(stated.map(([, key, value]) => `${key} ${value}`)).toEqual([`version ${version}`, `appVersion ${version}`]);
+test('a place that states another version is named', () => {
+  expect(otherVersions('0.0.1')).toContain(`charts/dunlin/Chart.yaml, version: ${version}`);
 });
 
 test('the changelog has a section for it, with a date, above those of older versions', () => {

@@ -3,8 +3,14 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { DeadlineError, withDeadline } from '@dunlin/testkit';
 
-/** An interpreter that starts on a busy machine takes its time, and a client may wait some seconds before it connects again. */
+/**
+ * The longest wait for one line or for the end of a program: an interpreter takes its time on a busy machine, a sensor waits five
+ * seconds for acknowledgements at its end, and a client may pause for some seconds before it connects again.
+ */
 const patienceMilliseconds = 20_000;
+
+/** The time of a program that refuses its options: the start of an interpreter, and nothing else. */
+export const refusalMilliseconds = 10_000;
 
 /** Programs that still run; killed when the test process ends. */
 const running = new Set<ChildProcess>();

@@ -14,6 +14,8 @@ const dunlin = `${process.execPath} --conditions=source ${join(root, 'packages/c
 const adding = `read -r DEVICE_UUID DEVICE_SECRET < <(${dunlin} token add --config dunlin.yaml)\necho "$DEVICE_UUID"`;
 /** A revoked token ends its connections within this. */
 const revokedMilliseconds = 1_000;
+/** A story starts up to twenty programs one after the other, each in about a second on a busy machine. */
+const storyMilliseconds = 60_000;
 
 let folder: string;
 let redis: RedisServer;
@@ -114,68 +116,76 @@ async function startBroker(part: Part): Promise<ExampleProcess> {
   return broker;
 }
 
-test('a token, its devices, what is refused, and its end', async () => {
-  const broker = await startBroker('alone');
-  await addToken(next('alone', 'read -r DEVICE_UUID DEVICE_SECRET'));
-  const uuid = device.DEVICE_UUID;
+test(
+  'a token, its devices, what is refused, and its end',
+  async () => {
+    const broker = await startBroker('alone');
+    await addToken(next('alone', 'read -r DEVICE_UUID DEVICE_SECRET'));
+    const uuid = device.DEVICE_UUID;
 
-  const operator = start(next('alone', 'mosquitto_sub -V 5 -u operator'));
-  await operator.until(/received SUBACK/);
-  // Done by .ci/install-test-programs.
-  expect(next('alone', 'python3 -m venv')).toContain('../sensors/requirements.txt');
-  const python = start(next('alone', '../../.cache/venv/bin/python device.py'));
-  const typescript = start(next('alone', 'npx node device.ts'));
-  for (const program of [python, typescript]) {
-    await program.until(new RegExp(`^signed in as ${uuid}$`));
-    await program.until(/^commands come$/);
-    await program.until(/^state \d+ taken$/);
-  }
-  expect(await run(next('alone', 'mosquitto_pub'))).toMatchObject({ code: 0 });
-  await operator.until(new RegExp(`^devices/${uuid}/state/pump on$`));
-  expect(operator.output).toContain(`devices/${uuid}/state/python running`);
-  expect(operator.output).toContain(`devices/${uuid}/state/typescript running`);
-  expect(await run(next('alone', 'mosquitto_pub -V 5 -u operator'))).toMatchObject({ code: 0 });
-  await python.until(/^command: stop$/);
+    const operator = start(next('alone', 'mosquitto_sub -V 5 -u operator'));
+    await operator.until(/received SUBACK/);
+    // Done by .ci/install-test-programs.
+    expect(next('alone', 'python3 -m venv')).toContain('../sensors/requirements.txt');
+    const python = start(next('alone', '../../.cache/venv/bin/python device.py'));
+    const typescript = start(next('alone', 'npx node device.ts'));
+    for (const program of [python, typescript]) {
+      await program.until(new RegExp(`^signed in as ${uuid}$`));
+      await program.until(/^commands come$/);
+      await program.until(/^state \d+ taken$/);
+    }
+    expect(await run(next('alone', 'mosquitto_pub'))).toMatchObject({ code: 0 });
+    await operator.until(new RegExp(`^devices/${uuid}/state/pump on$`));
+    expect(operator.output).toContain(`devices/${uuid}/state/python running`);
+    expect(operator.output).toContain(`devices/${uuid}/state/typescript running`);
+    expect(await run(next('alone', 'mosquitto_pub -V 5 -u operator'))).toMatchObject({ code: 0 });
+    await python.until(/^command: stop$/);
 
-  for (const who of ['-u 00000000', '-u "$DEVICE_UUID" -P guess', '-q 1']) {
-    const { code, output } = await run(next('alone', `mosquitto_pub -V 5 ${who}`));
-    expect(output).toContain('Connection error: Not authorized');
-    expect(code).not.toBe(0);
-  }
-  const foreign = await run(
-    next('alone', 'mosquitto_pub -V 5 -u "$DEVICE_UUID" -P "$DEVICE_SECRET" -q 1 -t devices/00000000'),
-  );
-  expect(foreign.output).toMatch(/Publish 1 failed: Not authorized/);
-  expect((await run(next('alone', 'mosquitto_sub'))).output).toContain('All subscription requests were denied');
+    for (const who of ['-u 00000000', '-u "$DEVICE_UUID" -P guess', '-q 1']) {
+      const { code, output } = await run(next('alone', `mosquitto_pub -V 5 ${who}`));
+      expect(output).toContain('Connection error: Not authorized');
+      expect(code).not.toBe(0);
+    }
+    const foreign = await run(
+      next('alone', 'mosquitto_pub -V 5 -u "$DEVICE_UUID" -P "$DEVICE_SECRET" -q 1 -t devices/00000000'),
+    );
+    expect(foreign.output).toMatch(/Publish 1 failed: Not authorized/);
+    expect((await run(next('alone', 'mosquitto_sub'))).output).toContain('All subscription requests were denied');
 
-  expect((await run(next('alone', 'npx dunlin token list'))).output).toContain(uuid);
-  await revoke(next('alone', 'npx dunlin token revoke'), [python, typescript]);
-  expect((await run(next('alone', 'mosquitto_pub -V 5 -u "$DEVICE_UUID"'))).output).toContain(
-    'Connection error: Not authorized',
-  );
-  // Nothing of what was refused has reached anybody: what the operator has got is all of one device.
-  const topics = [...operator.output.matchAll(/^devices\/\S+/gm)].map(([topic]) => topic);
-  expect(topics.filter((topic) => !topic.startsWith(`devices/${uuid}/`))).toEqual([]);
-  expect(operator.output.match(/^devices\/.*\/state\/pump .*$/gm)).toHaveLength(1);
-  expect(commands.alone).toEqual([]);
-  expect(await broker.end()).toBe(0);
-}, 90_000);
+    expect((await run(next('alone', 'npx dunlin token list'))).output).toContain(uuid);
+    await revoke(next('alone', 'npx dunlin token revoke'), [python, typescript]);
+    expect((await run(next('alone', 'mosquitto_pub -V 5 -u "$DEVICE_UUID"'))).output).toContain(
+      'Connection error: Not authorized',
+    );
+    // Nothing of what was refused has reached anybody: what the operator has got is all of one device.
+    const topics = [...operator.output.matchAll(/^devices\/\S+/gm)].map(([topic]) => topic);
+    expect(topics.filter((topic) => !topic.startsWith(`devices/${uuid}/`))).toEqual([]);
+    expect(operator.output.match(/^devices\/.*\/state\/pump .*$/gm)).toHaveLength(1);
+    expect(commands.alone).toEqual([]);
+    expect(await broker.end()).toBe(0);
+  },
+  storyMilliseconds,
+);
 
-test('a token that is revoked ends its devices on any node', async () => {
-  const nats = await startNats({ port: ports.nats });
-  const nodes = await Promise.all([startBroker('together'), startBroker('together')]);
-  // Made as the first one.
-  await addToken(adding);
-  const devices = [
-    start(next('together', '../../.cache/venv/bin/python device.py')),
-    start(next('together', 'npx node device.ts')),
-  ];
-  for (const program of devices) await program.until(/^state \d+ taken$/);
-  await revoke(next('together', 'npx dunlin token revoke'), devices);
-  expect(commands.together).toEqual([]);
-  await Promise.all(nodes.map((node) => node.end()));
-  await nats.stop();
-}, 90_000);
+test(
+  'a token that is revoked ends its devices on any node',
+  async () => {
+    const nats = await startNats({ port: ports.nats });
+    const nodes = await Promise.all([startBroker('together'), startBroker('together')]);
+    // Made as the first one.
+    await addToken(adding);
+    const devices = [
+      start(next('together', '../../.cache/venv/bin/python device.py')),
+      start(next('together', 'npx node device.ts')),
+    ];
+    for (const program of devices) await program.until(/^state \d+ taken$/);
+    await revoke(next('together', 'npx dunlin token revoke'), devices);
+    expect(commands.together).toEqual([]);
+    await Promise.all(nodes.map((node) => node.end()));
+    await nats.stop();
+  },
+  storyMilliseconds,
+);
 
 /** A client of the device with a stored session, and the messages that it gets. */
 async function signIn(
@@ -195,29 +205,33 @@ async function signIn(
   return { client, isResumed: sessionPresent, got };
 }
 
-test('a session goes to whoever comes with its client identifier, without what is not for them, as README.md warns', async () => {
-  const broker = start(`${dunlin} start --config dunlin.yaml`);
-  await broker.until(/"msg":"ready"/);
-  const url = `mqtt://127.0.0.1:${ports.one}`;
-  await addToken(adding);
-  const topic = `devices/${device.DEVICE_UUID}/commands/pump`;
-  const owner = await signIn(url, 'pump');
-  await owner.client.subscribeAsync(topic, { qos: 1 });
-  await owner.client.endAsync();
-  const options = { username: 'operator', password: 'correct-horse', reconnectPeriod: 0 };
-  const operator = connect(url, { protocolVersion: 5, ...options });
-  clients.push(operator);
-  await operator.publishAsync(topic, 'queued for the owner', { qos: 1 });
+test(
+  'a session goes to whoever comes with its client identifier, without what is not for them, as README.md warns',
+  async () => {
+    const broker = start(`${dunlin} start --config dunlin.yaml`);
+    await broker.until(/"msg":"ready"/);
+    const url = `mqtt://127.0.0.1:${ports.one}`;
+    await addToken(adding);
+    const topic = `devices/${device.DEVICE_UUID}/commands/pump`;
+    const owner = await signIn(url, 'pump');
+    await owner.client.subscribeAsync(topic, { qos: 1 });
+    await owner.client.endAsync();
+    const options = { username: 'operator', password: 'correct-horse', reconnectPeriod: 0 };
+    const operator = connect(url, { protocolVersion: 5, ...options });
+    clients.push(operator);
+    await operator.publishAsync(topic, 'queued for the owner', { qos: 1 });
 
-  await addToken(adding);
-  const other = await signIn(url, 'pump');
-  expect(other.isResumed).toBe(true);
-  await expect(other.client.publishAsync(topic, 'x', { qos: 1 })).rejects.toThrow(/Not authorized/);
-  const ownTopic = `devices/${device.DEVICE_UUID}/commands/pump`;
-  await other.client.subscribeAsync(ownTopic, { qos: 1 });
-  const came = new Promise((resolve) => other.client.once('message', resolve));
-  await operator.publishAsync(topic, 'for the owner', { qos: 1 });
-  await operator.publishAsync(ownTopic, 'for the other', { qos: 1 });
-  await withDeadline(came, () => 'no message came');
-  expect(other.got).toEqual(['for the other']);
-}, 60_000);
+    await addToken(adding);
+    const other = await signIn(url, 'pump');
+    expect(other.isResumed).toBe(true);
+    await expect(other.client.publishAsync(topic, 'x', { qos: 1 })).rejects.toThrow(/Not authorized/);
+    const ownTopic = `devices/${device.DEVICE_UUID}/commands/pump`;
+    await other.client.subscribeAsync(ownTopic, { qos: 1 });
+    const came = new Promise((resolve) => other.client.once('message', resolve));
+    await operator.publishAsync(topic, 'for the owner', { qos: 1 });
+    await operator.publishAsync(ownTopic, 'for the other', { qos: 1 });
+    await withDeadline(came, () => 'no message came');
+    expect(other.got).toEqual(['for the other']);
+  },
+  storyMilliseconds,
+);
