@@ -1,9 +1,9 @@
 /**
- * Log lines about clients: connects, disconnects, and each refusal of a connection, a PUBLISH or a SUBSCRIBE. A
- * stranger can be refused as often as he likes, and the log is the operator's: of one network ten refusals a second are
- * written, the others are counted, and said together when it has become quiet.
+ * Log lines about clients: connects, disconnects, and each refusal of a connection, a PUBLISH or a SUBSCRIBE. Clients
+ * can cause refusals as often as they like: for one network ten refusals a second are written; the others are counted,
+ * and the count is written when it has become quiet.
  *
- * Nothing that lets somebody in is ever among the fields: names that were proved, identifiers, topics, addresses.
+ * No field holds anything that grants access: only names that were authenticated, identifiers, topics, addresses.
  */
 import type { Publication } from '../message/publication.ts';
 import type { Clock } from '../ports/clock.ts';

@@ -1,60 +1,59 @@
-/**
- * Deadlines of a connection: for CONNECT, the rest of a packet that was begun, anything at all within the keep alive.
- */
+/** Deadlines of a connection: CONNECT, the rest of a partial packet, and the keep alive. */
 import { ReasonCode } from '@dunlin/protocol';
 import { ConnectionState } from '../output/connection-state.ts';
 import type { Connection } from './connection.ts';
 import { refuseConnect } from './refuse-connect.ts';
 
 /**
- * Deadline of the keep alive: one and a half times its length after the last packet [MQTT-3.1.2-22]; a second more,
- * since the last one is known in whole seconds only.
+ * Silence allowed: one and a half times the keep alive after the last packet [MQTT-3.1.2-22], and a second, since the
+ * time of the last one is known in whole seconds only.
  */
 export function keepAliveDeadlineSecond(connection: Connection): number {
   return connection.lastReceivedSecond + Math.ceil(connection.keepAliveSeconds * 1.5) + 1;
 }
 
 /**
- * Time that packets sent before DISCONNECT, or before the client closed its connection, may take to have effect: longer
- * than a store or a node is away at a failover, and an end.
+ * Time for packets that arrived before DISCONNECT, or before the client closed its connection, to take effect: longer
+ * than a failover of a store or a node, but bounded.
  */
-const lastWordWaitSeconds = 30;
+const inputEndWaitSeconds = 30;
 
-export function lastWordDeadlineSecond(connection: Connection): number {
-  return connection.lastWordSecond + lastWordWaitSeconds;
+export function inputEndDeadlineSecond(connection: Connection): number {
+  return connection.inputEndSecond + inputEndWaitSeconds;
 }
 
-/** Time at which the client's acceptance ends; 0: never. Rounded up: no earlier than its last moment. */
+/** Second in which the client's credentials expire; 0: never. Rounded up: no earlier than their last moment. */
 function acceptanceDeadlineSecond(connection: Connection): number {
   const expiresAt = connection.signIn.acceptance?.expiresAt;
   return expiresAt === undefined ? 0 : Math.ceil(expiresAt / 1000);
 }
 
-/** Time at which a connected client must be looked at first; 0: never. */
+/** Second in which a connected client must be checked first; 0: never. */
 export function firstDeadlineSecond(connection: Connection): number {
-  if (connection.lastWordSecond > 0) return lastWordDeadlineSecond(connection);
+  if (connection.inputEndSecond > 0) return inputEndDeadlineSecond(connection);
   const keepAlive = connection.keepAliveSeconds > 0 ? keepAliveDeadlineSecond(connection) : 0;
   const acceptance = acceptanceDeadlineSecond(connection);
   return keepAlive === 0 || (acceptance > 0 && acceptance < keepAlive) ? acceptance : keepAlive;
 }
 
-/** Ends the connection if a deadline has passed. Returns the second of the next look; 0: none. */
+/** Ends the connection if a deadline has passed. Returns the second of the next check; 0: none. */
 export function checkDeadlines(connection: Connection, nowSecond: number): number {
   if (connection.state === ConnectionState.closed) return 0;
   const { limits } = connection.parts;
   if (connection.state !== ConnectionState.connected) {
-    // Nothing is said to a client that sent no CONNECT; one that the store or the authenticator let wait hears of it. [MQTT-3.1.4-1]
+    // A client that sent no CONNECT gets no answer; one that waits for the store or the authenticator gets CONNACK
+    // [MQTT-3.1.4-1].
     const late = connection.state === ConnectionState.connecting ? ReasonCode.serverUnavailable : 0;
     refuseConnect(connection, late, 'CONNECT was not through in time');
     return 0;
   }
-  if (connection.lastWordSecond > 0) {
-    const deadline = lastWordDeadlineSecond(connection);
+  if (connection.inputEndSecond > 0) {
+    const deadline = inputEndDeadlineSecond(connection);
     if (deadline > nowSecond) return deadline;
     connection.disconnect(ReasonCode.serverBusy, 'what was sent before the end did not take effect in time');
     return 0;
   }
-  // A client that we do not read has not been silent: it has not been heard. One that does not read us is judged by what it sends.
+  // A paused socket says nothing about its client. A client that does not read is judged by what it sends.
   if (connection.reading.isHeldBack) {
     connection.lastReceivedSecond = nowSecond;
     if (connection.partialSinceSecond > 0) connection.partialSinceSecond = nowSecond;

@@ -1,5 +1,5 @@
 /**
- * Connection of one client: bytes in, packets to their handlers, bytes out. The rules of each packet are in
+ * One client's connection: bytes in, packets to their handlers, bytes out. The rules of each packet are in
  * handlers/<packet>.ts.
  *
  * ```
@@ -27,7 +27,7 @@ import type { Transport } from '../ports/transport.ts';
 import type { Session, SessionConnection } from '../session/session.ts';
 import type { TopicMatch } from '../subscriptions/topic-match.ts';
 import type { ClientLog } from './client-log.ts';
-import { checkDeadlines, lastWordDeadlineSecond } from './connection-deadlines.ts';
+import { checkDeadlines, inputEndDeadlineSecond } from './connection-deadlines.ts';
 import { faulty, ruleBroken, tellEscaped } from './faults.ts';
 import { Holding, type HoldingOwner } from './holding.ts';
 import type { KeepAlive, KeepAliveEntry } from './keep-alive.ts';
@@ -37,7 +37,7 @@ import { Reading, type ReadingOwner } from './reading.ts';
 import { refuseConnect, sendRefusal } from './refuse-connect.ts';
 import { SignIn, type SignInOwner } from './sign-in.ts';
 
-/** Events of a connection for the part that holds all of them. */
+/** Events of a connection that the broker is told. */
 export interface ConnectionOwner {
   /** Called once. */
   closed(connection: Connection): void;
@@ -51,7 +51,7 @@ export interface ConnectionParts extends OutletParts {
   keepAlive: KeepAlive;
   clientLog: ClientLog;
   httpUrl: string;
-  /** Publishes that are gathered; they are handed over before anything that must come after them. */
+  /** Publishes that are gathered; flushed before anything that must come after them. */
   publishBatch: { flush(): void };
   handlers: PacketHandlers;
   owner: ConnectionOwner;
@@ -69,37 +69,34 @@ export class Connection
   state: number = ConnectionState.new;
   version: ProtocolVersion = 4;
   version5 = false;
-  /**
-   * True for the connection of another broker, and of MQTT 3: its subscriptions are without its own messages, and
-   * RETAIN is as it was published.
-   */
+  /** A bridge of another broker, with MQTT 3: its subscriptions have No Local and Retain As Published. */
   isBridge = false;
   session: Session | null = null;
-  /** Client identifier from CONNECT, or as we named it; empty before. */
+  /** Client identifier of CONNECT, or the assigned one; empty before. */
   clientId = '';
   inboundAliases: InboundTopicAliases | null = null;
-  /** The last topic published to: most clients stay with one. */
+  /** Match of the last topic published to: most clients stay with one. */
   lastMatch: TopicMatch | null = null;
-  /** The topic that this client may publish to with QoS 0, as the authorizer said last. */
+  /** Match of the topic that this client may publish to with QoS 0, as the authorizer answered last. */
   allowedMatch: TopicMatch | null = null;
   keepAliveSeconds = 0;
-  /** Reason that its end is counted under: set by whatever ends it first. */
+  /** Reason under which its end is counted: the first one wins. */
   closeReason: CloseReason = 'connection-lost';
-  /** Reason code of the DISCONNECT that ended it, whoever sent it, or would have where the version has none. */
+  /** Reason code of the DISCONNECT that ended it, from either side; also where the version has none. */
   closeCode = 0;
   /** Milliseconds since 1970. */
   private connectedAt = Number.NaN;
   lastReceivedSecond: number;
   partialSinceSecond = 0;
   checkAtSecond = 0;
-  /** A SUBSCRIBE or UNSUBSCRIBE that is being worked off. */
+  /** A SUBSCRIBE or UNSUBSCRIBE in progress. */
   subscribing: Promise<void> | null = null;
   private readonly decoder: Decoder;
-  /** The client has said its last, by DISCONNECT or by closing, and packets before that still have to take effect: since this second; 0: it has not. */
-  lastWordSecond = 0;
-  /** The client has closed its side; what came before that is worked off. */
+  /** Second since which the client sends nothing more, while earlier packets have to take effect; 0: none. */
+  inputEndSecond = 0;
+  /** The client has closed its side; packets before that are being handled. */
   private streamHasEnded = false;
-  /** True when nothing can be sent any more. */
+  /** Nothing can be sent to it any more. */
   private transportGone = false;
 
   constructor(parts: ConnectionParts, transport: Transport) {
@@ -114,7 +111,7 @@ export class Connection
     parts.keepAlive.watch(this, this.lastReceivedSecond + parts.limits.connectTimeoutSeconds);
   }
 
-  /** Bytes from the client. */
+  /** Handles bytes from the client. */
   receive(chunk: Buffer): void {
     if (this.state === ConnectionState.closed) return;
     const { parts } = this;
@@ -130,12 +127,12 @@ export class Connection
     }
     const { partialBytes } = this.decoder;
     if (partialBytes === 0) this.partialSinceSecond = 0;
-    // No more is held than came with this chunk: the packet begins in it, whatever was unfinished before.
+    // At most the bytes of this chunk are buffered: the packet begins in it, whatever was unfinished before.
     else if (partialBytes <= chunk.length) this.beginPartial();
     if (this.outlet.output.congested) this.reading.pauseIfUnread();
   }
 
-  /** Ends this connection alone, never the worker, when something was thrown while packets were handled. */
+  /** An error while packets are handled ends this connection alone, never the worker. */
   failed(error: unknown): void {
     try {
       this.parts.publishBatch.flush();
@@ -146,13 +143,13 @@ export class Connection
     }
   }
 
-  /** Something was thrown on a way on which nothing may be: the client cannot be told any more, and goes; everybody else stays. */
+  /** An error where none may occur: the connection is destroyed without an answer; all others stay. */
   escaped(error: unknown): void {
     tellEscaped(this, 'a connection was given up', error);
     this.transport.destroy();
   }
 
-  /** Told by CONNECT, also by one that is refused: the answer is in the same dialect. */
+  /** Sets the version of CONNECT, also of a refused one: the answer is in that version. */
   setVersion(version: ProtocolVersion): void {
     this.version = version;
     this.version5 = version === 5;
@@ -161,7 +158,7 @@ export class Connection
     this.decoder.version = version;
   }
 
-  /** The client has proved who it is, at CONNECT or again. False: what that rests on was withdrawn meanwhile. */
+  /** The client has authenticated, at CONNECT or again. False: its credentials were revoked meanwhile. */
   admit(acceptance: Acceptance): boolean {
     this.allowedMatch = null;
     return this.signIn.admit(acceptance);
@@ -172,13 +169,13 @@ export class Connection
     sendRefusal(this, reasonCode, reason);
   }
 
-  /** Ends the connection when the client's acceptance does not hold any more. */
+  /** The client's credentials are not valid any more. */
   signInWithdrawn(reason: string): void {
     if (this.state === ConnectionState.connected) this.disconnect(ReasonCode.notAuthorized, reason);
     else refuseConnect(this, ReasonCode.notAuthorized, reason);
   }
 
-  /** Counts silence from here: packets that came while it was not read were not heard. */
+  /** The client's silence counts from here: while its socket was not read, it could not be heard. */
   readingResumed(): void {
     this.lastReceivedSecond = this.parts.keepAlive.nowSecond;
     if (this.partialSinceSecond > 0) this.beginPartial();
@@ -233,43 +230,44 @@ export class Connection
       return true;
     }
     this.holding.add(header, bytes, start, bodyStart, end);
-    if (type === PacketType.disconnect) this.lastWordCame();
+    if (type === PacketType.disconnect) this.inputEnded();
     return true;
   }
 
-  /** CONNACK is in the output buffer. What the client sends is held until `holding.goOn`. */
+  /** CONNACK is in the output buffer. Packets of the client are held until `holding.goOn`. */
   connected(session: Session): void {
     this.session = session;
     this.outlet.clientId = session.clientId;
     this.state = ConnectionState.connected;
     this.connectedAt = this.parts.clock.now();
     this.holding.isOn = true;
-    if (this.lastWordSecond > 0) this.lastWordSecond = Math.max(this.parts.keepAlive.nowSecond, 1); // the time of CONNECT was its own
+    // Counts from now, not from CONNECT.
+    if (this.inputEndSecond > 0) this.inputEndSecond = Math.max(this.parts.keepAlive.nowSecond, 1);
     this.parts.metrics.listener(this.transport.listener).connected[this.version]++;
   }
 
-  /** Called when held packets have taken effect: then the end of the stream counts, if it was reached. */
+  /** All held packets have taken effect: then the end of the stream is handled, if it was reached. */
   heldThrough(): void {
     if (this.streamHasEnded) this.endAfterLastWord('connection-lost');
     else this.reading.resumeIfRoom();
   }
 
-  /** Something that came from the client waits for its answer: a publish, a subscription, or what is kept behind them. */
+  /** True while a publish, a subscription, or a packet held behind them waits for its answer. */
   get owesAnswers(): boolean {
-    // Who has said its last sends nothing again elsewhere: it is let through, where others are refused.
+    // A client that has sent its last packet repeats nothing elsewhere: it is let through where others are refused.
     if (this.state !== ConnectionState.connected)
-      return this.state !== ConnectionState.closed && this.lastWordSecond > 0;
+      return this.state !== ConnectionState.closed && this.inputEndSecond > 0;
     return this.holding.isOn || (this.outlet.acknowledgements?.length ?? 0) > 0;
   }
 
-  /** The transport has sent what it held. */
+  /** The transport has sent its buffered bytes. */
   drained(): void {
     this.outlet.output.congested = false;
     this.reading.resumeIfRoom();
     this.outlet.wakeRoom();
   }
 
-  /** Ends the connection from our side. MQTT 5 clients get DISCONNECT with the reason code [MQTT-3.14.0-1], and where else to go if that is given. */
+  /** Ends the connection from our side; MQTT 5 clients get DISCONNECT [MQTT-3.14.0-1], with a server reference if given. */
   disconnect(reasonCode: number, reasonString = '', serverReference = ''): void {
     if (this.state === ConnectionState.closed) return;
     this.closeReason = closeReasonOf(reasonCode);
@@ -282,7 +280,7 @@ export class Connection
     this.end();
   }
 
-  /** Sends what is gathered and closes; the session ends as for any lost connection. */
+  /** Sends the output buffer and closes; the session ends as for any lost connection. */
   end(): void {
     if (this.state === ConnectionState.closed) return;
     this.outlet.output.flushNow();
@@ -291,8 +289,9 @@ export class Connection
   }
 
   /**
-   * The client has said that it goes, or closed its side. A stored session is written back first: a client that sees the connection closed finds it as it left it, on whatever
-   * worker it connects next. Otherwise the close is at once: nothing unread can turn it into a reset.
+   * The client has sent DISCONNECT, or closed its side. A stored session is written back first: a client that sees the
+   * connection closed finds the session as it left it, on whatever worker it connects next. Otherwise the close is
+   * immediate: no unread bytes can turn it into a reset.
    */
   endAfterLastWord(reason: CloseReason): void {
     if (this.state === ConnectionState.closed) return;
@@ -306,7 +305,7 @@ export class Connection
   }
 
   quotaExceeded(): void {
-    // Not now: the lists of subscribers must not change while a message goes through them.
+    // Later: the lists of subscribers must not change while a message is delivered to them.
     this.parts.clock.nextTurn(() => this.disconnect(ReasonCode.quotaExceeded, 'the queue of the session is full'));
   }
 
@@ -314,21 +313,22 @@ export class Connection
     return this.transport.remoteAddress;
   }
 
-  /** The session is written back: the client may see its end. */
+  /** The session is written back: the client may see the end. */
   released(): void {
     this.transport.end();
   }
 
   /** Another endpoint owns the session now: nothing may be written back. */
   fenced(): void {
-    if (this.holding.claimMoved) return; // it is handed over when what was read before has taken effect
+    if (this.holding.claimMoved) return; // it is handed over when earlier packets have taken effect
     if (this.session !== null) this.parts.owner.fenced(this.session);
     this.disconnect(ReasonCode.sessionTakenOver);
   }
 
   /**
-   * The transport is closed, by whomever. A client that has sent everything and then closed (FIN, not a reset) has done all it must: what stands before the end
-   * takes effect first, within a bound (connection-deadlines.ts), although no answer can be sent any more (MQTT 5 section 3.1.4: nobody need wait for CONNACK).
+   * The transport is closed, by either side. A client that has sent everything and then closed (FIN, not a reset) may
+   * expect its packets to take effect: they do first, within a bound (connection-deadlines.ts), although no answer can
+   * be sent any more (MQTT 5 section 3.1.4: a client need not wait for CONNACK).
    */
   transportClosed(error?: Error): void {
     if (this.state === ConnectionState.closed || this.transportGone) return;
@@ -338,8 +338,8 @@ export class Connection
     }
     this.transportGone = true;
     this.streamHasEnded = true;
-    this.drained(); // there is nobody to wait for any more
-    this.lastWordCame();
+    this.drained(); // nothing waits for the socket any more
+    this.inputEnded();
   }
 
   private get hasWaiting(): boolean {
@@ -347,8 +347,8 @@ export class Connection
   }
 
   /**
-   * The client has closed its side and may still read: it is answered, and its connection closed when what it sent has taken effect, so that it finds that so
-   * when it connects anew. False: nothing is waited for.
+   * The client has closed its side and may still read: its packets are answered, and its connection is closed when they
+   * have taken effect, so that it finds them so when it connects anew. False: nothing is pending.
    */
   streamEnded(): boolean {
     if (this.state === ConnectionState.closed) return false;
@@ -357,20 +357,20 @@ export class Connection
       return false;
     }
     this.streamHasEnded = true;
-    this.lastWordCame();
+    this.inputEnded();
     return true;
   }
 
-  /** Bounds the wait of packets held for a client that sends no more. */
-  private lastWordCame(): void {
-    if (this.lastWordSecond > 0) return;
+  /** The client sends nothing more, and its packets wait: for a bounded time. */
+  private inputEnded(): void {
+    if (this.inputEndSecond > 0) return;
     const { keepAlive } = this.parts;
-    this.lastWordSecond = Math.max(keepAlive.nowSecond, 1);
-    // Before CONNACK the deadline of CONNECT stands already.
-    if (this.state === ConnectionState.connected) keepAlive.watch(this, lastWordDeadlineSecond(this));
+    this.inputEndSecond = Math.max(keepAlive.nowSecond, 1);
+    // Before CONNACK the deadline of CONNECT applies already.
+    if (this.state === ConnectionState.connected) keepAlive.watch(this, inputEndDeadlineSecond(this));
   }
 
-  /** The connection is over. Called once; later calls do nothing. */
+  /** Ends the connection. Called once; later calls do nothing. */
   closed(_error?: Error): void {
     if (this.state === ConnectionState.closed) return;
     const listener = this.parts.metrics.listener(this.transport.listener);
@@ -390,7 +390,7 @@ export class Connection
     this.holding.wakeSettled();
   }
 
-  /** Called at `checkAtSecond`. Returns when to look again; 0: never. */
+  /** Called at `checkAtSecond`. Returns the second of the next check; 0: never. */
   checkDeadline(nowSecond: number): number {
     return checkDeadlines(this, nowSecond);
   }

@@ -1,4 +1,4 @@
-/** Ends of a connection that has done wrong, or that this broker has: a rule that the client broke, a fault of ours. */
+/** Ends of a connection by a fault: a rule that the client broke, or an error of this broker. */
 import { type ProtocolError, ReasonCode } from '@dunlin/protocol';
 import { ConnectionState } from '../output/connection-state.ts';
 import type { Logger } from '../ports/logger.ts';
@@ -14,7 +14,10 @@ export interface FaultyConnection extends LoggedClient {
   refuse(reasonCode: number, reason: string): void;
 }
 
-/** The client broke a rule: told why if its version has words for it, then closed [MQTT-4.13.1-1]. */
+/**
+ * The client broke a rule: it gets the reason if its version has a code for it, then the connection is closed
+ * [MQTT-4.13.1-1].
+ */
 export function ruleBroken(connection: FaultyConnection, error: ProtocolError): void {
   const { metrics, clientLog } = connection.parts;
   const { message, reasonCode, statement } = error;
@@ -24,7 +27,10 @@ export function ruleBroken(connection: FaultyConnection, error: ProtocolError): 
   else connection.refuse(reasonCode, message);
 }
 
-/** A fault of this broker, and none of the client's or of the store's: the client is told so, and goes. */
+/**
+ * An error of this broker, not of the client and not of the store: the client gets a reason code, and the connection is
+ * closed.
+ */
 export function faulty(connection: FaultyConnection, message: string, error: unknown): void {
   tellEscaped(connection, message, error);
   if (connection.state === ConnectionState.connecting) connection.refuse(ReasonCode.unspecifiedError, '');

@@ -1,4 +1,4 @@
-/** A packet that was read and waits for its turn: a copy, since the decoder's bytes are lent. */
+/** Copy of a packet that was read and waits for its turn: the decoder reuses its bytes. */
 export interface HeldPacket {
   header: number;
   bytes: Buffer;
@@ -6,8 +6,8 @@ export interface HeldPacket {
 }
 
 /**
- * Packets that a client sent behind something that is waited for (CONNECT, SUBSCRIBE, an authorizer's answer): they
- * take effect in the order in which they came.
+ * Packets that arrived behind one that waits (CONNECT, SUBSCRIBE, an authorizer's answer). They take effect in the
+ * order in which they arrived.
  */
 export class HeldPackets {
   /** Bytes of all of them. */
@@ -19,7 +19,7 @@ export class HeldPackets {
     return this.packets.length - this.head;
   }
 
-  /** The next in turn; undefined: there is none. */
+  /** The next packet; undefined: there is none. */
   get first(): HeldPacket | undefined {
     return this.packets[this.head];
   }
@@ -29,7 +29,7 @@ export class HeldPackets {
     this.bytes += end - start;
   }
 
-  /** Takes the first away. */
+  /** Removes the first packet. */
   shift(): HeldPacket | undefined {
     const packet = this.packets[this.head];
     if (packet === undefined) return undefined;

@@ -1,6 +1,6 @@
 /**
- * Holding of packets that come while something is waited for: the resends of a CONNECT, a SUBSCRIBE, an answer. It is
- * held, and takes effect in its order when that is through.
+ * Packets that arrive while an earlier one waits (resends after CONNECT, SUBSCRIBE, an answer of an authorizer). They
+ * are held, and take effect in their order when that is done.
  */
 import { PacketType } from '@dunlin/protocol';
 import { ConnectionState } from '../output/connection-state.ts';
@@ -22,17 +22,20 @@ export interface HoldingOwner {
   /** ConnectionState. */
   readonly state: number;
   readonly session: { readonly stored: boolean } | null;
-  /** Something that came from the client waits for its answer. */
+  /** True while a packet of the client waits for its answer. */
   readonly owesAnswers: boolean;
-  /** False: no packet of this client is handled any more. */
+  /** Handles a packet. False: no packet of this client is handled any more. */
   packet(header: number, bytes: Buffer, start: number, bodyStart: number, end: number): boolean;
-  /** Called with what was thrown while packets were handled. */
+  /** An error while packets were handled. */
   failed(error: unknown): void;
-  /** All that was held has taken effect. */
+  /** All held packets have taken effect. */
   heldThrough(): void;
 }
 
-/** The store refuses these of a session that is another's: subscriptions, and QoS 2, whose identifiers it keeps. Their sender has no answer, and asks again. */
+/**
+ * Packets that the store refuses for a session of another owner: subscriptions, and QoS 2, whose identifiers it keeps.
+ * They are not answered, and the client repeats them.
+ */
 function changesStoredSession(header: number): boolean {
   const type = header >> 4;
   if (type === PacketType.publish) return (header & 0x06) === 4;
@@ -43,19 +46,19 @@ export class Holding {
   private readonly parts: HoldingParts;
   private readonly reading: Reading;
   private readonly owner: HoldingOwner;
-  /** Connected, but what the client sends is held. */
+  /** The client is connected, but its packets are held. */
   isOn = false;
-  /** Null: there was never any. */
+  /** Null: there never were any. */
   private packets: HeldPackets | null = null;
-  /** True when packets that were read have begun to take effect: what is held for from then on is a packet. */
+  /** Held packets have begun to take effect: from then on only packets are held. */
   private hasBegun = false;
-  /** A PUBLISH that waits for an answer. */
+  /** A PUBLISH waits for an answer. */
   private isAsking = false;
-  /** The session is another's in the store: what would change it there cannot take effect any more. */
+  /** The store has another owner for the session: packets that would change it there have no effect any more. */
   claimMoved = false;
-  /** Packets that were passed over for that. */
+  /** Number of packets that were skipped for that reason. */
   private passedOver = 0;
-  /** Told when nothing waits any more, or the connection has ended. */
+  /** Called when nothing waits any more, or the connection has ended. */
   private settledWaiters: (() => void)[] | null = null;
 
   constructor(parts: HoldingParts, reading: Reading, owner: HoldingOwner) {
@@ -68,7 +71,7 @@ export class Holding {
     return this.packets === null ? 0 : this.packets.bytes;
   }
 
-  /** Something was held, now or before. */
+  /** True if something is held, or was before. */
   get hasHeld(): boolean {
     return this.packets !== null;
   }
@@ -79,7 +82,7 @@ export class Holding {
     this.reading.held(this.packets.bytes);
   }
 
-  /** Lets held packets take effect, up to one that must be waited for in its turn. */
+  /** Handles the held packets, up to one that waits in its turn. */
   goOn(): void {
     if (this.owner.state !== ConnectionState.connected) return;
     this.isOn = false;
@@ -87,12 +90,13 @@ export class Holding {
     if (this.packets === null || this.packets.length === 0 || this.replay(this.packets)) {
       this.owner.heldThrough();
       this.wakeSettled();
-    } else if (this.isOn) this.reading.resumeIfRoom(); // what comes may go with what waits
+    } else if (this.isOn) this.reading.resumeIfRoom(); // new packets may join the waiting ones
   }
 
   /**
-   * Its client has connected anew: nothing more is read, and what was read takes effect before the session goes. Resolves when it has, or the connection has ended;
-   * null: nothing waits. `claimMoved`: the store knows the new owner already.
+   * The client has connected anew: nothing more is read, and packets that were read take effect before the session is
+   * handed over. Resolves when they have, or the connection has ended; null: there are none. `claimMoved`: the store
+   * knows the new owner already.
    */
   settle(claimMoved: boolean): Promise<void> | null {
     this.claimMoved ||= claimMoved;
@@ -103,7 +107,7 @@ export class Holding {
     return new Promise((resolve) => waiters.push(resolve));
   }
 
-  /** Called when something that waited may be through, and when the connection has ended. */
+  /** Called when a waiting packet may be done, and when the connection has ended. */
   wakeSettled(): void {
     const waiters = this.settledWaiters;
     if (waiters === null || (this.owner.state !== ConnectionState.closed && this.owner.owesAnswers)) return;
@@ -111,7 +115,7 @@ export class Holding {
     for (const wake of waiters) wake();
   }
 
-  /** False: something has to be waited for again, or the connection has ended. */
+  /** False: another packet waits, or the connection has ended. */
   private replay(held: HeldPackets): boolean {
     const { turn, publishBatch } = this.parts;
     turn.renew();
@@ -132,7 +136,7 @@ export class Holding {
     }
   }
 
-  /** The next packet that is held, if it is of this type: such packets may be worked off together. `take` takes it away. */
+  /** The next held packet, if it is of this type: such packets may be handled together. `take` removes it. */
   next(type: number): HeldPacket | null {
     const next = this.packets?.first;
     return next !== undefined && next.header >> 4 === type ? next : null;
@@ -143,13 +147,13 @@ export class Holding {
     if (taken !== undefined) this.parts.metrics.packetsReceived[taken.header >> 4]++;
   }
 
-  /** Holds all later packets until this is through; it does not reject. */
+  /** No later packet of the client takes effect before this promise resolves; it does not reject. */
   until(done: Promise<void>): void {
     this.isOn = true;
     void done.then(() => this.goOn());
   }
 
-  /** Waits for an answer before anything that the client sends later is handled; refused means no. */
+  /** Waits for an answer before any later packet of the client is handled; a rejection counts as no. */
   untilAnswered(answer: Promise<boolean>, then: (allowed: boolean) => void): void {
     this.isOn = true;
     this.isAsking = true;
@@ -167,7 +171,7 @@ export class Holding {
     answer.then(answered, () => answered(false));
   }
 
-  /** The connection has ended: packets that were read and never took effect, since their turn had not come. */
+  /** The connection has ended: number of packets that were read and never took effect. */
   giveUp(client: string, address: string, reason: CloseReason): void {
     const held = this.packets;
     this.packets = null;

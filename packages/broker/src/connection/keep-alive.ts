@@ -1,17 +1,18 @@
 /**
- * Deadlines of connections in whole seconds: CONNECT in time, keep alive, half packets. One timer a worker, not one a client: connections stand in the
- * bucket of the second when they must be looked at, and are then asked when to look again. A packet received costs one store of a number.
+ * Deadlines of connections in whole seconds: CONNECT, keep alive, partial packets. One timer per worker, not per
+ * client: each connection lies in the bucket of the second of its next check, and returns the second of the one after.
+ * Receiving a packet costs one store of a number.
  */
 import type { Clock } from '../ports/clock.ts';
 
 export interface KeepAliveEntry {
   checkAtSecond: number;
-  /** Looks at its deadlines; returns the second of the next look, 0 for none. */
+  /** Checks its deadlines; returns the second of the next check, 0 for none. */
   checkDeadline(nowSecond: number): number;
 }
 
 export class KeepAlive {
-  /** Seconds on a clock of our own, renewed every half second. */
+  /** Seconds on a monotonic count of our own, renewed every half second. */
   nowSecond: number;
   private readonly clock: Clock;
   private readonly buckets = new Map<number, Set<KeepAliveEntry>>();
@@ -24,10 +25,10 @@ export class KeepAlive {
     clock.every(500, () => this.tick());
   }
 
-  /** Looks at the entry in this second, and no more in the one it stood for before. */
+  /** Schedules the check of the entry in this second, and cancels an earlier one. */
   watch(entry: KeepAliveEntry, second: number): void {
     this.forget(entry);
-    // A clock that was set back must not put it into a second that was looked at already.
+    // A clock that was set back must not put it into a bucket that was checked already.
     second = Math.max(second, this.lastChecked + 1);
     entry.checkAtSecond = second;
     const bucket = this.buckets.get(second);
@@ -51,7 +52,7 @@ export class KeepAlive {
     while (this.lastChecked < this.nowSecond) this.checkSecond(++this.lastChecked);
   }
 
-  /** The clock went further than there are buckets: only those are looked at, not every second between. */
+  /** The clock has jumped further than there are buckets: each bucket is checked once, not every second between. */
   private jump(): void {
     this.lastChecked = this.nowSecond;
     const due = [...this.buckets.keys()].filter((second) => second <= this.nowSecond).sort((a, b) => a - b);

@@ -1,6 +1,6 @@
 /**
- * Network that an address counts for: the host without its port, and of IPv6 the network of 64 bits, which is what one
- * customer has.
+ * Whom an address counts for: the host without its port, and of IPv6 the network of 64 bits, which is what one customer
+ * has.
  *
  * `203.0.113.7:51034` → `203.0.113.7`; `[2001:db8::1]:51034` → `2001:db8:0:0::/64`; `unix` → `unix`.
  */
@@ -10,7 +10,7 @@ export function networkOf(address: string): string {
     return colon < 0 ? address : address.slice(0, colon);
   }
   const host = address.slice(1, address.indexOf(']'));
-  // A listener on `::` sees clients of IPv4 so.
+  // A listener on `::` sees IPv4 clients in this form.
   if (host.includes('.')) return host.slice(host.lastIndexOf(':') + 1);
   const [left, right] = host.split('::', 2);
   const before = left === '' ? [] : left.split(':');

@@ -1,11 +1,11 @@
-/** Bytes that are not MQTT, and that commonly come to a port of MQTT by mistake. */
+/** Detection of other protocols whose clients commonly connect to a port of MQTT by mistake. */
 import { ProtocolError } from '@dunlin/protocol';
 
 const httpRequest = /^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|TRACE|CONNECT) /;
 const proxyBinary = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
 const longest = 16;
 
-/** A sentence about what this looks like, or null. `httpUrl`: where this node speaks HTTP; empty: nowhere. */
+/** Names the protocol that the bytes look like, or null. `httpUrl`: address of this node's HTTP server; empty: none. */
 function otherProtocol(bytes: Uint8Array, httpUrl: string): string | null {
   const begin = Buffer.from(bytes.subarray(0, longest));
   const text = begin.toString('latin1');
@@ -20,7 +20,7 @@ function otherProtocol(bytes: Uint8Array, httpUrl: string): string | null {
   return null;
 }
 
-/** Returns the fault of the first bytes of a connection: another protocol, where they look like one. */
+/** Error text for the first bytes of a connection, with the other protocol if they look like one. */
 export function firstPacketError(error: unknown, bytes: Uint8Array, httpUrl: string): unknown {
   if (!(error instanceof ProtocolError)) return error;
   const other = otherProtocol(bytes, httpUrl);

@@ -3,12 +3,12 @@ import { PacketType, ProtocolError, ReasonCode } from '@dunlin/protocol';
 import type { Session } from '../session/session.ts';
 import type { Connection } from './connection.ts';
 
-/** Handles one kind of packet of a client that is connected. Throws ProtocolError for what ends the connection. */
+/** Handler of one kind of packet of a connected client. Throws ProtocolError for what ends the connection. */
 export interface SessionPacketHandler {
   handle(connection: Connection, session: Session, bytes: Buffer, bodyStart: number, end: number): void;
 }
 
-/** The same, also before there is a session. */
+/** Handler of a packet that may arrive before there is a session. */
 export interface PacketHandler {
   handle(connection: Connection, bytes: Buffer, bodyStart: number, end: number): void;
 }
@@ -25,7 +25,7 @@ export interface PublishPacketHandler {
   ): void;
 }
 
-/** Handlers of each kind of packet (handlers/). */
+/** The handler of each kind of packet (handlers/). */
 export interface PacketHandlers {
   connect: PacketHandler;
   auth: PacketHandler;
@@ -40,7 +40,7 @@ export interface PacketHandlers {
   disconnect: SessionPacketHandler;
 }
 
-/** A packet of a connected client, but for PUBLISH. The order of the cases is that of their frequency. */
+/** Dispatches a packet of a connected client, except PUBLISH. The cases are in the order of their frequency. */
 export function handlePacket(
   handlers: PacketHandlers,
   type: number,

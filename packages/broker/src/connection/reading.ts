@@ -1,13 +1,13 @@
 /**
- * Reading of a client's socket (P7). It is not while something that the client feeds is full: acknowledgements that
- * wait, links to other endpoints, packets behind one that is waited for, answers that it does not read. It goes on when
- * none of these is left.
+ * Pausing of a client's socket (P7). It is not read while something that the client feeds is full: pending
+ * acknowledgements, links to other endpoints, packets held behind one that waits, answers that the client does not
+ * read. It is read again when none of these is left.
  */
 import type { Outlet, OutletReading } from '../output/outlet.ts';
 import type { Limits } from '../ports/limits.ts';
 import type { Transport } from '../ports/transport.ts';
 
-/** Packets behind something that is waited for are held up to this; then the socket is not read. */
+/** Bytes of held packets up to which the socket is read. */
 const heldBytesMax = 64 * 1024;
 
 export interface ReadingOwner {
@@ -21,7 +21,7 @@ export class Reading implements OutletReading {
   private readonly limits: Limits;
   private readonly owner: ReadingOwner;
   private isPaused = false;
-  /** True when it is not read to its end, since the client is to be sent away. */
+  /** The socket is not read to its end, since the client is about to be disconnected. */
   private isStopped = false;
   /** Links that this client's publishes have filled (cluster/link.ts). */
   private fullLinks = 0;
@@ -40,19 +40,19 @@ export class Reading implements OutletReading {
   }
 
   /**
-   * A client that sends and does not read makes answers grow in our memory. QoS 0 messages stop at `outputBufferBytesMax`; at twice that its
-   * own packets, which are what the rest is an answer to, are not read either until the socket has drained.
+   * A client that sends and does not read makes answers grow in memory. QoS 0 messages stop at `outputBufferBytesMax`;
+   * at twice that, its own packets, which cause the other bytes, are not read either until the socket has drained.
    */
   pauseIfUnread(): void {
     if (this.outlet.output.pendingBytes > 2 * this.limits.outputBufferBytesMax) this.pause();
   }
 
-  /** Packets of so many bytes are held behind one that is waited for. */
+  /** Bytes of packets held behind one that waits have changed. */
   held(bytes: number): void {
     if (bytes > heldBytesMax) this.pause();
   }
 
-  /** Acknowledgements that wait for the store or for others: above the window the socket is not read. */
+  /** Acknowledgements wait for the store or for other endpoints: above the window the socket is not read. */
   acknowledgementPending(): void {
     const { acknowledgements } = this.outlet;
     if (acknowledgements !== null && acknowledgements.length > this.limits.receiveMaximum) this.pause();
@@ -73,13 +73,16 @@ export class Reading implements OutletReading {
     if (!this.outlet.output.closed) this.resumeIfRoom();
   }
 
-  /** Stops: packets that the client sends from now on are not read any more. */
+  /** Nothing that the client sends from now on is read any more. */
   stop(): void {
     this.isStopped = true;
     this.pause();
   }
 
-  /** The socket is not read, and not since the client does not read either: that nothing comes says nothing about the client. */
+  /**
+   * True if the socket is paused, for another reason than a client that does not read: then silence says nothing about
+   * the client.
+   */
   get isHeldBack(): boolean {
     return this.isPaused && this.outlet.output.pendingBytes <= 2 * this.limits.outputBufferBytesMax;
   }

@@ -1,9 +1,9 @@
 /**
- * Limit of refusals that are written into the log: of one network so many a second, and of all together. All workers of
- * a node count in the same memory, since a client's connections are spread over them.
+ * Limit on the number of refusals in the log: so many a second for one network, and for all together. All workers of a
+ * node count in the same memory, since a client's connections are spread over them.
  *
- * A slot holds the second and how often it was taken in it. Networks find theirs by a hash, so the memory is bounded however many knock; two that share one share what
- * may be said of them. The first slot is everybody's.
+ * A slot holds a second and the count in it. Networks find theirs by a hash, so the memory is bounded however many
+ * there are; two that share a slot share its lines. The first slot is for all networks.
  */
 
 const slots = 4096;
@@ -11,12 +11,12 @@ const countBits = 8;
 const countMask = (1 << countBits) - 1;
 const secondMask = (1 << (31 - countBits)) - 1;
 
-/** Lines a second of one network. */
+/** Lines a second for one network. */
 const networkMax = 10;
-/** … and of all: what a log can take from many who knock at once. */
+/** Lines a second for all networks: what a log can take during an attack from many addresses. */
 const nodeMax = 200;
 
-/** A busy worker may be so far behind; more is a clock that was set back, or a second of long ago. */
+/** Seconds that a busy worker may be behind; more is a clock that was set back, or a second of long ago. */
 const secondsBehindMax = 5;
 
 export const refusalMemoryBytes = slots * Int32Array.BYTES_PER_ELEMENT;
@@ -24,12 +24,12 @@ export const refusalMemoryBytes = slots * Int32Array.BYTES_PER_ELEMENT;
 export class RefusalAllowance {
   private readonly slots: Int32Array;
 
-  /** `memory`: of `refusalMemoryBytes`, what the workers of a node share; without it, this one is alone. */
+  /** `memory`: of `refusalMemoryBytes`, shared by the workers of a node; without it, this worker is alone. */
   constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(refusalMemoryBytes)) {
     this.slots = new Int32Array(memory);
   }
 
-  /** Takes one refusal of this network in this second; true: it may be logged. */
+  /** True if one more line may be written for this network in this second. */
   take(network: string, nowSecond: number): boolean {
     return this.takeOf(slotOf(network), networkMax, nowSecond) && this.takeOf(0, nodeMax, nowSecond);
   }
@@ -40,7 +40,7 @@ export class RefusalAllowance {
       const known = Atomics.load(this.slots, slot);
       const knownSecond = known >>> countBits;
       const count = known & countMask;
-      // Workers come to the next second one after the other: one that is behind counts with those that are not.
+      // Workers reach the next second one after the other: one that is behind counts in the second of the others.
       const isNew = ((knownSecond - second) & secondMask) > secondsBehindMax;
       if (!isNew && count >= most) return false;
       const next = isNew ? (second << countBits) | 1 : known + 1;
@@ -49,7 +49,7 @@ export class RefusalAllowance {
   }
 }
 
-/** FNV-1a over the characters; not 0. */
+/** FNV-1a over the characters; never 0. */
 function slotOf(network: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < network.length; i++) hash = Math.imul(hash ^ network.charCodeAt(i), 0x01000193);

@@ -1,17 +1,20 @@
-/** CONNECT that is refused, or never came. */
+/** Refusal of CONNECT, and the end of connections without one. */
 import type { Properties } from '@dunlin/protocol';
 import { ConnectionState } from '../output/connection-state.ts';
 import { hex } from './client-log.ts';
 import type { Connection } from './connection.ts';
 
-/** Ends a connection that has no session: with CONNACK if CONNECT was there and the version has a code for the reason [MQTT-3.2.2-7]. */
+/**
+ * Ends a connection that has no session: with CONNACK if CONNECT was received and the version has a code for the reason
+ * [MQTT-3.2.2-7].
+ */
 export function refuseConnect(connection: Connection, reasonCode: number, reason: string): void {
   const code = reasonCode >= 0x80 ? { code: hex(reasonCode) } : {};
   connection.parts.clientLog.refusedTo(connection, 'connection refused', { reason, ...code });
   sendRefusal(connection, reasonCode, reason);
 }
 
-/** The same where the log has it already, in other words. */
+/** Sends the same refusal where the log has a line for it already. */
 export function sendRefusal(connection: Connection, reasonCode: number, reason: string): void {
   connection.parts.metrics.connectsRefused++;
   connection.closeReason = connection.state === ConnectionState.new ? 'connect-timeout' : 'connect-refused';

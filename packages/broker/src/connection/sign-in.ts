@@ -1,18 +1,18 @@
 /**
- * Identity that a client has proved, at CONNECT or again, and the exchange of AUTH packets in which it does so (MQTT 5
- * section 4.12).
+ * Authentication of a client, at CONNECT and again: its identity, and the exchange of AUTH packets (MQTT 5 section
+ * 4.12).
  */
 import type { Acceptance } from '../ports/authenticator.ts';
 import type { ClientIdentity } from '../ports/authorizer.ts';
 
 export interface SignInOwner {
-  /** Called when the client's acceptance does not hold any more. */
+  /** The client's credentials are not valid any more. */
   signInWithdrawn(reason: string): void;
 }
 
 export class SignIn {
   userName: string | null = null;
-  /** Acceptance that the client was let in with. */
+  /** Result of the authentication. */
   acceptance: Acceptance | null = null;
   /** Method of enhanced authentication; null: there is none. */
   method: string | null = null;
@@ -39,7 +39,7 @@ export class SignIn {
     return this.client;
   }
 
-  /** False: what it rests on was withdrawn meanwhile. */
+  /** False: the credentials were revoked meanwhile. */
   admit(acceptance: Acceptance): boolean {
     this.acceptance?.permit?.release();
     this.acceptance = acceptance;
@@ -63,7 +63,7 @@ export class SignIn {
     });
   }
 
-  /** False: nobody waits for it. */
+  /** False: no exchange waits for it. */
   dataCame(data: Buffer | null): boolean {
     const { waiter } = this;
     this.waiter = null;
@@ -72,7 +72,7 @@ export class SignIn {
     return true;
   }
 
-  /** The connection is over. */
+  /** The connection has ended. */
   end(): void {
     this.hasEnded = true;
     this.acceptance?.permit?.release();

@@ -17,7 +17,10 @@ export class SubscribeQueue {
     this.parts = parts;
   }
 
-  /** Changes of a client's subscriptions are worked off one after the other: its own, and what new rules take from it. Resolves when this one is through. */
+  /**
+   * Runs changes of a client's subscriptions one after the other: its own, and removals by new rules. Resolves when
+   * this one is done.
+   */
   inTurn(connection: Connection, work: () => Promise<void>): Promise<void> {
     const before = connection.subscribing;
     const done = (before === null ? work() : before.then(work)).catch((error: unknown) =>

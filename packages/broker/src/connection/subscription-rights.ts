@@ -1,4 +1,7 @@
-/** Subscriptions that are in force already, compared with what the authorizer says now: of a session that is resumed, and of all when rules change. */
+/**
+ * Authorization of subscriptions that are in force already: of a session that is resumed, and of all sessions when
+ * rules change.
+ */
 
 import { parseShare } from '@dunlin/protocol';
 import type { Authorizer } from '../ports/authorizer.ts';
@@ -30,8 +33,8 @@ export class SubscriptionRights {
   }
 
   /**
-   * Removes those that are not allowed any more; MQTT has no packet that would tell the client. Messages in flight are completed. Resolves when the store has
-   * it; "cannot tell" means no.
+   * Removes subscriptions that are not allowed any more; MQTT has no packet that would tell the client. Messages in
+   * flight are completed. Resolves when it is stored; "cannot tell" means no.
    */
   checkSubscriptions(connection: Connection, session: Session): Promise<void> {
     return this.parts.queue.inTurn(connection, () => this.removeForbidden(connection, session));

@@ -1,4 +1,7 @@
-/** A PUBLISH that passed its checks: it is routed, and acknowledged when all that its acknowledgement waits for is safe (P1). */
+/**
+ * Acceptance of a PUBLISH that passed its checks: it is routed, and acknowledged when everything that its
+ * acknowledgement waits for is safe (P1).
+ */
 
 import { ReasonCode } from '@dunlin/protocol';
 import type { Connection } from '../connection/connection.ts';
@@ -14,7 +17,7 @@ import { storedBefore } from '../work/store-trust.ts';
 
 const noProducer: Producer = { producer: null, inbound: null };
 
-/** A QoS 2 message gets the session's next producer number (P2). */
+/** Assigns the session's next producer number to a QoS 2 message (P2). */
 function rememberInbound(session: Session, packetId: number, publication: Publication): Producer {
   const digest = contentDigest(publication);
   if (!session.stored) {
@@ -26,7 +29,7 @@ function rememberInbound(session: Session, packetId: number, publication: Public
   return { producer: { clientId: session.clientId, number, digest }, inbound: { key: session.key, packetId, digest } };
 }
 
-/** Sends PUBACK or PUBREC now, or behind those that still wait [MQTT-4.6.0-2], [MQTT-4.6.0-3]. */
+/** Sends PUBACK or PUBREC now, or behind pending ones [MQTT-4.6.0-2], [MQTT-4.6.0-3]. */
 export function acknowledge(connection: Connection, qos: 0 | 1 | 2, packetId: number, reasonCode: number): void {
   if (qos === 0) return;
   const type = qos === 1 ? 4 : 5;
@@ -53,7 +56,7 @@ export class PublishAcceptance {
     this.parts = parts;
   }
 
-  /** Routes a publish that may pass, and acknowledges it when that is safe. */
+  /** Routes a publish that is allowed, and acknowledges it when it is safe. */
   acceptPublish(
     connection: Connection,
     session: Session,
@@ -68,7 +71,7 @@ export class PublishAcceptance {
       return;
     }
     if (match.isPlain && !publication.retain && !(publication.qos === 2 && session.stored)) {
-      // Nothing to wait for: everybody who gets it is here.
+      // Nothing to wait for: all receivers are here.
       this.parts.metrics.acknowledgementSeconds.counts[0]++;
       if (publication.qos === 2) session.inboundInflight.add(packetId, 0, contentDigest(publication));
       router.route(publication, match, session, null, noProducer);
@@ -86,7 +89,7 @@ export class PublishAcceptance {
     pending.allAdded();
   }
 
-  /** A QoS 2 message that a former owner of the session took in under this number, and may not have handed on. */
+  /** Routes a QoS 2 message that a former owner of the session received under this number, and may not have routed. */
   acceptAgain(
     connection: Connection,
     session: Session,
@@ -102,7 +105,7 @@ export class PublishAcceptance {
     pending.allAdded();
   }
 
-  /** Sends the PUBREC of a message that was taken in before, by whatever owner of the session, and is not released. */
+  /** Sends the PUBREC of a message that was received before, by whatever owner of the session, and is not released. */
   acknowledgeAgain(connection: Connection, session: Session, packetId: number): void {
     if (!session.stored || !this.parts.trust.isAway) {
       acknowledge(connection, 2, packetId, 0);

@@ -42,7 +42,7 @@ export class AuthHandler implements PacketHandler {
     }
     const data = packet.properties.authenticationData ?? Buffer.alloc(0);
     if (packet.reasonCode === ReasonCode.continueAuthentication) {
-      // Nobody asked for it.
+      // No exchange is in progress.
       if (!connection.signIn.dataCame(data))
         throw new ProtocolError(ReasonCode.protocolError, 'an AUTH that was not asked for');
     } else if (

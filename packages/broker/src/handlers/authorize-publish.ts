@@ -1,4 +1,6 @@
-/** Authorization of publishes: by the authorizer, if there is one, and of `$` topics, which have a meaning of their own. */
+/**
+ * Authorization of publishes: by the authorizer, if there is one, and of `$` topics, which have a meaning of their own.
+ */
 
 import { ProtocolError, ReasonCode } from '@dunlin/protocol';
 import type { ClientLog } from '../connection/client-log.ts';
@@ -43,9 +45,9 @@ export class PublishAuthorization {
   }
 
   /**
-   * True if the client may publish to this topic with QoS 0 and without RETAIN; null without an authorizer. True is cached
-   * in the connection: most clients stay with one topic, and rules then cost one comparison (measured:
-   * `npm run bench -- rules`).
+   * True if the client may publish to this topic with QoS 0 and without RETAIN; null without an authorizer. True is
+   * cached in the connection: most clients stay with one topic, and rules then cost one comparison (measured: `npm run
+   * bench -- rules`).
    */
   authorizeMatch(connection: Connection, { clientId }: Session, match: TopicMatch): Answer {
     const { authorizer } = this.parts;
@@ -57,7 +59,9 @@ export class PublishAuthorization {
     return answer;
   }
 
-  /** Accepts the publish if it is allowed, or refuses it. `answer`: for `match`, if the authorizer was asked already. */
+  /**
+   * Accepts the publish if it is allowed, or refuses it. `answer`: for `match`, if the authorizer was asked already.
+   */
   publishIfAllowed(
     connection: Connection,
     session: Session,
@@ -124,7 +128,10 @@ export class PublishAuthorization {
     return authorizer.authorize(client, 'publish', topic, publication.qos, publication.retain);
   }
 
-  /** An answer that is a promise holds back the packets that the client sends after this one, so that the order stays (P4). */
+  /**
+   * An answer that is a promise holds back the packets that the client sends after this one, so that the order stays
+   * (P4).
+   */
   private authorize(
     connection: Connection,
     publication: Publication,

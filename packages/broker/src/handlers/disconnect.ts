@@ -29,7 +29,7 @@ export class DisconnectHandler implements SessionPacketHandler {
     const { sessionExpiryInterval } = packet.properties;
     if (sessionExpiryInterval !== undefined) parts.sessions.changeExpiry(session, sessionExpiryInterval);
     if (packet.reasonCode === ReasonCode.success && session.will !== null) {
-      // Without a word: the will is gone [MQTT-3.14.4-3], 3.1.1 [MQTT-3.1.2-10].
+      // A DISCONNECT with 0x00 removes the will [MQTT-3.14.4-3], 3.1.1 [MQTT-3.1.2-10].
       session.will = null;
       parts.pendingWrites.add('removing a will', () => parts.store.wills.set(session.key, parts.self, null));
     }

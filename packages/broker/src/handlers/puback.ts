@@ -1,4 +1,7 @@
-/** PUBACK from a subscriber (MQTT 5 section 3.4): a QoS 1 message has arrived, its packet identifier is free [MQTT-4.3.2-5]. */
+/**
+ * PUBACK from a subscriber (MQTT 5 section 3.4): a QoS 1 message has arrived, its packet identifier is free
+ * [MQTT-4.3.2-5].
+ */
 
 import { decodeAck, PacketType, readPacketId } from '@dunlin/protocol';
 import type { Connection } from '../connection/connection.ts';
@@ -21,7 +24,7 @@ export class PubackHandler implements SessionPacketHandler {
   }
 
   handle(connection: Connection, session: Session, bytes: Buffer, bodyStart: number, end: number): void {
-    // Two bytes are the whole packet nearly always; the longer form is checked in full.
+    // Nearly every packet has a body of two bytes; the longer form is validated in full.
     const packetId =
       end - bodyStart === 2 && readPacketId(bytes, bodyStart) !== 0
         ? readPacketId(bytes, bodyStart)
@@ -32,7 +35,7 @@ export class PubackHandler implements SessionPacketHandler {
     const { parts } = this;
     const source = outbound.sourceOf(packetId);
     const sequence = outbound.sequenceOf(packetId);
-    // A message of no log whose content the store may have is ended there too.
+    // A message of no log whose content the store may have is ended there, too.
     if (source === null && session.stored && outbound.contentOf(packetId) !== null)
       parts.writer.completed(session, packetId);
     outbound.release(packetId);

@@ -1,4 +1,4 @@
-/** PUBCOMP from a subscriber (MQTT 5 section 3.7): the QoS 2 handshake is through. */
+/** PUBCOMP from a subscriber (MQTT 5 section 3.7): the QoS 2 handshake is complete. */
 
 import { decodeAck, PacketType } from '@dunlin/protocol';
 import type { Connection } from '../connection/connection.ts';
@@ -8,7 +8,7 @@ import { InflightState } from '../session/inflight.ts';
 import type { Session } from '../session/session.ts';
 import type { SessionWriter } from '../session/session-writer.ts';
 
-/** Frees a QoS 2 packet identifier and tells where its message came from. */
+/** Frees a QoS 2 packet identifier and tells the source of its message. */
 export function finishOutbound(parts: PubcompHandlerParts, session: Session, packetId: number): void {
   const { outbound } = session;
   if (outbound === null) return;

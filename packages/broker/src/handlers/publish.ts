@@ -77,7 +77,10 @@ function acceptsBatch(header: number, match: TopicMatch, authorizer: Authorizer 
   return header === batchHeaders[1] && match.acceptsKeptBatches && authorizer === null;
 }
 
-/** A traced publish joins a batch only where no trace context is written, neither for subscribers nor for other endpoints. */
+/**
+ * A traced publish joins a batch only where no trace context is written, neither for subscribers nor for other
+ * endpoints.
+ */
 function mayJoinBatch({ trace, qos }: Publication, match: TopicMatch, tracer: Tracer | null): boolean {
   return trace === null || (qos === 0 && match.endpoints.length === 0 && tracer !== null && !tracer.writesContext);
 }
@@ -216,10 +219,10 @@ export class PublishHandler implements PublishPacketHandler {
 
   /**
    * Refuses unreleased messages of QoS 2 beyond a multiple of our Receive Maximum [MQTT-3.3.4-7]. Exceeding the maximum
-   * itself is tolerated: clients without flow control write a burst before they read the first PUBREC. While PUBACKs and
-   * PUBRECs wait here, for the store or for other endpoints, the socket is not read (connection/reading.ts), as for MQTT 3
-   * clients, which know no such limit. Messages whose PUBREC waits here do not count against the client, nor do those
-   * that it left unreleased on another connection (MQTT 5 section 4.9).
+   * itself is tolerated: clients without flow control write a burst before they read the first PUBREC. While PUBACKs
+   * and PUBRECs wait here, for the store or for other endpoints, the socket is not read (connection/reading.ts), as for
+   * MQTT 3 clients, which know no such limit. Messages whose PUBREC waits here do not count against the client, nor do
+   * those that it left unreleased on another connection (MQTT 5 section 4.9).
    */
   private checkReceiveMaximum(connection: Connection, session: Session): void {
     if (!connection.version5 || session.inbound === null) return;
@@ -271,9 +274,9 @@ export class PublishHandler implements PublishPacketHandler {
   }
 
   /**
-   * Another message under an identifier that was not released: the client has lost its state with its process, and counts
-   * from 1 again. [MQTT-4.3.3-10] asks to acknowledge and discard it; it is a new message, and the earlier one is
-   * complete.
+   * Another message under an identifier that was not released: the client has lost its state with its process, and
+   * counts from 1 again. [MQTT-4.3.3-10] asks to acknowledge and discard it; it is a new message, and the earlier one
+   * is complete.
    */
   private receivedReplaced(connection: Connection, session: Session, publication: Publication, packetId: number): void {
     const { parts } = this;

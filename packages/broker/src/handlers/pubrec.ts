@@ -1,6 +1,7 @@
 /**
- * PUBREC from a subscriber (MQTT 5 section 3.5): the QoS 2 message is there, PUBREL follows [MQTT-4.3.3-4]. For a message of a durable session the store hears of it
- * first: were the PUBREL forgotten in a crash, the message would be sent again to a client that has forgotten it (P2).
+ * PUBREC from a subscriber (MQTT 5 section 3.5): the QoS 2 message has arrived, PUBREL follows [MQTT-4.3.3-4]. For a
+ * message of a durable session this is stored first: were the PUBREL forgotten in a crash, the message would be sent
+ * again to a client that has forgotten it (P2).
  */
 
 import { decodeAck, PacketType, ReasonCode } from '@dunlin/protocol';
@@ -31,7 +32,7 @@ export class PubrecHandler implements SessionPacketHandler {
     const state = outbound?.stateOf(packetId) ?? InflightState.none;
     if (outbound === null || (state !== InflightState.sent2 && state !== InflightState.released)) {
       if (reasonCode >= 0x80) return; // That handshake is over for the client: no PUBREL is due [MQTT-4.3.3-4].
-      // MQTT 5 says that we do not know it; older versions get PUBREL, so that the client can let go.
+      // MQTT 5 gets 0x92, "packet identifier not found"; older versions get PUBREL, so that the client can release it.
       connection.outlet.sendAcknowledgement(6, packetId, connection.version5 ? ReasonCode.packetIdentifierNotFound : 0);
       return;
     }

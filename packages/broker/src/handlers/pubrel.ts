@@ -1,6 +1,7 @@
 /**
- * PUBREL from a publisher (MQTT 5 section 3.6): its packet identifier is free again, PUBCOMP follows [MQTT-4.3.3-11]. For a durable session the store hears of it
- * first: else, after a crash, the identifier's next message would be taken for a repetition and lost (P2).
+ * PUBREL from a publisher (MQTT 5 section 3.6): its packet identifier is free again, PUBCOMP follows [MQTT-4.3.3-11].
+ * For a durable session this is stored first: else, after a crash, the identifier's next message would be taken for a
+ * repetition and lost (P2).
  */
 
 import { decodeAck, PacketType, ReasonCode } from '@dunlin/protocol';

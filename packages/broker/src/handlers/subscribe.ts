@@ -1,7 +1,8 @@
 /**
  * SUBSCRIBE (MQTT 5 section 3.8, MQTT 3.1.1 section 3.8).
  *
- * Order: check, store (durable sessions), make the route known here and to the other workers (P5), SUBACK, then retained messages.
+ * Order: check, store (durable sessions), make the route known here and to the other workers (P5), SUBACK, then
+ * retained messages.
  */
 
 import {
@@ -43,7 +44,10 @@ import { addSubscription, storedAs } from '../takeover/session-subscriptions.ts'
 import { nextTurn } from '../work/in-slices.ts';
 import type { StoreTrust } from '../work/store-trust.ts';
 
-/** SUBSCRIBE packets that are held right behind this one: they go to the store together, each with its own SUBACK. Those that may end the connection come alone. */
+/**
+ * SUBSCRIBE packets held right behind this one: they go to the store together, each with its own SUBACK. A packet that
+ * may end the connection is handled alone.
+ */
 function takeNext(connection: Connection, first: SubscribePacket): SubscribePacket[] {
   const packets: SubscribePacket[] = [];
   if (mayBreakRules(first)) return packets;
@@ -62,7 +66,7 @@ function takeNext(connection: Connection, first: SubscribePacket): SubscribePack
   return packets;
 }
 
-/** Null: it breaks the rules, which is said when its turn comes. */
+/** The decoded packet; null: malformed, which ends the connection when its turn comes. */
 function decodedOrNull({ bytes, bodyStart }: HeldPacket, version: ProtocolVersion): SubscribePacket | null {
   try {
     return decodeSubscribe(bytes, bodyStart, bytes.length, version);
@@ -76,11 +80,12 @@ function mayBreakRules({ subscriptions }: SubscribePacket): boolean {
 }
 
 /**
- * Filters of one SUBSCRIBE that are checked before those ahead of them are in force: so that one packet of thousands cannot pass limits that it exceeds as a
- * whole. Packets that travel together hold no more, and one packet's worth above it: what is retained for all of them is read before they are answered.
+ * Filters of one SUBSCRIBE that are checked before earlier ones are in force: so that one packet of thousands cannot
+ * pass limits that it exceeds as a whole. Packets that are handled together hold no more than this and one packet's
+ * worth: retained messages for all of them are read before they are answered.
  */
 export const filtersAtOnce = 64;
-/** Filters of one packet, where no store and no authorizer makes it wait: about 3 ms. */
+/** Filters of one packet handled in one turn, where neither store nor authorizer makes it wait: about 3 ms. */
 const filtersPerTurn = 4 * filtersAtOnce;
 
 interface Granted {
@@ -88,7 +93,7 @@ interface Granted {
   request: SubscriptionRequest;
 }
 
-/** Outcome of SUBSCRIBE packets that were worked off together. */
+/** Result of SUBSCRIBE packets that were handled together. */
 class Outcome {
   /** Reason codes, in the order of the filters of all packets [MQTT-3.8.4-6]. */
   readonly reasonCodes: number[] = [];
@@ -98,7 +103,7 @@ class Outcome {
 
 const tooWide = 'too many filters with wildcards cross above its levels';
 
-/** Reasons in the log for refused filters; the others are those of the rules. */
+/** Log texts for refused filters; other texts are those of the authorizer. */
 const refusalReasons: Readonly<Record<number, (limits: Limits, filter: string) => string>> = {
   [ReasonCode.topicFilterInvalid]: (_limits, filter) => validateTopicFilter(filter) ?? 'not a topic filter',
   [ReasonCode.sharedSubscriptionsNotSupported]: () => 'limits.sharedSubscriptionAvailable is false',
@@ -107,7 +112,7 @@ const refusalReasons: Readonly<Record<number, (limits: Limits, filter: string) =
 };
 
 /**
- * Sets options that a bridge of MQTT 3 cannot write into its SUBSCRIBE. A shared subscription has no No Local
+ * Options that a bridge of MQTT 3 cannot express in its SUBSCRIBE. A shared subscription has no No Local
  * [MQTT-3.8.3-4].
  */
 function askForBridge(subscription: StoredSubscription): void {
@@ -115,7 +120,10 @@ function askForBridge(subscription: StoredSubscription): void {
   subscription.retainAsPublished = true;
 }
 
-/** Retained messages are sent on subscribe, unless the subscription says otherwise or is shared [MQTT-3.3.1-9..11]. */
+/**
+ * Retained messages are sent on subscribe, unless the subscription option says otherwise or it is shared
+ * [MQTT-3.3.1-9..11].
+ */
 function wantsRetained(request: SubscriptionRequest, isNew: boolean): boolean {
   if (request.retainHandling === 2 || (request.retainHandling === 1 && !isNew)) return false;
   return parseShare(request.filter) === null;
@@ -151,7 +159,7 @@ export class SubscribeHandler implements SessionPacketHandler {
     connection.holding.until(this.parts.queue.inTurn(connection, () => this.subscribe(connection, session, packets)));
   }
 
-  /** Works off packets one behind the other: their filters go to the store 64 at a time, whichever packet they stand in. */
+  /** Handles packets one behind the other: their filters go to the store 64 at a time, across the bounds of packets. */
   private async subscribe(connection: Connection, session: Session, packets: SubscribePacket[]): Promise<void> {
     const { parts } = this;
     const outcome = new Outcome();
@@ -166,9 +174,10 @@ export class SubscribeHandler implements SessionPacketHandler {
       if (!isThere) return;
     }
     if (parts.routes.hasPeers) {
-      // A retained message that another worker took a moment ago shall be found, also where the route was known before.
+      // A retained message that another worker accepted a moment ago must be found, also where the route was known
+      // before.
       await (replays.length > 0 ? parts.routes.confirmedAnew() : parts.routes.confirmed());
-      // What others appended before they knew of this route came with no frame: it is read.
+      // Messages that others appended before they knew of this route came with no frame: they are read.
       for (const cursor of cursors) cursor.checkEnd();
     }
     for (const cursor of cursors) cursor.pump();
@@ -176,7 +185,7 @@ export class SubscribeHandler implements SessionPacketHandler {
       replays.slice(0, filtersAtOnce).map((subscription) => parts.retained.firstPage(subscription)),
     );
     if (session.stored && parts.trust.isDoubtful(losses)) {
-      // A store that comes back without them ends the session, and its client asks again.
+      // If the store has lost them, the session ends, and its client subscribes again.
       await parts.trust.known(losses);
       if (session.ended) return;
     }
@@ -184,13 +193,16 @@ export class SubscribeHandler implements SessionPacketHandler {
     for (const { packetId, subscriptions } of packets) {
       const reasonCodes = outcome.reasonCodes.slice(at, at + subscriptions.length);
       at += subscriptions.length;
-      // [MQTT-3.8.4-1], [MQTT-3.8.4-2]. Before MQTT 5, what was refused is 0x80; MQTT 3.1 has no code for it, and its clients read that one all the same.
+      // [MQTT-3.8.4-1], [MQTT-3.8.4-2]. Before MQTT 5, a refusal is 0x80. MQTT 3.1 has no code for it, but its clients
+      // understand that one.
       connection.outlet.send({ type: 'suback', packetId, reasonCodes, properties: {} });
     }
     if (replays.length > 0) void this.replayRetained(connection, replays, pages);
   }
 
-  /** Checks and stores some filters and puts them in force here. False: the connection or the session ended meanwhile. */
+  /**
+   * Checks and stores some filters and puts them in force here. False: the connection or the session ended meanwhile.
+   */
   private async subscribeSome(
     connection: Connection,
     session: Session,
@@ -234,7 +246,7 @@ export class SubscribeHandler implements SessionPacketHandler {
       if (subscription.cursor !== null && stored.qos === 0) owed.push(subscription.cursor.stored());
       if (wantsRetained(request, isNew)) replays.push(subscription);
     }
-    // Up to where the client is owed what was queued is known before it is told, whatever becomes of this worker.
+    // The end of what the client is owed is stored before SUBACK, whatever becomes of this worker.
     if (owed.length > 0) await parts.store.sessions.update(session.key, { cursors: owed });
     return !session.ended;
   }
@@ -246,7 +258,7 @@ export class SubscribeHandler implements SessionPacketHandler {
     clientLog.refusedTo(connection, 'subscription refused', { filter, qos, code: hex(reasonCode), reason });
   }
 
-  /** `pages`: the first pages of the first subscriptions. */
+  /** Starts the replay of retained messages. `pages`: the first pages of the first subscriptions. */
   private async replayRetained(
     connection: Connection,
     subscriptions: Subscription[],
@@ -264,7 +276,7 @@ export class SubscribeHandler implements SessionPacketHandler {
         faulty(connection, 'retained messages could not be handled', error);
         return;
       }
-      // Without them the client would believe that there are none: it shall ask again.
+      // Without retained messages the client would believe that there are none: it is disconnected to ask again.
       parts.metrics.storeErrors++;
       parts.logger.warn('retained messages could not be read', {
         client: connection.session?.clientId,
@@ -275,8 +287,8 @@ export class SubscribeHandler implements SessionPacketHandler {
   }
 
   /**
-   * 0, or why the subscription is refused. Throws ProtocolError for what ends the connection. `pending`: subscriptions granted already that the session does
-   * not count yet.
+   * 0, or the reason code of a refusal. Throws ProtocolError for what ends the connection. `pending`: granted
+   * subscriptions that the session does not count yet.
    */
   private check(
     connection: Connection,

@@ -1,6 +1,6 @@
 /**
- * UNSUBSCRIBE (MQTT 5 section 3.10, MQTT 3.1.1 section 3.10). Nothing new is sent for the filter after UNSUBACK [MQTT-3.10.4-2]; what is in flight is completed
- * [MQTT-3.10.4-3].
+ * UNSUBSCRIBE (MQTT 5 section 3.10, MQTT 3.1.1 section 3.10). Nothing new is sent for the filter after UNSUBACK
+ * [MQTT-3.10.4-2]; what is in flight is completed [MQTT-3.10.4-3].
  */
 
 import {
@@ -22,7 +22,7 @@ import { removeSubscription, type SubscriptionParts } from '../takeover/session-
 import { nextTurn, sliceItems } from '../work/in-slices.ts';
 import { filtersAtOnce } from './subscribe.ts';
 
-/** Null: it breaks the rules, which is said when its turn comes. */
+/** The decoded packet; null: malformed, which ends the connection when its turn comes. */
 function decodedOrNull({ bytes, bodyStart }: HeldPacket, version: ProtocolVersion): UnsubscribePacket | null {
   try {
     return decodeUnsubscribe(bytes, bodyStart, bytes.length, version);
@@ -39,7 +39,7 @@ async function unsubscribeSome(
 ): Promise<void> {
   const left = new Set<LogCursor>();
   for (const filter of filters) {
-    const subscription = session.subscriptions.get(filter); // compared to the letter [MQTT-3.10.4-1]
+    const subscription = session.subscriptions.get(filter); // compared byte by byte [MQTT-3.10.4-1]
     reasonCodes.push(subscription === undefined ? ReasonCode.noSubscriptionExisted : ReasonCode.success);
     if (subscription === undefined) continue;
     if (subscription.cursor !== null) left.add(subscription.cursor);
@@ -64,10 +64,7 @@ export class UnsubscribeHandler implements SessionPacketHandler {
     this.parts = parts;
   }
 
-  /**
-   * Handles UNSUBSCRIBE packets. Those held right behind one another go to the store together, each with its own
-   * UNSUBACK.
-   */
+  /** UNSUBSCRIBE packets held right behind one another go to the store together, each with its own UNSUBACK. */
   handle(connection: Connection, session: Session, bytes: Buffer, bodyStart: number, end: number): void {
     const packets = [decodeUnsubscribe(bytes, bodyStart, end, connection.version)];
     for (let filters = packets[0].filters.length; filters < filtersAtOnce; ) {

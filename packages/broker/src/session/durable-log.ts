@@ -1,25 +1,23 @@
-/**
- * A worker's view of the log of one durable filter: how far it goes, and who here follows it.
- */
+/** The log of one durable filter as this worker sees it: its end, and its local readers. */
 import type { Publication } from '../message/publication.ts';
 
-/** Somebody here who follows a log: a durable session's cursor, or the leader of a shared group. */
+/** Local reader of a log: the cursor of a durable session, or the leader of a shared group. */
 export interface LogReader {
-  /** Its place among the readers of its log, kept by the log; -1: it is none of them. */
+  /** Position among the readers of its log, kept by the log; -1: it is not one of them. */
   readerAt: number;
-  /** Called for each message that comes, in the order of their numbers unless frames overtook each other. */
+  /** A message was appended; called in the order of the numbers unless frames overtook each other. */
   arrived(sequence: number, publication: Publication): void;
-  /** The log goes on up to this number, whatever was heard. */
+  /** The log goes on up to this number, whether its messages were received or not. */
   endMoved(sequence: number): void;
 }
 
-/** Told of a log here that goes less far in the store than it did: the store has gone back. */
+/** Told of a log whose end in the store lies before one seen earlier: the store has lost recent writes. */
 export type WentBack = (log: DurableLog, end: number) => void;
 
-/** Logs with local readers, for looking at their ends in turn (log-ends.ts). */
+/** Logs with local readers, whose ends are checked in turn (log-ends.ts). */
 export class FollowedLogs {
   readonly list: DurableLog[] = [];
-  /** Number of times that what was known of ends was forgotten. */
+  /** Number of times that the known ends were discarded. */
   forgotten = 0;
 
   add(log: DurableLog): void {
@@ -27,13 +25,13 @@ export class FollowedLogs {
     this.list.push(log);
   }
 
-  /** Forgets the ends of logs, followed ones and others: they may be of messages that the store has lost. */
+  /** Discards the known ends of all logs: they may count messages that the store has lost. */
   forgetEnds(): void {
     this.forgotten++;
     for (const log of this.list) log.forgetEnd();
   }
 
-  /** Removes a log in one step; the last one takes its place. */
+  /** Removes a log in constant time: the last one takes its place. */
   remove(log: DurableLog): void {
     const last = this.list.pop();
     if (last === undefined || last === log) return;
@@ -44,20 +42,23 @@ export class FollowedLogs {
 
 export class DurableLog {
   readonly filter: string;
-  /** The highest number known here, from whatever source. Others may have appended more. */
+  /** The highest number known here, from whatever source. Other endpoints may have appended more. */
   lastSequence: number;
-  /** The highest number that has come with its message, or that readers were told to read up to: no live one is behind it. */
+  /**
+   * The highest number that was received with its message, or that readers were told to read up to: no live reader is
+   * behind it.
+   */
   heard: number;
   readonly readers: LogReader[] = [];
-  /** `heard` when its end was looked at last. */
+  /** `heard` at the last check of its end. */
   heardAtLook = -1;
-  /** An end that the store told and that no frame has brought: if that stays so, the frames were lost. */
+  /** An end reported by the store that no frame has brought: if that stays so, the frames were lost. */
   suspectedEnd = 0;
-  /** End of the log when it was noticed that it had gone back; -1: it never has. */
+  /** Its end when it was noticed that the log had lost writes; -1: it never has. */
   setBackTo = -1;
   /** Value of `followed.forgotten` when its end was known last. */
   private forgotten: number;
-  /** Its place among the followed logs. */
+  /** Position among the followed logs. */
   followedAt = 0;
   private readonly followed: FollowedLogs;
 
@@ -78,7 +79,7 @@ export class DurableLog {
     this.readers.push(reader);
   }
 
-  /** Removes a reader in one step; the last one takes its place. */
+  /** Removes a reader in constant time: the last one takes its place. */
   removeReader(reader: LogReader): void {
     const at = reader.readerAt;
     if (at < 0) return;
@@ -91,7 +92,7 @@ export class DurableLog {
     if (this.readers.length === 0) this.followed.remove(this);
   }
 
-  /** A message that the log has taken under this number. */
+  /** The log has appended a message under this number. */
   arrived(sequence: number, publication: Publication): void {
     if (sequence > this.lastSequence) this.lastSequence = sequence;
     if (sequence > this.heard) this.heard = sequence;
@@ -99,7 +100,7 @@ export class DurableLog {
     for (let i = 0; i < readers.length; i++) readers[i].arrived(sequence, publication);
   }
 
-  /** The store has gone back: it has no more than this. */
+  /** The store has lost recent writes: it has no more than this. */
   setBack(sequence: number): void {
     this.lastSequence = sequence;
     this.heard = sequence;
@@ -114,7 +115,7 @@ export class DurableLog {
     this.suspectedEnd = 0;
   }
 
-  /** The log goes further than any frame has told: readers that believed to be at its end read it. */
+  /** The log goes on behind what frames have brought: live readers read it. */
   endSeen(sequence: number): void {
     if (sequence > this.lastSequence) this.lastSequence = sequence;
     if (sequence > this.heard) this.heard = sequence;

@@ -1,45 +1,50 @@
 /**
- * QoS 2 messages that the client has not released, by packet identifier: chains in a table that is as large as there are messages.
+ * QoS 2 messages that the client has not released, by packet identifier: a hash table with chains, as large as there
+ * are messages.
  *
- * Nothing is allocated per message, and no table is left behind now and then. A Map makes itself a new one after some hundred messages, to which the old one points: once one
- * has become old, V8's collector of young objects takes each that follows, and every message in it, for alive. That came and went with the first full collection, and cost
- * a quarter of all that a QoS 2 message costs (20 pairs: 1.15 instead of 0.88 µs).
+ * Nothing is allocated per message, and few tables become garbage. A Map replaces its table after some hundred
+ * messages, and the old table points to the new one: once an old one has survived, V8's scavenger keeps each that
+ * follows, with every message in it. That came and went with the first full collection, and cost a quarter of all that
+ * a QoS 2 message costs (20 pairs: 1.15 instead of 0.88 µs).
  */
 import { unknownDigest } from '../message/content-digest.ts';
 import type { StoredInbound } from '../ports/session-store.ts';
 
-/** A power of two, as every size: chains begin at the identifier's low bits, so those of a client that counts have one member, and the worst that one can choose 256. */
+/**
+ * Smallest table; sizes are powers of two. A chain is chosen by the identifier's low bits, so for a client that counts
+ * chains have one member, and the worst that a client can choose 256.
+ */
 const smallestSize = 16;
-/** A larger table is given back when it is empty. */
+/** Size above which a table is replaced when it is empty. */
 const keptSizeMax = 1024;
-/** Largest table: there are 65,535 identifiers; place 0 is nobody's. */
+/** There are 65,535 identifiers; place 0 is never used. */
 const largestSize = 65_536;
 
-/** Flag of a message that came on a former connection. */
+/** Received on a former connection. */
 const isFormer = 1;
-/** A former owner took it in, and may not have handed it on. */
+/** Received by a former owner, which may not have routed it. */
 const isDoubtful = 2;
 
 export class InboundInflight {
   count = 0;
   private formerCount = 0;
   private mask = smallestSize - 1;
-  /** Places of the first messages of chains, by the low bits of an identifier; 0: none. */
+  /** Place of the first message of a chain, by the low bits of an identifier; 0: none. */
   private first = new Uint16Array(smallestSize);
   /** Next place of its chain, or the next free one, by place. */
   private next = new Uint16Array(smallestSize);
   private packetIds = new Uint16Array(smallestSize);
-  /** Digests of the messages (content-digest.ts). */
+  /** Digest of the content (content-digest.ts). */
   private digests = new Int32Array(smallestSize);
   private flags = new Uint8Array(smallestSize);
-  /** Producer numbers; 0: none needed. Null: nobody's is. */
+  /** Producer numbers; 0: none needed. Null: no message needs one. */
   private numbers: Float64Array | null = null;
-  /** The first of a chain of places that were freed; 0: none. */
+  /** First of a chain of freed places; 0: none. */
   private free = 0;
   /** Places from here on were never used. */
   private unused = 1;
 
-  /** Number of messages that came on this connection. */
+  /** Number of messages received on this connection. */
   get countHere(): number {
     return this.count - this.formerCount;
   }
@@ -73,7 +78,7 @@ export class InboundInflight {
     return true;
   }
 
-  /** Restores what the store has. `mayMiss`: it may not have been handed on to everybody. */
+  /** Adds a message that the store has. `mayMiss`: it may not have reached all receivers. */
   restore(stored: readonly StoredInbound[], mayMiss: boolean): void {
     for (const { packetId, producerNumber, digest } of stored) {
       this.delete(packetId);
@@ -82,14 +87,14 @@ export class InboundInflight {
     }
   }
 
-  /** True when the message under this identifier is known to be another than one with this digest. */
+  /** True if the message under this identifier is known to have another content than this. */
   isOther(packetId: number, digest: number): boolean {
     const place = this.placeOf(packetId);
     const known = place === 0 ? unknownDigest : this.digests[place];
     return known !== unknownDigest && known !== digest;
   }
 
-  /** The producer number of one that is in doubt, which it is not any more; null: it is not. */
+  /** Returns the producer number of a message in doubt and ends the doubt; null: there is none. */
   takeDoubt(packetId: number): number | null {
     const place = this.placeOf(packetId);
     if (place === 0 || (this.flags[place] & isDoubtful) === 0) return null;

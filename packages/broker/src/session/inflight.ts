@@ -1,31 +1,31 @@
 /**
- * Packet identifiers in use towards one client, and what each stands for.
+ * Packet identifiers in use towards one client, and the message of each.
  *
- * Identifiers run through 1 … 65,535 and around; a slot table of a power of two, at least twice as large as what may be in flight, is
- * indexed by the identifier's low bits. An identifier whose slot is still taken is passed over, so an old unacknowledged message
- * survives any number of turns around [MQTT-2.2.1-3], [MQTT-4.3.2-1]. Nothing is allocated per message.
+ * Identifiers run through 1 … 65,535 and around; a slot table of a power of two, at least twice as large as the window,
+ * is indexed by the identifier's low bits. An identifier whose slot is still taken is skipped, so an old unacknowledged
+ * message survives any number of turns around [MQTT-2.2.1-3], [MQTT-4.3.2-1]. Nothing is allocated per message.
  *
  * A message's content is not kept here: within one connection nothing is ever sent twice, and what must be sent again
- * after a reconnect is in a log. Members of shared groups and retained messages of durable sessions keep theirs in `contents`.
- * So does what was in flight before a reconnect and is in no log.
+ * after a reconnect is in a log. Members of shared groups, retained messages of durable sessions, and messages in
+ * flight before a reconnect that are in no log have theirs in `contents`.
  */
 import type { Publication } from '../message/publication.ts';
 import type { Subscription } from './subscription.ts';
 
 export const InflightState = { none: 0, sent1: 1, sent2: 2, released: 3 } as const;
 
-/** Source of a message in flight, which is told when it is through. */
+/** Source of a message in flight, which is told when its handshake is complete. */
 export interface InflightSource {
   /** Filter of the log; of a shared group its whole name. */
   readonly filter: string;
-  /** False: what is left unacknowledged goes to somebody else, unless its content is kept with the packet identifier. */
+  /** False: an unacknowledged message goes to another member, unless its content is kept with the packet identifier. */
   readonly isKept: boolean;
   acknowledge(sequence: number): void;
   /** The store may know the packet identifier. */
   wasResent(sequence: number): boolean;
 }
 
-/** Content that only a few messages need beyond their state. */
+/** Further fields, which few messages need. */
 export interface InflightContent {
   publication: Publication;
   /** The subscription it was sent for. */
@@ -38,7 +38,7 @@ const smallestSlots = 16;
 
 export class OutboundInflight {
   count = 0;
-  /** The most at once: the client's Receive Maximum, within our own limit. */
+  /** Most messages at once: the client's Receive Maximum, within our own limit. */
   readonly max: number;
   private mask = smallestSlots - 1;
   private packetIds = new Uint16Array(smallestSlots);
@@ -56,7 +56,7 @@ export class OutboundInflight {
     return this.count >= this.max;
   }
 
-  /** Takes the next free identifier. The caller has seen that it is not full. */
+  /** Returns the next free identifier. The caller has checked that the window is not full. */
   take(qos: 1 | 2, source: InflightSource | null, sequence: number): number {
     if ((this.count + 1) * 2 > this.mask + 1) this.growSlots();
     let packetId = this.last;
@@ -68,7 +68,7 @@ export class OutboundInflight {
     return packetId;
   }
 
-  /** Puts back an identifier that was in use before a reconnect. */
+  /** Restores an identifier that was in use before a reconnect. */
   restore(packetId: number, state: number, source: InflightSource | null, sequence: number): void {
     while ((this.count + 1) * 2 > this.mask + 1 || this.states[packetId & this.mask] !== InflightState.none)
       this.growSlots();
@@ -115,7 +115,7 @@ export class OutboundInflight {
     return this.sources === null ? null : this.sources[packetId & this.mask];
   }
 
-  /** Takes the message from its source: it is the session's alone from now on. */
+  /** Takes the message from its source: from now on the session alone has it. */
   leaveSource(packetId: number): void {
     if (this.sources !== null) this.sources[packetId & this.mask] = null;
   }
@@ -132,7 +132,7 @@ export class OutboundInflight {
     if (this.contents !== null) this.contents.delete(packetId);
   }
 
-  /** Every identifier in use, in the order they were given as far as that can be told (around the wrap). */
+  /** Every identifier in use, in the order of assignment as far as that is known (around the wrap). */
   packetIdsInUse(): number[] {
     const found: number[] = [];
     for (let slot = 0; slot <= this.mask; slot++)

@@ -7,8 +7,9 @@
  *              above = {5} ┘     └ 4, 6, 7 are in flight
  * ```
  *
- * Live: everything up to the log's end was sent, and messages are sent as they are appended. When the window is full, or a number is
- * missing, the cursor falls behind: it then reads the log a page at a time as room comes, until it has reached the end.
+ * Live: everything up to the log's end was sent, and messages are sent as they are appended. When the window is full,
+ * or a number is missing, the cursor falls behind: it then reads the log a page at a time as room comes, until it has
+ * reached the end.
  */
 
 import { RecordError, readRecord } from '../message/message-record.ts';
@@ -22,11 +23,11 @@ import type { Session } from './session.ts';
 import type { Subscription } from './subscription.ts';
 
 const noEntries: LogEntry[] = [];
-/** A gap of dropped numbers up to this is noted one by one; a larger one moves the cursor in one step. */
+/** Longest gap of dropped numbers that is noted one by one; a longer one moves the cursor in one step. */
 const gapNotedMax = 10_000;
 const endUnknown = Number.MAX_SAFE_INTEGER;
 
-/** Part of the delivery that a cursor needs (delivery/session-delivery.ts). */
+/** Calls of a cursor to delivery (delivery/session-delivery.ts). */
 export interface CursorDelivery {
   readonly logPages: { read(cursor: LogCursor): void };
   readonly upcalls: { storeWentBack(log: DurableLog, end: number, unharmed: LogCursor | null): void };
@@ -57,29 +58,29 @@ export class LogCursor implements InflightSource, LogReader {
   readonly above: Set<number>;
   next: number;
   live = false;
-  /** Among its session's cursors. */
+  /** Position among its session's cursors. */
   place = 0;
   readerAt = -1;
-  /** The subscription is gone: what the client still acknowledges is no longer this log's progress. */
+  /** The subscription has ended: later acknowledgements are no progress of this log any more. */
   detached = false;
   private reading = false;
   /**
-   * The subscription was replaced by one of QoS 0: up to this number the client is owed what was queued, at the QoS that was granted then [MQTT-3.8.4-4]. What comes
-   * behind it comes through the log as well, at QoS 0, for as long as the connection lasts: so nothing is lost between the log and the way of the others.
+   * The subscription was replaced by one of QoS 0: up to this number the client is owed queued messages, at the QoS
+   * that was granted then [MQTT-3.8.4-4]. Later messages come through the log as well, at QoS 0, for as long as the
+   * connection lasts: so nothing is lost between the log and the live way.
    */
   owed: Cursor['owed'];
-  /** The log's end as it was known when the page under way was asked for. */
+  /** End of the log as known when the page in progress was requested. */
   private readEnd = 0;
-  /** The end of the log was seen since the cursor was made: what `log.lastSequence` says is no longer older than it. */
+  /** The end of the log was read since the cursor was made: `log.lastSequence` is no older than the cursor. */
   private checked: boolean;
   /**
-   * Numbers above `acknowledged` and in flight since before the reconnect: sent again by packet identifier, not from
-   * here.
+   * Numbers above `acknowledged` in flight since before the reconnect: sent again by packet identifier, not from here.
    */
   private readonly resent = new Set<number>();
-  /** Stretches above `acknowledged` of numbers that nobody will be sent, ascending: too long to be noted one by one. */
+  /** Stretches above `acknowledged` of numbers that will not be sent, ascending: too long to be noted one by one. */
   private readonly skipped: { first: number; last: number }[] = [];
-  /** The lowest number that the log held when the page was read. */
+  /** The lowest number in the log when the page was read. */
   private readFirst = 0;
   private page = noEntries;
   private pageAt = 0;
@@ -93,7 +94,7 @@ export class LogCursor implements InflightSource, LogReader {
     this.acknowledged = acknowledged;
     this.above = new Set(above);
     this.next = acknowledged + 1;
-    // Not noted, since its worker died before: everything up to its end, at QoS 1.
+    // Not recorded, since its worker died before: everything up to its end, at QoS 1.
     if (subscription.qos === 0) this.owed = owed ?? { sequence: endUnknown, qos: 1 };
     this.checked = isNew;
   }
@@ -110,7 +111,7 @@ export class LogCursor implements InflightSource, LogReader {
     this.delivery.markDirty(this);
   }
 
-  /** The QoS that the client was granted for the message with this number. */
+  /** The QoS granted for the message with this number. */
   grantedFor(sequence: number): 0 | 1 | 2 {
     return this.owed !== undefined && sequence <= this.owed.sequence ? this.owed.qos : this.subscription.qos;
   }
@@ -124,25 +125,25 @@ export class LogCursor implements InflightSource, LogReader {
     return this.resent.size > 0 && this.resent.has(sequence);
   }
 
-  /** True when the page would tell no more than that this is the log's end, as far as is known. */
+  /** True if only the end of the log is missing: a page would be empty. */
   get mayBeAtEnd(): boolean {
     return !this.checked && this.next === this.acknowledged + 1 && this.next > this.log.lastSequence;
   }
 
-  /** The log's end must be looked up in the store before the cursor is live. */
+  /** The log's end must be read from the store before the cursor is live. */
   checkEnd(): void {
     this.checked = false;
     this.live = false;
   }
 
-  /** The log goes on behind what was sent, and no frame has brought it. */
+  /** The log goes on behind the last number sent, and no frame has brought it. */
   endMoved(sequence: number): void {
     if (!this.live || this.next > sequence) return;
     this.live = false;
     this.pump();
   }
 
-  /** Called for each message appended while connected, in the order of their numbers unless frames overtook each other. */
+  /** A message was appended while connected; called in the order of the numbers unless frames overtook each other. */
   arrived(sequence: number, publication: Publication): void {
     if (!this.live || sequence < this.next || this.session.ended) return;
     if (sequence > this.next) {
@@ -158,7 +159,7 @@ export class LogCursor implements InflightSource, LogReader {
     }
   }
 
-  /** Sends what there is room for. Called when room came, at the start, and when numbers were missed. */
+  /** Sends as much as the window has room for. Called when room came, at the start, and when numbers were missed. */
   pump(): void {
     if (this.live || this.reading || this.detached || this.session.ended) return;
     while (this.pageAt < this.page.length && this.session.hasRoom) this.sendEntry(this.page[this.pageAt++]);
@@ -177,12 +178,12 @@ export class LogCursor implements InflightSource, LogReader {
     this.delivery.logPages.read(this);
   }
 
-  /** The page that was asked for. */
+  /** Processes the page that was requested. */
   pageRead(entries: LogEntry[], firstSequence: number, lastSequence: number): void {
     this.reading = false;
     this.checked = true;
     if (this.acknowledged > lastSequence) {
-      // The page is one of nothing: it was asked for from behind the end.
+      // An empty page: it was requested from behind the end.
       this.setBack(lastSequence);
       this.pump();
       return;
@@ -196,7 +197,8 @@ export class LogCursor implements InflightSource, LogReader {
     if (entries.length === 0) {
       this.countExpired(lastSequence + 1);
       this.skipTo(Math.max(lastSequence + 1, firstSequence));
-      // The store has less than was heard of before. Who follows the log as it was cannot go on; this session can, if it has had nothing of that.
+      // The store has less than was announced before: it has lost writes. Readers of the old log cannot go on; this
+      // session can, if it received none of the lost messages.
       if (lastSequence < this.readEnd) {
         this.delivery.upcalls.storeWentBack(this.log, lastSequence, this.acknowledged <= lastSequence ? this : null);
         if (this.session.ended) return;
@@ -205,7 +207,7 @@ export class LogCursor implements InflightSource, LogReader {
     this.pump();
   }
 
-  /** The log has gone back since the cursor was written: what comes under the numbers behind its end is new. */
+  /** The log has lost writes since the cursor was written: messages with numbers behind its end are new. */
   private setBack(lastSequence: number): void {
     const { setBackTo } = this.log;
     this.acknowledged = setBackTo < 0 ? lastSequence : Math.min(setBackTo, lastSequence);
@@ -216,7 +218,7 @@ export class LogCursor implements InflightSource, LogReader {
     this.delivery.markDirty(this);
   }
 
-  /** The page could not be read; somebody calls `pump` again later. */
+  /** The page could not be read; delivery calls `pump` again later. */
   pageFailed(): void {
     this.reading = false;
   }
@@ -226,7 +228,7 @@ export class LogCursor implements InflightSource, LogReader {
     this.countExpired(entry.sequence);
     this.skipTo(entry.sequence);
     this.next = entry.sequence + 1;
-    // What a reconnect sent again may be acknowledged by now, before the page came that holds it.
+    // Resent messages may have been acknowledged before the page arrived that holds them.
     if (entry.sequence <= this.acknowledged || this.above.has(entry.sequence) || this.resent.has(entry.sequence))
       return;
     let publication: Publication;
@@ -241,7 +243,10 @@ export class LogCursor implements InflightSource, LogReader {
     this.delivery.sendLogged(this, entry.sequence, publication);
   }
 
-  /** Numbers that the log still counts and does not give have expired [MQTT-3.3.2-5]; the page that is worked off says from where on it counts. */
+  /**
+   * Numbers that the log still counts and does not return have expired [MQTT-3.3.2-5]; the page in progress says from
+   * which number on it counts.
+   */
   private countExpired(end: number): void {
     let count = 0;
     const noted = Math.min(messagesBetween(this.next, end), gapNotedMax);
@@ -263,7 +268,7 @@ export class LogCursor implements InflightSource, LogReader {
     this.next = sequence;
   }
 
-  /** Every number of this stretch, but those that a reconnect sent again. */
+  /** Skips every number of this stretch, except those that a reconnect sent again. */
   private skipAll(first: number, last: number): void {
     let from = first;
     for (const number of [...this.resent].sort((a, b) => a - b)) {
@@ -276,7 +281,7 @@ export class LogCursor implements InflightSource, LogReader {
     if (!this.detached) this.delivery.markDirty(this);
   }
 
-  /** Moves `acknowledged` over what is done with behind it. */
+  /** Moves `acknowledged` over the finished numbers behind it. */
   private advance(): void {
     for (;;) {
       while (this.above.size > 0 && this.above.delete(this.acknowledged + 1)) this.acknowledged++;
@@ -288,7 +293,7 @@ export class LogCursor implements InflightSource, LogReader {
     }
   }
 
-  /** The client has this message. The store hears of it with the session's next update. */
+  /** The client has this message. The store learns of it with the session's next update. */
   acknowledge(sequence: number): void {
     if (sequence <= this.acknowledged) return;
     this.resent.delete(sequence);
@@ -309,7 +314,7 @@ export class LogCursor implements InflightSource, LogReader {
   }
 }
 
-/** True for a cursor of a subscription of QoS 0 whose client has all that it was owed. */
+/** Ends a cursor of a subscription of QoS 0 whose client has received all that was owed. */
 export function isServed({ acknowledged, owed }: Pick<Cursor, 'acknowledged' | 'owed'>): boolean {
   return owed !== undefined && acknowledged >= owed.sequence;
 }

@@ -1,6 +1,6 @@
 /**
- * Messages that were in flight before a reconnect and are to be sent again, in their order, as the window of the new
- * connection lets it [MQTT-3.3.4-9], [MQTT-4.6.0-1].
+ * Messages in flight before a reconnect, to be sent again in their order, as the window of the new connection has room
+ * [MQTT-3.3.4-9], [MQTT-4.6.0-1].
  */
 
 import type { StoredOutbound } from '../ports/session-store.ts';
@@ -11,19 +11,19 @@ const readAtOnce = 64;
 export class Resends {
   private readonly messages: readonly StoredOutbound[];
   private at = 0;
-  /** The next of them are being read. */
+  /** The next messages are being read. */
   isReading = false;
 
   constructor(stored: readonly StoredOutbound[]) {
     this.messages = inOrder(stored);
   }
 
-  /** Number of messages that have not been sent on this connection. */
+  /** Number of messages not sent on this connection yet. */
   get left(): number {
     return this.messages.length - this.at;
   }
 
-  /** The next ones, as many as there is room for. They stay until `sent`. */
+  /** The next messages, as many as there is room for. They stay until `sent`. */
   next(room: number): readonly StoredOutbound[] {
     return this.messages.slice(this.at, this.at + Math.max(0, Math.min(room, readAtOnce)));
   }
@@ -33,7 +33,7 @@ export class Resends {
   }
 }
 
-/** Orders by log in the order of numbers, logs and messages without one in the order of their first identifier. */
+/** Order of resends: logs by the order of numbers; logs, and messages without one, by their first identifier. */
 function inOrder(stored: readonly StoredOutbound[]): StoredOutbound[] {
   const byLog = new Map<string, StoredOutbound[]>();
   for (const message of stored) {

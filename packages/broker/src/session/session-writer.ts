@@ -1,10 +1,11 @@
 /**
- * Writer of durable sessions' progress to the store, in batches.
+ * Writer of the progress of durable sessions to the store, in batches.
  *
- * Urgent: packet identifiers of QoS 2 (before PUBLISH and before PUBREL), written at the end of the turn. Not urgent: acknowledged numbers, written
- * every 100 ms: after a crash a QoS 1 message may come again (P3). Every update carries all that is known of the session, so a packet identifier
- * that is used again never reaches the store before the end of its earlier message. One update of a session is under way at a time: what comes meanwhile
- * goes with the next, so that a failed one is repeated in its place and handshakes keep their order (P4).
+ * Urgent: packet identifiers of QoS 2 (before PUBLISH and before PUBREL), written at the end of the turn. Not urgent:
+ * acknowledged numbers, written every 100 ms: after a crash a QoS 1 message may come again (P3). Every update carries
+ * all that is known of the session, so a reused packet identifier never reaches the store before the end of its earlier
+ * message. One update of a session is in progress at a time: later changes go with the next one, so that a failed
+ * update is repeated in its place and handshakes keep their order (P4).
  */
 
 import type { Clock } from '../ports/clock.ts';
@@ -19,7 +20,7 @@ import type { Session } from './session.ts';
 import { updateInSlices } from './update-in-slices.ts';
 
 const lazyMilliseconds = 100;
-/** A failed update is tried again after this: the handshake it belongs to waits. */
+/** Pause after which a failed update is repeated: the handshake it belongs to waits. */
 const retryMilliseconds = 250;
 
 const noCursors: readonly LogCursor[] = [];
@@ -44,7 +45,7 @@ export class SessionWriter {
   private readonly clock: Clock;
   private readonly dirty = new Set<Session>();
   private urgent = new Map<Session, Urgent>();
-  /** Sessions with an update under way, or one that failed and waits for its turn. */
+  /** Sessions with an update in progress, or with a failed one that will be repeated. */
   private readonly busy = new Set<Session>();
   private failedSessions: Session[] = [];
   private scheduled = false;
@@ -66,7 +67,7 @@ export class SessionWriter {
     this.writeLater(session);
   }
 
-  /** The handshake of a packet identifier that the store may know is through. */
+  /** The handshake of a packet identifier that the store may know is complete. */
   completed(session: Session, packetId: number): void {
     if (session.ended) return;
     session.outboundDeleted.add(packetId);
@@ -85,14 +86,14 @@ export class SessionWriter {
     urgent.callbacks.push(then);
   }
 
-  /** Forgets a QoS 2 packet identifier of the publisher, then calls `then`. */
+  /** Deletes a QoS 2 packet identifier of the publisher, then calls `then`. */
   releaseInbound(session: Session, packetId: number, then: () => void): void {
     const urgent = this.urgentOf(session);
     urgent.inboundDelete.push(packetId);
     urgent.callbacks.push(then);
   }
 
-  /** The session has ended here: nothing of it is kept. */
+  /** The session has ended here: drops everything that concerns it. */
   forget(session: Session): void {
     this.dirty.delete(session);
     this.urgent.delete(session);
@@ -126,7 +127,7 @@ export class SessionWriter {
     }
   }
 
-  /** Returns whether some are left. */
+  /** Writes the dirty sessions. Returns whether some are left. */
   private writeDirty(): boolean {
     for (const session of this.dirty) {
       if (this.busy.has(session)) continue; // goes with the next
@@ -137,7 +138,7 @@ export class SessionWriter {
     return this.dirty.size > 0;
   }
 
-  /** All that the store has not heard of this session, and `urgent`. */
+  /** Update with everything that the store does not know of this session, and `urgent`. */
   private takeChange(session: Session, urgent: Urgent): SessionChange {
     for (const outbound of urgent.set) session.outboundDeleted.delete(outbound.packetId);
     const change: SessionChange = {
@@ -181,7 +182,7 @@ export class SessionWriter {
     });
     session.cursorsUnderWay = noCursors;
     for (const cursor of cursors) if (!cursor.detached) session.dirtyCursors.add(cursor);
-    // Identifiers that were taken again since are set by what waits behind this; they must not be deleted after it.
+    // Reused identifiers are set by a later update; they must not be deleted after it.
     for (const packetId of change.outboundDelete ?? []) {
       if ((session.outbound?.stateOf(packetId) ?? 0) === 0) session.outboundDeleted.add(packetId);
     }

@@ -1,5 +1,5 @@
 /**
- * Session of one client while it is connected here. An ephemeral session ends with its connection; a durable one is
+ * State of one client while it is connected here. An ephemeral session ends with its connection; a durable one is
  * loaded from the store at CONNECT and written back when the connection ends [MQTT-3.1.2-4..6], [MQTT-4.1.0-1].
  */
 import type { Publication } from '../message/publication.ts';
@@ -19,31 +19,31 @@ export interface SessionWill {
   delaySeconds: number;
 }
 
-/** Part of the connection that a session on it needs. */
+/** Interface of the connection that a session uses. */
 export interface SessionConnection {
   readonly outlet: Outlet;
   readonly remoteAddress: string;
-  /** Reason for the end of the connection, and the code of its DISCONNECT. */
+  /** Reason for which the connection ended, and the reason code of its DISCONNECT. */
   readonly closeReason: CloseReason;
   readonly closeCode: number;
-  /** Held packets, which take effect before the session goes to a new owner; null: nothing waits. */
+  /** Lets packets that were read take effect before the session goes to a new owner; null: there are none. */
   readonly holding: { settle(claimMoved: boolean): Promise<void> | null };
   disconnect(reasonCode: number, reasonString?: string): void;
   /** Another endpoint owns the session now. */
   fenced(): void;
   quotaExceeded(): void;
-  /** The session is written back: the client may see its end. */
+  /** The session is written back: the client may see the end of its connection. */
   released(): void;
 }
 
-/** The membership of a session in a shared group with a log. */
+/** Membership of a session in a shared group with a log. */
 export interface GroupMembership {
-  /** Gives it what waits, if it has room. */
+  /** Delivers waiting messages, if the session has room. */
   place(): void;
   sessionEnded(): void;
 }
 
-/** A message that waits for room, and how it was to be sent. */
+/** A message that waits for room, and how it is to be sent. */
 export interface WaitingMessage {
   publication: Publication;
   subscription: Subscription;
@@ -57,7 +57,7 @@ export class Session {
   readonly clientId: string;
   readonly key: SessionKey;
   readonly connection: SessionConnection;
-  /** The connection's, without the way through it. */
+  /** Outlet of the connection, held directly. */
   readonly outlet: Outlet;
   /** Session Expiry Interval; above 0: durable. Changed by DISCONNECT at the earliest. */
   expirySeconds: number;
@@ -66,27 +66,29 @@ export class Session {
   will: SessionWill | null = null;
   producerNumber = 0;
   private subscriptionsMade: Map<string, Subscription> | null = null;
-  /** Dense; the order is not kept. */
+  /** Dense; in no order. */
   readonly cursors: LogCursor[] = [];
-  /** Cursors that want to send, or to read, and wait for room or for their turn. */
+  /** Cursors that want to send or to read, and wait for room or for their turn. */
   private behindMade: Set<LogCursor> | null = null;
-  /** True while those are worked off, some a turn. */
+  /** The waiting cursors are being served, some each turn. */
   pumping = false;
-  /** Cursors whose progress is on its way to the store. */
+  /** Cursors whose progress is being written to the store. */
   cursorsUnderWay: readonly LogCursor[] = none;
   private dirtyCursorsMade: Set<LogCursor> | null = null;
   private outboundDeletedMade: Set<number> | null = null;
   outbound: OutboundInflight | null = null;
   inbound: InboundInflight | null = null;
   waiting: WaitingMessages<WaitingMessage> | null = null;
-  /** Messages in flight before a reconnect, which come first; while they are not null, nothing else has room. */
+  /** Not null: messages in flight before a reconnect come first; nothing else has room. */
   resends: Resends | null = null;
-  /** Its membership in each shared group with a log, by the group's name; stays when it has unsubscribed, for what is in flight. */
+  /**
+   * Membership in each shared group with a log, by the group's name; kept after UNSUBSCRIBE, for messages in flight.
+   */
   groupMembers: Map<string, GroupMembership> | null = null;
-  /** True when its messages in flight of such groups are known to be its own (group-reservations.ts). */
+  /** Messages of such groups that it had in flight are known to be its own (group-reservations.ts). */
   groupsSettled = false;
   private readonly inflightMax: number;
-  /** True once the session was handed on or released: late answers of the store change nothing any more. */
+  /** True once the session was handed over or released: late answers of the store have no effect. */
   ended = false;
 
   constructor(connection: SessionConnection, key: SessionKey, expirySeconds: number, inflightMax: number) {
@@ -99,7 +101,8 @@ export class Session {
     this.inflightMax = inflightMax;
   }
 
-  // Made when first used: many clients connect, publish and leave, and what they never use would be most of what their session costs.
+  // Created at first use: many clients connect, publish and leave, and unused fields would be most of what a session
+  // costs.
 
   get subscriptions(): Map<string, Subscription> {
     this.subscriptionsMade ??= new Map();
@@ -115,7 +118,7 @@ export class Session {
     this.cursors.push(cursor);
   }
 
-  /** Removes a cursor in one step; the last one takes its place. */
+  /** Removes a cursor in constant time: the last one takes its place. */
   removeCursor(cursor: LogCursor): void {
     this.dirtyCursorsMade?.delete(cursor);
     this.behindMade?.delete(cursor);
@@ -125,7 +128,7 @@ export class Session {
     last.place = cursor.place;
   }
 
-  /** Null: none was ever behind. */
+  /** Cursors that are behind; null: none ever was. */
   get behind(): Set<LogCursor> | null {
     return this.behindMade;
   }
@@ -135,19 +138,19 @@ export class Session {
     this.behindMade.add(cursor);
   }
 
-  /** Cursors whose progress the store may not have heard of. */
+  /** Cursors whose progress the store may not have. */
   unstoredCursors(): LogCursor[] {
     const unstored = new Set([...this.cursorsUnderWay, ...(this.dirtyCursorsMade ?? none)]);
     return [...unstored].filter((cursor) => !cursor.detached);
   }
 
-  /** Cursors whose progress the store has not heard of. */
+  /** Cursors whose progress the store does not have. */
   get dirtyCursors(): Set<LogCursor> {
     this.dirtyCursorsMade ??= new Set();
     return this.dirtyCursorsMade;
   }
 
-  /** Packet identifiers whose end the store has not heard of. */
+  /** Packet identifiers whose end the store does not know. */
   get outboundDeleted(): Set<number> {
     this.outboundDeletedMade ??= new Set();
     return this.outboundDeletedMade;
@@ -168,25 +171,23 @@ export class Session {
     return this.waiting;
   }
 
-  /** Room for one more QoS 1 or 2 message [MQTT-3.3.4-9]. */
+  /** True if there is room for one more QoS 1 or 2 message [MQTT-3.3.4-9]. */
   get hasRoom(): boolean {
     return this.outbound === null || (this.outbound.count < this.inflightMax && this.resends === null);
   }
 
-  /**
-   * Number of messages of groups, or of a batch, that may be given to it now: none while others wait for the window.
-   */
+  /** Room for messages of groups, or of a batch: none while others wait for the window. */
   get room(): number {
     if (this.ended || this.resends !== null || (this.waiting !== null && this.waiting.length > 0)) return 0;
     return this.inflightMax - (this.outbound?.count ?? 0);
   }
 
-  /** Number of messages in flight before a reconnect that may be sent again now. */
+  /** Room for messages in flight before a reconnect, to be sent again now. */
   get resendRoom(): number {
     return this.inflightMax - (this.outbound?.count ?? 0) + (this.resends?.left ?? 0);
   }
 
-  /** Messages under way and waiting, for `least-inflight`. */
+  /** Number of messages in flight and waiting, for `least-inflight`. */
   get load(): number {
     return (this.outbound?.count ?? 0) + (this.waiting?.length ?? 0);
   }

@@ -1,6 +1,6 @@
 /**
- * Messages in flight to a client as the store keeps them: written, read back after a reconnect, and kept when its log
- * is left.
+ * Stored form of the messages in flight to a client: written, read after a reconnect, and completed with their content
+ * when their log is left.
  */
 
 import { recordAsSent } from '../message/identifier-properties.ts';
@@ -15,7 +15,7 @@ import type { Session } from './session.ts';
 /** Messages in flight read from logs at once. */
 const readAtOnce = 64;
 
-/** Everything in flight to the client, as the store keeps it. */
+/** Stored form of everything in flight to the client. */
 export function outboundOf(session: Session): StoredOutbound[] {
   const { outbound } = session;
   if (outbound === null) return [];
@@ -25,7 +25,8 @@ export function outboundOf(session: Session): StoredOutbound[] {
     const content = outbound.contentOf(packetId);
     const state = outbound.stateOf(packetId);
     const released = state === InflightState.released;
-    // A group's message that is left unacknowledged goes to another member, but for one that is this client's own (group-reservations.ts).
+    // A group's unacknowledged message goes to another member, except one that is reserved for this client
+    // (group-reservations.ts).
     const isKept = source?.isKept === true;
     if (!isKept && content === null && !released) continue;
     found.push({
@@ -40,7 +41,7 @@ export function outboundOf(session: Session): StoredOutbound[] {
   return found;
 }
 
-/** Restores the identifiers that are in use, after a reconnect. */
+/** Restores the identifiers in use after a reconnect. */
 export function restoreInflight(session: Session, stored: readonly StoredOutbound[]): void {
   if (stored.length === 0) return;
   session.resends = new Resends(stored);
@@ -57,20 +58,20 @@ export function restoreInflight(session: Session, stored: readonly StoredOutboun
   }
 }
 
-/** Its content is nowhere but in the session's record: it goes on with it. */
+/** Restores a message whose content is in the session's record alone. */
 function restoreContent(session: Session, { packetId, filter, record }: StoredOutbound): void {
   if (record === null) return;
   try {
     session.outboundInflight.keepContent(packetId, { publication: readRecord(record), filter, member: null });
   } catch (error) {
-    if (!(error instanceof RecordError)) throw error; // `resend` says so, and ends its handshake
+    if (!(error instanceof RecordError)) throw error; // `resend` logs it, and ends its handshake
   }
 }
 
 /**
- * Keeps the content of messages in flight of logs that the session is about to leave: it goes with the packet
- * identifier from now on, since the logs may go with their last subscription [MQTT-3.10.4-3], [MQTT-4.4.0-1]. Resolves
- * when the store has it; rejects with StoreError.
+ * Keeps the content of messages in flight from logs that the session is about to leave with their packet identifiers,
+ * since a log may be deleted with its last subscription [MQTT-3.10.4-3], [MQTT-4.4.0-1]. Resolves when it is stored;
+ * rejects with StoreError.
  */
 export async function keepInflight(store: Store, session: Session, left: ReadonlySet<LogCursor>): Promise<void> {
   const { outbound } = session;
@@ -92,8 +93,8 @@ export async function keepInflight(store: Store, session: Session, left: Readonl
 }
 
 /**
- * Message as it goes on without its subscription, by no filter: one that is made anew for the same is another. Null:
- * its content is gone.
+ * The stored message without its filter: a new subscription to the same filter is another one. Null: its content is
+ * gone.
  */
 function asSent(message: StoredOutbound, record: Uint8Array | null, cursor: LogCursor | null): StoredOutbound | null {
   if (record === null || cursor === null) return null;
@@ -103,11 +104,11 @@ function asSent(message: StoredOutbound, record: Uint8Array | null, cursor: LogC
     return { ...message, filter: '', record: recordAsSent(record, identifiers, retain) };
   } catch (error) {
     if (!(error instanceof RecordError)) throw error;
-    return { ...message, record }; // `resend` says so, and ends its handshake
+    return { ...message, record }; // `resend` logs it, and ends its handshake
   }
 }
 
-/** False: it was acknowledged meanwhile. */
+/** False: the message was acknowledged meanwhile. */
 function goesOnAlone(session: Session, message: StoredOutbound): boolean {
   const { packetId, sequence } = message;
   const { outboundInflight: outbound } = session;
@@ -119,10 +120,10 @@ function goesOnAlone(session: Session, message: StoredOutbound): boolean {
   return true;
 }
 
-/** The record of a message in flight; null: it is not there any more. */
+/** Record of a message in flight; null: it does not exist any more. */
 export async function recordOf(store: Store, message: StoredOutbound): Promise<Uint8Array | null> {
   if (message.record !== null) return message.record;
-  // At time 0 nothing has expired: what was sent once is sent again all the same [MQTT-4.3.3-7].
+  // At time 0 nothing has expired: a message that was sent once is sent again all the same [MQTT-4.3.3-7].
   const page = await store.logs.read(message.filter, message.sequence, 1, 1, 0);
   const entry = page.entries[0];
   return entry !== undefined && entry.sequence === message.sequence ? entry.record : null;

@@ -18,26 +18,29 @@ export interface NewSubscription {
 
 export class Subscription {
   readonly session: Session;
-  /** The session's, without the way through it: one object less to fetch from memory for each delivery. */
+  /** Outlet of the session, held directly: one object less to fetch from memory for each delivery. */
   readonly outlet: Outlet;
-  /** Filter as the client wrote it, `$share/…` included. */
+  /** The filter as the client wrote it, `$share/…` included. */
   readonly filter: string;
-  /** True for a member of a shared group, `$share/…`: what it leaves unacknowledged goes to another member. */
+  /** Member of a group, `$share/…`: its unacknowledged messages go to another member. */
   readonly isShared: boolean;
   qos: 0 | 1 | 2;
   /**
-   * QoS of a shared group's member for messages of its log up to `owedUpTo`. Above `qos` where the subscription was
-   * replaced by one of QoS 0 [MQTT-3.8.4-4].
+   * For a member of a group: the QoS of messages of the group's log up to `owedUpTo`. Above `qos` where the
+   * subscription was replaced by one of QoS 0 [MQTT-3.8.4-4].
    */
   owedQos: 0 | 1 | 2;
   owedUpTo = Number.POSITIVE_INFINITY;
   noLocal: boolean;
   retainAsPublished: boolean;
-  /** Null: none. Several when overlapping subscriptions of one session were merged for a topic. */
+  /**
+   * Subscription identifiers; null: none. Several when overlapping subscriptions of one session were merged for a
+   * topic.
+   */
   identifiers: number[] | null;
   /** Set when messages of QoS above 0 come through the log of a durable filter. */
   cursor: LogCursor | null = null;
-  /** Position in its list, for removal in one step. */
+  /** Position in its list, for removal in constant time. */
   index = -1;
 
   constructor({ session, filter, qos, noLocal, retainAsPublished, identifiers }: NewSubscription) {

@@ -1,9 +1,10 @@
 /**
- * State that a session's owner hands to the next one (ARCHITECTURE.md, section 7).
+ * State that a session's owner hands over to the next one (ARCHITECTURE.md, section 7).
  *
- * The claim has moved before the old owner is asked, so its own writes are refused from then on. It answers with all that the store may not have
- * heard of: how far each log was served, and what is in flight. The new owner writes that under its own epoch before it goes on. Unreleased inbound
- * messages are not handed over: what the store knows is what was appended, and the client sends the rest again.
+ * The claim has moved before the old owner is asked, so its own writes are refused from then on. It answers with all
+ * that the store may not have: how far each log was served, and what is in flight. The new owner writes that under its
+ * own epoch before it goes on. Unreleased inbound messages are not handed over: the store knows what was appended, and
+ * the client sends the rest again.
  */
 
 import { FrameError } from '../message/wire.ts';
@@ -14,19 +15,20 @@ import { outboundOf } from './stored-inflight.ts';
 export interface HandedSession {
   cursors: Cursor[];
   outbound: StoredOutbound[];
-  /** Address of the client that had it, for the log. */
+  /** Address of the client that had the session, for the log. */
   address: string;
 }
 
 export function handOver(session: Session): HandedSession {
   return {
-    cursors: session.unstoredCursors().map((cursor) => cursor.stored()), // of thousands the store knows where all but a few stand
+    // Of thousands the store has the position of all but a few.
+    cursors: session.unstoredCursors().map((cursor) => cursor.stored()),
     outbound: outboundOf(session),
     address: session.connection.remoteAddress,
   };
 }
 
-/** Change that makes the store's session the one handed over; changes `stored` alike. */
+/** Update that makes the stored session the one handed over; changes `stored` alike. */
 export function applyHanded(stored: StoredSession, handed: HandedSession): SessionChange {
   const inUse = new Set(handed.outbound.map((message) => message.packetId));
   const outboundDelete = stored.outbound.map((message) => message.packetId).filter((packetId) => !inUse.has(packetId));
@@ -42,7 +44,7 @@ export function applyHanded(stored: StoredSession, handed: HandedSession): Sessi
   return { cursors, outboundSet: handed.outbound, outboundDelete };
 }
 
-/** Encodes the answer to another endpoint: JSON, records in base64. */
+/** Encodes it for the answer to another endpoint: JSON, records in base64. */
 export function encodeHanded(handed: HandedSession | null): string {
   if (handed === null) return '';
   const outbound = handed.outbound.map((message) => ({
@@ -52,7 +54,7 @@ export function encodeHanded(handed: HandedSession | null): string {
   return JSON.stringify({ cursors: handed.cursors, outbound, address: handed.address });
 }
 
-/** Throws FrameError for a text that is no handed session: what is taken from it is written to the store. */
+/** Decodes it. Throws FrameError for any other text: its values are written to the store. */
 export function decodeHanded(text: string): HandedSession | null {
   if (text === '') return null;
   let value: unknown;
@@ -61,7 +63,7 @@ export function decodeHanded(text: string): HandedSession | null {
   } catch (error) {
     throw new FrameError(`a handed session that is no JSON: ${String(error)}`);
   }
-  const { cursors, outbound, address = '' } = objectOf(value); // an earlier release tells no address
+  const { cursors, outbound, address = '' } = objectOf(value); // an earlier release sends no address
   return {
     cursors: arrayOf(cursors).map(cursorOf),
     outbound: arrayOf(outbound).map(inflightOf),

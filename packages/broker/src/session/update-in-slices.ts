@@ -1,6 +1,6 @@
 /**
- * Writes of sessions with thousands of cursors, some at a time: all of them would hold the store, and this thread, for
- * a quarter of a second.
+ * Writes of sessions with thousands of cursors, a slice at a time: all at once would block the store, and this thread,
+ * for a quarter of a second.
  */
 
 import type { SessionKey } from '../ports/session-key.ts';
@@ -11,8 +11,8 @@ import { StoreError } from '../ports/store-error.ts';
 const cursorsMax = 500;
 
 /**
- * Updates as `store.update` does. All but cursors goes with the last of them: what the store forgets of a handshake
- * must not be forgotten before its cursor has moved.
+ * Like `store.update`. Everything but cursors goes with the last slice: the end of a handshake must not be stored
+ * before its cursor has moved.
  */
 export function updateInSlices(store: Store, key: SessionKey, change: SessionChange): Promise<void> {
   const { cursors } = change;
@@ -31,12 +31,12 @@ export async function releaseInSlices(
   try {
     return await store.sessions.release(key, await allButLast(store, key, change), now);
   } catch (error) {
-    // Whoever has the session now has been told the same.
+    // The present owner has been told the same.
     if (!(error instanceof StoreError) || (error.code !== 'fenced' && error.code !== 'unknown-session')) throw error;
   }
 }
 
-/** Writes cursors until one call takes the rest; returns what is left to be written. */
+/** Writes cursors until one call takes the rest; returns what remains to be written. */
 async function allButLast(store: Store, key: SessionKey, change: SessionChange): Promise<SessionChange> {
   const { cursors = [] } = change;
   let at = 0;

@@ -1,5 +1,6 @@
 /**
- * Messages that wait for room in one ephemeral session's window: a ring of records with limits in messages and bytes (P7).
+ * Messages that wait for room in one ephemeral session's window: a ring of records with limits in messages and bytes
+ * (P7).
  */
 import type { Publication } from '../message/publication.ts';
 

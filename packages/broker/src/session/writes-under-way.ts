@@ -1,5 +1,5 @@
 /**
- * Writes that were begun before a moment: a wait for them must not become a wait for those that are begun later, or it
+ * Which writes were begun before a moment: a wait for them must not become a wait for those that are begun later, or it
  * never ends under load.
  *
  * ```
@@ -15,7 +15,7 @@ class Generation {
 export class WritesUnderWay {
   private readonly generations: Generation[] = [new Generation()];
 
-  /** A write begins. Give what is returned to `end`. */
+  /** Registers a write that begins. Pass the returned value to `end`. */
   begin(): Generation {
     const current = this.generations[this.generations.length - 1];
     current.count++;
@@ -35,7 +35,7 @@ export class WritesUnderWay {
   settled(): Promise<void> {
     const current = this.generations[this.generations.length - 1];
     if (this.generations.length === 1 && current.count === 0) return Promise.resolve();
-    // None begun since the last wait: this one is over with that.
+    // None begun since the last wait: both waits end together.
     const closed = current.count === 0 ? this.generations[this.generations.length - 2] : current;
     if (closed === current) this.generations.push(new Generation());
     return new Promise((resolve) => closed.waiters.push(resolve));

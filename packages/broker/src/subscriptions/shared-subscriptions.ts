@@ -1,8 +1,8 @@
 /**
  * Shared subscriptions: `$share/{name}/{filter}`; each message to one member of each group (MQTT 5 section 4.8).
  *
- * A group's members are the local subscriptions and, for each other endpoint, the number it has there. Offline members are not members: they are not in
- * the group while they are away.
+ * A group's members are the local subscriptions and, for each other endpoint, the number it has there. Offline members
+ * are not members: they are not in the group while they are away.
  *
  * | the group | QoS 0 | QoS 1 and 2 |
  * | --- | --- | --- |
@@ -27,8 +27,8 @@ export class SharedMembers {
   /** Counter of turns in the whole group, for messages published here. */
   turn = 0;
   /**
-   * Counter of turns among the members here, for messages that other endpoints sent here: a count of its own, or each
-   * would upset the other.
+   * Turn among the local members, for messages from other endpoints: a count of its own, or each would disturb the
+   * other.
    */
   localTurn = 0;
   sticky: Subscription | EndpointId | null = null;
@@ -102,7 +102,7 @@ export class SharedGroup extends SharedMembers {
     this.watcher?.loggedMembersChanged(this);
   }
 
-  /** `logged`: how many of the members have a QoS above 0. */
+  /** Sets the members at another endpoint. `logged`: how many of them have a QoS above 0. */
   override setRemote(endpoint: EndpointId, count: number, logged = count): void {
     super.setRemote(endpoint, count);
     this.loggedMembers.setRemote(endpoint, logged);
@@ -128,8 +128,9 @@ export function dropEmptyGroup(entry: FilterEntry, group: SharedGroup): void {
 }
 
 /**
- * The member that gets this message, another endpoint that shall choose, or null when there is nobody. A session that has ended leaves its groups some a turn
- * (session-in-force.ts): chosen before its turn has come, it leaves that one at once.
+ * The member that gets this message, another endpoint that shall choose, or null when there is nobody. A session that
+ * has ended leaves its groups some a turn (session-in-force.ts): chosen before its turn has come, it leaves that one at
+ * once.
  */
 export function chooseMember(
   group: SharedMembers,
@@ -165,14 +166,15 @@ function chooseAny(
     case 'local-first':
       return chooseLocal(group, 'round-robin', publication) ?? at(group, self, takeTurn(group, total));
     case 'least-inflight': {
-      // What others have under way is not known here: the endpoints share by their members, each then chooses its least loaded one.
+      // The load of other endpoints is not known here: endpoints share by their number of members, each then chooses
+      // its least loaded one.
       const chosen = at(group, self, takeTurn(group, total));
       return typeof chosen === 'string' ? chosen : leastLoaded(group.members);
     }
   }
 }
 
-/** Chooses a member for a message that another endpoint sent here for this group. */
+/** Chooses a local member for a message that another endpoint sent for this group. */
 export function chooseLocal(
   group: SharedMembers,
   strategy: SharedStrategy,
@@ -201,14 +203,14 @@ function chooseAnyLocal(group: SharedMembers, strategy: SharedStrategy, publicat
   return members[group.localTurn];
 }
 
-/** Strategies for which it matters who gets a message, more than when: it waits for its member. */
+/** Strategies for which the choice of the member matters more than the time: the message waits for its member. */
 export function isParticular(strategy: SharedStrategy): boolean {
   return strategy === 'hash-topic' || strategy === 'hash-client' || strategy === 'sticky';
 }
 
 /**
- * Chooses as `chooseMember` does, among those with room; null also when nobody has room, or the one whom the strategy
- * wants has none.
+ * Like `chooseMember`, among members with room; null also when none has room, or the one that the strategy wants has
+ * none.
  */
 export function chooseWithRoom(
   group: SharedMembers,
@@ -241,7 +243,7 @@ export function chooseWithRoom(
   return null;
 }
 
-/** The same among the members here. */
+/** Chooses among the local members. */
 export function chooseLocalWithRoom(
   group: SharedMembers,
   strategy: SharedStrategy,
@@ -268,7 +270,7 @@ function leastLoadedWithRoom(members: readonly Subscription[]): Subscription | n
   return best;
 }
 
-/** The next in the whole group. */
+/** The next member of the whole group. */
 function takeTurn(group: SharedMembers, total: number): number {
   group.turn = group.turn >= total - 1 ? 0 : group.turn + 1;
   return group.turn;

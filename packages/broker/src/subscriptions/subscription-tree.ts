@@ -11,28 +11,28 @@
  *        └─ plus ── 'b' (exact)
  * ```
  *
- * A match visits only nodes whose path matches the topic's beginning, each at most once: it does not grow with the subscriptions
- * that differ in an earlier level. An entry's lists are dense arrays shared with the matches that were made from them,
- * so that one filter with 100,000 subscribers costs a match one reference.
+ * A match visits only nodes whose path matches the topic's beginning, each at most once: it does not grow with the
+ * subscriptions that differ in an earlier level. An entry's lists are dense arrays shared with the matches that were
+ * made from them, so that one filter with 100,000 subscribers costs a match one reference.
  */
 import type { DurableLog } from '../session/durable-log.ts';
 import type { Subscription } from '../session/subscription.ts';
 import type { SharedGroup, SharedGroupWatcher } from './shared-subscriptions.ts';
 
-/** Receivers of the messages of one filter. */
+/** Receivers of one filter. */
 export class FilterEntry {
   readonly filter: string;
-  /** Local sessions that get every message at once. Dense; the order is not kept. */
+  /** Local sessions that get every message at once. Dense; in no order. */
   readonly subscriptions: Subscription[] = [];
   /** Local durable sessions, which get messages of QoS above 0 through the log. */
   readonly logged: Subscription[] = [];
-  /** Groups by their whole names. */
+  /** Shared groups by their whole names. */
   groups: Map<string, SharedGroup> | null = null;
-  /** Endpoints with subscribers that get messages from frames, none twice. */
+  /** Other endpoints with subscribers that get messages from frames; no duplicates. */
   endpoints: string[] | null = null;
   /**
-   * Endpoints with durable subscribers alone, which have the log for what frames lose; none twice, and none of those
-   * above.
+   * Other endpoints with durable subscribers alone, which have the log for what frames lose; no duplicates, and none of
+   * those above.
    */
   loggedEndpoints: string[] | null = null;
   /** Set while the filter is durable. */
@@ -57,23 +57,23 @@ export class FilterEntry {
 }
 
 /**
- * Levels of one path that may have both a name and `+` below them. A match takes both ways there, so it visits at most
- * 2^6 paths of 128 levels: about half a millisecond, whatever anybody subscribes to. Real fleets have one or two such
- * levels. A filter over it is refused.
+ * Most levels of one path that have both a name and `+` below them. A match follows both branches there, so it visits
+ * at most 2^6 paths of 128 levels: about half a millisecond, whatever anybody subscribes to. Real fleets have one or
+ * two such levels. A filter that exceeds this is refused.
  */
 const branchesMax = 6;
 
 class Node {
   readonly parent: Node | null;
-  /** Its level in the parent; `+` for the plus node. */
+  /** Level of this node in its parent; `+` for the plus node. */
   readonly level: string;
   children: Map<string, Node> | null = null;
   plus: Node | null = null;
   exact: FilterEntry | null = null;
   multi: FilterEntry | null = null;
-  /** The most branching levels on any path from here down, this one included. */
+  /** Most branching levels on any path from here down, this one included. */
   branches = 0;
-  /** Numbers of children by their number of branches; null while none has any. */
+  /** Number of children by their number of branches; null while none has any. */
   branchCounts: number[] | null = null;
 
   constructor(parent: Node | null, level: string) {
@@ -89,17 +89,17 @@ class Node {
     return this.plus !== null && this.children !== null;
   }
 
-  /** True when a child for this level would make a level branch that did not. */
+  /** True if a child for this level would make a level branch that does not branch now. */
   wouldBranch(level: string): boolean {
     return level === '+' ? this.plus === null && this.children !== null : this.children === null && this.plus !== null;
   }
 }
 
 export class SubscriptionTree {
-  /** Null: nobody looks after groups. */
+  /** Observer of groups with a log; null: there is none. */
   readonly groupWatcher: SharedGroupWatcher | null;
   private readonly root = new Node(null, '');
-  /** Grows whenever a match made before may no longer be right. */
+  /** Grows whenever a cached match may be outdated. */
   version = 1;
   /** Filters that have an entry. */
   filterCount = 0;
@@ -108,7 +108,7 @@ export class SubscriptionTree {
     this.groupWatcher = groupWatcher;
   }
 
-  /** The entry of a filter (without `$share/…`), made if there is none. */
+  /** Entry of a filter (without `$share/…`), created if there is none. */
   entry(filter: string): FilterEntry {
     const levels = filter.split('/');
     const multi = levels[levels.length - 1] === '#';
@@ -125,7 +125,7 @@ export class SubscriptionTree {
     return entry;
   }
 
-  /** True when a client may add a filter: not if a match could then take too many ways (`branchesMax`). */
+  /** True if a client may add the filter: a match then visits no more paths than `branchesMax` allows. */
   mayAdd(filter: string): boolean {
     let node: Node | undefined = this.root;
     let above = 0;
@@ -149,7 +149,7 @@ export class SubscriptionTree {
     return node === null ? null : multi ? node.multi : node.exact;
   }
 
-  /** Call after anything was taken from an entry: an empty one is removed with the nodes that led to it alone. */
+  /** Removes an empty entry, with the nodes that lead to it alone; called after anything was removed from an entry. */
   prune(entry: FilterEntry): void {
     if (!entry.isEmpty()) return;
     const [node, multi] = this.walkTo(entry.filter);
@@ -231,7 +231,7 @@ function removeChild(parent: Node, child: Node): void {
   countBranches(parent);
 }
 
-/** Sets `branches` of a node whose children changed, and of those above it as far as it matters to them. */
+/** Updates `branches` of a node whose children changed, and of its ancestors as far as they are affected. */
 function countBranches(changed: Node): void {
   for (let node: Node | null = changed; node !== null; node = node.parent) {
     let below = 0;

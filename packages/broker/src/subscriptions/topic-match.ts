@@ -1,9 +1,10 @@
 /**
- * Receivers of a topic, kept for hot topics: a hash table from the topic's bytes to the receivers.
+ * Cache of the receivers of hot topics: a hash table by the topic's bytes.
  *
- * A lookup makes no string and no object: FNV-1a over the bytes (a dozen multiplications for a usual topic), then a comparison. A topic is
- * checked against the rules of topic names once, when it is first seen: a hit needs no check. Any change of the tree's version makes an
- * entry be made anew at its next use. The seed is random, so that nobody can aim at one bucket.
+ * A lookup creates no string and no object: FNV-1a over the bytes (a dozen multiplications for a usual topic), then a
+ * comparison. A topic is validated once, when it is first seen: a hit needs no check. Any change of the tree's version
+ * makes entries outdated; they are made anew at their next use. The seed is random, so that nobody can aim at one
+ * bucket.
  */
 import { validateTopicName } from '@dunlin/protocol';
 import { isRestrictedTopic } from '../message/restricted-topic.ts';
@@ -17,9 +18,9 @@ const noGroups: readonly SharedGroup[] = [];
 const noEndpoints: readonly string[] = [];
 const noLogs: readonly DurableLog[] = [];
 
-/** Entries of one bucket; an older one gives way. */
+/** Entries of one bucket; the oldest is replaced. */
 const chainMax = 4;
-/** Groups of a topic that are looked through; more are found by a map. */
+/** Most groups of a topic that are searched one by one; more are found by a map. */
 const searchedMax = 8;
 
 export class TopicMatch {
@@ -28,30 +29,36 @@ export class TopicMatch {
   readonly topic: string;
   version = 0;
   next: TopicMatch | null = null;
-  /** Receivers of a QoS 0 publish now. */
+  /** Local subscriptions that get a QoS 0 publish now. */
   all: readonly Subscription[] = noSubscriptions;
   /**
-   * Receivers of a QoS 1 or 2 publish now: without those that get it through a log. The same array as `all` where no
-   * log is involved.
+   * Local subscriptions that get a QoS 1 or 2 publish now: without those that get it through a log. The same array as
+   * `all` where no log is involved.
    */
   live: readonly Subscription[] = noSubscriptions;
   groups: readonly SharedGroup[] = noGroups;
-  /** The same by name; null until it was asked for, of many. */
+  /** Groups by name; null until asked for, with many groups. */
   groupsByName: Map<string, SharedGroup> | null = null;
   /** Groups that get a QoS 1 or 2 publish now: without those that get it through a log. */
   liveGroups: readonly SharedGroup[] = noGroups;
   /** Every other endpoint with subscribers. */
   endpoints: readonly string[] = noEndpoints;
-  /** Endpoints that must take in a QoS 1 or 2 publish before it is acknowledged, and those that have it in a log. */
+  /**
+   * Endpoints that must acknowledge a QoS 1 or 2 publish before it is acknowledged here, and endpoints that have it in
+   * a log.
+   */
   liveEndpoints: readonly string[] = noEndpoints;
   loggedEndpoints: readonly string[] = noEndpoints;
   logs: readonly DurableLog[] = noLogs;
 
-  /** QoS 0 goes to local sessions and other endpoints alone: packets go in batches. */
+  /** QoS 0 goes to local sessions and other endpoints alone: packets join batches. */
   acceptsBatches = true;
-  /** QoS 1 goes to local sessions and to endpoints that must take it in, and to no log or group: packets go in batches as well. */
+  /**
+   * QoS 1 goes to local sessions and to endpoints that must acknowledge it, to no log and no group: packets join
+   * batches as well.
+   */
   acceptsKeptBatches = false;
-  /** True when local sessions alone get it, at once: the short way. */
+  /** All receivers are local sessions that get it at once: the short way. */
   isPlain = true;
   /** A `$` topic with a meaning of its own (handlers/authorize-publish.ts). */
   readonly isRestricted: boolean;
@@ -73,7 +80,10 @@ export class TopicMatch {
     return undefined;
   }
 
-  /** No subscription takes a message with this QoS: `no-subscriber`, and 0x10 in PUBACK and PUBREC. Logs, of sessions without a client, take none of QoS 0. */
+  /**
+   * No subscription receives a message with this QoS: `no-subscriber`, and 0x10 in PUBACK and PUBREC. Logs, of sessions
+   * without a client, take no QoS 0.
+   */
   isEmptyFor(qos: 0 | 1 | 2): boolean {
     const { all, groups, endpoints, logs } = this;
     return all.length === 0 && groups.length === 0 && endpoints.length === 0 && (qos === 0 || logs.length === 0);
@@ -100,7 +110,7 @@ export class TopicMatches {
     this.buckets = new Array(size).fill(null);
   }
 
-  /** The receivers of the topic in bytes[start, end). Throws ProtocolError 0x90 for what is no topic name. */
+  /** The receivers of the topic in bytes[start, end). Throws ProtocolError 0x90 for an invalid topic name. */
   find(bytes: Buffer, start: number, end: number): TopicMatch {
     let hash = this.seed;
     for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i], 16777619);
@@ -176,8 +186,8 @@ export class TopicMatches {
 }
 
 /**
- * Joins both lists, none twice, the first one's members first. Never one of the lists of an entry, which change in
- * place.
+ * Union of both lists without duplicates, the first one's members first. Never one of the lists of an entry, which
+ * change in place.
  */
 function union(known: readonly string[], more: readonly string[]): readonly string[] {
   if (more.length === 0) return known;
