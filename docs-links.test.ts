@@ -73,7 +73,7 @@ test('the comparison in README.md is quoted from docs/benchmarks.md', () => {
   expect(rows.filter((line) => !measured.includes(line))).toEqual([]);
 });
 
-/** Of each row of docs/benchmarks.md, its cells. */
+/** Cells of each row of docs/benchmarks.md. */
 function measuredRows(): Map<string, string[]> {
   const rows = new Map<string, string[]>();
   for (const line of readFileSync(join(root, 'docs/benchmarks.md'), 'utf8').split('\n')) {
@@ -152,7 +152,7 @@ test('docs/operations.md names all that Compose starts', () => {
   expect(names.filter((name) => !row?.toLowerCase().includes(name))).toEqual([]);
 });
 
-/** Of "[name] "title", "title"" in docs/guarantees.md: where the file called so is, and the titles. */
+/** File and titles of each "[name] "title", "title"" in docs/guarantees.md. */
 function proofs(text: string): { name: string; path: string | undefined; titles: string[] }[] {
   const paths = new Map([...text.matchAll(/^\[([\w-]+)\]: (\S+)$/gm)].map((match) => [match[1], match[2]]));
   return [...text.matchAll(/\[([\w-]+)\](?![(:])((?:,? "[^"]+")*)/g)].map(([, name, quoted]) => ({

@@ -27,7 +27,7 @@ function blockWith(text: string): string {
   return found[0];
 }
 
-/** Whether a network of its own may be made, with its loopback up. */
+/** True when a network of its own may be made, with its loopback up. */
 const isRoot = process.getuid?.() === 0;
 const enclosed = ['unshare', ...(isRoot ? [] : ['--map-root-user']), '--net', '--kill-child'];
 const mayEnclose =

@@ -22,7 +22,7 @@ const circleFilesMax = 4;
 /** Production dependencies, all of them together: every one is somebody else's code in the broker. */
 const dependenciesMax = 80;
 
-/** Which package may import which: the direction of the architecture. Tests may also use the test kit. */
+/** Packages that each package may import: the direction of the architecture. Tests may also use the test kit. */
 const mayImport: Record<string, readonly string[]> = {
   protocol: [],
   broker: ['protocol'],

@@ -6,10 +6,13 @@ import { decodePacket, encodePacket, type Packet, type ProtocolVersion } from '@
 import { type Frame, PacketFramer } from '@dunlin/testkit';
 import { codeText, type Tally } from './tally.ts';
 
-/** How long one answer may take before the attacker goes on without it. */
+/** Time that one answer may take before the attacker goes on without it. */
 const answerMilliseconds = 20_000;
 
-/** One connection of an attacker. Whatever ends it is counted and never thrown: an attacker whom the broker sends away has met a guard. */
+/**
+ * Connection of an attacker. Whatever ends it is counted and never thrown: an attacker whom the broker sends away has
+ * met a guard.
+ */
 export class AttackSocket {
   /** Bytes that came. */
   received = 0;

@@ -3,11 +3,11 @@ import type { Stage } from './stage.ts';
 /** Listeners besides plain TCP that an attack needs. */
 export type Listener = 'tls' | 'web-socket';
 
-/** One attack: a row of the table. It runs in a process of its own, never longer than its seconds. */
+/** Attack: a row of the table. It runs in a process of its own, never longer than its seconds. */
 export interface Attack {
   /** The name of the row, in words of MQTT joined by hyphens. */
   readonly name: string;
-  /** What the attacker does, for the table. */
+  /** Title for the table. */
   readonly title: string;
   /** The bound of `run`, in seconds; the stage ends it then. */
   readonly seconds: number;

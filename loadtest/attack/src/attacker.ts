@@ -3,7 +3,7 @@ import { attacks } from './attacks/index.ts';
 import { Stage } from './stage.ts';
 import type { Address } from './target.ts';
 
-/** What this process is told. */
+/** Assignment of this process. */
 export interface Assignment {
   readonly name: string;
   readonly address: Address;

@@ -13,7 +13,7 @@ const everyMilliseconds = 50;
 const payloadBytes = 64;
 const answerMilliseconds = 10_000;
 
-/** What became of the messages of one phase. */
+/** Fate of the messages of one phase. */
 export interface PhaseFigures {
   readonly sent: number;
   /** Milliseconds, from the time when a message was due to its arrival. */
@@ -35,7 +35,7 @@ interface Pending {
   readonly phase: string;
 }
 
-/** One healthy client, which sends itself messages and notes how long each took. */
+/** Healthy client, which sends itself messages and notes how long each took. */
 class Bystander {
   readonly qos: 0 | 1;
   readonly pending = new Map<number, Pending>();
@@ -99,7 +99,7 @@ export class Bystanders {
     return all;
   }
 
-  /** From now on messages are counted under this name. The first call begins to send. */
+  /** Begins a phase: messages are counted under its name. The first call begins to send. */
   begin(phase: string): void {
     this.#phase = phase;
     this.#latencies.set(phase, []);

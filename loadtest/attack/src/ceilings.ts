@@ -1,20 +1,20 @@
-/** What an attack may cost. A row that costs more has failed. */
+/** Costs that an attack may have. A row that costs more has failed. */
 import type { RowResult } from './row.ts';
 
 /** MiB of anonymous memory: a node with two workers lives within half a gibibyte. */
 export const peakMebibytesMax = 512;
 /** Milliseconds that healthy clients' p99 may lie above that of the quiet node. */
 export const p99AboveQuietMax = 50;
-/** Of the QoS 0 messages of healthy clients, the share that may be lost. */
+/** Share of QoS 0 messages of healthy clients that may be lost. */
 export const lostQos0Max = 0.01;
-/** What may be left of memory a minute later, as a multiple of what it was. */
+/** Memory that may be left a minute later, as a multiple of what it was. */
 export const leftMax = 1.2;
 /** Seconds after the attack from which on `leftMax` is asked: before that, memory may still be on its way back. */
 export const leftFromSeconds = 60;
 /** Milliseconds in which a healthy client has to be in, with a password that no cache knows. */
 export const newcomerMillisecondsMax = 2000;
 
-/** What a row has cost too much, in words; empty: nothing. */
+/** Costs of a row that are too high, in words; empty: none. */
 export function exceeded(row: RowResult, afterSeconds: number): string[] {
   const { memory, quiet, during, lost, newcomers } = row;
   const wrong: string[] = [];

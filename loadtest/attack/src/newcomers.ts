@@ -6,16 +6,16 @@ const firstUser = 10;
 const everyMilliseconds = 1000;
 /** A client that is not in by then goes away. */
 const patienceMilliseconds = 10_000;
-/** What an operator subscribes to: one wildcard level. */
+/** Filter of an operator: one wildcard level. */
 const plainFilter = 'devices/+/status';
 
-/** How healthy clients got in. */
+/** Figures of healthy clients that got in. */
 export interface NewcomerFigures {
   readonly tried: number;
   readonly failed: number;
   /** Milliseconds from the dial to SUBACK, of the slowest that got in. */
   readonly slowest: number;
-  /** Those whose plain subscription was refused. */
+  /** Number of those whose plain subscription was refused. */
   readonly refusedFilters: number;
 }
 

@@ -12,19 +12,19 @@ import type { BrokerName, Target, Targets } from './target.ts';
 
 /** Attackers run at this priority: they stand for machines elsewhere, and are not to take the processor from the broker. */
 const attackerPriority = 10;
-/** How long an attack may be over before its process is ended. */
+/** Time that an attack may be over before its process is ended. */
 const graceMilliseconds = 15_000;
 /** Messages that have not come by then are lost. */
 const lostMilliseconds = 5000;
 const healthEveryMilliseconds = 1000;
 
-/** How long a row watches the quiet node before the attack, and again after it. */
+/** Times for which a row watches the quiet node before the attack, and again after it. */
 export interface Durations {
   readonly beforeSeconds: number;
   readonly afterSeconds: number;
 }
 
-/** What an attack cost. */
+/** Costs of an attack. */
 export interface RowResult {
   readonly attack: string;
   readonly title: string;
@@ -41,7 +41,7 @@ export interface RowResult {
   readonly workersReplaced: number;
   /** The broker has ended: how. */
   readonly ended: string | null;
-  /** What the attacker was told. */
+  /** Answers to the attacker. */
   readonly answers: string;
 }
 

@@ -5,13 +5,13 @@ import { AttackSocket } from './attack-socket.ts';
 import { codeText, Tally } from './tally.ts';
 import { type Address, attacker } from './target.ts';
 
-/** How many connections are opened at once: what a listener queues is bounded, and this is no test of that bound. */
+/** Connections opened at once: the queue of a listener is bounded, and this is no test of that bound. */
 const opensAtOnce = 100;
 
-/** Where an attack is run: the broker's address, the time that is left, and what the broker answered. */
+/** Stage of an attack: the broker's address, the time that is left, and the broker's answers. */
 export class Stage {
   readonly address: Address;
-  /** Which of several processes that do the same, from 0. */
+  /** Index among several processes that do the same, from 0. */
   readonly index: number;
   readonly tally = new Tally();
   readonly #endsAt: number;
@@ -71,7 +71,7 @@ export class Stage {
     return all;
   }
 
-  /** Does something so often a second until the time is over, whether or not what was begun is through. */
+  /** Repeats something so often a second until the time is over, whether or not what was begun is through. */
   async repeat(perSecond: number, act: (index: number) => void): Promise<void> {
     const startedAt = performance.now();
     for (let index = 0; this.goesOn; ) {

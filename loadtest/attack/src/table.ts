@@ -7,7 +7,7 @@ const head = [
   '| --- | --- | --- | --- | --- | --- | --- | --- |',
 ];
 
-/** One line of the table. */
+/** Line of the table. */
 export function tableLine(row: RowResult, afterSeconds: number): string {
   const { memory, quiet, during, after, lost, newcomers } = row;
   const whole = (...numbers: number[]) => numbers.map((number) => number.toFixed(0)).join(' / ');

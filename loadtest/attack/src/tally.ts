@@ -1,4 +1,4 @@
-/** What the broker answered, counted by kind: `connack 0x87`, `suback 0x97`, `closed`. */
+/** Answers of the broker, counted by kind: `connack 0x87`, `suback 0x97`, `closed`. */
 export class Tally {
   readonly counts = new Map<string, number>();
 

@@ -7,7 +7,7 @@ import { type BrokerProcess, freePort, startDunlin, startMosquitto, TestAuthorit
 /** Brokers that can be attacked. */
 export type BrokerName = 'dunlin' | 'mosquitto';
 
-/** Where a broker listens. */
+/** Address at which a broker listens. */
 export interface Address {
   readonly host: string;
   readonly port: number;
@@ -171,14 +171,14 @@ export class Target {
     return this.#broker.output();
   }
 
-  /** Whether `/healthz` says 200 within a second; true for a broker that has none. */
+  /** True when `/healthz` answers 200 within a second, and for a broker that has none. */
   async isHealthy(): Promise<boolean> {
     if (this.#admin === null) return true;
     const answer = await fetch(`${this.#admin}/healthz`, { signal: AbortSignal.timeout(1000) }).catch(() => null);
     return answer?.ok ?? false;
   }
 
-  /** How many worker threads died and were replaced. */
+  /** Number of worker threads that died and were replaced. */
   async workersReplaced(): Promise<number> {
     if (this.#admin === null) return 0;
     const answer = await fetch(`${this.#admin}/metrics`, { signal: AbortSignal.timeout(10_000) }).catch(() => null);

@@ -1,4 +1,4 @@
-/** How a client leaves the connection it has for another address. */
+/** Way in which a client leaves its connection for another address. */
 export type MoveKind =
   /** DISCONNECT, then a new connection. */
   | 'reconnect'
@@ -7,7 +7,7 @@ export type MoveKind =
   /** The old connection is cut without a word, as when a device loses its network. */
   | 'drop';
 
-/** One client to another address. */
+/** Move of one client to another address. */
 export interface Move {
   /** Its place in the list of clients, publishers first. */
   readonly client: number;

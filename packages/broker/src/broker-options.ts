@@ -1,4 +1,4 @@
-/** What a broker is made of: the ports, and what is configured. */
+/** Options of a broker: the ports, and what is configured. */
 
 import type { RefusalAllowance } from './connection/refusal-allowance.ts';
 import type { Authenticator } from './ports/authenticator.ts';
@@ -15,7 +15,7 @@ import type { Tracer } from './ports/tracer.ts';
 
 export interface BrokerOptions {
   nodeId: string;
-  /** Of this software, for `$SYS` and logs. */
+  /** Version of this software, for `$SYS` and logs. */
   version: string;
   /** Open already; closed by who opened it, after `stop`. */
   store: Store;
@@ -29,16 +29,19 @@ export interface BrokerOptions {
   authenticator: Authenticator;
   /** Null: everything is allowed. */
   authorizer: Authorizer | null;
-  /** What happens to a publish that is not allowed and that nobody can be told of (QoS 0, MQTT 3): nothing more, or the client is disconnected. Default `drop`. */
+  /**
+   * Answer to a publish that is not allowed and that nobody can be told of (QoS 0, MQTT 3): nothing more, or the client
+   * is disconnected. Default `drop`.
+   */
   deniedPublish?: 'drop' | 'disconnect';
-  /** What becomes of a will that is not allowed: it alone goes, or the CONNECT is refused. */
+  /** Answer to a will that is not allowed: it alone goes, or the CONNECT is refused. */
   deniedWill?: 'drop' | 'refuse';
   limits: Limits;
-  /** What the workers of this node count the refusals in that the log says; absent: there is one worker. */
+  /** Allowance in which the workers of this node count the refusals that are logged; absent: there is one worker. */
   refusals?: RefusalAllowance;
-  /** Whether connects and disconnects are in the log at level info; else they are for debugging. */
+  /** True when connects and disconnects are in the log at level info; else they are for debugging. */
   tellsConnections?: boolean;
-  /** Where this node speaks HTTP: told those who try it at a port of MQTT. Absent: nowhere. */
+  /** Address at which this node speaks HTTP: told those who try it at a port of MQTT. Absent: none. */
   httpUrl?: string;
   /** Null, or absent: whoever starts the workers knows which have ended, and releases what they owned. */
   leases?: Leases | null;

@@ -1,4 +1,4 @@
-/** What one worker's broker is made of, put together. What it needs of the world comes through ports. */
+/** Parts of one worker's broker, put together. What it needs of the world comes through ports. */
 
 import { isShared } from '@dunlin/protocol';
 import type { BrokerOptions } from './broker-options.ts';
@@ -64,8 +64,8 @@ import { StoreTrust } from './work/store-trust.ts';
 import { TurnClock } from './work/turn-clock.ts';
 
 /**
- * How the store knows this broker's appends from those of every other, the earlier ones of this endpoint included: an endpoint without a backplane has the
- * same name in each of its lives.
+ * Name by which the store knows this broker's appends from those of every other, the earlier ones of this endpoint
+ * included: an endpoint without a backplane has the same name in each of its lives.
  */
 function writerName(self: EndpointId, random: Random): string {
   return `${self}/${random.uuid()}`;
@@ -247,7 +247,7 @@ export abstract class BrokerParts extends BrokerWorld {
     });
   }
 
-  /** Who owns a client identifier. */
+  /** Makes the parts that own client identifiers. */
   private makeOwnership(): { sessions: Sessions; openings: Openings } {
     const { self, store, clock, logger, metrics, limits, lease, trust, cluster, tree, routes, durableFilters } = this;
     const { groups, router, delivery, writer, pendingWrites, contested, fatalMessages, publishWill } = this;

@@ -1,4 +1,4 @@
-/** What one worker's broker needs of the world, and what is configured. */
+/** Ports and configuration of one worker's broker. */
 import type { BrokerOptions } from './broker-options.ts';
 import type { Authenticator } from './ports/authenticator.ts';
 import type { Authorizer } from './ports/authorizer.ts';

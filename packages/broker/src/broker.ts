@@ -1,6 +1,4 @@
-/**
- * One worker's broker: what is done with all of it. It is put together in broker-parts.ts.
- */
+/** Broker of one worker: what is done with all of it. It is put together in broker-parts.ts. */
 import { ReasonCode } from '@dunlin/protocol';
 import { BrokerParts } from './broker-parts.ts';
 import { Connection } from './connection/connection.ts';
@@ -10,7 +8,9 @@ import type { Transport } from './ports/transport.ts';
 import { untilAvailable } from './work/until-available.ts';
 import { withinBound } from './work/within-bound.ts';
 
-/** What a stop waits at most for messages and sessions that the store has not confirmed: the whole of it is to take 4 s. */
+/**
+ * Longest wait of a stop for messages and sessions that the store has not confirmed: the whole of it is to take 4 s.
+ */
 const flushMilliseconds = 2000;
 
 /** Sessions whose subscriptions are compared with new rules in one turn of the event loop: some milliseconds of work. */
@@ -119,7 +119,9 @@ export class Broker extends BrokerParts {
     this.givenUp.release();
   }
 
-  /** Others hold this worker for dead, and release what it owned: every session ends here without a word to the store. */
+  /**
+   * Ends every session here without a call to the store: others regard this worker as dead, and release what it owned.
+   */
   giveUpAllSessions(): void {
     this.givenUp.giveUpAll();
     for (const connection of [...this.connections]) connection.end();

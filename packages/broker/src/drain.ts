@@ -17,11 +17,11 @@ import { ConnectionState } from './output/connection-state.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Metrics } from './ports/metrics.ts';
 
-/** What a drain is told. It travels to worker threads. */
+/** Options of a drain. It travels to worker threads. */
 export interface DrainOptions {
-  /** Over how long the clients are sent away, evenly; 0: all at once. */
+  /** Time over which the clients are sent away, evenly; 0: all at once. */
   spreadMilliseconds: number;
-  /** Where MQTT 5 clients are sent, as in MQTT 5 section 4.11; empty: they are not told. */
+  /** Server Reference for MQTT 5 clients, as in MQTT 5 section 4.11; empty: they are not told. */
   serverReference: string;
 }
 
@@ -29,15 +29,15 @@ export interface DrainOptions {
 const tickMilliseconds = 10;
 
 /**
- * What a client has sent is answered within this of its turn, or not here: a store that is away must not keep the node, and what is not acknowledged is
- * sent again elsewhere. Long enough for a disk that is busy.
+ * Time from its turn within which a client's packets are answered, or not here: a store that is away must not keep the
+ * node, and what is not acknowledged is sent again elsewhere. Long enough for a disk that is busy.
  */
 export const drainAnswerMilliseconds = 1000;
 
 export interface DrainParts {
   clock: Clock;
   metrics: Metrics;
-  /** From 0 up to 1, for the jitter. */
+  /** Draws a number from 0 up to 1, for the jitter. */
   random: () => number;
 }
 
@@ -50,7 +50,7 @@ export class Drain {
   private readonly queue: readonly Connection[];
   private next = 0;
   private nextAt: number;
-  /** Those whose turn has come and whom an answer is owed, with the moment until which they get it. */
+  /** Connections whose turn has come and to which an answer is owed, with the moment until which they get it. */
   private readonly leaving = new Map<Connection, number>();
   private readonly cancel: () => void;
   private finish: () => void = () => {};
@@ -68,7 +68,7 @@ export class Drain {
     this.tick();
   }
 
-  /** Nobody is sent away any more. */
+  /** Stops: no more clients are sent away. */
   stop(): void {
     this.cancel();
     this.finish();

@@ -21,7 +21,7 @@ const secondMilliseconds = 1000;
 const batchMax = 500;
 /** Asked each second what is due, the store tells what is due until it is asked again, and that is done at its time. */
 const lookAheadMilliseconds = 1250;
-/** Where much is due at times of its own, what comes in this time is done together. */
+/** Interval of looks where much is due at times of its own: what comes in this time is done together. */
 const looksApartMilliseconds = 100;
 /** Trimming, and looking after groups: every so many seconds. */
 const slowEverySeconds = 5;
@@ -32,7 +32,7 @@ export interface HousekeepingParts {
   logger: Logger;
   metrics: Metrics;
   limits: Limits;
-  /** There may be other endpoints. */
+  /** True when there may be other endpoints. */
   isClustered: boolean;
   cluster: { readonly isLeader: boolean };
   sysTopics: { publish(): void };
@@ -49,7 +49,7 @@ export class Housekeeping {
   private stops: (() => void)[] = [];
   private readonly running = new Set<string>();
   private seconds = 0;
-  /** Of the next look before its second. */
+  /** Cancels the next look before its second. */
   private stopAlarm: (() => void) | null = null;
   private lookedAt = 0;
   /** Jobs that were found due while they ran. */

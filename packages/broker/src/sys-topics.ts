@@ -37,7 +37,9 @@ interface Counter {
   load?: string;
 }
 
-/** What workers tell each other, in this order. Names are those of the topics, unless a topic is made of several. */
+/**
+ * Counts that workers tell each other, in this order. Names are those of the topics, unless a topic is made of several.
+ */
 // biome-ignore format: a table
 const counters: readonly Counter[] = [
   { name: 'clients/connected', value: ({ sessions }) => sessions.count },
@@ -100,7 +102,7 @@ class LoadAverages {
   }
 }
 
-/** What is told of one node, or of all. */
+/** Totals of one node, or of all. */
 class Totals {
   readonly prefix: string;
   /** Null: all. */

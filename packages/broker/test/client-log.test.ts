@@ -4,7 +4,7 @@ import { networkOf } from '../src/connection/network-of.ts';
 import { RefusalAllowance, refusalMemoryBytes } from '../src/connection/refusal-allowance.ts';
 import { type Worker, World } from './support/world.ts';
 
-/** Has one client from this address refused. */
+/** Makes the broker refuse one client from this address. */
 function refuse(worker: Worker, address: string): void {
   worker.broker.clientLog.refused('handshake failed', { address });
 }

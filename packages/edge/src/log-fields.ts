@@ -1,4 +1,4 @@
-/** What the fields of log lines are, for docs/log.md. */
+/** Meanings of the fields of log lines, for docs/log.md. */
 export const logFields: Readonly<Record<string, string>> = {
   address: 'of the server (`host:port`), or of the client',
   by: 'the endpoint that says so',

@@ -9,7 +9,7 @@ export const stopTimeoutMilliseconds = 4000;
 export interface ServeOptions extends NodeOptions {
   /** Reads the configuration again, for SIGHUP. Throws when it is wrong; then nothing changes. */
   reload(): Configuration;
-  /** What works in the configuration and should be written otherwise: logged at the start. */
+  /** Faults of the configuration that work and should be written otherwise: logged at the start. */
   warnings: readonly string[];
   /** Resolves when that is gone through which the process was started, and which can pass no signal on any more: counts as SIGTERM. */
   starterGone: Promise<void>;

@@ -6,7 +6,7 @@ import { StoreServer } from '../src/store/store-server.ts';
 
 let port: MessagePort;
 let remote: RemoteStore;
-/** What arrived, in order. */
+/** Calls that arrived, in order. */
 let seen: unknown[][];
 /** Answers by method; a call that has none is answered with nothing. */
 let answers: Record<string, (...parameters: never[]) => unknown>;

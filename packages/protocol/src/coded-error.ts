@@ -12,15 +12,15 @@ export abstract class CodedError<Code extends string = string> extends Error {
   }
 }
 
-/** What docs/errors.md says of one code. */
+/** Text of one code in docs/errors.md. */
 export interface ErrorText {
   /** The message, with NAMES for what differs; or the kinds of messages. */
   readonly says: string;
   /** The event after which it is thrown. */
   readonly thrownWhen: string;
-  /** What an operator or a user does about it. */
+  /** Remedy: what an operator or a user does about it. */
   readonly remedy: string;
-  /** Where it surfaces: exit code, log line, reason code to the client, answer over HTTP. */
+  /** Place where it surfaces: exit code, log line, reason code to the client, answer over HTTP. */
   readonly surfaces: string;
 }
 

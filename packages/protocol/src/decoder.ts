@@ -7,8 +7,8 @@ import type { ProtocolVersion } from './version.ts';
 /** Receiver of whole packets. */
 export interface PacketSink {
   /**
-   * One whole packet lies in bytes[start, end); header is its first byte; the body starts at bodyStart. The bytes are
-   * lent for the call: copy what is kept. Return false to stop decoding (the connection is going away).
+   * Called with one whole packet in bytes[start, end); header is its first byte; the body starts at bodyStart. The
+   * bytes are lent for the call: copy what is kept. Return false to stop decoding (the connection is going away).
    */
   packet(header: number, bytes: Buffer, start: number, bodyStart: number, end: number): boolean;
 }

@@ -20,7 +20,7 @@ export const wrongConnect = encodePacket(
 /** A user property (MQTT 5.0, 2.2.2.2) of the fewest bytes that mean something. */
 const userProperty = Buffer.concat([Buffer.from([0x26]), prefixed('k'), prefixed('')]);
 
-/** As many user properties as 1 MiB holds. */
+/** User properties: as many as 1 MiB holds. */
 export const userProperties = Buffer.concat(Array.from({ length: 149_000 }, () => userProperty));
 
 /** Bytes of a CONNECT that announces 1 MiB and lacks the last hundredth. */

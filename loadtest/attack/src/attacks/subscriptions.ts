@@ -4,7 +4,7 @@ import type { Attack } from '../attack.ts';
 import type { AttackSocket } from '../attack-socket.ts';
 import type { Stage } from '../stage.ts';
 
-/** Below the usual packet size of 1 MiB. */
+/** Size below the usual packet size of 1 MiB. */
 const packetBytesMax = 1_000_000;
 /** A session that outlives its connection. */
 const durable = { cleanStart: false, properties: { sessionExpiryInterval: 3600 } };

@@ -93,7 +93,7 @@ export class Cluster implements BackplaneReceiver {
   }
 
   /**
-   * Whether this endpoint does the housekeeping for all: expiry, wills, delayed messages, trimming. The leader is the
+   * True when this endpoint does the housekeeping for all: expiry, wills, delayed messages, trimming. The leader is the
    * first endpoint by name; when it is gone, or is no longer heard of, the next one leads. Two that both believe to
    * lead do no harm: the store hands out what they take once.
    */
@@ -106,7 +106,7 @@ export class Cluster implements BackplaneReceiver {
     return this.endpoints.has(endpoint);
   }
 
-  /** Whether the endpoint is there, or was while this endpoint ran. */
+  /** True when the endpoint is there, or was while this endpoint ran. */
   hasKnown(endpoint: EndpointId): boolean {
     return this.known.has(endpoint);
   }
@@ -263,7 +263,7 @@ export class Cluster implements BackplaneReceiver {
     return this.handedOf(owner, await this.requests.ask(owner, clientId, cleanStart, epoch));
   }
 
-  /** Without the store the owner of the client is unknown: all endpoints are asked to release it. */
+  /** Asks all endpoints to release a client, whose owner is unknown without the store. */
   async requestFromAll(clientId: string, cleanStart: boolean, epoch: number): Promise<void> {
     await Promise.all(
       [...this.endpoints].map((endpoint) => this.requestSession(endpoint, clientId, cleanStart, epoch)),

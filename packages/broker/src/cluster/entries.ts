@@ -11,9 +11,7 @@
  */
 import { FrameError, type FrameReader, type FrameWriter } from '../message/wire.ts';
 
-/**
- * One publish for the receiver: its record, the groups of which the receiver chooses a member, and its numbers in logs.
- */
+/** Publish for the receiver: its record, the groups of which the receiver chooses a member, and its numbers in logs. */
 export interface MessageEntry {
   record: Buffer;
   /** False: the message is for `groups` and `logs` alone. */
@@ -26,8 +24,8 @@ export interface MessageEntry {
    */
   producer?: { clientId: string; number: number; isRepeated: boolean };
   /**
-   * How often the message was forwarded because a group had no member any more where it arrived; absent: never. At most
-   * 31.
+   * Number of times that the message was forwarded because a group had no member any more where it arrived; absent: 0.
+   * At most 31.
    */
   hops?: number;
 }

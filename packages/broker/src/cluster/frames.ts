@@ -73,7 +73,7 @@ export function isAboutRoutes(bytes: Uint8Array): boolean {
 }
 
 /**
- * One change that other endpoints must know of.
+ * Change that other endpoints must know of.
  *
  * | kind | meaning | count |
  * | --- | --- | --- |

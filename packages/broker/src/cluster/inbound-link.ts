@@ -27,7 +27,7 @@ export class InboundLink {
     this.acknowledgedBytes = this.broadcast;
   }
 
-  /** Whether a kept frame is the next one. Others are dropped: duplicates, and frames after one that was lost. */
+  /** True when a kept frame is the next one. Others are dropped: duplicates, and frames after one that was lost. */
   acceptKept(head: KeptHead): boolean {
     if (head.link !== this.link) this.begin(head.link);
     // Frames that the sender no longer keeps were acknowledged from here, before this side began anew.

@@ -192,7 +192,7 @@ export class Link {
     return this.unacknowledgedBytes > this.bytesMax;
   }
 
-  /** Whether messages that may be lost can be added: they are dropped first when the other side does not keep up. */
+  /** True when messages that may be lost can be added: they are dropped first when the other side does not keep up. */
   hasRoom(broadcastSent: number): boolean {
     return this.unacknowledgedBytes + this.passingUnderWay(broadcastSent) + this.passingWriter.length <= this.bytesMax;
   }

@@ -30,7 +30,7 @@ export class RouteBarrier {
     return this.waiters.length > 0;
   }
 
-  /** Whether a waiter has waited for this long. Waiters are in order of their arrival, so the first decides. */
+  /** True when a waiter has waited for this long. Waiters are in order of their arrival, so the first decides. */
   hasWaited(milliseconds: number): boolean {
     return this.waiters.length > 0 && this.clock.now() - this.waiters[0].since >= milliseconds;
   }

@@ -129,7 +129,7 @@ export async function retainedTopics(store: Store, filter: string, limit = 100, 
   return (await retainedOf(store, filter, limit, at)).map(({ topic }) => topic).sort();
 }
 
-/** From when on something of each kind is due. */
+/** Times from which something of each kind is due. */
 export async function nextDue(store: Store, until: number): Promise<Record<'sessions' | 'wills' | 'delayed', number>> {
   const { sessions, wills, delayed } = store;
   const due = await Promise.all([sessions.nextDue(until), wills.nextDue(until), delayed.nextDue(until)]);

@@ -178,8 +178,8 @@ export class PublishRouter {
   }
 
   /**
-   * Some filters have no log any more. A group that still has members gets the message at once, like a group without
-   * durable members.
+   * Handles filters that have no log any more. A group that still has members gets the message at once, like a group
+   * without durable members.
    */
   private notLogged(
     sequences: readonly number[],

@@ -122,7 +122,7 @@ export class LogEnds {
   }
 
   /**
-   * Whether the log has been missing for long enough to count as lost: it may go with a session that is being ended
+   * True when the log has been missing for long enough to count as lost: it may go with a session that is being ended
    * elsewhere, by a clean start, at this moment.
    */
   private stayedAway(log: DurableLog): boolean {

@@ -12,7 +12,7 @@ import { OutputBuffer, type OutputFlusher } from './output-buffer.ts';
 
 /** The reading half of the connection, as far as its acknowledgements concern it. */
 export interface OutletReading extends HeldPublisher {
-  /** One more acknowledgement is pending, or several. */
+  /** Called when one more acknowledgement is pending, or several. */
   acknowledgementPending(): void;
   acknowledgementsSent(): void;
 }

@@ -14,7 +14,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { Transport } from '../ports/transport.ts';
 
-/** In most turns a client gets one packet or a few. */
+/** Size at first: in most turns a client gets one packet or a few. */
 const smallestBytes = 1024;
 /** Size classes 1 KiB, 2 KiB … 1 MiB; larger buffers are left to the garbage collector. */
 const sizeClasses = 11;
@@ -88,7 +88,7 @@ export interface RoomWaiter {
   roomCame(): void;
 }
 
-/** After this many turns with one stretch each, the next one is expected to have one, too. */
+/** Turns with one stretch each after which the next one is expected to have one, too. */
 const eagerAfterTurns = 4;
 
 export class OutputBuffer {
@@ -222,7 +222,7 @@ export class OutputBuffer {
     this.flushNow();
   }
 
-  /** From now on bytes are discarded, and QoS 0 messages are dropped before they get here. */
+  /** Closes the buffer: bytes are discarded, and QoS 0 messages are dropped before they get here. */
   close(): void {
     this.closed = true;
     this.congested = true;

@@ -8,9 +8,9 @@ export interface DelayedMessage {
 /** Port: delayed publishes. What holds for every part of a store is said in store.ts. */
 export interface DelayedStore {
   add(record: Uint8Array, dueAt: number): Promise<void>;
-  /** From when on `takeDue` finds something; Infinity: not until `until`. */
+  /** Time from which `takeDue` finds something; Infinity: not until `until`. */
   nextDue(until: number): Promise<number>;
-  /** Like that of wills: handed out again unless removed within 30 seconds. */
+  /** Takes messages as `takeDue` of wills does: handed out again unless removed within 30 seconds. */
   takeDue(now: number, limit: number): Promise<DelayedMessage[]>;
   remove(id: string): Promise<void>;
 }

@@ -5,7 +5,7 @@
 export interface DurableGroup {
   /** `$share/{name}/{filter}`. */
   group: string;
-  /** Of its cursor. */
+  /** Place of its cursor. */
   acknowledged: number;
 }
 
@@ -15,7 +15,10 @@ export interface GroupKey {
   epoch: number;
 }
 
-/** How far a group has been served. To the store only `acknowledged` says something: the log is trimmed behind it. */
+/**
+ * Place up to which a group has been served. To the store only `acknowledged` says something: the log is trimmed behind
+ * it.
+ */
 export interface StoredGroupCursor {
   /** Every number up to and including this one is done with. */
   acknowledged: number;
@@ -29,15 +32,15 @@ export interface StoredGroupCursor {
 export interface GroupReservation {
   sequence: number;
   clientId: string;
-  /** It may have been sent: whatever becomes of the client, the group is done with it [MQTT-4.8.2-5]. */
+  /** True when it may have been sent: whatever becomes of the client, the group is done with it [MQTT-4.8.2-5]. */
   isFinal: boolean;
 }
 
 export interface GroupClaim {
-  /** Above every earlier one of this group, also after the group has ended and begun again. */
+  /** Epoch above every earlier one of this group, also after the group has ended and begun again. */
   epoch: number;
   cursor: StoredGroupCursor;
-  /** In no order. */
+  /** Reservations in no order. */
   reservations: GroupReservation[];
 }
 

@@ -26,15 +26,24 @@ export interface AppendRequest {
 
 /** Tells a batch of appends from its repetition. */
 export interface AppendOrigin {
-  /** Whoever appends one batch after the other, the next when the one before is answered. Nobody else has this name, ever. */
+  /**
+   * Writer that appends one batch after the other, the next when the one before is answered. Nobody else has this name,
+   * ever.
+   */
   writer: string;
-  /** Above that of the writer's batch before. The same for exactly the same requests, given again because nothing is known of the outcome. */
+  /**
+   * Number above that of the writer's batch before. The same for exactly the same requests, given again because nothing
+   * is known of the outcome.
+   */
   batch: number;
 }
 
-/** One number per filter of the request, in its order: the log number given; 0: the filter is no longer durable. Negated, it is the number under which
- *  the message stands since before: its producer number was taken, or the batch of its origin was appended (what was 0 then stays 0).
- *  Empty: `inbound` named a fenced session, and nothing was done for this request. */
+/**
+ * Numbers, one per filter of the request, in its order: the log number given; 0: the filter is no longer durable.
+ * Negated, it is the number under which the message stands since before: its producer number was taken, or the batch of
+ * its origin was appended (what was 0 then stays 0). Empty: `inbound` named a fenced session, and nothing was done for
+ * this request.
+ */
 export type AppendResult = number[];
 
 export interface LogEntry {
@@ -51,7 +60,7 @@ export interface LogPage {
   firstSequence: number;
 }
 
-/** What a log may hold; older messages are dropped first. */
+/** Limits of a log; older messages are dropped first. */
 export interface LogLimits {
   messagesMax: number;
   bytesMax: number;
@@ -66,10 +75,10 @@ export interface LogStore {
    */
   ends(filters: readonly string[]): Promise<number[]>;
   /**
-   * With an origin a batch is appended once, however often it is given and in whatever order the attempts arrive: a message
-   * that an earlier attempt appended is answered with its number, and an attempt that comes when a later batch of the writer
-   * was appended is refused with `fenced`: its writer has had its answer. Of each writer the last batch is remembered, for at
-   * least a week, and for as long as a writer can live where it dies with the store.
+   * Appends. With an origin a batch is appended once, however often it is given and in whatever order the attempts
+   * arrive: a message that an earlier attempt appended is answered with its number, and an attempt that comes when a
+   * later batch of the writer was appended is refused with `fenced`: its writer has had its answer. Of each writer the
+   * last batch is remembered, for at least a week, and for as long as a writer can live where it dies with the store.
    */
   append(requests: AppendRequest[], now: number, origin?: AppendOrigin): Promise<AppendResult[]>;
   /**

@@ -4,12 +4,12 @@ import type { SessionKey } from './session-key.ts';
 import type { StoredWill } from './will-store.ts';
 
 export interface StoredSubscription {
-  /** As the client wrote it, `$share/…` included. */
+  /** Filter as the client wrote it, `$share/…` included. */
   filter: string;
   qos: 0 | 1 | 2;
   /**
-   * Of a shared subscription, which cannot have it [MQTT-3.8.3-4]: it was replaced by one of QoS 0, and is kept with the QoS of before for what its group is owed
-   * [MQTT-3.8.4-4].
+   * True for No Local. A shared subscription cannot have it [MQTT-3.8.3-4]: there it means that the subscription was
+   * replaced by one of QoS 0, and is kept with the QoS of before for what its group is owed [MQTT-3.8.4-4].
    */
   noLocal: boolean;
   retainAsPublished: boolean;
@@ -18,14 +18,17 @@ export interface StoredSubscription {
   subscriptionIdentifier: number;
 }
 
-/** How far a session has been served from the log of one durable filter. */
+/** Place up to which a session has been served from the log of one durable filter. */
 export interface Cursor {
   filter: string;
   /** Every number up to and including this one is acknowledged. */
   acknowledged: number;
   /** Acknowledged numbers above it, ascending. */
   above: number[];
-  /** Of a subscription that was replaced by one of QoS 0: up to this number the client is owed what was queued, at the QoS that was granted then. Opaque to the store. */
+  /**
+   * Debt of a subscription that was replaced by one of QoS 0: up to this number the client is owed what was queued, at
+   * the QoS that was granted then. Opaque to the store.
+   */
   owed?: { sequence: number; qos: 1 | 2 };
 }
 
@@ -54,11 +57,13 @@ export interface StoredSession {
   clientId: string;
   /** Seconds after the connection's end; 0xffffffff: never. Always above 0: other sessions are not stored. */
   sessionExpirySeconds: number;
-  /** When the session ends, while it is not connected; 0 while connected; Infinity: never. */
+  /** Time at which the session ends, while it is not connected; 0 while connected; Infinity: never. */
   expiresAt: number;
   subscriptions: StoredSubscription[];
   cursors: Cursor[];
-  /** In the order in which their packet identifiers were added. The other lists are in no order. */
+  /**
+   * Messages to the client in the order in which their packet identifiers were added. The other lists are in no order.
+   */
   outbound: StoredOutbound[];
   inbound: StoredInbound[];
   /** The last producer number given to a QoS 2 message of this session. */
@@ -70,15 +75,17 @@ export interface ClaimRequest {
   owner: EndpointId;
   /** True: a stored session is removed with its cursors and will (its durable filters are counted down). */
   cleanStart: boolean;
-  /** Above 0: the session is durable and is created when there is none. 0: no session is stored; a stored one that is kept
-   *  (cleanStart false) is returned all the same, and it ends with this connection. */
+  /**
+   * Session Expiry Interval. Above 0: the session is durable and is created when there is none. 0: no session is
+   * stored; a stored one that is kept (cleanStart false) is returned all the same, and it ends with this connection.
+   */
   sessionExpirySeconds: number;
 }
 
 export interface Claim {
-  /** Above every earlier one of this client identifier, also over restarts as long as a session is stored. */
+  /** Epoch above every earlier one of this client identifier, also over restarts as long as a session is stored. */
   epoch: number;
-  /** Who held the claim until now and had not let go; empty when nobody. */
+  /** Owner that held the claim until now and had not let go; empty when nobody. */
   previousOwner: EndpointId;
   /** The stored session as it was found, or null. With cleanStart always null. */
   session: StoredSession | null;
@@ -127,7 +134,7 @@ export interface SessionStore {
   delete(clientId: string): Promise<void>;
   /** Ends sessions that are due and returns their client identifiers. A scheduled will of theirs is due at once. */
   expire(now: number, limit: number): Promise<string[]>;
-  /** From when on `expire` finds something; Infinity: not until `until`. */
+  /** Time from which `expire` finds something; Infinity: not until `until`. */
   nextDue(until: number): Promise<number>;
   /**
    * Claims of this owner's incarnation are void: its sessions count as disconnected since `now`, its wills become due after

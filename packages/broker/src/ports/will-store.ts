@@ -7,7 +7,7 @@ export interface StoredWill {
   epoch: number;
   record: Uint8Array;
   delaySeconds: number;
-  /** When it is to be published; Infinity while its client is connected. */
+  /** Time at which it is to be published; Infinity while its client is connected. */
   dueAt: number;
 }
 
@@ -23,7 +23,7 @@ export interface WillStore {
   set(key: SessionKey, owner: EndpointId, will: WillToStore | null): Promise<void>;
   /** The connection ended without DISCONNECT: the will becomes due at this time. */
   schedule(key: SessionKey, dueAt: number): Promise<void>;
-  /** From when on `takeDue` finds something; Infinity: not until `until`. */
+  /** Time from which `takeDue` finds something; Infinity: not until `until`. */
   nextDue(until: number): Promise<number>;
   /**
    * Wills that are due, at most `limit`, each handed out again to a later call unless `remove` confirms it within

@@ -62,7 +62,7 @@ export class SharedMembers {
   }
 }
 
-/** What a group tells whoever looks after those with a log. */
+/** Receiver of a group's changes, for groups with a log. */
 export interface SharedGroupWatcher {
   /** The logged members of a group with a log have changed. */
   loggedMembersChanged(group: SharedGroup): void;
