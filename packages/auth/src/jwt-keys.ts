@@ -50,7 +50,7 @@ export function readJwks(value: unknown): { keys: VerificationKey[]; leftOut: st
   const list = (value as { keys?: unknown } | null)?.keys ?? [value];
   const keys: VerificationKey[] = [];
   const leftOut: string[] = [];
-  if (!Array.isArray(list)) return { keys, leftOut: ['"keys" is no list'] };
+  if (!Array.isArray(list)) return { keys, leftOut: ['"keys" is not a list'] };
   for (const jwk of list.slice(0, keysMax) as Record<string, unknown>[]) {
     const read = readJwk(jwk);
     if (typeof read === 'string') leftOut.push(read);

@@ -27,7 +27,9 @@ export interface PasswordChange {
 export function userNameFault(userName: string): string | null {
   if (userName === '') return 'a user name is not empty';
   if (userName.startsWith('#')) return 'a user name does not begin with #';
-  return /[:\r\n\0]/.test(userName) ? 'a user name holds no colon and no line break' : null;
+  return /[:\r\n\0]/.test(userName)
+    ? `user: given ${JSON.stringify(userName)}, allowed: a name without colon and line break`
+    : null;
 }
 
 /** @throws AccessFileError when the file cannot be read or written, or has no such user to remove */

@@ -134,7 +134,7 @@ function readAddresses(value: unknown, fail: Fail): BlockList | null {
     const family = isIP(address ?? '');
     const most = family === 4 ? 32 : 128;
     const length = bits === undefined ? most : Number(bits);
-    if (family === 0 || length > most) fail(['address'], `"${text}" is no address or range such as 10.0.0.0/8`);
+    if (family === 0 || length > most) fail(['address'], `"${text}" is not an address or a range such as 10.0.0.0/8`);
     list.addSubnet(address, length, family === 4 ? 'ipv4' : 'ipv6');
   }
   return list;

@@ -129,7 +129,7 @@ const broken: [text: string, message: string][] = [
   ['- topics: a\n', 'rules.yaml:1:3: a rule either allows or denies something'],
   ['- allow: all\n  deny: all\n  topics: a\n', 'rules.yaml:1:3: a rule either allows or denies something'],
   ['- allow: all\n  topic: a\n', 'rules.yaml:2:3: unknown key topic; there are allow'],
-  ['- allow: all\n  topics: a\n  address: 10.0.0.0/33\n', 'rules.yaml:3:12: "10.0.0.0/33" is no address'],
+  ['- allow: all\n  topics: a\n  address: 10.0.0.0/33\n', 'rules.yaml:3:12: "10.0.0.0/33" is not an address'],
   ['- allow: all\n  topics: a\n  qos: 3\n', 'rules.yaml:3:8: qos: 0, 1, 2'],
   ['- allow: all\n  topics: a\n  user: []\n', 'rules.yaml:3:9: user: nothing is named'],
   ['- allow: all\n  topics: a\n  user: 7\n', 'rules.yaml:3:9: user: a text'],

@@ -84,7 +84,7 @@ export function readEnvelope(bytes: Uint8Array): Envelope {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const nameEnd = buffer.length < nameAt ? nameAt : nameAt + buffer[2];
   const from = buffer.toString('utf8', nameAt, Math.min(nameEnd, buffer.length));
-  if (buffer.length < nameAt) throw new EnvelopeError(`${buffer.length} bytes are no message`, from);
+  if (buffer.length < nameAt) throw new EnvelopeError(`${buffer.length} bytes are not a message`, from);
   if (buffer[0] < sentVersion || buffer[0] > newestVersion) {
     throw new EnvelopeError(`version ${buffer[0]} is not understood; known: ${sentVersion} to ${newestVersion}`, from);
   }

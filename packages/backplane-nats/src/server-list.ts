@@ -45,7 +45,7 @@ export function parseServers(servers: string): ServerList {
     const scheme = /^([A-Za-z]+):\/\//.exec(text)?.[1].toLowerCase();
     if (scheme === undefined) refuse(`server${place} has no scheme`);
     if (scheme !== 'nats' && scheme !== 'tls') refuse(`server${place} has the scheme "${scheme}"`);
-    return { scheme, url: readUrl(text) ?? refuse(`server${place} is no URL`) };
+    return { scheme, url: readUrl(text) ?? refuse(`server${place} is not a URL`) };
   });
   if (new Set(parsed.map(({ scheme }) => scheme)).size > 1) refuse('nats:// and tls:// are mixed');
   const credentials = parsed.map(({ url }) => url).filter((url) => url.user !== '' || url.token !== '');
@@ -71,7 +71,7 @@ interface ServerUrl {
   token: string;
 }
 
-/** Null for text that is no URL or has more than user, host and port. */
+/** Null for text that is not a URL or has more than user, host and port. */
 function readUrl(text: string): ServerUrl | null {
   try {
     const url = new URL(text);

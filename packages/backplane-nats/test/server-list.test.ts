@@ -25,15 +25,15 @@ describe('lists of servers', () => {
     ['host:4222', /has no scheme/],
     ['http://host', /has the scheme "http"/],
     ['nats://a,tls://b', /are mixed/],
-    ['nats://host:99999', /is no URL/],
-    ['nats://host:0', /is no URL/],
-    ['nats://host/path', /is no URL/],
-    ['nats://host?x=1', /is no URL/],
-    ['nats://:secret@host', /is no URL/],
-    ['nats://user:sec%zzret@host', /is no URL/],
+    ['nats://host:99999', /is not a URL/],
+    ['nats://host:0', /is not a URL/],
+    ['nats://host/path', /is not a URL/],
+    ['nats://host?x=1', /is not a URL/],
+    ['nats://:secret@host', /is not a URL/],
+    ['nats://user:sec%zzret@host', /is not a URL/],
     ['nats://u:p1@a,nats://u:p2@b', /different credentials/],
-    ['nats://user:sec/ret@host', /is no URL/],
-    ['nats://user:sec,ret@host', /is no URL/],
+    ['nats://user:sec/ret@host', /is not a URL/],
+    ['nats://user:sec,ret@host', /is not a URL/],
   ])('"%s" is refused with what is allowed, and without secrets', (text, why) => {
     expect(() => parseServers(text)).toThrow(NatsConfigurationError);
     expect(() => parseServers(text)).toThrow(why);

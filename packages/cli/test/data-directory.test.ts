@@ -16,8 +16,8 @@ describe('a data directory', () => {
   test.each([
     ['in /proc', '/proc/x', 'no such file or directory'],
     ['deep in /proc', '/proc/x/y/z', 'no such file or directory'],
-    ['that is a file', join(directory, 'file'), 'is no directory'],
-    ['below a file', join(directory, 'file/x'), 'is no directory'],
+    ['that is a file', join(directory, 'file'), 'is not a directory'],
+    ['below a file', join(directory, 'file/x'), 'is not a directory'],
   ])('%s cannot be made: the start ends at once, and says which key and which path', async (_where, path, reason) => {
     const { code, errors } = await run(startAt(path));
     expect(code).toBe(1);

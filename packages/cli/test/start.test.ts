@@ -63,13 +63,13 @@ describe('dunlin start', () => {
   );
 
   test('warns once of a key under its old name, with the new one', async () => {
-    const started = await startBroker(['--workers', '1', '--set', 'limits.outputBufferBytesMax=70000']);
+    const started = await startBroker(['--workers', '1', '--set', 'limits.outboxBytesMax=70000']);
     broker = started.broker;
     const warnings = broker.log().filter(({ level }) => level === 'warn');
     expect(warnings).toEqual([
       expect.objectContaining({
         warning:
-          'flag --set limits.outputBufferBytesMax: limits.outputBufferBytesMax is now called limits.outputBufferBytesMax; the old name still works',
+          'flag --set limits.outboxBytesMax: limits.outboxBytesMax is now called limits.outputBufferBytesMax; the old name still works',
       }),
     ]);
   });
@@ -174,34 +174,50 @@ const refusals: [title: string, words: string[], errors: RegExp][] = [
   ],
   ['a store that is none', ['start', '--store', 'redis'], /flag --store: store\.kind: redis needs store\.url: redis:/],
   ['a store of an unknown kind', ['start', '--store', 'rediss://'], /flag --store: store\.url: given/],
-  ['--set without a value', ['start', '--set', 'workers'], /--set workers: write KEY=VALUE/],
+  ['--set without a value', ['start', '--set', 'workers'], /--set: given "workers", allowed: KEY=VALUE/],
   ['an unknown command', ['strat'], /unknown command 'strat'[\s\S]*start/],
   ['an unknown option', ['start', '--worker', '1'], /unknown option '--worker'/],
-  ['a message twice', ['pub', '-t', 'a', '-m', 'x', '-n'], /give the message with one of -m, -f, -l, -s and -n/],
+  ['a message twice', ['pub', '-t', 'a', '-m', 'x', '-n'], /use exactly one of -m, -f, -l, -s and -n/],
   ['no topic', ['pub', '-m', 'x'], /required option '-t, --topic <topic>'/],
   ['a QoS that is none', ['pub', '-t', 'a', '-m', 'x', '-q', '3'], /a whole number from 0 to 2/],
   ['a property without MQTT 5', ['pub', '-t', 'a', '-m', 'x', '-D', 'publish', 'content-type', 'a'], /-D needs -V 5/],
   [
     'an unknown property',
     ['pub', '-t', 'a', '-m', 'x', '-V', '5', '-D', 'publish', 'colour', 'a'],
-    /-D publish colour: allowed: .*content-type/,
+    /-D publish: given "colour", allowed: .*content-type/,
   ],
   [
     'a property of another packet',
     ['pub', '-t', 'a', '-m', 'x', '-V', '5', '-D', 'publish', 'receive-maximum', '1'],
-    /publish has no such property/,
+    /-D publish: given "receive-maximum", allowed: payload/,
   ],
   ['a kept session without a name', ['sub', '-t', 'a', '-c'], /-c needs -i/],
-  ['a format that means nothing', ['sub', '-t', 'a', '-F', '%z'], /%z means nothing/],
-  ['a wildcard in a topic', ['pub', '-t', 'a/#', '-m', 'x'], /-t: "a\/#" is no topic: a topic name holds a wildcard/],
-  ['a filter that is none', ['sub', '-t', 'a/#/b'], /-t: "a\/#\/b" is no topic filter: # is not the whole last level/],
+  ['a format that means nothing', ['sub', '-t', 'a', '-F', '%z'], /-F: given %z, allowed: %/],
+  [
+    'a wildcard in a topic',
+    ['pub', '-t', 'a/#', '-m', 'x'],
+    /-t: "a\/#" is not a topic name: a topic name holds a wildcard/,
+  ],
+  [
+    'a filter that is none',
+    ['sub', '-t', 'a/#/b'],
+    /-t: "a\/#\/b" is not a topic filter: # is not the whole last level/,
+  ],
   ['a URL of another protocol', ['sub', '-L', 'http://a/b'], /-L: given "http:\/\/a\/b", allowed: mqtt\[s\]:/],
   ['a URL and a host', ['sub', '-L', 'mqtt://a/b', '-h', 'c'], /-L says where the broker is; -h, -p and --unix/],
   ['an option of TLS without TLS', ['sub', '-t', 'a', '--insecure'], /--insecure is for TLS, which needs --cafile/],
   ['a certificate without its key', ['sub', '-L', 'mqtts://a/b', '--cert', 'x'], /--cert and --key belong together/],
   ['a version of TLS that is none', ['sub', '-t', 'a', '--tls-version', '1'], /Allowed: tlsv1\.2, tlsv1\.3/],
-  ['authorities that cannot be read', ['sub', '-t', 'a', '--cafile', '/none'], /--cafile: the file cannot be read/],
-  ['a file that cannot be read', ['pub', '-t', 'a', '-f', '/nowhere/file'], /the file cannot be read/],
+  [
+    'authorities that cannot be read',
+    ['sub', '-t', 'a', '--cafile', '/none'],
+    /--cafile: the file \/none cannot be read: it does not exist/,
+  ],
+  [
+    'a file that cannot be read',
+    ['pub', '-t', 'a', '-f', '/nowhere/file'],
+    /-f: the file \/nowhere\/file cannot be read: it does not exist/,
+  ],
 ];
 
 describe('refused with exit code 2 and a reason', () => {
@@ -256,9 +272,9 @@ describe('help', () => {
 
 describe('dunlin config', () => {
   test('check and print take a key under its old name, and say the new one on standard error', async () => {
-    const old = ['--set', 'limits.outputBufferBytesMax=70000'];
+    const old = ['--set', 'limits.outboxBytesMax=70000'];
     const warning =
-      'warning: flag --set limits.outputBufferBytesMax: limits.outputBufferBytesMax is now called limits.outputBufferBytesMax; the old name still works\n';
+      'warning: flag --set limits.outboxBytesMax: limits.outboxBytesMax is now called limits.outputBufferBytesMax; the old name still works\n';
     expect(await run(['config', 'check', ...old])).toEqual({
       code: 0,
       output: 'the configuration is good\n',
@@ -266,7 +282,7 @@ describe('dunlin config', () => {
     });
     const printed = await run(['config', 'print', ...old]);
     expect(printed.errors).toBe(warning);
-    expect(printed.output).toContain('  outputBufferBytesMax: 70000 # flag --set limits.outputBufferBytesMax\n');
+    expect(printed.output).toContain('  outputBufferBytesMax: 70000 # flag --set limits.outboxBytesMax\n');
   });
 
   test('init writes a file that check takes, and does not overwrite', async () => {

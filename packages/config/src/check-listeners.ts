@@ -118,6 +118,14 @@ function refuseOption(place: Place, key: string, value: unknown, inside: readonl
   refuse(place, [key, ...inside], message, suggestion);
 }
 
+/** The form of a listener that was probably meant, for an address alone or for the URL of a client; null: none. */
+function nearListener(url: string): string | null {
+  const near = /^[\w.:[\]]+$/.test(url)
+    ? `tcp://${url}`
+    : url.replace(/^mqtt(s?):\/\//, (_, secure: string) => (secure === '' ? 'tcp://' : 'tls://'));
+  return near !== url && parseListenerUrl(near) !== null ? near : null;
+}
+
 /**
  * Resolves a listener; whether strangers may use it is decided when the whole configuration is known (check-access-policies.ts).
  */
@@ -125,7 +133,8 @@ function resolve(input: ListenerInput, place: Place): Listener | null {
   const before = place.faults.length;
   const address = parseListenerUrl(input.url);
   if (address === null) {
-    const suggestion = /^[\w.:[\]]+$/.test(input.url) ? `did you mean "tcp://${input.url}"?` : '';
+    const near = nearListener(input.url);
+    const suggestion = near === null ? '' : `did you mean "${near}"?`;
     refuse(place, ['url'], `${place.path}: given ${showValue(input.url)}, allowed: ${listenerForms}`, suggestion);
     return null;
   }

@@ -48,6 +48,15 @@ test('ports and paths that a URL leaves out', () => {
   ]);
 });
 
+test.each([
+  ['mqtt://127.0.0.1:1883', 'tcp://127.0.0.1:1883'],
+  ['mqtts://[::1]', 'tls://[::1]'],
+])('the URL of a client is met with the listener that was meant: %s', (given, meant) => {
+  expect(messages([given])).toEqual([expect.stringMatching(/^listeners\[0\]: given "mqtt.*; did you mean "t/)]);
+  expect(messages([given])[0]).toContain(`given "${given}", allowed: tcp://`);
+  expect(messages([given])[0]).toContain(`did you mean "${meant}"?`);
+});
+
 test('every option in the file', () => {
   const { listeners, faults } = checkListeners([
     {

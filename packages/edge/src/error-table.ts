@@ -22,7 +22,7 @@ export const errorTable = {
   },
   DataInUseError: {
     'data-in-use': {
-      says: 'another node uses the data directory PATH',
+      says: 'another node uses the data directory PATH; and what to do about it',
       thrownWhen: 'a node starts in the data directory of a node that runs',
       remedy: 'Stop the other node, or give this one another `store.path`.',
       surfaces: atStart,

@@ -106,7 +106,7 @@ describe('HTTP', () => {
 
 test.each([
   [{ 'store.url': 'redis://host/x' }, /bad database number "x"/],
-  [{ 'backplane.url': 'nats://host/path' }, /NATS servers "nats:\/\/host\/path": server is no URL; allowed:/],
+  [{ 'backplane.url': 'nats://host/path' }, /NATS servers "nats:\/\/host\/path": server is not a URL; allowed:/],
   [{ 'backplane.url': 'nats://token:@' }, /NATS servers/],
 ])('addresses that cannot be used stop the start: %s', async (settings, message) => {
   await expect(start({ workers: '1', ...settings })).rejects.toThrow(message);

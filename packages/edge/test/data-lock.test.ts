@@ -9,6 +9,9 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DataInUseError, lockData, widerThanNeeded } from '../src/store/data-lock.ts';
 
 let directory: string;
+/** What the error of a directory that is in use says to do. */
+const advice = 'stop it, or give this node another store.path';
+
 const children: ChildProcess[] = [];
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'dunlin-lock-'));
@@ -46,7 +49,7 @@ function mayUnshare(): boolean {
 test.for([false, true])('a second process does not get it, in another network: %s', async (isApart, { skip }) => {
   if (isApart && !mayUnshare()) return skip('a network of its own is not allowed here');
   expect((await holder(directory, false)).said).toBe('taken');
-  expect((await holder(directory, isApart)).said).toBe(`another node uses the data directory ${directory}`);
+  expect((await holder(directory, isApart)).said).toBe(`another node uses the data directory ${directory}; ${advice}`);
 });
 
 test('the next one gets it at once when the process was killed, and nothing is left to clean', async () => {
@@ -78,7 +81,7 @@ test('paths longer than any socket may have are as good', async () => {
   const path = join(directory, 'a'.repeat(120), 'b'.repeat(120));
   const unlock = await lockData(path);
   expect(statSync(path).mode & 0o777).toBe(0o700);
-  expect((await holder(path, false)).said).toBe(`another node uses the data directory ${path}`);
+  expect((await holder(path, false)).said).toBe(`another node uses the data directory ${path}; ${advice}`);
   unlock();
 });
 

@@ -111,6 +111,6 @@ function addEntry(page: RetainedPage, topic: string, bytes: Buffer, now: number)
 
 function parsePosition(after: string): [shard: number, position: Buffer] {
   const match = /^(\d+):(.*)$/.exec(after);
-  if (match === null) throw new StoreError('corrupt', 'this is no position in the retained messages');
+  if (match === null) throw new StoreError('corrupt', `"${after}" is not a position in the retained messages`);
   return [Number(match[1]), Buffer.from(match[2], 'base64')];
 }

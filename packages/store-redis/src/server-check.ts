@@ -41,7 +41,7 @@ export async function checkServer(redis: Redis, settings: Settings): Promise<str
     if (!/cluster_state:ok/.test(String(await redis.cluster('INFO'))))
       throw new RedisConnectionError('redis-not-serving', 'the Cluster does not serve yet');
   } else if (target.kind === 'cluster') {
-    throw new RefusedError('this Redis is no part of a Cluster: use redis or redis+sentinel');
+    throw new RefusedError('this Redis is not part of a Cluster: use redis or redis+sentinel');
   }
   if (durability === 'fsync') await checkFsync(redis, version, infoField(info, 'aof_enabled'));
   if (scripts.length === 0) return info;

@@ -105,7 +105,7 @@ function readChanges(reader: FrameReader): RouteChange[] {
     const kind = routeKinds[reader.u8()];
     const filter = reader.text();
     if (kind === undefined) throw new FrameError('a route change of an unknown kind');
-    if (kind === 'group' && parseShare(filter) === null) throw new FrameError(`"${filter}" is no shared group`);
+    if (kind === 'group' && parseShare(filter) === null) throw new FrameError(`"${filter}" is not a shared group`);
     const count = reader.f64();
     changes.push(kind === 'group' ? { kind, filter, count, logged: reader.f64() } : { kind, filter, count });
   }

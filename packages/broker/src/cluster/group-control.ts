@@ -101,7 +101,7 @@ export function readGroupControl(reader: FrameReader): GroupControl {
   const kind = kinds[reader.u8()];
   const group = reader.text();
   if (kind === undefined) throw new FrameError('a control message of an unknown kind');
-  if (parseShare(group) === null) throw new FrameError(`"${group}" is no shared group`);
+  if (parseShare(group) === null) throw new FrameError(`"${group}" is not a shared group`);
   const head = { group, epoch: reader.f64() };
   switch (kind) {
     case 'lead':

@@ -116,7 +116,7 @@ export class FrameReader {
   /** A whole number from 0 to 2^53: nothing else is sent, and nothing else may reach sums and comparisons. */
   f64(): number {
     const value = this.bytes.readDoubleBE(this.need(8));
-    if (!Number.isSafeInteger(value) || value < 0) throw new FrameError(`${value} is no number of this format`);
+    if (!Number.isSafeInteger(value) || value < 0) throw new FrameError(`${value} is not a number of this format`);
     return value;
   }
 

@@ -61,7 +61,7 @@ export function decodeHanded(text: string): HandedSession | null {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new FrameError(`a handed session that is no JSON: ${String(error)}`);
+    throw new FrameError(`a handed session that is not JSON: ${String(error)}`);
   }
   const { cursors, outbound, address = '' } = objectOf(value); // an earlier release sends no address
   return {
@@ -87,7 +87,7 @@ function cursorOf(value: unknown): Cursor {
 function inflightOf(value: unknown): StoredOutbound {
   const { packetId, state, qos, filter, sequence, record } = objectOf(value);
   const id = numberOf(packetId);
-  if (id < 1 || id > 65_535) throw new FrameError(`${id} is no packet identifier`);
+  if (id < 1 || id > 65_535) throw new FrameError(`${id} is not a packet identifier`);
   if (state !== 'sent' && state !== 'released') throw new FrameError('a message in flight of an unknown state');
   if (qos !== 1 && qos !== 2) throw new FrameError('a message in flight of an unknown QoS');
   return {
@@ -101,7 +101,7 @@ function inflightOf(value: unknown): StoredOutbound {
 }
 
 function objectOf(value: unknown): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null) throw new FrameError('a handed session that is no object');
+  if (typeof value !== 'object' || value === null) throw new FrameError('a handed session that is not an object');
   return value as Record<string, unknown>;
 }
 

@@ -24,7 +24,10 @@ export function parseTarget(address: string, caFile: string | null = null): Benc
   const text = address.includes('://') ? address : `mqtt://${address}`;
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url === null || url.hostname === '' || !(url.protocol in defaultPorts)) {
-    throw new BenchFailure('BENCH_OPTION', `'${address}' is not mqtt://host:port or mqtts://host:port`);
+    throw new BenchFailure(
+      'BENCH_OPTION',
+      `address: given '${address}', allowed: mqtt://[USER:PASSWORD@]HOST:PORT or mqtts://…`,
+    );
   }
   return {
     host: url.hostname.replace(/^\[|\]$/g, ''),

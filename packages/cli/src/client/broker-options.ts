@@ -93,11 +93,18 @@ export function addBrokerOptions(command: Command): Command {
     .option('--alpn <protocol>', 'TLS: the protocol to ask for, such as mqtt');
 }
 
-function readFileOf(option: string, file: string): Buffer {
+/** Why the system cannot open a file or directory, as it is shown. */
+function fileFault(cause: unknown): string {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  return code === 'ENOENT' ? 'it does not exist' : message;
+}
+
+/** @throws CommandError `usage` */
+export function readFileOf(option: string, file: string): Buffer {
   try {
     return readFileSync(file);
   } catch (cause) {
-    throw new CommandError('usage', `${option}: the file cannot be read: ${(cause as Error).message}`, cause);
+    throw new CommandError('usage', `${option}: the file ${file} cannot be read: ${fileFault(cause)}`, cause);
   }
 }
 
@@ -107,7 +114,7 @@ function readAuthorityDirectory(directory: string): string[] {
   try {
     names = readdirSync(directory);
   } catch (cause) {
-    throw new CommandError('usage', `--capath: the directory cannot be read: ${(cause as Error).message}`, cause);
+    throw new CommandError('usage', `--capath: the directory ${directory} cannot be read: ${fileFault(cause)}`, cause);
   }
   const texts = names.map((name) => readFileOf('--capath', join(directory, name)).toString());
   const authorities = texts.filter((text) => text.includes('-----BEGIN CERTIFICATE-----'));

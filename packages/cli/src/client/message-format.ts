@@ -45,7 +45,7 @@ export function parseFormat(format: string): (message: PublishPacket) => Buffer 
       if (letter === undefined)
         throw new CommandError(
           'usage',
-          `-F: %${next ?? ''} means nothing; allowed: ${Object.keys(formatLetters)
+          `-F: given %${next ?? ''}, allowed: ${Object.keys(formatLetters)
             .map((name) => `%${name}`)
             .join(' ')}`,
         );

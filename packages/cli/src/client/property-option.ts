@@ -24,11 +24,12 @@ export function parseProperties(words: readonly string[]): GivenProperties {
   for (let at = 0; at < words.length; ) {
     const [holder, name] = words.slice(at, at + 2);
     const entry = byName.get(name ?? '');
-    if (!(holders as readonly string[]).includes(holder)) throw usage(`-D ${holder}: allowed: ${holders.join(', ')}`);
+    if (!(holders as readonly string[]).includes(holder))
+      throw usage(`-D: given "${holder}", allowed: ${holders.join(', ')}`);
     if (entry === undefined)
-      throw usage(`-D ${holder} ${name ?? ''}: allowed: ${namesFor(holder as PropertyHolder).join(', ')}`);
+      throw usage(`-D ${holder}: given "${name ?? ''}", allowed: ${namesFor(holder as PropertyHolder).join(', ')}`);
     if (!entry.holders.includes(holder as PropertyHolder))
-      throw usage(`-D ${holder} ${name}: ${holder} has no such property`);
+      throw usage(`-D ${holder}: given "${name}", allowed: ${namesFor(holder as PropertyHolder).join(', ')}`);
     const size = entry.type === 'stringPair' ? 4 : 3;
     const values = words.slice(at + 2, at + size);
     if (values.length < size - 2) throw usage(`-D ${holder} ${name}: a value is missing`);

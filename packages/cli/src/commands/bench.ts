@@ -84,7 +84,7 @@ function chooseRows(options: BenchCommandOptions): BenchRow[] {
       if (row === undefined) {
         throw new BenchFailure(
           'BENCH_OPTION',
-          `no row '${name}'; there are: ${standardRows.map((each) => each.name).join(', ')}`,
+          `--rows: given '${name}', allowed: ${standardRows.map((each) => each.name).join(', ')}`,
         );
       }
       return row;

@@ -33,7 +33,9 @@ const init = new Command('init')
       const exists = (cause as NodeJS.ErrnoException).code === 'EEXIST';
       throw new CommandError(
         'failed',
-        exists ? `${file} exists already` : `${file} cannot be written: ${(cause as Error).message}`,
+        exists
+          ? `the file ${file} exists already; it is not replaced`
+          : `the file ${file} cannot be written: ${(cause as Error).message}`,
         cause,
       );
     }

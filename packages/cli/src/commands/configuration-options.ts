@@ -90,7 +90,7 @@ export function readSources(values: ConfigurationValues): ConfigurationSources {
   }
   for (const text of values.set ?? []) {
     const assignment = parseAssignment(text);
-    if (assignment === null) throw new CommandError('usage', `--set ${text}: write KEY=VALUE`);
+    if (assignment === null) throw new CommandError('usage', `--set: given "${text}", allowed: KEY=VALUE`);
     flags.push(assignment);
   }
   return { file: values.config, environment: process.env, flags };

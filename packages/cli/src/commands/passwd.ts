@@ -24,11 +24,16 @@ async function passwd(file: string, userName: string, given: string | undefined,
   const fault = userNameFault(userName);
   if (fault !== null) throw new CommandError('usage', fault);
   if (isRemoved && (create || batch || given !== undefined))
-    throw new CommandError('usage', '-D takes a file and a user alone');
+    throw new CommandError('usage', '-D needs a file and a user, and allows neither a password nor -b nor -c');
   if (batch !== (given !== undefined))
-    throw new CommandError('usage', batch ? '-b needs a password' : 'a password in the command line needs -b');
+    throw new CommandError(
+      'usage',
+      batch
+        ? '-b needs the password behind the user'
+        : 'a password on the command line needs -b; without it the password is asked for',
+    );
   const password = isRemoved ? null : (given ?? (await readPassword()));
-  if (password === '') throw new CommandError('usage', 'a password is not empty');
+  if (password === '') throw new CommandError('usage', 'the password is empty; allowed: one character or more');
   try {
     await changePassword({ file, userName, password, create });
   } catch (error) {

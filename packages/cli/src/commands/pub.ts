@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { reasonCodeName, validateTopic } from '@dunlin/protocol';
 import { Command } from 'commander';
-import { readTopics } from '../client/broker-options.ts';
+import { readFileOf, readTopics } from '../client/broker-options.ts';
 import {
   addConnectionOptions,
   type ConnectionValues,
@@ -51,28 +50,25 @@ function readPayload(values: PubValues): Buffer | 'lines' {
     values.nullMessage,
   ];
   if (ways.filter(Boolean).length !== 1)
-    throw new CommandError('usage', 'give the message with one of -m, -f, -l, -s and -n');
+    throw new CommandError('usage', 'the message is missing or given twice: use exactly one of -m, -f, -l, -s and -n');
   if (values.stdinLine) return 'lines';
   if (values.message !== undefined) return Buffer.from(values.message);
   if (values.stdinFile) return readStandardInput();
   if (values.file === undefined) return Buffer.alloc(0);
-  try {
-    return readFileSync(values.file);
-  } catch (cause) {
-    throw new CommandError('usage', `the file cannot be read: ${(cause as Error).message}`, cause);
-  }
+  return readFileOf('-f', values.file);
 }
 
 /** @throws CommandError `usage` */
 function readTopic(values: PubValues): string {
   const [topic] = readTopics(values.topic === undefined ? [] : [values.topic], values);
   const wrong = validateTopic(topic);
-  if (wrong !== null) throw new CommandError('usage', `-t: "${topic}" is no topic: ${wrong}`);
+  if (wrong !== null) throw new CommandError('usage', `-t: "${topic}" is not a topic name: ${wrong}`);
   return topic;
 }
 
 async function publish(values: PubValues): Promise<void> {
-  if (!(values.repeatDelay >= 0)) throw new CommandError('usage', '--repeat-delay: allowed: seconds, 0 or more');
+  if (!(values.repeatDelay >= 0))
+    throw new CommandError('usage', `--repeat-delay: given ${values.repeatDelay}, allowed: seconds, 0 or more`);
   const { options, properties } = readConnection(values);
   const payload = readPayload(values);
   const topic = readTopic(values);

@@ -97,7 +97,7 @@ function readFilters(values: SubValues): string[] {
   const filters = readTopics(values.topic ?? [], values);
   for (const filter of filters) {
     const wrong = validateTopicFilter(filter);
-    if (wrong !== null) throw new CommandError('usage', `-t: "${filter}" is no topic filter: ${wrong}`);
+    if (wrong !== null) throw new CommandError('usage', `-t: "${filter}" is not a topic filter: ${wrong}`);
   }
   return filters;
 }
@@ -143,7 +143,7 @@ async function subscribe(values: SubValues): Promise<void> {
     client.closed.then((): Ending => 'closed'),
   ]);
   clearTimeout(timeout);
-  if (ending === 'closed') throw (await client.closed) ?? new CommandError('refused', 'the connection is gone');
+  if (ending === 'closed') throw (await client.closed) ?? new CommandError('refused', 'the connection ended');
   await client.disconnect(properties.disconnect);
   if (ending === 'timeout') throw new CommandError('timeout', `timed out after ${values.timeout} s`);
 }

@@ -22,9 +22,12 @@ const add = addConfigurationOptions(
   withTokens(values, async (records) => {
     const { readUuid, secretLengthMin } = await import('@dunlin/auth');
     const known = uuid === undefined ? undefined : readUuid(uuid);
-    if (known === null) throw new CommandError('usage', `${uuid} is no UUID`);
+    if (known === null) throw new CommandError('usage', notUuid(uuid ?? ''));
     if (values.secret !== undefined && values.secret.length < secretLengthMin)
-      throw new CommandError('usage', `a secret has at least ${secretLengthMin} characters`);
+      throw new CommandError(
+        'usage',
+        `--secret: given ${values.secret.length} characters, allowed: at least ${secretLengthMin}`,
+      );
     const token = { uuid: known, secret: values.secret, lifetimeSeconds: values.expires };
     process.stdout.write(`${(await records.add(token, Date.now())).join(' ')}\n`);
   }),
@@ -40,10 +43,10 @@ const revoke = addConfigurationOptions(
     const unknown: string[] = [];
     for (const text of uuids) {
       const uuid = readUuid(text);
-      if (uuid === null) throw new CommandError('usage', `${text} is no UUID`);
+      if (uuid === null) throw new CommandError('usage', notUuid(text));
       if (!(await records.revoke(uuid))) unknown.push(uuid);
     }
-    if (unknown.length > 0) throw new CommandError('failed', `there is no token of ${unknown.join(', ')}`);
+    if (unknown.length > 0) throw new CommandError('failed', `no token is stored for ${unknown.join(', ')}`);
   }),
 );
 
@@ -62,8 +65,13 @@ export const tokenCommand: Command = new Command('token')
   .addCommand(revoke)
   .addCommand(list);
 
+function notUuid(text: string): string {
+  return `uuid: given "${text}", allowed: 32 hexadecimal digits, with or without hyphens`;
+}
+
 function readSeconds(text: string): number {
-  if (!/^[1-9]\d{0,9}$/.test(text)) throw new InvalidArgumentError('a whole number of seconds');
+  if (!/^[1-9]\d{0,9}$/.test(text))
+    throw new InvalidArgumentError('Allowed: a whole number of seconds from 1 to 9999999999.');
   return Number(text);
 }
 
@@ -71,11 +79,23 @@ function readSeconds(text: string): number {
 async function withTokens(values: ConfigurationValues, work: (records: TokenRecords) => Promise<void>): Promise<void> {
   const { configuration } = loadAndWarn(values);
   if (configuration.deviceTokens.redisUrl === '' && configuration.store.kind !== 'redis')
-    throw new CommandError('usage', 'say where Redis is: --store redis://HOST:PORT, or deviceTokens.redisUrl');
+    throw new CommandError(
+      'usage',
+      'no Redis is configured: give --store redis://HOST:PORT, or set deviceTokens.redisUrl',
+    );
   const { openDeviceTokens } = await import('@dunlin/edge');
   const opened = openDeviceTokens(configuration, silent);
   const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new CommandError('refused', 'Redis does not answer')), connectMilliseconds);
+  const timer = setTimeout(
+    () =>
+      reject(
+        new CommandError(
+          'refused',
+          `Redis has not answered within ${connectMilliseconds / 1000} s: check store.url or deviceTokens.redisUrl`,
+        ),
+      ),
+    connectMilliseconds,
+  );
   const { records, close } = await Promise.race([opened, late]).finally(() => clearTimeout(timer));
   try {
     await work(records);

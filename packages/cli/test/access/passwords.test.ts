@@ -43,11 +43,11 @@ describe('dunlin passwd', () => {
   });
 
   test.each([
-    [['-b', 'FILE', 'ann'], '-b needs a password'],
-    [['FILE', 'ann', 'pass'], 'a password in the command line needs -b'],
-    [['FILE', 'a:b'], 'a user name holds no colon'],
-    [['-b', 'FILE', 'ann', ''], 'a password is not empty'],
-    [['-D', '-c', 'FILE', 'ann'], '-D takes a file and a user alone'],
+    [['-b', 'FILE', 'ann'], '-b needs the password'],
+    [['FILE', 'ann', 'pass'], 'a password on the command line needs -b'],
+    [['FILE', 'a:b'], 'user: given "a:b", allowed: a name without colon'],
+    [['-b', 'FILE', 'ann', ''], 'the password is empty'],
+    [['-D', '-c', 'FILE', 'ann'], '-D needs a file and a user'],
   ])('passwd %j is refused', async (words, message) => {
     const { code, errors } = await run(['passwd', ...words.map((word) => word.replace('FILE', users))], '');
     expect(errors).toContain(message);

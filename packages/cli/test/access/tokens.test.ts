@@ -86,14 +86,17 @@ describe('the command', () => {
     expect((await run(['token', 'list', ...store])).output).not.toContain(token.userName);
     expect(await run(['token', 'revoke', token.userName, ...store])).toMatchObject({
       code: 1,
-      errors: expect.stringContaining('there is no token of'),
+      errors: expect.stringContaining('no token is stored for'),
     });
   });
 
   test.each([
-    [['token', 'add', 'ann', '--store', 'redis://127.0.0.1:1'], /ann is no UUID|Redis does not answer/],
-    [['token', 'list'], /say where Redis is/],
-    [['token', 'add', '--expires', '0', '--store', 'redis://127.0.0.1:1'], /a whole number of seconds/],
+    [
+      ['token', 'add', 'ann', '--store', 'redis://127.0.0.1:1'],
+      /uuid: given "ann", allowed: 32|Redis has not answered/,
+    ],
+    [['token', 'list'], /no Redis is configured: give --store redis:/],
+    [['token', 'add', '--expires', '0', '--store', 'redis://127.0.0.1:1'], /Allowed: a whole number of seconds from 1/],
   ])('%j is refused', async (words, message) => {
     const { code, errors } = await run(words);
     expect(errors).toMatch(message);

@@ -28,7 +28,7 @@ function makeMissing(path: string): void {
   const missing: string[] = [];
   let at = path;
   for (; !existsSync(at); at = dirname(at)) missing.unshift(at);
-  if (!statSync(at).isDirectory()) throw new DataDirectoryError(`${at} is no directory`);
+  if (!statSync(at).isDirectory()) throw new DataDirectoryError(`${at} is not a directory`);
   for (const directory of missing) {
     try {
       mkdirSync(directory, { mode: 0o700 });

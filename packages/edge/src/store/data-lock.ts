@@ -29,7 +29,10 @@ export async function lockData(path: string): Promise<() => void> {
   } catch (cause) {
     lock?.close();
     if ((cause as { errcode?: number }).errcode === busyCode)
-      throw new DataInUseError(`another node uses the data directory ${path}`, { cause });
+      throw new DataInUseError(
+        `another node uses the data directory ${path}; stop it, or give this node another store.path`,
+        { cause },
+      );
     throw new DataDirectoryError(`cannot lock the data directory ${path} by ${file}: ${(cause as Error).message}`, {
       cause,
     });

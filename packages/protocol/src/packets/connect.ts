@@ -151,7 +151,11 @@ function readWill(reader: ByteReader, flags: number, version: ProtocolVersion): 
   const topic = reader.string(); // [MQTT-3.1.3-11], 3.1.1 [MQTT-3.1.3-10]
   const wrong = validateTopic(topic);
   if (wrong !== null) {
-    throw new ProtocolError(ReasonCode.topicNameInvalid, `the will topic is no topic name: ${wrong}`, 'MQTT-4.7.0-1'); // [MQTT-4.7.0-1]
+    throw new ProtocolError(
+      ReasonCode.topicNameInvalid,
+      `the will topic is not a topic name: ${wrong}`,
+      'MQTT-4.7.0-1',
+    ); // [MQTT-4.7.0-1]
   }
   const payload = reader.binary();
   const qos = ((flags >> willQosShift) & 3) as 0 | 1 | 2;
