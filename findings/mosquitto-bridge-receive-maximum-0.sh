@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Mosquitto 2.0.11 (Debian 12: mosquitto 2.0.11-1.2+deb12u2 or as apt has it), the broker as a bridge.
-# Configuration: `bridge_protocol_version mqttv50` together with `max_inflight_messages 0`, which its manual gives the meaning "no limit".
+# Mosquitto 2.0.11 (Debian 12: mosquitto 2.0.11-1.2+deb12u2, or the version that apt installs) as a bridge sends a Receive Maximum of 0.
+#
+# Setup:    `bridge_protocol_version mqttv50` together with `max_inflight_messages 0`, which its manual explains as "no limit".
 # Expected: a CONNECT without Receive Maximum, or with 65535. MQTT 5, 3.1.2.11.3: "It is a Protocol Error to include the Receive Maximum value ... or for it to have the value 0."
-# Seen: the CONNECT holds property 0x21 with 0 (21 00 00), so a broker that checks it refuses the bridge with 0x82, and Mosquitto tries again for ever.
-# Exits 0 while it is so, 1 when the property is gone or not 0, 2 when it could not be tried.
+# Seen:     the CONNECT contains property 0x21 with the value 0 (21 00 00). A broker that checks it refuses the bridge with 0x82, and Mosquitto retries endlessly.
+# Exit:     0 while the behaviour is as described, 1 if the property is missing or not 0, 2 if it could not be tried.
 set -euo pipefail
 dir=$(mktemp -d); trap 'kill $pid $server 2>/dev/null || true; rm -rf "$dir"' EXIT
 pid=; server=

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# MQTT.js 5.16.0 (npm mqtt), MQTT 5, a QoS 2 publish whose connection is lost when the broker has handled PUBREL and its PUBCOMP is on the way.
-# Expected: PUBREL again on the resumed session (session present 1), and PUBCOMP with 0x92 ends the publish: MQTT 5, 3.7.2.1, has 0x92 as no error while a session recovers.
-# Seen: PUBREL is sent again, and the callback of the publish gets "Publish error: Packet Identifier not found": a program that publishes again sends it twice.
-# Exits 0 while it is so, 1 when the publish succeeds, 2 when it could not be tried.
+# MQTT.js 5.16.0 (npm mqtt) with MQTT 5 reports a QoS 2 publish as failed although the message has been delivered.
+#
+# Setup:    a QoS 2 publish whose connection is lost after the broker has handled PUBREL and before PUBCOMP arrives.
+# Expected: PUBREL is repeated on the resumed session (session present 1), and PUBCOMP with 0x92 completes the publish: in MQTT 5, 3.7.2.1, 0x92 is not an error during recovery.
+# Seen:     PUBREL is repeated, and the callback of the publish gets "Publish error: Packet Identifier not found". A program that then publishes again sends the message twice.
+# Exit:     0 while the behaviour is as described, 1 if the publish succeeds, 2 if it could not be tried.
 set -euo pipefail
 dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT
 cd "$dir"

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Node 26.9.0: a TLS server that refuses a client's certificate hears of a connection that was reset, from nowhere; the client hears nothing at all.
+# Node 26.9.0: a TLS server that refuses a client's certificate sees a reset connection without an address; the client sees no error.
 #
-# Expected: with `requestCert` and `rejectUnauthorized`, a certificate of another authority is refused as one that is missing is: 'tlsClientError' has a code of TLS and the client's
-#           address, and the client gets an alert.
-# Seen:     'tlsClientError' has ECONNRESET, "socket hang up", as if the client had gone, and the socket's remoteAddress is undefined already; why it was refused is in its
-#           authorizationError alone. With TLS 1.3 the client's socket says 'secureConnect', and then closes without an error. Who wants to log refusals has to look at
-#           authorizationError, and to keep the address of each connection from its beginning.
+# Expected: with `requestCert` and `rejectUnauthorized`, a certificate of another authority is refused in the same way as a missing one: 'tlsClientError' has a TLS error code and the client's
+#           address, and the client receives an alert.
+# Seen:     'tlsClientError' has ECONNRESET, "socket hang up", as if the client had closed the connection, and the remoteAddress of the socket is already undefined. Only its authorizationError
+#           has the reason. With TLS 1.3 the client's socket emits 'secureConnect' and then closes without an error. A server that logs refusals must read authorizationError,
+#           and must remember the address of each connection from its beginning.
 # Output:   none: ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE, authorizationError null, address 127.0.0.1; client: secureConnect, ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED, close
 #           of another authority: ECONNRESET, authorizationError DEPTH_ZERO_SELF_SIGNED_CERT, address undefined; client: secureConnect, close
 set -euo pipefail

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# npm 11.19.1: `npm sbom --omit dev`, in a project where a package is both needed by a production dependency and named in devDependencies.
-# Expected: the bill of materials names it, as `npm ci --omit dev` installs it and `npm ls --omit dev` shows it.
-# Seen: with debug 4.4.3 in dependencies (which needs ms) and ms 2.1.3 in devDependencies, ms is installed and listed, and missing in the bill, in CycloneDX and SPDX alike.
-# The documents say that the omitted types are left out; `npm query` calls such a package `.dev` as soon as any edge to it is one of development.
-# Exits 0 while it is so, 1 when the bill names it, 2 when it could not be tried.
+# npm 11.19.1: `npm sbom --omit dev` leaves out a package that production needs if it is also named in devDependencies.
+#
+# Expected: the bill of materials names the package, since `npm ci --omit dev` installs it and `npm ls --omit dev` shows it.
+# Seen:     with debug 4.4.3 in dependencies (which needs ms) and ms 2.1.3 in devDependencies, ms is installed and listed, but missing in the bill of materials, in CycloneDX and SPDX.
+#           The documentation says that the omitted types are left out; `npm query` selects such a package as `.dev` if any edge to it is a development dependency.
+# Exit:     0 while the behaviour is as described, 1 if the bill of materials names the package, 2 if it could not be tried.
 set -euo pipefail
 dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT
 mkdir "$dir/tool" "$dir/project"

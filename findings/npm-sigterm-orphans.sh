@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# npm 11.19.1: a program that was started by `npm start` or `npx` is not ended by SIGTERM to npm.
+# npm 11.19.1: SIGTERM to npm does not end a program that was started by `npm start` or `npx`.
 #
-# Expected: `npm start & kill $!` ends the program, as it ends one that a shell was replaced by with `exec`, or that at least gets the signal passed on.
-# Seen:     npm ends with 143, its shell ends, and the program goes on without a parent, with its port: nothing tells it. A program can only notice that its parent is another
-#           one now. The same with `npx`. (With "start": "exec node …" in package.json the shell is replaced, and the program gets the signal.)
+# Expected: `npm start & kill $!` ends the program, or at least passes the signal on, as happens if the shell was replaced with `exec`.
+# Seen:     npm exits with 143, its shell exits, and the program continues as an orphan with its port, without a signal. It can only notice that its parent process
+#           has changed. `npx` behaves the same. (With "start": "exec node …" in package.json the shell is replaced, and the program gets the signal.)
 # Output:   npm ended, exit code 143
 #           start: the program lives on: yes
 #           npm ended, exit code 143

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Valkey 9.1.2 (Redis 7.0.15 in other words): what a user may not do is NOPERM, but not within a script.
+# Valkey 9.1.2 (Redis 7.0.15 with other texts): a missing permission is reported as NOPERM, but not within a script.
 #
-# Expected: a command that the user may not run is refused with NOPERM wherever it is run, so that programs tell a missing permission by the first word.
-# Seen:     within EVAL the answer begins with ERR, as that of a broken script does. Valkey says "ACL failure in script", Redis 7.0 "The user executing the script can't run
-#           this command or subcommand"; both may change in any release, and nothing else tells it from an error of the script.
+# Expected: a command that the user may not run is refused with NOPERM everywhere, so that programs recognise a missing permission by the first word of the error.
+# Seen:     within EVAL the error begins with ERR, like that of a faulty script. Valkey says "ACL failure in script", Redis 7.0 "The user executing the script can't run
+#           this command or subcommand". Both texts may change in any release, and nothing else distinguishes them from an error in the script.
 # Output:   SET: NOPERM
 #           EVAL with SET: ERR ACL failure in script
 set -euo pipefail

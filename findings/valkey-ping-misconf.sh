@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Valkey 9.1.2 (Redis 7.0.15 the same): a server whose snapshot failed refuses PING, while it is read as before.
+# Valkey 9.1.2 (Redis 7.0.15 likewise): a server whose snapshot failed refuses PING, although it still answers reads.
 #
-# Expected: MISCONF is the answer to commands that write; PING, with which libraries, probes and load balancers ask whether a server lives, is answered.
-# Seen:     PING is refused like SET, GET and ECHO are answered. Whoever takes a refused PING for a dead server gives up one that can be read, and a library that ends a
-#           pipeline with PING to know where it is gets an error in place of its mark.
+# Expected: only commands that write are refused with MISCONF. PING, which libraries, probes and load balancers use to check a server, is answered.
+# Seen:     PING and SET are refused; GET and ECHO are answered. A program that takes a refused PING for a dead server stops using one that can still be read, and a library that
+#           ends a pipeline with PING as a marker gets an error instead of the marker.
 # Output:   GET: 1
 #           ECHO: x
 #           SET: MISCONF

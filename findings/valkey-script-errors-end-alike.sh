@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Valkey 9.1.2: every error that a script meets ends with the same words, whatever it is.
+# Valkey 9.1.2: every error within a script ends with the same words, whatever its cause.
 #
-# Expected: an error whose text holds "user_script" is a fault of the script; one of the server (memory full, too few replicas) reads as it does outside of a script.
-# Seen:     both end with "script: on @user_script:N." (Redis 7.0 puts the SHA between): a full memory, too few replicas and a wrong type differ in their first word alone. And a script without a "#!" line
-#           is refused at its first command that writes, so that one which begins with a write and frees memory afterwards can free nothing; with "#!lua flags=allow-oom"
+# Expected: an error that contains "user_script" is a fault of the script; an error of the server (memory full, too few replicas) has the same text as outside of a script.
+# Seen:     both end with "script: on @user_script:N." (Redis 7.0 inserts the SHA): full memory, too few replicas and a wrong type differ only in the first word. Besides, a script without a "#!" line
+#           is refused at its first write, so a script that first writes and then frees memory cannot free any; with "#!lua flags=allow-oom"
 #           it runs.
 # Output:   OOM command not allowed when used memory > 'maxmemory'. script: on @user_script:1.
 #           WRONGTYPE Operation against a key holding the wrong kind of value script: on @user_script:1.
