@@ -3,7 +3,7 @@ import { type SessionKey, StoreError } from '@dunlin/broker';
 /** Answer of a script about one session. */
 export type Answer = (Buffer | number | null | Buffer[])[];
 
-/** The answer's first word says whether it was done. */
+/** Checks the status, the first element of the answer. */
 export function checkedAnswer(key: SessionKey, answer: Answer): Answer {
   const word = String(answer[0]);
   if (word === 'unknown') throw new StoreError('unknown-session', 'no session is stored for this client identifier');

@@ -7,11 +7,11 @@ import { chunkBytesMax, chunkHeaderBytes, chunkMessagesMax, messageHeaderBytes, 
 import { scripts } from './scripts.ts';
 import { type Argument, type Call, type Reply, ShardKeys } from './turn.ts';
 
-/** Bytes in one call: larger ones keep the server from others for too long. */
+/** Limit of the bytes in one call: larger calls keep the server from others for too long. */
 const callBytesMax = 1_048_576;
 const callMessagesMax = 5000;
 
-/** Log of a filter as every append to it needs it. */
+/** Log of a filter, with what every append to it needs. */
 export interface LogName {
   readonly filter: string;
   readonly bytes: Buffer;
@@ -19,7 +19,7 @@ export interface LogName {
   readonly stream: string;
 }
 
-/** Names of logs, kept because they are asked for again and again. */
+/** Logs by filter, kept because they are looked up again and again. */
 export class LogNames {
   private readonly keys: Keys;
   private readonly names: Map<string, LogName>;
@@ -49,7 +49,7 @@ export interface LogAppend {
   request: AppendRequest;
   /** Producer as logs know it; null for none. */
   producer: Buffer | null;
-  /** The publisher's session has moved: nothing is appended. */
+  /** The session of the publisher has moved: nothing is appended. */
   refused: boolean;
   result: AppendResult;
 }
@@ -76,10 +76,13 @@ export class AppendPart {
   }
 }
 
-/** A writer that still gives a batch again so long after its first attempt has waited for Redis all the time, whose clock this is. */
+/**
+ * Time for which Redis remembers a batch. A writer that repeats a batch later than this after its first attempt has
+ * waited for Redis all the time, whose clock this is.
+ */
 const rememberedMilliseconds = 7 * 24 * 3600 * 1000;
 
-/** Kinds of runs by what they need beside their messages; the numbers are those in scripts/append.lua. */
+/** Kinds of runs by what they need in addition to their messages; the numbers are those in scripts/append.lua. */
 const kinds = { plain: 0, produced: 1, refused: 2 } as const;
 
 /** Messages of one chunk. */
@@ -96,7 +99,7 @@ class Run {
   readonly kind: number;
   readonly producer: Buffer | null;
   readonly producerNumber: number;
-  /** Epoch of the owner of its session; 0: of nobody known. */
+  /** Epoch of the owner of its session; 0: of an unknown one. */
   readonly epoch: number;
   readonly digest: number;
 
@@ -122,7 +125,7 @@ class Run {
 
 class Log {
   readonly name: LogName;
-  /** Counted from 1, over all shards of the call; known when the call is built. */
+  /** Index of the log from 1, over all shards of the call; known when the call is built. */
   number: number;
   /** The run that the next message joins. */
   run: Run | null;
@@ -134,7 +137,7 @@ class Log {
   }
 }
 
-/** Identifies a producer in the logs: a session that ended and its successor are two. */
+/** Name of a producer in the logs: a session that ended and its successor are two producers. */
 export function producerName(clientId: string, sessionId: string): string {
   return `${clientId}\0${sessionId}`;
 }
@@ -145,7 +148,7 @@ export type EraOf = (shard: Shard) => number;
 export class AppendCall implements Call {
   readonly slot: number;
   readonly writes: boolean;
-  /** Null: of appends without an origin. */
+  /** Null for appends without an origin. */
   readonly part: AppendPart | null;
   readonly done: Promise<void>;
   private resolve!: () => void;
@@ -169,7 +172,7 @@ export class AppendCall implements Call {
       this.resolve = resolve;
       this.reject = reject;
     });
-    // Each append that waits handles it.
+    // Each waiting append handles it.
     this.done.catch(() => {});
   }
 
@@ -187,7 +190,7 @@ export class AppendCall implements Call {
     let { run } = log;
     const { request, result } = append;
     const { record } = request;
-    // By what the request says, not by what became of its session: a repetition must have the same runs.
+    // By the content of the request, not by the state of its session: a repetition must have the same runs.
     const isSingle = request.producer !== null || request.inbound !== null;
     if (
       run === null ||
@@ -275,7 +278,7 @@ export class AppendCall implements Call {
       const { results, places } = this.runs[i];
       const first = firsts[i];
       for (let message = 0; message < results.length; message++) {
-        // Those behind the first are as far from 0 as it is, and further by one each.
+        // Numbers after the first are as far from 0 as it is, each further by one.
         results[message][places[message]] = first > 0 ? first + message : first < 0 ? first - message : 0;
       }
     }

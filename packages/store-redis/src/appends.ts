@@ -26,8 +26,8 @@ export class Appends {
   }
 
   /**
-   * First the sessions are asked, then the logs, then the sessions remember. A crash between the last two is repaired by doing it again: the logs
-   * know the producer's number by then.
+   * Checks the sessions first, then appends to the logs, then records in the sessions. A crash between the last two is
+   * repaired by doing it again: the logs know the number of the producer by then.
    */
   async withProducers(
     requests: readonly AppendRequest[],
@@ -45,7 +45,8 @@ export class Appends {
       const refused = request.inbound !== null && producers[index] === null;
       const result: AppendResult = new Array(request.filters.length).fill(0);
       const producer = request.producer === null ? null : producers[index];
-      // One that is refused now may have been taken at an earlier attempt: it keeps its place in the calls, which must be the same.
+      // A request that is refused now may have been appended at an earlier attempt: it keeps its place in the calls,
+      // which must be the same.
       if (result.length > 0) appends.push({ request, producer, refused, result });
       return refused ? [] : result;
     });

@@ -1,8 +1,9 @@
 /**
- * The masters of a Redis Cluster, one connection each, and which of them has which slot.
+ * Connections to the masters of a Redis Cluster, one each, and the map of slots.
  *
- * A command goes once, to the server that the map names. When that one says that the slot is elsewhere, the map is read again and the command
- * fails as `unavailable`: it was not done, and its caller repeats it. Following the redirection here would let later commands overtake it.
+ * A command is sent once, to the server that the map names. If that server answers that the slot is elsewhere, the map
+ * is read again and the command fails as `unavailable`: it was not done, and its caller repeats it. Following the
+ * redirection here would let later commands overtake it.
  */
 import { StoreError } from '@dunlin/broker';
 import { Redis } from 'ioredis';
@@ -18,7 +19,7 @@ import { ServerConnection } from './server-connection.ts';
 import type { Command, Link, Reply } from './turn.ts';
 
 const slotsTotal = 16_384;
-/** The map is read so often although nothing went wrong; and after trouble, until all slots are served. */
+/** Intervals of reading the map: without trouble; and after trouble, until all slots are served. */
 const refreshMilliseconds = 5000;
 const refreshTroubledMilliseconds = 200;
 
@@ -106,7 +107,7 @@ export class ClusterLink implements OwnLink {
   }
 
   private refreshSoon(): void {
-    // What is waited for already is not put off by more trouble.
+    // Further trouble does not delay a reading that is scheduled.
     if (this.closed || this.refreshing || this.soon) return;
     this.soon = true;
     clearTimeout(this.timer);
@@ -153,7 +154,7 @@ export class ClusterLink implements OwnLink {
     return null;
   }
 
-  /** Each kind of trouble once, until a map was read. */
+  /** Logs each kind of trouble once, until a map was read. */
   private complain(reason: Error): void {
     const refused = refusal(reason, this.settings);
     const complaint = refused ?? 'unreachable';
@@ -203,7 +204,7 @@ export class ClusterLink implements OwnLink {
     this.known = map.flatMap(({ master, replicas }) => [master, ...replicas]);
   }
 
-  /** Connected: every slot is served by a server that is. */
+  /** Connected when every slot is served by a server that is connected. */
   private check(): void {
     let connected = this.connections.size > 0 && !this.slots.includes(undefined);
     for (const connection of this.connections.values()) connected &&= connection.isConnected;
@@ -222,7 +223,7 @@ interface SlotRange {
 
 type SlotsReply = [first: number, last: number, ...servers: [host: string | null, port: number][]][];
 
-/** A server that does not know its own name leaves it out: then it is the one asked. */
+/** A server that does not know its own name leaves it out: then the name is the one that was asked. */
 function readRanges(reply: unknown, askedHost: string): SlotRange[] {
   return (reply as SlotsReply).map(([first, last, ...servers]) => {
     const [master, ...replicas] = servers.map(([host, port]) => ({ host: host || askedHost, port }));

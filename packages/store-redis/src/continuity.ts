@@ -1,16 +1,19 @@
 /**
- * Continuity of Redis: whether it still has what it had confirmed when a connection to it is made again; and that it
- * never gives a number of a log twice, whatever it has lost.
+ * Continuity of Redis: whether it still has everything that it had confirmed, when a connection to it is made again;
+ * and eras, so that no number of a log is used twice, whatever Redis has lost.
  *
- * Redis comes back with less than it had after a failover to a replica that lagged, a restart without a file that is written at once, from a backup, or empty. Nobody
- * else can tell: what was lost is missing where nothing need be missed, and other processes may have written more since.
+ * Redis comes back with less than it had after a failover to a replica that lagged, a restart without a file that is
+ * written at once, a restore from a backup, or empty. No other check finds that: other processes may have written more
+ * since.
  *
- * **Marks.** Behind the writes of each turn goes one more, a number of this process that grows. Redis loses its latest writes or none: when it has the mark that it
- * confirmed last, it has everything that this process was told is safe; when not, it has gone back, and the sessions of this process with it.
+ * **Marks.** After the writes of each turn follows one more, a number of this process that grows. Redis loses its
+ * latest writes or none: if it has the mark that it confirmed last, it has everything that this process was told is
+ * safe; if not, it has gone back, and the sessions of this process with it.
  *
- * **Eras.** A log that went back would give the numbers that were lost again, to other messages; whoever remembers them as served would pass those over. So the numbers
- * of a log are an era and a count, and with each run of the server (`run_id` of INFO: another one after each restart and at each replica) an era begins, as soon as
- * anybody connects to it. The count goes on, so differences of numbers, modulo `numbersPerEra`, still count messages.
+ * **Eras.** A log that went back would give the lost numbers again, to other messages, and readers that remember them
+ * as served would skip those. So the numbers of a log are an era and a count. With each run of the server (`run_id` of
+ * INFO: a new one after each restart and at each replica) an era begins, at the first connection to it. The count
+ * continues, so differences of numbers, modulo `numbersPerEra`, still count messages.
  */
 import { numbersPerEra } from '@dunlin/broker';
 import type { Redis } from 'ioredis';
@@ -18,10 +21,13 @@ import type { Keys, Shard } from './keys.ts';
 import { isMoved } from './reply-error.ts';
 import { scripts } from './scripts.ts';
 
-/** Eras are numbered by the clock as well: an old copy of Redis, and nobody who remembers, must not lead to the numbers of an era that was. */
+/**
+ * Lower bound of eras by the clock: an old copy of Redis, and no process that remembers, must not lead to the numbers
+ * of an earlier era.
+ */
 const eraMilliseconds = 300_000;
 const erasSince = Date.UTC(2026, 0, 1);
-/** A mark is kept so long after the last write of its process. */
+/** Time for which a mark is kept after the last write of its process. */
 const markMilliseconds = 30 * 24 * 3600 * 1000;
 
 interface Known {
@@ -39,9 +45,9 @@ export interface Mark {
 export class Continuity {
   private readonly shards: readonly Shard[];
   private readonly hasSlots: boolean;
-  /** Runs by the index of the log's shard. */
+  /** Known runs by the index of the shard of logs. */
   private readonly known: Known[];
-  /** Named anew in each process: nobody else writes its marks. */
+  /** Name of the marks of this process, which no other process uses. */
   private readonly id: string;
   private readonly keys: Keys;
   private readonly home: Shard;
@@ -50,7 +56,7 @@ export class Continuity {
   private readonly confirmed = new Map<number, number>();
   private readonly wentBack: (what: string) => void;
 
-  /** `wentBack`: called before anything else is sent to a server that has less than it had confirmed. */
+  /** `wentBack` is called before anything else is sent to a server that has less than it had confirmed. */
   constructor(keys: Keys, hasSlots: boolean, id: string, wentBack: (what: string) => void) {
     this.keys = keys;
     this.home = keys.l[0];
@@ -61,19 +67,19 @@ export class Continuity {
     this.known = keys.l.map(() => ({ run: '', era: 0 }));
   }
 
-  /** The first number of the era in which this log's shard is. */
+  /** The first number of the current era of this shard of logs. */
   eraOf({ index }: Shard): number {
     return this.known[this.hasSlots ? index : 0].era;
   }
 
-  /** Returns the mark to be sent behind writes to keys of this slot. */
+  /** Returns the mark to be sent after writes to keys of this slot. */
   nextMark(slot: number): Mark {
     const at = this.hasSlots ? slot : this.home.slot;
     const number = ++this.lastMark;
     return { slot: at, number, args: [this.markKey(at), String(number), 'PX', String(markMilliseconds)] };
   }
 
-  /** Records a mark that is as safe as configured, and with it what was written before it. */
+  /** Records a mark that is as safe as configured, and with it everything written before it. */
   markConfirmed({ slot, number }: Mark): void {
     if (number > (this.confirmed.get(slot) ?? 0)) this.confirmed.set(slot, number);
   }
@@ -83,8 +89,9 @@ export class Continuity {
   }
 
   /**
-   * Looks at a server that was just connected to, and is not used yet; `run`: its `run_id`. Its scripts are loaded. Rejects when it could not be looked at. What was found
-   * missing by then is told all the same: the next look would not find it, since the server's era has begun.
+   * Checks a server that was just connected to, before it is used; `run`: its `run_id`. Its scripts are loaded. Rejects
+   * when it cannot be checked. What was found missing by then is reported all the same: the next check would not find
+   * it, since the era of the server has begun.
    */
   async check(redis: Redis, run: string): Promise<void> {
     const gone: number[] = [];
@@ -92,7 +99,7 @@ export class Continuity {
       ...Array.from(this.confirmed, ([slot, number]) => this.lostMark(redis, slot, number, gone)),
       ...this.shards.map((shard) => this.enter(redis, shard, run)),
     ]);
-    // Gone once, and not missed again; what other servers of a Cluster confirmed stays.
+    // Lost, and not missed again; what other servers of a Cluster confirmed stays.
     for (const slot of gone) this.confirmed.delete(slot);
     let lost: string | null = null;
     let failure: PromiseRejectedResult | null = null;
@@ -104,7 +111,7 @@ export class Continuity {
     if (failure !== null) throw failure.reason;
   }
 
-  /** `gone`: takes the slot if its mark is missing. */
+  /** `gone`: gets the slot if its mark is missing. */
   private async lostMark(redis: Redis, slot: number, number: number, gone: number[]): Promise<string | null> {
     const found = await orElsewhere(redis.get(this.markKey(slot)));
     if (found === elsewhere || Number(found ?? 0) >= number) return null;
@@ -112,7 +119,7 @@ export class Continuity {
     return `its last mark of this process is ${found ?? 'missing'}, confirmed was ${number}`;
   }
 
-  /** Begins the era of a run, or returns where it began. */
+  /** Begins the era of a run, or returns the first number of the era that had begun. */
   private async enter(redis: Redis, shard: Shard, run: string): Promise<string | null> {
     const known = this.known[shard.index];
     const least = Math.floor((Date.now() - erasSince) / eraMilliseconds) * numbersPerEra;

@@ -1,23 +1,24 @@
 /** Credentials and trust of one side of a connection to Redis. */
 export interface RedisCredentials {
-  /** Password in the place of the one in the URL. */
+  /** Password that replaces the one in the URL. */
   password?: string;
   /** Password for Sentinel itself, when it asks for one. */
   sentinelPassword?: string;
-  /** PEM; the system's authorities when `ca` is absent. */
+  /** Certificates in PEM; without `ca` the authorities of the system. */
   ca?: Buffer;
   certificate?: Buffer;
   key?: Buffer;
 }
 
-/** Called before every connection, so that whoever changes a password or a certificate need not start the node again. Rejects with nothing. */
+/** Called before every connection, so that a changed password or certificate needs no restart. Never rejects. */
 export type ReadCredentials = () => Promise<RedisCredentials>;
 
 /**
  * True when the two sides do not agree on certificates or TLS: it does not pass by itself, and the message says why.
  */
 export function isTlsFailure(error: Error): boolean {
-  // Sentinel's are wrapped in a text. A connection that ends within the handshake, as when a server stops, is no disagreement.
+  // Errors of Sentinel are wrapped in a text. A connection that ends during the handshake, as when a server stops, is
+  // no disagreement.
   return (
     /certificate|\bSSL\b|key values mismatch/i.test(error.message) && !/ECONNRESET/.test(String(Object(error).code))
   );

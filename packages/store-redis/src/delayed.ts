@@ -66,7 +66,7 @@ async function takeDue(
   }
   due.sort((a, b) => a.at - b.at);
   const times = [timeText(now), timeText(now + handedOutMilliseconds)];
-  // All of one call have the same times: nothing else is taken in this turn.
+  // All requests of one call have the same times: nothing else is taken in this turn.
   turn.close();
   const taking = Promise.all(
     due.slice(0, limit).map(async ({ id }) => {

@@ -1,6 +1,6 @@
 /**
- * The same look at every shard, in one call to each server: a leader does it each second, and a command for each of 32 shards was most of what it did while
- * nothing happened.
+ * One read of every shard, in one call to each server. A leader does it each second, and a command for each of 32
+ * shards was most of its work while nothing happened.
  */
 import type { Shard } from './keys.ts';
 import { scripts } from './scripts.ts';
@@ -14,8 +14,8 @@ export interface ShardReply {
 }
 
 /**
- * A command that reads, on one key of each of these shards, by one name. Replies only of shards that have something: no empty list, no 0, no null, no scan
- * that found nothing and is at its end. `touched`: as for `Turn.single`.
+ * Runs a reading command on the key of one name in each of these shards. Only shards that have something reply: no
+ * empty list, 0, null, or scan that is at its end without a result. `touched`: as for `Turn.single`.
  */
 export async function everyShard(
   turn: Turn,
@@ -47,7 +47,7 @@ export function firstUntil(until: number): string[] {
   return ['-inf', timeText(until), 'WITHSCORES', 'LIMIT', '0', '1'];
 }
 
-/** The first of all; Infinity: there is none. */
+/** The earliest of all; Infinity: there is none. */
 export function firstTime(found: readonly ShardReply[]): number {
   return Math.min(...found.map(({ reply }) => parseTime((reply as Buffer[])[1].toString())));
 }

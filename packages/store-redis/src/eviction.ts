@@ -3,20 +3,18 @@ import { events } from './log-events.ts';
 import { infoField } from './server-check.ts';
 
 /**
- * Servers that may throw away what is stored when their memory is full: a setting that somebody may change while nodes
- * run.
+ * Servers that may evict stored data when their memory is full: a setting that an operator may change while nodes run.
  */
 export class Eviction {
   private readonly logger: Logger;
   private readonly changed: (mayEvict: boolean) => void;
   private readonly servers: Map<string, string>;
   /**
-   * Servers that take memory until there is none: the system ends one of them, or something else, where it would refuse
-   * writes with a bound.
+   * Servers without a memory limit: the system ends one of them, or another process, where a limit would refuse writes.
    */
   private readonly boundless: Set<string>;
 
-  /** `changed`: called when the first server may evict, and when none may any more. */
+  /** `changed` is called when the first server may evict, and when none may any more. */
   constructor(logger: Logger, changed: (mayEvict: boolean) => void) {
     this.logger = logger;
     this.changed = changed;
@@ -24,7 +22,7 @@ export class Eviction {
     this.boundless = new Set();
   }
 
-  /** Looks at what `INFO memory` of a server says. */
+  /** Reads the answer of a server to `INFO memory`. */
   saw(address: string, info: string): void {
     const policy = infoField(info, 'maxmemory_policy');
     const known = this.servers.get(address);
@@ -56,7 +54,7 @@ export class Eviction {
     this.logger.warn(events['redis.maxmemory-missed'], { address, machineBytes });
   }
 
-  /** The server evicts nothing any more, or is not ours any more. */
+  /** The server does not evict any more, or is no longer used. */
   forget(address: string): void {
     if (this.servers.delete(address) && this.servers.size === 0) this.changed(false);
   }

@@ -1,5 +1,6 @@
 /**
- * Shared groups with durable members. A group lives in the shard of its filter's log, so that its cursor and its reservations change in one step with the log.
+ * Shared groups with durable members. A group is stored in the shard of its filter's log, so that its cursor and its
+ * reservations change in one step with the log.
  */
 
 import {
@@ -26,7 +27,7 @@ import {
 import { type Script, scripts } from './scripts.ts';
 import { type Argument, SingleCall, type Turn } from './turn.ts';
 
-/** Fields asked for at once when all groups are listed. */
+/** Fields that one request reads when all groups are listed. */
 const scanCount = 1000;
 
 export class Groups {
@@ -50,7 +51,7 @@ export class Groups {
   }
 
   private async member({ name, clientId, owner }: Reader, { kind, filter }: CursorStep): Promise<CursorPlace> {
-    // `reset`: it was on its way out, so it leaves first.
+    // `reset`: the session was about to leave, so it leaves first.
     const changes = kind === 'remove' ? ['leave'] : kind === 'reset' ? ['leave', 'join'] : ['join'];
     const answers = await Promise.all(
       changes.map((change) =>
@@ -135,7 +136,7 @@ export class Groups {
   }
 }
 
-/** The answer's first word says whether it was done. */
+/** Checks the status, the first element of the answer. */
 function checked(key: GroupKey, answer: unknown[]): unknown[] {
   const word = String(answer[0]);
   if (word === 'unknown') throw new StoreError('unknown-group', 'this group has no durable member');

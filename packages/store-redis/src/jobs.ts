@@ -1,7 +1,7 @@
 /**
- * Jobs that ended sessions have left in logs: their cursors go, and their producer numbers. Written down by the script
- * that ended the session (session-parts.lua), done by whoever ended it, or by whoever ends sessions next. Doing it
- * twice is the same as once.
+ * Jobs that ended sessions have left in logs: cursors and producer numbers to be removed. The script that ends a
+ * session writes the job (session-parts.lua); the process that ended it does the job, or else the next one that ends
+ * sessions. Doing it twice has the effect of once.
  */
 import { producerName } from './append-call.ts';
 import { everyShard } from './every-shard.ts';
@@ -27,7 +27,7 @@ export interface Left {
   readonly text: Buffer;
 }
 
-/** Leftovers of processes that died, taken up in one round. */
+/** Jobs of dead processes that one round takes up. */
 const jobsMax = 100;
 
 /** Name of a session of this shard in logs. */
@@ -49,8 +49,8 @@ export class Jobs {
   }
 
   /**
-   * Finishes the jobs, and crosses each out. `sent` is called when the jobs of small sessions are done: nobody waits
-   * for those of large ones.
+   * Finishes the jobs, and deletes each. `sent` is called when the jobs of small sessions are sent: no caller waits for
+   * those of large ones.
    */
   async finish(left: readonly Left[], sent: () => void): Promise<void> {
     const all = left.map(({ shard, text }) => ({ shard, job: JSON.parse(text.toString()) as Job }));

@@ -1,5 +1,5 @@
 /**
- * Every key of the store.
+ * Keys of the store.
  *
  * A key is `prefix:{tag}:name`. The tag names a shard; all keys of a shard share a hash slot, so a script may touch them together. The
  * number of shards is part of the layout and the same everywhere, so that data may move from one server to a Cluster. Against one server,
@@ -11,13 +11,13 @@
  * | shard | key                | type   | holds                                                                       | goes when                          |
  * | ----- | ------------------ | ------ | --------------------------------------------------------------------------- | ---------------------------------- |
  * | s     | `counters`         | hash   | `epoch`: the last one given; `sessions`: how many are stored                | never                              |
- * | s     | `owned`            | zset   | by name: owner NUL `s` client (claim), owner NUL `w` client (will)          | let go of, scheduled, or releaseOwner |
+ * | s     | `owned`            | zset   | by name: owner NUL `s` client (claim), owner NUL `w` client (will)          | released, scheduled, or releaseOwner |
  * | s     | `expiry`           | zset   | client, by the time its session ends; only while not connected              | claimed, or the session ends       |
  * | s     | `wills`            | hash   | client: will (session-parts.lua)                                            | replaced, removed, published       |
  * | s     | `willdue`          | zset   | client, by the time its will is handed out next                             | with the will                      |
- * | s     | `jobs`             | hash   | session id: what an ended session left in logs, as JSON                     | somebody has done it               |
+ * | s     | `jobs`             | hash   | session id: what an ended session left in logs, as JSON                     | the job is done                    |
  * | s     | `session:<client>` | hash   | see session-fields.ts                                                       | the session ends; ephemeral: the claim |
- * | s     | `ended:<name>`     | hash   | a session of thousands of fields that has ended, until logs have heard of it | with its job                       |
+ * | s     | `ended:<name>`     | hash   | a session of thousands of fields that has ended, until its logs are updated | with its job                       |
  * | l     | `heads`            | hash   | filter: f64 base, first, last, bytes of records, u8 dirty; durable filters  | the last cursor goes               |
  * | l     | `ends`             | hash   | filter: last number, of filters that are not durable now                    | durable again                      |
  * | l     | `filled`           | zset   | filter, of logs with messages, by the time they are to be trimmed           | the log is empty                   |
@@ -41,16 +41,18 @@
  * | lease | `prefix:{lease:<endpoint>}:live` | string | 1; its time to live is the lease                               | it runs out                        |
  * | lease | `prefix:{lease:<endpoint>}:buried` | string | 1                                                            | after 30 days: its name is never used again |
  *
- * `takes:<group>` holds reservations (`GroupReservation`), `buried` stands for an evicted endpoint: keys keep the names that they have in stored data.
+ * `takes:<group>` holds reservations (`GroupReservation`), `buried` stands for an evicted endpoint: keys keep the names
+ * that they have in stored data.
  *
- * `writer:<writer>` lies in the shard that a batch goes to, and in the first one where shards have no slots: `AppendPart`. Nobody need remove it
- * when its writer dies, also when everybody dies; so of marks, probes and leases. No other key has a time to live. Eviction must be off (`maxmemory-policy noeviction`).
+ * `writer:<writer>` lies in the shard that a batch goes to, and in the first one where shards have no slots:
+ * `AppendPart`. It expires by itself after its writer has died; so do marks, probes and leases. No other key has a time
+ * to live. Eviction must be off (`maxmemory-policy noeviction`).
  */
 import { slotOf } from './slot.ts';
 
 export type Family = 's' | 'l' | 'r' | 'd';
 
-/** Numbers of shards. Retained messages are looked for in every shard, so these are few. */
+/** Numbers of shards. Retained messages are searched in every shard, so these are few. */
 const shardCounts: Record<Family, number> = { s: 32, l: 32, r: 8, d: 8 };
 const slotsTotal = 16_384;
 
@@ -80,13 +82,13 @@ export class Keys {
     this.starts = new Map(all.map(({ slot, start }) => [slot, start]));
   }
 
-  /** The shard that holds what is called so. */
+  /** The shard that holds the key of this name. */
   shardOf(family: Family, name: string): Shard {
     const all = this[family];
     return all[hash(name) % all.length];
   }
 
-  /** Beginning of keys in this slot, which is one of a shard. */
+  /** Beginning of the keys in this slot, which is one of a shard. */
   startAt(slot: number): string {
     const start = this.starts.get(slot);
     if (start === undefined) throw new TypeError(`no shard has slot ${slot}`);

@@ -6,7 +6,7 @@ import { createSentinelClient } from './sentinel-client.ts';
 import { ServerConnection } from './server-connection.ts';
 import type { Command, Link, Reply } from './turn.ts';
 
-/** A link with a life of its own. */
+/** A link that is started and closed by itself. */
 export interface OwnLink extends Link {
   start(): void;
   close(): void;
@@ -18,7 +18,7 @@ export class SingleLink implements OwnLink {
   private readonly connection: ServerConnection;
   private readonly waits: boolean;
 
-  /** `continuity` null: nothing is remembered of what is written. */
+  /** `continuity`: null where writes need no marks. */
   constructor(settings: Settings, continuity: Continuity | null, onState: (connected: boolean) => void) {
     this.hasSlots = false;
     this.waits = settings.durability !== 'memory';

@@ -13,7 +13,7 @@ export const chunkMessagesMax = 1000;
 export const chunkHeaderBytes = 4;
 export const messageHeaderBytes = 12;
 
-/** Writes a message's part at `at`; returns where the next begins. */
+/** Writes a message at `at`; returns where the next begins. */
 export function writeMessage(into: Buffer, at: number, record: Uint8Array, expiresAt: number): number {
   into.writeUInt32BE(record.length, at);
   into.writeDoubleBE(expiresAt, at + 4);

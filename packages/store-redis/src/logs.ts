@@ -8,19 +8,19 @@ import { scripts } from './scripts.ts';
 import { timeText } from './session-fields.ts';
 import { type Argument, type Reply, SingleCall, type Turn } from './turn.ts';
 
-/** Logs looked at, and messages dropped, in one step of trimming: some milliseconds of Redis. */
+/** Logs examined, and messages dropped, in one step of trimming: some milliseconds of Redis. */
 const trimLogsMax = 256;
 const trimMessagesMax = 4096;
-/** Logs of a shard looked at in one trim; those that remain are looked at in the next. */
+/** Logs of a shard examined in one trim; the rest is left to the next. */
 const dueLogsMax = 10_000;
-/** Fields asked for at once when all durable filters are listed. */
+/** Fields that one request reads when all durable filters are listed. */
 const scanCount = 1000;
 
 /** Step of a session's cursor; see scripts/cursors.lua. */
 export interface CursorStep {
   kind: 'add' | 'reset' | 'move' | 'remove';
   filter: string;
-  /** `add`: where, undefined for the log's end. `move`: where to. */
+  /** `add`: the place, undefined for the end of the log. `move`: the target. */
   number?: number;
 }
 
@@ -28,7 +28,7 @@ export interface CursorStep {
 export interface Reader {
   readonly name: string;
   readonly clientId: string;
-  /** Owner on whose behalf it is changed. Null: whoever owns it. */
+  /** Owner that makes the change. Null: whichever owns the session. */
   readonly owner: ReaderOwner | null;
 }
 
@@ -37,7 +37,7 @@ export interface ReaderOwner {
   /** The session as a producer. */
   readonly producer: Buffer;
   readonly epoch: number;
-  /** True when it finishes what an owner before it has begun, which may come late. */
+  /** True when it finishes what an earlier owner has begun, which may come late. */
   readonly takesOver: boolean;
 }
 
@@ -55,10 +55,10 @@ export interface CursorPlace {
 /** Offset of the last number in a head (keys.ts). */
 const headLastOffset = 16;
 
-/** Name under which calls on logs wait in the turn: their order is kept whichever log they are of. */
+/** Name under which calls on logs wait in the turn: their order is kept across all logs. */
 export const logsTouched = 'logs';
 
-/** The logs. What touches one log goes to its shard, in the order of the calls. */
+/** Logs in Redis. Calls on one log go to its shard, in their order. */
 export class Logs {
   private readonly turn: Turn;
   private readonly keys: Keys;
@@ -80,7 +80,9 @@ export class Logs {
     return this.names.get(filter).shard;
   }
 
-  /** Fills in the results. Appends with an origin share calls with no others: given again, they make the same calls. */
+  /**
+   * Fills in the results. Appends with an origin do not share calls with others: repeated, they make the same calls.
+   */
   async append(appends: readonly LogAppend[], origin: AppendOrigin | undefined): Promise<void> {
     const calls = new Set<AppendCall>();
     if (origin !== undefined) this.behindAppends();
@@ -111,7 +113,7 @@ export class Logs {
     return call;
   }
 
-  /** Later appends go behind what is added now. */
+  /** Later appends are sent after calls that are added now. */
   behindAppends(): void {
     this.appends.clear();
   }
@@ -131,7 +133,7 @@ export class Logs {
     );
   }
 
-  /** `number` null: all of this producer. */
+  /** `number`: null for all numbers of this producer. */
   async forgetProducer(producer: string, number: number | null, shards: readonly Shard[]): Promise<void> {
     this.behindAppends();
     const args = [producer, number === null ? '' : String(number)];
@@ -169,7 +171,7 @@ export class Logs {
         });
         if (!full) next = chunkLast + 1;
       }
-      // Everything read had expired, or the step was cut short.
+      // All entries that were read had expired, or the step was cut short.
       full ||= page.entries.length >= messagesMax || (page.entries.length > 0 && bytes >= bytesMax);
       if (full || next > page.lastSequence) return page;
     }
@@ -225,7 +227,7 @@ export class Logs {
     return ends;
   }
 
-  /** `sent` is called when the first step of dropping is on its way. */
+  /** `sent` is called when the first step of dropping has been sent. */
   async trim(limits: LogLimits, now: number, sent: () => void): Promise<number> {
     this.behindAppends();
     const limitsText = `${limits.messagesMax},${limits.bytesMax}`;
@@ -243,7 +245,7 @@ export class Logs {
         }
         if (isNew) {
           const args = [`${shard.start}trimmed`, limitsText];
-          // Of a full memory, which trimming has to go on in: then all logs are looked at the next time too.
+          // The memory is full, and trimming must still work: then all logs are examined the next time too.
           await this.turn
             .single(new SingleCall(shard.slot, true, 'SET', args), logsTouched)
             .reply.catch((error: unknown) => {
@@ -255,9 +257,9 @@ export class Logs {
     return dropped;
   }
 
-  /** Logs to look at: those that changed or have something expired; with other limits than before, all of them, a page at a time. */
+  /** Logs to examine: those that changed or have expired messages; with new limits all of them, a page at a time. */
   private async due(limitsText: string, now: number): Promise<Due[]> {
-    // Waited for together: when Redis goes away both are refused, and a refusal that nobody waits for yet ends the worker.
+    // Awaited together: when Redis goes away both are refused, and an unhandled rejection would end the worker.
     const [trimmed, filled] = await Promise.all([
       everyShard(this.turn, this.keys.l, 'GET', 'trimmed', [], logsTouched),
       everyShard(this.turn, this.keys.l, 'ZRANGEBYSCORE', 'filled', dueRange(now, trimLogsMax), logsTouched),
@@ -325,12 +327,12 @@ export class Logs {
 interface Due {
   shard: Shard;
   filters: string[];
-  /** Place where the walk over all logs goes on; `0`: nowhere. */
+  /** Place where the walk over all logs continues; `0`: it is over. */
   next: string;
   isNew: boolean;
 }
 
-/** The first logs with something to trim, as ZRANGEBYSCORE is asked for them. */
+/** Logs to be trimmed first, as arguments of ZRANGEBYSCORE. */
 function dueRange(now: number, count: number): string[] {
   return ['-inf', timeText(now), 'LIMIT', '0', String(count)];
 }

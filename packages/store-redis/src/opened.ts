@@ -41,7 +41,7 @@ export class Opened {
   constructor(settings: Settings) {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.connected = promise;
-    this.connected.catch(() => {}); // Who waits for it hears of it.
+    this.connected.catch(() => {}); // A caller that awaits it gets the rejection.
     this.giveUp = reject;
     const keys = new Keys(settings.prefix);
     this.keys = keys;
@@ -64,7 +64,7 @@ export class Opened {
     this.link.start();
   }
 
-  /** Waits for what is under way, which the link answers or gives up within its time-out. */
+  /** Waits for calls under way, which the link answers or gives up within its time-out. */
   async close(): Promise<void> {
     await this.order.idle();
     await this.turn.drain();

@@ -7,11 +7,11 @@ import { allScripts, type Script } from './scripts.ts';
 
 /** Confirmation that a resolved promise waits for beyond Redis' answer. */
 export type RedisDurability =
-  /** None: what survives is how Redis is configured (`appendonly yes`, `appendfsync always`). */
+  /** No further wait: Redis keeps what its configuration says (`appendonly yes`, `appendfsync always`). */
   | 'memory'
-  /** Memory of so many replicas (`WAIT`). */
+  /** In the memory of so many replicas (`WAIT`). */
   | 'replicated'
-  /** Disk of the master and of so many replicas (`WAITAOF`; Redis 7.2, Valkey). */
+  /** On the disk of the master and of so many replicas (`WAITAOF`; Redis 7.2, Valkey). */
   | 'fsync';
 
 export interface RedisStoreOptions {
@@ -21,7 +21,7 @@ export interface RedisStoreOptions {
   durability?: RedisDurability;
   /** Number of replicas that must have confirmed: default 1 for `replicated`, 0 for `fsync`. */
   replicas?: number;
-  /** Begins every key; several brokers may share a server. Default `dunlin`. */
+  /** Beginning of every key; several brokers may share a server. Default `dunlin`. */
   prefix?: string;
   /**
    * Credentials and trust of this side, read for every connection anew. Without them: the password of `url`, and the
@@ -31,19 +31,31 @@ export interface RedisStoreOptions {
   /** The user for Sentinel itself; `url` names that of the master. */
   sentinelUser?: string;
   logger?: Logger;
-  /** Called when the store becomes reachable or unreachable: a node is ready while it is reachable. Of several servers: unreachable again with each that is lost meanwhile. */
+  /**
+   * Called when the store becomes reachable or unreachable: a node is ready while it is reachable. Of several servers:
+   * unreachable again with each that is lost meanwhile.
+   */
   onStatus?: (connected: boolean) => void;
-  /** Called when Redis refuses to write (its memory or disk is full, it lacks replicas, it became a replica), and with null when it does not any more. Calls that it refuses are `unavailable`. */
+  /**
+   * Called when Redis refuses to write (its memory or disk is full, it lacks replicas, it became a replica), and with
+   * null when it accepts writes again. Refused calls are `unavailable`.
+   */
   onWrites?: (failure: Error | null) => void;
-  /** Called when Redis may evict what is stored (a `maxmemory-policy` other than `noeviction`), and when it may not any more. */
+  /**
+   * Called when Redis may evict stored data (a `maxmemory-policy` other than `noeviction`), and when it may not any
+   * more.
+   */
   onEviction?: (mayEvict: boolean) => void;
-  /** Called when Redis, found again, has less than it had confirmed, before anything else is sent to it; `what` says what is missing. */
+  /**
+   * Called when Redis, connected again, has less than it had confirmed, before anything else is sent to it; `what`
+   * names what is missing.
+   */
   onWentBack?: (what: string) => void;
-  /** Time that Redis may be silent while it owes an answer, before the connection is given up. Default 4000. */
+  /** Time that Redis may be silent while it owes an answer, before the connection is dropped. Default 4000. */
   silenceMilliseconds?: number;
 }
 
-/** The options, read and checked. */
+/** Options that were read and checked. */
 export interface Settings {
   readonly target: RedisTarget;
   readonly durability: RedisDurability;
@@ -55,11 +67,14 @@ export interface Settings {
   readonly eviction: Eviction;
   readonly onWentBack: (what: string) => void;
   readonly silenceMilliseconds: number;
-  /** Scripts that a server is given before it is used, and must let its user call. None: plain commands only. */
+  /**
+   * Scripts that are loaded into a server before it is used, and that its user must be allowed to call. None: plain
+   * commands only.
+   */
   readonly scripts: readonly Script[];
-  /** Options that every connection to a server has in common, with the credentials of now. Never rejects. */
+  /** Options that all connections to a server have in common, with the current credentials. Never rejects. */
   readonly connection: () => Promise<RedisOptions>;
-  /** … and what one through Sentinel needs besides. */
+  /** … and further options of a connection through Sentinel. */
   readonly sentinel: () => Promise<SentinelOptions>;
 }
 
@@ -113,7 +128,7 @@ function connectionOptions({ database }: RedisTarget, silenceMilliseconds: numbe
     db: database,
     protocol: 2,
     lazyConnect: true,
-    // Waiting, repeating and order are this package's business, not the client's.
+    // Waiting, repeating and order are the concern of this package, not of the client.
     retryStrategy: () => null,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,

@@ -1,16 +1,16 @@
 /**
- * Operations that take more than one step must not be overtaken by later ones that touch the same.
+ * Order of operations that take more than one step: later operations on the same names must not overtake them.
  *
- * Most operations are one script call: what was called first is sent first, on one connection, and Redis keeps that order. Some need a second
- * step after the answer to the first (a session's change, then its logs). Such an operation holds what it touches until its last
- * step is sent; later operations that touch the same wait, and others pass.
+ * Most operations are one script call: the first call is sent first, on one connection, and Redis keeps that order.
+ * Some need a second step after the answer to the first (a change of a session, then of its logs). Such an operation
+ * holds its names until its last step is sent; later operations with one of these names wait, others pass.
  *
  *     claim c ─► session script …… answer ─► log script        released here
  *     append a         waits for it: the claim may end a session with a cursor on a ─► sent
  *     update d  ─► sent at once
  */
 
-/** Names of what an operation touches: `s` client, `l` filter. Null: everything. */
+/** Names that an operation holds: `s` client, `l` filter. Null: everything. */
 export type Touches = readonly string[] | null;
 
 class Operation {
@@ -27,8 +27,10 @@ class Operation {
   }
 }
 
-/** Touched, beside its own, by every operation that may end a session, whose logs are not known before. Operations on logs wait for them, but they
- *  do not wait for each other. */
+/**
+ * Name held in addition by every operation that may end a session, whose logs are not known before. Operations on logs
+ * wait for it, but they do not wait for each other.
+ */
 export const endsSessions = '*';
 
 export class Order {
@@ -50,12 +52,12 @@ export class Order {
     this.lastOfAll = null;
   }
 
-  /** True if nothing is held: then an operation of one step need not be ordered at all. */
+  /** True if no name is held: then an operation of one step need not be ordered. */
   get free(): boolean {
     return this.held.size === 0;
   }
 
-  /** An operation of one step: `start` sends it. */
+  /** Runs an operation of one step: `start` sends it. */
   single<T>(touches: Touches, start: () => Promise<T>): Promise<T> {
     if (this.held.size === 0) return start();
     return new Promise((resolve, reject) => {
@@ -67,7 +69,10 @@ export class Order {
     });
   }
 
-  /** An operation of several steps. `run` calls `release` when the last one is sent; at the latest it is released when `run` is settled. */
+  /**
+   * Runs an operation of several steps. `run` calls `release` when the last one is sent; at the latest its names are
+   * released when `run` is settled.
+   */
   multiple<T>(touches: Touches, run: (release: () => void) => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const operation = this.enter(touches, () => {
@@ -100,7 +105,7 @@ export class Order {
       }
       if (onLogs && !ends) for (const other of this.ending) this.depend(operation, other);
       if (ends) {
-        // What was already given to logs comes first.
+        // Calls that were already given to logs come first.
         for (const [name, holder] of this.holders) if (name.charCodeAt(0) === 0x6c) this.depend(operation, holder);
         this.ending.add(operation);
       }
@@ -124,7 +129,7 @@ export class Order {
     }
     for (const dependent of operation.dependents) if (--dependent.pending === 0) this.ready.push(dependent);
     if (this.starting) return;
-    // In a loop, not by recursion: thousands may stand in one row.
+    // In a loop, not by recursion: thousands may wait in one row.
     this.starting = true;
     for (let next = this.ready.shift(); next !== undefined; next = this.ready.shift()) next.start();
     this.starting = false;

@@ -1,17 +1,17 @@
 /**
- * Permissions that a user of Redis must have so that nodes can work with it. A table: docs/security.md quotes the lines
- * made of it, and a test compares it with what the contracts of store and leases have a server do.
+ * Permissions that a user of Redis must have for nodes. A table: docs/security.md quotes the lines made of it, and a
+ * test compares it with the commands that the contracts of store and leases send.
  */
 import type { Redis } from 'ioredis';
 import { Keys } from './keys.ts';
 import type { Settings } from './options.ts';
 import { scripts } from './scripts.ts';
 
-/** Commands on no key: connecting, looking whether the server can be used, calling scripts. */
+/** Commands without a key: connecting, checking the server, calling scripts. */
 export const serverCommands: readonly string[] = ['ping', 'info', 'client|setname', 'script|load', 'evalsha'];
 /** … and in a Redis Cluster. */
 export const clusterCommands: readonly string[] = ['cluster|slots', 'cluster|info'];
-/** Commands on keys that begin with the cluster's name, by themselves or within scripts. */
+/** Commands on keys with the prefix of the cluster, direct or within scripts. */
 export const dataCommands: readonly string[] = [
   ...['del', 'unlink', 'rename', 'exists', 'pexpire', 'get', 'set', 'incr'],
   ...['hdel', 'hexists', 'hget', 'hgetall', 'hincrby', 'hkeys', 'hlen', 'hmget', 'hscan', 'hset'],
@@ -31,11 +31,11 @@ export function aclLine(prefix: string, kind: 'server' | 'cluster', durability: 
   return `ACL SETUSER dunlin reset on >PASSWORD ~${prefix}:* ${all.map((command) => `+${command}`).join(' ')}`;
 }
 
-/** The same for Sentinel, where it asks who comes. */
+/** The same for Sentinel, where it requires a user. */
 export const sentinelAclLine =
   'ACL SETUSER dunlin reset on >PASSWORD resetchannels &+switch-master +client|setname +sentinel|get-master-addr-by-name +sentinel|sentinels +subscribe';
 
-/** Permissions that the connection's user lacks, in words; null: none. The scripts must be loaded. */
+/** Permissions that the user of the connection lacks, as text; null: none. The scripts must be loaded. */
 export async function missingPermissions(redis: Redis, { prefix, durability }: Settings): Promise<string | null> {
   const { s, l, r, d, ...keys } = new Keys(prefix);
   const samples = [...[s, l, r, d].map(([{ start }]) => `${start}permissions`), `${prefix}:{lease:permissions}:live`];

@@ -4,7 +4,10 @@ import { createLink } from './opened.ts';
 import { type RedisStoreOptions, readSettings, type Settings } from './options.ts';
 import { slotOf } from './slot.ts';
 
-/** Plain commands to Redis, standalone, behind Sentinel or in a Cluster, for what is no part of the store. A command is sent at most once and never waits for a connection. */
+/**
+ * Plain commands to Redis, standalone, behind Sentinel or in a Cluster, for parts other than the store. A command is
+ * sent at most once and never waits for a connection.
+ */
 export class RedisCommands {
   private readonly settings: Settings;
   private readonly link: OwnLink;
@@ -31,7 +34,9 @@ export class RedisCommands {
     this.link.close();
   }
 
-  /** `key`: the one that the command is about, which says where it goes. Texts in replies are buffers. Rejects with StoreError. */
+  /**
+   * `key`: the key of the command, which determines the server. Texts in replies are buffers. Rejects with StoreError.
+   */
   async call(key: string, name: string, args: readonly string[]): Promise<unknown> {
     try {
       return await this.link.send({ slot: slotOf(key), writes: true, name, args: [...args] });

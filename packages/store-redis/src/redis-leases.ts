@@ -11,7 +11,8 @@ import { slotOf } from './slot.ts';
 const evictedMilliseconds = 30 * 24 * 3600 * 1000;
 
 /**
- * Leases in Redis, timed by Redis' own clock. A connection of its own: a heartbeat does not wait behind the store's work.
+ * Leases in Redis, timed by the clock of Redis. They have a connection of their own: a heartbeat does not wait behind
+ * the work of the store.
  */
 export class RedisLeases implements Leases {
   private readonly settings: Settings;
@@ -71,7 +72,7 @@ export class RedisLeases implements Leases {
     try {
       const reply = link.send({ slot, writes: true, name, args });
       const confirmed = link.confirm(new Set([slot]));
-      confirmed?.catch(() => {}); // Heard of below, unless the command failed before.
+      confirmed?.catch(() => {}); // Awaited below, unless the command failed before.
       const answer = await reply;
       await confirmed;
       return answer;

@@ -1,13 +1,16 @@
 /**
- * Meaning of an error of Redis, told by its first word: what follows names places and arguments, and ends in every
- * script with the same words.
+ * Meaning of an error of Redis, by its first word: the rest names places and arguments, and ends in every script with
+ * the same words.
  */
 import { StoreError } from '@dunlin/broker';
 
 interface Kind {
   /** Reading goes on. */
   readonly refusesWrites?: true;
-  /** The server is not what was connected to: the connection ends, and the next one is checked anew. Said in the log. */
+  /**
+   * The server is no longer what was connected to: the connection ends, and the next one is checked anew. The reason is
+   * logged.
+   */
   readonly ends?: string;
   /** True when the servers of the slots are to be looked up again. */
   readonly moved?: true;
@@ -36,7 +39,7 @@ const passing: Readonly<Record<string, Kind>> = {
 const messageLengthMax = 300;
 
 function firstWord(message: string): string {
-  // Within scripts Redis 7.0 and Valkey (up to 9.1.2) have no word for what they call NOPERM everywhere else.
+  // Within scripts Redis 7.0 and Valkey (up to 9.1.2) have no code for what they call NOPERM everywhere else.
   if (/^-?ERR (The user executing the script can't|ACL failure in script)/.test(message)) return 'NOPERM';
   return /^-?([A-Z]+)\b/.exec(message)?.[1] ?? '';
 }
@@ -50,7 +53,7 @@ export function refusesWrites(error: unknown): boolean {
   return kindOf(error)?.refusesWrites === true;
 }
 
-/** Reason why the connection that answered so is of no use any more; null: it is. */
+/** Reason why the connection with this answer must not be used any more; null: it may. */
 export function endOfConnection(error: Error): string | null {
   return kindOf(error)?.ends ?? null;
 }
@@ -62,7 +65,7 @@ export function isMoved(error: Error): boolean {
 
 /** True: the user of the connection may not do this. */
 export function isForbidden(error: Error): boolean {
-  // What looks for a master through Sentinel puts words of its own in front.
+  // The search for a master through Sentinel puts its own text in front.
   return firstWord(error.message) === 'NOPERM' || /NOPERM/.test(error.message);
 }
 
@@ -74,7 +77,8 @@ export function storeError(error: unknown): StoreError {
   const text = `Redis: ${message.slice(0, messageLengthMax)}`;
   if (word === 'FENCED') return new StoreError('fenced', text, error);
   if (passing[word] !== undefined) return new StoreError('unavailable', text, error);
-  // A script that stops by itself has met what it cannot read; everything else is the server's state or the connection's.
+  // A script stops by itself only at data that it cannot read; all other errors come from the state of the server or of
+  // the connection.
   const isCorrupt = word === 'WRONGTYPE' || (word === 'ERR' && /user_script|Error running script/.test(message));
   return new StoreError(isCorrupt ? 'corrupt' : 'unavailable', text, error);
 }

@@ -9,7 +9,7 @@ import { type Reply, SingleCall, type Turn } from './turn.ts';
 const retainedTouched = 'retained';
 const expiryBytes = 8;
 
-/** Retained messages. Each topic is in the shard that its name gives; filters with wildcards are asked of every shard. */
+/** Retained messages. Each topic is in the shard of its name; filters with wildcards are looked up in every shard. */
 export class Retained implements RetainedStore {
   private readonly handle: StoreHandle;
 

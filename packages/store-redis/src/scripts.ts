@@ -21,8 +21,9 @@ function read(name: string): string {
 }
 
 /**
- * Scripts that free memory, move something on or renew a lease run when the memory of Redis is full: refused, it could not be emptied by being read, and nodes would
- * be taken for dead. The others are refused whole, by their first command that writes. The flag needs Redis 7.0 or Valkey.
+ * Scripts that free memory, move something on or renew a lease run also when the memory of Redis is full: otherwise
+ * reading could not empty it, and nodes would be evicted. The others are refused whole, at their first command that
+ * writes. The flag needs Redis 7.0 or Valkey.
  */
 const allowed = new Set([
   ...[
@@ -100,7 +101,7 @@ export const scripts = {
   producerCheck: session('producer-check'),
   inboundSet: session('inbound-set'),
   owners: script('owners', 's', ['owned'], false),
-  /** The keys are whatever the caller looks at, in every shard. */
+  /** The keys that the caller reads, in every shard. */
   everyShard: script('every-shard', 's', [], false),
   retainedSet: script('retained-set', 'r', ['topics', 'records']),
   retainedRead: script('retained-read', 'r', ['topics', 'records'], false),

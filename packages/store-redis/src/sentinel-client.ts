@@ -3,7 +3,7 @@ import { Redis } from 'ioredis';
 import type { Settings } from './options.ts';
 import { RedisConnectionError } from './redis-connection-error.ts';
 
-/** A Sentinel that was lost is connected to again after so long: until then a failover is not heard of from it. */
+/** Wait before a lost Sentinel is connected to again: until then it cannot report a failover. */
 const retryMilliseconds = 2000;
 
 /** A client of the master that Sentinel names, not connected yet. */
@@ -17,7 +17,8 @@ export async function createSentinelClient(settings: Settings): Promise<Redis> {
     name: target.masterName,
     role: 'master',
     sentinelRetryStrategy: () => null,
-    // Sentinels say at once that another server is master now; the old one itself goes on taking writes for some 10 s, and loses them.
+    // Sentinels report at once that another server is master now; the old one itself accepts writes for some 10 s more,
+    // and loses them.
     failoverDetector: true,
     sentinelReconnectStrategy: () => {
       watch();
@@ -27,8 +28,9 @@ export async function createSentinelClient(settings: Settings): Promise<Redis> {
   });
   let timer: NodeJS.Timeout | undefined;
   let hasEnded = false;
-  // The client's connections to Sentinels live as long as it does, and are made again with what they were made with first: when that is another
-  // by now, Sentinels refuse them, and failovers are not heard of. So once one was lost, the client is made anew for other credentials.
+  // The connections of the client to Sentinels live as long as it does, and are made again with the first credentials:
+  // when these have changed, Sentinels refuse them, and failovers are not reported. So after one was lost, a new client
+  // is made with the new credentials.
   const watch = (): void => {
     if (timer !== undefined || hasEnded) return;
     timer = setInterval(async () => {

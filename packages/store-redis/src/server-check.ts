@@ -21,7 +21,7 @@ export function infoField(info: string, name: string): string {
   return new RegExp(`^${name}:(.*?)\r?$`, 'm').exec(info)?.[1] ?? '';
 }
 
-/** Throws `RefusedError` when the server cannot be used; leaves it with our scripts. Gives what it says of itself. */
+/** Throws `RefusedError` when the server cannot be used; loads our scripts into it. Returns its INFO. */
 export async function checkServer(redis: Redis, settings: Settings): Promise<string> {
   const { target, durability, scripts } = settings;
   const info = await redis.info();
@@ -31,13 +31,13 @@ export async function checkServer(redis: Redis, settings: Settings): Promise<str
     throw new RefusedError(`Redis ${version} is too old: the store needs ${versionMin.join('.')} or Valkey`);
   }
   if (infoField(info, 'role') !== 'master') {
-    // With Cluster the map will name another.
+    // In a Cluster the map will name another server.
     if (target.kind === 'cluster') throw new RedisConnectionError('redis-not-serving', 'the server is a replica');
     throw new RefusedError('this Redis is a replica: name its master, or use redis+sentinel or redis+cluster');
   }
   if (infoField(info, 'cluster_enabled') === '1') {
     if (target.kind !== 'cluster') throw new RefusedError('this Redis is part of a Cluster: use redis+cluster');
-    // One that has just started knows nobody yet, and serves nothing.
+    // A server that has just started knows no others yet, and serves nothing.
     if (!/cluster_state:ok/.test(String(await redis.cluster('INFO'))))
       throw new RedisConnectionError('redis-not-serving', 'the Cluster does not serve yet');
   } else if (target.kind === 'cluster') {
@@ -68,7 +68,7 @@ async function checkFsync(redis: Redis, version: string, appendOnly: string): Pr
   }
 }
 
-/** A line for what only a person can change; null for what passes. */
+/** A log line for a problem that only an operator can solve; null for one that passes. */
 export function refusal(error: Error, settings: Settings): string | null {
   if (error instanceof RefusedError) return error.message;
   const user = userOf(settings);

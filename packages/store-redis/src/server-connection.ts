@@ -1,8 +1,10 @@
 /**
- * The connection to one Redis server: made again whenever it is lost, checked before it is used, and given up when the server is silent.
+ * Connection to one Redis server. It is made again whenever it is lost, checked before it is used, and dropped when the
+ * server is silent.
  *
- * A command is sent at most once. Without a connection it is refused at once; under way when the connection dies, its outcome is unknown. Both are
- * `unavailable`: there is no queue that could grow or change the order. A connection that is given up is reset: what it had not sent must not arrive any more.
+ * A command is sent at most once. Without a connection it is refused at once; if the connection breaks while it is
+ * under way, its outcome is unknown. Both are `unavailable`: there is no queue that could grow or change the order. A
+ * connection that is dropped is reset: bytes that were not sent must not arrive any more.
  */
 import { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
@@ -18,16 +20,16 @@ import { checkServer, infoField, RefusedError, refusal } from './server-check.ts
 import { Silence } from './silence.ts';
 import type { Command, Link, Reply } from './turn.ts';
 
-/** Waiting times between attempts: quick at first, then so that a server coming back is found within two seconds. */
+/** Waits between attempts: short at first, then such that a server that comes back is found within two seconds. */
 const retryFirstMilliseconds = 50;
 const retryMaxMilliseconds = 2000;
-/** Pause after a refusal that only a person can change: password, version, role. */
+/** Wait after a refusal that only an operator can change: password, version, role. */
 const retryRefusedMilliseconds = 5000;
-/** An idle connection is asked so often whether it lives. */
+/** Interval of pings on an idle connection. */
 const pingMilliseconds = 2000;
-/** The kind of trouble that is not an answer of the server. */
+/** Kind of trouble without an answer of the server. */
 const unreachable = 'unreachable';
-/** Pings for each one that asks whether the server may evict now. */
+/** Number of pings for each check whether the server may evict. */
 const pingsPerLook = 3;
 
 export interface ServerConnectionOptions {
@@ -35,7 +37,7 @@ export interface ServerConnectionOptions {
   readonly address: string;
   readonly settings: Settings;
   readonly continuity: Continuity | null;
-  /** A client that is not connected yet, with the credentials of now. */
+  /** A client that is not connected yet, with the current credentials. */
   readonly create: () => Promise<Redis>;
   readonly onState: (connected: boolean) => void;
 }
@@ -51,9 +53,9 @@ export class ServerConnection {
   private silence: Silence | null;
   private closed: boolean;
   private retryMilliseconds: number;
-  /** Reason why this server cannot be used, as far as is known now; empty: it can. */
+  /** Reason why this server cannot be used; empty: it can, as far as is known. */
   private complaint: string;
-  /** Kinds of trouble that were written to the log: each once. */
+  /** Kinds of trouble that were logged: each once. */
   private readonly said: Set<string>;
   private timer: NodeJS.Timeout | undefined;
   private trying: Redis | null;
@@ -113,7 +115,7 @@ export class ServerConnection {
       },
       (error: Error) => {
         silence.answered();
-        // What a plain command may not do is its caller's to tell; the store can do nothing by halves.
+        // A missing permission of a plain command is reported by its caller; the store needs all of its own.
         const isOthers = this.settings.scripts.length === 0 && isForbidden(error);
         if (endOfConnection(error) !== null && !isOthers) this.drop(redis, error);
         throw error;
@@ -123,7 +125,7 @@ export class ServerConnection {
 
   /**
    * Gathers the commands of this turn: they reach the server, and their answers come, in one piece as far as the system
-   * lets them.
+   * allows.
    */
   private gather(stream: Writable): void {
     if (this.isGathering) return;
@@ -135,7 +137,7 @@ export class ServerConnection {
     });
   }
 
-  /** Marks what was written to this slot; null: nothing is. */
+  /** Sends a mark after writes to this slot; null: there are no marks. */
   mark(slot: number): ReturnType<Link['mark']> {
     const { continuity } = this;
     if (continuity === null) return null;
@@ -143,10 +145,10 @@ export class ServerConnection {
     return { written: this.send({ name: 'SET', args: mark.args }), confirmed: () => continuity.markConfirmed(mark) };
   }
 
-  /** Resolves when what was sent before is confirmed as configured. */
+  /** Resolves when everything sent before is confirmed as configured. */
   async confirm(): Promise<void> {
     const { durability, replicas, silenceMilliseconds } = this.settings;
-    // Less than the silence after which the connection is given up: Redis answers with what it has by then.
+    // Less than the silence after which the connection is dropped: Redis answers with the state that it has by then.
     const milliseconds = String(Math.floor(silenceMilliseconds / 2));
     if (durability === 'replicated') {
       const confirmed = Number(await this.send({ name: 'WAIT', args: [String(replicas), milliseconds] }));
@@ -211,7 +213,7 @@ export class ServerConnection {
     this.onState(true);
   }
 
-  /** A silent server ends the connection, which is heard of elsewhere. */
+  /** Drops the connection to a silent server; that is reported elsewhere. */
   private ask(): void {
     this.asked++;
     if (this.asked % pingsPerLook > 0) {
@@ -225,7 +227,7 @@ export class ServerConnection {
     );
   }
 
-  /** Silence is noticed here from now on: the client would end the connection politely, see `reset`. */
+  /** Silence is detected here from now on: the client would end the connection politely, see `reset`. */
   private listen(redis: Redis): Silence {
     const { silenceMilliseconds } = this.settings;
     redis.options.socketTimeout = undefined;
@@ -255,7 +257,7 @@ export class ServerConnection {
     if (this.closed) return;
     const refused = refusal(error, this.settings);
     const ended = endOfConnection(error);
-    // One line for a kind of trouble, however often it is tried.
+    // One line for each kind of trouble, however many attempts there are.
     const complaint = refused ?? ended ?? unreachable;
     this.complaint = complaint;
     if (!this.said.has(complaint)) {
@@ -277,18 +279,19 @@ export class ServerConnection {
 }
 
 /**
- * Ends a connection at once. The client's own `disconnect` lets the socket send what it still holds, and so does the system after a mere close, for minutes
- * if need be. A write that arrives then, behind writes of the next connection, would undo them: an old cursor, an old retained message, a will that was
- * removed. A reset throws it away. What is further on its way, in a proxy or with a server that hangs, no client can call back.
+ * Ends a connection at once. With the client's own `disconnect` the socket sends what it still holds, and after a mere
+ * close the system does so, for minutes if need be. A write that arrives then, after writes of the next connection,
+ * would undo them: an old cursor, an old retained message, a will that was removed. A reset discards it. Bytes that are
+ * further on their way, in a proxy or in a server that hangs, cannot be called back.
  */
 function reset(redis: Redis): void {
   const { stream } = redis;
-  // Node resets plain sockets alone. With TLS what the system has taken already may still arrive.
+  // Node resets plain sockets only. With TLS, bytes that the system already has may still arrive.
   if (stream instanceof TLSSocket) stream.destroy();
   else if (stream instanceof Socket) {
     stream.resetAndDestroy();
     // It waits until the socket has written what it still holds itself.
     if (stream.writableLength > 0) stream.destroy();
   }
-  redis.disconnect(); // Not to be made again by the client.
+  redis.disconnect(); // The client must not connect again.
 }

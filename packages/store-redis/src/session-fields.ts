@@ -3,7 +3,7 @@
  *
  * | field             | holds                                                                                                |
  * | ----------------- | ---------------------------------------------------------------------------------------------------- |
- * | `e` `o`           | the claim: epoch, owner (empty: nobody). An ephemeral session has no other field                       |
+ * | `e` `o`           | the claim: epoch, owner (empty: none). An ephemeral session has no other field                       |
  * | `i`               | session id: the epoch in which the session was created; with its shard it is unique for ever           |
  * | `x` `a`           | session expiry in seconds; when the session ends, 0 while connected, `inf` never                       |
  * | `n` `c` `t`       | last producer number; outbound messages ever added; present: logs may have taken producer numbers      |
@@ -98,7 +98,7 @@ function readOutbound(packetId: number, stored: Buffer): { order: number; messag
   };
 }
 
-/** The list that `takeChanges` in session-parts.lua takes. */
+/** Changes as the list that `takeChanges` in session-parts.lua reads. */
 export function changeArguments(change: SessionChange): Argument[] {
   const { cursors = [], outboundSet = [], outboundDelete = [], inboundDelete = [] } = change;
   const { sessionExpirySeconds } = change;
@@ -124,7 +124,7 @@ export function readInbound(text: string): { producerNumber: number; shards: num
   };
 }
 
-/** A cursor whose log was not told of it: an operation was cut off. */
+/** A cursor whose log was not updated: an operation was cut off. */
 export interface UnfinishedCursor {
   filter: string;
   state: 'P' | 'R' | 'G';
@@ -137,8 +137,8 @@ export interface ReadSession {
 }
 
 /**
- * Reads a session from field, value, field, value … `pages`: those that a large session has beside them; what stands in
- * the first ones holds.
+ * Reads a session from field, value, field, value … `pages`: further pages of a large session; values in the first ones
+ * count.
  */
 export async function readSession(
   clientId: string,

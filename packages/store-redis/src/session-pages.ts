@@ -1,12 +1,12 @@
 import type { Shard } from './keys.ts';
 import { SingleCall, type Turn } from './turn.ts';
 
-/** Fields in a page, about: 1 ms of Redis, and as much here. */
+/** Approximate number of fields in a page: 1 ms of Redis, and as much here. */
 const pageFields = 500;
 
 /**
- * The fields of a hash that is too large to be read in one go, a page at a time: field, value, field, value … Each that is there all the while comes at least
- * once; one may come twice.
+ * Fields of a hash that is too large for one read, a page at a time: field, value, field, value … A field that exists
+ * all the while comes at least once; some may come twice.
  */
 export async function* pagesOf(turn: Turn, shard: Shard, key: string): AsyncGenerator<Buffer[]> {
   let cursor = '0';

@@ -1,7 +1,8 @@
 /**
- * Claims and sessions. A session's own keys change in one script call; what logs must hear of it follows: cursors that moved, producer numbers
- * that are through, and, when a session ends, all it had there. What is still to be told is written down in Redis first, so that it is told also when this
- * process dies in between: by the next claim (unfinished cursors), or by whoever ends sessions next (jobs).
+ * Claims and sessions. The keys of a session change in one script call; changes in logs follow: cursors that moved,
+ * producer numbers that are finished, and, when a session ends, all it had there. Changes that are still to be made in
+ * logs are recorded in Redis first, so that they are made also when this process dies in between: by the next claim
+ * (unfinished cursors), or by the next process that ends sessions (jobs).
  */
 
 import { randomUUID } from 'node:crypto';
@@ -40,7 +41,7 @@ import { type Argument, SingleCall, type Turn } from './turn.ts';
 /** Clients of an owner that are released in one round per shard. */
 const ownedMax = 250;
 
-/** Effects of a change that a log must hear of. */
+/** Effects of a change that a log needs. */
 interface Effects {
   client: string;
   shard: Shard;
@@ -60,8 +61,8 @@ export class Sessions {
   private readonly groups: Groups;
   private readonly jobs: Jobs;
   /**
-   * Beginning of the names of ended sessions, of this process, and their count: no two large sessions are put aside
-   * under the same name.
+   * Beginning of the names of ended sessions, unique to this process, and their count: no two large sessions are put
+   * aside under the same name.
    */
   private readonly endedName = `ended:${randomUUID()}:`;
   private endedCount = 0;
@@ -74,7 +75,10 @@ export class Sessions {
     this.jobs = new Jobs(turn, keys, logs, groups);
   }
 
-  /** `sent` is called when all that must not be overtaken is on its way: a large session is read, or taken out of its logs, while others go on. */
+  /**
+   * `sent` is called when everything that must not be overtaken is sent: a large session is read, or removed from its
+   * logs, while other calls go on.
+   */
   async claim(request: ClaimRequest, now: number, sent: () => void): Promise<Claim> {
     const { clientId, owner, cleanStart, sessionExpirySeconds } = request;
     const args = [owner, cleanStart ? '1' : '0', String(sessionExpirySeconds), timeText(now)];
@@ -151,7 +155,7 @@ export class Sessions {
     return filters.map((filter, index) => ({ filter, lastSequence: places[index] }));
   }
 
-  /** `gone`: with the subscriptions; `ended`: those of subscriptions of QoS 0, which stay. */
+  /** `gone`: cursors end with the subscriptions; `ended`: cursors of subscriptions of QoS 0, which stay. */
   async removeCursors(
     key: SessionKey,
     filters: readonly string[],
@@ -163,7 +167,7 @@ export class Sessions {
     await this.changeCursors(key, filters, args, sent);
   }
 
-  /** The last number of each filter's log, 0 where the session has no cursor. */
+  /** Last number in the log of each filter, 0 where the session has no cursor. */
   private async changeCursors(
     key: SessionKey,
     filters: readonly string[],
@@ -190,7 +194,10 @@ export class Sessions {
     return filters.map((filter) => ends.get(filter) ?? 0);
   }
 
-  /** Brings the logs to what the session says, then notes in the session that they are. `takesOver`: what an owner before has begun. Places of the unfinished, then of the standing. */
+  /**
+   * Updates the logs to the state of the session, then records that in the session. `takesOver`: for what an earlier
+   * owner has begun. Returns places of the unfinished cursors, then of the others.
+   */
   private async finishCursors(
     key: SessionKey,
     id: string,
@@ -201,7 +208,7 @@ export class Sessions {
   ): Promise<CursorPlace[]> {
     const kinds = { P: 'add', R: 'reset', G: 'remove' } as const;
     const steps: CursorStep[] = unfinished.map(({ filter, state }) => ({ kind: kinds[state], filter }));
-    // A cursor that stands is found as it is; a log that lost it gets it again.
+    // A cursor that exists is left as it is; a log that lost it gets it again.
     for (const { filter, number } of standing) steps.push({ kind: 'add', filter, number });
     const placing =
       steps.length === 0 ? [] : this.groups.cursors(this.reader(key.clientId, id, { ...key, takesOver }), steps);
@@ -218,7 +225,7 @@ export class Sessions {
     return places;
   }
 
-  /** Ends a session, whoever owns it; `due`: only if it is past its expiry. True if it ended. */
+  /** Ends a session of any owner; `due`: only if it is past its expiry. True if it ended. */
   private async end(clientId: string, now: number, due: boolean): Promise<{ ended: boolean; job: Buffer | null }> {
     const answer = await this.ending(scripts.endSession, clientId, [timeText(now), due ? '1' : '0']);
     return { ended: answer[0] === 1, job: answer[1] as Buffer | null };
@@ -241,10 +248,7 @@ export class Sessions {
     return ended.filter((each) => each.ended).map(({ clientId }) => clientId);
   }
 
-  /**
-   * Time at which the next session is to be ended: at once, where something is to be finished that ended ones have
-   * left.
-   */
+  /** Time at which the next session is to be ended: at once, where jobs of ended sessions are left. */
   async nextEnd(until: number): Promise<number> {
     const found = await Promise.all([this.nextDue('expiry', until), this.everywhere('HLEN', 'jobs', [])]);
     return found[1].length > 0 ? 0 : found[0];
@@ -269,9 +273,9 @@ export class Sessions {
     return due.slice(0, limit).map((each) => each.name);
   }
 
-  /** `sent` is called after the first round: an owner of a million clients must not keep everything else waiting. */
+  /** `sent` is called after the first round: an owner of a million clients must not delay everything else. */
   async releaseOwner(owner: EndpointId, now: number, sent: () => void): Promise<void> {
-    // NUL stands between an owner and what it holds.
+    // NUL separates an owner from what it holds.
     const range = [`[${owner}\0`, `(${owner}\u0001`, 'LIMIT', '0', String(ownedMax)];
     for (let isLast = false; !isLast; ) {
       const found = await this.everywhere('ZRANGEBYLEX', 'owned', range);
@@ -310,13 +314,13 @@ export class Sessions {
     return count;
   }
 
-  /** Returns the name that logs know the producer by, when an append may go on. */
+  /** Returns the name of the producer in logs, when an append may go on. */
   async producer(clientId: string, epoch: number | null): Promise<Buffer | null> {
     const [valid, id] = await this.change(scripts.producerCheck, clientId, [epoch === null ? '' : String(epoch)]);
     return valid === 1 ? Buffer.from(producerName(clientId, String(id))) : null;
   }
 
-  /** False when the claim has moved. */
+  /** Returns false when the claim has moved. */
   async setInbound(
     key: SessionKey,
     packetId: number,
@@ -362,7 +366,7 @@ export class Sessions {
     return everyShard(this.turn, this.keys.s, command, name, args, null);
   }
 
-  /** `by`: the owner on whose behalf its logs are changed; null: whoever it is. */
+  /** `by`: the owner that changes the logs; null: whichever it is. */
   private reader(clientId: string, id: string, by: Pick<ReaderOwner, 'epoch' | 'takesOver'> | null): Reader {
     const owner = by === null ? null : { ...by, producer: Buffer.from(producerName(clientId, id)) };
     return { name: readerName(this.shardOf(clientId), id), clientId, owner };

@@ -1,4 +1,4 @@
-/** Notices that a server says nothing for a while although it owes answers. One timer, and only while something is owed. */
+/** Detects that a server is silent although it owes answers. One timer, and only while an answer is owed. */
 export class Silence {
   private readonly milliseconds: number;
   private readonly noticed: () => void;
@@ -17,7 +17,7 @@ export class Silence {
     if (this.owed++ === 0) this.timer = setTimeout(this.noticed, this.milliseconds);
   }
 
-  /** Something came, if only a piece of an answer. */
+  /** Notes that bytes came, if only a part of an answer. */
   heard(): void {
     this.timer?.refresh();
   }

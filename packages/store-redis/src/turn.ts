@@ -1,7 +1,7 @@
 /**
- * The calls of one turn of the event loop, gathered into as few script calls as their order allows and sent together.
- *
- * Changes of one kind share a call: a change joins the last call of its kind unless something that touches the same was added behind it.
+ * Calls of one turn of the event loop, gathered into as few script calls as their order allows, and sent together.
+ * Changes of one kind share a call: a change joins the last call of its kind, unless a call on the same names was added
+ * after it.
  */
 import type { Shard } from './keys.ts';
 import { storeError } from './reply-error.ts';
@@ -10,7 +10,7 @@ import type { Script } from './scripts.ts';
 export type Argument = string | Buffer;
 export type Reply = unknown;
 
-/** A command on its way: to the server that has this slot. */
+/** A command that is sent to the server of this slot. */
 export interface Command {
   readonly slot: number;
   readonly writes: boolean;
@@ -23,21 +23,27 @@ export interface Link {
   /** True: a command may touch one slot only (Cluster). */
   readonly hasSlots: boolean;
   send(command: Command): Promise<Reply>;
-  /** Sends one more write behind those to these slots; null: nothing is marked. `confirmed` is called when it is as safe as they are. */
+  /**
+   * Sends one more write after those to these slots; null: there are no marks. `confirmed` is called when it is as safe
+   * as they are.
+   */
   mark(slots: ReadonlySet<number>): { written: Promise<unknown>; confirmed: () => void } | null;
   /**
-   * Resolves when the writes of a batch are as safe as configured, on every server that they went to. Null: nothing to
-   * wait for.
+   * Resolves when the writes of a batch are as safe as configured, on every server that they went to. Null: no wait is
+   * needed.
    */
   confirm(slots: ReadonlySet<number>): Promise<void> | null;
 }
 
-/** Arguments of one script call, past which no more is added: Redis serves nobody else meanwhile, and a change of six of them takes 10 to 20 µs. */
+/**
+ * Arguments of one script call, above which no more are added: Redis serves no other client meanwhile, and a change of
+ * six of them takes 10 to 20 µs.
+ */
 const argumentsMax = 1500;
-/** Bytes of arguments in one script call, past which no more is added. */
+/** Bytes of arguments in one script call, above which no more are added. */
 const bytesMax = 1_048_576;
 
-/** Something that becomes one command when the turn ends. */
+/** A call that becomes one command when the turn ends. */
 export interface Call {
   readonly slot: number;
   readonly writes: boolean;
@@ -62,7 +68,7 @@ export class ShardKeys {
     return this.numbers.size;
   }
 
-  /** Counted from 1. */
+  /** Index from 1. */
   number(shard: Shard): number {
     let number = this.numbers.get(shard);
     if (number === undefined) {
@@ -180,7 +186,7 @@ export class Turn {
   private underWay: number;
   private idle: (() => void)[];
   private readonly preparing: (() => void)[];
-  /** Told every error of Redis, with the slot that it came from. */
+  /** Called with every error of Redis, and the slot that it came from. */
   private readonly failed: (error: unknown, slot: number) => void;
 
   constructor(link: Link, failed: (error: unknown, slot: number) => void) {
@@ -200,12 +206,15 @@ export class Turn {
     return this.link.hasSlots;
   }
 
-  /** Calls of one slot go together. Without slots, all do. */
+  /** Slot group: calls of one slot go together. Without slots, all do. */
   group(shard: Shard): number {
     return this.link.hasSlots ? shard.slot : 0;
   }
 
-  /** A change that may share a call. `touched` names what must not be overtaken: changes of the same keep their order. */
+  /**
+   * Adds a change that may share a call. `touched` names what must not be overtaken: changes with the same names keep
+   * their order.
+   */
   change(
     script: Script,
     shard: Shard,
@@ -230,7 +239,10 @@ export class Turn {
     return open.call.add(shard, keys, args);
   }
 
-  /** Places a call behind all that were added. What touches the same, null for everything, goes behind it, not with calls before it. */
+  /**
+   * Adds a call after all others. Later calls with the same names, null for everything, go after it, not with calls
+   * before it.
+   */
   single<T extends Call>(call: T, touched: string | null): T {
     if (touched === null) this.close();
     else this.touched.set(touched, this.calls.length);
@@ -238,7 +250,7 @@ export class Turn {
     return call;
   }
 
-  /** Closes the batch: what comes now is sent behind it, not with it. */
+  /** Closes the batch: later calls are sent after it, not with it. */
   close(): void {
     this.open.clear();
     this.touched.clear();
@@ -251,13 +263,13 @@ export class Turn {
     setImmediate(() => this.flush());
   }
 
-  /** Resolves when everything that was given has been answered. */
+  /** Resolves when all calls have been answered. */
   drain(): Promise<void> {
     if (this.calls.length === 0 && this.underWay === 0) return Promise.resolve();
     return new Promise((resolve) => this.idle.push(resolve));
   }
 
-  /** A caller that fills calls of its own is told before the calls of each turn are sent. */
+  /** Registers a caller that fills calls of its own: it is called before the calls of each turn are sent. */
   beforeFlush(prepare: () => void): void {
     this.preparing.push(prepare);
   }
@@ -277,9 +289,9 @@ export class Turn {
     }
     const mark = slots.size === 0 ? null : this.link.mark(slots);
     const confirmed = slots.size === 0 ? null : this.link.confirm(slots);
-    // Nobody may wait for it, when all calls fail before.
+    // It may have no waiter, when all calls fail before.
     confirmed?.catch(() => {});
-    // A mark that is refused tells nothing: the next one counts.
+    // A refused mark shows nothing: the next one counts.
     if (mark !== null) Promise.all([mark.written, confirmed]).then(mark.confirmed, () => {});
     for (let i = 0; i < calls.length; i++) this.answer(calls[i], replies[i], calls[i].writes ? confirmed : null);
   }

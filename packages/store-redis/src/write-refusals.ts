@@ -1,11 +1,11 @@
 import { refusesWrites } from './reply-error.ts';
 
-/** Interval of probes whether Redis takes writes again: nobody may be writing. */
+/** Interval of probes whether Redis accepts writes again: there may be no other writes. */
 const probeMilliseconds = 1000;
 
 /**
- * Watch over whether Redis takes writes: its memory may be full, its disk, or it has too few replicas. It can be read
- * meanwhile, and scripts that free memory run.
+ * Watch over whether Redis accepts writes: its memory or its disk may be full, or it has too few replicas. It can be
+ * read meanwhile, and scripts that free memory run.
  */
 export class WriteRefusals {
   private readonly changed: (failure: Error | null) => void;
@@ -14,7 +14,10 @@ export class WriteRefusals {
   private readonly slots: Set<number>;
   private timer: NodeJS.Timeout | null;
 
-  /** `changed`: called with the first refusal, and with null when there is none any more. `probe`: writes something small where that slot is. */
+  /**
+   * `changed` is called with the first refusal, and with null when there is none any more. `probe` writes something
+   * small to that slot.
+   */
   constructor(changed: (failure: Error | null) => void, probe: (slot: number) => Promise<unknown>) {
     this.changed = changed;
     this.probe = probe;
@@ -22,7 +25,7 @@ export class WriteRefusals {
     this.timer = null;
   }
 
-  /** Looks at the error of a call. */
+  /** Notes the error of a call. */
   saw(error: unknown, slot: number): void {
     if (!refusesWrites(error)) return;
     this.slots.add(slot);

@@ -31,8 +31,8 @@ local function addCursor(log, reader, number)
   return stands
 end
 
--- Moves a cursor if there is one. Gives where it stands, 0: nowhere. Not past the log's end: who says so remembers a log that has gone back since, and the numbers
--- behind that end are given again, to messages that he has not had.
+-- Moves a cursor if there is one. Gives where it stands, 0: nowhere. Not past the log's end: a session that says
+-- so remembers a log that has gone back since, and the numbers after that end are given again, to new messages.
 local function moveCursor(log, reader, number)
   local stands = log.head and call('ZSCORE', log.cursors, reader)
   if not stands then return 0 end

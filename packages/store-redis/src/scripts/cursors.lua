@@ -3,7 +3,7 @@
 --
 -- KEYS  for each shard: heads, filled, ends, taken; then for each change: the log's stream, the log's cursors
 -- ARGV  1: shards; then for each change: shard (counted from 1), kind, filter, session, number, the session's name as a producer,
---       its owner's epoch, 0: whoever owns it, 1 where the owner finishes what one before it has begun
+--       its owner's epoch, 0: any owner, 1 where the owner finishes what an earlier one has begun
 --         add     a cursor unless there is one: at `number`, or at the log's end when that is empty
 --         reset   a cursor at the log's end, also when there is one
 --         move    to `number` if there is one

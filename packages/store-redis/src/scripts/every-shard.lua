@@ -1,10 +1,10 @@
--- The same command, which reads, on one key of every shard: a leader looks at all of them each second, and a command to each would be most of what it does
--- while nothing happens.
+-- Runs one reading command on a key of every shard. A leader reads all of them each second, and a command to each would
+-- be most of its work while nothing happens.
 --
 -- KEYS  for each shard: the key
 -- ARGV  the command, what follows the key
--- Gives place of the key and reply, one after the other, of each that holds something: an idle cluster's replies are nearly all empty, and reading those
--- was most of what remained.
+-- Gives place of the key and reply, one after the other, of each key that holds something: the replies of an idle cluster
+-- are nearly all empty, and reading those was most of what remained.
 
 local function isEmpty(reply)
   if type(reply) ~= 'table' then

@@ -1,4 +1,4 @@
--- Whoever led a group is fenced.
+-- Claims groups: the leader before is fenced.
 --
 -- ARGV  none but those of all
 -- Gives for each: `ok`, epoch, cursor, reservations as number, reservation …; or `unknown`

@@ -1,4 +1,5 @@
--- Durable members of groups come and go. The first begins the group, at the end of the log; the last ends it. The reservations of a client that leaves become final.
+-- Adds and removes durable members of groups. The first begins the group, at the end of the log; the last ends it.
+-- The reservations of a client that leaves become final.
 --
 -- ARGV  for each: kind (join, leave), session, client identifier, and of the session's owner as in cursors.lua: producer, epoch, 1 where it finishes
 -- Gives for each: last number of the log

@@ -4,7 +4,7 @@
 --                       group's members, the group's reservations
 -- ARGV of all of them   1: shards; then for each change: shard (counted from 1), filter, group, and what the script says
 --
--- A group in `groups`: epoch ; acknowledged ; numbers above, by commas ; numbers delivered in vain, by commas. Its cursor among those of the log has the
+-- A group in `groups`: epoch ; acknowledged ; numbers above, by commas ; numbers of failed deliveries, by commas. Its cursor among those of the log has the
 -- group's name. A reservation: 0, or 1 if it is final, the epoch it was made with ; client.
 local shards = tonumber(ARGV[1])
 local at, changes = 2, (#KEYS - 6 * shards) / 4

@@ -1,4 +1,4 @@
--- The leader of a group writes how far it was served.
+-- Writes the cursor of a group, for its leader.
 --
 -- ARGV  for each: epoch, acknowledged or empty, cursor, count, numbers whose reservations are deleted
 -- Gives for each: `ok`, `unknown`, or `fenced` and the group's epoch

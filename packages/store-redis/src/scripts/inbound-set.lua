@@ -1,4 +1,4 @@
--- Remembers inbound QoS 2 messages that the logs have taken.
+-- Records inbound QoS 2 messages that are in the logs.
 --
 -- ARGV  for each: epoch, packet identifier, producer number, inbound message (number, shards of its logs, digest)
 -- Gives for each: 1, or 0 when the claim has moved meanwhile

@@ -1,5 +1,6 @@
--- Part of the scripts by which the owner of a session changes logs, put in front of them. The session is looked at first, by another script, and its owner may stand still in
--- between. By the time that this comes the client may be elsewhere, and a later owner have finished what is done here, or gone on.
+-- Part of the scripts by which the owner of a session changes logs, put in front of them. Another script checks the
+-- session first, and the owner may stall in between. When this script runs, the client may be elsewhere, and a later owner
+-- may have finished the same change, or made further ones.
 --
 -- Whether a later owner of this session (keys.ts: `taken`) is known at the log; `marks`: this one is known from here on.
 local function isPassed(taken, producer, filter, epoch, marks)

@@ -1,4 +1,5 @@
--- What the user of this connection may not do: commands that a script would find refused when it is needed. Nothing is read or written.
+-- Permissions that the user of this connection lacks: commands that would be refused within a script. Nothing is read or
+-- written.
 --
 -- ARGV  how many keys, the keys, the commands
 -- Gives for each refusal: place of the key, command

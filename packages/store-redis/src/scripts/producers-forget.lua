@@ -1,4 +1,4 @@
--- Forgets producer numbers that logs have taken: the handshake is through, or the session has ended.
+-- Deletes producer numbers from logs: the handshake is finished, or the session has ended.
 --
 -- KEYS  for each shard: taken
 -- ARGV  for each change: shard (counted from 1), producer, number (empty: all of this producer)

@@ -1,4 +1,4 @@
--- Lets go of claims.
+-- Releases claims.
 --
 -- ARGV  for each: epoch, now, changes
 -- Gives for each: done (0: not the claim's epoch, no effect), session's id or empty, cursors that moved, inbound messages removed, job or false

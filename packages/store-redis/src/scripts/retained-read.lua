@@ -13,7 +13,7 @@
 --       4: messages at most
 -- Gives shard and position to go on with (0: none), then pairs: topic with NUL for `/`, f64 expiry time and record
 local limit = tonumber(ARGV[4])
--- Topics looked at in one step, so that nobody waits longer than a few milliseconds; and bytes answered.
+-- Topics looked at in one step, so that no client waits longer than a few milliseconds; and bytes answered.
 local looksMax, bytesMax = 2000, 1048576
 -- Topics looked at one after the other before a jump is worth a look-up of its own.
 local patience = 2

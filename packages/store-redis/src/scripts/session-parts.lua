@@ -7,7 +7,8 @@ local call, pack, unpack = redis.call, struct.pack, struct.unpack
 local shards = tonumber(ARGV[1])
 local at, changes = 2, (#KEYS - 6 * shards) / keysEach
 local neverSeconds = 4294967295
--- Fields of a session that one script walks through: about 2 ms, in which Redis serves nobody else. Of a larger one its caller does it, some at a time.
+-- Fields of a session that one script walks through: about 2 ms, in which Redis serves no other client. In a
+-- larger session the caller walks through them, some at a time.
 local fieldsMax = 1000
 
 local function take()
@@ -34,8 +35,8 @@ local function whole(number)
   return string.format('%.0f', number)
 end
 
--- Ends a stored session. What it leaves in logs becomes a job, kept until somebody has done it; gives the job, or false. A large one is put aside whole, for who
--- does the job to walk through.
+-- Ends a stored session. What it leaves in logs becomes a job, kept until it is done; gives the job, or false. A large
+-- session is put aside whole, and the job walks through it.
 local function endSession(keys, session, client, id, owner)
   local filters, ended = {}, nil
   local producer = call('HEXISTS', session, 't')
@@ -84,7 +85,7 @@ local function removeWill(keys, client, will)
   call('ZREM', keys.owned, ownedMember(owner, 'w', client))
 end
 
--- From now on no owner holds it: it is the store's to hand out.
+-- From now on no owner holds the will, and the store may hand it out.
 local function scheduleWill(keys, client, will, dueAt)
   local epoch, delaySeconds, _, owner = readWill(will)
   call('HSET', keys.wills, client, pack('>dI4d', epoch, delaySeconds, dueAt) .. string.sub(will, 21))

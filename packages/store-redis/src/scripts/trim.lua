@@ -15,10 +15,10 @@ local function trim(heads, filled, filter, stream, cursors)
   if not head then return call('ZREM', filled, filter) end
   local base, front, last, bytes = unpack('>dddd', head)
   local passed = tonumber(call('ZRANGE', cursors, 0, 0, 'WITHSCORES')[2] or last)
-  -- When this log must be looked at again if nobody touches it: the expiry of its front message.
+  -- When this log must be examined again if it does not change: the expiry of its front message.
   local due, from, done, blocks = math.huge, string.format('%.0f', front), false, 1
   if passed >= last and front <= last and room > 0 then
-    -- All of it was read by everyone.
+    -- Every cursor has passed all of it.
     room = room - 1
     front, bytes, done = last + 1, 0, true
   end
