@@ -9,7 +9,7 @@ import { World } from './support/world.ts';
 const durable = { cleanStart: false, expiry: 1000 } as const;
 const goodbye = { type: 'disconnect', reasonCode: 0, properties: {} } as const;
 
-/** Seen to fail with the connection closed at once for every session in Connection.endAfterLastWord. */
+/** Seen to fail with the connection closed at once for every session in Connection.endAfterInput. */
 test.each([
   ['MQTT 5', durable],
   ['MQTT 3.1.1', { version: 4, cleanStart: false }],

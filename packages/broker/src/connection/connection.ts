@@ -248,7 +248,7 @@ export class Connection
 
   /** All held packets have taken effect: then the end of the stream is handled, if it was reached. */
   heldThrough(): void {
-    if (this.streamHasEnded) this.endAfterLastWord('connection-lost');
+    if (this.streamHasEnded) this.endAfterInput('connection-lost');
     else this.reading.resumeIfRoom();
   }
 
@@ -293,7 +293,7 @@ export class Connection
    * connection closed finds the session as it left it, on whatever worker it connects next. Otherwise the close is
    * immediate: no unread bytes can turn it into a reset.
    */
-  endAfterLastWord(reason: CloseReason): void {
+  endAfterInput(reason: CloseReason): void {
     if (this.state === ConnectionState.closed) return;
     this.closeReason = reason;
     this.outlet.output.flushNow();

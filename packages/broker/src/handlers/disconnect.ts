@@ -34,6 +34,6 @@ export class DisconnectHandler implements SessionPacketHandler {
       parts.pendingWrites.add('removing a will', () => parts.store.wills.set(session.key, parts.self, null));
     }
     connection.closeCode = packet.reasonCode;
-    connection.endAfterLastWord('client-disconnect');
+    connection.endAfterInput('client-disconnect');
   }
 }

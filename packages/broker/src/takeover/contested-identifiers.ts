@@ -1,6 +1,7 @@
 /**
- * Client identifiers that are taken over again and again: two clients with one name, each coming back at once (two took each other over a thousand times a second).
- * Nobody is refused, since nobody can tell which of them is right; they are named in the log, and wait before they claim it.
+ * Client identifiers that are taken over again and again: two clients with one name, each coming back at once (two took
+ * each other over a thousand times a second). Nobody is refused, since nobody can tell which of them is right; they are
+ * named in the log, and wait before they claim it.
  */
 import type { Clock } from '../ports/clock.ts';
 import type { Metrics } from '../ports/metrics.ts';

@@ -1,4 +1,7 @@
-/** Sessions that a worker gives up without writing what it knows of them: their lease has run out, or the store has gone back behind it. */
+/**
+ * Sessions that a worker gives up without writing what it knows of them: their lease has run out, or the store has gone
+ * back behind it.
+ */
 import { ReasonCode } from '@dunlin/protocol';
 import { willDelaySeconds } from '../delivery/will.ts';
 import type { AppendQueue } from '../logs/append-queue.ts';
@@ -39,14 +42,14 @@ export interface GivenUpSessionsParts {
 
 export class GivenUpSessions {
   private readonly parts: GivenUpSessionsParts;
-  /** Their claims are still in the store, in this worker's name. */
+  /** Sessions whose claims are still in the store, in this worker's name. */
   private waiting: { session: Session; willDelaySeconds: number }[] = [];
 
   constructor(parts: GivenUpSessionsParts) {
     this.parts = parts;
   }
 
-  /** Durable sessions end here without a word to the store. Returns how many there were. */
+  /** Ends durable sessions here without a call to the store. Returns how many there were. */
   giveUpDurable(why: readonly [reasonCode: number, reason: string] = withoutLease): number {
     const durable = [...this.parts.sessions.all()].filter((session) => session.stored);
     for (const session of durable) {
@@ -56,15 +59,13 @@ export class GivenUpSessions {
     return durable.length;
   }
 
-  /**
-   * Sends clients that wait for an acknowledgement away without it: the store may have had the message, and lost it.
-   */
+  /** Disconnects clients with pending acknowledgements: the store may have had their messages, and lost them. */
   private giveUpPublishes(): void {
     for (const connection of [...this.parts.connections])
       if ((connection.outlet.acknowledgements?.length ?? 0) > 0) connection.disconnect(...storeIsOlder);
   }
 
-  /** Every session ends here without a word to the store. */
+  /** Ends every session here without a call to the store. */
   giveUpAll(): void {
     for (const session of [...this.parts.sessions.all()]) this.giveUp(session, withoutLease);
   }
@@ -88,7 +89,10 @@ export class GivenUpSessions {
     }
   }
 
-  /** The store has told that it went back. Numbers that logs give from here on are none that were lost: nobody but the sessions here has to start over. */
+  /**
+   * The store has reported that it lost recent writes. Log numbers from here on are not reused: only the sessions here
+   * have to start over.
+   */
   storeSetBack(what: string): void {
     const { metrics, logger, durableFilters, lease, appends, trust } = this.parts;
     metrics.storeSetbacks++;
@@ -104,9 +108,11 @@ export class GivenUpSessions {
   }
 
   /**
-   * The store has less than this worker knows of: it came back from an older copy, or empty. What was acknowledged and is not in it is lost; whoever went on with what
-   * he remembers would wait for numbers that come again, deaf to what they carry. So every durable session here starts over, from what the store has: its client is
-   * sent away (0x8B) and comes back. Nothing of them is written but that they are free. `unharmed`: a log whose only reader here has had nothing that is gone.
+   * The store has less than this worker knows of: it came back from an older copy, or empty. Acknowledged messages that
+   * it does not have are lost; a session that went on with its cursors would skip messages whose numbers come again. So
+   * every durable session here starts over from the stored state: its client is disconnected (0x8B) and comes back.
+   * Nothing is written but the release. `unharmed`: a log whose only reader here has received none of the lost
+   * messages.
    */
   storeWentBack(log: DurableLog, end: number, unharmed: boolean): void {
     const { metrics, logger, durableFilters, lease } = this.parts;

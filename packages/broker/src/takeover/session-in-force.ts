@@ -1,5 +1,6 @@
 /**
- * A stored session is put in force here, and a session is taken out of everything local: a slice a turn, so that 20,000 filters let others in between.
+ * Steps that put a stored session in force here, and take a session out of everything local: a slice a turn, so that
+ * with 20,000 filters others are served in between.
  */
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -11,7 +12,7 @@ import { inSlices } from '../work/in-slices.ts';
 import { removeSubscription, restoreSubscription, type SubscriptionParts } from './session-subscriptions.ts';
 import { giveToOthers, type LeavingParts } from './shared-leavings.ts';
 
-/** Cursors that are noted by their filter in one turn: about 1 µs each. */
+/** Cursors added to their logs in one turn: about 1 µs each. */
 const knownPerTurn = 2500;
 
 export interface InForceParts extends SubscriptionParts, LeavingParts {
@@ -23,8 +24,9 @@ export interface InForceParts extends SubscriptionParts, LeavingParts {
 }
 
 /**
- * Null: all of it is in force. A session that ends meanwhile is left as it is: what is not in force yet is as the store has it. Messages may come before the
- * end, and wait in the output buffer behind CONNACK; logs are read when all is in force.
+ * Puts a session in force. Null: done at once. A session that ends meanwhile is left as it is: the rest is as the store
+ * has it. Messages may arrive before the end, and wait in the output buffer behind CONNACK; logs are read when all is
+ * in force.
  */
 export function putInForce(
   parts: InForceParts,
@@ -33,10 +35,11 @@ export function putInForce(
   previousOwner: string,
 ): Promise<boolean> | null {
   session.producerNumber = stored.producerNumber;
-  // Its former owner may have died over them; where this endpoint was not there then, nobody had subscribed.
+  // Its former owner may have died before that; if this endpoint was not running then, nobody had subscribed here.
   const mayMiss = previousOwner === '' || previousOwner === parts.self || parts.cluster.hasKnown(previousOwner);
   if (stored.inbound.length > 0) session.inboundInflight.restore(stored.inbound, mayMiss && parts.isClustered);
-  // Those with messages in flight first, in one turn: a live message must not take an identifier that is in use.
+  // Subscriptions with messages in flight first, in one turn: a live message must not take an identifier that is in
+  // use.
   const others = stored.outbound.length === 0 ? stored.subscriptions : putInFlight(parts, session, stored);
   const cursors = new Map<string, Cursor>();
   const isOver = (): boolean => session.ended;
@@ -69,8 +72,9 @@ function putInFlight(parts: InForceParts, session: Session, stored: StoredSessio
 }
 
 /**
- * The session has ended. `redispatchInflight`: what it had in flight of groups goes to other members. Nothing reaches it from now on: a subscription whose turn has
- * not come hands its messages to a connection that is closed, a cursor takes none, and a group chooses another member.
+ * Takes a session that has ended out of force. `redispatchInflight`: its messages in flight of groups go to other
+ * members. Nothing reaches it from now on: until its turn comes, a subscription sends to a closed connection, a cursor
+ * takes no message, and a group chooses another member.
  */
 export function takeOutOfForce(parts: InForceParts, session: Session, redispatchInflight: boolean): void {
   parts.groups.sessionEnded(session);

@@ -16,7 +16,7 @@ import { dropEmptyGroup, groupOf } from '../subscriptions/shared-subscriptions.t
 import type { SubscriptionTree } from '../subscriptions/subscription-tree.ts';
 import type { PendingWrites } from '../work/pending-writes.ts';
 
-/** Told which subscriptions to shared groups are in force, and which sessions end (group-logs.ts). */
+/** Observer of subscriptions to shared groups in force, and of sessions that end (group-logs.ts). */
 export interface GroupsOfSessions {
   joined(subscription: Subscription): void;
   sessionEnded(session: Session): void;
@@ -45,8 +45,8 @@ function loggedGroupOf(session: Session, subscription: StoredSubscription): { fi
 }
 
 /**
- * Subscription as it is stored: one of a group with a log that is replaced by one of QoS 0 stays a member, or what
- * waits would go with the group.
+ * Stored form of a subscription: a member of a group with a log that is replaced by QoS 0 stays a member, or the
+ * group's waiting messages would be deleted with it.
  */
 export function storedAs(session: Session, stored: StoredSubscription): StoredSubscription {
   if (!session.stored || stored.qos > 0 || parseShare(stored.filter) === null) return stored;
@@ -54,7 +54,10 @@ export function storedAs(session: Session, stored: StoredSubscription): StoredSu
   return qos === 0 ? stored : { ...stored, qos, noLocal: true };
 }
 
-/** Puts a subscription in force, replacing the one with the same filter [MQTT-3.8.4-3]. `logEnd`: the last number of its log, if it uses one. */
+/**
+ * Puts a subscription in force, replacing the one with the same filter [MQTT-3.8.4-3]. `logEnd`: the last number of its
+ * log, if it uses one.
+ */
 export function addSubscription(
   parts: SubscriptionParts,
   session: Session,
@@ -64,7 +67,7 @@ export function addSubscription(
   const old = session.subscriptions.get(stored.filter);
   const subscription = makeSubscription(session, stored);
   if (old !== undefined && old.cursor !== null) {
-    // The cursor goes on where it is; only the options change. With QoS 0 as well: for what was queued.
+    // The cursor stays where it is; only the options change. With QoS 0 as well: for queued messages.
     if (logEnd > old.cursor.log.lastSequence) parts.durableFilters.add(stored.filter, logEnd);
     old.cursor.replace(stored.qos, logEnd);
     replaceOptions(old, subscription);
@@ -123,7 +126,7 @@ function boundOwed({ store }: SubscriptionParts, subscription: Subscription, fil
     ([end]) => {
       subscription.owedUpTo = end;
     },
-    () => {}, // then all of this connection is
+    () => {}, // then all of this connection is owed
   );
 }
 
@@ -135,7 +138,7 @@ export interface ServedSubscriptions {
   groups: StoredSubscription[];
 }
 
-/** Null: there are none. */
+/** The subscriptions that a session was owed messages for and has received them; null: there are none. */
 export function servedOf(parts: Pick<SubscriptionParts, 'groups'>, session: Session): ServedSubscriptions | null {
   const filters = session.cursors.filter(isServed).map(({ filter }) => filter);
   const groups: StoredSubscription[] = [];
@@ -163,7 +166,7 @@ export async function endServed(
   await Promise.all([left, ended]);
 }
 
-/** The session has all that it was owed by subscriptions that were replaced by ones of QoS 0. */
+/** Ends the debts of subscriptions that were replaced by ones of QoS 0: the session has received everything. */
 async function endCursors(
   parts: Pick<SubscriptionParts, 'store' | 'durableFilters'>,
   session: Session,
@@ -180,7 +183,7 @@ async function unlessMoved(
     await write();
     parts.durableFilters.markStale();
   } catch (error) {
-    // Whoever has the session now does it.
+    // The present owner of the session does it.
     if (!(error instanceof StoreError) || (error.code !== 'fenced' && error.code !== 'unknown-session')) throw error;
   }
 }

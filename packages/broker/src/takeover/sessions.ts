@@ -1,13 +1,25 @@
 /**
- * The sessions of the clients connected to this worker, and how they end (MQTT 5 sections 3.1.2.11.2 and 4.1; ARCHITECTURE.md, section 7). How they begin is in
- * opening.ts.
+ * Sessions of the clients connected to this worker, and the ways in which they end (MQTT 5 sections 3.1.2.11.2 and 4.1;
+ * ARCHITECTURE.md, section 7). How they begin is in opening.ts.
  *
- * | a session ends by | because                                               | the store gets                     | the will                                  |
- * | ----------------- | ----------------------------------------------------- | ---------------------------------- | ----------------------------------------- |
- * | `close`           | its connection is gone                                | all that it held, and its release  | published, or scheduled after its delay   |
- * | `letGo`           | its client has connected anew, here or elsewhere      | nothing: its next owner writes it  | published, unless the session goes on     |
- * | `fenced`          | the store has refused a write: it has another owner   | nothing                            | published when the new owner asks, if due |
- * | `abandon`         | the lease has run out, or the store has gone back     | nothing                            | nothing                                   |
+ * | way       | called by                       | connection      | claim           | stored session  | will               |
+ * | --------- | ------------------------------- | --------------- | --------------- | --------------- | ------------------ |
+ * | `close`   | Connection, at its end          | has ended       | released, after | cursors, in     | published, or      |
+ * |           |                                 |                 | the write       | flight, expiry  | scheduled          |
+ * | `letGo`   | Opening, for a CONNECT here;    | DISCONNECT 0x8E | is the new      | written by the  | published, unless  |
+ * |           | Openings, for one elsewhere     |                 | owner's         | new owner       | the session goes   |
+ * |           | (`handTo`, after earlier        |                 |                 |                 | on with a delay    |
+ * |           | packets have taken effect)      |                 |                 |                 |                    |
+ * | `fenced`  | Connection, where the store has | DISCONNECT 0x8E | is another      | unchanged       | published if due,  |
+ * |           | refused a write                 |                 | owner's         |                 | when that one asks |
+ * | `abandon` | GivenUpSessions (`giveUp`):     | DISCONNECT 0x89 | kept; released  | unchanged       | kept in the store; |
+ * |           | lease lost, or writes lost by   | or 0x8B         | with a lease,   |                 | scheduled at the   |
+ * |           | the store                       |                 | if not taken    |                 | release            |
+ * |           | Opening, fenced before it was   | CONNACK, then   | is another      | unchanged       | never set          |
+ * |           | in force                        | 0x8E            | owner's         |                 |                    |
+ *
+ * `detach` is the step that all of them share: out of the tree, groups and logs, nothing is sent or written any more.
+ * A CONNECT that is refused before its session is in force releases its claim itself (`Opening.over`).
  */
 
 import { ProtocolError, ReasonCode } from '@dunlin/protocol';
@@ -56,12 +68,15 @@ export class Sessions {
     return this.byClient.values();
   }
 
-  /** The session is in force here from now on (takeover/opening.ts). */
+  /** Adds a session that is in force here from now on (takeover/opening.ts). */
   add(session: Session): void {
     this.byClient.set(session.clientId, session);
   }
 
-  /** Ends a session here because its client connected anew, here or elsewhere [MQTT-3.1.4-3]. Returns what the new owner needs. */
+  /**
+   * Ends a session here because its client connected anew, here or elsewhere [MQTT-3.1.4-3]. Returns what the new owner
+   * needs.
+   */
   letGo(session: Session, cleanStart: boolean): HandedSession {
     const handed = handOver(session);
     const { will } = session;
@@ -69,24 +84,24 @@ export class Sessions {
     // A durable session goes on with the next owner, and so do the messages that it has in flight.
     this.detach(session, !session.stored || cleanStart);
     if (will !== null && isDueAtTakeover(will, cleanStart, session.expirySeconds))
-      void this.parts.wills.publish(session.clientId, will.record).catch(() => {}); // said by the pending write
+      void this.parts.wills.publish(session.clientId, will.record).catch(() => {}); // logged by the pending write
     session.connection.disconnect(ReasonCode.sessionTakenOver, takenOverReason);
     return handed;
   }
 
-  /** The store has refused a write: the session is somebody else's. */
+  /** The store has refused a write: another endpoint owns the session. */
   fenced(session: Session): void {
     this.parts.wills.moved(session);
     this.abandon(session);
   }
 
-  /** Ends the session here without a call to the store, which may have given it to somebody else. */
+  /** Ends the session here without a call to the store, where another endpoint may own it. */
   abandon(session: Session): void {
     session.will = null;
     this.detach(session, false);
   }
 
-  /** Takes the session out of everything local. Nothing is sent or written for it any more. */
+  /** Removes the session from everything local. Nothing is sent or written for it any more. */
   private detach(session: Session, redispatchInflight: boolean): void {
     if (session.ended) return;
     session.ended = true;
@@ -96,7 +111,7 @@ export class Sessions {
     takeOutOfForce(this.parts, session, redispatchInflight);
   }
 
-  /** The connection is gone: the session is written back, or ends with it. */
+  /** The connection has ended: the session is written back, or ends with it. */
   close(session: Session): void {
     if (session.ended) return;
     const handed = handOver(session);
@@ -105,7 +120,7 @@ export class Sessions {
     this.detach(session, true);
     this.closeWill(session, isClaimed);
     if (!isClaimed) return;
-    // What went to another member of a shared group is that one's now.
+    // Messages that went to another member of a shared group are that member's now.
     handed.outbound = handed.outbound.filter(
       (message) => session.outbound?.stateOf(message.packetId) !== InflightState.none,
     );
@@ -115,7 +130,7 @@ export class Sessions {
 
   /**
    * Writes the session back once its will is safe: an endpoint that claims it before asks here. `served`: logs that are
-   * read no more need not take anything in while the client is away.
+   * not read any more need not grow while the client is away.
    */
   writeBack(session: Session, handed: HandedSession, served: ServedSubscriptions | null = null): void {
     const { store, clock, pendingWrites, wills, written } = this.parts;
@@ -142,7 +157,7 @@ export class Sessions {
         await Promise.all([ended, releaseInSlices(store, session.key, change, now)]);
         if (expirySeconds === 0) this.parts.durableFilters.markStale(); // groups and filters may have ended with it
       } finally {
-        session.connection.released(); // see Connection.endAfterLastWord; elsewhere it has ended already
+        session.connection.released(); // see Connection.endAfterInput; otherwise it has ended already
       }
       written.done(clientId, handed);
     });
@@ -164,7 +179,7 @@ export class Sessions {
     if (isClaimed) published.then(remove, remove);
   }
 
-  /** A client asked for another expiry in DISCONNECT. Throws ProtocolError when it had none before [MQTT-3.14.2-2]. */
+  /** Changes the session expiry as DISCONNECT asks. Throws ProtocolError if CONNECT had none [MQTT-3.14.2-2]. */
   changeExpiry(session: Session, expirySeconds: number): void {
     if (session.expirySeconds === 0 && expirySeconds > 0) {
       throw new ProtocolError(

@@ -13,7 +13,10 @@ export interface LeavingParts {
   metrics: Metrics;
 }
 
-/** Messages that wait for the session go to other members; so does QoS 1 in flight, if `inflight`. What nobody takes is dropped and counted. */
+/**
+ * Gives messages that wait for the session to other members; so QoS 1 in flight, if `inflight`. A message without
+ * another member is dropped and counted.
+ */
 export function giveToOthers({ router, metrics }: LeavingParts, session: Session, inflight: boolean): void {
   const { outbound, waiting } = session;
   if (outbound !== null && inflight) {

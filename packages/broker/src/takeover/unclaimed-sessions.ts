@@ -1,6 +1,7 @@
 /**
- * Sessions that were opened while the store could not be reached: ephemeral ones, which need nothing that it holds (ARCHITECTURE.md, section 7).
- * Their client identifiers are claimed when the store is back, so that whoever connects later finds their owner.
+ * Sessions that were opened while the store could not be reached: ephemeral ones, which need no stored state
+ * (ARCHITECTURE.md, section 7). Their client identifiers are claimed when the store is back, so that a later CONNECT
+ * finds their owner.
  */
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -13,7 +14,7 @@ import type { Session } from '../session/session.ts';
 import type { PendingWrites } from '../work/pending-writes.ts';
 
 const retryMilliseconds = 1000;
-/** Claims of one round: the store that has just come back must not be flooded. */
+/** Claims of one round: a store that has just come back must not be flooded. */
 const batchMax = 500;
 
 export interface UnclaimedSessionsParts {
@@ -40,7 +41,7 @@ export class UnclaimedSessions {
     this.sessions.add(session);
   }
 
-  /** The session ends. Returns whether the store has a claim of it. */
+  /** Ends a session. Returns whether the store has a claim of it. */
   forget(session: Session): boolean {
     return !this.sessions.delete(session);
   }
@@ -61,7 +62,8 @@ export class UnclaimedSessions {
 
   private failed(error: unknown): void {
     this.parts.metrics.storeErrors++;
-    if (error instanceof StoreError && error.code === 'unavailable') return; // said by those who wait for the store
+    // Logged by the calls that wait for the store.
+    if (error instanceof StoreError && error.code === 'unavailable') return;
     this.parts.logger.warn('a session could not be claimed late', { error });
   }
 

@@ -1,7 +1,8 @@
 /**
- * Wills that are being published. A client that is back is welcomed when the will of its former connection is safe, here or at the endpoint that held it: else a
- * retained "offline" could come after the "online" that the client publishes next. A session whose connection broke by itself is released when its will is safe:
- * who claims it before asks the endpoint that holds it, and waits as well.
+ * Wills that are being published. A client that is back gets CONNACK when the will of its former connection is safe,
+ * here or at the endpoint that held it: else a retained "offline" could come after the "online" that the client
+ * publishes next. A session whose connection broke is released when its will is safe: an endpoint that claims it before
+ * asks the one that holds it, and waits as well.
  */
 
 import type { Cluster } from '../cluster/cluster.ts';
@@ -15,10 +16,13 @@ import type { Session, SessionWill } from '../session/session.ts';
 import type { PendingWrites } from '../work/pending-writes.ts';
 import { withinBound } from '../work/within-bound.ts';
 
-/** A client waits this long at most for its former will: less than a new owner waits for the one before (cluster/session-requests.ts). */
+/**
+ * Longest wait of a client for its former will: less than a new owner waits for the former one
+ * (cluster/session-requests.ts).
+ */
 const waitMilliseconds = 3000;
 
-/** A new owner asks for less long (cluster/session-requests.ts). */
+/** Time within which a new owner asks for a will (cluster/session-requests.ts). */
 const movedMilliseconds = 10_000;
 
 interface MovedWill {
@@ -29,12 +33,18 @@ interface MovedWill {
   until: number;
 }
 
-/** The will of a connection that is closed by the server is published [MQTT-3.1.2-8], unless it is delayed and the session goes on. */
+/**
+ * True if the will of a connection that the server closes is published [MQTT-3.1.2-8]: unless it is delayed and the
+ * session goes on.
+ */
 export function isDueAtTakeover(will: SessionWill, cleanStart: boolean, expirySeconds: number): boolean {
   return cleanStart || will.delaySeconds === 0 || expirySeconds === 0;
 }
 
-/** A will that was scheduled, or that of a connection whose owner has died and cannot publish it any more, unless it is delayed and the session goes on. */
+/**
+ * True if a stored will is published: one that was scheduled, or one whose owner has died and cannot publish it, unless
+ * it is delayed and the session goes on.
+ */
 export function isToPublish(
   { self, cluster }: { self: EndpointId; cluster: Pick<Cluster, 'has'> },
   will: StoredWill,
@@ -57,17 +67,17 @@ export interface WillsUnderWayParts {
 
 export class WillsUnderWay {
   private readonly parts: WillsUnderWayParts;
-  /** The last of each client, which is through when those before it are. */
+  /** The last will of each client; it is done when the earlier ones are. */
   private readonly byClient = new Map<string, Promise<void>>();
   private readonly movedAway = new Map<string, MovedWill>();
-  /** Counted already: several may wait for one. */
+  /** Counted already: several calls may wait for one will. */
   private readonly late = new WeakSet<Promise<void>>();
 
   constructor(parts: WillsUnderWayParts) {
     this.parts = parts;
   }
 
-  /** Resolves or rejects with the first attempt; one that the store refuses for now is made again. */
+  /** Resolves or rejects with the first attempt; if the store refuses it for now, it is repeated. */
   publish(clientId: string, record: Uint8Array): Promise<void> {
     const published = this.parts.publishWill(record);
     let attempts = 0;
@@ -82,25 +92,28 @@ export class WillsUnderWay {
     return published;
   }
 
-  /** The store says that the session has moved, before its new owner has asked for it: then the will is due, or goes on with the session. */
+  /**
+   * The store has another owner for the session, which has not asked for it yet: now the will is due, or goes on with
+   * the session.
+   */
   moved({ clientId, key, will, expirySeconds }: Session): void {
     if (will === null) return;
     const now = this.parts.clock.now();
     for (const [client, { until }] of this.movedAway) {
-      if (until > now) break; // those behind it are younger: all sessions of a worker may move at once
+      if (until > now) break; // the rest is younger: all sessions of a worker may move at once
       this.movedAway.delete(client);
     }
     this.movedAway.delete(clientId); // to the end of the order
     this.movedAway.set(clientId, { will, epoch: key.epoch, expirySeconds, until: now + movedMilliseconds });
   }
 
-  /** The new owner asks. */
+  /** The new owner asks for the session. */
   publishMoved(clientId: string, cleanStart: boolean, epoch: number): void {
     const moved = this.movedAway.get(clientId);
     if (moved === undefined || moved.epoch >= epoch) return;
     this.movedAway.delete(clientId);
     if (isDueAtTakeover(moved.will, cleanStart, moved.expirySeconds))
-      void this.publish(clientId, moved.will.record).catch(() => {}); // said by the pending write
+      void this.publish(clientId, moved.will.record).catch(() => {}); // logged by the pending write
   }
 
   has(clientId: string): boolean {

@@ -2,14 +2,22 @@
 import type { Clock } from '../ports/clock.ts';
 import type { HandedSession } from '../session/takeover.ts';
 
-/** Longer than a question of another worker can be on its way (cluster.ts), and short enough to hold only what closed just now. */
+/**
+ * Time for which states are kept: longer than a request of another worker can be on its way (cluster.ts), and short
+ * enough to hold only recent ones.
+ */
 const keptMilliseconds = 10_000;
 
 export class WrittenSessions {
   private readonly clock: Clock;
-  /** Sessions whose connection is gone and whose write-back is under way: a claim that overtakes it makes it void. */
+  /**
+   * Sessions whose connection has ended and whose write-back is in progress: a claim that overtakes it makes it void.
+   */
   private readonly closing = new Map<string, HandedSession>();
-  /** Sessions written back a moment ago. A claim of another worker may have made that void without this one hearing of it: then it asks, and is given this. */
+  /**
+   * Sessions written back a moment ago. A claim of another worker may have made that void unnoticed: then that worker
+   * asks, and gets this state.
+   */
   private readonly closed = new Map<string, { handed: HandedSession; until: number }>();
 
   constructor(clock: Clock) {
@@ -19,7 +27,7 @@ export class WrittenSessions {
 
   private forgetClosed(): void {
     const now = this.clock.now();
-    // In the order of closing, so the first that is kept ends it.
+    // In the order of closing: the first one that is kept ends the loop.
     for (const [clientId, { until }] of this.closed) {
       if (until > now) return;
       this.closed.delete(clientId);
@@ -39,8 +47,8 @@ export class WrittenSessions {
   }
 
   /**
-   * Takes the state of a session that was closed here and may not be written back yet. It is taken away: a state that
-   * is handed out once the session has gone on would bring messages of QoS 2 again. `putBack`: nobody went on with it.
+   * Returns and removes the state of a session that was closed here and may not be written back yet. Handing it out
+   * again, once the session has gone on, would repeat messages of QoS 2. `putBack`: no CONNECT went on with it.
    */
   take(clientId: string): { handed: HandedSession | null; putBack: () => void } {
     const closing = this.closing.get(clientId);
