@@ -139,7 +139,7 @@ export abstract class BrokerParts extends BrokerWorld {
       ...{ store, clock, logger, metrics, limits, writer: this.writer, tracer, turn: this.turn },
       upcalls: this.deliveryUpcalls(),
     });
-    this.fatalMessages = new FatalMessages(logger, metrics, this.delivery);
+    this.fatalMessages = new FatalMessages(logger, metrics, this.delivery.resending);
     this.appends = new AppendQueue({
       ...{ store, writer: writerName(self, random), clock, logger, metrics, trust, turn: this.turn },
     });

@@ -174,7 +174,7 @@ describe('offline and back', () => {
 /**
  * P2. The worker dies before or after a write to the store, at each step of the handshake, and the client goes on with another worker as
  * the protocol tells it to. Seen to fail with `inbound: null` in handlers/publish.ts (the publisher's side) and with the `setOutbound` of
- * SessionDelivery.sendLogged taken out (the subscriber's side).
+ * LogDelivery.sendLogged taken out (the subscriber's side).
  */
 describe('P2: exactly once through a crash of the worker', () => {
   async function subscribed(): Promise<{ world: World; worker: Worker }> {

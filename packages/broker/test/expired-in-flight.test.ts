@@ -1,6 +1,6 @@
 /**
  * A message that was sent before it expired, and was not acknowledged: it is sent again after a reconnect all the same, though the log that it came from has
- * dropped it since. Its content goes with its packet identifier (SessionDelivery.sendLogged).
+ * dropped it since. Its content goes with its packet identifier (LogDelivery.sendLogged).
  */
 import { describe, expect, test } from 'vitest';
 import { ack, type Client, publish } from './support/client.ts';
@@ -31,7 +31,7 @@ async function acknowledgeAll(client: Client, qos: 1 | 2): Promise<void> {
   expect(client.said()).toEqual(qos === 2 ? ['pubrel #1'] : []);
 }
 
-/** Seen to fail with `expires` set to false in SessionDelivery.sendLogged. */
+/** Seen to fail with `expires` set to false in LogDelivery.sendLogged. */
 describe.each([1, 2] as const)('QoS %i', (qos) => {
   test('it expires while the client is away [MQTT-4.4.0-1]', async () => {
     const { world, worker } = await World.alone();

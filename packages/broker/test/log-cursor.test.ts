@@ -1,6 +1,6 @@
 /** A cursor whose log skips numbers that nobody was ever given: the store began another era (ports/store.ts). */
 import { expect, test } from 'vitest';
-import type { SessionDelivery } from '../src/delivery/session-delivery.ts';
+import type { LogDelivery } from '../src/delivery/log-delivery.ts';
 import { writeRecord } from '../src/message/message-record.ts';
 import { Publication } from '../src/message/publication.ts';
 import { messagesBetween } from '../src/ports/log-numbers.ts';
@@ -28,7 +28,7 @@ function cursorAt(acknowledged: number) {
     sendLogged(_cursor: LogCursor, sequence: number, _publication: Publication) {
       sent.push(sequence);
     },
-  } as unknown as SessionDelivery;
+  } as unknown as LogDelivery;
   const session = { hasRoom: true, ended: false } as unknown as Session;
   const log = new DurableLog('log', acknowledged, new FollowedLogs());
   const cursor = new LogCursor({

@@ -9,11 +9,23 @@ import { type Publication, packetIdFromEnd, publishSize, writePublish } from '..
 import type { Outlet } from '../output/outlet.ts';
 import { putVariant } from '../output/output-buffer.ts';
 import type { Metrics } from '../ports/metrics.ts';
+import type { Tracer } from '../ports/tracer.ts';
 import type { Session } from '../session/session.ts';
 import type { Subscription } from '../session/subscription.ts';
+import type { TurnClock } from '../work/turn-clock.ts';
 import { mayReceive, receivesCommonBytes } from './receivers.ts';
-import type { SessionDelivery } from './session-delivery.ts';
 import { tracedDelivery } from './traced-publish.ts';
+
+/** The windows of all sessions (session-delivery.ts), as far as a message that is sent through one needs them. */
+export interface PublishWindow {
+  readonly metrics: Metrics;
+  readonly tracer: Tracer | null;
+  readonly turn: TurnClock;
+  mayQueueQos0(outlet: Outlet): boolean;
+  send(publication: Publication, subscription: Subscription, retain: boolean): void;
+  /** A packet identifier became free. */
+  roomCame(session: Session): void;
+}
 
 const publishType = 0x30;
 const nothing = Buffer.alloc(0);
@@ -23,7 +35,7 @@ const nothing = Buffer.alloc(0);
  * client.
  */
 export function deliverQos0(
-  delivery: SessionDelivery,
+  delivery: PublishWindow,
   publication: Publication,
   subscriptions: readonly Subscription[],
   publisher: Session | null,
@@ -51,7 +63,7 @@ export function deliverQos0(
 
 /** Delivers a message of QoS 1 or 2 to every subscription of the list, at the lower of both QoS [MQTT-3.8.4-8]. */
 export function deliverAcknowledged(
-  delivery: SessionDelivery,
+  delivery: PublishWindow,
   publication: Publication,
   subscriptions: readonly Subscription[],
   publisher: Session | null,
@@ -68,7 +80,7 @@ export function deliverAcknowledged(
  * not sent [MQTT-3.1.2-24].
  */
 export function sendPublish(
-  delivery: SessionDelivery,
+  delivery: PublishWindow,
   outlet: Outlet,
   publication: Publication,
   firstByte: number,
@@ -94,7 +106,7 @@ export function sendPublish(
  * packet size, or `more` properties.
  */
 function sendIndividually(
-  delivery: SessionDelivery,
+  delivery: PublishWindow,
   outlet: Outlet,
   publication: Publication,
   firstByte: number,
@@ -146,7 +158,7 @@ function countSent(metrics: Metrics, firstByte: number, bytes: number, publicati
 const aliasPropertySize = 4;
 
 function write(
-  delivery: SessionDelivery,
+  delivery: PublishWindow,
   outlet: Outlet,
   publication: Publication,
   firstByte: number,

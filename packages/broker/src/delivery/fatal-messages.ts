@@ -7,7 +7,7 @@ import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { StoredOutbound } from '../ports/session-store.ts';
 import type { Session, SessionConnection } from '../session/session.ts';
-import type { SessionDelivery } from './session-delivery.ts';
+import type { Resending } from './resend.ts';
 
 /** Connections in a row that ended before the message was acknowledged, after which it is named in the log. */
 const endsMax = 3;
@@ -24,13 +24,13 @@ interface Suspect {
 export class FatalMessages {
   private readonly logger: Logger;
   private readonly metrics: Metrics;
-  private readonly delivery: SessionDelivery;
+  private readonly resending: Pick<Resending, 'contentOf'>;
   private readonly suspects = new Map<string, Suspect>();
 
-  constructor(logger: Logger, metrics: Metrics, delivery: SessionDelivery) {
+  constructor(logger: Logger, metrics: Metrics, resending: Pick<Resending, 'contentOf'>) {
     this.logger = logger;
     this.metrics = metrics;
-    this.delivery = delivery;
+    this.resending = resending;
   }
 
   /** A connection has ended. `outbound`: the messages in flight of its session, the oldest first. */
@@ -55,7 +55,7 @@ export class FatalMessages {
 
   private async name(clientId: string, message: StoredOutbound): Promise<void> {
     // Outages of the store are logged elsewhere.
-    const publication = await this.delivery.contentOf(message).catch(() => null);
+    const publication = await this.resending.contentOf(message).catch(() => null);
     if (publication === null) return;
     this.logger.warn("a client's connection ends each time after this message was sent to it", {
       client: clientId,

@@ -6,10 +6,11 @@
 import type { Clock } from '../ports/clock.ts';
 import type { Limits } from '../ports/limits.ts';
 import type { Logger } from '../ports/logger.ts';
+import type { Metrics } from '../ports/metrics.ts';
 import type { Store } from '../ports/store.ts';
 import type { LogCursor } from '../session/log-cursor.ts';
 import type { Session } from '../session/session.ts';
-import type { SessionDelivery } from './session-delivery.ts';
+import type { TurnClock } from '../work/turn-clock.ts';
 
 /** Cursors that ask for a page in one turn: LMDB answers in about 10 µs each. */
 const pumpsPerTurn = 250;
@@ -19,19 +20,30 @@ const pumpsPerTurn = 250;
  */
 const manyCursors = 64;
 
+export interface LogPagesParts {
+  store: Store;
+  clock: Clock;
+  logger: Logger;
+  metrics: Metrics;
+  limits: Limits;
+  turn: TurnClock;
+}
+
 export class LogPages {
-  private readonly delivery: SessionDelivery;
   private readonly store: Store;
   private readonly clock: Clock;
   private readonly logger: Logger;
+  private readonly metrics: Metrics;
   private readonly limits: Limits;
+  private readonly turn: TurnClock;
   private readonly failed = new Set<LogCursor>();
   /** Logs whose end is to be asked for. */
   private readonly asking: LogCursor[] = [];
   private isAsking = false;
 
-  constructor(delivery: SessionDelivery, store: Store, clock: Clock, logger: Logger, limits: Limits) {
-    this.delivery = delivery;
+  constructor({ store, clock, logger, metrics, limits, turn }: LogPagesParts) {
+    this.metrics = metrics;
+    this.turn = turn;
     this.store = store;
     this.clock = clock;
     this.logger = logger;
@@ -90,7 +102,7 @@ export class LogPages {
     if (cursors.length === 0) return;
     await this.store.logs.ends(cursors.map((cursor) => cursor.log.filter)).then(
       (ends) => {
-        this.delivery.turn.renew();
+        this.turn.renew();
         for (let i = 0; i < cursors.length; i++) {
           const cursor = cursors[i];
           const end = ends[i];
@@ -108,7 +120,7 @@ export class LogPages {
     const { logPageMessages, logPageBytes } = this.limits;
     this.store.logs.read(cursor.log.filter, cursor.next, logPageMessages, logPageBytes, this.clock.now()).then(
       (page) => {
-        this.delivery.turn.renew();
+        this.turn.renew();
         if (isInForce(cursor)) cursor.pageRead(page.entries, page.firstSequence, page.lastSequence);
       },
       (error: unknown) => this.readFailed([cursor], error),
@@ -116,7 +128,7 @@ export class LogPages {
   }
 
   private readFailed(cursors: readonly LogCursor[], error: unknown): void {
-    this.delivery.metrics.storeErrors++;
+    this.metrics.storeErrors++;
     const fields = { filter: cursors[0].log.filter, error };
     this.logger.warn('a log could not be read; it will be tried again', fields);
     for (const cursor of cursors) {

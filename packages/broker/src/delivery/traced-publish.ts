@@ -13,7 +13,6 @@ import {
   traceContextBytes,
 } from '../ports/tracer.ts';
 import type { Session } from '../session/session.ts';
-import type { SessionDelivery } from './session-delivery.ts';
 
 /** Beginning of a user property: its identifier, the length of its name, its name. The length of its value follows. */
 const property = Buffer.concat([Buffer.from([0x26, 0, 11]), Buffer.from('traceparent')]);
@@ -83,7 +82,7 @@ export function traceDeliveries(tracer: Tracer, traced: readonly TracedInBatch[]
  * the message carries none of its own, which is passed on unaltered [MQTT-3.3.2-17].
  */
 export function tracedDelivery(
-  delivery: SessionDelivery,
+  delivery: { readonly tracer: Tracer | null },
   outlet: Outlet,
   publication: Publication,
   send: (more: Buffer) => boolean,

@@ -288,12 +288,12 @@ export class ConnectHandler implements PacketHandler {
     if (stored !== null && stored.outbound.length > 0) {
       await finalizeReservations(this.parts.store, session.clientId, stored.outbound);
       if (session.ended) return;
-      await this.parts.delivery.resend(session);
+      await this.parts.delivery.resending.resend(session);
       if (session.ended) return;
     }
     session.groupsSettled = true;
     connection.holding.goOn();
-    this.parts.delivery.logPages.pumpAll(session);
+    this.parts.delivery.logs.logPages.pumpAll(session);
     this.parts.delivery.roomCame(session); // for what waited behind what was sent again
   }
 }

@@ -213,7 +213,7 @@ function attachCursor(
   isNew: boolean,
 ): void {
   const log = parts.durableFilters.add(cursor.filter, 0);
-  const attached = new LogCursor({ delivery: parts.delivery, session, log, subscription, stored: cursor, isNew });
+  const attached = new LogCursor({ delivery: parts.delivery.logs, session, log, subscription, stored: cursor, isNew });
   subscription.cursor = attached;
   session.addCursor(attached);
   log.addReader(attached);
