@@ -94,6 +94,41 @@ test('figures that are quoted with the name of their row are those of docs/bench
   expect(quotes.filter(({ figure, row }) => !rows.get(row)?.includes(figure))).toEqual([]);
 });
 
+test('README.md says how much slower MQTT 5 is, as the rows that it quotes say it', () => {
+  const text = readFileSync(join(root, 'README.md'), 'utf8');
+  const perSecond = (row: string): number =>
+    Number(new RegExp(`^\\| \`${row}\` .*\\| messages a second +\\| (\\d+) `, 'm').exec(text)?.[1]);
+  const [, factor] = /MQTT 5 is ([\d.]+) times slower than 3\.1\.1/.exec(text) ?? [];
+  expect(factor).toBe((perSecond('durable-qos1') / perSecond('v5-durable-qos1')).toFixed(1));
+});
+
+/** A number as documents write it: 10,000, 16 MiB, 25 s. */
+function numberOf(text: string): number {
+  const units: Record<string, number> = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
+  const [, digits, unit] = /^([\d,.]+) ?([KMG]iB)?/.exec(text) ?? [];
+  return Number(digits?.replaceAll(',', '')) * (units[unit] ?? 1);
+}
+
+test('defaults that documents quote are those of the keys', () => {
+  const defaults = new Map(keys.map((key) => [key.path, key.defaultText.replaceAll('`', '')]));
+  const pages = documents.filter((path) => /^(README|SECURITY|docs\/(?!configuration))/.test(path));
+  const quotes = pages.flatMap((path) => {
+    const text = readFileSync(join(root, path), 'utf8');
+    // `limits.delayMaxSeconds` (4,294,967 by default; and the table of operations.md: | `a`, `b` | 10,000, 16 MiB |
+    const single = [...text.matchAll(/`([a-z]\w+\.[a-z]\w+)` \((\d[\d,]*(?: [KMG]iB)?)(?= by default| s\)|\)|; )/g)];
+    const rows = [...text.matchAll(/^\| (`limits\.\w+`(?:, `limits\.\w+`)*) \| (\d[^|]*) \|/gm)];
+    return [
+      ...single.map(([, key, value]) => ({ path, key, value })),
+      ...rows.flatMap(([, names, values]) => {
+        const each = values.replace(/ per worker$/, '').split(/, /);
+        return names.split(', ').map((name, index) => ({ path, key: name.replaceAll('`', ''), value: each[index] }));
+      }),
+    ];
+  });
+  expect(quotes.length).toBeGreaterThan(8);
+  expect(quotes.filter(({ key, value }) => numberOf(value) !== Number(defaults.get(key)))).toEqual([]);
+});
+
 test('the versions of Node that documents name are those that package.json and the package ask for', () => {
   const text = (path: string): string => readFileSync(join(root, path), 'utf8');
   const oldest = (source: string): string => /"?node(?:Range|")\s*[:=] ["']>=(\d+)["']/.exec(source)?.[1] ?? 'none';
