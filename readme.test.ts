@@ -126,7 +126,7 @@ test('every block is pasted here, or run elsewhere', () => {
 describe.skipIf(!mayEnclose)('pasted as it stands', { timeout: 90_000 }, () => {
   test('trying it', async () => {
     const broker = paste('npx dunlin start');
-    await broker.until('"msg":"ready"');
+    await broker.until('"event":"node.started"');
     const mosquitto = paste(blockWith('mosquitto_pub -t'));
     expect(await mosquitto.closed).toBe(0);
     expect(mosquitto.output()).toBe('sensors/kitchen/temperature 21.5\n');
@@ -148,7 +148,7 @@ describe.skipIf(!mayEnclose)('pasted as it stands', { timeout: 90_000 }, () => {
 
   test('passwords and rules', async () => {
     const broker = paste(blockWith('dunlin passwd -c'));
-    await broker.until('"msg":"ready"');
+    await broker.until('"event":"node.started"');
     const right = paste("npx dunlin pub -u ann -P 'a long password' -t a -m x -q 1");
     expect(await right.closed).toBe(0);
     const wrong = paste('npx dunlin pub -u ann -P wrong -t a -m x -q 1');
@@ -158,7 +158,7 @@ describe.skipIf(!mayEnclose)('pasted as it stands', { timeout: 90_000 }, () => {
 
   test('TLS and WebSocket', async () => {
     const broker = paste(blockWith('openssl req'));
-    await broker.until('"msg":"ready"');
+    await broker.until('"event":"node.started"');
     const clients = paste(blockWith('-L mqtts://localhost'));
     expect(await clients.closed).toBe(0);
     expect(clients.output()).toBe('30\n');
@@ -167,7 +167,7 @@ describe.skipIf(!mayEnclose)('pasted as it stands', { timeout: 90_000 }, () => {
 
   test('a configuration file', async () => {
     const broker = paste(blockWith('config init'));
-    await broker.until('"msg":"ready"');
+    await broker.until('"event":"node.started"');
     await end(broker);
   });
 });
@@ -180,7 +180,7 @@ describe.skipIf(!mayEnclose)('pages of docs/features', { timeout: 90_000 }, () =
     const text = readFileSync(join(root, 'docs/features', name), 'utf8');
     const [[, , start], ...others] = [...text.matchAll(/```(sh|text)\n([\s\S]*?)```/g)];
     const broker = paste(start);
-    await broker.until('"msg":"ready"');
+    await broker.until('"event":"node.started"');
     let printed = '';
     let texts = 0;
     for (const [, language, content] of others) {

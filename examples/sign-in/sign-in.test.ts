@@ -112,7 +112,7 @@ async function revoke(command: string, devices: readonly ExampleProcess[]): Prom
 
 async function startBroker(part: Part): Promise<ExampleProcess> {
   const broker = start(next(part, 'npx dunlin start'));
-  await broker.until(/"msg":"ready"/);
+  await broker.until(/"event":"node.started"/);
   return broker;
 }
 
@@ -209,7 +209,7 @@ test(
   'a session goes to whoever comes with its client identifier, without what is not for them, as README.md warns',
   async () => {
     const broker = start(`${dunlin} start --config dunlin.yaml`);
-    await broker.until(/"msg":"ready"/);
+    await broker.until(/"event":"node.started"/);
     const url = `mqtt://127.0.0.1:${ports.one}`;
     await addToken(adding);
     const topic = `devices/${device.DEVICE_UUID}/commands/pump`;

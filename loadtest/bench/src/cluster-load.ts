@@ -67,7 +67,9 @@ export async function joiningNode(cluster: Cluster, id: string): Promise<{ child
   });
   const lines = createInterface({ input: child.stdout });
   const ended = once(child, 'exit').then(() => Promise.reject(new Error(`node ${id} ended before it was ready`)));
-  const ready = new Promise<void>((resolve) => lines.on('line', (line) => line.includes('"ready"') && resolve()));
+  const ready = new Promise<void>((resolve) =>
+    lines.on('line', (line) => line.includes('"node.started"') && resolve()),
+  );
   await Promise.race([ready, ended]);
   ended.catch(() => {}); // later it is meant to end
   return { child, port };

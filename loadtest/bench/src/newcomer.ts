@@ -56,7 +56,7 @@ export async function walkAsNewcomer(): Promise<NewcomerStep[]> {
     await timed('npm ci', () => run('npm', ['ci'], { ...options, maxBuffer: 1 << 26 }));
     await timed('npm start', () => {
       broker = spawn('npm', ['start'], { ...options, detached: true, stdio: ['ignore', 'pipe', 'inherit'] });
-      return lineWith(broker, `127.0.0.1:${DEFAULT_PORT}`, '"ready"');
+      return lineWith(broker, `127.0.0.1:${DEFAULT_PORT}`, '"node.started"');
     });
     await timed('npx dunlin sub, npx dunlin pub: a message arrives', async () => {
       const topic = 'sensors/kitchen/temperature';

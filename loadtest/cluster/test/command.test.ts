@@ -80,7 +80,7 @@ test('without --json: a table, then the logs by program, until SIGINT', { timeou
   const pid = Number(row.split(/ +/)[2]);
   process.kill(pid, 'SIGKILL');
   expect(await command.line((line) => line.startsWith('a       | ended'))).toBe('a       | ended (SIGKILL)');
-  await command.line((line) => /^a {7}\| \{.*"msg":"ready"/.test(line));
+  await command.line((line) => /^a {7}\| \{.*"event":"node.started"/.test(line));
   await command.line((line) => /^a {7}\| restarted, pid \d+$/.test(line));
   // Ctrl-C under npm: two signals at once, of which the second does not end it halfway. (Two of one kind could come as one.)
   expect(await command.end('SIGINT', 'SIGTERM')).toBe(0);

@@ -75,7 +75,7 @@ export function run(words: readonly string[], input?: string): Promise<Finished>
 /** Starts a broker on a port that it picks; resolves when it is ready. */
 export async function startBroker(words: readonly string[] = []): Promise<{ broker: Dunlin; port: string }> {
   const broker = new Dunlin(['start', '--listener', 'tcp://127.0.0.1:0', '--store', 'memory', ...words]);
-  await broker.until('"msg":"ready"');
-  const ready = broker.log().find((line) => line.msg === 'ready') as { listeners: string[] };
+  await broker.until('"event":"node.started"');
+  const ready = broker.log().find((line) => line.event === 'node.started') as { listeners: string[] };
   return { broker, port: new URL(ready.listeners[0]).port };
 }

@@ -28,7 +28,7 @@ describe('a data directory', () => {
   test('is made with those above it, for its owner alone', async () => {
     const path = join(directory, 'a/b/c');
     const broker = new Dunlin(startAt(path));
-    await broker.until('"msg":"ready"');
+    await broker.until('"event":"node.started"');
     broker.child.kill();
     expect((await broker.finished).code).toBe(0);
     for (const made of [path, join(directory, 'a/b'), join(directory, 'a')])

@@ -45,7 +45,7 @@ async function ping(wire: Conversation): Promise<void> {
 }
 
 async function ask(path: string): Promise<{ status: number; text: string }> {
-  const { address } = broker.log().find(({ msg }) => msg === 'answers over HTTP') as { address: string };
+  const { address } = broker.log().find(({ event }) => event === 'admin.opened') as { address: string };
   const response = await fetch(`${address}${path}`);
   return { status: response.status, text: await response.text() };
 }
@@ -92,8 +92,8 @@ describe.skipIf(!mayMount).each([1, 2])('a full disk, with %i workers', (workers
     })();
     for (; sent < 300; sent++)
       publisher.sendPublish({ topic: 'kept/x', payload: `${sent} ${padding}`, qos: 1 }, sent + 1);
-    await says('the disk takes no writes');
-    const line = broker.log().find(({ msg }) => String(msg).startsWith('the disk takes no writes'));
+    await says('disk.writes-refused');
+    const line = broker.log().find(({ event }) => event === 'disk.writes-refused');
     expect(line).toMatchObject({ level: 'error', directory: join(directory, `data-${workers}`) });
     expect(acknowledged).toBeLessThan(300);
 
@@ -113,12 +113,12 @@ describe.skipIf(!mayMount).each([1, 2])('a full disk, with %i workers', (workers
     expect(acknowledged).toBe(before);
 
     mount('-o', 'remount,size=128m', directory);
-    await says('the disk takes writes again');
+    await says('disk.writes-accepted');
     await acknowledgements;
     await ping(bystander);
-    await says('ready again');
+    await says('node.became-ready');
     expect((await ask('/readyz')).status).toBe(200);
-    expect(broker.output).not.toMatch(/worker died|by nobody/);
+    expect(broker.output).not.toMatch(/worker\.died|exception\.uncaught|rejection\.unhandled/);
     const back = await meet('away', true);
     const texts = await back.receiveTexts(300);
     expect(texts.map((payload) => payload.split(' ')[0])).toEqual(Array.from({ length: 300 }, (_, at) => String(at)));
@@ -153,10 +153,10 @@ describe.skipIf(!mayMount).each([1, 2])('a full disk, with %i workers', (workers
     const padding = 'x'.repeat(60_000);
     for (let at = 0; at < messages; at++)
       sender.sendPublish({ topic: 'once/x', payload: `${at} ${padding}`, qos: 2 }, at + 1);
-    await says('the disk takes no writes');
+    await says('disk.writes-refused');
     mount('-o', 'remount,size=128m', directory);
-    await Promise.all([says('the disk takes writes again'), sent]);
+    await Promise.all([says('disk.writes-accepted'), sent]);
     expect(await read).toEqual(Array.from({ length: messages }, (_, at) => String(at)));
-    expect(broker.output).not.toMatch(/worker died|by nobody/);
+    expect(broker.output).not.toMatch(/worker\.died|exception\.uncaught|rejection\.unhandled/);
   });
 });

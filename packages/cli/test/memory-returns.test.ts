@@ -19,7 +19,7 @@ let adminUrl: string;
 
 beforeAll(async () => {
   ({ broker, port } = await startBroker([...['--workers', '1', '--admin', '127.0.0.1:0', '--log-level', 'debug']]));
-  adminUrl = String(broker.log().find((line) => line.msg === 'answers over HTTP')?.address);
+  adminUrl = String(broker.log().find((line) => line.event === 'admin.opened')?.address);
 });
 afterAll(async () => {
   broker.child.kill();
@@ -87,7 +87,7 @@ describe('what slow clients left behind', () => {
   test('is free as well when they go long after the last collection', async () => {
     const before = await workerBytes();
     const slow = await fill();
-    const collections = () => broker.output.split('memory of clients that have gone is free').length;
+    const collections = () => broker.output.split('memory.collected').length;
     const soFar = collections();
     await until(async () => collections() > soFar);
     expect(await workerBytes()).toBeGreaterThan(waitingBytes);

@@ -51,11 +51,11 @@ class LimitedBroker {
   }
 
   async port(): Promise<number> {
-    return Number(new URL(JSON.parse(await this.line('"msg":"ready"')).listeners[0]).port);
+    return Number(new URL(JSON.parse(await this.line('"event":"node.started"')).listeners[0]).port);
   }
 
   async metric(name: string): Promise<number> {
-    const { address } = JSON.parse(await this.line('answers over HTTP'));
+    const { address } = JSON.parse(await this.line('admin.opened'));
     const text = await (await fetch(`${address}/metrics`, { headers: { connection: 'close' } })).text();
     return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]);
   }
@@ -85,7 +85,7 @@ describe('a process that may open few files', () => {
     async (workers) => {
       broker = new LimitedBroker(96, ['--workers', String(workers)]);
       const port = await broker.port();
-      const warning = JSON.parse(await broker.line('open files: 96, limits.connectionsMax: 1000000'));
+      const warning = JSON.parse(await broker.line('"openFilesMax":96,'));
       const room: number = warning.connectionsMax;
       expect(warning).toMatchObject({ level: 'warn', openFilesMax: 96 });
       expect(room).toBeGreaterThan(10);

@@ -25,8 +25,8 @@ describe('dunlin start', () => {
     const started = await startBroker(['--workers', '2', '--node-id', 'a']);
     broker = started.broker;
     const [first, ready] = broker.log();
-    expect(first).toMatchObject({ msg: 'dunlin starts', version, node: 'a', workers: 2, store: 'memory' });
-    expect(ready).toMatchObject({ msg: 'ready', node: 'a', listeners: [`tcp://127.0.0.1:${started.port}`] });
+    expect(first).toMatchObject({ event: 'node.launched', version, node: 'a', workers: 2, store: 'memory' });
+    expect(ready).toMatchObject({ event: 'node.started', node: 'a', listeners: [`tcp://127.0.0.1:${started.port}`] });
   });
 
   // The quickest of a few: other tests want the processors, too.
@@ -56,7 +56,7 @@ describe('dunlin start', () => {
       broker.child.kill(signal);
       expect((await broker.finished).code).toBe(0);
       expect(performance.now() - begun).toBeLessThan(5000);
-      expect(broker.log().at(-1)).toMatchObject({ msg: 'stopped' });
+      expect(broker.log().at(-1)).toMatchObject({ event: 'node.stopped' });
       silent.destroy();
       expect((await subscriber.finished).code).toBe(3);
     },
@@ -76,7 +76,7 @@ describe('dunlin start', () => {
 
   test('a signal while it starts stops it, too', async () => {
     broker = new Dunlin(['start', '--listener', 'tcp://127.0.0.1:0', '--store', 'memory']);
-    await broker.until('"msg":"dunlin starts"');
+    await broker.until('"event":"node.launched"');
     broker.child.kill('SIGTERM');
     expect((await broker.finished).code).toBe(0);
   });
@@ -134,10 +134,10 @@ describe('dunlin start', () => {
     await broker.until('stay as they were');
     expect(broker.log().at(-1)).toMatchObject({
       level: 'error',
-      msg: 'configuration reloaded in part: passwords, keys and rules stay as they were',
+      event: 'access.reload-failed',
       error: expect.stringMatching(/rules\.yaml:1:16: unknown key usr/),
     });
-    expect(broker.output).not.toContain('"msg":"configuration reloaded"');
+    expect(broker.output).not.toContain('"event":"configuration.reloaded"');
   });
 
   test('through a link, as npm makes it', async () => {

@@ -55,7 +55,7 @@ async function start(file: string, words: readonly string[]): Promise<Started> {
   const ready = new Promise<void>((resolve) => {
     child.stdout?.on('data', (data) => {
       text += data;
-      if (text.includes('"msg":"ready"')) resolve();
+      if (text.includes('"event":"node.started"')) resolve();
     });
   });
   child.stderr?.on('data', (data) => {
@@ -63,7 +63,7 @@ async function start(file: string, words: readonly string[]): Promise<Started> {
   });
   const closed = once(child, 'close');
   await withDeadline(ready, () => `not ready:\n${text}`, patienceMilliseconds);
-  const first = text.split('\n').find((line) => line.includes('"msg":"dunlin starts"')) as string;
+  const first = text.split('\n').find((line) => line.includes('"event":"node.launched"')) as string;
   started = { child, brokerPid: JSON.parse(first).pid, output: () => text, closed };
   return started;
 }
@@ -77,14 +77,14 @@ describe('a broker ends as it does at SIGTERM', { timeout: 60_000 }, () => {
     const npm = await start('npm', ['start', '--']);
     npm.child.kill('SIGTERM');
     await allEnded(npm);
-    expect(npm.output()).toContain('"msg":"stopped"');
+    expect(npm.output()).toContain('"event":"node.stopped"');
   });
 
   test('when `npx dunlin start` gets SIGTERM', async () => {
     const npx = await start('npx', ['dunlin', 'start']);
     npx.child.kill('SIGTERM');
     await allEnded(npx);
-    expect(npx.output()).toContain('"msg":"stopped"');
+    expect(npx.output()).toContain('"event":"node.stopped"');
   });
 
   test.skipIf(olderNode() === null)('when the older Node that started it is killed', async () => {
@@ -92,6 +92,6 @@ describe('a broker ends as it does at SIGTERM', { timeout: 60_000 }, () => {
     expect(older.brokerPid).not.toBe(older.child.pid);
     older.child.kill('SIGKILL');
     await allEnded(older);
-    expect(older.output()).toContain('"msg":"stopped"');
+    expect(older.output()).toContain('"event":"node.stopped"');
   });
 });

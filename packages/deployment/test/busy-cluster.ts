@@ -38,7 +38,7 @@ function listenersWith(cert: string, key: string): string[] {
 
 /** The addresses in the line of a node's log that says that it is ready; null: another line. */
 function readyAddresses(line: string): string[] | null {
-  if (!line.includes('"msg":"ready"')) return null;
+  if (!line.includes('"event":"node.started"')) return null;
   return (JSON.parse(line) as { listeners: string[] }).listeners;
 }
 

@@ -107,7 +107,7 @@ describe('the image', () => {
       name: 'dunlin',
       command,
       args,
-      isReady: (line) => line.includes('"msg":"ready"'),
+      isReady: (line) => line.includes('"event":"node.started"'),
     });
     await publishAndReceive(mqtt);
     expect(await healthCheck(environment)).toBe(0);

@@ -64,7 +64,7 @@ export class InstalledPackage {
         ...[this.#command, 'start', '--listener', `tcp://127.0.0.1:${port}`, ...words],
       ],
       env: { ...environment, PATH: this.#environment.PATH as string },
-      isReady: (line) => line.includes('"msg":"ready"'),
+      isReady: (line) => line.includes('"event":"node.started"'),
       startMilliseconds,
     });
     return { node, port };

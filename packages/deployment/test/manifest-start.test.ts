@@ -91,7 +91,7 @@ function start({ command, environment }: Pod): Promise<ServerProcess> {
     name: 'dunlin',
     command: 'env',
     args: ['-i', `--chdir=${directory}`, `PATH=${dirname(process.execPath)}`, ...variables, ...command],
-    isReady: (line) => line.includes('"msg":"ready"'),
+    isReady: (line) => line.includes('"event":"node.started"'),
     startMilliseconds,
   });
 }

@@ -9,6 +9,7 @@ import {
   type TlsMaterial,
   withNewTicketKeys,
 } from './listeners/tls-material.ts';
+import { events } from './log-events.ts';
 
 /** Tickets are sealed with one secret for so long: whoever steals it later cannot open older conversations. */
 const ticketKeysMilliseconds = 24 * 3600 * 1000;
@@ -86,13 +87,13 @@ export class Certificates {
         const material = readTlsMaterial(next);
         if (material === null || isSameMaterial(material, before)) continue;
         this.#set(index, material);
-        this.#logger.info('certificates reloaded', {
+        this.#logger.info(events['certificates.reloaded'], {
           listener: listener.name,
           certificates: describeMaterial(material),
         });
       } catch (error) {
         const reason = (error as Error).message;
-        this.#logger.error('certificates were not reloaded', { listener: listener.name, reason });
+        this.#logger.error(events['certificates.reload-failed'], { listener: listener.name, reason });
         isWhole = false;
       }
     }

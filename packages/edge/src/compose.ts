@@ -22,6 +22,7 @@ import { NodeLogger, startTracing, tracingSettings } from '@dunlin/telemetry';
 import { MessagePortBackplane } from './backplane/message-port-backplane.ts';
 import { NodeBackplane } from './backplane/node-backplane.ts';
 import { natsCredentials, redisCredentials, tokenCredentials, withPassword } from './credentials.ts';
+import { events } from './log-events.ts';
 import { RemoteStore } from './store/remote-store.ts';
 import { SystemClock } from './system-clock.ts';
 import type { WorkerSetup } from './workers/worker-message.ts';
@@ -71,8 +72,8 @@ export async function composeStore(parts: StoreParts): Promise<Store> {
   if (kind === 'redis') {
     const { RedisStore } = await import('@dunlin/store-redis');
     const onWrites = (failure: Error | null): void => {
-      if (failure === null) logger.info('Redis takes writes again');
-      else logger.error('Redis takes no writes: publishes to durable sessions wait', { error: failure.message });
+      if (failure === null) logger.info(events['redis.writes-accepted']);
+      else logger.error(events['redis.writes-refused'], { error: failure.message });
       onWritable?.(failure === null);
     };
     return new RedisStore({ ...redisOptions(configuration, logger), onStatus, onWrites, onEviction, onWentBack });
@@ -83,9 +84,9 @@ export async function composeStore(parts: StoreParts): Promise<Store> {
     durability: durability === 'memory' ? 'memory' : 'fsync',
     exclusive: configuration.workers === 1,
     onWrites: (failure) => {
-      if (failure === null) logger.info('the disk takes writes again', { directory: path });
+      if (failure === null) logger.info(events['disk.writes-accepted'], { directory: path });
       else
-        logger.error('the disk takes no writes: publishes to durable sessions wait', {
+        logger.error(events['disk.writes-refused'], {
           ...diskOf(path),
           error: failure.message,
         });
@@ -294,8 +295,7 @@ export interface BrokerParts {
 export async function composeTracer(setup: WorkerSetup, logger: Logger, metrics: Metrics) {
   const { configuration, version, endpoint } = setup;
   const settings = tracingSettings(configuration.tracing, process.env, (variable, given, allowed, instead) => {
-    const message = `${variable} is not understood: given "${given}", allowed: ${allowed}; used instead: ${instead}`;
-    if (setup.index === 0) logger.warn(message);
+    if (setup.index === 0) logger.warn(events['tracing-variable.ignored'], { variable, given, allowed, instead });
   });
   if (settings === null) return null;
   return startTracing(settings, { nodeId: configuration.nodeId, endpoint, version, logger, metrics });

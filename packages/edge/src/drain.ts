@@ -1,5 +1,6 @@
 import { type DrainOptions, drainAnswerMilliseconds, type Logger } from '@dunlin/broker';
 import { type Configuration, drainEndSeconds } from '@dunlin/config';
+import { events } from './log-events.ts';
 
 /**
  * Pace at which clients are sent away in a cluster unless the configuration, or the grace, wants another: a node takes
@@ -80,7 +81,7 @@ export class NodeDrain {
     const latestMilliseconds = pacedMilliseconds(settings) + drainAnswerMilliseconds;
     this.#timers.push(
       setTimeout(() => {
-        logger.warn('clients are left when the time to send them away is over');
+        logger.warn(events['drain.timed-out']);
         this.cutShort();
       }, latestMilliseconds),
     );
@@ -103,11 +104,11 @@ export class NodeDrain {
     const connections = await this.#count();
     if (this.#isCut) return;
     const milliseconds = spreadMilliseconds(connections, settings, isAlone);
-    logger.info('accepts no more, sends clients away', { connections, milliseconds });
+    logger.info(events['drain.began'], { connections, milliseconds });
     this.#timers.push(setInterval(() => void this.#progress(), progressMilliseconds));
     await pool.drain({ spreadMilliseconds: milliseconds, serverReference });
     if (this.#isCut) return;
-    logger.info('drained', { connections, milliseconds: Math.round(performance.now() - begun) });
+    logger.info(events['drain.finished'], { connections, milliseconds: Math.round(performance.now() - begun) });
   }
 
   async #count(): Promise<number> {
@@ -117,6 +118,6 @@ export class NodeDrain {
 
   async #progress(): Promise<void> {
     const connections = await this.#count();
-    if (!this.#isCut && connections > 0) this.#parts.logger.info('draining', { connections });
+    if (!this.#isCut && connections > 0) this.#parts.logger.info(events['drain.progressed'], { connections });
   }
 }

@@ -21,6 +21,7 @@ import { newConnectionCounts } from './connection-room.ts';
 import { NodeDrain } from './drain.ts';
 import { warnOfOpenFiles } from './file-modes.ts';
 import { refuseSharedPort } from './listeners/socket-listener.ts';
+import { events } from './log-events.ts';
 import { connectionsMax, memoryLimitBytes } from './node-limits.ts';
 import { NodeStatus } from './node-status.ts';
 import { checkOpenFiles, makeRoom, openFiles } from './open-files.ts';
@@ -91,7 +92,7 @@ export class EdgeNode {
     this.#metrics = new NodeMetrics(listenerNames(configuration));
     const { promise, reject } = Promise.withResolvers<never>();
     this.failure = promise;
-    promise.catch((error: Error) => this.#logger.error('the node cannot go on', { error }));
+    promise.catch((error: Error) => this.#logger.error(events['node.failed'], { error }));
     this.#storeThread = needsStoreThread(configuration) ? new StoreThread(reject) : null;
     this.#certificates = new Certificates(configuration.listeners, this.#logger, (listener, material) =>
       this.#pool.renewTls(listener, material),
@@ -154,7 +155,7 @@ export class EdgeNode {
       if (workers > 1) for (const listener of listeners) await refuseSharedPort(listener.address);
       if (this.#admin !== null) {
         this.#adminUrl = await this.#admin.listen(admin.address);
-        this.#logger.info('answers over HTTP', { address: this.#adminUrl });
+        this.#logger.info(events['admin.opened'], { address: this.#adminUrl });
       }
       await Promise.all([this.#openStore(), this.#pool.load()]);
       this.#goOn();
@@ -168,7 +169,7 @@ export class EdgeNode {
       throw error;
     }
     const startMilliseconds = Math.round(performance.now() - begun);
-    this.#logger.info('ready', {
+    this.#logger.info(events['node.started'], {
       listeners: this.#addresses.map(formatListenerUrl),
       startMilliseconds,
     });
@@ -183,7 +184,7 @@ export class EdgeNode {
       lmdb: `lmdb ${store.path} ${store.durability}`,
       redis: `${withoutSecrets(store.url)} ${store.durability}`,
     };
-    this.#logger.info('dunlin starts', {
+    this.#logger.info(events['node.launched'], {
       version: this.#version,
       runtime: process.version,
       pid: process.pid,
@@ -205,7 +206,7 @@ export class EdgeNode {
     if (kind === 'lmdb') this.#unlockData = await lockData(path);
     const modes = kind === 'lmdb' ? widerThanNeeded(path) : null;
     if (modes !== null)
-      this.#logger.warn('other users can get at the data directory: chmod 700 it, and 600 its files', {
+      this.#logger.warn(events['data-directory.exposed'], {
         path,
         ...modes,
       });
@@ -303,8 +304,7 @@ export class EdgeNode {
     const applied = changed.filter((key) => key.reloads).map((key) => key.path);
     const needStart = changed.filter((key) => !key.reloads).map((key) => key.path);
     void this.#tellReload(applied, isWhole);
-    if (needStart.length > 0)
-      this.#logger.warn('changed keys that take effect at the next start only', { keys: needStart });
+    if (needStart.length > 0) this.#logger.warn(events['configuration.start-needed'], { keys: needStart });
     return needStart;
   }
 
@@ -312,12 +312,12 @@ export class EdgeNode {
   async #tellReload(changed: string[], isWhole: boolean): Promise<void> {
     const fault = await this.#reloadAccess();
     if (fault !== null)
-      this.#logger.error('configuration reloaded in part: passwords, keys and rules stay as they were', {
+      this.#logger.error(events['access.reload-failed'], {
         error: fault,
         changed,
       });
-    else if (!isWhole) this.#logger.warn('configuration reloaded in part', { changed });
-    else this.#logger.info('configuration reloaded', { changed });
+    else if (!isWhole) this.#logger.warn(events['configuration.reload-incomplete'], { changed });
+    else this.#logger.info(events['configuration.reloaded'], { changed });
   }
 
   /**
@@ -331,7 +331,7 @@ export class EdgeNode {
       if (texts === null) return null;
       this.#accessTexts = texts;
       this.#pool.replaceAccess(texts);
-      this.#logger.info('passwords, keys and rules reloaded');
+      this.#logger.info(events['access.reloaded']);
       return null;
     } catch (error) {
       return (error as Error).message;
@@ -358,7 +358,7 @@ export class EdgeNode {
   }
 
   async #stop(): Promise<void> {
-    this.#logger.info('stopping');
+    this.#logger.info(events['node.stop-requested']);
     this.#drain?.cutShort();
     const isWaiting = isStoreRemote(this.#configuration) && this.readiness.reasons.includes('starting');
     this.readiness.set({ draining: true });
@@ -367,7 +367,7 @@ export class EdgeNode {
     else await this.#started?.catch(() => undefined);
     await this.#pool.stop();
     await this.#close();
-    this.#logger.info('stopped');
+    this.#logger.info(events['node.stopped']);
   }
 
   #close(): Promise<void> {

@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs';
 import type { Logger } from '@dunlin/broker';
 import type { Configuration } from '@dunlin/config';
+import { events } from './log-events.ts';
 
 const othersRead = 0o004;
 const othersWrite = 0o002;
@@ -38,10 +39,9 @@ export function warnOfOpenFiles(configuration: Configuration, logger: Logger): v
   const authorities = listeners.map(({ tls }) => tls?.clientCa ?? '');
   const readable = withMode(secrets, othersRead);
   const writable = withMode([...secrets, authorization.rulesFile, jwt.keyFile, ...authorities], othersWrite);
-  if (readable.length > 0)
-    logger.warn('every user of this machine can read files with secrets: chmod o-rwx them', { files: readable });
+  if (readable.length > 0) logger.warn(events['files.exposed'], { files: readable });
   if (writable.length > 0)
-    logger.warn('every user of this machine can change who may enter and do what: chmod o-w the files', {
+    logger.warn(events['files.writable'], {
       files: writable,
     });
 }

@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import type { Logger } from '@dunlin/broker';
+import { events } from './log-events.ts';
 
 const lookMilliseconds = 5000;
 /** Bytes above the least there ever was that may have been freed. */
@@ -56,6 +57,6 @@ export function giveBackFreedMemory(workers: number, logger: Logger): void {
     const leftBytes = process.memoryUsage.rss();
     const freedBytes = residentBytes - leftBytes;
     if (freedBytes < worthBytes) notBefore = now + milliseconds * waitPerTry;
-    else logger.debug('freed memory was given back', { freedBytes, leftBytes, milliseconds: Math.round(milliseconds) });
+    else logger.debug(events['memory.released'], { freedBytes, leftBytes, milliseconds: Math.round(milliseconds) });
   }, lookMilliseconds).unref();
 }

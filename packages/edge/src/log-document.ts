@@ -5,6 +5,7 @@ import type { LogEvent, LogMeaning } from '@dunlin/broker';
 import * as storeRedis from '@dunlin/store-redis/log-meanings';
 import * as telemetry from '@dunlin/telemetry/log-meanings';
 import { logFields } from './log-fields.ts';
+import * as edge from './log-meanings.ts';
 
 export interface EventTable {
   /** The folder in packages/ whose lines they are. */
@@ -15,6 +16,7 @@ export interface EventTable {
 }
 
 export const eventTables: readonly EventTable[] = [
+  { package: 'edge', title: 'Node and workers', ...edge },
   { package: 'backplane-nats', title: 'NATS and other endpoints', ...backplaneNats },
   { package: 'store-redis', title: 'Redis', ...storeRedis },
   { package: 'auth', title: 'Authentication', ...auth },

@@ -1,5 +1,6 @@
 import type { Logger } from '@dunlin/broker';
 import type { NotReadyReason } from '@dunlin/telemetry';
+import { events } from './log-events.ts';
 
 /** Reasons why a node is not ready for clients, in the order in which they are told, with the words for them. */
 export const reasons = {
@@ -62,7 +63,7 @@ export class NodeStatus {
     const words = this.reasons.map((reason) => this.#details.get(reason) ?? reasons[reason]).join(', ');
     if (words === this.#logged) return;
     this.#logged = words;
-    if (words === '') this.#logger.info('ready again');
-    else this.#logger.warn(`not ready: ${words}`);
+    if (words === '') this.#logger.info(events['node.became-ready']);
+    else this.#logger.warn(events['node.became-unready'], { reasons: words });
   }
 }

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { CodedError, defaultLimits, type Logger } from '@dunlin/broker';
 import type { Configuration } from '@dunlin/config';
 import { limitConnections } from './connection-room.ts';
+import { events } from './log-events.ts';
 import { connectionsMax } from './node-limits.ts';
 
 /** Number of files that the process has open, sockets too, and may have open. */
@@ -85,19 +86,21 @@ function connectionsForFiles(configuration: Configuration, files: OpenFiles | nu
  */
 const connectionsExpected = 10_000;
 
-/** Words for an operator when the limit of open files is lower than the configuration asks; null: it is not. */
+/** Fields of the log line when the limit of open files is lower than the configuration asks; null: it is not. */
 function describeShortage(
   configuration: Configuration,
   asked: number,
   allowed: number,
   files: OpenFiles | null,
-): { message: string; fields: Record<string, unknown> } | null {
+): Record<'openFilesMax' | 'openFilesNeeded' | 'connectionsMax' | 'connectionsAsked', number> | null {
   const { connectionsMax } = configuration.limits;
   const wanted = connectionsMax === defaultLimits.connectionsMax ? Math.min(asked, connectionsExpected) : asked;
   if (files === null || allowed >= wanted) return null;
   return {
-    message: `open files: ${files.max}, limits.connectionsMax: ${connectionsMax}: there is room for ${allowed} connections; raise ulimit -n (LimitNOFILE=), or lower limits.connectionsMax`,
-    fields: { openFilesMax: files.max, openFilesNeeded: files.max - allowed + wanted, connectionsMax: allowed },
+    openFilesMax: files.max,
+    openFilesNeeded: files.max - allowed + wanted,
+    connectionsMax: allowed,
+    connectionsAsked: connectionsMax,
   };
 }
 
@@ -111,7 +114,7 @@ export function makeRoom(configuration: Configuration, counts: SharedArrayBuffer
   const asked = connectionsMax(configuration);
   const allowed = connectionsForFiles(configuration, files);
   const shortage = describeShortage(configuration, asked, allowed, files);
-  if (shortage !== null) logger.warn(shortage.message, shortage.fields);
+  if (shortage !== null) logger.warn(events['open-files.limited'], shortage);
   limitConnections(counts, allowed);
   return Math.min(asked, allowed);
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { CodedError, type Logger } from '@dunlin/broker';
+import { events } from './log-events.ts';
 
 /** A file on a server that hangs must not keep a connection from being tried. */
 const readMilliseconds = 2000;
@@ -42,11 +43,13 @@ export class SecretFile {
       const content = await readFile(this.#path, { signal: AbortSignal.timeout(readMilliseconds) });
       if (content.length === 0) throw new SecretFileError('the file is empty');
       this.#last = content;
-      if (this.#isMissed) this.#logger.info(`a file for ${this.#server} can be read again`, { file: this.#path });
+      if (this.#isMissed)
+        this.#logger.info(events['secret-file.read-again'], { server: this.#server, file: this.#path });
       this.#isMissed = false;
     } catch (error) {
       if (!this.#isMissed) {
-        this.#logger.error(`a file for ${this.#server} cannot be read; what it held before is used`, {
+        this.#logger.error(events['secret-file.read-failed'], {
+          server: this.#server,
           file: this.#path,
           error: (error as Error).message,
         });

@@ -1,6 +1,7 @@
 import { type Configuration, ConfigurationError } from '@dunlin/config';
 import { EdgeNode, type NodeOptions } from './edge-node.ts';
 import { giveBackFreedMemory } from './freed-memory.ts';
+import { events } from './log-events.ts';
 import { surviveUncaughtErrors } from './workers/uncaught-errors.ts';
 
 /** A stop takes no longer than this; supervisors of processes commonly wait 5 or 10 s before they kill. */
@@ -30,8 +31,7 @@ export async function serve(configuration: Configuration, options: ServeOptions)
   void options.starterGone.then(() => ask('SIGTERM'));
   const node = new EdgeNode(configuration, options);
   surviveUncaughtErrors(node.logger, { errorsEscaped: 0 });
-  for (const warning of options.warnings)
-    node.logger.warn('the configuration has a key under its old name', { warning });
+  for (const warning of options.warnings) node.logger.warn(events['configuration.key-renamed'], { warning });
   giveBackFreedMemory(configuration.workers, node.logger);
   const started = node.start();
   // Before it says that it is ready: one that comes a moment later must not kill it. One that comes during the start is done after it.
@@ -54,7 +54,7 @@ function reload(node: EdgeNode, options: ServeOptions): void {
   } catch (error) {
     // What an operator wrote needs no stack.
     const isExplained = error instanceof ConfigurationError;
-    node.logger.error('the configuration was not reloaded', { error: isExplained ? error.message : error });
+    node.logger.error(events['configuration.reload-failed'], { error: isExplained ? error.message : error });
   }
 }
 
@@ -64,7 +64,7 @@ async function stopInTime(node: EdgeNode): Promise<boolean> {
   const inTime = await Promise.race([node.stop().then(() => true), late]);
   clearTimeout(timer);
   if (!inTime)
-    node.logger.error('the node did not stop in time', {
+    node.logger.error(events['node.stop-timed-out'], {
       after: `${stopTimeoutMilliseconds} ms`,
       hung: node.describeStop(),
     });

@@ -76,13 +76,16 @@ describe('the way out', () => {
     await vi.advanceTimersByTimeAsync(1000);
     pool.connections = 100;
     await vi.advanceTimersByTimeAsync(999);
-    expect(lines).toEqual(['accepts no more, sends clients away 1000', 'draining 600']);
+    expect(lines).toEqual([
+      'the node accepts no more clients, and sends those it has away 1000',
+      'the node is draining 600',
+    ]);
     await vi.advanceTimersByTimeAsync(1);
     expect(state.isOver).toBe(false);
     pool.drained.resolve();
     await drain.run();
     await vi.advanceTimersByTimeAsync(5000);
-    expect(lines.slice(2)).toEqual(['draining 100', 'drained 1000']);
+    expect(lines.slice(2)).toEqual(['the node is draining 100', 'the node is drained 1000']);
     expect(state.isOver).toBe(true);
     expect(vi.getTimerCount()).toBe(0);
   });

@@ -29,7 +29,7 @@ describe('the tables of log events', () => {
   test('every event is logged in the sources of its package, and no other is', () => {
     for (const { package: name, events } of eventTables) {
       const named = sources(name).flatMap(({ text }) =>
-        [...text.matchAll(/\bevents\['([^']+)'\]/g)].map(([, event]) => event),
+        [...text.matchAll(/\bevents\[([^\]]*)\]/g)].flatMap(([, key]) => key.match(/[a-z-]+\.[a-z-]+/g) ?? []),
       );
       expect([...new Set(named)].sort(), name).toEqual(Object.keys(events).sort());
     }

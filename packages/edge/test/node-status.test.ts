@@ -4,7 +4,10 @@ import { NodeStatus } from '../src/node-status.ts';
 
 function made(): { status: NodeStatus; lines: string[] } {
   const lines: string[] = [];
-  const add = (event: LogEvent | string, _fields?: object): void => void lines.push(asEvent(event, 'info').message);
+  const add = (event: LogEvent | string, fields: { reasons?: string } = {}): void => {
+    const { message } = asEvent(event, 'info');
+    lines.push(fields.reasons === undefined ? message : `${message}: ${fields.reasons}`);
+  };
   const status = new NodeStatus({ debug: add, info: add, warn: add, error: add });
   return { status, lines };
 }
@@ -30,9 +33,9 @@ test('each change is said once', () => {
   status.set({ store: false });
   status.set({ draining: true });
   expect(lines).toEqual([
-    'not ready: store unavailable',
-    'not ready: store unavailable, backplane unavailable',
-    'ready again',
-    'not ready: draining',
+    'the node is not ready: store unavailable',
+    'the node is not ready: store unavailable, backplane unavailable',
+    'the node is ready again',
+    'the node is not ready: draining',
   ]);
 });

@@ -31,12 +31,12 @@ test('is read again each time; what cannot be read, or is empty, stands for what
   rmSync(path);
   expect(await file.readText()).toBe('second');
   expect(String(await file.read())).toBe('second\n');
-  expect(lines.said).toEqual([expect.stringMatching(/^a file for Redis cannot be read; .*: ENOENT.*password/)]);
+  expect(lines.said).toEqual([expect.stringMatching(/^a file with a secret cannot be read; .*: ENOENT.*password/)]);
   writeFileSync(path, '');
   expect(await file.readText()).toBe('second');
   writeFileSync(path, 'third');
   expect(await file.readText()).toBe('third');
-  expect(lines.said.slice(1)).toEqual(['a file for Redis can be read again']);
+  expect(lines.said.slice(1)).toEqual(['a file with a secret can be read again']);
   writeFileSync(path, '');
   expect(await file.readText()).toBe('third');
   expect(lines.said[2]).toMatch(/: the file is empty$/);

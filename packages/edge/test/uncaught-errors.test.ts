@@ -21,7 +21,7 @@ interface Ended {
 async function runs(words: string): Promise<Ended> {
   const program = `const { surviveUncaughtErrors } = await import(${JSON.stringify(module)});
     const logged = [], metrics = { errorsEscaped: 0 };
-    surviveUncaughtErrors({ error: (message, { error }) => logged.push([message, error instanceof Error ? error.stack : error]) }, metrics);
+    surviveUncaughtErrors({ error: ({ message }, { error }) => logged.push([message, error instanceof Error ? error.stack : error]) }, metrics);
     process.on('exit', () => console.log(JSON.stringify({ logged, counted: metrics.errorsEscaped })));
     ${words}`;
   const child = spawn(process.execPath, ['--conditions=source', '--input-type=module', '-e', program], {

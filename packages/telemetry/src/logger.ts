@@ -23,7 +23,7 @@ export function showsColours(isTerminal: boolean, { NO_COLOR, TERM }: NodeJS.Pro
 export const fieldCharactersMax = 128;
 
 /** Fields that are the operator's or the program's own, however long. */
-const whole = new Set(['error', 'store', 'backplane', 'directory', 'hung']);
+const whole = new Set(['error', 'store', 'backplane', 'directory', 'hung', 'reasons', 'reasons']);
 
 /**
  * Texts of clients (identifiers, user names, topics) are as long as the client likes, and the log is the operator's disk: here is the one place where they are cut, so

@@ -112,7 +112,7 @@ describe('with a password file, over MQTT', () => {
     expect((await run(['passwd', '-b', users, 'carl', 'new'])).code).toBe(0);
     expect(await answerTo(url, { userName: 'carl', password: 'new' })).toBe(0x87);
     broker.child.kill('SIGHUP');
-    await broker.until('passwords, keys and rules reloaded');
+    await broker.until('access.reloaded');
     expect(await answerTo(url, { userName: 'carl', password: 'new' })).toBe(0);
     writeFileSync(users, `${readFileSync(users, 'utf8')}dora\n`);
     broker.child.kill('SIGHUP');

@@ -40,8 +40,8 @@ beforeAll(async () => {
     ...['start', '--config', config, '--store', 'memory', '--workers', '2'],
     ...['--password-file', users, '--rules-file', file],
   ]);
-  await broker.until('"msg":"ready"');
-  const ready = broker.log().find((line) => line.msg === 'ready') as { listeners: string[] };
+  await broker.until('"event":"node.started"');
+  const ready = broker.log().find((line) => line.event === 'node.started') as { listeners: string[] };
   url = ready.listeners[0].replace('tcp:', 'mqtt:');
 });
 afterAll(async () => {

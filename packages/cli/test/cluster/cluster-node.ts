@@ -53,7 +53,7 @@ export class ClusterNode {
 
   async start(): Promise<void> {
     this.launch();
-    await this.says('"msg":"ready"', startMilliseconds);
+    await this.says('"event":"node.started"', startMilliseconds);
   }
 
   /** Resolves when this text has come in a line of its log. */
@@ -90,8 +90,8 @@ export class ClusterNode {
   }
 
   async #ask(path: string): Promise<Response> {
-    await this.says('answers over HTTP');
-    const [{ address }] = this.lines('answers over HTTP');
+    await this.says('admin.opened');
+    const [{ address }] = this.lines('admin.opened');
     return fetch(`${address}${path}`);
   }
 

@@ -37,8 +37,8 @@ describe.each([1, 2])('a node of %s workers is cut off from NATS and Redis', (wo
     await b.says('what a dead worker owned was released');
     cluster.ways(a).redis.heal();
     cluster.ways(a).nats.heal();
-    await a.says('"msg":"worker replaced"');
-    await a.says('ready again');
+    await a.says('"event":"worker.replaced"');
+    await a.says('node.became-ready');
     const back = await a.open();
     expect(await back.connect(session)).toMatchObject({ sessionPresent: true });
     await publisher.publish({ topic: 'orders', payload: 'after', qos: 1 });
@@ -60,7 +60,7 @@ test('a node is cut off from NATS and Redis, under load: nothing acknowledged is
     await load.packets(1000);
     cluster.ways(a).redis.heal();
     cluster.ways(a).nats.heal();
-    await a.says('ready again');
+    await a.says('node.became-ready');
     await load.packets(1000);
     expect(await load.finish()).toMatchObject(nothingWrong);
   } finally {

@@ -14,7 +14,7 @@ describe.each([1, 2])('NATS is away, nodes of %s workers', (workers) => {
     const publisher = await a.connect({ clientId: 'publisher' });
     await publisher.publish({ topic: 'orders', payload: 'before', qos: 1 });
     await cluster.nats.kill();
-    await a.says('not ready: backplane unavailable');
+    await a.says('"event":"node.became-unready","reasons":"backplane unavailable');
     publisher.sendPublish({ topic: 'orders', payload: 'meanwhile', qos: 1 }, 7);
     expect(await a.readiness()).toEqual({ code: 503, reasons: ['backplane'] });
     // Its own clients are served.
@@ -25,7 +25,7 @@ describe.each([1, 2])('NATS is away, nodes of %s workers', (workers) => {
     await cluster.nats.restart();
     await publisher.expectPacket({ type: 'puback', packetId: 7 }, 15_000);
     expect(await subscriber.receiveTexts(2)).toEqual(['before', 'meanwhile']);
-    await a.says('ready again');
+    await a.says('node.became-ready');
     await publisher.publish({ topic: 'orders', payload: 'after', qos: 1 });
     expect(await subscriber.receiveTexts(1)).toEqual(['after']);
   });
@@ -38,12 +38,12 @@ describe.each([1, 2])('NATS is away, nodes of %s workers', (workers) => {
     await subscriber.subscribe('orders', 1);
     const publisher = await b.connect({ clientId: 'publisher' });
     cluster.ways(a).nats.cut();
-    await a.says('not ready: backplane unavailable');
+    await a.says('"event":"node.became-unready","reasons":"backplane unavailable');
     const texts = Array.from({ length: 20 }, (_, number) => `${number}`);
     for (const payload of texts) await publisher.publish({ topic: 'orders', payload, qos: 1 });
     expect(await subscriber.receiveTexts(texts.length)).toEqual(texts);
     cluster.ways(a).nats.heal();
-    await a.says('ready again');
+    await a.says('node.became-ready');
     await publisher.publish({ topic: 'orders', payload: 'healed', qos: 1 });
     expect(await subscriber.receiveTexts(1)).toEqual(['healed']);
     expect(a.output).not.toMatch(/endpoint\.evicted|given up/);

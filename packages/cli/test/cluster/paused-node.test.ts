@@ -37,7 +37,7 @@ describe.concurrent.each([1, 2])('a node of %s workers stands still', (workers) 
     await delay(Math.max(0, pauseMilliseconds - (performance.now() - begun)));
     a.resume();
     for (let worker = 0; worker < workers; worker++) await a.says(`"worker":${worker},"endpoint":"a/${worker}#`);
-    await a.says('"msg":"worker replaced"');
+    await a.says('"event":"worker.replaced"');
     // Told to go, or simply closed: but not served.
     expect((await old.untilClosed(10_000)).filter(({ type }) => type === 'pubrec' || type === 'pubcomp')).toEqual([]);
     await publisher.publish({ topic: 'orders/x', payload: 'after', qos: 2 });

@@ -21,8 +21,8 @@ describe.each([1, 2])('Redis is away, nodes of %s workers', (workers) => {
     await publisher.publish({ topic: 'orders', payload: 'before', qos: 1 });
     expect(await subscriber.receiveTexts(1)).toEqual(['before']);
     await cluster.redis.kill();
-    await a.says('not ready: store unavailable');
-    await b.says('not ready: store unavailable');
+    await a.says('"event":"node.became-unready","reasons":"store unavailable');
+    await b.says('"event":"node.became-unready","reasons":"store unavailable');
     expect(await a.readiness()).toEqual({ code: 503, reasons: ['store'] });
     publisher.sendPublish({ topic: 'orders', payload: 'meanwhile', qos: 1 }, 7);
     await publisher.expectNothing();
@@ -36,7 +36,7 @@ describe.each([1, 2])('Redis is away, nodes of %s workers', (workers) => {
     await cluster.redis.restart();
     await publisher.expectPacket({ type: 'puback', packetId: 7 }, 15_000);
     expect(await subscriber.receiveTexts(1)).toEqual(['meanwhile']);
-    await Promise.all([a.says('ready again'), b.says('ready again')]);
+    await Promise.all([a.says('node.became-ready'), b.says('node.became-ready')]);
     expect(saidAgain(a)).toEqual([]);
     expect(saidAgain(b)).toEqual([]);
     const outages = [...(await a.metrics())].filter(([series]) => series === 'dunlin_store_outages_total');
@@ -60,7 +60,9 @@ test('Redis is away, restarted under load: nothing acknowledged is lost', { time
     await load.start();
     await load.packets(1000);
     await cluster.redis.kill();
-    await Promise.all(cluster.nodes.map((node) => node.says('not ready: store unavailable')));
+    await Promise.all(
+      cluster.nodes.map((node) => node.says('"event":"node.became-unready","reasons":"store unavailable')),
+    );
     await cluster.redis.restart();
     await load.packets(1000);
     expect(await load.finish()).toMatchObject(nothingWrong);

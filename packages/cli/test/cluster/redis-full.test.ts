@@ -25,8 +25,8 @@ test('Redis is full: ephemeral clients are served, publishes to durable sessions
   await redisCall(url, ['CONFIG', 'SET', 'maxmemory', String(Number(used) - 1_000_000)]);
 
   publisher.sendPublish({ topic: 'orders', payload: 'waits', qos: 1 }, 2000);
-  await a.says('Redis takes no writes');
-  await a.says('not ready: the store takes no writes');
+  await a.says('redis.writes-refused');
+  await a.says('"event":"node.became-unready","reasons":"the store takes no writes');
   expect(await a.readiness()).toEqual({ code: 503, reasons: ['store-writes'] });
   const ephemeral = await b.connect({ clientId: 'ephemeral' });
   await ephemeral.subscribe('live', 1);
@@ -38,6 +38,6 @@ test('Redis is full: ephemeral clients are served, publishes to durable sessions
   expect(texts.map((text) => text.split(' ')[0])).toEqual(Array.from({ length: count }, (_, number) => String(number)));
   await publisher.expectPacket({ type: 'puback', packetId: 2000 }, 40_000);
   expect(await back.receiveTexts(1)).toEqual(['waits']);
-  await a.says('Redis takes writes again');
-  await a.says('ready again');
+  await a.says('redis.writes-accepted');
+  await a.says('node.became-ready');
 });

@@ -32,14 +32,14 @@ test.each(['an older file', 'nothing'])(
     await subscriber.receiveTexts(100);
 
     await cluster.redis.kill();
-    await b.says('not ready: store unavailable');
+    await b.says('"event":"node.became-unready","reasons":"store unavailable');
     await cluster.redis.restart();
     const { reasonCode } = await subscriber.expectPacket({ type: 'disconnect' }, 20_000);
     expect(startsOver).toContain(reasonCode);
     // One that has nothing to write: only looking at what the store has can tell.
     if (from === 'nothing') await quiet.expectPacket({ type: 'disconnect', reasonCode: startsOver[0] }, 20_000);
     else await quiet.drop();
-    await b.says('ready again');
+    await b.says('node.became-ready');
     const back = await b.open();
     const { sessionPresent } = await back.connect(session);
     expect(sessionPresent).toBe(from === 'an older file');
@@ -109,7 +109,7 @@ test.each([
   await send(50, 'lost');
   await takeAll(subscriber, b, session, new Set(['lost 49']));
   await cluster.redis.kill();
-  await b.says('not ready: store unavailable');
+  await b.says('"event":"node.became-unready","reasons":"store unavailable');
   // It is not told that they are stored, and sends them again: they are the first to be written.
   const names = Array.from({ length: 200 }, (_, number) => `after ${number}`);
   const sendAll = (wire: Conversation): void => {
@@ -149,7 +149,7 @@ test.each(['an older file', 'all it had'])(
     control.sendPublish({ topic: 'live', payload: 'y', qos: 1 }, 1);
     expect(await durable.receiveTexts(1)).toEqual(['x']); // it is in the log
     await cluster.redis.kill();
-    await a.says('not ready: store unavailable');
+    await a.says('"event":"node.became-unready","reasons":"store unavailable');
     cluster.ways(b).nats.heal();
     // What needs nothing stored is acknowledged: the link has been through since.
     await control.expectPacket({ type: 'puback', packetId: 1 }, 20_000);

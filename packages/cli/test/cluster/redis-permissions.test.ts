@@ -102,16 +102,16 @@ test('keys outside the pattern: the node says so and waits; a permission taken a
       await node.says('the Redis user \\"dunlin\\" lacks permissions: it may not use the keys dunlin:*');
       expect((await node.readiness()).code).toBe(503);
       await allow([redis], forServer);
-      await node.says('"msg":"ready"');
+      await node.says('"event":"node.started"');
       await allow([redis], forServer, '-hset');
       const client = await node.open();
       client.sendConnect({ clientId: 'c', ...session });
       await client.expectPacket({ type: 'connack', reasonCode: 0x88 });
       await node.says('it may not run hset on the keys dunlin:*');
-      await node.says('not ready: store unavailable');
+      await node.says('"event":"node.became-unready","reasons":"store unavailable');
       expect(await node.readiness()).toEqual({ code: 503, reasons: ['store'] });
       await allow([redis], forServer);
-      await node.says('ready again');
+      await node.says('node.became-ready');
       await node.connect({ clientId: 'c', ...session });
     });
   } finally {

@@ -32,14 +32,14 @@ async function snapshotIs(redis: RedisServer, status: 'ok' | 'err'): Promise<voi
 const refusals: Refusal[] = [
   {
     word: 'NOREPLICAS',
-    says: 'Redis takes no writes',
+    says: 'redis.writes-refused',
     reasons: ['store-writes'],
     begin: async (redis) => void (await configure(redis, 'min-replicas-to-write', '1')),
     end: async (redis) => void (await configure(redis, 'min-replicas-to-write', '0')),
   },
   {
     word: 'MISCONF',
-    says: 'Redis takes no writes',
+    says: 'redis.writes-refused',
     reasons: ['store-writes'],
     async begin(redis) {
       await configure(redis, 'save', '3600 1000000');
@@ -89,7 +89,7 @@ test.each(refusals)(
     expect(await ephemeral.receiveTexts(1)).toEqual(['x']);
 
     await end(redis);
-    await node.says('ready again');
+    await node.says('node.became-ready');
     const expiresAt = Date.now() + 3_600_000;
     // As what had its cursor goes, its log goes.
     await expect.poll(() => keysOf(redis, 'session:leaver', 'log:a', 'cursors:a'), { timeout: 15_000 }).toEqual([]);
@@ -156,7 +156,7 @@ test('too few replicas: nodes whose leases have run out go on, and one that dies
   expect(await watcher.receiveTexts(1)).toEqual(['gone']);
   await expect.poll(leases, { timeout: 10_000 }).toMatch(/^\*1\r\n/);
   for (const node of [a, b]) {
-    expect(node.lines('worker replaced')).toEqual([]);
+    expect(node.lines('worker.replaced')).toEqual([]);
     expect(node.output).not.toContain('durable sessions are given up');
   }
   expect(a.lines('endpoint.died')).toHaveLength(1);

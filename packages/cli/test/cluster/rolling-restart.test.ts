@@ -14,7 +14,7 @@ async function restart(node: ClusterNode, load: ClusterLoad): Promise<void> {
   const begun = performance.now();
   expect(await node.stop()).toBe(0);
   expect(performance.now() - begun).toBeLessThan(graceMilliseconds);
-  const [{ connections }] = node.lines('accepts no more, sends clients away');
+  const [{ connections }] = node.lines('drain.began');
   expect(connections).toBeGreaterThan(0);
   expect(node.lines('drained')).toHaveLength(1);
   await load.packets(500);

@@ -23,7 +23,7 @@ test.each([
   // Nobody gets in before it is ready.
   await expect(node.open()).rejects.toThrow(/ECONNREFUSED/);
   way.heal();
-  await node.says('"msg":"ready"');
+  await node.says('"event":"node.started"');
   expect(node.process.log().filter((line) => String(line.msg).startsWith(message))).toHaveLength(1);
   expect(await node.readiness()).toEqual({ code: 200, reasons: [] });
   const client = await node.connect({ clientId: 'c', cleanStart: false, sessionExpirySeconds: 60 });
@@ -85,7 +85,7 @@ test('passwords from files', async () => {
   );
   const dunlin = new Dunlin(words);
   try {
-    await dunlin.until('"msg":"ready"');
+    await dunlin.until('"event":"node.started"');
     dunlin.child.kill('SIGTERM');
     expect((await dunlin.finished).code).toBe(0);
   } finally {

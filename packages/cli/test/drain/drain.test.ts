@@ -70,14 +70,14 @@ async function ended(): Promise<number | null> {
 }
 
 async function readiness(): Promise<{ code: number; reasons: string[] }> {
-  const line = broker.log().find(({ msg }) => msg === 'answers over HTTP') as { address: string };
+  const line = broker.log().find(({ event }) => event === 'admin.opened') as { address: string };
   const response = await fetch(`${line.address}/readyz`);
   const { reasons } = (await response.json()) as { reasons: string[] };
   return { code: response.status, reasons };
 }
 
-function linesOf(message: string): Record<string, unknown>[] {
-  return broker.log().filter(({ msg }) => msg === message);
+function linesOf(event: string): Record<string, unknown>[] {
+  return broker.log().filter((line) => line.event === event);
 }
 
 describe('what MQTT.js hears', () => {
@@ -116,12 +116,12 @@ test('first readiness, then the listeners, then the clients at their pace; code 
   expect(await readiness()).toEqual({ code: 200, reasons: [] });
   const begun = performance.now();
   broker.child.kill('SIGTERM');
-  await says('not ready: draining');
+  await says('"event":"node.became-unready","reasons":"draining');
   expect(await readiness()).toEqual({ code: 503, reasons: ['draining'] });
   // Still open, and serving.
   connectedOnes.push(await meet('late'));
-  expect(broker.output).not.toContain('accepts no more');
-  await says('accepts no more');
+  expect(broker.output).not.toContain('drain.began');
+  await says('drain.began');
   await expect(open()).rejects.toThrow(/ECONNREFUSED/);
   expect(await readiness()).toEqual({ code: 503, reasons: ['draining'] });
   const goneAt: number[] = [];
@@ -135,8 +135,8 @@ test('first readiness, then the listeners, then the clients at their pace; code 
   expect(performance.now() - begun).toBeLessThan(12_000);
   // Twelve at four a second, over two workers: the last of them leaves at least two seconds after the first.
   expect((goneAt.at(-1) as number) - goneAt[0]).toBeGreaterThan(1500);
-  expect(linesOf('accepts no more, sends clients away')).toMatchObject([{ connections: 12, milliseconds: 3000 }]);
-  const left = linesOf('draining').map(({ connections }) => connections as number);
+  expect(linesOf('drain.began')).toMatchObject([{ connections: 12, milliseconds: 3000 }]);
+  const left = linesOf('drain.progressed').map(({ connections }) => connections as number);
   expect(left.length).toBeGreaterThanOrEqual(2);
   expect(left.length).toBeLessThanOrEqual(3);
   for (const [at, count] of left.entries()) expect(count).toBeLessThan(at === 0 ? 12 : left[at - 1]);
@@ -144,21 +144,21 @@ test('first readiness, then the listeners, then the clients at their pace; code 
     broker
       .log()
       .slice(-3)
-      .map(({ msg }) => msg),
-  ).toEqual(['drained', 'stopping', 'stopped']);
+      .map(({ event }) => event),
+  ).toEqual(['drain.finished', 'node.stop-requested', 'node.stopped']);
 });
 
 test.each(['SIGTERM', 'SIGINT'] as const)('%s while it drains ends it at once', async (signal) => {
   await start(['--workers', '2'], { ratePerSecond: 1, graceSeconds: 60 });
   const connectedOnes = await Promise.all(Array.from({ length: 20 }, (_, at) => meet(`client-${at}`)));
   broker.child.kill('SIGTERM');
-  await says('accepts no more');
+  await says('drain.began');
   const begun = performance.now();
   broker.child.kill(signal);
   for (const wire of connectedOnes) await wire.expectPacket({ type: 'disconnect', reasonCode: serverShuttingDown });
   expect(await ended()).toBe(0);
   expect(performance.now() - begun).toBeLessThan(5000);
-  expect(linesOf('drained')).toEqual([]);
+  expect(linesOf('drain.finished')).toEqual([]);
 });
 
 test('SIGINT does not drain', async () => {
@@ -169,7 +169,7 @@ test('SIGINT does not drain', async () => {
   await client.expectPacket({ type: 'disconnect', reasonCode: serverShuttingDown });
   expect(await ended()).toBe(0);
   expect(performance.now() - begun).toBeLessThan(5000);
-  expect(broker.output).not.toContain('accepts no more');
+  expect(broker.output).not.toContain('drain.began');
 });
 
 /**

@@ -22,8 +22,8 @@ export class ListenerNode {
     const file = join(directory, 'dunlin.yaml');
     const broker = new Dunlin(['start', '--config', file, '--store', 'memory', '--workers', '1', ...words]);
     const node = new ListenerNode(broker, directory);
-    await broker.until('"msg":"ready"');
-    node.#urls = (broker.log().find((line) => line.msg === 'ready') as { listeners: string[] }).listeners;
+    await broker.until('"event":"node.started"');
+    node.#urls = (broker.log().find((line) => line.event === 'node.started') as { listeners: string[] }).listeners;
     return node;
   }
 

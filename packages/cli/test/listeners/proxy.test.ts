@@ -125,7 +125,7 @@ describe('HAProxy', () => {
   test('its health checks', async () => {
     const listening = await start([{ url: 'tcp://127.0.0.1:0', ...behindProxy }], debug);
     await balance(listening, 'send-proxy-v2');
-    await listening.broker.until('a proxy speaks for itself');
+    await listening.broker.until('proxy.self-announced');
     expect(listening.broker.output).not.toContain('connection refused');
   });
 });

@@ -230,7 +230,7 @@ describe('SIGHUP', () => {
     expect(await shownCertificate(port)).toBe('before');
     copyFileSync(after.cert, files.cert);
     copyFileSync(after.key, files.key);
-    await listening.reload('"msg":"certificates reloaded"');
+    await listening.reload('"event":"certificates.reloaded"');
     // A worker hears of it a moment after the line was written, at the latest before it answers a question that was asked later.
     while ((await shownCertificate(port)) !== 'after');
     const shown = await Promise.all(Array.from({ length: 10 }, () => shownCertificate(port)));
@@ -246,12 +246,12 @@ describe('SIGHUP', () => {
       await authority.issue('a', { subjectAltNames: ['DNS:a.example'] }),
     ];
     listening.reconfigure([{ url, certificates }]);
-    await listening.reload('"msg":"certificates reloaded"');
+    await listening.reload('"event":"certificates.reloaded"');
     expect(listening.broker.output).not.toContain('next start only');
     while ((await shownCertificate(listening.port(0), 'a.example')) !== 'a');
     expect(await shownCertificate(listening.port(0))).toBe('first');
     listening.reconfigure([{ url, certificates, minimumTlsVersion: '1.3' }]);
-    await listening.reload('changed keys that take effect at the next start only');
+    await listening.reload('configuration.start-needed');
   });
 
   test('a broken file changes nothing and is one line in the log', async () => {
@@ -260,7 +260,7 @@ describe('SIGHUP', () => {
     copyFileSync(server.key, files.key);
     const listening = await start([{ url, ...files }]);
     writeFileSync(files.cert, 'half a certif');
-    await listening.reload('the configuration was not reloaded');
+    await listening.reload('configuration.reload-failed');
     const [line, ...more] = listening.broker.log().filter(({ level }) => level === 'error');
     expect(more).toEqual([]);
     expect(JSON.stringify(line)).toContain(`the file ${files.cert} holds no certificate in PEM`);

@@ -60,7 +60,7 @@ test('who comes and who goes, and why, is said at the level that log.connections
   await (await enter(other, { clientId: 'quiet' })).drop();
   writeFileSync(file, 'log: { connections: true }\n');
   broker?.child.kill('SIGHUP');
-  await broker?.until('configuration reloaded');
+  await broker?.until('configuration.reloaded');
   await (await enter(other, { clientId: 'loud', version: 4 })).drop();
   expect(await linesOf('loud', 'client disconnected')).toMatchObject([
     { msg: 'client connected', level: 'info', user: '', version: '3.1.1' },
@@ -174,8 +174,8 @@ test('no credential is in the log, whatever field it stands in', async () => {
 async function startBrokerOf(file: string): Promise<string> {
   const { Dunlin } = await import('../command.ts');
   broker = new Dunlin(['start', '--config', file]);
-  await broker.until('"msg":"ready"');
-  const ready = broker.log().find((line) => line.msg === 'ready') as { listeners: string[] };
+  await broker.until('"event":"node.started"');
+  const ready = broker.log().find((line) => line.event === 'node.started') as { listeners: string[] };
   return ready.listeners[0].replace('tcp:', 'mqtt:');
 }
 

@@ -39,8 +39,8 @@ async function node(store: 'memory' | 'lmdb', workers: number, hasUsers: boolean
     words.push('--password-file', passwords);
   }
   const broker = new Dunlin(words);
-  await broker.until('"msg":"ready"');
-  const ready = broker.log().find((line) => line.msg === 'ready') as { listeners: string[] };
+  await broker.until('"event":"node.started"');
+  const ready = broker.log().find((line) => line.event === 'node.started') as { listeners: string[] };
   const urls = Object.fromEntries(
     ready.listeners.map((url) => [
       url.slice(0, url.indexOf(':')),

@@ -47,7 +47,7 @@ async function start(words: readonly string[]): Promise<(scheme: string) => stri
   const data = words.includes('lmdb') ? ['--data', mkdtempSync(join(directory, 'data-'))] : [];
   const started = await startBroker([...words, ...data]);
   broker = started.broker;
-  const { listeners } = broker.log().find(({ msg }) => msg === 'ready') as { listeners: string[] };
+  const { listeners } = broker.log().find(({ event }) => event === 'node.started') as { listeners: string[] };
   return (scheme) => {
     const found = listeners.find((url) => url.startsWith(`${scheme}:`)) as string;
     return found

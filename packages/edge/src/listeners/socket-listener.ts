@@ -4,6 +4,7 @@ import type { TLSSocket } from 'node:tls';
 import type { Broker, Logger } from '@dunlin/broker';
 import type { Listener, ListenerAddress } from '@dunlin/config';
 import type { ConnectionRoom } from '../connection-room.ts';
+import { events } from '../log-events.ts';
 import { listenError } from './listen-failure.ts';
 import type { Peer } from './peer.ts';
 import { ProxyStage } from './proxy-stage.ts';
@@ -143,7 +144,7 @@ export class SocketListener {
     const { address, serverName, clientCertificate } = peer;
     const fields = { listener: this.#options.listener.name, proxy: key, address, serverName };
     const commonName = clientCertificate?.commonName;
-    this.#options.logger.debug(address === '' ? 'a proxy speaks for itself' : 'a proxy speaks for a client', {
+    this.#options.logger.debug(events[address === '' ? 'proxy.self-announced' : 'proxy.client-announced'], {
       ...fields,
       ...(commonName === undefined ? {} : { commonName }),
     });

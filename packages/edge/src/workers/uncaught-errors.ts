@@ -1,4 +1,5 @@
-import type { Logger, Metrics } from '@dunlin/broker';
+import type { LogEvent, Logger, Metrics } from '@dunlin/broker';
+import { events } from '../log-events.ts';
 
 /** Errors within `periodMilliseconds`; with more the thread ends, and the supervisor starts another. */
 const errorsMax = 20;
@@ -13,10 +14,10 @@ const periodMilliseconds = 10_000;
 export function surviveUncaughtErrors(logger: Logger, metrics: Pick<Metrics, 'errorsEscaped'>): void {
   let begun = 0;
   let count = 0;
-  const survive = (message: string) => (error: unknown) => {
+  const survive = (event: LogEvent<'error', 'error'>) => (error: unknown) => {
     if (isToldElsewhere(error)) return;
     metrics.errorsEscaped++;
-    logger.error(message, { error });
+    logger.error(event, { error });
     const now = performance.now();
     if (now - begun > periodMilliseconds) {
       begun = now;
@@ -25,8 +26,8 @@ export function surviveUncaughtErrors(logger: Logger, metrics: Pick<Metrics, 'er
     count++;
     if (count > errorsMax) process.exit(1);
   };
-  process.on('uncaughtException', survive('an error was caught by nobody'));
-  process.on('unhandledRejection', survive('a failure was awaited by nobody'));
+  process.on('uncaughtException', survive(events['exception.uncaught']));
+  process.on('unhandledRejection', survive(events['rejection.unhandled']));
 }
 
 /**

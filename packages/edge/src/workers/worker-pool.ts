@@ -5,6 +5,7 @@ import type { Configuration, ListenerAddress } from '@dunlin/config';
 import { type NodeMetrics, spokenBytes } from '@dunlin/telemetry';
 import { EndpointNames } from '../endpoint-name.ts';
 import type { TlsMaterial } from '../listeners/tls-material.ts';
+import { events } from '../log-events.ts';
 import type { WorkerHealth, WorkerStatus } from './worker-message.ts';
 import { type WorkerExit, WorkerThread } from './worker-thread.ts';
 
@@ -244,12 +245,12 @@ export class WorkerPool {
     const delay = slot.backoffMilliseconds;
     slot.backoffMilliseconds = Math.min(delay * 2, longestBackoffMilliseconds);
     const { logger } = this.#options;
-    const what = isEvicted ? 'worker was held for dead and has ended' : 'worker died';
-    logger.error(`${what}, another takes its place`, { worker: index, endpoint, code, error, inMilliseconds: delay });
+    const event = events[isEvicted ? 'worker.evicted' : 'worker.died'];
+    logger.error(event, { worker: index, endpoint, code, error, inMilliseconds: delay });
     try {
       await this.#options.releaseOwner(endpoint);
     } catch (releaseError) {
-      logger.error('what a dead worker owned could not be released', { endpoint, error: releaseError });
+      logger.error(events['worker.release-failed'], { endpoint, error: releaseError });
     }
     if (this.#stopping || this.#isLeaving) return;
     slot.timer = setTimeout(() => void this.#replace(slot), delay);
@@ -268,10 +269,13 @@ export class WorkerPool {
       slot.isListening = true;
       this.#replaced++;
       this.#options.changed();
-      this.#options.logger.info('worker replaced', { worker: thread.setup.index, endpoint: thread.setup.endpoint });
+      this.#options.logger.info(events['worker.replaced'], {
+        worker: thread.setup.index,
+        endpoint: thread.setup.endpoint,
+      });
     } catch (error) {
       if (this.#stopping) return;
-      this.#options.logger.error('a worker could not be replaced', { worker: thread.setup.index, error });
+      this.#options.logger.error(events['worker.replace-failed'], { worker: thread.setup.index, error });
       // The watch sees its end, and tries again later.
       await thread.terminate();
     }

@@ -36,6 +36,7 @@ import { collectWhenIdle } from '../idle-collection.ts';
 import { listenError } from '../listeners/listen-failure.ts';
 import { SocketListener } from '../listeners/socket-listener.ts';
 import type { TlsMaterial } from '../listeners/tls-material.ts';
+import { events } from '../log-events.ts';
 import { StartLogger } from './start-logger.ts';
 import { surviveUncaughtErrors } from './uncaught-errors.ts';
 import type { StopPhase, WorkerCommand, WorkerHealth, WorkerReport, WorkerSetup } from './worker-message.ts';
@@ -166,7 +167,7 @@ class ServingWorker {
     collectWhenIdle({
       isEmpty: () => broker.connectionCount === 0,
       connectionsEnded: () => broker.metrics.connectionsOpened - broker.connectionCount,
-      collected: (freedBytes) => this.#logger.debug('memory of clients that have gone is free', { freedBytes }),
+      collected: (freedBytes) => this.#logger.debug(events['memory.collected'], { freedBytes }),
     });
     // Counts of a worker outlive it.
     process.once('exit', () => this.#count());
@@ -185,7 +186,7 @@ class ServingWorker {
     } catch (error) {
       // Stopped, or evicted, while it waited for servers.
       if (this.#isEnding) return;
-      this.#logger.error('the worker cannot start', { error });
+      this.#logger.error(events['worker.start-failed'], { error });
       this.report({ kind: 'failed', message: (error as Error).message });
     }
   }
@@ -264,7 +265,7 @@ class ServingWorker {
   /** Handles a lost lease: others may own the durable sessions of this worker by now. */
   #leaseLost(): void {
     const sessions = this.#parts.broker.giveUpDurableSessions();
-    this.#logger.warn('durable sessions are given up until this worker is known to live', { sessions });
+    this.#logger.warn(events['sessions.given-up'], { sessions });
   }
 
   /**

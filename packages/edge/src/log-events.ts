@@ -1,0 +1,236 @@
+import { logEvents } from '@dunlin/broker';
+
+/** Log lines of this package; log-meanings.ts says what they mean. */
+export const events = logEvents({
+  'access.reload-failed': {
+    level: 'error',
+    message: 'the configuration was reloaded in part: passwords, keys and rules stay as they were',
+    fields: ['error', 'changed'],
+  },
+  'access.reloaded': {
+    level: 'info',
+    message: 'passwords, keys and rules were reloaded',
+    fields: [],
+  },
+  'admin.opened': {
+    level: 'info',
+    message: 'the node answers over HTTP',
+    fields: ['address'],
+  },
+  'certificates.reload-failed': {
+    level: 'error',
+    message: 'the certificates of a listener were not reloaded',
+    fields: ['listener', 'reason'],
+  },
+  'certificates.reloaded': {
+    level: 'info',
+    message: 'the certificates of a listener were reloaded',
+    fields: ['listener', 'certificates'],
+  },
+  'configuration.key-renamed': {
+    level: 'warn',
+    message: 'the configuration has a key under its old name',
+    fields: ['warning'],
+  },
+  'configuration.reload-failed': {
+    level: 'error',
+    message: 'the configuration was not reloaded',
+    fields: ['error'],
+  },
+  'configuration.reload-incomplete': {
+    level: 'warn',
+    message: 'the configuration was reloaded in part',
+    fields: ['changed'],
+  },
+  'configuration.reloaded': {
+    level: 'info',
+    message: 'the configuration was reloaded',
+    fields: ['changed'],
+  },
+  'configuration.start-needed': {
+    level: 'warn',
+    message: 'changed keys take effect at the next start only',
+    fields: ['keys'],
+  },
+  'data-directory.exposed': {
+    level: 'warn',
+    message: 'other users can get at the data directory: chmod 700 it, and 600 its files',
+    fields: ['path', 'directory', 'file'],
+  },
+  'disk.writes-accepted': {
+    level: 'info',
+    message: 'the disk takes writes again',
+    fields: ['directory'],
+  },
+  'disk.writes-refused': {
+    level: 'error',
+    message: 'the disk takes no writes: publishes to durable sessions wait',
+    fields: ['directory', 'freeBytes', 'error'],
+  },
+  'drain.began': {
+    level: 'info',
+    message: 'the node accepts no more clients, and sends those it has away',
+    fields: ['connections', 'milliseconds'],
+  },
+  'drain.finished': {
+    level: 'info',
+    message: 'the node is drained',
+    fields: ['connections', 'milliseconds'],
+  },
+  'drain.progressed': {
+    level: 'info',
+    message: 'the node is draining',
+    fields: ['connections'],
+  },
+  'drain.timed-out': {
+    level: 'warn',
+    message: 'clients are left when the time to send them away is over',
+    fields: [],
+  },
+  'exception.uncaught': {
+    level: 'error',
+    message: 'an error was caught by nobody',
+    fields: ['error'],
+  },
+  'files.exposed': {
+    level: 'warn',
+    message: 'every user of this machine can read files with secrets: chmod o-rwx them',
+    fields: ['files'],
+  },
+  'files.writable': {
+    level: 'warn',
+    message: 'every user of this machine can change who may connect and do what: chmod o-w the files',
+    fields: ['files'],
+  },
+  'memory.collected': {
+    level: 'debug',
+    message: 'the memory of clients that have gone is free',
+    fields: ['freedBytes'],
+  },
+  'memory.released': {
+    level: 'debug',
+    message: 'freed memory was given back to the system',
+    fields: ['freedBytes', 'leftBytes', 'milliseconds'],
+  },
+  'node.became-ready': {
+    level: 'info',
+    message: 'the node is ready again',
+    fields: [],
+  },
+  'node.became-unready': {
+    level: 'warn',
+    message: 'the node is not ready',
+    fields: ['reasons'],
+  },
+  'node.failed': {
+    level: 'error',
+    message: 'the node cannot go on',
+    fields: ['error'],
+  },
+  'node.launched': {
+    level: 'info',
+    message: 'the node starts',
+    fields: ['version', 'runtime', 'pid', 'store', 'backplane?', 'cluster?', 'workers'],
+  },
+  'node.started': {
+    level: 'info',
+    message: 'the node is ready',
+    fields: ['listeners', 'startMilliseconds'],
+  },
+  'node.stop-requested': {
+    level: 'info',
+    message: 'the node stops',
+    fields: [],
+  },
+  'node.stop-timed-out': {
+    level: 'error',
+    message: 'the node did not stop in time',
+    fields: ['after', 'hung'],
+  },
+  'node.stopped': {
+    level: 'info',
+    message: 'the node has stopped',
+    fields: [],
+  },
+  'open-files.limited': {
+    level: 'warn',
+    message:
+      'the limit of open files leaves room for fewer connections than limits.connectionsMax: raise ulimit -n (LimitNOFILE=), or lower limits.connectionsMax',
+    fields: ['openFilesMax', 'openFilesNeeded', 'connectionsMax', 'connectionsAsked'],
+  },
+  'proxy.client-announced': {
+    level: 'debug',
+    message: 'a proxy connects for a client',
+    fields: ['listener', 'proxy', 'address', 'serverName', 'commonName?'],
+  },
+  'proxy.self-announced': {
+    level: 'debug',
+    message: 'a proxy connects for itself',
+    fields: ['listener', 'proxy', 'address', 'serverName', 'commonName?'],
+  },
+  'redis.writes-accepted': {
+    level: 'info',
+    message: 'Redis takes writes again',
+    fields: [],
+  },
+  'redis.writes-refused': {
+    level: 'error',
+    message: 'Redis takes no writes: publishes to durable sessions wait',
+    fields: ['error'],
+  },
+  'rejection.unhandled': {
+    level: 'error',
+    message: 'a failure was awaited by nobody',
+    fields: ['error'],
+  },
+  'secret-file.read-again': {
+    level: 'info',
+    message: 'a file with a secret can be read again',
+    fields: ['server', 'file'],
+  },
+  'secret-file.read-failed': {
+    level: 'error',
+    message: 'a file with a secret cannot be read; what it held before is used',
+    fields: ['server', 'file', 'error'],
+  },
+  'sessions.given-up': {
+    level: 'warn',
+    message: 'durable sessions are given up until this worker is known to live',
+    fields: ['sessions'],
+  },
+  'tracing-variable.ignored': {
+    level: 'warn',
+    message: 'a variable of OpenTelemetry is not understood',
+    fields: ['variable', 'given', 'allowed', 'instead'],
+  },
+  'worker.died': {
+    level: 'error',
+    message: 'a worker died; another takes its place',
+    fields: ['worker', 'endpoint', 'code', 'error', 'inMilliseconds'],
+  },
+  'worker.evicted': {
+    level: 'error',
+    message: 'a worker was evicted and has ended; another takes its place',
+    fields: ['worker', 'endpoint', 'code', 'error', 'inMilliseconds'],
+  },
+  'worker.release-failed': {
+    level: 'error',
+    message: 'the sessions and wills of a dead worker could not be released',
+    fields: ['endpoint', 'error'],
+  },
+  'worker.replace-failed': {
+    level: 'error',
+    message: 'a worker could not be replaced',
+    fields: ['worker', 'error'],
+  },
+  'worker.replaced': {
+    level: 'info',
+    message: 'a worker was replaced',
+    fields: ['worker', 'endpoint'],
+  },
+  'worker.start-failed': {
+    level: 'error',
+    message: 'the worker cannot start',
+    fields: ['error'],
+  },
+});
