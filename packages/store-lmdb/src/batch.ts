@@ -1,14 +1,17 @@
 import { StoreError } from '@dunlin/broker';
 import type { RootDatabase } from 'lmdb';
 
-/** Calls in one transaction: what is beyond waits for the next, so that no transaction grows without bound. */
+/** Limit of calls in one transaction: further calls wait for the next, so that no transaction grows without bound. */
 const CALLS_PER_TRANSACTION_MAX = 4096;
 
 interface Call {
   run: () => unknown;
   /** Passed on to `around`. */
   special: boolean;
-  /** Adds to what is stored: left out when the disk has refused a transaction, so that the others get through. */
+  /**
+   * True when the call adds to the stored data: left out when the disk has refused a transaction, so that the others
+   * succeed.
+   */
   grows: boolean;
   resolve: (value: never) => void;
   reject: (cause: unknown) => void;
@@ -33,18 +36,21 @@ interface Call {
 export class Batch {
   private readonly root: RootDatabase<Uint8Array, Uint8Array>;
   private readonly immediate: boolean;
-  /** Put around the calls of one transaction; `special`: at least one of them is. */
+  /** Called around the calls of one transaction; `special`: at least one of them is special. */
   private readonly around: (calls: () => void, special: boolean) => void;
   private waiting: Call[];
   private scheduled: boolean;
-  /** Calls are being run: lmdb would take a transaction that is asked for now for a part of this one. */
+  /** Calls are being run: lmdb would make a transaction that is requested now a part of this one. */
   private running: boolean;
-  /** Transactions that have taken their calls and are not committed. */
+  /** Transactions that have collected their calls and are not committed. */
   private committing: number;
   private idle: (() => void)[];
-  /** Told of each transaction that the disk refused. */
+  /** Called for each transaction that the disk refused. */
   private readonly diskRefused: (failure: StoreError) => void;
-  /** The disk has refused a transaction. Until one that adds something gets through, transactions run on this thread: lmdb's writer thread would print a stack for each that fails. */
+  /**
+   * The disk has refused a transaction. Until one that adds data succeeds, transactions run on this thread: the writer
+   * thread of lmdb would print a stack for each failure.
+   */
   private refusedByDisk: boolean;
 
   constructor(
@@ -85,12 +91,12 @@ export class Batch {
     if (!this.scheduled) this.schedule();
   }
 
-  /** Runs what waits, now. Immediate batches only. */
+  /** Runs the waiting calls now. Immediate batches only. */
   flush(): void {
     while (this.waiting.length > 0) this.runImmediately();
   }
 
-  /** Resolves when every call made until then is answered. */
+  /** Resolves when all calls made until then are answered. */
   settled(): Promise<void> {
     return this.busy ? new Promise((resolve) => this.idle.push(resolve)) : Promise.resolve();
   }
@@ -98,7 +104,8 @@ export class Batch {
   private schedule(): void {
     this.scheduled = true;
     if (this.running) {
-      // A call of this transaction led to another one, for instance a claim that turned out to need the long way.
+      // A call of this transaction led to another one, for instance a claim that turned out to need the main
+      // environment.
       setImmediate(() => this.schedule());
       return;
     }
@@ -125,8 +132,8 @@ export class Batch {
   }
 
   /**
-   * Rejects the calls of a commit that failed. LMDB tells what the system said by a second promise, which is rejected
-   * in the same turn.
+   * Rejects the calls of a commit that failed. LMDB reports the error of the system by a second promise, which is
+   * rejected in the same turn.
    */
   private async refused(calls: Call[], cause: unknown): Promise<void> {
     let reason = cause;
@@ -174,7 +181,7 @@ export class Batch {
   private finished(calls: Call[], cause: unknown): void {
     this.committing--;
     if (calls.length === 0 && cause !== null) {
-      // The transaction did not begin: nothing was taken, so what waits is refused.
+      // The transaction did not begin: it collected no calls, so the waiting calls are refused.
       this.committing++;
       this.scheduled = false;
       calls = this.take();
@@ -227,7 +234,9 @@ function isOfDisk(cause: unknown): boolean {
   return typeof (cause as { code?: unknown }).code === 'number';
 }
 
-/** The calls of a refused transaction that may get through without the others; none: it would be the same transaction again. */
+/**
+ * The calls of a refused transaction that may succeed without the others; none: it would be the same transaction again.
+ */
 function withoutGrowing(calls: Call[]): Call[] {
   const again = calls.filter(({ grows }) => !grows);
   if (again.length === calls.length) return [];

@@ -6,12 +6,12 @@ import { RecordReader, type RecordWriter } from './records.ts';
 
 export interface ClaimRecord {
   epoch: number;
-  /** Empty: a mark, see below. */
+  /** The owner; empty for a mark, see below. */
   owner: EndpointId;
 }
 
 /**
- * Claims of client identifiers that have no stored session. `begin` and `finish` stand around the calls of a
+ * Claims of client identifiers without a stored session. `begin` and `finish` are called around the calls of a
  * transaction.
  */
 export interface ClaimBook {
@@ -33,16 +33,19 @@ export interface ClaimBook {
 }
 
 /**
- * Claims of clients without a stored session, shared by the threads of a process. Every connect pays for one, and it leaves nothing behind, so it must not wait for a flush nor
- * make one: these claims live in an environment of their own that is never flushed. Measured, 50 claims and releases in a turn, for the pair: 8 µs
- * of processor here; 34 µs and two waits for the flush in the main environment, which is what a durable session costs.
+ * Claims of clients without a stored session, shared by the threads of a process. Every connect needs one, and it
+ * leaves nothing behind, so it must neither wait for a flush nor cause one: these claims are in an environment of their
+ * own that is never flushed. Measured, 50 claims and releases in a turn, for the pair: 8 µs of CPU here; 34 µs and two
+ * waits for the flush in the main environment, which is the cost of a durable session.
  *
- * Who holds a client identifier is decided like this. With a stored session, the session in the main environment says it, and only a
- * transaction there may change it. Without one, the record here says it. A session that is being created is not yet visible to readers of
- * the main environment, so its creator first leaves a mark here (a record without owner): who finds a mark or a stored session must go by
- * way of a main transaction. Locks are taken in the order main, claims; the short way takes the lock here and only reads there.
+ * The owner of a client identifier is determined like this. With a stored session, the session in the main environment
+ * names it, and only a transaction there may change it. Without one, the record here names it. A session that is being
+ * created is not yet visible to readers of the main environment, so its creator first leaves a mark here (a record
+ * without owner): a thread that finds a mark or a stored session must use a main transaction. Locks are taken in the
+ * order main, claims; the short way takes the lock here and only reads there.
  *
- * Epochs of clients without a stored session come from one counter, so that they grow although nothing is kept of a client.
+ * Epochs of clients without a stored session come from one counter, so that they grow although nothing is kept of a
+ * client.
  */
 export class Claims implements ClaimBook {
   private readonly tables: ClaimTables;

@@ -37,7 +37,9 @@ export interface Environment<T> {
 
 /** Layout of the tables as a whole; records have a version byte of their own. */
 const FORMAT_VERSION = 1;
-/** Address space, not memory and not disk: the map begins this large and LMDB enlarges it when the data outgrows it. */
+/**
+ * Initial size of the map. It is address space, neither memory nor disk; LMDB enlarges it when the data outgrows it.
+ */
 const MAP_SIZE_BYTES = 16 * 1024 ** 3;
 /** Reader slots, one for each thread and open cursor; far above the workers of a node. */
 const READERS_MAX = 512;
@@ -68,9 +70,9 @@ export function openMain(path: string, durability: Durability, mapSizeBytes?: nu
 }
 
 /**
- * The environment of claims that leave nothing behind. Never flushed, and named after the boot of the machine: after a crash of the machine
- * it may be damaged, but then nobody who made those claims is alive, and the next process starts a new one. Where the system does not tell
- * the boot there is no such name, and commits are flushed instead.
+ * Environment of claims without stored sessions. It is never flushed, and named after the boot of the machine: after a
+ * crash of the machine it may be damaged, but then every owner of its claims is dead, and the next process starts a new
+ * one. Where the system does not tell the boot there is no such name, and commits are flushed instead.
  */
 export function openClaims(path: string): Environment<ClaimTables> {
   const boot = bootId();
@@ -90,10 +92,13 @@ export function openClaims(path: string): Environment<ClaimTables> {
   }
 }
 
-/** Room for claims of some 50,000 clients, and no more than a sixteenth of what is free. */
+/** Room for claims of some 50,000 clients, and at most a sixteenth of the free space. */
 const RESERVE_BYTES_MAX = 16 * 1024 ** 2;
 
-/** Makes the file larger than LMDB needs it, so that clients can connect when the disk is full. Within a transaction: no other thread makes it larger meanwhile. */
+/**
+ * Makes the file larger than LMDB needs it, so that clients can connect when the disk is full. Within a transaction: no
+ * other thread enlarges it meanwhile.
+ */
 function reserve(environment: Environment<ClaimTables>, file: string): void {
   environment.root.transactionSync(() => {
     const { bavail, bsize } = statfsSync(dirname(file));
@@ -102,7 +107,7 @@ function reserve(environment: Environment<ClaimTables>, file: string): void {
     try {
       if (size < wantedBytes) writeZeros(file, size, wantedBytes - size);
     } catch {
-      // A limit of the process, a quota: then claims have no room of their own.
+      // A limit of the process, or a quota: then claims have no reserved room.
     }
   });
 }
@@ -116,11 +121,11 @@ function writeZeros(file: string, position: number, length: number): void {
   }
 }
 
-/** Each store that is open with durability `memory` leaves a file that names the boot of the machine. */
+/** Marker file of a store that is open with durability `memory`; it names the boot of the machine. */
 const MARKER = 'memory-durability-';
 let markers = 0;
 
-/** Returns the file's path, for `removeMarker`. */
+/** Creates the marker. Returns its path, for `removeMarker`. */
 export function writeMarker(path: string): string {
   const file = join(path, `${MARKER}${threadId}-${markers++}`);
   try {
@@ -152,7 +157,8 @@ function openTables<T>(
     ...options,
     noSubdir: true,
     overlappingSync: false,
-    // With it, a commit that fails rejects one more promise, which lmdb 3.5.6 gives to nobody. Batch gathers calls itself.
+    // With it, a commit that fails rejects one more promise, which lmdb 3.5.6 gives to no caller. Batch gathers calls
+    // itself.
     eventTurnBatching: false,
     maxDbs: names.length + 2,
     maxReaders: READERS_MAX,
@@ -169,7 +175,7 @@ function openTables<T>(
 const LMDB_MAGIC = 0xbeefc0de;
 const LMDB_MAGIC_OFFSET = 24;
 
-/** lmdb 3.5 crashes the process when its own open fails, so what can fail is tried before. */
+/** Checks the data file: lmdb 3.5 crashes the process when its own open fails. */
 function checkFile(file: string): void {
   accessSync(dirname(file), constants.R_OK | constants.W_OK);
   if (!existsSync(file)) return;
@@ -184,7 +190,10 @@ function checkFile(file: string): void {
   throw new StoreError('corrupt', `${file} is not an LMDB file`);
 }
 
-/** LMDB makes its files readable for everybody; an empty one that is there already keeps its mode. Only who makes it opens it: closing it would drop the locks that LMDB has on it. */
+/**
+ * Creates the file with a safe mode: LMDB makes its files readable for all users, but an empty one that exists keeps
+ * its mode. Only the thread that creates it opens it: closing it would drop the locks that LMDB has on it.
+ */
 function makePrivate(file: string): void {
   try {
     closeSync(openSync(file, 'wx', 0o600));
@@ -193,14 +202,15 @@ function makePrivate(file: string): void {
   }
 }
 
-/** LMDB needs 33 KB for the slots of `READERS_MAX` readers. */
+/** Size of the lock file: LMDB needs 33 KB for the slots of `READERS_MAX` readers. */
 const LOCK_FILE_BYTES = 64 * 1024;
 /** Size of the first pages of a new file. */
 const FIRST_PAGES_BYTES = 64 * 1024;
 
 /**
- * LMDB maps the file of its locks and writes behind its end: where the disk is full that is a bus error, without a word. So a new file gets its room before, and
- * the first pages are tried with it. It is made whole under another name: another thread may open the store at the same time.
+ * Reserves room for a new lock file, and checks the room for the first pages. LMDB maps the lock file and writes beyond
+ * its end: on a full disk that is a bus error without a message. The file is completed under another name: another
+ * thread may open the store at the same time.
  */
 function makeLockFile(file: string): void {
   if (existsSync(file)) return;
@@ -218,7 +228,10 @@ function makeLockFile(file: string): void {
   makePrivate(file);
 }
 
-/** lmdb 3.5 ends the process without a word when it may not map its file. Threads of one process share the map. */
+/**
+ * Checks the limit of the address space: lmdb 3.5 ends the process without a message when it may not map its file.
+ * Threads of one process share the map.
+ */
 function checkLimits(file: string, mapSizeBytes: number): void {
   let limits: string;
   let status: string;
@@ -248,7 +261,7 @@ function limitOf(limits: string, name: string): number {
 function checkVersion(environment: Environment<Tables>, path: string): void {
   const { root, tables } = environment;
   const name = Buffer.from('version');
-  // Several workers open at once: who comes first writes it.
+  // Several workers open at once: the first one writes it.
   const found = root.transactionSync(() => {
     const stored = tables.meta.get(name);
     if (stored === undefined) void tables.meta.put(name, Buffer.of(FORMAT_VERSION));

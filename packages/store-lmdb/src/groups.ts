@@ -17,7 +17,7 @@ import { RecordReader, type RecordWriter } from './records.ts';
 interface GroupRecord {
   /** `$share/{name}/{filter}`. */
   name: string;
-  /** Names the group in the keys of its reservations, and its cursor among those of sessions. */
+  /** Number of the group in the keys of its reservations, and of its cursor among those of sessions. */
   number: number;
   epoch: number;
   /** Durable members. */
@@ -44,7 +44,7 @@ export class Groups {
     this.logs = logs;
   }
 
-  /** Adds a member that was none before, as the caller knows. Returns the end of the log. */
+  /** Adds a member; the caller knows that it was none. Returns the end of the log. */
   join(name: string): number {
     const group = this.find(name);
     if (group !== null) {
@@ -67,7 +67,7 @@ export class Groups {
     return this.logs.head(matchedFilter(name))?.lastSequence ?? 0;
   }
 
-  /** Removes a member, as the caller knows that it was one. */
+  /** Removes a member; the caller knows that it was one. */
   leave(name: string, clientId: string): void {
     const group = this.find(name);
     if (group === null) return;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
 /**
- * Every key of the store. Numbers in keys are 64-bit floats, big-endian: for numbers not below zero their bytes sort like the numbers, up
+ * Keys of the store. Numbers in keys are 64-bit floats, big-endian: for numbers not below zero their bytes sort like the numbers, up
  * to and including Infinity. `text` is the string itself behind a byte 1, or, when it is longer than an LMDB key may be, its SHA-256 behind
  * a byte 2 (the value then holds the string). `digest` is the first 16 bytes of the string's SHA-256.
  *

@@ -5,29 +5,31 @@ import { SessionReading } from './session-reading.ts';
 import type { SessionRecord } from './session-records.ts';
 
 /**
- * Sessions with more parts than one turn of the event loop has time for: read, and taken apart, a slice at a time with turns between them.
+ * Sessions with more parts than one turn of the event loop has time for: they are read, and removed, a slice at a time
+ * with turns between them.
  *
- * Read: the claim is committed first, and from then on nobody else writes to the session; a later claim, under which others may, is noticed at the end.
+ * Reading: the claim is committed first, and from then on no other owner writes to the session; a later claim, whose
+ * owner may write, is detected at the end.
  *
- * Taken apart: the session is marked as ended first. Whoever looks for it from then on finds none, whoever claims it goes on with the work, and what a
- * crash leaves is due when its owner is released, or at once where it has none.
+ * Removal: the session is marked as ended first. From then on it is not found any more, and the next claim of its
+ * client continues the removal. What a crash leaves is due when its owner is released, or at once where it has none.
  */
 export class LargeSessions {
   private readonly store: Opened;
-  /** Work that is left to do before a claim can be answered. */
+  /** Work that is left before a claim can be answered. */
   private readonly unfinished = new WeakMap<Claim, () => Promise<Claim>>();
 
   constructor(store: Opened) {
     this.store = store;
   }
 
-  /** Resolves when all that the claim needs is done. */
+  /** Resolves when that work is done. */
   finish(claim: Claim): Claim | Promise<Claim> {
     const rest = this.unfinished.get(claim);
     return rest === undefined ? claim : rest();
   }
 
-  /** Reads more of the session within the transaction of the claim. `reading`: what is known of the session so far. */
+  /** Reads more of the session within the transaction of the claim. `reading`: the parts read so far. */
   readRest(claim: Claim, session: SessionRecord, reading: SessionReading): void {
     this.unfinished.set(claim, async () => {
       const { sessions } = this.store;
@@ -43,7 +45,10 @@ export class LargeSessions {
     });
   }
 
-  /** The client identifier was claimed again meanwhile: what was read may be partly older, partly newer than that. */
+  /**
+   * The client identifier was claimed again meanwhile: the parts that were read may be partly older, partly newer than
+   * that.
+   */
   private readAnew(claim: Claim, session: SessionRecord): Promise<Claim> {
     const { sessions } = this.store;
     return this.store.read(() => {
@@ -57,7 +62,7 @@ export class LargeSessions {
 
   /**
    * Removes more of the session within the transaction of the claim, whose owner the session has now: it is marked as
-   * ended and not wholly taken apart.
+   * ended and not completely removed.
    */
   removeRest(claim: Claim, request: ClaimRequest): void {
     this.unfinished.set(claim, async () => {
@@ -69,12 +74,12 @@ export class LargeSessions {
     });
   }
 
-  /** Null: there is more. */
+  /** The result; null: there is more. */
   private removeMore(claim: Claim, request: ClaimRequest): Claim | null {
     const { sessions, claims } = this.store;
     const { clientId, owner, sessionExpirySeconds } = request;
     const session = sessions.find(clientId);
-    // A later claim goes on with it; this one is void.
+    // A later claim continues; this one is void.
     if (session === null || session.epoch !== claim.epoch) return claim;
     if (!sessions.removeSome(session)) return null;
     const found = claims.find(clientId);
@@ -84,7 +89,7 @@ export class LargeSessions {
     return claim;
   }
 
-  /** Resolves when the ended session is taken apart, or somebody else goes on with that. */
+  /** Resolves when the ended session is removed, or another claim continues with that. */
   async end(clientId: string, number: number, now: number): Promise<void> {
     let isLeft = true;
     while (isLeft) {

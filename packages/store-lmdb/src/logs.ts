@@ -4,12 +4,15 @@ import type { Tables } from './environment.ts';
 import { behind, digest, key, textKey } from './keys.ts';
 import { RECORD_VERSION, RecordReader, type RecordWriter } from './records.ts';
 
-/** The state of one log. It outlives its messages and its subscribers, because numbering goes on. */
+/** State of one log. It outlives its messages and its subscribers, because numbering continues. */
 export interface LogHead {
   filter: string;
-  /** Names the messages of this log. A filter that is dropped and added again gets another, and the old messages become garbage. */
+  /**
+   * Number of the log in the keys of its messages. A filter that is dropped and added again gets a new one, and the old
+   * messages become garbage.
+   */
   logNumber: number;
-  /** 0: not durable. */
+  /** Number of cursors; 0: the filter is not durable. */
   cursors: number;
   firstSequence: number;
   lastSequence: number;
@@ -17,17 +20,20 @@ export interface LogHead {
   bytes: number;
 }
 
-/** Producer numbers this far behind a new one are finished: they need a packet identifier each, and there are no more. */
+/**
+ * Distance at which a producer number below a new one is finished: each needs a packet identifier, and there are no
+ * more.
+ */
 const PRODUCER_NUMBERS_KEPT = 65_535;
-/** Removed in one step of trimming: about 10 ms of a transaction. */
+/** Messages removed in one step of trimming: about 10 ms of a transaction. */
 export const TRIM_MESSAGES_MAX = 4096;
-/** Looked at in one step. */
+/** Logs examined in one step of trimming. */
 export const TRIM_LOGS_MAX = 1024;
-/** Filters looked at in one turn when all that are durable are listed: about 3 ms. */
+/** Filters read in one turn when all durable filters are listed: about 3 ms. */
 const FILTERS_PER_PAGE = 1000;
 const LOG_HEADER_BYTES = 9;
 
-/** Result of one step of trimming, and where to go on; `after` null: all logs were seen. */
+/** Result of one step of trimming, and where to continue; `after` null: all logs were seen. */
 export interface TrimStep {
   dropped: number;
   after: Buffer | null;
@@ -51,7 +57,7 @@ export class Logs {
     this.entry = Buffer.allocUnsafeSlow(64 * 1024);
   }
 
-  /** Forgets what was read: another thread may write between transactions. */
+  /** Drops the cache: another thread may write between transactions. */
   begin(): void {
     this.heads.clear();
     this.changed.clear();
@@ -83,7 +89,7 @@ export class Logs {
     return head;
   }
 
-  /** A page of them from here on, and where the next begins. */
+  /** A page of durable filters from here on, and where the next begins. */
   durableFilters(from: Buffer | undefined): { filters: DurableFilter[]; next: Buffer | null } {
     const filters: DurableFilter[] = [];
     let looked = 0;
@@ -96,7 +102,7 @@ export class Logs {
     return { filters, next: null };
   }
 
-  /** Gives the session a cursor at the end of the log, which is created when there is none. */
+  /** Adds a cursor of the session at the end of the log, which is created when there is none. */
   addCursor(filter: string, sessionNumber: number): LogHead {
     let head = this.head(filter);
     if (head === null) {
@@ -165,7 +171,7 @@ export class Logs {
     this.removeProducerNumbers(key(digest(clientId), number), behind(key(digest(clientId), number)));
   }
 
-  /** Forgets up to `limit` records of the producer. Returns how many that were. */
+  /** Deletes up to `limit` records of the producer. Returns how many there were. */
   forgetProducer(clientId: string, limit: number): number {
     return this.removeProducerNumbers(digest(clientId), behind(digest(clientId)), limit);
   }
@@ -260,7 +266,9 @@ export class Logs {
     void this.tables.slowest.put(key(logNumber, acknowledged, sessionNumber), Buffer.of(RECORD_VERSION));
   }
 
-  /** The hot path: measured at about 1.5 µs in a transaction of 1000. Key and value are written in place; LMDB copies them. */
+  /**
+   * Hot path: measured at about 1.5 µs in a transaction of 1000. Key and value are written in place; LMDB copies them.
+   */
   private putEntry(logNumber: number, sequence: number, request: AppendRequest): void {
     const { record, expiresAt } = request;
     const length = LOG_HEADER_BYTES + record.length;
@@ -273,7 +281,7 @@ export class Logs {
     void this.tables.log.put(this.entryKey, this.entry.subarray(0, length));
   }
 
-  /** Bounds what a producer without a stored session leaves behind, for which no PUBREL is recorded. */
+  /** Bounds the records of a producer without a stored session, for which no PUBREL is recorded. */
   private beginProducer(clientId: string, number: number): Buffer {
     const producer = digest(clientId);
     const finished = number - PRODUCER_NUMBERS_KEPT;

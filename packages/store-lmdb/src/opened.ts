@@ -29,7 +29,7 @@ import { Sessions } from './sessions.ts';
 import { storedWill, Wills } from './wills.ts';
 import { WriteWatch } from './write-watch.ts';
 
-/** Key in the table `meta`: written when it is tried whether the disk takes writes. */
+/** Key in the table `meta` that is written to check whether the disk accepts writes. */
 const probeKey = Buffer.from('probe');
 const PROBE_BYTES = 128 * 1024;
 
@@ -37,8 +37,8 @@ const PROBE_BYTES = 128 * 1024;
 export const LONG_WAY = Symbol('long way');
 
 /**
- * An open store: the two environments, the parts of the state, and the steps that touch several of them. Those run within transactions:
- * `write` and `read` say which.
+ * Open store: the two environments, the parts of the state, and steps that touch several of them. Those run within
+ * transactions, as `write` and `read` say.
  */
 export class Opened {
   readonly tables: Tables;
@@ -53,18 +53,21 @@ export class Opened {
   readonly ends: SessionEnds;
   readonly large: LargeSessions;
   private readonly main: Environment<Tables>;
-  /** Set when no other thread shares the claims: told of every client before something is stored for it. */
+  /** Set when no other thread shares the claims: it is told of every client before something is stored for it. */
   readonly presence: PresenceFilter | null;
-  /** Null: no other thread shares the claims. */
+  /** Shared claims; null: no other thread shares them. */
   private readonly claimed: Environment<ClaimTables> | null;
   private readonly marker: string | null;
   private isClosing: boolean;
   private readonly mainBatch: Batch;
   private readonly writes: WriteWatch;
   private readonly claimBatch: Batch | null;
-  /** Calls per client identifier that a main transaction has yet to run or commit: while there are any, the short way is closed. */
+  /**
+   * Calls per client identifier that a main transaction has yet to run or commit: while there are any, the short way is
+   * closed for it.
+   */
   private readonly onLongWay: Map<string, number>;
-  /** Calls under way that may concern every client: while there are any, the short way is closed to all. */
+  /** Calls under way that may concern every client: while there are any, the short way is closed. */
   private everybodyOnLongWay: number;
 
   constructor(
@@ -103,7 +106,11 @@ export class Opened {
     this.claimBatch = claimed === null ? null : new Batch(claimed.root, true, (calls) => this.aroundClaims(calls));
   }
 
-  /** Runs in a transaction of the main environment, in the order of the calls: what waits on the short way goes first. `clientId`: whose claim it may touch; null: nobody's. `grows`: it adds to what is stored, and may wait for room. */
+  /**
+   * Runs a call in a transaction of the main environment, in the order of the calls; calls that wait on the short way
+   * go first. `clientId`: the client whose claim it may touch; null: none. `grows`: it adds to the stored data, and may
+   * wait for room.
+   */
   write<T>(clientId: string | null, run: () => T, grows = false): Promise<T> {
     if (this.isClosing) return Promise.reject(closed());
     this.claimBatch?.flush();
@@ -111,7 +118,7 @@ export class Opened {
     return new Promise<T>((resolve, reject) => this.pushLong(clientId, run, resolve, reject));
   }
 
-  /** Runs a transaction as `write` does, for calls that may touch or read anybody's claim. */
+  /** Runs a transaction as `write` does, for calls that may touch or read the claim of any client. */
   async writeAll<T>(run: () => T): Promise<T> {
     if (this.isClosing) throw closed();
     this.claimBatch?.flush();
@@ -123,12 +130,12 @@ export class Opened {
     }
   }
 
-  /** Reads at once when nothing of this store is under way; else behind what is. */
+  /** Reads at once when no call of this store is under way; otherwise after them. */
   async read<T>(run: () => T): Promise<T> {
     if (this.isClosing) throw closed();
     this.claimBatch?.flush();
     if (this.mainBatch.busy) return this.mainBatch.call(run);
-    // Other threads may have committed since this thread's snapshot was taken.
+    // Other threads may have committed since the snapshot of this thread was taken.
     this.main.root.resetReadTxn();
     this.logs.begin();
     try {
@@ -139,7 +146,7 @@ export class Opened {
     }
   }
 
-  /** Tries with the claims' environment alone; `short` gives LONG_WAY when that cannot decide. */
+  /** Tries with the environment of claims alone; `short` returns LONG_WAY when that cannot decide. */
   shortWay<T>(clientId: string, short: () => T | typeof LONG_WAY, long: () => T): Promise<T> {
     if (this.everybodyOnLongWay > 0 || this.onLongWay.has(clientId)) return this.write(clientId, long);
     return new Promise<T>((resolve, reject) => {
@@ -222,7 +229,7 @@ export class Opened {
     return claim;
   }
 
-  /** Returns the number of a session that has ended and is still to be taken apart (`LargeSessions.end`). */
+  /** Returns the number of a session that has ended and is still to be removed (`LargeSessions.end`). */
   release(key: SessionKey, change: SessionChange, now: number): number | undefined {
     const session = this.sessions.find(key.clientId);
     if (session === null) {
@@ -235,7 +242,7 @@ export class Opened {
     return this.ends.disconnect(session, now) ? undefined : session.number;
   }
 
-  /** Appends in a transaction of its own, as the port says of appends with an origin. */
+  /** Appends in a transaction of its own, as the port requires of appends with an origin. */
   async appendOnce(requests: readonly AppendRequest[], origin: AppendOrigin): Promise<AppendResult[]> {
     let isNew = false;
     try {
@@ -251,13 +258,13 @@ export class Opened {
         true,
       );
     } catch (cause) {
-      // The transaction was given up, and what it appended with it.
+      // The transaction was aborted, and its appends with it.
       if (isNew) this.lastBatches.forget(origin);
       throw cause;
     }
   }
 
-  /** `known`: what logs gave at an earlier attempt. Within a transaction. */
+  /** `known`: the numbers of an earlier attempt. Within a transaction. */
   append(requests: readonly AppendRequest[], known: readonly AppendResult[] | null): AppendResult[] {
     const results: AppendResult[] = new Array(requests.length);
     for (let index = 0; index < requests.length; index++) {
@@ -269,7 +276,7 @@ export class Opened {
       }
       const session = this.sessions.find(inbound.key.clientId);
       if (session === null || session.epoch !== inbound.key.epoch) {
-        // The publisher's session has moved: this request alone is refused.
+        // The session of the publisher has moved: this request alone is refused.
         results[index] = [];
         continue;
       }
@@ -285,7 +292,7 @@ export class Opened {
     if (epoch > key.epoch) throw new StoreError('fenced', `epoch ${key.epoch} is not the claim's, which is ${epoch}`);
   }
 
-  /** A write that nobody reads, of a size that does not fit into what a transaction leaves free. */
+  /** Writes a record that is never read, of a size that does not fit into the free space of a transaction. */
   private async probe(): Promise<void> {
     const { meta } = this.main.tables;
     await this.mainBatch.call(() => void meta.put(probeKey, Buffer.alloc(PROBE_BYTES)), false, true);
@@ -303,7 +310,10 @@ export class Opened {
     if (this.marker !== null) removeMarker(this.marker);
   }
 
-  /** A scheduled will goes: to the caller if its session has ended. One of a connection that lasts is told, and stays, but with a session cleaned away. */
+  /**
+   * Removes a scheduled will; returns it if its session has ended. The will of a connection that lasts is returned and
+   * kept, unless the session is cleaned away.
+   */
   private claimWill(clientId: string, goesOn: boolean, cleaned: boolean): StoredWill | null {
     const will = this.wills.find(clientId);
     if (will === null) return null;
@@ -358,7 +368,7 @@ export class Opened {
   }
 
   private aroundClaims(calls: () => void): void {
-    // The lock of the claims is held now: a snapshot taken from here on has every session whose mark is gone.
+    // The lock of the claims is held now: a snapshot taken from here on contains every session whose mark is gone.
     this.main.root.resetReadTxn();
     this.withClaims(calls);
   }
@@ -370,7 +380,7 @@ export class Opened {
   }
 }
 
-/** Error for work that goes on by itself while the store is closed under it, such as trimming. */
+/** Error of background work, such as trimming, while the store is closed. */
 export function closed(): StoreError {
   return new StoreError('closed', 'the LMDB store is closed');
 }

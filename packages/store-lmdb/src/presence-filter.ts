@@ -1,15 +1,15 @@
 import type { Table } from './environment.ts';
 import { textKey } from './keys.ts';
 
-/** 2^24 bits: 2 MiB. With 1,000,000 stored clients 6 of 100 others are looked up in vain. */
+/** Size of the filter: 2^24 bits, 2 MiB. With 1,000,000 stored clients 6 of 100 others are looked up in vain. */
 const BITS = 24;
-/** Clients read at the start; more would take longer than a start may: then every connect looks its client up. */
+/** Clients read at the start; with more the start would take too long: then every connect looks its client up. */
 const CLIENTS_READ_MAX = 500_000;
 
 /**
- * Filter of clients that may have a stored session or a will: no means no, yes means look. Nothing is ever taken out. A
- * store that no other thread shares keeps one, so that the connect of an ephemeral client reads nothing from the file
- * (15 to 20 µs of processor, most of it for the read transaction).
+ * Filter of clients that may have a stored session or a will: no is certain, yes needs a look-up. Entries are never
+ * removed. A store that no other thread shares keeps one, so that the connect of an ephemeral client reads nothing from
+ * the file (15 to 20 µs of CPU, most of it for the read transaction).
  */
 export class PresenceFilter {
   private readonly bits: Uint32Array;

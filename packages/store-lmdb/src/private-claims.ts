@@ -2,11 +2,12 @@ import type { Claim, ClaimRequest, EndpointId } from '@dunlin/broker';
 import type { ClaimBook, ClaimRecord } from './claims.ts';
 
 /**
- * The claims of a store that no other thread shares: in this thread's memory.
+ * Claims of a store that no other thread shares: in the memory of this thread.
  *
- * A claim without a stored session means nothing after its process is gone, so nothing is lost, and nothing needs a transaction: a claim is decided at the
- * call. Small LMDB transactions are dear, and most turns bring one to three connects (measured with 5,000 connects, 50 at a time: 35 to 60 µs of
- * processor a connect less). Marks and epochs are those of claims.ts.
+ * A claim without a stored session is meaningless after its process is gone, so nothing is lost, and no transaction is
+ * needed: a claim is decided at the call. Small LMDB transactions are expensive, and most turns bring one to three
+ * connects (measured with 5,000 connects, 50 at a time: 35 to 60 µs of CPU a connect less). Marks and epochs are those
+ * of claims.ts.
  */
 export class PrivateClaims implements ClaimBook {
   private readonly records = new Map<string, ClaimRecord>();

@@ -1,8 +1,8 @@
 import { StoreError } from '@dunlin/broker';
 
 /**
- * Values are laid out by hand: one version byte, then fields in a fixed order, numbers big-endian. No general serializer runs on
- * the way of an append, and a file written by another version is recognized by its first byte.
+ * Records with a fixed layout: one version byte, then fields in a fixed order, numbers big-endian. No general
+ * serializer runs in an append, and a file written by another version is recognised by its first byte.
  */
 export const RECORD_VERSION = 1;
 
@@ -19,7 +19,7 @@ export class RecordWriter {
     this.length = 0;
   }
 
-  /** Starts a record. What the last one's `finish` returned is overwritten. */
+  /** Starts a record. The result of the last `finish` is overwritten. */
   begin(): this {
     this.length = 0;
     return this.u8(RECORD_VERSION);

@@ -3,7 +3,10 @@ import type { Table, Tables } from './environment.ts';
 import { behind, LEVEL_END, levelsKey, sha256, TOPIC_KEY_BYTES_MAX, topicOfKey } from './keys.ts';
 import { RecordReader, type RecordWriter } from './records.ts';
 
-/** Keys looked at for one page: a filter like `+/x` must look at every first level, and nobody waits longer than about 2 ms for that. */
+/**
+ * Keys read for one page: a filter like `+/x` must read every first level, and no client waits longer than about 2 ms
+ * for that.
+ */
 const SEEKS_PER_PAGE_MAX = 256;
 
 /** Two phases of a walk: topics whose encoding fits a key, then the others. `next` begins with the phase. */
@@ -69,7 +72,7 @@ export class Retained {
     if (expiresAt > now) page.entries.push({ topic, record: reader.rest(), expiresAt });
   }
 
-  /** Walks the matching keys, jumping over what cannot match. Returns how many seeks are left for this page. */
+  /** Walks the matching keys, skipping those that cannot match. Returns how many seeks are left for this page. */
   private walkShort(
     filter: LevelFilter,
     resume: Buffer | null,
@@ -86,7 +89,7 @@ export class Retained {
       }
       const start: Buffer = position;
       position = null;
-      // The cursor goes on from key to key as long as nothing is to be jumped over.
+      // The cursor moves from key to key as long as nothing is to be skipped.
       for (const { key, value } of this.tables.retained.getRange({ start: seekable(start) })) {
         const next = filter.next(key as Buffer);
         if (filter.matched) addEntry(page, topicOfKey(key as Buffer), new RecordReader(value), now);
@@ -138,7 +141,9 @@ const LOWEST = Buffer.of(0);
 /** Result of `next` for "simply the key after this one". */
 const FOLLOWING = Buffer.alloc(0);
 
-/** No stored key is longer than the bound, so a longer position stands right behind its first bytes. */
+/**
+ * Key of a position: no stored key is longer than the bound, so a longer position stands right behind its first bytes.
+ */
 function seekable(position: Buffer): Buffer {
   if (position.length <= TOPIC_KEY_BYTES_MAX) return position;
   return Buffer.concat([position.subarray(0, TOPIC_KEY_BYTES_MAX), LOWEST]);
@@ -230,12 +235,12 @@ class LevelFilter {
     return this.sibling(key, this.levels.length - 1);
   }
 
-  /** The key is an ancestor of what may match. */
+  /** The key is an ancestor of keys that may match. */
   private child(key: Buffer, index: number): Buffer {
     return this.levels[index] === '+' ? FOLLOWING : Buffer.concat([key, this.encoded[index]]);
   }
 
-  /** Past this level and all below it, where the nearest `+` at or above allows another value. */
+  /** Skips this level and all below it, to where the nearest `+` at or above allows another value. */
   private sibling(key: Buffer, index: number): Buffer | null {
     let plus = index;
     while (plus >= 0 && this.levels[plus] !== '+') plus--;

@@ -7,9 +7,9 @@ import type { SessionRecord } from './session-records.ts';
 import { ENDED_AT, type Sessions } from './sessions.ts';
 import type { Wills } from './wills.ts';
 
-/** Owned sessions, wills or claims let go of in one transaction. */
+/** Sessions, wills or claims of an owner released in one transaction. */
 const RELEASE_STEP_MAX = 1024;
-/** Parts removed of each session; more is left to whoever ends sessions that are due. */
+/** Parts removed of each session; the rest is left to later calls that end due sessions. */
 const RELEASE_PARTS_MAX = 16;
 /** Time of one transaction that ends sessions. */
 const EXPIRE_STEP_MILLISECONDS = 5;
@@ -28,7 +28,10 @@ export class SessionEnds {
     this.wills = wills;
   }
 
-  /** The session is over although nobody claimed it: a will that waits for its delay is due [MQTT-3.1.2-8]. False: it is not wholly taken apart. */
+  /**
+   * Ends a session that was not claimed: a will that waits for its delay is due [MQTT-3.1.2-8]. False: it is not
+   * completely removed.
+   */
   endSession(session: SessionRecord, now: number): boolean {
     const isGone = this.removeEnded(session);
     const will = this.wills.find(session.clientId);
@@ -36,7 +39,7 @@ export class SessionEnds {
     return isGone;
   }
 
-  /** Ends some sessions that are due, no more than one transaction has time for. `left`: there may be more. */
+  /** Ends some sessions that are due, as many as one transaction has time for. `left`: there may be more. */
   expireStep(now: number, limit: number): { ended: string[]; isLeft: boolean } {
     const ended: string[] = [];
     const until = performance.now() + EXPIRE_STEP_MILLISECONDS;
@@ -48,7 +51,7 @@ export class SessionEnds {
     return { ended, isLeft: false };
   }
 
-  /** False: the session has ended and is not wholly taken apart. */
+  /** False: the session has ended and is not completely removed. */
   disconnect(session: SessionRecord, now: number, partsMax?: number): boolean {
     if (session.expiresAt === ENDED_AT || session.sessionExpirySeconds === 0)
       return this.removeEnded(session, partsMax);

@@ -2,7 +2,7 @@ import type { StoredOutbound, StoredSession } from '@dunlin/broker';
 import { kind } from './keys.ts';
 import { readCursor, readInbound, readOutbound, readSubscription, type SessionRecord } from './session-records.ts';
 
-/** A stored session as it is put together from its parts, some of them at a time. */
+/** A stored session while it is assembled from its parts, some of them at a time. */
 export class SessionReading {
   readonly stored: StoredSession;
   /** The key of the part that was read last; null: none was. */
@@ -36,7 +36,7 @@ export class SessionReading {
     else stored.inbound.push(readInbound(partKey.readUInt16BE(9), value));
   }
 
-  /** Ends the reading: there are no more records. */
+  /** Ends reading: there are no more records. */
   finish(): void {
     this.isWhole = true;
     this.outbound.sort((a, b) => a.order - b.order);

@@ -1,18 +1,21 @@
 import type { Cursor, EndpointId, StoredInbound, StoredOutbound, StoredSubscription } from '@dunlin/broker';
 import { RecordReader } from './records.ts';
 
-/** The session itself; its subscriptions, cursors and handshakes are keys of their own, so that a change costs what it changes. */
+/**
+ * Record of the session; subscriptions, cursors and handshakes have keys of their own, so that the cost of a change
+ * depends on the change.
+ */
 export interface SessionRecord {
   clientId: string;
-  /** Names the session in the keys of its parts. */
+  /** Number of the session in the keys of its parts. */
   number: number;
   epoch: number;
   owner: EndpointId;
   sessionExpirySeconds: number;
-  /** 0 while connected. */
+  /** Time at which the session ends; 0 while connected. */
   expiresAt: number;
   producerNumber: number;
-  /** Counts outbound messages, to hand them back in the order in which they were added. */
+  /** Count of outbound messages, to return them in the order in which they were added. */
   outboundOrder: number;
 }
 

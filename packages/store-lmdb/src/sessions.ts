@@ -19,7 +19,7 @@ import type { SessionReading } from './session-reading.ts';
 import { type CursorRecord, readCursor, readSession, readSubscription, type SessionRecord } from './session-records.ts';
 
 const NEVER_SECONDS = 0xffffffff;
-/** `expiresAt` of a session that has ended and is being taken apart: whoever compares it with a clock finds it over. */
+/** `expiresAt` of a session that has ended and is being removed: compared with any clock, it is over. */
 export const ENDED_AT = 1;
 /** Parts read in one step: 2 to 3 ms. */
 const partsReadMax = 1000;
@@ -77,7 +77,7 @@ export class Sessions {
     this.putOwner(session);
   }
 
-  /** The claim of a stored session passes to another owner. */
+  /** Passes the claim of a stored session to another owner. */
   claim(session: SessionRecord, owner: EndpointId, epoch: number, sessionExpirySeconds: number): void {
     this.removeOwner(session);
     this.removeExpiry(session);
@@ -89,7 +89,7 @@ export class Sessions {
     this.putOwner(session);
   }
 
-  /** Records that nobody is connected from `now` on. */
+  /** Records that the session is not connected from `now` on. */
   disconnect(session: SessionRecord, now: number): void {
     this.removeOwner(session);
     session.owner = '';
@@ -99,7 +99,7 @@ export class Sessions {
     if (session.expiresAt !== Infinity) this.putExpiry(session);
   }
 
-  /** Goes on with what was read, by some parts. */
+  /** Continues reading, by some parts. */
   readSome(session: SessionRecord, reading: SessionReading): void {
     let left = partsReadMax;
     for (const { key: partKey, value } of this.parts(session, reading.last, left)) {
@@ -134,7 +134,7 @@ export class Sessions {
     return ends;
   }
 
-  /** Returns the end of the log, 0 where the session is no member of the group. */
+  /** Joins or leaves a group. Returns the end of the log, 0 where the session is no member of it. */
   private subscribeShared(session: SessionRecord, subscription: StoredSubscription): number {
     const { filter } = subscription;
     const wasMember = this.isMember(session, filter);
@@ -197,7 +197,7 @@ export class Sessions {
     this.put(session);
   }
 
-  /** Removes the session with up to `partsMax` parts. False: there are more, and it is still there. */
+  /** Removes the session with up to `partsMax` parts. False: there are more, and it still exists. */
   removeSome(session: SessionRecord, partsMax = partsRemovedMax): boolean {
     let left = partsMax;
     for (const { key: partKey, value } of [...this.parts(session, null, left)]) {
@@ -219,7 +219,10 @@ export class Sessions {
     return true;
   }
 
-  /** The session is over although it is still there: its parts go a slice at a time. `owner`: who sees to that; empty: whoever ends sessions that are due. */
+  /**
+   * Marks a session as ended that still has parts: they are removed a slice at a time. `owner`: the owner that does so;
+   * empty: later calls that end due sessions.
+   */
   markEnded(session: SessionRecord, owner: EndpointId, epoch: number): void {
     this.removeOwner(session);
     this.removeExpiry(session);
@@ -316,7 +319,7 @@ export class Sessions {
     this.putCursor(session, { ...to, logNumber: cursor.logNumber });
   }
 
-  /** True if the session's count of outbound messages grew. */
+  /** Returns true if the count of outbound messages grew. */
   private putOutbound(session: SessionRecord, message: StoredOutbound): boolean {
     const partKey = packetKey(session, kind.outbound, message.packetId);
     const before = this.tables.part.get(partKey);

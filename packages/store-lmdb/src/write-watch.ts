@@ -1,13 +1,11 @@
 import type { StoreError } from '@dunlin/broker';
 
-/**
- * Interval of attempts to write while nothing can be written: whoever waits tries by himself, but there may be nobody.
- */
+/** Interval of probes while writes are refused: calls that wait are tried anyway, but there may be none. */
 const probeMilliseconds = 1000;
 
 /**
- * Watch over whether writes get to the disk. A disk that is full, read-only or broken refuses every commit, whoever
- * asks; what was committed is there, and can be read.
+ * Watch over whether the disk accepts writes. A disk that is full, read-only or broken refuses every commit; committed
+ * data is kept and can be read.
  */
 export class WriteWatch {
   private readonly changed: (failure: StoreError | null) => void;
@@ -15,8 +13,9 @@ export class WriteWatch {
   private timer: NodeJS.Timeout | null = null;
 
   /**
-   * `changed`: called with the first failure, and with null when there is room again. `probe`: writes something of a size that needs room: what is small, or adds nothing, gets
-   * through on a full disk now and then, and says nothing.
+   * `changed` is called with the first failure, and with null when there is room again. `probe` writes a record of a
+   * size that needs room: a small write, or one that adds nothing, succeeds on a full disk now and then, and shows
+   * nothing.
    */
   constructor(changed: (failure: StoreError | null) => void, probe: () => Promise<unknown>) {
     this.changed = changed;
