@@ -1,4 +1,7 @@
-/** Everything that decides who may enter and who may do what, put together for one worker and replaced in place when its files change. */
+/**
+ * Authentication and authorization of one worker, put together from the configuration and replaced in place when files
+ * change.
+ */
 import type { Authenticator, Authorizer, Clock, Logger } from '@dunlin/broker';
 import { type AccessPolicy, Chain } from './chain.ts';
 import { type CertificateName, ClientCertificateName } from './client-certificate.ts';

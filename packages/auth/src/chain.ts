@@ -17,7 +17,7 @@ const serverUnavailable = 0x88;
 /** Authentication of one listener: its methods, and whether anonymous clients may connect. */
 export interface AccessPolicy {
   readonly methods: readonly Method[];
-  /** Clients without any credentials may come in, without a name. */
+  /** Clients without credentials are accepted, without a user name. */
   readonly allowAnonymous: boolean;
 }
 
@@ -32,7 +32,7 @@ export class Chain implements Authenticator {
   authenticate(credentials: Credentials): AuthenticationResult | Promise<AuthenticationResult> {
     const policy = this.#policies.get(credentials.listener);
     if (policy === undefined) return refused(credentials, 'none', 'the listener has no authentication');
-    // A name that nobody proves counts for nothing: rules would believe it.
+    // An unverified user name is ignored: rules would rely on it.
     if (policy.methods.length === 0 && policy.allowAnonymous) return { kind: 'accept', userName: null };
     return this.#ask(policy, credentials);
   }
@@ -70,7 +70,7 @@ function untold({ userName }: Credentials, method: string, reason: string): Auth
  */
 const tokenPattern = /^[\w-]{8,}\.[\w-]{8,}\.[\w-]*$|eyJ[\w-]{5,}\.[\w-]{2,}/;
 
-/** Never what lets somebody in: a token that is refused now, since keys cannot be fetched, may be good a moment later. */
+/** Never credentials: a token that is refused now, since keys cannot be fetched, may be valid a moment later. */
 function nameForLog(userName: string | null): string {
   return userName !== null && tokenPattern.test(userName) ? '(a token)' : (userName ?? '');
 }

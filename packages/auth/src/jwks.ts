@@ -1,4 +1,7 @@
-/** Keys at an address, fetched again when a token names one that is not known, and now and then, so that a key that was withdrawn is forgotten. */
+/**
+ * Keys at an address, fetched again when a token names one that is not known, and now and then, so that a key that was
+ * withdrawn is forgotten.
+ */
 import { type Clock, CodedError, type Logger } from '@dunlin/broker';
 import { readJwks, type VerificationKey } from './jwt-keys.ts';
 import { events } from './log-events.ts';
@@ -53,7 +56,7 @@ export class Jwks {
       if (age > staleMilliseconds) void this.refresh();
       return this.#keys;
     }
-    // One answer serves all who wait for it. Before the first good one an attempt a second is made.
+    // One request serves all callers that wait. Before the first success there is one attempt a second.
     if (this.#fetching !== null || age > (this.#keys === null ? 1000 : refetchMilliseconds)) await this.refresh();
     return this.#failed ? null : this.#keys;
   }
@@ -104,7 +107,7 @@ export class Jwks {
   }
 }
 
-/** `fetch` takes no URL with a user and a password in it: they are taken out of it, and said in a header. */
+/** `fetch` accepts no URL with a user and a password: they are removed from it, and sent in a header. */
 function authorizationOf(url: URL): { authorization?: string } {
   const { username, password } = url;
   url.username = '';

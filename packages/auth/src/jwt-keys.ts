@@ -1,6 +1,6 @@
 /**
- * Keys that tokens are checked with, and the algorithms that each may be used with. A key says what it is good for, never the token: `none` is no algorithm of
- * any key, and a public key is never taken for the secret of an HMAC.
+ * Keys for verifying tokens, and the algorithms of each. The key decides on the algorithm, never the token: `none` is
+ * no algorithm of any key, and a public key is never used as the secret of an HMAC.
  */
 import { createPublicKey, createSecretKey, type KeyObject } from 'node:crypto';
 import { AccessFileError, type SourceText } from './source-text.ts';
@@ -29,7 +29,7 @@ const rsaBitsMin = 2048;
 /** Keys of one set: signers that rotate have two or three. */
 const keysMax = 100;
 
-/** A public key, or a text that says why it is of no use. */
+/** A public key, or the reason why it cannot be used. */
 function publicKey(key: KeyObject, id: string | null, onlyAlgorithm: string | null): VerificationKey | string {
   const details = key.asymmetricKeyDetails;
   const kind = key.asymmetricKeyType === 'ec' ? `ec ${details?.namedCurve}` : (key.asymmetricKeyType ?? '');
@@ -43,7 +43,8 @@ function publicKey(key: KeyObject, id: string | null, onlyAlgorithm: string | nu
 }
 
 /**
- * Keys of a JWK or a JWK set. Keys for encryption are left out, and so are symmetric ones: whoever can read a secret could sign.
+ * Keys of a JWK or a JWK set. Keys for encryption are left out, and so are symmetric ones: everybody who can read a
+ * secret could sign.
  * @returns the keys, and why others were left out
  */
 export function readJwks(value: unknown): { keys: VerificationKey[]; leftOut: string[] } {

@@ -1,4 +1,7 @@
-/** Rules in a token: a list as in the rules file, or lists of topics that are allowed: `{ "publish": ["a/%c"], "subscribe": ["b/#"], "all": ["c"] }`. */
+/**
+ * Rules in a token: a list as in the rules file, or lists of topics that are allowed: `{ "publish": ["a/%c"],
+ * "subscribe": ["b/#"], "all": ["c"] }`.
+ */
 import type { Rule } from './rule.ts';
 import { readRules } from './rules-file.ts';
 import { AccessFileError } from './source-text.ts';

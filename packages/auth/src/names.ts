@@ -1,4 +1,7 @@
-/** A list of names in which `*` stands for any run of characters. Each is looked through once, so that no name given by a client can make it slow. */
+/**
+ * A list of names in which `*` stands for any run of characters. Each is looked through once, so that no name given by
+ * a client can make it slow.
+ */
 export class Names {
   readonly #names: readonly (readonly string[])[];
 
@@ -12,7 +15,10 @@ export class Names {
   }
 }
 
-/** `pieces` in this order, the first at the beginning, the last at the end, anything between. The leftmost place is as good as any. */
+/**
+ * `pieces` in this order, the first at the beginning, the last at the end, anything between. The leftmost place is as
+ * good as any.
+ */
 function fits(pieces: readonly string[], text: string): boolean {
   const first = pieces[0];
   if (pieces.length === 1) return text === first;

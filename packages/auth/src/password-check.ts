@@ -1,4 +1,7 @@
-/** Checks passwords a few at a time, and remembers for a while that one was right, so that a storm of reconnects does not cost a hash for each client. */
+/**
+ * Verification of passwords, a few at a time. A verified password is cached for a while, so that a storm of reconnects
+ * does not cost a hash for each client.
+ */
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Clock } from '@dunlin/broker';
 import { type PasswordHash, verifyPassword } from './password-hash.ts';

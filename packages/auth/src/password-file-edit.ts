@@ -1,4 +1,7 @@
-/** Changes a password file: a new one is written beside it and takes its place, so that a broker never reads half of one. */
+/**
+ * Changes a password file: a new one is written beside it and takes its place, so that a broker never reads half of
+ * one.
+ */
 import {
   chownSync,
   closeSync,

@@ -1,11 +1,14 @@
-/** A password file: lines of `user:hash`; empty lines and those that begin with `#` say nothing. */
+/** Password file: lines of `user:hash`; empty lines and those that begin with `#` are comments. */
 import type { Clock, Credentials } from '@dunlin/broker';
 import { cannotTell, type Decision, type Method, notMine, refuse } from './method.ts';
 import { PasswordCheck } from './password-check.ts';
 import { type PasswordHash, parsePasswordHash } from './password-hash.ts';
 import { AccessFileError, type SourceText } from './source-text.ts';
 
-/** The text of each user's hash: read when it is needed, since a file may have 100,000 of them and a worker must not stand still. */
+/**
+ * The text of each user's hash: read when it is needed, since a file may have 100,000 of them and a worker must not
+ * stand still.
+ */
 export type Users = Map<string, string>;
 
 /**
@@ -32,8 +35,8 @@ export function parsePasswordFile({ name, text }: SourceText, isChecked = false)
 }
 
 /**
- * Hash for users that are not in the file: checked in vain, so that they cost as much as those that are. Nobody knows
- * its password.
+ * Hash for users that are not in the file: verified in vain, so that they take as long as the others. Its password is
+ * unknown.
  */
 const nobody = parsePasswordHash(
   '$scrypt$ln=15,r=8,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',
@@ -70,8 +73,9 @@ export class PasswordFile implements Method {
 }
 
 /**
- * The dearest kind of hash in the file, with another expected result. A file that came from elsewhere has several: a decoy of a cheap one would tell who is there. Of each kind, which
- * is what stands before salt and hash, one line is read: there may be 100,000.
+ * The most expensive kind of hash in the file, with another expected result. A file from elsewhere has several kinds: a
+ * decoy of a cheap one would reveal which users exist. Of each kind, which is the part before salt and hash, one line
+ * is read: there may be 100,000.
  */
 function decoyOf(users: Users): PasswordHash {
   const kinds = new Set<string>();

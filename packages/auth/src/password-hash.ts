@@ -25,7 +25,7 @@ const newHash = { log2: 15, blocks: 8, lanes: 1, saltBytes: 16, hashBytes: 32 };
 export interface PasswordHash {
   readonly text: string;
   readonly expected: Buffer;
-  /** About how many milliseconds of a core one check takes: good for telling which of two is dearer. */
+  /** Approximate milliseconds of a core that one check takes: good for comparing two kinds. */
   readonly costMilliseconds: number;
   derive(password: Buffer): Promise<Buffer>;
 }
@@ -108,7 +108,7 @@ function isWithin(value: number, minimum: number, maximum: number): boolean {
   return value >= minimum && value <= maximum;
 }
 
-/** A hash, or a text that says what is wrong with it. */
+/** A hash, or the reason why it is invalid. */
 export function parsePasswordHash(text: string): PasswordHash | string {
   for (const { pattern, read } of schemes) {
     const match = pattern.exec(text);

@@ -1,5 +1,6 @@
 /**
- * Device tokens: the user name is the device's UUID, the password its secret. A token that is revoked ends its connections on every node:
+ * Device tokens: the user name is the device's UUID, the password its secret. A token that is revoked ends its
+ * connections on every node:
  *
  * - `dunlin token revoke` writes a line into a stream; each worker reads what is new three times a second. It is a log, so no line can be missed.
  * - Tokens that vanish in another way (a plain DEL, a failover that lost the line) are found by comparing those of connected clients in turn, so many a tick: the cost does
@@ -50,7 +51,9 @@ export class RedisToken implements Method {
   readonly #records: TokenRecords;
   readonly #logger: Logger;
   readonly #clock: Clock;
-  /** Permits of connected clients, by UUID, in the order in which they are compared: those that were go to the end. */
+  /**
+   * Permits of connected clients, by UUID, in the order in which they are compared: a compared one moves to the end.
+   */
   readonly #permits = new Map<string, Set<TokenPermit>>();
   /** Identifier of the last entry of the stream that was read; null: not known yet. */
   #place: string | null = null;
@@ -139,7 +142,7 @@ export class RedisToken implements Method {
     await this.#compare(uuids);
   }
 
-  /** Ends the connections whose token is not what it was. Rejects when that could not be told of one of them. */
+  /** Ends the connections whose token has changed. Rejects when Redis cannot be asked about one of them. */
   async #compare(uuids: readonly string[]): Promise<void> {
     const records = await Promise.all(uuids.map((uuid) => this.#records.find(uuid)));
     for (let i = 0; i < uuids.length; i++) {

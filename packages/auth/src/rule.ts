@@ -9,7 +9,7 @@ export interface Rule {
   readonly publish: boolean;
   readonly subscribe: boolean;
   readonly topics: readonly Levels[];
-  /** Null: whoever it is. */
+  /** Null: any client. */
   readonly user: Names | null;
   readonly client: Names | null;
   readonly address: BlockList | null;

@@ -1,17 +1,20 @@
 /**
- * The authorizer over rules: those that came with the client's token, then those of the rules file. The first that matches wins; what none matches is denied.
+ * The authorizer over rules: those that came with the client's token, then those of the rules file. The first that
+ * matches wins; what none matches is denied.
  *
- * A subscription is allowed when an allowing rule covers its filter whole and no denying rule before it has a topic in common with the filter: `#` does not get
- * around a rule that denies `secret/#`.
+ * A subscription is allowed when an allowing rule covers its filter whole and no denying rule before it has a topic in
+ * common with the filter: `#` does not get around a rule that denies `secret/#`.
  *
- * A client's rules are found once, at its first request, and its answers are kept for its last topics (bounded); a connection compares no more than an object for the
- * topic it publishes to again and again.
+ * A client's rules are found once, at its first request, and its answers are kept for its last topics (bounded); a
+ * connection compares no more than an object for the topic it publishes to again and again.
  */
 import type { Authorizer, ClientIdentity } from '@dunlin/broker';
 import { type ClientRule, type Rule, rulesFor } from './rule.ts';
 import { covers, intersects, type Levels, levelsOf } from './topic-pattern.ts';
 
-/** Answers kept for one client; then all are forgotten. A client with more topics than this pays for the rules again. */
+/**
+ * Answers kept for one client; then all are forgotten. A client with more topics than this pays for the rules again.
+ */
 const answersMax = 256;
 
 /** Value of `ClientIdentity.notes`. */
@@ -39,7 +42,7 @@ export class RulesAuthorizer implements Authorizer {
     this.#rules = rules;
   }
 
-  /** The broker must be told: `Broker.rulesChanged`. */
+  /** Replaces the rules. The broker must be told: `Broker.rulesChanged`. */
   replace(rules: readonly Rule[] | null): void {
     this.#rules = rules;
     this.#generation++;

@@ -25,7 +25,9 @@ import type { Rule } from './rule.ts';
 import { AccessFileError, type SourceText } from './source-text.ts';
 import { levelsOf, patternFault } from './topic-pattern.ts';
 
-/** Every rule that applies to a client is looked at for each new topic: more are a sign that `%c` and `%u` are wanted. */
+/**
+ * Every rule that applies to a client is looked at for each new topic: more are a sign that `%c` and `%u` are wanted.
+ */
 const rulesMax = 10_000;
 
 const actions = ['publish', 'subscribe', 'all'];

@@ -1,13 +1,19 @@
 import { readFileSync } from 'node:fs';
 import { CodedError } from '@dunlin/broker';
 
-/** The text of a file, with the name that messages give it. The supervisor reads it once for all workers, so that they agree on it. */
+/**
+ * The text of a file, with the name that messages give it. The supervisor reads it once for all workers, so that they
+ * agree on it.
+ */
 export interface SourceText {
   readonly name: string;
   readonly text: string;
 }
 
-/** A file that says who may enter or who may do what cannot be used. The message begins with `FILE:LINE:COLUMN` where there is such a place. */
+/**
+ * A file for authentication or authorization cannot be used. The message begins with `FILE:LINE:COLUMN` where there is
+ * such a place.
+ */
 export class AccessFileError extends CodedError<'access-file'> {
   constructor(message: string, cause?: unknown) {
     super('access-file', message, { cause });

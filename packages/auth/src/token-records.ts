@@ -63,7 +63,7 @@ export class TokenRecords {
     return { hash: String(hash), expiresAt: expires === null ? null : Number(expires) };
   }
 
-  /** Adds a token, or replaces the secret of one. The secret is told here and never again. */
+  /** Adds a token, or replaces the secret of one. The secret is returned here and never again. */
   async add({ uuid = randomUUID(), secret, lifetimeSeconds }: NewToken, now: number): Promise<[string, string]> {
     const chosen = secret ?? randomBytes(secretBytes).toString('base64url');
     const key = this.#key(uuid);
@@ -78,7 +78,9 @@ export class TokenRecords {
     return [uuid, chosen];
   }
 
-  /** False: there was no such token. Its clients are told to go also then: they may have come in with it. */
+  /**
+   * Revokes a token. False: there was no such token; clients that connected with it earlier are disconnected also then.
+   */
   async revoke(uuid: string): Promise<boolean> {
     const key = this.#key(uuid);
     const existed = Number(await this.#redis.call(key, 'DEL', [key])) > 0;

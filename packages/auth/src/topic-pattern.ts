@@ -1,7 +1,8 @@
 /**
  * Topic filters as sets of topics, compared with each other. A filter is the list of its levels.
  *
- * `+` and `#` in the first level stand for no topic that begins with `$` [MQTT-4.7.2-1]; `a/#` stands for `a`, too (MQTT 5, section 4.7.1.2).
+ * `+` and `#` in the first level stand for no topic that begins with `$` [MQTT-4.7.2-1]; `a/#` stands for `a`, too
+ * (MQTT 5, section 4.7.1.2).
  */
 export type Levels = readonly string[];
 
@@ -50,8 +51,9 @@ export function intersects(one: Levels, other: Levels): boolean {
 /**
  * A pattern of a rule for one client: `%c` is its client identifier, `%u` its user name, as a level or in one.
  *
- * An identity that holds `+`, `#` or `/`, or begins with `$`, would turn the pattern into another one. So would one that is not there. What allows something then
- * matches nothing (null), and what denies something matches all that it could have stood for.
+ * An identity that holds `+`, `#` or `/`, or begins with `$`, would turn the pattern into another one. So would one
+ * that is not there. What allows something then matches nothing (null), and what denies something matches all that it
+ * could have stood for.
  */
 export function fillIn(pattern: Levels, clientId: string, userName: string | null, isDenied: boolean): Levels | null {
   const filled: string[] = [];

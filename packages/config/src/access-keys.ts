@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { fileKey } from './store-keys.ts';
 
-/** Ways to find out who a client is, in the order in which they are tried unless another was given. */
+/** Methods of authentication, in the order in which they are tried unless another is configured. */
 export const authenticationMethods = ['client-certificate', 'jwt', 'redis-token', 'password-file', 'http'] as const;
 export type AuthenticationMethod = (typeof authenticationMethods)[number];
 

@@ -22,7 +22,10 @@ const needs: Readonly<Record<AuthenticationMethod, (configuration: Configuration
 /** Methods that are used where they are configured; the others only where they are named. */
 const usedUnnamed: readonly AuthenticationMethod[] = ['jwt', 'password-file', 'http'];
 
-/** Says for each listener how its clients prove who they are, and whether they may come without. */
+/**
+ * Settles the access policy of each listener: its methods of authentication, and whether anonymous clients are
+ * accepted.
+ */
 export function settleAccessPolicies(configuration: Configuration, origins: ReadonlyMap<string, string>): void {
   const { authentication, listeners } = configuration;
   if (!origins.has('authentication.methods')) {
@@ -32,7 +35,7 @@ export function settleAccessPolicies(configuration: Configuration, origins: Read
   }
   for (const listener of listeners) {
     listener.methods = listener.authentication ?? authentication.methods;
-    // Where clients are asked who they are, nobody comes in without an answer unless that was said.
+    // Where a method of authentication is configured, anonymous clients are refused unless they are allowed explicitly.
     const isOpen = isLoopback(listener.address) && listener.authentication === undefined;
     listener.allowAnonymous ??= isOpen && authentication.methods.length === 0 && !origins.has('authentication.methods');
   }

@@ -127,7 +127,8 @@ function nearListener(url: string): string | null {
 }
 
 /**
- * Resolves a listener; whether strangers may use it is decided when the whole configuration is known (check-access-policies.ts).
+ * Resolves a listener; whether anonymous clients may use it is decided when the whole configuration is known
+ * (check-access-policies.ts).
  */
 function resolve(input: ListenerInput, place: Place): Listener | null {
   const before = place.faults.length;
@@ -201,7 +202,10 @@ function resolveTls(input: ListenerInput, place: Place): ListenerTls {
   };
 }
 
-/** A broken file is found when the configuration is read, at the start and at a reload alike: before anything has changed. */
+/**
+ * A broken file is found when the configuration is read, at the start and at a reload alike: before anything has
+ * changed.
+ */
 function checkFiles(certificates: ListenerTls['certificates'], clientCa: string, isAlone: boolean, place: Place): void {
   const attempt = (read: () => unknown, at: (part: 'cert' | 'key') => InnerPath): void => {
     try {

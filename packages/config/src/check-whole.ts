@@ -63,7 +63,7 @@ export function checkWhole(configuration: Configuration, origins: ReadonlyMap<st
   return problems;
 }
 
-/** A broker must not find out later that a password is missing. */
+/** A missing password file is an error at the start, not later. */
 function checkFile(key: Key, configuration: Configuration, refuse: (path: string, rest: string) => void): void {
   const file = key.path
     .split('.')

@@ -117,8 +117,8 @@ ${listenerOptionNames.map(optionRow).join('\n')}
 }
 
 /**
- * A configuration file with every key, commented out. Behind `##` stand words; whatever stands behind a single `#` can be uncommented, alone or together, and is
- * the default as this machine has it.
+ * A configuration file with every key, commented out. Lines with `##` are explanations; lines with a single `#` can be
+ * uncommented, alone or together, and hold the default on this machine.
  */
 export function configurationTemplate(): string {
   const lines = [
@@ -156,8 +156,10 @@ function yamlLines(name: string, value: unknown): string[] {
     .split('\n');
 }
 
-/** The configuration that holds, as YAML that could be given back; with a comment on each key that says where it was set. Passwords in URLs
- * are left out. */
+/**
+ * The effective configuration as YAML that can be loaded again; a comment on each key says where it was set. Passwords
+ * in URLs are left out.
+ */
 export function printConfiguration(configuration: Configuration, origins: ReadonlyMap<string, string>): string {
   const lines: string[] = [];
   let section = '';

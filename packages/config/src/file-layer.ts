@@ -9,7 +9,10 @@ export interface FileLayer {
   problems: Problem[];
 }
 
-/** Reads a YAML file. A file that is not there or not readable is an error: a broker must not start open because of a typing mistake. */
+/**
+ * Reads a YAML file. A file that is not there or not readable is an error: a broker must not start open because of a
+ * typing mistake.
+ */
 export function readFileLayer(file: string): FileLayer {
   let text: string;
   try {
@@ -82,7 +85,10 @@ function walk(map: YAMLMap, prefix: string, into: Walk): void {
   }
 }
 
-/** Follows `inner` into the value as far as it goes; a path that ends in an empty name means the key before it, not its value. */
+/**
+ * Follows `inner` into the value as far as it goes; a path that ends in an empty name means the key before it, not its
+ * value.
+ */
 function locate(pair: Pair<Node, Node | null>, inner: InnerPath, walkState: Walk, keyAt: string): string {
   if (inner.length === 1 && inner[0] === '') return keyAt;
   let node: Node | null = pair.value;

@@ -13,7 +13,10 @@ function yesOrNo(value: boolean, description: string) {
   return z.boolean().default(value).meta({ description });
 }
 
-/** Keys under `limits`: the same names and defaults as the broker's own table of limits (a test of the edge package compares them). */
+/**
+ * Keys under `limits`: the same names and defaults as the broker's own table of limits (a test of the edge package
+ * compares them).
+ */
 export const limitShape = {
   receiveMaximum: whole(
     1,

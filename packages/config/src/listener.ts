@@ -45,9 +45,9 @@ export interface Listener {
   /** Time-out of each step before the first MQTT byte. */
   handshakeTimeoutSeconds: number;
   tls: ListenerTls | null;
-  /** Addresses and ranges whose PROXY header is believed and required; null: no header is expected. */
+  /** Addresses and ranges whose PROXY header is trusted and required; null: no header is expected. */
   trustedProxies: string[] | null;
-  /** Origins of web pages that may connect; null: those of the same host. */
+  /** Origins of web pages that may connect; null: the same host alone. */
   origins: string[] | null;
 }
 
@@ -94,14 +94,19 @@ export function parseListenerUrl(url: string): ListenerAddress | null {
   return match[4] === undefined || match[4] === '/' ? { kind, host, port } : null;
 }
 
-/** The short form of a listener, `URL[?name=NAME&allowAnonymous=true]`: its URL, and its options as they are written. */
+/**
+ * The short form of a listener, `URL[?name=NAME&allowAnonymous=true]`: its URL, and its options as they are written.
+ */
 export function parseListenerText(text: string): { url: string; options: [name: string, text: string][] } {
   const mark = text.indexOf('?');
   if (mark === -1) return { url: text, options: [] };
   return { url: text.slice(0, mark), options: [...new URLSearchParams(text.slice(mark + 1))] };
 }
 
-/** True when only this machine can reach the address. A host name counts only if it is `localhost`: others may resolve to anything. */
+/**
+ * True when only this machine can reach the address. A host name counts only if it is `localhost`: others may resolve
+ * to anything.
+ */
 export function isLoopback(address: ListenerAddress): boolean {
   if (address.kind === 'unix') return true;
   const host = address.host.toLowerCase();
@@ -109,7 +114,7 @@ export function isLoopback(address: ListenerAddress): boolean {
   return host === 'localhost' || host === '::1';
 }
 
-/** The URL of an address, for logs: with the port that was really taken. */
+/** The URL of an address, for logs: with the actual port. */
 export function formatListenerUrl(address: ListenerAddress): string {
   if (address.kind === 'unix') return `unix:${address.path}`;
   const host = isIPv6(address.host) ? `[${address.host}]` : address.host;
@@ -117,7 +122,7 @@ export function formatListenerUrl(address: ListenerAddress): string {
   return `${address.kind}://${host}:${address.port}${path}`;
 }
 
-/** A listener as it could be given back in the file. What holds only because nothing was said is left out. */
+/** The long form of a listener for the file. Values that hold only by default are left out. */
 export function listenerInput(listener: Listener): ListenerInput {
   const { url, name, allowAnonymous, connectionsMax, handshakeTimeoutSeconds, tls, trustedProxies, origins } = listener;
   const input: ListenerInput = { url, name, allowAnonymous };

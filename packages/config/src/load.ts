@@ -92,7 +92,10 @@ function locateListeners(setting: Setting, listeners: readonly Listener[], origi
   for (const index of listeners.keys()) origins.set(`listeners[${index}]`, setting.locate([index]));
 }
 
-/** Suggests the nearest whole path, or the path whose last word is nearest (`receiveMaximum` for `limits.receiveMaximum`). */
+/**
+ * Suggests the nearest whole path, or the path whose last word is nearest (`receiveMaximum` for
+ * `limits.receiveMaximum`).
+ */
 function unknownKey(setting: Setting): Problem {
   const last = setting.path.slice(setting.path.lastIndexOf('.') + 1);
   const sameWord = keys.find((key) => key.path.endsWith(`.${last}`));
@@ -101,7 +104,9 @@ function unknownKey(setting: Setting): Problem {
   return { where: setting.locate(['']), message: `unknown key ${setting.path}`, suggestion };
 }
 
-/** Text as the key's kind would be written in the file; what cannot be read so stays text and is refused by the check. */
+/**
+ * Text as the key's kind would be written in the file; what cannot be read so stays text and is refused by the check.
+ */
 function readText(key: Key, value: string | readonly string[]): unknown {
   if (typeof value !== 'string') return value;
   if (key.kind === 'number' && /^-?\d+(\.\d+)?$/.test(value.trim())) return Number(value);

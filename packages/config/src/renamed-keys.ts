@@ -1,12 +1,15 @@
 import type { Setting } from './layer.ts';
 import type { Problem } from './problem.ts';
 
-/** Keys that have another name now: the old path and the new one. The old one goes on working, with a warning that says the new one. */
+/** Renamed keys: the old path and the new one. The old name goes on working, with a warning that says the new one. */
 export const renamedKeys: ReadonlyMap<string, string> = new Map([
   ['limits.outboxBytesMax', 'limits.outputBufferBytesMax'],
 ]);
 
-/** The settings of all sources under the names of today; a warning for each old key; a problem where a key is given under both names. */
+/**
+ * The settings of all sources under the names of today; a warning for each old key; a problem where a key is given
+ * under both names.
+ */
 export function followRenames(given: readonly Setting[]): {
   settings: Setting[];
   warnings: Problem[];

@@ -42,7 +42,10 @@ export function defaultNodeId(): string {
   );
 }
 
-/** Several sockets on one port, shared out by the kernel: Linux and the BSDs that Node knows. Elsewhere a node runs one worker. */
+/**
+ * Several sockets on one port, shared out by the kernel: Linux and the BSDs that Node knows. Elsewhere a node runs one
+ * worker.
+ */
 export function hasReusePort(platform: NodeJS.Platform = process.platform): boolean {
   return platform === 'linux' || platform === 'freebsd' || platform === 'sunos' || platform === 'aix';
 }

@@ -17,7 +17,10 @@ export function editDistance(from: string, to: string): number {
   return last[to.length];
 }
 
-/** The nearest of the known words, or null when none is near enough to be what was meant (a third of its letters may differ). */
+/**
+ * The nearest of the known words, or null when none is near enough to be what was meant (a third of its letters may
+ * differ).
+ */
 export function nearest(word: string, known: Iterable<string>): string | null {
   let best: string | null = null;
   let bestDistance = Number.POSITIVE_INFINITY;

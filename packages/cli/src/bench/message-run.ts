@@ -73,7 +73,7 @@ export class MessageRun implements ClientSink {
     this.options = options;
     this.deliveries = new Float64Array(row.publishers);
     this.nextSequences = new Uint32Array(row.publishers * row.subscribers);
-    this.failed.promise.catch(() => {}); // Whoever awaits `run` hears of it; nobody else must.
+    this.failed.promise.catch(() => {}); // The caller of `run` handles it.
   }
 
   /** Throws a BenchFailure when the broker refuses, closes or stalls. */

@@ -96,14 +96,14 @@ export function readSources(values: ConfigurationValues): ConfigurationSources {
   return { file: values.config, environment: process.env, flags };
 }
 
-/** The configuration, with what should be written otherwise said on standard error. */
+/** The configuration. Warnings are written to standard error. */
 export function loadAndWarn(values: ConfigurationValues): LoadedConfiguration {
   const loaded = loadConfiguration(readSources(values));
   for (const warning of loaded.warnings) process.stderr.write(`warning: ${formatProblem(warning)}\n`);
   return loaded;
 }
 
-/** A URL says both what the store is and where. */
+/** A URL sets both the kind of the store and its address. */
 function storeFlags(value: string): Flag[] {
   const flag = '--store';
   if (!value.includes('://')) return [{ flag, path: 'store.kind', value }];

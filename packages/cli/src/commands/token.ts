@@ -3,7 +3,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { CommandError } from '../exit-code.ts';
 import { addConfigurationOptions, type ConfigurationValues, loadAndWarn } from './configuration-options.ts';
 
-/** Redis is waited for no longer than this. */
+/** Longest wait for Redis. */
 const connectMilliseconds = 5000;
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 

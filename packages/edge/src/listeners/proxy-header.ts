@@ -1,6 +1,6 @@
 /**
- * The PROXY protocol, versions 1 and 2: what a load balancer says about a client before the client's first byte. (HAProxy, "The PROXY protocol",
- * section 2.) Pure: bytes in, header out.
+ * The PROXY protocol, versions 1 and 2: what a load balancer says about a client before the client's first byte.
+ * (HAProxy, "The PROXY protocol", section 2.) Pure: bytes in, header out.
  *
  * ```
  *   version 1   "PROXY TCP4 203.0.113.7 192.0.2.1 51034 8883\r\n"                       107 bytes at most
@@ -12,24 +12,32 @@ import { isIPv4, isIPv6 } from 'node:net';
 
 /** Contents of a header. */
 export interface ProxyHeader {
-  /** `203.0.113.7:51034`; empty: the load balancer speaks for itself (a health check), or does not know. */
+  /**
+   * `203.0.113.7:51034`; empty: the connection is the load balancer's own (a health check), or the address is unknown.
+   */
   address: string;
-  /** PP2_TYPE_AUTHORITY: the host that the client asked for; empty: not said. */
+  /** PP2_TYPE_AUTHORITY: the host that the client asked for; empty: none. */
   serverName: string;
-  /** PP2_TYPE_SSL: the common name of the client's certificate, which the load balancer has verified; null: there was none. */
+  /**
+   * PP2_TYPE_SSL: the common name of the client's certificate, which the load balancer has verified; null: there was
+   * none.
+   */
   commonName: string | null;
 }
 
 export type ProxyParse =
   | { kind: 'header'; header: ProxyHeader; length: number }
-  /** The bytes may become one. */
+  /** More bytes are needed. */
   | { kind: 'incomplete' }
   | { kind: 'invalid'; reason: string };
 
 /** "PROXY UNKNOWN" with the longest addresses, and its line end. */
 export const version1BytesMax = 107;
 
-/** Addresses take 12, 36 or 216 bytes; the rest are TLVs, of which a client's certificate is the largest. Twice what HAProxy's own buffers take would be 32 KiB; nobody sends 4. */
+/**
+ * Longest header of version 2: addresses take 12, 36 or 216 bytes; the rest are TLVs, of which a client's certificate
+ * is the largest. Twice the buffer of HAProxy would be 32 KiB; no load balancer sends 4.
+ */
 export const version2BytesMax = 4096;
 
 const signature = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
@@ -40,7 +48,10 @@ const families = { unspecified: 0, inet: 1, inet6: 2, unix: 3 } as const;
 const addressBytes = [0, 12, 36, 216] as const;
 
 const tlvTypes = { authority: 0x02, ssl: 0x20, sslCommonName: 0x22 } as const;
-/** Bits of the first byte of PP2_TYPE_SSL: the client showed a certificate, on this connection or earlier in the same TLS session. */
+/**
+ * Bits of the first byte of PP2_TYPE_SSL: the client showed a certificate, on this connection or earlier in the same
+ * TLS session.
+ */
 const certificateShown = 0x02 | 0x04;
 const sslFixedBytes = 5;
 const tlvHeaderBytes = 3;
@@ -90,7 +101,7 @@ function parseVersion2(bytes: Buffer): ProxyParse {
   if (bytes.length < length) return incomplete;
   const body = bytes.subarray(version2FixedBytes, length);
   const header: ProxyHeader = { address: '', serverName: '', commonName: null };
-  // LOCAL: the load balancer itself, whatever else the header says.
+  // LOCAL: a connection of the load balancer itself, whatever else the header contains.
   if (command === 0) return { kind: 'header', header, length };
   const family = bytes[13] >> 4;
   const addresses = addressBytes[family];
@@ -116,7 +127,9 @@ function readTlvs(body: Buffer, start: number, header: ProxyHeader): boolean {
   return true;
 }
 
-/** Client bits, the result of the verification (0: it is good), TLVs of its own. A name that nobody has verified is not read. */
+/**
+ * Reads the client bits, the result of the verification (0: valid), and the TLVs inside. An unverified name is ignored.
+ */
 function readSsl(value: Buffer, header: ProxyHeader): boolean {
   if (value.length < sslFixedBytes) return false;
   const isVerified = (value[0] & certificateShown) !== 0 && value.readUInt32BE(1) === 0;
@@ -134,6 +147,6 @@ function readSsl(value: Buffer, header: ProxyHeader): boolean {
 
 function formatIPv6(bytes: Buffer): string {
   const groups = Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(2 * index).toString(16)).join(':');
-  // The address in its usual form, zeros left out.
+  // The address in its usual form, without leading zeros.
   return new URL(`http://[${groups}]`).hostname.slice(1, -1);
 }

@@ -14,7 +14,7 @@ export interface ProxyStageOptions {
   refuse(refusal: Refusal): void;
 }
 
-/** Reads the PROXY header before anything else. What follows it stays in the socket's own buffer. */
+/** Reads the PROXY header before anything else. The bytes behind it stay in the socket's own buffer. */
 export class ProxyStage {
   readonly #options: ProxyStageOptions;
   readonly #trusted = new BlockList();
@@ -30,7 +30,7 @@ export class ProxyStage {
 
   enter(socket: Socket): void {
     if (socket.remoteAddress === undefined && !this.#options.isUnix) {
-      // Reset before we came to it, as HAProxy's check of a port does: nobody has asked for anything.
+      // Reset before it was accepted, as HAProxy's health check of a port does: no request is open.
       socket.on('error', ignore);
       socket.destroy();
       return;
@@ -85,10 +85,10 @@ export class ProxyStage {
   }
 }
 
-/** `close` follows and says enough. */
+/** `close` follows and reports it. */
 function ignore(): void {}
 
-/** The load balancer has verified the certificate, and says no more of it than the name. */
+/** Certificate that the load balancer has verified; its header has only the name. */
 function peerOf({ address, serverName, commonName }: ProxyHeader): Peer {
   const clientCertificate = commonName === null ? null : { commonName, subjectAltNames: [], fingerprint: '' };
   return { address, serverName, clientCertificate };

@@ -2,18 +2,21 @@ import type { ClientLog, Metrics } from '@dunlin/broker';
 
 /** Reason why a connection ended before its first MQTT byte. */
 export interface Refusal {
-  /** `handshake`: TLS or WebSocket did not come about. `proxy`: the PROXY header. `full`: the listener's own limit of connections. `files`: the limit of open files. */
+  /**
+   * `handshake`: TLS or WebSocket failed. `proxy`: the PROXY header. `full`: the listener's own limit of connections.
+   * `files`: the limit of open files.
+   */
   kind: 'handshake' | 'proxy' | 'full' | 'files';
   address: string;
   reason: string;
-  /** Value that the client asked for, and what this listener allows, where they can be named. */
+  /** Value that the client asked for, and the values that this listener allows, where they can be named. */
   given?: string | undefined;
   allowed?: string | undefined;
 }
 
 /**
- * Time in which a refusal that an operator should look at, of a load balancer that is not trusted or a listener that is
- * full, is a warning once; what follows is information.
+ * Time in which a refusal that concerns an operator (an untrusted load balancer, a full listener) is a warning once;
+ * further ones are logged at level info.
  */
 const quietMilliseconds = 10_000;
 

@@ -16,13 +16,16 @@ import { TlsTransport } from './tls-transport.ts';
 import { WebSocketStage } from './web-socket-stage.ts';
 import { WebSocketTransport } from './web-socket-transport.ts';
 
-/** Connections that wait for `accept`: a reconnect storm of a few thousand clients finds room (the system may cut it, see net.core.somaxconn). */
+/**
+ * Backlog of connections that wait for `accept`: enough for a reconnect storm of a few thousand clients (the system may
+ * cut it, see net.core.somaxconn).
+ */
 const backlog = 4096;
 
-/** TCP asks a peer that is silent for so long whether it is there: a client without a keep alive of its own that has vanished is noticed. */
+/** Silence after which TCP probes a peer: a client without keep alive that has vanished is noticed. */
 const keepAliveMilliseconds = 60_000;
 
-/** A WebSocket frame of a client may hold several packets; of one larger than this nobody has need. */
+/** Largest WebSocket frame of a client: it may hold several packets. */
 function frameBytesMax(maximumPacketSizeBytes: number): number {
   return Math.max(2 * maximumPacketSizeBytes, 64 * 1024);
 }
@@ -39,7 +42,8 @@ export interface SocketListenerOptions {
 }
 
 /**
- * Accepts connections at one address and gives them to the broker of this thread, through the handshake stages that the listener has:
+ * Accepts connections at one address and gives them to the broker of this thread, through the handshake stages that the
+ * listener has:
  *
  * ```
  *   socket ──> ProxyStage ──> TlsStage ──> WebSocketStage ──> transport ──> broker
@@ -54,7 +58,7 @@ export class SocketListener {
   readonly #proxy: ProxyStage | null;
   readonly #tls: TlsStage | null;
   readonly #webSocket: WebSocketStage | null;
-  /** Peers from PROXY headers, of connections whose TLS or WebSocket handshake is not over. */
+  /** Peers from PROXY headers, of connections whose TLS or WebSocket handshake is in progress. */
   readonly #peers = new Map<string, Peer>();
 
   constructor(options: SocketListenerOptions) {
@@ -119,7 +123,7 @@ export class SocketListener {
     });
   }
 
-  /** Behind a load balancer it is the client that is refused. */
+  /** Behind a load balancer the refused address is the client's. */
   #refuseClient(refusal: Refusal): void {
     const address = this.#peers.get(refusal.address)?.address || refusal.address;
     this.#refusals.add({ ...refusal, address });
@@ -153,10 +157,10 @@ export class SocketListener {
       return;
     }
     this.#established(socket);
-    socket.resume(); // it was paused behind the header
+    socket.resume(); // paused behind the header before
   }
 
-  /** Bytes of the client come next: MQTT, or the request for a WebSocket. */
+  /** Reads the bytes of the client: MQTT, or the request for a WebSocket. */
   #established(socket: Socket): void {
     if (this.#webSocket !== null) {
       this.#webSocket.enter(socket);
@@ -174,7 +178,7 @@ export class SocketListener {
       : new TlsTransport(socket as TLSSocket, listener.name, peer);
   }
 
-  /** Replaces the certificates, for connections that come from now on. */
+  /** Replaces the certificates, for connections accepted from now on. */
   renewTls(material: TlsMaterial): void {
     this.#tls?.renew(material);
   }
@@ -205,14 +209,17 @@ export class SocketListener {
     });
   }
 
-  /** Stops accepting at once. Connections that were accepted stay; resolves when the last of them is closed. */
+  /** Stops accepting at once. Accepted connections stay; resolves when the last of them is closed. */
   close(): Promise<void> {
     if (!this.#server.listening) return Promise.resolve();
     return new Promise((resolve) => this.#server.close(() => resolve()));
   }
 }
 
-/** A process that was killed leaves its socket behind in the file system. It goes if nobody answers there; a file of another kind is somebody's and stays. */
+/**
+ * Removes the socket file that a killed process has left behind. It is removed if no process answers there; a file of
+ * another kind stays.
+ */
 function removeStaleSocket(path: string): Promise<void> {
   return new Promise((resolve) => {
     const probe = connect(path, () => {
@@ -227,8 +234,8 @@ function removeStaleSocket(path: string): Promise<void> {
 }
 
 /**
- * Fails with EADDRINUSE when anyone listens at the port. Threads that share a port would not notice: the kernel lets every process of the
- * same user join in, and a second node would silently take half of the connections of the first.
+ * Fails with EADDRINUSE when anyone listens at the port. Threads that share a port would not notice: the kernel lets
+ * every process of the same user join in, and a second node would silently take half of the connections of the first.
  */
 export async function refuseSharedPort(address: ListenerAddress): Promise<void> {
   if (address.kind === 'unix' || address.port === 0) return;

@@ -5,12 +5,13 @@ import type { Peer } from './peer.ts';
 /**
  * A TCP or Unix socket as the broker's transport. Hot path.
  *
- * Measured with 18,000 idle sockets: 2.7 KiB of resident memory each with listeners that all sockets share and find their transport through
- * a property, 3.2 KiB with a set of closures for each. A `data` event goes straight to the connection, as in the bare forwarder that is the
- * yardstick; whether the kernel took all of a write is read from `writableLength`, which costs no callback.
+ * Measured with 18,000 idle sockets: 2.7 KiB of resident memory each with listeners that all sockets share and find
+ * their transport through a property, 3.2 KiB with a set of closures for each. A `data` event goes straight to the
+ * connection, as in the bare forwarder that is the yardstick; whether the kernel took all of a write is read from
+ * `writableLength`, which costs no callback.
  */
 
-/** A closing client has this long to take what is pending and to close its side; then the socket is destroyed. */
+/** Time for a closing client to read pending bytes and to close its side; then the socket is destroyed. */
 export const endTimeoutMilliseconds = 2000;
 
 const transportKey = Symbol('transport');
@@ -23,19 +24,19 @@ export class SocketTransport implements Transport {
   /** Set right after the broker has accepted the transport, before any event of the socket can come. */
   connection: Connection | null;
   protected readonly socket: Socket;
-  /** Null: nobody stands between us and the client. */
+  /** Peer of a PROXY header; null: the client is connected directly. */
   private readonly peer: Peer | null;
   private address: string;
   private error: Error | undefined;
   protected waitsForDrain: boolean;
-  /** Bytes of the one write that went past the buffer and that the kernel has not taken whole. */
+  /** Bytes of the one write that bypassed the buffer and that the kernel has not taken whole. */
   private directBytes: number;
   private inWrite: boolean;
   private readonly written: (error?: Error | null) => void;
   protected endTimer: NodeJS.Timeout | null;
-  /** True when nothing can be sent any more; the connection may have things to finish. */
+  /** True when nothing can be sent any more; earlier packets may still have to take effect. */
   protected isClosed: boolean;
-  /** FIN has come: the client said all it had to say, whatever becomes of the connection from here. */
+  /** FIN was received: the client has sent everything. */
   private hasEnded: boolean;
 
   constructor(socket: Socket, listener: string, peer: Peer | null = null) {
@@ -89,9 +90,12 @@ export class SocketTransport implements Transport {
     }
   }
 
-  /** Slow path. `drain` events are not used: they come only when the high-water mark was passed, and then for writes that the kernel took whole, too. */
+  /**
+   * Slow path. `drain` events are not used: they come only when the high-water mark was passed, and then for writes
+   * that the kernel took whole, too.
+   */
   private waitForDrain(): void {
-    if (this.endTimer !== null) return; // nobody asks any more, and nothing may be written behind the end
+    if (this.endTimer !== null) return; // nothing waits any more, and nothing may be written behind the end
     this.waitsForDrain = true;
     this.socket.write(nothing, (error) => {
       this.waitsForDrain = false;
@@ -106,7 +110,9 @@ export class SocketTransport implements Transport {
     return this.directBytes + this.socket.writableLength;
   }
 
-  /** `203.0.113.7:51034`, or `unix`: the client's own, also behind a load balancer. Asked of the system when first needed. */
+  /**
+   * `203.0.113.7:51034`, or `unix`: the client's own, also behind a load balancer. Read from the system at first use.
+   */
   get remoteAddress(): string {
     if (this.address === '') this.address = this.peer?.address || formatPeer(this.socket);
     return this.address;
@@ -125,8 +131,8 @@ export class SocketTransport implements Transport {
   }
 
   /**
-   * Sends what is pending, then FIN. What the client still sends is read and thrown away until it closes too: a socket closed with bytes
-   * unread answers with RST, and that can overtake the DISCONNECT that told the client why.
+   * Sends pending bytes, then FIN. Bytes that the client still sends are read and discarded until it closes too: a
+   * socket closed with unread bytes answers with RST, and that can overtake the DISCONNECT with the reason.
    */
   end(): void {
     if (this.endTimer !== null || this.socket.destroyed) return;
@@ -146,12 +152,12 @@ export class SocketTransport implements Transport {
     this.socket.on('data', onData);
   }
 
-  /** The same without what is read: it belongs to a protocol in between. */
+  /** Connects the events without `data`, which a protocol in between reads. */
   carry(connection: Connection): void {
     this.connection = connection;
     const socket = this.socket as Owned;
     socket[transportKey] = this;
-    socket.allowHalfOpen = true; // closed by us when what came before FIN has taken effect
+    socket.allowHalfOpen = true; // closed by us when earlier packets have taken effect
     socket.on('end', onEnd);
     socket.on('error', onError);
     socket.on('close', onClose);
@@ -169,14 +175,14 @@ export class SocketTransport implements Transport {
   closed(): void {
     if (this.endTimer !== null) clearTimeout(this.endTimer);
     this.isClosed = true;
-    // What we wrote to a client that has closed comes back as a reset: that takes nothing from what it sent.
+    // Bytes written to a client that has closed come back as a reset: packets that it sent before stay valid.
     this.connection?.transportClosed(this.hasEnded ? undefined : this.error);
   }
 }
 
 /**
- * Handles a chunk; an exception below here ends this socket alone: behind an event there is nobody else, and the thread
- * would go with all its clients.
+ * Handles a chunk. An exception ends this socket alone: in an event handler it would end the thread, with all its
+ * clients.
  */
 function onData(this: Socket, chunk: Buffer): void {
   const connection = (this as Owned)[transportKey].connection!;
@@ -196,7 +202,7 @@ function onEnd(this: Socket): void {
   }
 }
 
-/** Resets and broken pipes are the client's or the network's; `close` follows and tells the broker. */
+/** Resets and broken pipes are faults of the client or the network; `close` follows and tells the broker. */
 function onError(this: Socket, error: Error): void {
   (this as Owned)[transportKey].failed(error);
 }

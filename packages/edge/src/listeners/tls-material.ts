@@ -13,8 +13,8 @@ export interface TlsMaterial {
   certificates: CertificateTexts[];
   clientCa: string | null;
   /**
-   * Secret of the tickets with which clients come back: one worker opens what another has sealed. Every listener has its own: a ticket of a listener
-   * that asks for no certificate must not open one that requires it.
+   * Secret of the tickets for session resumption, which all workers share. Every listener has its own: a ticket of a
+   * listener that asks for no certificate must not open one that requires it.
    */
   ticketKeys: Uint8Array;
 }
@@ -23,7 +23,7 @@ export function newTicketKeys(): Uint8Array {
   return randomBytes(ticketKeyBytes);
 }
 
-/** The same with other ticket keys: what was sealed with the old ones is not opened any more. */
+/** The same with other ticket keys: earlier tickets are not accepted any more. */
 export function withNewTicketKeys(material: TlsMaterial): TlsMaterial {
   return { ...material, ticketKeys: newTicketKeys() };
 }
@@ -33,7 +33,10 @@ export function isSameMaterial(one: TlsMaterial, other: TlsMaterial): boolean {
   return files(one) === files(other);
 }
 
-/** The hosts that a certificate is for, in lower case: `a.example`, `*.b.example`. Its common name counts only when it has no other. */
+/**
+ * The hosts that a certificate is for, in lower case: `a.example`, `*.b.example`. Its common name counts only when it
+ * has no other.
+ */
 export function hostNames(certificate: X509Certificate): string[] {
   const names = (certificate.subjectAltName ?? '').match(/(?<=DNS:)[^,"\s]+/g) ?? [];
   const commonName = /^CN=(.+)$/m.exec(certificate.subject)?.[1];
@@ -42,7 +45,7 @@ export function hostNames(certificate: X509Certificate): string[] {
 }
 
 /**
- * End of the first of these certificates, those between it and its authority too: from then on clients refuse it.
+ * End of validity of the first of these certificates, intermediate ones included: from then on clients refuse it.
  * Seconds since 1970.
  */
 export function certificatesEndAt({ certificates }: TlsMaterial): number {

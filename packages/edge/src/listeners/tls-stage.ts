@@ -15,16 +15,17 @@ import type { Refusal } from './refusal.ts';
 import { formatPeer } from './socket-transport.ts';
 import { hostNames, type TlsMaterial } from './tls-material.ts';
 
-/** A client that was away for longer than this makes a whole handshake again. */
+/** Time for which a client may resume its TLS session with a ticket. */
 const sessionTimeoutSeconds = 2 * 3600;
 
 /**
- * Node's own, or what `--tls-cipher-list` says, without those of TLS 1.2 that have neither forward secrecy nor a hash that is still trusted. Small devices that know no
- * elliptic curve keep the others of static RSA, `AES128-GCM-SHA256` and `AES128-SHA256`.
+ * Ciphers of Node, or of `--tls-cipher-list`, without those of TLS 1.2 that have neither forward secrecy nor a hash
+ * that is still trusted. Small devices without elliptic curves keep static RSA with `AES128-GCM-SHA256` and
+ * `AES128-SHA256`.
  */
 const ciphers = `${DEFAULT_CIPHERS}:!kRSA+SHA1`;
 
-/** The most that OpenSSL takes. */
+/** Longest value that OpenSSL accepts. */
 const sessionIdContextLength = 32;
 
 export interface TlsStageOptions {
@@ -47,21 +48,24 @@ export class TlsStage {
     this.#server = this.#makeServer(options.material);
   }
 
-  /** A connection that begins its handshake now. What was read of it already is in the socket's own buffer. */
+  /** Starts the handshake of a connection. Bytes that were read already are in the socket's own buffer. */
   enter(socket: Socket): void {
-    void socket.remoteAddress; // kept by the socket from now on, also when it is closed
+    void socket.remoteAddress; // cached by the socket from now on, also when it is closed
     this.#server.emit('connection', socket);
   }
 
   /**
-   * Replaces the certificates for handshakes that begin from now on. Connections that stand, and handshakes under way,
-   * keep what they have.
+   * Replaces the certificates for handshakes that begin from now on. Established connections, and handshakes in
+   * progress, keep theirs.
    */
   renew(material: TlsMaterial): void {
     this.#server = this.#makeServer(material);
   }
 
-  /** A server that listens nowhere: it is given connections. With one certificate nobody asks which: that question costs each handshake a call. */
+  /**
+   * Creates a server that listens nowhere: connections are given to it. With one certificate it has no SNI callback,
+   * which costs each handshake a call.
+   */
   #makeServer(material: TlsMaterial): Server {
     const { tls, protocol, handshakeTimeoutSeconds } = this.#options;
     const contexts = this.#contextsByName(material);
@@ -74,7 +78,8 @@ export class TlsStage {
       rejectUnauthorized: tls.clientCertificates === 'require',
       handshakeTimeout: handshakeTimeoutSeconds * 1000,
       ...(contexts.size > 0 ? { SNICallback: choose } : {}),
-      // Asked for clients that name any. To answer with none is to end the handshake, in Node: who names only others (`x-amzn-mqtt-ca`) speaks our protocol all the same.
+      // Called for clients that offer protocols. In Node, an answer without one ends the handshake; a client that
+      // offers only other names (`x-amzn-mqtt-ca`) speaks MQTT all the same.
       ALPNCallback: ({ protocols }) => (protocols.includes(protocol) ? protocol : protocols[0]),
     });
     server.on('secureConnection', (socket: TLSSocket) => this.#secured(socket));
@@ -85,7 +90,10 @@ export class TlsStage {
     return server;
   }
 
-  /** The socket below TLS knows more of a client that has gone: who it was, and whether it said anything. A probe that only connects is no failure. */
+  /**
+   * The socket below TLS knows more of a client that has gone: its address, and whether it sent anything. A probe that
+   * only connects is no failure.
+   */
   #failed({ code, message }: NodeJS.ErrnoException, socket: TLSSocket): void {
     const raw = (socket as TLSSocket & { _parent?: Socket | null })._parent ?? socket;
     if (code === 'ECONNRESET' && raw.bytesRead === 0) return;
@@ -94,7 +102,7 @@ export class TlsStage {
     this.#options.refuse({ kind: 'handshake', address: formatPeer(raw), reason });
   }
 
-  /** A ticket counts for the authorities it was checked against: its context is named after them. */
+  /** A ticket is valid for the authorities it was verified with: its context is named after them. */
   #contextOptions({ certificates, clientCa }: TlsMaterial, index: number): TlsOptions {
     const { minimumVersion, sessionResumption } = this.#options.tls;
     return {
@@ -142,12 +150,12 @@ export class TlsStage {
     const authorizationError = String(socket.authorizationError ?? 'none');
     const reason = handshakeFault({ message: '', authorizationError }, this.#options.tls);
     this.#options.refuse({ kind: 'handshake', address: formatPeer(socket), reason });
-    socket.on('error', () => undefined); // nobody else listens any more
+    socket.on('error', () => undefined); // no other listener remains
     socket.destroy();
   }
 }
 
-/** Undefined: the first certificate. A wildcard stands for one label. */
+/** Context for a host; undefined: the first certificate. A wildcard stands for one label. */
 function contextFor(contexts: ReadonlyMap<string, SecureContext>, serverName: string): SecureContext | undefined {
   const name = serverName.toLowerCase();
   const dot = name.indexOf('.');

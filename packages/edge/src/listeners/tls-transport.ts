@@ -4,15 +4,15 @@ import { clientCertificateOf } from './client-certificate.ts';
 import type { Peer } from './peer.ts';
 import { SocketTransport } from './socket-transport.ts';
 
-/** The end of a write up to this is told to nobody: who waits for room waits behind more. */
+/** Bytes of a write up to which its end is not reported: waiting parts wait behind more bytes. */
 const untoldBytesMax = 16 * 1024;
 
 /**
- * A TLS connection as the broker's transport. Hot path.
+ * TLS connection as the broker's transport. Hot path.
  *
- * Bytes go through the socket's own buffer: TLS has one write under way at a time, and its end is told in the next turn, whether the kernel took
- * all or not. But the bytes of a write that begins at once are encrypted, and so copied, before it returns: the buffer may be used again
- * (a test holds Node to that).
+ * Bytes go through the socket's own buffer: TLS has one write in progress at a time, and reports its end in the next
+ * turn, whether the kernel took all or not. But the bytes of a write that begins at once are encrypted, and so copied,
+ * before it returns: the buffer may be reused (a test holds Node to that).
  */
 export class TlsTransport extends SocketTransport {
   private readonly flushed: () => void;
@@ -44,8 +44,8 @@ export class TlsTransport extends SocketTransport {
   }
 
   /**
-   * Certificate that the client showed us; what a load balancer was shown, if it showed us none. Read from the
-   * connection: asked for once, at CONNECT.
+   * Certificate of the client; without one, the certificate that a load balancer has verified. Read from the connection
+   * at CONNECT.
    */
   override get clientCertificate(): ClientCertificate | null {
     return clientCertificateOf(this.socket as TLSSocket) ?? super.clientCertificate;

@@ -7,11 +7,13 @@
  *   0x82 │ 127 │ length, 8 bytes         │ payload
  * ```
  *
- * Each MQTT packet has a frame of its own. MQTT lets frames hold any part of the stream, but Paho for C reads the first packet of a frame, and the second when
- * the next frame comes. Measured: 30 to 80 ns a packet more than one frame for all.
+ * Each MQTT packet has a frame of its own. MQTT lets frames hold any part of the stream, but Paho for C reads the first
+ * packet of a frame, and the second when the next frame comes. Measured: 30 to 80 ns a packet more than one frame for
+ * all.
  *
- * Frames are written in a buffer of this thread that is used for the next ones again, as long as the socket takes them at once. There is one for each size, so
- * that a slow client, for which a buffer is given away, keeps no more than four times its bytes.
+ * Frames are written in a buffer of this thread that is used for the next ones again, as long as the socket takes them
+ * at once. There is one for each size, so that a slow client, for which a buffer is given away, keeps no more than four
+ * times its bytes.
  */
 
 import { copyWords, overrunBytes, viewOf } from '@dunlin/broker';
@@ -49,7 +51,10 @@ function headerBytes(payloadBytes: number): number {
   return payloadBytes < 126 ? 2 : payloadBytes < 65_536 ? 4 : longestHeaderBytes;
 }
 
-/** The end of the MQTT packet that begins at `start`. What is no whole packet, which the broker does not write, is one with the rest. */
+/**
+ * The end of the MQTT packet that begins at `start`. What is no whole packet, which the broker does not write, is one
+ * with the rest.
+ */
 function packetEnd(bytes: Buffer, start: number): number {
   let length = 0;
   for (let at = start + 1, shift = 0; shift < 28 && at < bytes.length; at++, shift += 7) {

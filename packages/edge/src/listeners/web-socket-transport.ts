@@ -12,8 +12,8 @@ type Owned = WebSocket & { [transportKey]: WebSocketTransport };
 /**
  * A WebSocket as the broker's transport. Hot path.
  *
- * `ws` makes the handshake and reads frames. What is sent goes past it: the packets that the broker has gathered in a turn become binary frames in
- * one buffer and one write of the socket below.
+ * `ws` makes the handshake and reads frames. What is sent goes past it: the packets that the broker has gathered in a
+ * turn become binary frames in one buffer and one write of the socket below.
  */
 export class WebSocketTransport implements Transport {
   private readonly webSocket: WebSocket;
@@ -57,7 +57,9 @@ export class WebSocketTransport implements Transport {
     this.webSocket.resume();
   }
 
-  /** Sends what is pending and a close frame; the socket is closed when the client has answered, or after two seconds. */
+  /**
+   * Sends what is pending and a close frame; the socket is closed when the client has answered, or after two seconds.
+   */
   end(): void {
     this.webSocket.close(closeCodes.normal);
   }
