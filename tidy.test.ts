@@ -184,6 +184,17 @@ function circles(): string[][] {
   return found.sort((a, b) => b.length - a.length);
 }
 
+/** Words that begin no doc comment: a reader has to guess the noun behind them (CONTRIBUTING.md, "Doc comments"). */
+const nounless =
+  /^(What|Whatever|How|Who|Whom|Whose|Whoever|Whether|Which|Why|Where|When|Whenever|Those|Others|Such|It|They|There|Nobody|Nothing|As|Of|From|Until|Like|So)\b/;
+
+/** Doc comments that begin with such a word, each with its first line. */
+function withoutNoun({ path, text }: File): string[] {
+  return [...text.matchAll(/^[ \t]*\/\*\*[\s*]*(?=([^\n]*))/gm)]
+    .filter(([, first]) => nounless.test(first))
+    .map((match) => `${path}:${text.slice(0, match.index + match[0].length).split('\n').length}: ${match[1].trim()}`);
+}
+
 /** Words that have no place here; put together so that this file does not contain them. */
 const leftovers = ['TO' + 'DO', 'FIX' + 'ME', 'X' + 'XX'].map((word) => new RegExp(`\\b${word}\\b`));
 const foreign = [
@@ -288,6 +299,10 @@ describe('tidy', () => {
       /(^|[/-])(utils?|helpers?|managers?|common|misc)(-|\.|\/)/.test(path),
     );
     expect(vague.map(({ path }) => path)).toEqual([]);
+  });
+
+  test('doc comments begin with a noun, or with the verb of a function', () => {
+    expect(files.filter(({ path }) => /\.[mc]?[jt]s$/.test(path)).flatMap(withoutNoun)).toEqual([]);
   });
 
   test('nothing is left for later', () => {

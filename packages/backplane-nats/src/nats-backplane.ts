@@ -65,7 +65,7 @@ export class NatsBackplane implements Backplane {
   #answeredAt = 0;
   #upAt = 0;
   #pieces = 0;
-  /** Whether bytes were dropped since the receiver was last told that some may be missing. */
+  /** True when bytes were dropped since the receiver was last told that some may be missing. */
   #isLossy = false;
   #isConnected = false;
 
@@ -166,7 +166,7 @@ export class NatsBackplane implements Backplane {
     return this.#carrier.flushed();
   }
 
-  /** Other endpoints that are members. */
+  /** Endpoints that are members, other than this one. */
   get memberCount(): number {
     return this.#membership.size;
   }

@@ -37,7 +37,7 @@ export class OwnLease {
     this.#renewed = renewed;
   }
 
-  /** Whether the last successful renewal still counts. */
+  /** True when the last successful renewal still counts. */
   isHeld(now: number): boolean {
     return now - this.#renewedAt < this.#timings.leaseMilliseconds;
   }

@@ -9,7 +9,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DataInUseError, lockData, widerThanNeeded } from '../src/store/data-lock.ts';
 
 let directory: string;
-/** What the error of a directory that is in use says to do. */
+/** Advice in the error of a directory that is in use. */
 const advice = 'stop it, or give this node another store.path';
 
 const children: ChildProcess[] = [];

@@ -9,9 +9,9 @@ import { allScripts, type Script } from './scripts.ts';
 export type RedisDurability =
   /** No further wait: Redis keeps what its configuration says (`appendonly yes`, `appendfsync always`). */
   | 'memory'
-  /** In the memory of so many replicas (`WAIT`). */
+  /** Memory of so many replicas (`WAIT`). */
   | 'replicated'
-  /** On the disk of the master and of so many replicas (`WAITAOF`; Redis 7.2, Valkey). */
+  /** Disk of the master and of so many replicas (`WAITAOF`; Redis 7.2, Valkey). */
   | 'fsync';
 
 export interface RedisStoreOptions {

@@ -10,7 +10,7 @@ export interface Question {
   readonly headers: Record<string, string | string[] | undefined>;
 }
 
-/** What the service says; `never`: it takes the question and stays silent. */
+/** Answer of the service; `never`: it takes the question and stays silent. */
 export type Reply = { status: number; body?: string | object } | 'never';
 
 /** An HTTP service for sign-in and rights, on a free port, that answers as the test says. */

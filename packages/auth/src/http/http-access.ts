@@ -7,7 +7,7 @@ import type { HttpFormat } from './http-format.ts';
 import { HttpService, type HttpServiceOptions, type HttpTexts } from './http-service.ts';
 import { HttpSignIn } from './http-sign-in.ts';
 
-/** As configured under `httpAuth`; an empty URL: the service is not asked that. */
+/** Settings under `httpAuth`; an empty URL: the service is not asked that. */
 export interface HttpAccessOptions extends HttpServiceOptions {
   readonly format: 'emqx' | 'go-auth';
   readonly signInUrl: string;
@@ -17,7 +17,7 @@ export interface HttpAccessOptions extends HttpServiceOptions {
   readonly cacheSeconds: number;
 }
 
-/** What an HTTP service says of clients, for one worker: who they are, and what they may do. */
+/** Answers of an HTTP service about clients, for one worker: who they are, and what they may do. */
 export class HttpAccess {
   readonly method: HttpSignIn;
   /** Null: rights are the rules' alone. */

@@ -1,9 +1,9 @@
-/** What is asked of an HTTP service about clients, and what it answers; both known formats make one of these. */
+/** Questions to an HTTP service about clients, and its answers; both known formats make one of these. */
 import type { Credentials } from '@dunlin/broker';
 import type { Rule } from '../rule.ts';
 import { readRules } from '../rules-file.ts';
 
-/** What the service says of a CONNECT. */
+/** Answer of the service to a CONNECT. */
 export type SignInAnswer =
   | {
       readonly kind: 'allow';
@@ -12,10 +12,10 @@ export type SignInAnswer =
       readonly rules: Rule[] | null;
     }
   | { readonly kind: 'deny'; readonly reason: string }
-  /** It has no opinion: the next method is asked. */
+  /** No opinion: the next method is asked. */
   | { readonly kind: 'ignore' };
 
-/** What a client wants to do. */
+/** Request of a client. */
 export interface RightsQuestion {
   readonly clientId: string;
   readonly userName: string | null;

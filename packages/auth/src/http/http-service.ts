@@ -19,7 +19,7 @@ const answerBytesMax = 256 * 1024;
 const waitingPerConnection = 15;
 
 export interface HttpServiceOptions {
-  /** For a question from its beginning to the last byte of its answer, the wait for a connection included. */
+  /** Time-out of a question from its beginning to the last byte of its answer, the wait for a connection included. */
   readonly timeoutMilliseconds: number;
   /** Questions under way at the same time, and connections that are kept open. */
   readonly concurrentMax: number;
@@ -193,7 +193,7 @@ async function readAll(response: IncomingMessage): Promise<HttpAnswer> {
   return { status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') };
 }
 
-/** For the log: without a user, a password and a query. */
+/** Address for the log: without a user, a password and a query. */
 function addressOf(url: string): string {
   const { origin, pathname } = new URL(url);
   return `${origin}${pathname}`;

@@ -1,5 +1,5 @@
 /**
- * One client's connection: bytes in, packets to their handlers, bytes out. The rules of each packet are in
+ * Connection of one client: bytes in, packets to their handlers, bytes out. The rules of each packet are in
  * handlers/<packet>.ts.
  *
  * ```
@@ -96,7 +96,7 @@ export class Connection
   inputEndSecond = 0;
   /** The client has closed its side; packets before that are being handled. */
   private streamHasEnded = false;
-  /** Nothing can be sent to it any more. */
+  /** True when nothing can be sent to it any more. */
   private transportGone = false;
 
   constructor(parts: ConnectionParts, transport: Transport) {

@@ -1,6 +1,6 @@
 /**
- * Whom an address counts for: the host without its port, and of IPv6 the network of 64 bits, which is what one customer
- * has.
+ * Network that an address counts for: the host without its port, and of IPv6 the network of 64 bits, which is what one
+ * customer has.
  *
  * `203.0.113.7:51034` → `203.0.113.7`; `[2001:db8::1]:51034` → `2001:db8:0:0::/64`; `unix` → `unix`.
  */

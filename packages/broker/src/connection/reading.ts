@@ -73,7 +73,7 @@ export class Reading implements OutletReading {
     if (!this.outlet.output.closed) this.resumeIfRoom();
   }
 
-  /** Nothing that the client sends from now on is read any more. */
+  /** Stops: packets that the client sends from now on are not read any more. */
   stop(): void {
     this.isStopped = true;
     this.pause();

@@ -34,7 +34,7 @@ export interface PendingAppend {
 
 export interface AppendQueueParts {
   store: Store;
-  /** As in AppendOrigin, a name that no other queue has or had. */
+  /** Writer as in AppendOrigin, a name that no other queue has or had. */
   writer: string;
   clock: Clock;
   logger: Logger;

@@ -44,7 +44,7 @@ export interface Logger {
   error(event: string, fields?: Record<string, unknown>): void;
 }
 
-/** Until every package has its table. */
+/** Makes an event of a bare message, until every package has its table. */
 export function asEvent(event: LogEvent | string, level: LogLevel): LogEvent {
   return typeof event === 'string' ? { name: '', level, message: event, fields: [] } : event;
 }

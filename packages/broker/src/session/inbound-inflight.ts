@@ -17,7 +17,7 @@ import type { StoredInbound } from '../ports/session-store.ts';
 const smallestSize = 16;
 /** Size above which a table is replaced when it is empty. */
 const keptSizeMax = 1024;
-/** There are 65,535 identifiers; place 0 is never used. */
+/** Largest table: there are 65,535 identifiers; place 0 is never used. */
 const largestSize = 65_536;
 
 /** Received on a former connection. */

@@ -79,7 +79,7 @@ export class Session {
   outbound: OutboundInflight | null = null;
   inbound: InboundInflight | null = null;
   waiting: WaitingMessages<WaitingMessage> | null = null;
-  /** Not null: messages in flight before a reconnect come first; nothing else has room. */
+  /** Messages in flight before a reconnect, which come first; while they are not null, nothing else has room. */
   resends: Resends | null = null;
   /**
    * Membership in each shared group with a log, by the group's name; kept after UNSUBSCRIBE, for messages in flight.

@@ -7,7 +7,7 @@ import type { Session } from './session.ts';
 /** A subscription as its client asked for it. */
 export interface NewSubscription {
   session: Session;
-  /** As the client wrote it, `$share/…` included. */
+  /** Filter as the client wrote it, `$share/…` included. */
   filter: string;
   qos: 0 | 1 | 2;
   noLocal: boolean;
@@ -26,8 +26,8 @@ export class Subscription {
   readonly isShared: boolean;
   qos: 0 | 1 | 2;
   /**
-   * For a member of a group: the QoS of messages of the group's log up to `owedUpTo`. Above `qos` where the
-   * subscription was replaced by one of QoS 0 [MQTT-3.8.4-4].
+   * QoS of a group's member for messages of the group's log up to `owedUpTo`. Above `qos` where the subscription was
+   * replaced by one of QoS 0 [MQTT-3.8.4-4].
    */
   owedQos: 0 | 1 | 2;
   owedUpTo = Number.POSITIVE_INFINITY;

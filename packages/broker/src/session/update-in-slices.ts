@@ -11,8 +11,8 @@ import { StoreError } from '../ports/store-error.ts';
 const cursorsMax = 500;
 
 /**
- * Like `store.update`. Everything but cursors goes with the last slice: the end of a handshake must not be stored
- * before its cursor has moved.
+ * Updates as `store.update` does. Everything but cursors goes with the last slice: the end of a handshake must not be
+ * stored before its cursor has moved.
  */
 export function updateInSlices(store: Store, key: SessionKey, change: SessionChange): Promise<void> {
   const { cursors } = change;

@@ -1,5 +1,5 @@
 /**
- * Which writes were begun before a moment: a wait for them must not become a wait for those that are begun later, or it
+ * Writes that were begun before a moment: a wait for them must not become a wait for those that are begun later, or it
  * never ends under load.
  *
  * ```

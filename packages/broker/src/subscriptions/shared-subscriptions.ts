@@ -209,8 +209,8 @@ export function isParticular(strategy: SharedStrategy): boolean {
 }
 
 /**
- * Like `chooseMember`, among members with room; null also when none has room, or the one that the strategy wants has
- * none.
+ * Chooses as `chooseMember` does, among members with room; null also when none has room, or the one that the strategy
+ * wants has none.
  */
 export function chooseWithRoom(
   group: SharedMembers,

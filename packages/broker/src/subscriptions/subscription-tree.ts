@@ -28,11 +28,11 @@ export class FilterEntry {
   readonly logged: Subscription[] = [];
   /** Shared groups by their whole names. */
   groups: Map<string, SharedGroup> | null = null;
-  /** Other endpoints with subscribers that get messages from frames; no duplicates. */
+  /** Endpoints with subscribers that get messages from frames; no duplicates. */
   endpoints: string[] | null = null;
   /**
-   * Other endpoints with durable subscribers alone, which have the log for what frames lose; no duplicates, and none of
-   * those above.
+   * Endpoints with durable subscribers alone, which have the log for what frames lose; no duplicates, and none of those
+   * above.
    */
   loggedEndpoints: string[] | null = null;
   /** Set while the filter is durable. */

@@ -93,7 +93,7 @@ export function addBrokerOptions(command: Command): Command {
     .option('--alpn <protocol>', 'TLS: the protocol to ask for, such as mqtt');
 }
 
-/** Why the system cannot open a file or directory, as it is shown. */
+/** Reason for which the system cannot open a file or directory, as it is shown. */
 function fileFault(cause: unknown): string {
   const { code, message } = cause as NodeJS.ErrnoException;
   return code === 'ENOENT' ? 'it does not exist' : message;

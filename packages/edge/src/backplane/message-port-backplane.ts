@@ -64,7 +64,7 @@ export class MessagePortBackplane implements Backplane {
     this.#ports.clear();
   }
 
-  /** Whether there is a channel to this endpoint. */
+  /** True when there is a channel to this endpoint. */
   reaches(endpoint: EndpointId): boolean {
     return this.#ports.has(endpoint);
   }

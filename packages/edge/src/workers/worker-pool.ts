@@ -110,7 +110,7 @@ export class WorkerPool {
     return this.#slots.map((slot) => slot.thread);
   }
 
-  /** Whether every worker has loaded the durable filters, and the routes of all others. */
+  /** True when every worker has loaded the durable filters, and the routes of all others. */
   get isPrepared(): boolean {
     return this.#isPrepared;
   }
