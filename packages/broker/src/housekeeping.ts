@@ -17,13 +17,15 @@ import { StoreError } from './ports/store-error.ts';
 import type { StoredWill } from './ports/will-store.ts';
 
 const secondMilliseconds = 1000;
-/** Wills, sessions taken from the store at once. */
+/** Limit of wills or sessions taken from the store at once. */
 const batchMax = 500;
-/** Asked each second what is due, the store tells what is due until it is asked again, and that is done at its time. */
+/**
+ * Time that each look covers: the store is asked each second, and answers with what falls due until it is asked again.
+ */
 const lookAheadMilliseconds = 1250;
-/** Interval of looks where much is due at times of its own: what comes in this time is done together. */
+/** Least interval of looks: where much falls due at different times, the jobs of this time are done together. */
 const looksApartMilliseconds = 100;
-/** Trimming, and looking after groups: every so many seconds. */
+/** Interval in seconds of trimming, and of housekeeping for groups. */
 const slowEverySeconds = 5;
 
 export interface HousekeepingParts {
@@ -78,7 +80,7 @@ export class Housekeeping {
     this.seconds++;
     const { isLeader } = parts.cluster;
     this.run('refreshing durable filters', () => parts.durableFilters.refresh());
-    // Alone nobody else appends. With a backplane others may, also while none of them is heard of.
+    // Without a backplane there are no other writers. With one there may be, also while none of them is heard of.
     if (parts.isClustered) this.run('looking at the ends of logs', () => parts.logEnds.everySecond());
     this.run('releasing what the dead owned', () => parts.deadEndpoints.everySecond(isLeader));
     if (!isLeader) {
@@ -96,13 +98,13 @@ export class Housekeeping {
     }
   }
 
-  /** Never two of the same at once: a slow store must not gather them. */
+  /** Runs a job, unless it is still running: a slow store must not accumulate them. */
   private run(what: string, job: () => Promise<void>): void {
     if (this.running.has(what)) return;
     this.running.add(what);
     job()
       .catch((error: unknown) => {
-        // Under way when the worker stopped: there is nothing to try again.
+        // The job was under way when the worker stopped: it is not tried again.
         if (this.stops.length === 0 && error instanceof StoreError && error.code === 'closed') return;
         this.parts.metrics.storeErrors++;
         this.parts.logger.warn(`${what} failed; it will be tried again`, { error });
@@ -131,7 +133,10 @@ export class Housekeeping {
     this.setAlarm(Math.min(...due.filter((at) => at > now)));
   }
 
-  /** Looks again when something was done, for what comes next: at once when there may be more already, than is taken at once or since. */
+  /**
+   * Runs a job that ends with a look for what comes next: at once when there may be more already, than is taken at once
+   * or since.
+   */
   private runAll(what: string, job: () => Promise<number>): void {
     if (this.running.has(what)) {
       this.missed.add(what);
@@ -168,7 +173,7 @@ export class Housekeeping {
   private async publishDueWill(will: StoredWill): Promise<void> {
     const { parts } = this;
     await parts.publishWill(will.record).catch((error: unknown) => {
-      // One that can never be published must not come back for ever.
+      // A will that can never be published must not come back for ever.
       if (!(error instanceof RecordError || error instanceof ProtocolError)) throw error;
       parts.logger.error('a will cannot be published and is dropped', {
         client: will.clientId,
@@ -184,7 +189,7 @@ export class Housekeeping {
     parts.metrics.sessionsExpired += ended.length;
     if (ended.length > 0) {
       parts.durableFilters.markStale();
-      // Of those that had one.
+      // Wills of the sessions that ended.
       this.runAll('publishing due wills', () => this.publishDueWills());
     }
     return ended.length;

@@ -10,24 +10,33 @@ import { StoreHandle } from './store-handle.ts';
 import { WillTransactions } from './will-transactions.ts';
 
 export interface LmdbStoreOptions {
-  /** A directory; created if missing. Several worker threads of one process may open it, each with its own LmdbStore. */
+  /**
+   * A directory, created if missing. Several worker threads of one process may open it, each with its own LmdbStore.
+   */
   path: string;
   /**
    * Events that a resolved promise survives. `fsync`: power loss. `memory`: `kill -9` of the process; after a power
    * loss the file may be damaged and is refused.
    */
   durability: Durability;
-  /** No other thread claims client identifiers on this path as long as this store is open: then claims need not be shared, and a connect is cheaper. Default false. */
+  /**
+   * True if no other thread claims client identifiers on this path while this store is open: then claims need not be
+   * shared, and a connect is cheaper. Default false.
+   */
   exclusive?: boolean;
-  /** Address space reserved at the start, default 16 GiB. The map grows when the data does; this is no limit. */
+  /** Address space reserved at the start, default 16 GiB. The map grows with the data; this is no limit. */
   mapSizeBytes?: number;
-  /** Called with the first write that the disk does not take, and with null when it takes them again. Calls that fail so are `unavailable`; what is stored can be read. */
+  /**
+   * Called with the first write that the disk refuses, and with null when it accepts them again. Refused calls are
+   * `unavailable`; stored data can be read.
+   */
   onWrites?: (failure: StoreError | null) => void;
 }
 
 /**
- * The store embedded in the process. Calls of one turn of the event loop, and those that arrive while a commit is under way, share a write
- * transaction, so what several threads do at once is ordered by LMDB's one write lock. Its parts say which transactions a call takes.
+ * Store embedded in the process. Calls of one turn of the event loop, and those that arrive while a commit is under
+ * way, share a write transaction, so the calls of several threads are ordered by the write lock of LMDB. Its parts
+ * determine the transactions of a call.
  */
 export class LmdbStore implements Store {
   readonly name: string;

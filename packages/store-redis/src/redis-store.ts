@@ -10,8 +10,8 @@ import { StoreHandle } from './store-handle.ts';
 import { Wills } from './wills.ts';
 
 /**
- * The store in Redis or Valkey. What is called first is sent first; see order.ts for operations of several steps and turn.ts for how calls of
- * one turn of the event loop share script calls.
+ * Store in Redis or Valkey. The first call is sent first; see order.ts for operations of several steps and turn.ts for
+ * how calls of one turn of the event loop share script calls.
  */
 export class RedisStore implements Store {
   readonly name: string;
@@ -37,7 +37,10 @@ export class RedisStore implements Store {
     this.delayed = new Delayed(this.handle);
   }
 
-  /** Resolves when Redis is connected and was found usable. Until then it is tried again; `close` ends that with `closed`. */
+  /**
+   * Resolves when Redis is connected and passes its check. Until then connecting is repeated; `close` ends that with
+   * `closed`.
+   */
   async open(): Promise<void> {
     this.handle.opened ??= new Opened(this.settings);
     await this.handle.opened.connected;

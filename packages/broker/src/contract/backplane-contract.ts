@@ -6,7 +6,7 @@ import type { EndpointId } from '../ports/endpoint-id.ts';
 export interface BackplaneMesh {
   /** A new endpoint with a new name, not started. It may be added while others run. */
   add(): Backplane;
-  /** Ends one without `stop`, as a crash would. */
+  /** Ends an endpoint without `stop`, as a crash would. */
   kill(backplane: Backplane): void;
   close(): Promise<void>;
 }
@@ -15,7 +15,7 @@ type Heard =
   | { kind: 'joined' | 'left'; endpoint: EndpointId }
   | { kind: 'bytes'; endpoint: EndpointId; bytes: Uint8Array };
 
-/** Remembers what an endpoint heard, in order, and lets a test wait for it. */
+/** Records the events of an endpoint, in order, and lets a test wait for them. */
 class Ear implements BackplaneReceiver {
   readonly heard: Heard[] = [];
   #waiting: { enough: () => boolean; resolve: () => void }[] = [];

@@ -2,10 +2,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Leases } from '../ports/leases.ts';
 
 export interface LeasesUnderTest {
-  /** Two that see the same: as two nodes would have them. */
+  /** Two views of the same leases, as two nodes would have them. */
   leases: Leases;
   others: Leases;
-  /** Lets time go on until the store asks again, if its clock has to be moved. */
+  /** Lets time pass until the store is asked again, if its clock has to be moved. */
   tick(milliseconds: number): Promise<void>;
   dispose(): Promise<void>;
 }
@@ -27,7 +27,7 @@ export function leasesContract(name: string, open: () => Promise<LeasesUnderTest
     });
     afterEach(() => opened.dispose());
 
-    /** Asks until the lease has run out. */
+    /** Asks until the endpoint is evicted, because its lease has run out. */
     async function evicted(who: string): Promise<void> {
       while (!(await opened.others.evict(who, false))) await opened.tick(pollMilliseconds);
     }
@@ -54,7 +54,7 @@ export function leasesContract(name: string, open: () => Promise<LeasesUnderTest
       const other = `${owner}0`;
       expect(await leases.renew(owner, shortMilliseconds)).toBe(true);
       expect(await leases.renew(other, shortMilliseconds)).toBe(true);
-      await evicted(other); // The first ran out before.
+      await evicted(other); // The first lease ran out before.
       expect(await leases.renew(owner, longMilliseconds)).toBe(true);
       expect(await others.evict(owner, false)).toBe(false);
     });

@@ -165,7 +165,7 @@ export function groupContract(opened: StoreUnderTest): void {
         await store.groups.reserve(other, [reservation(1, 'c'), reservation(1, 'c', true), reservation(2, 'd')]),
       ).toEqual([false, false, false]);
       expect(await reservationsOf(store)).toEqual([reservation(1, 'c', true), reservation(2, 'd')]);
-      // The client itself knows that it has it.
+      // The client itself knows that it has the message.
       expect(
         await store.groups.reserve({ group, epoch: 0 }, [reservation(2, 'c', true), reservation(2, 'd', true)]),
       ).toEqual([false, false]);

@@ -15,7 +15,7 @@ export interface StoreUnderTest {
 
 export const owner = 'node-a/0#1';
 export const otherOwner = 'node-b/0#7';
-/** A clock for those who do not care. */
+/** Time where it does not matter. */
 export const now = 1_700_000_000_000;
 
 export function storeUnderTest(open: StoreOpener): StoreUnderTest {
@@ -84,7 +84,7 @@ export async function durable(store: Store, clientId: string, ...filters: string
   return key;
 }
 
-/** Claims again, so as to see what is stored. Fences the earlier claim. */
+/** Claims again, to see what is stored. Fences the earlier claim. */
 export async function look(store: Store, clientId: string, at = now): Promise<StoredSession | null> {
   const { session } = await connect(store, clientId, { at });
   return session === null ? null : comparable(session);

@@ -78,7 +78,7 @@ export function logContract(opened: StoreUnderTest): void {
       const { store } = opened;
       const key = await durable(store, 'c', 'a');
       const producer = { clientId: 'c', number: 1 };
-      // The append happened, its session did not hear of it.
+      // The append happened, and its session did not get it.
       await store.logs.append([message(['a'], 'm', { producer })], now);
       const again = message(['a'], 'm', { producer, inbound: { key, packetId: 10, digest: -10 } });
       expect(await store.logs.append([again], now)).toEqual([[-1]]);

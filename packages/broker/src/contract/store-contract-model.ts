@@ -16,10 +16,7 @@ import {
   text,
 } from './store-contract-kit.ts';
 
-/**
- * Call made to the store and to its model alike. `epochs` holds what each of the two gave to a client. `epochs` holds
- * what each of the two gave to a client.
- */
+/** Call made to the store and to its model alike. `epochs` holds the epochs that each of the two gave to a client. */
 type Call = (store: Store, epochs: Map<string, number>, now: number) => Promise<unknown>;
 
 const clients = fc.constantFrom('c', 'd', 'e');
@@ -28,7 +25,7 @@ const groups = fc.constantFrom('$share/g/a', '$share/h/a', '$share/g/b');
 const endpoints = fc.constantFrom('n/0#1', 'n/1#1');
 const small = fc.integer({ min: 1, max: 4 });
 
-/** Every sequence of these leads a store to where it leads the model. */
+/** Calls of which any sequence leads a store to the same state as the model. */
 const calls: fc.Arbitrary<{ name: string; call: Call }> = fc.oneof(
   { weight: 4, arbitrary: fc.tuple(clients, endpoints, fc.boolean(), fc.constantFrom(0, 2, 60)).map(claim) },
   fc
@@ -258,7 +255,7 @@ function append([names, clientId, number, expires, packetId]: [string[], string,
   });
 }
 
-/** A batch given twice: at once, or the second time behind whatever comes in between. */
+/** A batch given twice: at once, or the second time after other calls. */
 function repeat([names, producers, later]: [string[][], number, boolean]): { name: string; call: Call } {
   return named(`append twice to ${names}`, async (store, epochs, now) => {
     const origin = { writer: `writer ${++writers}`, batch: 1 };

@@ -14,7 +14,7 @@ import {
 
 const fenced = { code: 'fenced' };
 
-/** A writer that gives each of its batches as often as it likes. */
+/** A writer that repeats each of its batches as often as it likes. */
 function writer(store: Store, name: string): (batch: number, requests: AppendRequest[]) => Promise<AppendResult[]> {
   return (batch, requests) => store.logs.append(requests, now, { writer: name, batch });
 }
@@ -134,7 +134,7 @@ export function repeatedAppendContract(opened: StoreUnderTest): void {
       const batch = [message(['a'], 'x'), produced, message(['a'], 'y'), message(['b', 'a'], 'z')];
       expect(await append(1, batch)).toEqual([[1], [2, 1], [3], [2, 4]]);
       expect(await append(1, batch)).toEqual([[-1], [-2, -1], [-3], [-2, -4]]);
-      // The publisher sends it once more, by another way.
+      // The publisher sends it once more, through another worker.
       expect(await append(2, [message(['a'], 'v'), produced])).toEqual([[5], [-2, -1]]);
       expect(await append(2, [message(['a'], 'v'), produced])).toEqual([[-5], [-2, -1]]);
       expect(await logOf(store, 'a')).toEqual(['1 x', '2 produced', '3 y', '4 z', '5 v']);
@@ -154,7 +154,7 @@ export function repeatedAppendContract(opened: StoreUnderTest): void {
       expect(await append(1, batch)).toEqual([[1], [2, 1], [3, 2], [4, 3], [4]]);
       await connect(store, 'c');
       expect(await append(1, batch)).toEqual([[-1], [], [-3, -2], [], [-4]]);
-      // One that had moved before the first attempt takes no number.
+      // A session that had moved before the first attempt gets no number.
       expect(await append(2, batch)).toEqual([[5], [], [6, 5], [], [6]]);
       expect(await append(2, batch)).toEqual([[-5], [], [-6, -5], [], [-6]]);
       expect(await logOf(store, 'b')).toEqual(['1 moving 1', '2 y', '3 moving 2', '4 z', '5 y', '6 z']);

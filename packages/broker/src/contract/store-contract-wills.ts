@@ -88,7 +88,7 @@ export function willContract(opened: StoreUnderTest): void {
         const claim = await connect(store, 'c', { expiry, clean, owner: otherOwner });
         expect(claim.will).toMatchObject({ owner, epoch: key.epoch, delaySeconds: 5, dueAt: Infinity });
         expect(text(claim.will?.record ?? bytes(''))).toBe('gone');
-        // It is still the former owner's, as long as it is there.
+        // The will still belongs to the former owner, as long as it is there.
         await store.sessions.releaseOwner(owner, now);
         expect(await dueWills(Number.MAX_SAFE_INTEGER)).toEqual(clean ? [] : ['c']);
       });
@@ -203,7 +203,7 @@ export function willContract(opened: StoreUnderTest): void {
       expect(await nextDue(store, now + 20_000)).toEqual(nothing);
       expect(await nextDue(store, now + 30_000)).toEqual({ ...nothing, wills: now + 30_000 });
       await store.wills.takeDue(now + 30_000, 10);
-      // Handed out, and not crossed out: it is due again.
+      // Handed out, and not removed: it is due again.
       expect(await nextDue(store, now + 30_009)).toEqual(nothing);
       const again = { sessions: Infinity, wills: now + 60_000, delayed: now + 30_010 };
       expect(await nextDue(store, now + 60_000)).toEqual(again);

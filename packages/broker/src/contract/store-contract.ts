@@ -15,8 +15,8 @@ import { survivalContract } from './store-contract-survival.ts';
 import { willContract } from './store-contract-wills.ts';
 
 /**
- * Registers the suite. `open` gives a fresh, empty, open store; `reopen` closes it and opens what it left behind, and is left out where
- * nothing is left behind; `dispose` closes and removes everything.
+ * Registers the suite. `open` gives a fresh, empty, open store; `reopen` closes it and opens its data again, and is
+ * absent for a store without any; `dispose` closes and removes everything.
  */
 export function storeContract(
   name: string,

@@ -2,21 +2,24 @@ import type { AppendOrigin, AppendResult } from '../ports/log-store.ts';
 import { StoreError } from '../ports/store-error.ts';
 
 /**
- * Writers remembered: more than the workers of a node, which are the writers of a store in its process, and than those
- * that died lately.
+ * Limit of remembered writers: more than the workers of a node, which are the writers of a store in its process, and
+ * those that died recently.
  */
 const writersMax = 1000;
 
 /**
- * Answers to the last batch of each writer (AppendOrigin), for stores that live in one process with their writers. They
- * need not be kept on disk: writers do not outlive the process, and as long as it lives no answer is lost between the
- * two but one that says that nothing was stored.
+ * Answers to the last batch of each writer (AppendOrigin), for stores in the same process as their writers. They need
+ * not be kept on disk: writers do not outlive the process, and while it lives no answer is lost except one that says
+ * that nothing was stored.
  */
 export class LastBatches {
-  /** The one that was heard of last stands last. */
+  /** Batches by writer; the most recent writer is last. */
   private readonly batches = new Map<string, { batch: number; results: AppendResult[] }>();
 
-  /** The answers of a batch that was appended before, negated; null: it was not. Throws `fenced` for one that a later one has followed. */
+  /**
+   * The answers of a batch that was appended before, negated; null: it was not. Throws `fenced` for a batch that was
+   * followed by a later one.
+   */
   find({ writer, batch }: AppendOrigin): AppendResult[] | null {
     const last = this.batches.get(writer);
     if (last === undefined || last.batch < batch) return null;

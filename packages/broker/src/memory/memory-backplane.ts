@@ -2,14 +2,15 @@ import type { Backplane, BackplaneReceiver } from '../ports/backplane.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EndpointId } from '../ports/endpoint-id.ts';
 
-/** Event that one endpoint is to be told, in order. */
+/** Event for one endpoint, delivered in order. */
 type Event =
   | { kind: 'joined' | 'left'; endpoint: EndpointId }
   | { kind: 'bytes'; endpoint: EndpointId; bytes: Uint8Array };
 
 /**
- * Endpoints within one thread: the reference implementation, for tests and the simulation. Everything an endpoint hears goes through one
- * queue of its own and is delivered in a later turn, so that no call of one broker runs inside a call of another.
+ * Backplane within one thread: the reference implementation, for tests and the simulation. All events of an endpoint go
+ * through a queue of its own and are delivered in a later turn, so that no call of one broker runs inside a call of
+ * another.
  */
 export class MemoryBackplaneHub {
   readonly clock: Clock;
@@ -19,7 +20,7 @@ export class MemoryBackplaneHub {
     this.clock = clock;
   }
 
-  /** An endpoint that is not there until it is started. */
+  /** Adds an endpoint, which is not there until it is started. */
   endpoint(self: EndpointId): MemoryBackplane {
     return new MemoryBackplane(this, self);
   }
@@ -40,7 +41,7 @@ export class MemoryBackplane implements Backplane {
   async start(receiver: BackplaneReceiver): Promise<void> {
     this.#receiver = receiver;
     for (const other of this.#hub.members.values()) {
-      // First there, so that what this endpoint sends when it hears of the other comes after it.
+      // It is there first, so that messages that it sends on hearing of the other come after that.
       other.#enqueue({ kind: 'joined', endpoint: this.self });
       receiver.endpointJoined(other.self);
     }
@@ -51,7 +52,7 @@ export class MemoryBackplane implements Backplane {
     this.kill();
   }
 
-  /** Gone at once, as by a crash. What it had sent is still delivered. */
+  /** Ends an endpoint at once, as by a crash. Messages that it had sent are still delivered. */
   kill(): void {
     this.#receiver = null;
     this.#queue = [];
@@ -83,7 +84,7 @@ export class MemoryBackplane implements Backplane {
     const events = this.#queue;
     this.#queue = [];
     for (const event of events) {
-      // Stopped by what it just heard: the rest is for nobody.
+      // The event has stopped the endpoint: the rest is dropped.
       const receiver = this.#receiver;
       if (receiver === null) return;
       if (event.kind === 'bytes') receiver.received(event.endpoint, event.bytes);

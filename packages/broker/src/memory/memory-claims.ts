@@ -10,11 +10,11 @@ export interface MemoryClaim {
   session: MemorySession | null;
 }
 
-/** Claims of the memory store, which say who may write; and whether it is open. */
+/** Claims of the memory store, which determine the owner that may write; and whether the store is open. */
 export class MemoryClaims {
   isOpen = false;
   readonly byClient = new Map<string, MemoryClaim>();
-  /** The highest epoch of a client of whom nothing is kept. */
+  /** The highest epoch of clients that are no longer stored. */
   private epochForgotten = 0;
 
   nextEpoch(before: MemoryClaim | undefined): number {

@@ -2,7 +2,10 @@ import type { Clock } from '../ports/clock.ts';
 import type { EndpointId } from '../ports/endpoint-id.ts';
 import type { Leases } from '../ports/leases.ts';
 
-/** Leases for tests and for a cluster in one process: endpoints that share this object see each other's. Time is the clock's. */
+/**
+ * Leases for tests and for a cluster in one process: endpoints that share this object see each other's leases. Time is
+ * that of the clock.
+ */
 export class MemoryLeases implements Leases {
   private readonly clock: Clock;
   /** Time at which each lease runs out. */

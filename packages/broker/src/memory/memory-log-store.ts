@@ -11,7 +11,10 @@ import { LastBatches } from './last-batches.ts';
 import type { MemoryClaims } from './memory-claims.ts';
 import type { MemoryLogs } from './memory-logs.ts';
 
-/** Logs of the memory store as the port has them: an append may be noted in the publisher's session, and is done once. */
+/**
+ * Logs of the memory store behind their port: an append may be recorded in the session of the publisher, and is done
+ * once.
+ */
 export class MemoryLogStore implements LogStore {
   private readonly claims: MemoryClaims;
   private readonly logs: MemoryLogs;
@@ -50,7 +53,7 @@ export class MemoryLogStore implements LogStore {
     return this.logs.trim(limits, now);
   }
 
-  /** `known`: what logs were given at an earlier attempt. */
+  /** `known`: the numbers of an earlier attempt. */
   private appendOne(request: AppendRequest, known: AppendResult | null): AppendResult {
     const { inbound, producer } = request;
     if (inbound === null) return known ?? this.logs.append(request);

@@ -10,13 +10,16 @@ interface Log {
   taken: Map<string, Map<number, number>>;
 }
 
-/** The logs of the memory store. */
+/** Logs of the memory store. */
 export class MemoryLogs {
   private readonly logs = new Map<string, Log>();
   /** Logs that hold a number of the producer. */
   private readonly takenBy = new Map<string, Set<Log>>();
 
-  /** Creates the log if need be, and gives the client a cursor at its end unless it has one. Returns the end, and whether the cursor is new. */
+  /**
+   * Creates the log if necessary, and adds a cursor of the client at its end unless there is one. Returns the end, and
+   * whether the cursor is new.
+   */
   addCursor(filter: string, clientId: string): { lastSequence: number; added: boolean } {
     const log = this.logs.get(filter) ?? {
       cursors: new Map(),
@@ -35,7 +38,7 @@ export class MemoryLogs {
     this.logs.get(filter)?.cursors.set(clientId, acknowledged);
   }
 
-  /** A log without cursors loses its messages; its numbering goes on. */
+  /** Removes a cursor. A log without cursors loses its messages; its numbering continues. */
   removeCursor(filter: string, clientId: string): void {
     const log = this.logs.get(filter);
     if (log === undefined || !log.cursors.delete(clientId) || log.cursors.size > 0) return;

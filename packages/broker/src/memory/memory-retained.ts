@@ -3,7 +3,7 @@ import type { RetainedEntry, RetainedPage, RetainedStore } from '../ports/retain
 import type { MemoryClaims } from './memory-claims.ts';
 import { OrderedTopics } from './ordered-topics.ts';
 
-/** Topics looked at for one page, about 1 ms: nobody waits longer for a filter that few of them match. */
+/** Topics examined for one page, about 1 ms: no client waits longer for a filter that few of them match. */
 const lookedAtMax = 1000;
 
 /** The retained messages of the memory store. */
@@ -33,7 +33,7 @@ export class MemoryRetained implements RetainedStore {
     this.entries.set(topic, { topic, record, expiresAt });
   }
 
-  /** `after`: the topic that was looked at last. */
+  /** `after`: the topic that was examined last. */
   async read(filter: string, after: string | null, limit: number, now: number): Promise<RetainedPage> {
     this.claims.check();
     const page: RetainedPage = { entries: [], next: null };

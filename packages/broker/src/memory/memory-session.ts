@@ -6,7 +6,7 @@ import type {
   StoredSubscription,
 } from '../ports/session-store.ts';
 
-/** A durable session as the memory store keeps it: whatever it has many of is found by its name. */
+/** A durable session of the memory store: its parts are maps by name. */
 export class MemorySession {
   readonly clientId: string;
   sessionExpirySeconds = 0;
@@ -22,7 +22,7 @@ export class MemorySession {
     this.clientId = clientId;
   }
 
-  /** Returns the session as the port hands it out: nothing of it changes with this one. */
+  /** Returns the session as the port does: a copy that does not change with this one. */
   stored(): StoredSession {
     const { clientId, sessionExpirySeconds, expiresAt, producerNumber } = this;
     return {

@@ -160,7 +160,7 @@ export class MemorySessions implements SessionStore {
     this.claims.byClient.delete(session.clientId);
   }
 
-  /** The session does not read the log any more, by itself or with a group. */
+  /** Removes the session as a reader of the log, by itself or as a member of a group. */
   private removeCursor(session: MemorySession, filter: string): void {
     this.groups.leave(filter, session.clientId);
     session.cursors.delete(filter);

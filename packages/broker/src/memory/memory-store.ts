@@ -9,8 +9,8 @@ import { MemorySessions } from './memory-sessions.ts';
 import { MemoryWills } from './memory-wills.ts';
 
 /**
- * The store for tests, and the model of the others: the port's contract in plain objects. Nothing survives the object; `close` and `open`
- * again keep what it holds.
+ * Store for tests, and model of the others: the contract of the port in plain objects. Nothing survives the object;
+ * `close` and `open` again keep its content.
  */
 export class MemoryStore implements Store {
   readonly name = 'memory';

@@ -42,7 +42,10 @@ export class MemoryWills implements WillStore {
     if (this.wills.get(clientId)?.value.epoch === epoch) this.wills.delete(clientId);
   }
 
-  /** A scheduled will goes: to the caller if its session has ended. One of a connection that lasts stays, but with a session cleaned away. */
+  /**
+   * Removes a scheduled will; returns it if its session has ended. The will of a connection that lasts is kept, unless
+   * the session is cleaned away.
+   */
   claimed(clientId: string, goesOn: boolean, cleaned: boolean): StoredWill | null {
     const will = this.wills.get(clientId)?.value;
     if (will === undefined) return null;

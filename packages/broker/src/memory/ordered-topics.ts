@@ -1,11 +1,14 @@
-/** Topics in the order of their code units, in pieces that are split when they grow: adding one moves a few hundred others at most. */
+/**
+ * Topics in the order of their code units, in parts that are split when they grow: an insertion moves a few hundred
+ * others at most.
+ */
 const pieceMax = 512;
 
 export class OrderedTopics {
-  /** Each in order, none empty but where there is only one, and each behind the one before. */
+  /** Parts in order; each is sorted, and none is empty unless it is the only one. */
   private readonly pieces: string[][] = [[]];
 
-  /** Adds a topic that is not among them. */
+  /** Adds a topic that is not contained. */
   add(topic: string): void {
     const at = this.pieceOf(topic);
     const piece = this.pieces[at];
@@ -13,7 +16,7 @@ export class OrderedTopics {
     if (piece.length > pieceMax) this.pieces.splice(at + 1, 0, piece.splice(pieceMax / 2));
   }
 
-  /** Removes a topic that is among them. */
+  /** Removes a topic that is contained. */
   remove(topic: string): void {
     const at = this.pieceOf(topic);
     const piece = this.pieces[at];
@@ -21,7 +24,7 @@ export class OrderedTopics {
     if (piece.length === 0 && this.pieces.length > 1) this.pieces.splice(at, 1);
   }
 
-  /** All from this one on. */
+  /** All topics from this one on. */
   *from(topic: string): Iterable<string> {
     let at = this.pieceOf(topic);
     let index = lowerBound(this.pieces[at], topic);
@@ -32,7 +35,7 @@ export class OrderedTopics {
     }
   }
 
-  /** The piece where it is, or belongs. */
+  /** The part that contains the topic, or would. */
   private pieceOf(topic: string): number {
     let low = 0;
     let high = this.pieces.length - 1;

@@ -1,6 +1,7 @@
 /**
- * A shared group with durable members: it has one cursor on the log of its filter, as a session has on the logs of its filters. The group begins with its
- * first durable member (a `$share` subscription of QoS above 0) and ends with its last.
+ * A shared group with durable members. It has one cursor in the log of its filter, as a session has in the logs of its
+ * filters. The group begins with its first durable member (a `$share` subscription of QoS above 0) and ends with its
+ * last.
  */
 export interface DurableGroup {
   /** `$share/{name}/{filter}`. */
@@ -9,22 +10,19 @@ export interface DurableGroup {
   acknowledged: number;
 }
 
-/** Identifies who leads a group: refused when `epoch` is not that of the last `claim`. */
+/** Identifies the leader of a group: refused when `epoch` is not that of the last `claim`. */
 export interface GroupKey {
   group: string;
   epoch: number;
 }
 
-/**
- * Place up to which a group has been served. To the store only `acknowledged` says something: the log is trimmed behind
- * it.
- */
+/** Cursor of a group. The store reads `acknowledged` alone: the log is trimmed up to it. */
 export interface StoredGroupCursor {
   /** Every number up to and including this one is done with. */
   acknowledged: number;
-  /** Numbers above it that are done with: first and last of each stretch, one after the other, ascending. */
+  /** Numbers above it that are done with: first and last of each range, one after the other, ascending. */
   above: number[];
-  /** Numbers that were delivered in vain: a number and how often, one after the other. */
+  /** Failed deliveries: a number and how often, one after the other. */
   failed: number[];
 }
 
@@ -32,7 +30,7 @@ export interface StoredGroupCursor {
 export interface GroupReservation {
   sequence: number;
   clientId: string;
-  /** True when it may have been sent: whatever becomes of the client, the group is done with it [MQTT-4.8.2-5]. */
+  /** True when it may have been sent: then the group is done with it, whatever happens to the client [MQTT-4.8.2-5]. */
   isFinal: boolean;
 }
 
@@ -57,17 +55,20 @@ export interface GroupChange {
  */
 export interface GroupStore {
   list(): Promise<DurableGroup[]>;
-  /** Another epoch: whoever led the group is fenced. Rejects with `unknown-group` when there is none (any more). */
+  /**
+   * Gives the group a new epoch, which fences the leader before. Rejects with `unknown-group` when there is none (any
+   * more).
+   */
   claim(group: string): Promise<GroupClaim>;
   /** Rejects with `fenced`, or `unknown-group`. */
   update(key: GroupKey, change: GroupChange): Promise<void>;
   /**
-   * Reserves messages for clients: true where the reservation stands, and was made with this epoch. Refused: a number that
-   * another client has, or that this one was given by another leader; a new one of an epoch that is not the last. All false
-   * when there is no such group. A reservation that stands for this client is made final with whatever epoch, also where the
-   * answer is false, and never the other way round.
+   * Reserves messages for clients: true where the reservation stands, and was made with this epoch. Refused: a number
+   * that another client has, or that this one has with the epoch of another leader; a new one with an epoch that is not
+   * the last. All false when there is no such group. A reservation of this client becomes final with whatever epoch,
+   * also where the answer is false, and never the other way round.
    */
   reserve(key: GroupKey, reservations: GroupReservation[]): Promise<boolean[]>;
-  /** The reservations that stand, in no order; none when there is no such group. */
+  /** Reservations of the group, in no order; none when there is no such group. */
   reservations(group: string): Promise<GroupReservation[]>;
 }

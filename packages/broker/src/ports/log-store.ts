@@ -1,39 +1,50 @@
 import type { SessionKey } from './session-key.ts';
 
-/** A number of a log is an era and a count of messages: no log holds so many, and there are eras for 8 million restarts of a store. */
+/**
+ * Numbers of one era: a log number is an era and a count of messages. No log holds so many messages, and the eras
+ * suffice for 8 million restarts of a store.
+ */
 export const numbersPerEra = 2 ** 30;
 
 export interface DurableFilter {
   filter: string;
-  /** The number of the last message in the log; 0: none yet. Numbers go on after a log was emptied, and after its filter was dropped and added again. */
+  /**
+   * The number of the last message in the log; 0: none yet. Numbering continues after a log was emptied, and after its
+   * filter was dropped and added again.
+   */
   lastSequence: number;
 }
 
 export interface AppendRequest {
-  /** Durable filters whose logs take the message, each once. A filter that is no longer durable is skipped (sequence 0). */
+  /**
+   * Durable filters whose logs get the message, each once. A filter that is no longer durable is skipped (sequence 0).
+   */
   filters: readonly string[];
   record: Uint8Array;
   /** Infinity: never. */
   expiresAt: number;
   /**
-   * QoS 2: each log refuses a number of this producer that it has already taken (P2). A store that may go back, and then gives a session numbers again, does so only where the
-   * digest is the same as well; absent, or 0: of any content.
+   * QoS 2: each log refuses a number of this producer that it already has (P2). A store that may go back, so that a
+   * session gives numbers again, refuses it only if the digest is the same as well; absent, or 0: with any content.
    */
   producer: { clientId: string; number: number; digest?: number } | null;
-  /** QoS 2 of a durable session: packet identifier, producer number and digest are remembered in the session together with the append. */
+  /**
+   * QoS 2 of a durable session: packet identifier, producer number and digest are recorded in the session together with
+   * the append.
+   */
   inbound: { key: SessionKey; packetId: number; digest: number } | null;
 }
 
 /** Tells a batch of appends from its repetition. */
 export interface AppendOrigin {
   /**
-   * Writer that appends one batch after the other, the next when the one before is answered. Nobody else has this name,
+   * Writer that appends one batch after the other, the next when the one before is answered. The name is unique for
    * ever.
    */
   writer: string;
   /**
-   * Number above that of the writer's batch before. The same for exactly the same requests, given again because nothing
-   * is known of the outcome.
+   * Number above that of the writer's batch before. The same for exactly the same requests, repeated because their
+   * outcome is unknown.
    */
   batch: number;
 }
@@ -70,8 +81,8 @@ export interface LogLimits {
 export interface LogStore {
   durableFilters(): Promise<DurableFilter[]>;
   /**
-   * The number of the last message in the log of each filter, in their order; 0 where there is no log. One read for all of
-   * them: asked every few seconds for the logs that local sessions follow.
+   * The number of the last message in the log of each filter, in their order; 0 where there is no log. One read for all
+   * of them, made every few seconds for the logs that local sessions read.
    */
   ends(filters: readonly string[]): Promise<number[]>;
   /**
@@ -87,8 +98,8 @@ export interface LogStore {
    */
   read(filter: string, fromSequence: number, messagesMax: number, bytesMax: number, now: number): Promise<LogPage>;
   /**
-   * Drops from the front what every cursor has passed, what is over the limits and what has expired. Returns the number of
-   * messages dropped by limit.
+   * Drops messages from the front: those that every cursor has passed, those over the limits, and expired ones. Returns
+   * the number of messages dropped by limit.
    */
   trim(limits: LogLimits, now: number): Promise<number>;
 }

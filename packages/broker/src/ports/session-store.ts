@@ -18,7 +18,7 @@ export interface StoredSubscription {
   subscriptionIdentifier: number;
 }
 
-/** Place up to which a session has been served from the log of one durable filter. */
+/** Cursor of a session in the log of one durable filter. */
 export interface Cursor {
   filter: string;
   /** Every number up to and including this one is acknowledged. */
@@ -32,7 +32,10 @@ export interface Cursor {
   owed?: { sequence: number; qos: 1 | 2 };
 }
 
-/** A message sent to the client and not yet through its handshake: kept so that a reconnect resends it with its packet identifier. */
+/**
+ * A message sent to the client whose handshake is not finished: kept so that a reconnect resends it with its packet
+ * identifier.
+ */
 export interface StoredOutbound {
   packetId: number;
   /** `sent`: PUBLISH went out; `released`: PUBREC came, PUBREL went out (QoS 2). */
@@ -49,7 +52,7 @@ export interface StoredInbound {
   packetId: number;
   /** The producer number it was appended under. */
   producerNumber: number;
-  /** A signed number of 32 bits that stands for its content; 0: not noted. */
+  /** Digest of its content, a signed number of 32 bits; 0: none. */
   digest: number;
 }
 
@@ -85,7 +88,7 @@ export interface ClaimRequest {
 export interface Claim {
   /** Epoch above every earlier one of this client identifier, also over restarts as long as a session is stored. */
   epoch: number;
-  /** Owner that held the claim until now and had not let go; empty when nobody. */
+  /** Owner that held the claim until now and had not released it; empty when there was none. */
   previousOwner: EndpointId;
   /** The stored session as it was found, or null. With cleanStart always null. */
   session: StoredSession | null;
@@ -110,8 +113,8 @@ export interface SessionChange {
 export interface SessionStore {
   claim(request: ClaimRequest, now: number): Promise<Claim>;
   /**
-   * Lets go of the claim. A durable session stays until `expiresAt`; an ephemeral one (sessionExpirySeconds 0) is deleted.
-   * Done with an older epoch it has no effect (and does not throw).
+   * Releases the claim. A durable session stays until `expiresAt`; an ephemeral one (sessionExpirySeconds 0) is
+   * deleted. Done with an older epoch it has no effect (and does not throw).
    */
   release(key: SessionKey, change: SessionChange, now: number): Promise<void>;
   /**
@@ -127,10 +130,12 @@ export interface SessionStore {
    * are ignored.
    */
   unsubscribe(key: SessionKey, filters: string[]): Promise<void>;
-  /** Removes the cursors of subscriptions of QoS 0 to these filters: nothing is owed any more. Others are ignored. */
+  /**
+   * Removes the cursors of subscriptions of QoS 0 to these filters: no message is owed any more. Others are ignored.
+   */
   endCursors(key: SessionKey, filters: string[]): Promise<void>;
   update(key: SessionKey, change: SessionChange): Promise<void>;
-  /** Removes a session whole, whoever owns it (administration). A scheduled will of it is due at once. */
+  /** Removes a whole session of any owner (administration). A scheduled will of it is due at once. */
   delete(clientId: string): Promise<void>;
   /** Ends sessions that are due and returns their client identifiers. A scheduled will of theirs is due at once. */
   expire(now: number, limit: number): Promise<string[]>;
@@ -141,7 +146,7 @@ export interface SessionStore {
    * their delay, but no later than the session expiry allows: at once where no session is stored [MQTT-3.1.3-9].
    */
   releaseOwner(owner: EndpointId, now: number): Promise<void>;
-  /** Every owner that holds a claim or a will, for finding the dead. */
+  /** Owners that hold a claim or a will, for finding dead ones. */
   owners(): Promise<EndpointId[]>;
   count(): Promise<number>;
 }

@@ -16,7 +16,7 @@
  * - Keys of one session are updated atomically in one call; so are keys of one log, those of the groups on it among them. What
  *   spans a session and logs (`append` with `inbound`, `subscribe`) need not be atomic: a crash between the parts is repaired
  *   by doing the call again.
- * - A session of thousands of parts may be removed in steps: nobody is given it any more, and its filters may be seen until
+ * - A session of thousands of parts may be removed in steps: it is not returned any more, and its filters may be seen until
  *   the call that ends it is answered.
  * - A write to a session carries the claim's epoch. An older epoch is refused with `StoreError` code `fenced` and has no
  *   effect. The same holds for groups.
@@ -44,7 +44,7 @@ export interface StoreParts {
 }
 
 export interface Store extends StoreParts {
-  /** A word for logs and for what is promised: `memory`, `lmdb` … */
+  /** Name for logs and for what is promised: `memory`, `lmdb` … */
   readonly name: string;
   open(): Promise<void>;
   /** Writes what is pending, then closes. Further calls are refused with `closed`. */

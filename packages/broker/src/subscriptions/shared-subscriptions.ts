@@ -128,9 +128,8 @@ export function dropEmptyGroup(entry: FilterEntry, group: SharedGroup): void {
 }
 
 /**
- * The member that gets this message, another endpoint that shall choose, or null when there is nobody. A session that
- * has ended leaves its groups some a turn (session-in-force.ts): chosen before its turn has come, it leaves that one at
- * once.
+ * The member that gets this message, another endpoint that shall choose, or null when there is none. A session that has
+ * ended leaves its groups a few each turn (session-in-force.ts): chosen before that, it leaves the group at once.
  */
 export function chooseMember(
   group: SharedMembers,

@@ -1,4 +1,4 @@
--- Ends sessions whoever owns them, with their claims. A will that waits for its delay is due at once [MQTT-3.1.2-8].
+-- Ends sessions of any owner, with their claims. A will that waits for its delay is due at once [MQTT-3.1.2-8].
 --
 -- ARGV  for each: now, 1 to end it only if it is due
 -- Gives for each: 1 if it ended, job or false
