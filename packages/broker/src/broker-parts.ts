@@ -134,36 +134,38 @@ export abstract class BrokerParts extends BrokerWorld {
       options.seed ?? Math.floor(random.number() * 0x7fffffff),
     );
     this.pendingWrites = new PendingWrites(clock, logger, metrics);
-    this.writer = new SessionWriter({ store, clock, logger, metrics });
+    this.writer = new SessionWriter({ sessionStore: store.sessions, clock, logger, metrics });
     this.delivery = new SessionDelivery({
-      ...{ store, clock, logger, metrics, limits, writer: this.writer, tracer, turn: this.turn },
+      ...{ logStore: store.logs, clock, logger, metrics, limits, writer: this.writer, tracer, turn: this.turn },
       upcalls: this.deliveryUpcalls(),
     });
     this.fatalMessages = new FatalMessages(logger, metrics, this.delivery.resending);
     this.appends = new AppendQueue({
-      ...{ store, writer: writerName(self, random), clock, logger, metrics, trust, turn: this.turn },
+      ...{ logStore: store.logs, writer: writerName(self, random), clock, logger, metrics, trust, turn: this.turn },
     });
-    this.retained = new RetainedMessages({ store, delivery: this.delivery, clock, logger });
+    this.retained = new RetainedMessages({ store: store.retained, delivery: this.delivery, clock, logger });
     const wentBack = (log: DurableLog, end: number): void => this.givenUp.storeWentBack(log, end, false);
     const watcher: GroupsWatcher = {
       groupAdded: (group) => this.groups.groupAdded(group),
       groupRemoved: (group) => this.groups.groupRemoved(group),
     };
     this.durableFilters = new DurableFilters({ store, tree, clock, watcher, wentBack });
-    this.logEnds = new LogEnds({ store, followed: this.durableFilters.followed, metrics, wentBack });
+    this.logEnds = new LogEnds({ logStore: store.logs, followed: this.durableFilters.followed, metrics, wentBack });
     const sendBytes = (to: EndpointId | null, bytes: Uint8Array): void =>
       to === null ? backplane?.broadcast(bytes) : backplane?.send(to, bytes);
     this.links = new Links({ clock, metrics, bytesMax: limits.linkBytesMax, sendBytes });
     this.publishBatch = new PublishBatch(this.delivery, this.links);
     this.routes = this.makeRoutes(sendBytes);
     const isMember = (endpoint: EndpointId): boolean => this.cluster.has(endpoint);
-    this.deadEndpoints = new DeadEndpoints({ leases: options.leases ?? null, store, clock, logger, self, isMember });
+    this.deadEndpoints = new DeadEndpoints({
+      ...{ leases: options.leases ?? null, sessionStore: store.sessions, clock, logger, self, isMember },
+    });
     this.cluster = this.makeCluster();
     const { delivery, appends, retained, durableFilters, links, matches } = this;
     this.router = new PublishRouter({
       ...{ delivery, appends, links, retained, durableFilters, matches, tree, limits, self, trust },
     });
-    this.delayed = new DelayedMessages({ store, router: this.router, clock, logger, metrics });
+    this.delayed = new DelayedMessages({ store: store.delayed, router: this.router, clock, logger, metrics });
     this.groups = this.makeGroups();
     const ownership = this.makeOwnership();
     this.sessions = ownership.sessions;
@@ -279,8 +281,8 @@ export abstract class BrokerParts extends BrokerWorld {
     });
     return {
       connect: new ConnectHandler({
-        ...{ limits, metrics, random, store, keepAlive, clientLog, warnings, authenticator, authorizer, deniedWill },
-        ...{ contested, openings, delivery, rights },
+        ...{ limits, metrics, random, keepAlive, clientLog, warnings, authenticator, authorizer, deniedWill },
+        ...{ groupStore: store.groups, contested, openings, delivery, rights },
       }),
       auth: new AuthHandler({ logger, authenticator }),
       publish: new PublishHandler({
@@ -297,7 +299,7 @@ export abstract class BrokerParts extends BrokerWorld {
         ...{ subscriptions, queue },
       }),
       unsubscribe: new UnsubscribeHandler({ clock, subscriptions, queue }),
-      disconnect: new DisconnectHandler({ self, store, sessions, pendingWrites }),
+      disconnect: new DisconnectHandler({ self, willStore: store.wills, sessions, pendingWrites }),
     };
   }
 

@@ -12,7 +12,7 @@ import type { Clock } from './ports/clock.ts';
 import type { Limits } from './ports/limits.ts';
 import type { Logger } from './ports/logger.ts';
 import type { Metrics } from './ports/metrics.ts';
-import type { Store } from './ports/store.ts';
+import type { StoreParts } from './ports/store.ts';
 import { StoreError } from './ports/store-error.ts';
 import type { StoredWill } from './ports/will-store.ts';
 
@@ -29,7 +29,7 @@ const looksApartMilliseconds = 100;
 const slowEverySeconds = 5;
 
 export interface HousekeepingParts {
-  store: Store;
+  store: Omit<StoreParts, 'groups'>;
   clock: Clock;
   logger: Logger;
   metrics: Metrics;

@@ -67,7 +67,7 @@ function subscribeAll(filters: string[]): Packet {
 function slowReads(world: World): () => number {
   let underWay = 0;
   let most = 0;
-  const readRetained = world.store.retained.read.bind(world.store);
+  const readRetained = world.store.retained.read.bind(world.store.retained);
   world.store.retained.read = async (...args) => {
     most = Math.max(most, ++underWay);
     await new Promise<void>((resolve) => world.clock.nextTurn(resolve));
@@ -103,7 +103,7 @@ test('one SUBSCRIBE of many filters: a bounded number is read at once, and all t
 test('one SUBSCRIBE of many filters is given to the store in pieces of a bounded number', async () => {
   const { world, worker } = await World.alone();
   const pieces: number[] = [];
-  const stored = world.store.sessions.subscribe.bind(world.store);
+  const stored = world.store.sessions.subscribe.bind(world.store.sessions);
   world.store.sessions.subscribe = (key, subscriptions) => {
     pieces.push(subscriptions.length);
     return stored(key, subscriptions);

@@ -14,7 +14,7 @@ async function after(end: number) {
   subscriber.said();
   const { broker } = worker;
   const { store } = broker;
-  const logEnds = store.logs.ends.bind(store);
+  const logEnds = store.logs.ends.bind(store.logs);
   store.logs.ends = async (filters) =>
     (await logEnds(filters)).map((known, at) => (filters[at] === 'log' ? Math.min(known, end) : known));
   return { world, broker, subscriber };

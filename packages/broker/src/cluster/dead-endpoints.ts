@@ -10,7 +10,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { EndpointId } from '../ports/endpoint-id.ts';
 import type { Leases } from '../ports/leases.ts';
 import type { Logger } from '../ports/logger.ts';
-import type { Store } from '../ports/store.ts';
+import type { SessionStore } from '../ports/session-store.ts';
 
 /**
  * Owners are read from the store when this endpoint begins to lead, and after each interval: the cost grows with what
@@ -20,7 +20,7 @@ const lookEverySeconds = 60;
 
 export interface DeadEndpointsParts {
   leases: Leases | null;
-  store: Store;
+  sessionStore: SessionStore;
   clock: Clock;
   logger: Logger;
   self: EndpointId;
@@ -58,18 +58,18 @@ export class DeadEndpoints {
   }
 
   private async look(): Promise<void> {
-    const { store, self } = this.parts;
-    for (const owner of await store.sessions.owners()) if (owner !== self) this.missing.add(owner);
+    const { sessionStore, self } = this.parts;
+    for (const owner of await sessionStore.owners()) if (owner !== self) this.missing.add(owner);
   }
 
   private async evict(leases: Leases, endpoint: EndpointId): Promise<void> {
-    const { store, clock, logger, isMember } = this.parts;
+    const { sessionStore, clock, logger, isMember } = this.parts;
     if (isMember(endpoint)) {
       this.missing.delete(endpoint);
       return;
     }
     if (!(await leases.evict(endpoint, false))) return; // its lease is valid: asked again
-    await store.sessions.releaseOwner(endpoint, clock.now());
+    await sessionStore.releaseOwner(endpoint, clock.now());
     this.missing.delete(endpoint);
     logger.info('what a dead worker owned was released', { endpoint });
   }

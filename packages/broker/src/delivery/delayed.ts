@@ -5,9 +5,9 @@ import { ProtocolError, quote, validateTopic } from '@dunlin/protocol';
 import { RecordError, readRecord, writeRecord } from '../message/message-record.ts';
 import type { Publication } from '../message/publication.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { DelayedStore } from '../ports/delayed-store.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
-import type { Store } from '../ports/store.ts';
 import type { PublishRouter } from './publish-router.ts';
 
 /** Messages read from the store at once. */
@@ -33,7 +33,7 @@ export function delayOf(topic: string, secondsMax: number): Delay | string {
 }
 
 export interface DelayedMessagesParts {
-  store: Store;
+  store: DelayedStore;
   router: PublishRouter;
   clock: Clock;
   logger: Logger;
@@ -41,7 +41,7 @@ export interface DelayedMessagesParts {
 }
 
 export class DelayedMessages {
-  private readonly store: Store;
+  private readonly store: DelayedStore;
   private readonly router: PublishRouter;
   private readonly clock: Clock;
   private readonly logger: Logger;
@@ -65,7 +65,7 @@ export class DelayedMessages {
   }
 
   private write(record: Buffer, dueAt: number, done: (() => void) | null): void {
-    this.store.delayed.add(record, dueAt).then(
+    this.store.add(record, dueAt).then(
       () => {
         if (done !== null) done();
       },
@@ -82,10 +82,10 @@ export class DelayedMessages {
 
   /** Publishes what is due, and returns how many there were. One worker does this for all. */
   async publishDue(): Promise<number> {
-    const due = await this.store.delayed.takeDue(this.clock.now(), batchMax);
+    const due = await this.store.takeDue(this.clock.now(), batchMax);
     for (const { id, record } of due) {
       await this.publishOne(record);
-      await this.store.delayed.remove(id);
+      await this.store.remove(id);
     }
     return due.length;
   }

@@ -3,10 +3,10 @@
 import type { Publication } from '../message/publication.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Limits } from '../ports/limits.ts';
+import type { LogStore } from '../ports/log-store.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { StoredOutbound } from '../ports/session-store.ts';
-import type { Store } from '../ports/store.ts';
 import type { CursorDelivery, LogCursor } from '../session/log-cursor.ts';
 import type { Session } from '../session/session.ts';
 import type { SessionWriter } from '../session/session-writer.ts';
@@ -16,7 +16,7 @@ import { LogPages } from './log-pages.ts';
 import { mayReceiveLogged } from './receivers.ts';
 
 export interface LogDeliveryParts {
-  store: Store;
+  logStore: LogStore;
   writer: SessionWriter;
   clock: Clock;
   logger: Logger;
@@ -36,8 +36,8 @@ export class LogDelivery implements CursorDelivery {
   private readonly turn: TurnClock;
   private readonly window: PublishWindow;
 
-  constructor({ store, writer, clock, logger, metrics, limits, turn, upcalls, window }: LogDeliveryParts) {
-    this.logPages = new LogPages({ store, clock, logger, metrics, limits, turn });
+  constructor({ logStore, writer, clock, logger, metrics, limits, turn, upcalls, window }: LogDeliveryParts) {
+    this.logPages = new LogPages({ logStore, clock, logger, metrics, limits, turn });
     this.upcalls = upcalls;
     this.writer = writer;
     this.logger = logger;

@@ -5,9 +5,9 @@
 
 import type { Clock } from '../ports/clock.ts';
 import type { Limits } from '../ports/limits.ts';
+import type { LogStore } from '../ports/log-store.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
-import type { Store } from '../ports/store.ts';
 import type { LogCursor } from '../session/log-cursor.ts';
 import type { Session } from '../session/session.ts';
 import type { TurnClock } from '../work/turn-clock.ts';
@@ -21,7 +21,7 @@ const pumpsPerTurn = 250;
 const manyCursors = 64;
 
 export interface LogPagesParts {
-  store: Store;
+  logStore: LogStore;
   clock: Clock;
   logger: Logger;
   metrics: Metrics;
@@ -30,7 +30,7 @@ export interface LogPagesParts {
 }
 
 export class LogPages {
-  private readonly store: Store;
+  private readonly logStore: LogStore;
   private readonly clock: Clock;
   private readonly logger: Logger;
   private readonly metrics: Metrics;
@@ -41,10 +41,10 @@ export class LogPages {
   private readonly asking: LogCursor[] = [];
   private isAsking = false;
 
-  constructor({ store, clock, logger, metrics, limits, turn }: LogPagesParts) {
+  constructor({ logStore, clock, logger, metrics, limits, turn }: LogPagesParts) {
     this.metrics = metrics;
     this.turn = turn;
-    this.store = store;
+    this.logStore = logStore;
     this.clock = clock;
     this.logger = logger;
     this.limits = limits;
@@ -100,7 +100,7 @@ export class LogPages {
   private async askSome(all: readonly LogCursor[]): Promise<void> {
     const cursors = all.filter(isInForce);
     if (cursors.length === 0) return;
-    await this.store.logs.ends(cursors.map((cursor) => cursor.log.filter)).then(
+    await this.logStore.ends(cursors.map((cursor) => cursor.log.filter)).then(
       (ends) => {
         this.turn.renew();
         for (let i = 0; i < cursors.length; i++) {
@@ -118,7 +118,7 @@ export class LogPages {
 
   private readPage(cursor: LogCursor): void {
     const { logPageMessages, logPageBytes } = this.limits;
-    this.store.logs.read(cursor.log.filter, cursor.next, logPageMessages, logPageBytes, this.clock.now()).then(
+    this.logStore.read(cursor.log.filter, cursor.next, logPageMessages, logPageBytes, this.clock.now()).then(
       (page) => {
         this.turn.renew();
         if (isInForce(cursor)) cursor.pageRead(page.entries, page.firstSequence, page.lastSequence);

@@ -2,10 +2,10 @@
 
 import { RecordError, readRecord } from '../message/message-record.ts';
 import type { Publication } from '../message/publication.ts';
+import type { LogStore } from '../ports/log-store.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { StoredOutbound } from '../ports/session-store.ts';
-import type { Store } from '../ports/store.ts';
 import { InflightState } from '../session/inflight.ts';
 import type { Session } from '../session/session.ts';
 import type { SessionWriter } from '../session/session-writer.ts';
@@ -13,7 +13,7 @@ import { recordOf } from '../session/stored-inflight.ts';
 import { type PublishWindow, sendPublish } from './deliver.ts';
 
 export interface ResendingParts {
-  store: Store;
+  logStore: LogStore;
   writer: SessionWriter;
   logger: Logger;
   metrics: Metrics;
@@ -21,7 +21,7 @@ export interface ResendingParts {
 }
 
 export class Resending {
-  private readonly store: Store;
+  private readonly logStore: LogStore;
   private readonly writer: SessionWriter;
   private readonly logger: Logger;
   private readonly metrics: Metrics;
@@ -29,8 +29,8 @@ export class Resending {
   /** Sessions whose messages could not be read. */
   private readonly failed = new Set<Session>();
 
-  constructor({ store, writer, logger, metrics, window }: ResendingParts) {
-    this.store = store;
+  constructor({ logStore, writer, logger, metrics, window }: ResendingParts) {
+    this.logStore = logStore;
     this.writer = writer;
     this.logger = logger;
     this.metrics = metrics;
@@ -126,7 +126,7 @@ export class Resending {
 
   /** Content of a message in flight; null: it does not exist any more. */
   async contentOf(message: StoredOutbound): Promise<Publication | null> {
-    const record = await recordOf(this.store, message);
+    const record = await recordOf(this.logStore, message);
     if (record === null) return null;
     try {
       return readRecord(record);

@@ -10,8 +10,7 @@ import { RecordError, readRecord, writeRecord } from '../message/message-record.
 import type { Publication } from '../message/publication.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
-import type { RetainedEntry, RetainedPage } from '../ports/retained-store.ts';
-import type { Store } from '../ports/store.ts';
+import type { RetainedEntry, RetainedPage, RetainedStore } from '../ports/retained-store.ts';
 import { StoreError } from '../ports/store-error.ts';
 import type { Subscription } from '../session/subscription.ts';
 import { WritesUnderWay } from '../session/writes-under-way.ts';
@@ -43,14 +42,14 @@ interface Write {
 }
 
 export interface RetainedMessagesParts {
-  store: Store;
+  store: RetainedStore;
   delivery: SessionDelivery;
   clock: Clock;
   logger: Logger;
 }
 
 export class RetainedMessages {
-  private readonly store: Store;
+  private readonly store: RetainedStore;
   private readonly clock: Clock;
   private readonly delivery: SessionDelivery;
   private readonly logger: Logger;
@@ -101,7 +100,7 @@ export class RetainedMessages {
   private write(write: Write): void {
     const generation = this.underWay.begin();
     const ended = (): void => this.underWay.end(generation);
-    this.store.retained.set(write.topic, write.record, write.expiresAt).then(
+    this.store.set(write.topic, write.record, write.expiresAt).then(
       () => {
         if (this.latest.get(write.topic) === write) this.latest.delete(write.topic);
         ended();
@@ -192,7 +191,7 @@ export class RetainedMessages {
   private async readPage(subscription: Subscription, after: string | null): Promise<RetainedPage | null> {
     try {
       if (/[+#]/.test(subscription.filter)) await this.walks.pass();
-      return await this.store.retained.read(subscription.filter, after, pageMessages, this.clock.now());
+      return await this.store.read(subscription.filter, after, pageMessages, this.clock.now());
     } catch (error) {
       if (!(error instanceof StoreError) || error.code !== 'unavailable') throw error;
       this.delivery.metrics.storeErrors++;

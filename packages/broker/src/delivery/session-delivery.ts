@@ -12,10 +12,10 @@ import type { Publication } from '../message/publication.ts';
 import type { Outlet } from '../output/outlet.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Limits } from '../ports/limits.ts';
+import type { LogStore } from '../ports/log-store.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { StoredOutbound } from '../ports/session-store.ts';
-import type { Store } from '../ports/store.ts';
 import type { Tracer } from '../ports/tracer.ts';
 import type { DurableLog } from '../session/durable-log.ts';
 import type { InflightContent } from '../session/inflight.ts';
@@ -40,7 +40,7 @@ export interface DeliveryUpcalls {
 }
 
 export interface SessionDeliveryParts {
-  store: Store;
+  logStore: LogStore;
   writer: SessionWriter;
   clock: Clock;
   logger: Logger;
@@ -65,15 +65,15 @@ export class SessionDelivery implements PublishWindow {
   readonly turn: TurnClock;
 
   constructor(parts: SessionDeliveryParts) {
-    const { store, writer, clock, logger, metrics, limits, tracer, turn, upcalls } = parts;
+    const { logStore, writer, clock, logger, metrics, limits, tracer, turn, upcalls } = parts;
     this.tracer = tracer;
     this.upcalls = upcalls;
     this.writer = writer;
     this.metrics = metrics;
     this.limits = limits;
     this.turn = turn;
-    this.logs = new LogDelivery({ store, writer, clock, logger, metrics, limits, turn, upcalls, window: this });
-    this.resending = new Resending({ store, writer, logger, metrics, window: this });
+    this.logs = new LogDelivery({ logStore, writer, clock, logger, metrics, limits, turn, upcalls, window: this });
+    this.resending = new Resending({ logStore, writer, logger, metrics, window: this });
     clock.every(readRetryMilliseconds, () => this.retry());
   }
 

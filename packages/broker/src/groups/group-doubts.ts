@@ -12,11 +12,11 @@
  * Before a message waits in the log again, the leader writes to the store: a leader that was replaced fails there, and
  * reservations with its epoch are refused, however often it assigns the message.
  */
-import type { Store } from '../ports/store.ts';
+import type { GroupStore } from '../ports/group-store.ts';
 
 export interface GroupDoubtsParts {
   group: string;
-  store: Store;
+  groupStore: GroupStore;
   free: (sequence: number) => void;
   done: (sequence: number) => void;
   /** Deletes reservations with the epoch of the leader; called without any as well. Rejects with StoreError. */
@@ -98,7 +98,7 @@ export class GroupDoubts {
   private async ask(asked: ReadonlyMap<number, Doubt>): Promise<void> {
     const { parts, doubts, clients } = this;
     const reservations = new Map(
-      (await parts.store.groups.reservations(parts.group)).map((reservation) => [reservation.sequence, reservation]),
+      (await parts.groupStore.reservations(parts.group)).map((reservation) => [reservation.sequence, reservation]),
     );
     const deleted: number[] = [];
     const unreserved: number[] = [];

@@ -23,7 +23,7 @@ const groupsMax = 100;
 const pagesMax = 16;
 
 export interface GroupHousekeepingParts {
-  store: Store;
+  store: Pick<Store, 'logs' | 'groups'>;
   clock: Clock;
   metrics: Metrics;
   limits: Limits;

@@ -84,7 +84,7 @@ export class GroupLeader {
     this.assignments = new GroupAssignments(parts.limits.logPageBytes);
     this.doubts = new GroupDoubts({
       group: group.name,
-      store: parts.store,
+      groupStore: parts.store.groups,
       free: (sequence) => {
         this.backToLog(sequence);
         this.pump();
@@ -96,7 +96,7 @@ export class GroupLeader {
     });
     this.reader = new GroupReader(
       {
-        ...{ log, store: parts.store, clock: parts.clock, metrics: parts.metrics, limits: parts.limits },
+        ...{ log, logStore: parts.store.logs, clock: parts.clock, metrics: parts.metrics, limits: parts.limits },
         delivery: parts.delivery,
         isOpen: () => this.isLeading && !this.needsClaim && this.askedUntil === 0,
         waits: (sequence) => this.waits(sequence),

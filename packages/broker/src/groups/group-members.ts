@@ -32,7 +32,7 @@ const takenAtOnceMax = 1000;
 
 export interface GroupMembersParts {
   self: EndpointId;
-  store: Store;
+  store: Pick<Store, 'logs' | 'groups'>;
   clock: Clock;
   logger: Logger;
   metrics: Metrics;

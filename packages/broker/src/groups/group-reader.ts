@@ -8,9 +8,8 @@ import { RecordError, readRecord } from '../message/message-record.ts';
 import type { Publication } from '../message/publication.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Limits } from '../ports/limits.ts';
-import type { LogEntry } from '../ports/log-store.ts';
+import type { LogEntry, LogStore } from '../ports/log-store.ts';
 import type { Metrics } from '../ports/metrics.ts';
-import type { Store } from '../ports/store.ts';
 import type { DurableLog, LogReader } from '../session/durable-log.ts';
 import { isParticular } from '../subscriptions/shared-subscriptions.ts';
 import type { TurnClock } from '../work/turn-clock.ts';
@@ -19,7 +18,7 @@ const noEntries: LogEntry[] = [];
 
 export interface GroupReaderParts {
   log: DurableLog;
-  store: Store;
+  logStore: LogStore;
   clock: Clock;
   metrics: Metrics;
   limits: Limits;
@@ -143,10 +142,10 @@ export class GroupReader implements LogReader {
 
   private read(): void {
     const { parts, round } = this;
-    const { log, limits, store, clock } = parts;
+    const { log, limits, logStore, clock } = parts;
     const knownEnd = log.lastSequence;
     this.isReading = true;
-    store.logs.read(log.filter, this.next, limits.logPageMessages, limits.logPageBytes, clock.now()).then(
+    logStore.read(log.filter, this.next, limits.logPageMessages, limits.logPageBytes, clock.now()).then(
       ({ entries, firstSequence, lastSequence }) => {
         this.isReading = false;
         parts.delivery.turn.renew();

@@ -26,9 +26,8 @@
 import { isShared } from '@dunlin/protocol';
 import { sendPublish } from '../delivery/deliver.ts';
 import type { Publication } from '../message/publication.ts';
-import type { GroupReservation } from '../ports/group-store.ts';
+import type { GroupReservation, GroupStore } from '../ports/group-store.ts';
 import type { StoredOutbound } from '../ports/session-store.ts';
-import type { Store } from '../ports/store.ts';
 import { InflightState } from '../session/inflight.ts';
 import type { Subscription } from '../session/subscription.ts';
 import type { GroupMember, GroupMembers, GroupMembersParts } from './group-members.ts';
@@ -212,7 +211,7 @@ export class GroupReservations {
  * to it from now on. To be awaited before any of them is sent again. Rejects with StoreError.
  */
 export async function finalizeReservations(
-  store: Store,
+  groups: GroupStore,
   clientId: string,
   outbound: readonly StoredOutbound[],
 ): Promise<void> {
@@ -224,7 +223,5 @@ export async function finalizeReservations(
     reservations.push({ sequence, clientId, isFinal: true });
   }
   // With an epoch that no leader has: nothing is reserved that was not reserved before.
-  await Promise.all(
-    [...byGroup].map(([group, reservations]) => store.groups.reserve({ group, epoch: 0 }, reservations)),
-  );
+  await Promise.all([...byGroup].map(([group, reservations]) => groups.reserve({ group, epoch: 0 }, reservations)));
 }

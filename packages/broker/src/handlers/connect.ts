@@ -30,10 +30,10 @@ import { InboundTopicAliases, OutboundTopicAliases } from '../message/topic-alia
 import { ConnectionState } from '../output/connection-state.ts';
 import type { Acceptance, AuthenticationResult, Authenticator, Credentials } from '../ports/authenticator.ts';
 import type { Authorizer } from '../ports/authorizer.ts';
+import type { GroupStore } from '../ports/group-store.ts';
 import type { Limits } from '../ports/limits.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { Random } from '../ports/random.ts';
-import type { Store } from '../ports/store.ts';
 import { StoreError } from '../ports/store-error.ts';
 import type { ContestedIdentifiers } from '../takeover/contested-identifiers.ts';
 import type { Opening } from '../takeover/opening.ts';
@@ -52,7 +52,7 @@ export interface ConnectHandlerParts {
   limits: Limits;
   metrics: Metrics;
   random: Random;
-  store: Store;
+  groupStore: GroupStore;
   keepAlive: KeepAlive;
   clientLog: ClientLog;
   warnings: RareWarnings;
@@ -286,7 +286,7 @@ export class ConnectHandler implements PacketHandler {
       await this.parts.rights.checkSubscriptions(connection, session);
     if (session.ended) return;
     if (stored !== null && stored.outbound.length > 0) {
-      await finalizeReservations(this.parts.store, session.clientId, stored.outbound);
+      await finalizeReservations(this.parts.groupStore, session.clientId, stored.outbound);
       if (session.ended) return;
       await this.parts.delivery.resending.resend(session);
       if (session.ended) return;

@@ -130,7 +130,7 @@ function wantsRetained(request: SubscriptionRequest, isNew: boolean): boolean {
 }
 
 export interface SubscribeHandlerParts {
-  store: Store;
+  store: Pick<Store, 'sessions' | 'logs'>;
   clock: Clock;
   logger: Logger;
   metrics: Metrics;

@@ -12,10 +12,9 @@ import { readRecord } from '../message/message-record.ts';
 import type { Pending } from '../message/pending.ts';
 import type { Publication } from '../message/publication.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { AppendRequest, AppendResult } from '../ports/log-store.ts';
+import type { AppendRequest, AppendResult, LogStore } from '../ports/log-store.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
-import type { Store } from '../ports/store.ts';
 import type { DurableLog } from '../session/durable-log.ts';
 import type { StoreTrust } from '../work/store-trust.ts';
 import type { TurnClock } from '../work/turn-clock.ts';
@@ -33,7 +32,7 @@ export interface PendingAppend {
 }
 
 export interface AppendQueueParts {
-  store: Store;
+  logStore: LogStore;
   /** Writer as in AppendOrigin, a name that no other queue has or had. */
   writer: string;
   clock: Clock;
@@ -45,7 +44,7 @@ export interface AppendQueueParts {
 }
 
 export class AppendQueue {
-  private readonly store: Store;
+  private readonly logStore: LogStore;
   private readonly writer: string;
   private readonly turn: TurnClock;
   private readonly clock: Clock;
@@ -63,8 +62,8 @@ export class AppendQueue {
   private scheduled = false;
   private idleWaiters: (() => void)[] = [];
 
-  constructor({ store, writer, clock, logger, metrics, trust, turn }: AppendQueueParts) {
-    this.store = store;
+  constructor({ logStore, writer, clock, logger, metrics, trust, turn }: AppendQueueParts) {
+    this.logStore = logStore;
     this.writer = writer;
     this.turn = turn;
     this.clock = clock;
@@ -126,7 +125,7 @@ export class AppendQueue {
     const requests = batch.map((append) => append.request);
     const origin = { writer: this.writer, batch: this.batchNumber };
     const moment = this.trust.losses;
-    this.store.logs.append(requests, this.clock.now(), origin).then(
+    this.logStore.append(requests, this.clock.now(), origin).then(
       (results) => {
         this.turn.renew();
         this.metrics.logAppends += batch.length;

@@ -37,7 +37,7 @@ export interface GroupsWatcher {
 }
 
 export interface DurableFiltersParts {
-  store: Store;
+  store: Pick<Store, 'logs' | 'groups'>;
   tree: SubscriptionTree;
   clock: Clock;
   watcher: GroupsWatcher;
@@ -49,7 +49,7 @@ export class DurableFilters {
   readonly digest = new SetDigest();
   /** Logs that have a reader here. */
   readonly followed = new FollowedLogs();
-  private readonly store: Store;
+  private readonly store: Pick<Store, 'logs' | 'groups'>;
   private readonly clock: Clock;
   private readonly tree: SubscriptionTree;
   private readonly announcedAt = new Map<string, number>();

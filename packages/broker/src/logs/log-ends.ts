@@ -7,8 +7,8 @@
  * has passed and the frame has not come.
  */
 
+import type { LogStore } from '../ports/log-store.ts';
 import type { Metrics } from '../ports/metrics.ts';
-import type { Store } from '../ports/store.ts';
 import type { DurableLog, FollowedLogs, WentBack } from '../session/durable-log.ts';
 
 /** Logs looked up at once. */
@@ -27,7 +27,7 @@ const wantedPerSecondMax = 5000;
 const missingLooksMin = 4;
 
 export interface LogEndsParts {
-  store: Store;
+  logStore: LogStore;
   followed: FollowedLogs;
   metrics: Metrics;
   /** Called with a log that has less than was heard of it: the store has gone back. */
@@ -35,7 +35,7 @@ export interface LogEndsParts {
 }
 
 export class LogEnds {
-  private readonly store: Store;
+  private readonly logStore: LogStore;
   private readonly followed: FollowedLogs;
   private readonly metrics: Metrics;
   /** Index of the next log. */
@@ -48,9 +48,9 @@ export class LogEnds {
   private readonly missing = new Map<DurableLog, number>();
   private readonly wentBack: WentBack;
 
-  constructor({ store, followed, metrics, wentBack }: LogEndsParts) {
+  constructor({ logStore, followed, metrics, wentBack }: LogEndsParts) {
     this.wentBack = wentBack;
-    this.store = store;
+    this.logStore = logStore;
     this.followed = followed;
     this.metrics = metrics;
   }
@@ -108,7 +108,7 @@ export class LogEnds {
     // The end that was known before the question: everything heard of by then is in the store, whatever comes
     // meanwhile.
     const heard = logs.map((log) => log.heard);
-    const ends = await this.store.logs.ends(logs.map((log) => log.filter));
+    const ends = await this.logStore.ends(logs.map((log) => log.filter));
     for (let i = 0; i < logs.length; i++) {
       if (ends[i] < heard[i] && logs[i].readers.length > 0) {
         if (ends[i] > 0 || this.stayedAway(logs[i])) this.wentBack(logs[i], ends[i]);

@@ -11,8 +11,7 @@
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
-import type { SessionChange, StoredOutbound } from '../ports/session-store.ts';
-import type { Store } from '../ports/store.ts';
+import type { SessionChange, SessionStore, StoredOutbound } from '../ports/session-store.ts';
 import { StoreError } from '../ports/store-error.ts';
 import { WorkTimer } from '../work/work-timer.ts';
 import type { LogCursor } from './log-cursor.ts';
@@ -32,14 +31,14 @@ class Urgent {
 }
 
 export interface SessionWriterParts {
-  store: Store;
+  sessionStore: SessionStore;
   clock: Clock;
   logger: Logger;
   metrics: Metrics;
 }
 
 export class SessionWriter {
-  private readonly store: Store;
+  private readonly sessionStore: SessionStore;
   private readonly logger: Logger;
   private readonly metrics: Metrics;
   private readonly clock: Clock;
@@ -51,8 +50,8 @@ export class SessionWriter {
   private scheduled = false;
   private readonly lazy: WorkTimer;
 
-  constructor({ store, clock, logger, metrics }: SessionWriterParts) {
-    this.store = store;
+  constructor({ sessionStore, clock, logger, metrics }: SessionWriterParts) {
+    this.sessionStore = sessionStore;
     this.clock = clock;
     this.logger = logger;
     this.metrics = metrics;
@@ -157,7 +156,7 @@ export class SessionWriter {
     const change = this.takeChange(session, urgent);
     session.cursorsUnderWay = cursors;
     this.busy.add(session);
-    updateInSlices(this.store, session.key, change).then(
+    updateInSlices(this.sessionStore, session.key, change).then(
       () => {
         if (session.ended) return;
         session.cursorsUnderWay = noCursors;

@@ -5,6 +5,7 @@
 
 import { recordAsSent } from '../message/identifier-properties.ts';
 import { RecordError, readRecord } from '../message/message-record.ts';
+import type { LogStore } from '../ports/log-store.ts';
 import type { StoredOutbound } from '../ports/session-store.ts';
 import type { Store } from '../ports/store.ts';
 import { InflightState } from './inflight.ts';
@@ -73,7 +74,11 @@ function restoreContent(session: Session, { packetId, filter, record }: StoredOu
  * since a log may be deleted with its last subscription [MQTT-3.10.4-3], [MQTT-4.4.0-1]. Resolves when it is stored;
  * rejects with StoreError.
  */
-export async function keepInflight(store: Store, session: Session, left: ReadonlySet<LogCursor>): Promise<void> {
+export async function keepInflight(
+  store: Pick<Store, 'sessions' | 'logs'>,
+  session: Session,
+  left: ReadonlySet<LogCursor>,
+): Promise<void> {
   const { outbound } = session;
   if (outbound === null || left.size === 0) return;
   const messages = outboundOf(session).filter(
@@ -81,7 +86,7 @@ export async function keepInflight(store: Store, session: Session, left: Readonl
   );
   for (let from = 0; from < messages.length; from += readAtOnce) {
     const batch = messages.slice(from, from + readAtOnce);
-    const records = await Promise.all(batch.map((message) => recordOf(store, message)));
+    const records = await Promise.all(batch.map((message) => recordOf(store.logs, message)));
     if (session.ended) return;
     const kept = batch
       .map((message, i) => asSent(message, records[i], outbound.sourceOf(message.packetId) as LogCursor))
@@ -121,10 +126,10 @@ function goesOnAlone(session: Session, message: StoredOutbound): boolean {
 }
 
 /** Record of a message in flight; null: it does not exist any more. */
-export async function recordOf(store: Store, message: StoredOutbound): Promise<Uint8Array | null> {
+export async function recordOf(logs: LogStore, message: StoredOutbound): Promise<Uint8Array | null> {
   if (message.record !== null) return message.record;
   // At time 0 nothing has expired: a message that was sent once is sent again all the same [MQTT-4.3.3-7].
-  const page = await store.logs.read(message.filter, message.sequence, 1, 1, 0);
+  const page = await logs.read(message.filter, message.sequence, 1, 1, 0);
   const entry = page.entries[0];
   return entry !== undefined && entry.sequence === message.sequence ? entry.record : null;
 }

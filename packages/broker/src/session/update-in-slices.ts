@@ -4,8 +4,7 @@
  */
 
 import type { SessionKey } from '../ports/session-key.ts';
-import type { SessionChange } from '../ports/session-store.ts';
-import type { Store } from '../ports/store.ts';
+import type { SessionChange, SessionStore } from '../ports/session-store.ts';
 import { StoreError } from '../ports/store-error.ts';
 
 const cursorsMax = 500;
@@ -14,22 +13,22 @@ const cursorsMax = 500;
  * Updates as `store.update` does. Everything but cursors goes with the last slice: the end of a handshake must not be
  * stored before its cursor has moved.
  */
-export function updateInSlices(store: Store, key: SessionKey, change: SessionChange): Promise<void> {
+export function updateInSlices(sessions: SessionStore, key: SessionKey, change: SessionChange): Promise<void> {
   const { cursors } = change;
   return cursors === undefined || cursors.length <= cursorsMax
-    ? store.sessions.update(key, change)
-    : allButLast(store, key, change).then((last) => store.sessions.update(key, last));
+    ? sessions.update(key, change)
+    : allButLast(sessions, key, change).then((last) => sessions.update(key, last));
 }
 
-/** Releases as `store.release` does. */
+/** Releases as the store does. */
 export async function releaseInSlices(
-  store: Store,
+  sessions: SessionStore,
   key: SessionKey,
   change: SessionChange,
   now: number,
 ): Promise<void> {
   try {
-    return await store.sessions.release(key, await allButLast(store, key, change), now);
+    return await sessions.release(key, await allButLast(sessions, key, change), now);
   } catch (error) {
     // The present owner has been told the same.
     if (!(error instanceof StoreError) || (error.code !== 'fenced' && error.code !== 'unknown-session')) throw error;
@@ -37,10 +36,10 @@ export async function releaseInSlices(
 }
 
 /** Writes cursors until one call takes the rest; returns what remains to be written. */
-async function allButLast(store: Store, key: SessionKey, change: SessionChange): Promise<SessionChange> {
+async function allButLast(sessions: SessionStore, key: SessionKey, change: SessionChange): Promise<SessionChange> {
   const { cursors = [] } = change;
   let at = 0;
   for (; cursors.length - at > cursorsMax; at += cursorsMax)
-    await store.sessions.update(key, { cursors: cursors.slice(at, at + cursorsMax) });
+    await sessions.update(key, { cursors: cursors.slice(at, at + cursorsMax) });
   return at === 0 ? change : { ...change, cursors: cursors.slice(at) };
 }

@@ -27,7 +27,7 @@ export interface WaitingConnection {
 }
 
 export interface GivenUpSessionsParts {
-  store: Store;
+  store: Pick<Store, 'sessions' | 'wills'>;
   clock: Clock;
   logger: Logger;
   metrics: Metrics;

@@ -31,6 +31,7 @@ import { ReasonCode } from '@dunlin/protocol';
 import type { Cluster } from '../cluster/cluster.ts';
 import { ConnectionState } from '../output/connection-state.ts';
 import type { Claim, StoredSession } from '../ports/session-store.ts';
+import type { Store } from '../ports/store.ts';
 import { StoreError } from '../ports/store-error.ts';
 import type { StoredWill } from '../ports/will-store.ts';
 import { Session, type SessionConnection, type SessionWill } from '../session/session.ts';
@@ -64,6 +65,7 @@ export interface OpeningConnection extends SessionConnection {
 }
 
 export interface OpeningParts extends InForceParts {
+  store: Pick<Store, 'sessions' | 'logs' | 'wills'>;
   lease: LeaseState;
   trust: StoreTrust;
   cluster: Cluster;
@@ -211,7 +213,7 @@ export class Opening {
     }
     try {
       if (stored !== null && handed !== null)
-        await updateInSlices(parts.store, session.key, applyHanded(stored, handed));
+        await updateInSlices(parts.store.sessions, session.key, applyHanded(stored, handed));
       await this.keepWill(claimed.will);
       this.state = OpeningState.kept;
     } catch (error) {

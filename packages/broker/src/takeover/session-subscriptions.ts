@@ -24,7 +24,7 @@ export interface GroupsOfSessions {
 }
 
 export interface SubscriptionParts {
-  store: Store;
+  store: Pick<Store, 'sessions' | 'logs'>;
   metrics: Metrics;
   tree: SubscriptionTree;
   routes: Routes;

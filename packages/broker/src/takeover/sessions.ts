@@ -26,6 +26,7 @@ import { ProtocolError, ReasonCode } from '@dunlin/protocol';
 import type { FatalMessages } from '../delivery/fatal-messages.ts';
 import { willDelaySeconds } from '../delivery/will.ts';
 import type { Limits } from '../ports/limits.ts';
+import type { Store } from '../ports/store.ts';
 import { InflightState } from '../session/inflight.ts';
 import type { Session } from '../session/session.ts';
 import type { SessionWriter } from '../session/session-writer.ts';
@@ -40,6 +41,7 @@ import type { WrittenSessions } from './written-sessions.ts';
 export const takenOverReason = 'another client connected with this client identifier';
 
 export interface SessionsParts extends InForceParts {
+  store: Pick<Store, 'sessions' | 'logs' | 'wills'>;
   limits: Limits;
   writer: SessionWriter;
   fatalMessages: FatalMessages;
@@ -154,7 +156,7 @@ export class Sessions {
       try {
         if (wills.has(clientId)) await wills.safe(clientId);
         const ended = served === null ? null : endServed(this.parts, session, served);
-        await Promise.all([ended, releaseInSlices(store, session.key, change, now)]);
+        await Promise.all([ended, releaseInSlices(store.sessions, session.key, change, now)]);
         if (expirySeconds === 0) this.parts.durableFilters.markStale(); // groups and filters may have ended with it
       } finally {
         session.connection.released(); // see Connection.endAfterInput; otherwise it has ended already

@@ -19,7 +19,7 @@ const batchMax = 500;
 
 export interface UnclaimedSessionsParts {
   self: EndpointId;
-  store: Store;
+  store: Pick<Store, 'sessions' | 'wills'>;
   clock: Clock;
   logger: Logger;
   metrics: Metrics;
