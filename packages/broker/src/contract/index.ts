@@ -2,3 +2,12 @@
 export { type BackplaneMesh, backplaneContract } from './backplane-contract.ts';
 export { type LeasesUnderTest, leasesContract } from './leases-contract.ts';
 export { storeContract } from './store-contract.ts';
+export type { GroupsUnderTest, LogsUnderTest, StoreOpener, WillsUnderTest } from './store-contract-kit.ts';
+export {
+  delayedStoreContract,
+  groupStoreContract,
+  logStoreContract,
+  retainedStoreContract,
+  sessionStoreContract,
+  willStoreContract,
+} from './store-part-contracts.ts';

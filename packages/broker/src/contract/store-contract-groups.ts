@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { DurableGroup, GroupReservation } from '../ports/group-store.ts';
 import type { SessionKey } from '../ports/session-key.ts';
-import type { Store } from '../ports/store.ts';
 import {
   connect,
   durable,
   filtersOf,
+  type GroupsUnderTest,
   logOf,
   look,
   message,
@@ -18,11 +18,11 @@ const group = '$share/g/a';
 const noLimits = { messagesMax: 1e9, bytesMax: 1e12 };
 const nothing = { above: [], failed: [] };
 
-async function groupsOf(store: Store): Promise<DurableGroup[]> {
+async function groupsOf(store: GroupsUnderTest): Promise<DurableGroup[]> {
   return (await store.groups.list()).sort((a, b) => (a.group < b.group ? -1 : 1));
 }
 
-async function reservationsOf(store: Store, name = group): Promise<GroupReservation[]> {
+async function reservationsOf(store: GroupsUnderTest, name = group): Promise<GroupReservation[]> {
   return (await store.groups.reservations(name)).sort((a, b) => a.sequence - b.sequence);
 }
 
@@ -30,14 +30,14 @@ function reservation(sequence: number, clientId: string, isFinal = false): Group
   return { sequence, clientId, isFinal };
 }
 
-function append(store: Store, count: number, filter = 'a'): Promise<unknown> {
+function append(store: GroupsUnderTest, count: number, filter = 'a'): Promise<unknown> {
   return store.logs.append(
     Array.from({ length: count }, (_, index) => message([filter], `${index}`)),
     now,
   );
 }
 
-export function groupContract(opened: StoreUnderTest): void {
+export function groupContract(opened: StoreUnderTest<GroupsUnderTest>): void {
   describe('shared groups', () => {
     it('begin with a cursor at the end of the log, which stays where it is for more members', async () => {
       const { store } = opened;
@@ -78,12 +78,12 @@ export function groupContract(opened: StoreUnderTest): void {
     });
 
     it.each([
-      ['a claim with a clean start', (store: Store) => connect(store, 'c', { clean: true })],
-      ['its deletion', (store: Store) => store.sessions.delete('c')],
-      ['its expiry', (store: Store) => store.sessions.expire(now + 3_600_000, 10)],
+      ['a claim with a clean start', (store: GroupsUnderTest) => connect(store, 'c', { clean: true })],
+      ['its deletion', (store: GroupsUnderTest) => store.sessions.delete('c')],
+      ['its expiry', (store: GroupsUnderTest) => store.sessions.expire(now + 3_600_000, 10)],
       [
         'its release without expiry',
-        (store: Store, key: SessionKey) => store.sessions.release(key, { sessionExpirySeconds: 0 }, now),
+        (store: GroupsUnderTest, key: SessionKey) => store.sessions.release(key, { sessionExpirySeconds: 0 }, now),
       ],
     ])('end with the session of the last member: %s', async (how, end) => {
       const { store } = opened;

@@ -5,21 +5,32 @@ import type { SessionKey } from '../ports/session-key.ts';
 import type { Claim, StoredOutbound, StoredSession, StoredSubscription } from '../ports/session-store.ts';
 import type { Store } from '../ports/store.ts';
 
-export type StoreOpener = () => Promise<{ store: Store; reopen?: () => Promise<Store>; dispose(): Promise<void> }>;
+/**
+ * Opens a fresh, empty store, or those of its parts that a suite needs. `reopen` closes it and opens what it left behind,
+ * and is left out where nothing is left behind; `dispose` closes and removes everything.
+ */
+export type StoreOpener<S = Store> = () => Promise<{ store: S; reopen?: () => Promise<S>; dispose(): Promise<void> }>;
 
 /** The store of the running test. */
-export interface StoreUnderTest {
-  store: Store;
-  reopen: (() => Promise<Store>) | undefined;
+export interface StoreUnderTest<S = Store> {
+  store: S;
+  reopen: (() => Promise<S>) | undefined;
 }
+
+/** Parts that a suite of logs needs: cursors belong to sessions. */
+export type LogsUnderTest = Pick<Store, 'sessions' | 'logs'>;
+/** Parts that a suite of groups needs: members belong to sessions, and a group has its place in a log. */
+export type GroupsUnderTest = Pick<Store, 'sessions' | 'logs' | 'groups'>;
+/** Parts that a suite of wills needs: a will is fenced by its client's claim. */
+export type WillsUnderTest = Pick<Store, 'sessions' | 'wills'>;
 
 export const owner = 'node-a/0#1';
 export const otherOwner = 'node-b/0#7';
 /** Time where it does not matter. */
 export const now = 1_700_000_000_000;
 
-export function storeUnderTest(open: StoreOpener): StoreUnderTest {
-  const opened: StoreUnderTest = { store: null as unknown as Store, reopen: undefined };
+export function storeUnderTest<S>(open: StoreOpener<S>): StoreUnderTest<S> {
+  const opened: StoreUnderTest<S> = { store: null as unknown as S, reopen: undefined };
   let dispose: () => Promise<void>;
   beforeEach(async () => {
     const fresh = await open();
@@ -59,7 +70,7 @@ export function message(filters: string[], payload: string, more: Partial<Append
 }
 
 export function connect(
-  store: Store,
+  store: Pick<Store, 'sessions'>,
   clientId: string,
   more: { owner?: string; clean?: boolean; expiry?: number; at?: number } = {},
 ): Promise<Claim> {
@@ -73,7 +84,11 @@ export function connect(
 }
 
 /** A durable session, connected. */
-export async function durable(store: Store, clientId: string, ...filters: string[]): Promise<SessionKey> {
+export async function durable(
+  store: Pick<Store, 'sessions'>,
+  clientId: string,
+  ...filters: string[]
+): Promise<SessionKey> {
   const { epoch } = await connect(store, clientId);
   const key = { clientId, epoch };
   if (filters.length > 0)
@@ -85,7 +100,7 @@ export async function durable(store: Store, clientId: string, ...filters: string
 }
 
 /** Claims again, to see what is stored. Fences the earlier claim. */
-export async function look(store: Store, clientId: string, at = now): Promise<StoredSession | null> {
+export async function look(store: Pick<Store, 'sessions'>, clientId: string, at = now): Promise<StoredSession | null> {
   const { session } = await connect(store, clientId, { at });
   return session === null ? null : comparable(session);
 }
@@ -106,13 +121,18 @@ export function comparable(session: StoredSession): StoredSession {
 }
 
 /** Everything in a log, as text. */
-export async function logOf(store: Store, filter: string, at = now): Promise<string[]> {
+export async function logOf(store: Pick<Store, 'logs'>, filter: string, at = now): Promise<string[]> {
   const { entries } = await store.logs.read(filter, 1, 1_000_000, 2 ** 30, at);
   return entries.map(({ sequence, record }) => `${sequence} ${text(record)}`);
 }
 
 /** All pages, in the order in which they come. */
-export async function retainedOf(store: Store, filter: string, limit = 100, at = now): Promise<RetainedEntry[]> {
+export async function retainedOf(
+  store: Pick<Store, 'retained'>,
+  filter: string,
+  limit = 100,
+  at = now,
+): Promise<RetainedEntry[]> {
   const entries: RetainedEntry[] = [];
   let after: string | null = null;
   do {
@@ -125,7 +145,12 @@ export async function retainedOf(store: Store, filter: string, limit = 100, at =
   return entries;
 }
 
-export async function retainedTopics(store: Store, filter: string, limit = 100, at = now): Promise<string[]> {
+export async function retainedTopics(
+  store: Pick<Store, 'retained'>,
+  filter: string,
+  limit = 100,
+  at = now,
+): Promise<string[]> {
   return (await retainedOf(store, filter, limit, at)).map(({ topic }) => topic).sort();
 }
 
@@ -136,6 +161,6 @@ export async function nextDue(store: Store, until: number): Promise<Record<'sess
   return { sessions: due[0], wills: due[1], delayed: due[2] };
 }
 
-export async function filtersOf(store: Store): Promise<string[]> {
+export async function filtersOf(store: Pick<Store, 'logs'>): Promise<string[]> {
   return (await store.logs.durableFilters()).map(({ filter, lastSequence }) => `${filter} ${lastSequence}`).sort();
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { durable, message, now, type StoreUnderTest } from './store-contract-kit.ts';
+import { durable, type LogsUnderTest, message, now, type StoreUnderTest } from './store-contract-kit.ts';
 
-export function logEndsContract(opened: StoreUnderTest): void {
+export function logEndsContract(opened: StoreUnderTest<LogsUnderTest>): void {
   describe('ends of logs', () => {
     it('are told in the order of the filters, 0 where there is no log', async () => {
       const { store } = opened;

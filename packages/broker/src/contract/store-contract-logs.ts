@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   durable,
   filtersOf,
+  type LogsUnderTest,
   logOf,
   look,
   message,
@@ -13,7 +14,7 @@ import {
 
 const noLimits = { messagesMax: 1e9, bytesMax: 1e12 };
 
-export function logContract(opened: StoreUnderTest): void {
+export function logContract(opened: StoreUnderTest<LogsUnderTest>): void {
   describe('logs', () => {
     it('numbers without a gap, whoever appends', async () => {
       const { store } = opened;

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   durable,
   filtersOf,
+  type LogsUnderTest,
   logOf,
   look,
   message,
@@ -10,7 +11,7 @@ import {
   subscription,
 } from './store-contract-kit.ts';
 
-export function owedContract(opened: StoreUnderTest): void {
+export function owedContract(opened: StoreUnderTest<LogsUnderTest>): void {
   describe('a subscription replaced by one of QoS 0', () => {
     it('keeps its cursor for what is owed, until it is ended [MQTT-3.8.4-4]', async () => {
       const { store } = opened;

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { AppendRequest, AppendResult } from '../ports/log-store.ts';
-import type { Store } from '../ports/store.ts';
 import {
   connect,
   durable,
+  type LogsUnderTest,
   logOf,
   look,
   message,
@@ -15,7 +15,10 @@ import {
 const fenced = { code: 'fenced' };
 
 /** A writer that repeats each of its batches as often as it likes. */
-function writer(store: Store, name: string): (batch: number, requests: AppendRequest[]) => Promise<AppendResult[]> {
+function writer(
+  store: LogsUnderTest,
+  name: string,
+): (batch: number, requests: AppendRequest[]) => Promise<AppendResult[]> {
   return (batch, requests) => store.logs.append(requests, now, { writer: name, batch });
 }
 
@@ -24,7 +27,7 @@ function many(count: number, filters: (index: number) => string[], size = 0): Ap
 }
 
 /** Seen to fail with a store that remembers no batch. */
-export function repeatedAppendContract(opened: StoreUnderTest): void {
+export function repeatedAppendContract(opened: StoreUnderTest<LogsUnderTest>): void {
   describe('appends that are given again', () => {
     it('appends a batch once, and answers with the numbers it has', async () => {
       const { store } = opened;

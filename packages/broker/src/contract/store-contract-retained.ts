@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Store } from '../ports/store.ts';
 import { bytes, now, retainedOf, retainedTopics, type StoreUnderTest, text } from './store-contract-kit.ts';
 
 const topics = [
@@ -60,7 +61,7 @@ const finds: [filter: string, found: string[]][] = [
   ['a\u0001/#', ['a\u0001', 'a\u0001/b']],
 ];
 
-export function retainedContract(opened: StoreUnderTest): void {
+export function retainedContract(opened: StoreUnderTest<Pick<Store, 'retained'>>): void {
   describe('retained', () => {
     it('finds what a filter matches', async () => {
       const { store } = opened;

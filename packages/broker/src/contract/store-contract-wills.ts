@@ -3,15 +3,15 @@ import {
   bytes,
   connect,
   durable,
-  nextDue,
   now,
   otherOwner,
   owner,
   type StoreUnderTest,
   text,
+  type WillsUnderTest,
 } from './store-contract-kit.ts';
 
-export function willContract(opened: StoreUnderTest): void {
+export function willContract(opened: StoreUnderTest<WillsUnderTest>): void {
   const will = { record: bytes('gone'), delaySeconds: 5 };
   const dueWills = async (at: number): Promise<string[]> =>
     (await opened.store.wills.takeDue(at, 100)).map(({ clientId }) => clientId).sort();
@@ -161,52 +161,6 @@ export function willContract(opened: StoreUnderTest): void {
       expect(await store.sessions.expire(now + 1000, 10)).toEqual(['expires']);
       await store.sessions.delete('deleted');
       expect(await dueWills(now + 1000)).toEqual(['deleted', 'expires']);
-    });
-  });
-
-  describe('delayed publishes', () => {
-    it('hands them out when due, earliest first, and again unless removed', async () => {
-      const { store } = opened;
-      await Promise.all([
-        store.delayed.add(bytes('late'), now + 10),
-        store.delayed.add(bytes('soon'), now + 5),
-        store.delayed.add(bytes('never'), now + 1e9),
-      ]);
-      expect(await store.delayed.takeDue(now + 4, 10)).toEqual([]);
-      const [soon] = await store.delayed.takeDue(now + 10, 1);
-      expect(text(soon.record)).toBe('soon');
-      const [late] = await store.delayed.takeDue(now + 10, 10);
-      expect(text(late.record)).toBe('late');
-      await store.delayed.remove(soon.id);
-      await store.delayed.remove(soon.id);
-      expect(await store.delayed.takeDue(now + 30_009, 10)).toEqual([]);
-      expect((await store.delayed.takeDue(now + 30_010, 10)).map(({ id }) => id)).toEqual([late.id]);
-    });
-  });
-
-  describe('what is due', () => {
-    const nothing = { sessions: Infinity, wills: Infinity, delayed: Infinity };
-
-    it('gives the time of each job, until it is done', async () => {
-      const { store } = opened;
-      await store.delayed.add(bytes('d'), now + 10);
-      const { epoch } = await connect(store, 'ended', { expiry: 20 });
-      await store.sessions.release({ clientId: 'ended', epoch }, {}, now);
-      const dead = await durable(store, 'dead');
-      await store.wills.set(dead, owner, will);
-      await store.wills.schedule(dead, now + 30_000);
-      expect(await nextDue(store, now + 9)).toEqual(nothing);
-      expect(await nextDue(store, now + 10)).toEqual({ ...nothing, delayed: now + 10 });
-      await store.delayed.takeDue(now + 10, 10);
-      expect(await nextDue(store, now + 20_500)).toEqual({ ...nothing, sessions: now + 20_000 });
-      await store.sessions.expire(now + 20_000, 10);
-      expect(await nextDue(store, now + 20_000)).toEqual(nothing);
-      expect(await nextDue(store, now + 30_000)).toEqual({ ...nothing, wills: now + 30_000 });
-      await store.wills.takeDue(now + 30_000, 10);
-      // Handed out, and not removed: it is due again.
-      expect(await nextDue(store, now + 30_009)).toEqual(nothing);
-      const again = { sessions: Infinity, wills: now + 60_000, delayed: now + 30_010 };
-      expect(await nextDue(store, now + 60_000)).toEqual(again);
     });
   });
 }
