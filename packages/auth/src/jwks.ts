@@ -1,6 +1,9 @@
 /**
  * Keys at an address, fetched again when a token names one that is not known, and now and then, so that a key that was
  * withdrawn is forgotten.
+ *
+ * By hand, and not by jose's `createRemoteJWKSet`: a key that is missing because the address does not answer has to be
+ * told from one that is not there, the answer has a size limit, and tests set the clock.
  */
 import { type Clock, CodedError, type Logger } from '@dunlin/broker';
 import { readJwks, type VerificationKey } from './jwt-keys.ts';
