@@ -12,6 +12,7 @@ export { CodedError, type ErrorTable, type ErrorText } from './coded-error.ts';
 export { Decoder, type PacketSink } from './decoder.ts';
 export { encodePacket, encodeWithin } from './encoder.ts';
 export { checkHeader } from './fixed-header.ts';
+export { fnvBasis, fnvOfBytes, fnvOfText, mixedHash } from './fnv.ts';
 export { type AckType, type PacketName, PacketType, packetNames } from './packet-type.ts';
 export { type AckPacket, decodeAck, encodeAck, readPacketId, shortAckBytes, writeAck } from './packets/ack.ts';
 export { type AuthPacket, decodeAuth, encodeAuth } from './packets/auth.ts';

@@ -1,3 +1,4 @@
+import { fnvOfBytes } from '@dunlin/protocol';
 import type { Table } from './environment.ts';
 import { textKey } from './keys.ts';
 
@@ -47,7 +48,6 @@ export function presenceOf(tables: readonly Table[]): PresenceFilter | null {
 }
 
 function bitOf(key: Uint8Array): number {
-  let hash = 2166136261;
-  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key[i], 16777619);
+  const hash = fnvOfBytes(key, 0, key.length);
   return (hash ^ (hash >>> BITS)) & (2 ** BITS - 1);
 }

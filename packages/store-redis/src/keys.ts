@@ -48,6 +48,7 @@
  * `AppendPart`. It expires by itself after its writer has died; so do marks, probes and leases. No other key has a time
  * to live. Eviction must be off (`maxmemory-policy noeviction`).
  */
+import { fnvOfText } from '@dunlin/protocol';
 import { slotOf } from './slot.ts';
 
 export type Family = 's' | 'l' | 'r' | 'd';
@@ -112,9 +113,8 @@ function shards(prefix: string, family: Family): Shard[] {
   });
 }
 
-/** FNV-1a over UTF-16 units. Part of the layout. */
+/** Hash of a name. Part of the layout. */
 function hash(name: string): number {
-  let value = 0x811c9dc5;
-  for (let i = 0; i < name.length; i++) value = Math.imul(value ^ name.charCodeAt(i), 0x01000193);
+  const value = fnvOfText(name);
   return (value ^ (value >>> 15)) >>> 0;
 }

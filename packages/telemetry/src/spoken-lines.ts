@@ -3,6 +3,7 @@
  * for the node. A slot, found by a hash of the line, holds who said it last, and when; two lines that share a slot are
  * both said.
  */
+import { fnvOfText } from '@dunlin/broker';
 
 const slots = 1024;
 const workerBits = 8;
@@ -23,7 +24,7 @@ export class SpokenLines {
 
   /** True: it is this worker's to say. False: another has said it within so many seconds. */
   isMine(line: string, withinSeconds: number, nowSeconds: number = Date.now() / 1000): boolean {
-    const hash = hashOf(line);
+    const hash = fnvOfText(line) | 0;
     const slot = 2 * ((hash >>> 0) % slots);
     const second = Math.floor(nowSeconds) & secondMask;
     for (;;) {
@@ -38,11 +39,4 @@ export class SpokenLines {
       return true;
     }
   }
-}
-
-/** FNV-1a over the characters. */
-function hashOf(line: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < line.length; i++) hash = Math.imul(hash ^ line.charCodeAt(i), 0x01000193);
-  return hash | 0;
 }

@@ -5,6 +5,7 @@
  * A slot holds a second and the count in it. Networks find theirs by a hash, so the memory is bounded however many
  * there are; two that share a slot share its lines. The first slot is for all networks.
  */
+import { fnvOfText } from '@dunlin/protocol';
 
 const slots = 4096;
 const countBits = 8;
@@ -49,9 +50,7 @@ export class RefusalAllowance {
   }
 }
 
-/** FNV-1a over the characters; never 0. */
+/** Slot of a network; never 0. */
 function slotOf(network: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < network.length; i++) hash = Math.imul(hash ^ network.charCodeAt(i), 0x01000193);
-  return 1 + ((hash >>> 0) % (slots - 1));
+  return 1 + (fnvOfText(network) % (slots - 1));
 }

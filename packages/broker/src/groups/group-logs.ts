@@ -24,6 +24,7 @@
  * once. A group begins with its first durable member. Messages of that moment may reach ephemeral members twice,
  * because endpoints use both ways, live and logged, until they know of the group.
  */
+import { fnvOfText, mixedHash } from '@dunlin/protocol';
 import type { GroupControl } from '../cluster/group-control.ts';
 import type { PublishRouter } from '../delivery/publish-router.ts';
 import type { DurableFilters, GroupsWatcher } from '../logs/durable-filters.ts';
@@ -356,16 +357,7 @@ export class GroupLogs implements GroupsWatcher, SharedGroupWatcher {
   }
 }
 
-/**
- * Rank of an endpoint for a group, by a rendezvous (HRW) hash: FNV-1a over both names, then the mixing step of
- * MurmurHash3.
- */
+/** Rank of an endpoint for a group, by a rendezvous (HRW) hash of both names. */
 function rankOf(group: string, endpoint: EndpointId): number {
-  let value = 2166136261;
-  for (const text of [group, endpoint]) {
-    for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 16777619);
-  }
-  value = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
-  value = Math.imul(value ^ (value >>> 13), 0xc2b2ae35);
-  return (value ^ (value >>> 16)) >>> 0;
+  return mixedHash(fnvOfText(endpoint, fnvOfText(group)));
 }

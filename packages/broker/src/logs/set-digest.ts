@@ -1,3 +1,5 @@
+import { fnvBasis, fnvOfText, mixedHash } from '@dunlin/protocol';
+
 /** Digest of a set, independent of the order in which it was built (set-digest.ts). */
 export interface Digest {
   count: number;
@@ -33,11 +35,7 @@ export class SetDigest implements Digest {
   }
 }
 
-/** FNV-1a over the text's code units, then the mixing step of MurmurHash3, since sums need all bits to be good. */
+/** Hash of one filter. Sums need all bits to be good. */
 function hash(text: string, salt: number): number {
-  let value = 2166136261 ^ salt;
-  for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 16777619);
-  value = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
-  value = Math.imul(value ^ (value >>> 13), 0xc2b2ae35);
-  return (value ^ (value >>> 16)) >>> 0;
+  return mixedHash(fnvOfText(text, fnvBasis ^ salt));
 }

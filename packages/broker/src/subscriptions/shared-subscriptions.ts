@@ -12,6 +12,7 @@
  * Live: the endpoint that took the publish chooses a local member, or an endpoint, which then chooses among its own.
  */
 
+import { fnvOfBytes, fnvOfText } from '@dunlin/protocol';
 import type { Publication } from '../message/publication.ts';
 import type { EndpointId } from '../ports/endpoint-id.ts';
 import type { SharedStrategy } from '../ports/limits.ts';
@@ -156,9 +157,9 @@ function chooseAny(
     case 'round-robin':
       return at(group, self, takeTurn(group, total));
     case 'hash-topic':
-      return at(group, self, hashBytes(publication.bytes, publication.topicStart, publication.topicEnd) % total);
+      return at(group, self, fnvOfBytes(publication.bytes, publication.topicStart, publication.topicEnd) % total);
     case 'hash-client':
-      return at(group, self, hashString(publication.publisher) % total);
+      return at(group, self, fnvOfText(publication.publisher) % total);
     case 'sticky':
       group.sticky ??= at(group, self, takeTurn(group, total));
       return group.sticky;
@@ -191,9 +192,9 @@ function chooseAnyLocal(group: SharedMembers, strategy: SharedStrategy, publicat
   if (members.length === 0) return null;
   if (strategy === 'least-inflight') return leastLoaded(members);
   if (strategy === 'hash-topic') {
-    return members[hashBytes(publication.bytes, publication.topicStart, publication.topicEnd) % members.length];
+    return members[fnvOfBytes(publication.bytes, publication.topicStart, publication.topicEnd) % members.length];
   }
-  if (strategy === 'hash-client') return members[hashString(publication.publisher) % members.length];
+  if (strategy === 'hash-client') return members[fnvOfText(publication.publisher) % members.length];
   if (strategy === 'sticky') {
     if (typeof group.sticky === 'string' || group.sticky === null) return members[0];
     return group.sticky;
@@ -295,16 +296,4 @@ function leastLoaded(members: readonly Subscription[]): Subscription {
   let best = members[0];
   for (const member of members) if (member.session.load < best.session.load) best = member;
   return best;
-}
-
-function hashBytes(bytes: Buffer, start: number, end: number): number {
-  let hash = 2166136261;
-  for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i], 16777619);
-  return hash >>> 0;
-}
-
-function hashString(text: string): number {
-  let hash = 2166136261;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 16777619);
-  return hash >>> 0;
 }
