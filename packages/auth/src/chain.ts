@@ -49,7 +49,11 @@ export class Chain implements Authenticator {
     return refused(credentials, 'all', isSilent ? 'no credentials' : 'no method knows such a client');
   }
 
-  exchange(): AuthenticationExchange | null {
+  exchange(mechanism: string, credentials: Credentials): AuthenticationExchange | null {
+    for (const method of this.#policies.get(credentials.listener)?.methods ?? []) {
+      const exchange = method.exchange?.(mechanism, credentials) ?? null;
+      if (exchange !== null) return exchange;
+    }
     return null;
   }
 }

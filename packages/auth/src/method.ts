@@ -1,4 +1,4 @@
-import type { Acceptance, Credentials } from '@dunlin/broker';
+import type { Acceptance, AuthenticationExchange, Credentials } from '@dunlin/broker';
 
 /**
  * Answer of one method to a CONNECT. `not-mine`: the method knows nothing of such a client, and the next method is
@@ -19,6 +19,8 @@ export type MethodName = (typeof methodNames)[number];
 export interface Method {
   readonly name: MethodName;
   authenticate(credentials: Credentials): Decision | Promise<Decision>;
+  /** Begins enhanced authentication; null: not by this mechanism. Absent: by none. */
+  exchange?(mechanism: string, credentials: Credentials): AuthenticationExchange | null;
 }
 
 export const notMine: Decision = { kind: 'not-mine' };

@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { makePasswordHash } from './password-hash.ts';
+import { makeScramVerifier } from './scram/scram-verifier.ts';
 import { AccessFileError } from './source-text.ts';
 
 export interface PasswordChange {
@@ -24,6 +25,8 @@ export interface PasswordChange {
   password: string | null;
   /** A new file; one that is there is replaced. */
   create: boolean;
+  /** `scram`: kept as a verifier, so that the client can use SCRAM-SHA-256 as well. */
+  scheme?: 'scrypt' | 'scram';
 }
 
 /** Returns the fault of a user name; null: none. */
@@ -36,14 +39,14 @@ export function userNameFault(userName: string): string | null {
 }
 
 /** @throws AccessFileError when the file cannot be read or written, or has no such user to remove */
-export async function changePassword({ file, userName, password, create }: PasswordChange): Promise<void> {
+export async function changePassword({ file, userName, password, create, scheme }: PasswordChange): Promise<void> {
   const lines = create ? [] : readLines(file);
   const at = lines.findIndex((line) => line.startsWith(`${userName}:`));
   if (password === null) {
     if (at === -1) throw new AccessFileError(`${file} has no user "${userName}"`);
     lines.splice(at, 1);
   } else {
-    const line = `${userName}:${await makePasswordHash(password)}`;
+    const line = `${userName}:${await (scheme === 'scram' ? makeScramVerifier(password) : makePasswordHash(password))}`;
     if (at === -1) lines.push(line);
     else lines[at] = line;
   }

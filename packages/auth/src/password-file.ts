@@ -1,8 +1,10 @@
 /** Password file: lines of `user:hash`; empty lines and those that begin with `#` are comments. */
-import type { Clock, Credentials } from '@dunlin/broker';
+import type { AuthenticationExchange, Clock, Credentials } from '@dunlin/broker';
 import { cannotTell, type Decision, type Method, notMine, refuse } from './method.ts';
 import { PasswordCheck } from './password-check.ts';
 import { type PasswordHash, parsePasswordHash } from './password-hash.ts';
+import { ScramExchange, type ScramUsers } from './scram/scram-exchange.ts';
+import { scramUsersOf } from './scram/scram-users.ts';
 import { AccessFileError, type SourceText } from './source-text.ts';
 
 /**
@@ -42,15 +44,21 @@ const nobody = parsePasswordHash(
   '$scrypt$ln=15,r=8,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',
 ) as PasswordHash;
 
+/** Lines that are verifiers of SCRAM: their kind has the number of iterations behind the first sign. */
+const scramPrefix = 'SCRAM-SHA-256$';
+
 export class PasswordFile implements Method {
   readonly name = 'password-file';
   readonly #check: PasswordCheck;
   #users: Users;
   #decoy: PasswordHash;
+  /** Null: no line of the file can be used for SCRAM. */
+  #scram: ScramUsers | null;
 
   constructor(users: Users, clock: Clock, hashesAtOnce: number) {
     this.#users = users;
     this.#decoy = decoyOf(users);
+    this.#scram = scramUsersOf(users);
     this.#check = new PasswordCheck(clock, hashesAtOnce);
   }
 
@@ -58,6 +66,12 @@ export class PasswordFile implements Method {
   replace(users: Users): void {
     this.#users = users;
     this.#decoy = decoyOf(users);
+    this.#scram = scramUsersOf(users);
+  }
+
+  exchange(mechanism: string, credentials: Credentials): AuthenticationExchange | null {
+    if (mechanism !== 'SCRAM-SHA-256' || this.#scram === null) return null;
+    return new ScramExchange(this.#scram, credentials);
   }
 
   async authenticate({ userName, password }: Credentials): Promise<Decision> {
@@ -81,7 +95,9 @@ function decoyOf(users: Users): PasswordHash {
   const kinds = new Set<string>();
   let dearest: PasswordHash | null = null;
   for (const text of users.values()) {
-    const kind = text.slice(0, text.lastIndexOf('$', text.lastIndexOf('$') - 1));
+    const kind = text.startsWith(scramPrefix)
+      ? text.slice(0, text.indexOf(':'))
+      : text.slice(0, text.lastIndexOf('$', text.lastIndexOf('$') - 1));
     if (kinds.has(kind)) continue;
     kinds.add(kind);
     const hash = parsePasswordHash(text);

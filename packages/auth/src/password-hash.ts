@@ -3,6 +3,7 @@
  *
  *     $scrypt$ln=15,r=8,p=1$SALT$HASH              PHC; what `dunlin passwd` writes
  *     $argon2id$v=19$m=65536,t=3,p=4$SALT$HASH     PHC; also Mosquitto 2.1
+ *     SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY     PostgreSQL; what `dunlin passwd --scram` writes, for SCRAM and plain passwords
  *     $7$ITERATIONS$SALT$HASH                      Mosquitto: PBKDF2 with SHA-512
  *     $6$SALT$HASH                                 Mosquitto before 2.0: one round of SHA-512, for reading old files
  *
@@ -10,6 +11,7 @@
  */
 import { argon2, createHash, pbkdf2, randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
+import { parseScramVerifier, prepared, scramKeys } from './scram/scram-verifier.ts';
 
 /** Memory and rounds that one check may take: a line of the file must not stop the broker. */
 const memoryBytesMax = 256 * 1024 * 1024;
@@ -72,6 +74,23 @@ const schemes: readonly Scheme[] = [
     },
   },
   {
+    pattern: new RegExp(`^SCRAM-SHA-256\\$(\\d+):${base64}\\$${base64}:${base64}$`),
+    read(match) {
+      const verifier = parseScramVerifier(match[0]);
+      if (verifier === null || typeof verifier === 'string') return null;
+      const { iterations } = verifier;
+      return {
+        salt: match[2],
+        hash: match[3],
+        costMilliseconds: iterations * 0.0005,
+        derive: (salt) => async (password) => {
+          const { storedKey } = await scramKeys(await prepared(password), salt, iterations);
+          return storedKey;
+        },
+      };
+    },
+  },
+  {
     pattern: new RegExp(`^\\$7\\$(\\d+)\\$${base64}\\$${base64}$`),
     read([, iterations, salt, hash]) {
       const rounds = Number(iterations);
@@ -121,7 +140,7 @@ export function parsePasswordHash(text: string): PasswordHash | string {
     const { costMilliseconds } = found;
     return { text, expected, costMilliseconds, derive: (password) => derive(password, expected.length) };
   }
-  return 'no hash of a known kind ($scrypt$, $argon2id$, $7$, $6$)';
+  return 'no hash of a known kind ($scrypt$, $argon2id$, SCRAM-SHA-256$, $7$, $6$)';
 }
 
 export async function verifyPassword(hash: PasswordHash, password: Buffer): Promise<boolean> {
