@@ -38,7 +38,26 @@ const mayImport: Record<string, readonly string[]> = {
   conformance: ['protocol', 'testkit'],
   // Dashboard and alerts are tried on a whole cluster.
   deployment: ['cluster', 'config', 'testkit'],
+  attack: ['protocol', 'testkit'],
+  // The bench starts the command.
+  bench: ['broker', 'cli', 'cluster', 'testkit'],
+  chaos: ['cluster', 'protocol', 'testkit'],
+  clients: ['cluster', 'testkit'],
+  cluster: ['testkit'],
+  k6: ['cluster', 'protocol', 'testkit'],
 };
+
+/** Packages that imports may reach from these, directly or not: `turbo.json` lists them for each. */
+function reachable(names: readonly string[]): Set<string> {
+  const reached = new Set<string>();
+  const open = [...names];
+  for (let name = open.pop(); name !== undefined; name = open.pop()) {
+    if (reached.has(name)) continue;
+    reached.add(name);
+    open.push(...mayImport[name]);
+  }
+  return reached;
+}
 
 /** The rooms of packages/broker/src from low to high: a file imports its own room and those before it, types included. The top has no folder. */
 const rooms = [
@@ -99,7 +118,7 @@ function imports({ text }: File): string[] {
   ].map((match) => match[1] ?? match[2] ?? match[3]);
 }
 
-const packageOf = ({ path }: File) => /^packages\/([^/]+)\//.exec(path)?.[1];
+const packageOf = ({ path }: File) => /^(?:packages|loadtest)\/([^/]+)\//.exec(path)?.[1];
 
 function againstDirection(file: File): string[] {
   const name = packageOf(file);
@@ -115,20 +134,21 @@ function againstDirection(file: File): string[] {
     );
 }
 
-/** Packages meet at their index; tests also at the contract suites, which a package exports for them, and docs/log.md at what log lines mean. */
+/** Packages meet at their index; tests and the bench also at what the broker exports for them, and docs/log.md at what log lines mean. */
 function pastTheIndex(file: File): string[] {
   const name = packageOf(file);
   if (name === undefined) return [];
+  const folder = file.path.split('/').slice(0, 2).join('/');
   return imports(file)
     .filter((module) => {
       if (/^@dunlin\/[^/]+\//.test(module))
         return (
-          !(isTest(file) && module.endsWith('/contract')) &&
+          !((isTest(file) || name === 'bench') && /\/(contract|testing)$/.test(module)) &&
           !(file.path === 'packages/edge/src/log-document.ts' && module.endsWith('/log-meanings'))
         );
       if (!module.startsWith('.')) return false;
       const target = relative(root, resolve(root, dirname(file.path), module));
-      return !target.startsWith(`packages/${name}/`);
+      return !target.startsWith(`${folder}/`);
     })
     .map((module) => `${file.path} imports ${module}`);
 }
@@ -244,7 +264,22 @@ describe('tidy', () => {
   });
 
   test('every package has a direction', () => {
-    expect(readdirSync(join(root, 'packages')).sort()).toEqual(Object.keys(mayImport).sort());
+    const entries = ['packages', 'loadtest'].flatMap((path) => readdirSync(join(root, path), { withFileTypes: true }));
+    const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+    expect(folders.sort()).toEqual(Object.keys(mayImport).sort());
+  });
+
+  test('turbo.json allows what the table lets a package reach, and the test kit', () => {
+    const { tags } = JSON.parse(readFileSync(join(root, 'turbo.json'), 'utf8')).boundaries;
+    expect(Object.keys(tags).sort()).toEqual(Object.keys(mayImport).sort());
+    const differences = Object.keys(mayImport).flatMap((name) => {
+      const allowed: string[] = tags[name].dependencies.allow;
+      const missing = [...reachable(mayImport[name])].filter((other) => !allowed.includes(other));
+      const most = reachable([...mayImport[name], 'testkit']);
+      const tooMany = allowed.filter((other) => !most.has(other));
+      return [...missing.map((other) => `${name} lacks ${other}`), ...tooMany.map((other) => `${name} has ${other}`)];
+    });
+    expect(differences).toEqual([]);
   });
 
   test('every package says in at most 15 lines what it is', () => {

@@ -4,7 +4,7 @@
  */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { Subscription, SubscriptionTree } from '@dunlin/broker';
+import { Subscription, SubscriptionTree } from '@dunlin/broker/testing';
 import { markdownTable } from './report.ts';
 
 export interface Measurement {

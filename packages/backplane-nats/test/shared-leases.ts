@@ -1,4 +1,5 @@
-import { type EndpointId, type Leases, MemoryLeases, StoreError } from '@dunlin/broker';
+import { type EndpointId, type Leases, StoreError } from '@dunlin/broker';
+import { MemoryLeases } from '@dunlin/broker/testing';
 import { realClock } from './real-clock.ts';
 
 /** Leases for all endpoints of a test; each sees them through a view of its own, which can be cut off. */

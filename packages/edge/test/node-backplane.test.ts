@@ -1,7 +1,8 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { NatsBackplane } from '@dunlin/backplane-nats';
-import { type Clock, type Logger, MemoryLeases } from '@dunlin/broker';
+import type { Clock, Logger } from '@dunlin/broker';
 import { backplaneContract } from '@dunlin/broker/contract';
+import { MemoryLeases } from '@dunlin/broker/testing';
 import { FaultProxy, startNats } from '@dunlin/testkit';
 import { afterAll } from 'vitest';
 import { MessagePortBackplane } from '../src/backplane/message-port-backplane.ts';
