@@ -38,3 +38,40 @@ test('each term of the glossary is used in the code or another document', () => 
   const unused = glossary().filter(({ term }) => !texts.some((text) => spelling(term).test(text)));
   expect(unused.map(({ term }) => term)).toEqual([]);
 });
+
+/** Words that documents used for what the trade has a word for: pattern, and that word. */
+const replaced: readonly [RegExp, string][] = [
+  [/\b(buried|bury|burials?)\b/i, 'evicted, declared dead'],
+  [/\bheld for dead\b/i, 'declared dead'],
+  [/\boutbox\b(?!-full)/i, 'output buffer'],
+  [/\bdut(y|ies)\b/i, 'housekeeping'],
+  [/\btakers\b/i, 'logged members'],
+  [/\bdoors?\b/i, 'listener, access policy, handshake stage'],
+  [/\bsent away\b/i, 'disconnected'],
+  [/\b(who|whoever) (is|are) asked\b|\bwho they are\b/i, 'authenticate'],
+  [/\bthrow (each other|them) out\b/i, 'disconnect'],
+  [/\bmend(s|ed)?\b/i, 'correct, repair'],
+];
+
+test('documents use the words of the trade', () => {
+  const paths = [
+    ...globSync(['*.md', 'docs/**/*.md', 'examples/**/*.md', 'loadtest/*/*.md', 'packages/*/*.md'], {
+      cwd: root,
+      exclude: (name) => name === 'node_modules',
+    }).filter((path) => path !== 'CHANGELOG.md'),
+    'charts/dunlin/README.md',
+    'charts/dunlin/rules/dunlin.yaml',
+  ];
+  // What stands in code is quoted, and so are titles of tests.
+  const found = paths.flatMap((path) => {
+    const text = read(path).replaceAll(/^```[\s\S]*?^```|`[^`\n]*`|"[^"]*"|\[[\w-]+\]/gm, '');
+    return text
+      .split('\n')
+      .flatMap((line) =>
+        replaced
+          .filter(([word]) => word.test(line))
+          .map(([word, better]) => `${path}: "${word.exec(line)?.[0]}": ${better}; in: ${line.slice(0, 80)}`),
+      );
+  });
+  expect(found).toEqual([]);
+});

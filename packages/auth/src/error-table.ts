@@ -10,7 +10,7 @@ export const errorTable = {
       says: 'FILE:LINE:COLUMN: what stands there, and what is allowed',
       thrownWhen:
         'a file of passwords, keys or rules cannot be read, cannot be written, or holds something else; or the rules in a token cannot be used',
-      remedy: 'Mend the file at the place that the message names.',
+      remedy: 'Correct the file at the place that the message names.',
       surfaces:
         'at start and in `dunlin config check`: as a fault of the configuration, exit code 2. At SIGHUP: log line; what was read before stays in use. `dunlin passwd`: exit code 1. In a token: the client is refused, and the reason is logged',
     },

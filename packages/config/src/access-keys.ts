@@ -15,7 +15,7 @@ const isUrlOrNone = (text: string): boolean => text === '' || URL.canParse(text)
 export const authenticationShape = {
   methods: methodList.default([]).meta({
     description:
-      'How clients of every listener prove who they are, tried in this order; a listener may have a list of its own. `client-certificate` and `redis-token` are used only where they are named.',
+      'Authentication methods of every listener, tried in this order; a listener may have its own list. `client-certificate` and `redis-token` are used only where they are named.',
     allowed: `a list of ${authenticationMethods.join(', ')}`,
     defaultText: '`jwt`, `password-file` and `http`, those of them that are configured',
   }),

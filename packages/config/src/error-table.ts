@@ -8,7 +8,7 @@ export const errorTable = {
     configuration: {
       says: 'a line for each fault: where it stands, the key, what was given, what is allowed, and the nearest word that is allowed',
       thrownWhen: 'the file, the environment or the flags hold an unknown key or a value that is not allowed',
-      remedy: 'Mend each place that the message names; `dunlin config check` checks without starting.',
+      remedy: 'Correct each place that the message names; `dunlin config check` checks without starting.',
       surfaces:
         '`dunlin start`, `config check`: standard error, exit code 2. At SIGHUP: log line; the configuration stays as it was',
     },
