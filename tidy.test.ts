@@ -39,8 +39,7 @@ const mayImport: Record<string, readonly string[]> = {
   // Dashboard and alerts are tried on a whole cluster.
   deployment: ['cluster', 'config', 'testkit'],
   attack: ['protocol', 'testkit'],
-  // The bench starts the command.
-  bench: ['broker', 'cli', 'cluster', 'testkit'],
+  bench: ['broker', 'cluster', 'testkit'],
   chaos: ['cluster', 'protocol', 'testkit'],
   clients: ['cluster', 'testkit'],
   cluster: ['testkit'],

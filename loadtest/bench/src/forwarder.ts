@@ -1,7 +1,8 @@
 /**
  * Best that one thread of Node can do: the yardstick for a broker written in it. Speaks just enough MQTT 3.1.1 and 5.0
  * to be loaded by mqload: exact filters and a trailing '#', QoS 0. Packets are found in place, the bytes of a PUBLISH
- * are copied as they are, and each subscriber is written once per turn. No sessions, no checks. node forwarder.ts PORT
+ * are copied as they are, and each subscriber is written once per turn. No sessions, no checks. It
+ * shares no code with Dunlin: a yardstick must not change with what it measures. node forwarder.ts PORT
  */
 import net from 'node:net';
 

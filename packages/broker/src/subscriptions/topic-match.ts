@@ -4,7 +4,7 @@
  * A lookup creates no string and no object: FNV-1a over the bytes (a dozen multiplications for a usual topic), then a
  * comparison. A topic is validated once, when it is first seen: a hit needs no check. Any change of the tree's version
  * makes entries outdated; they are made anew at their next use. The seed is random, so that nobody can aim at one
- * bucket.
+ * bucket. A full table is emptied as a whole: hot topics are found anew, with one walk of the tree each.
  */
 import { validateTopicName } from '@dunlin/protocol';
 import { isRestrictedTopic } from '../message/restricted-topic.ts';
