@@ -109,7 +109,7 @@ describe('when NATS is not there', () => {
     expect(one.ear.heard).toEqual([{ kind: 'connected' }]);
   });
 
-  test('a restart is reported to both sides, nobody leaves, and frames flow again', async () => {
+  test('a restart is reported to both sides, no endpoint leaves, and frames flow again', async () => {
     const nats = await start();
     const [one, two] = [await endpoints.start(nats.url), await endpoints.start(nats.url)];
     await nats.kill();
@@ -132,7 +132,7 @@ describe('when NATS is not there', () => {
     expect(one.backplane.counters.droppedDisconnected).toBe(1000);
   });
 
-  test('who comes while one is cut off is known when it is back', async () => {
+  test('an endpoint that joins while one is cut off is known when that one is back', async () => {
     const nats = await start();
     const proxy = await FaultProxy.start(nats);
     const cut = await endpoints.start(`nats://127.0.0.1:${proxy.port}`);

@@ -150,7 +150,7 @@ describe('an endpoint that does not behave', () => {
     await two.log.until(/"release":"2.0.0","own":"2.0.1"/);
   });
 
-  test('whose first words are a frame joins by it, and bytes of its earlier connection come too late', async () => {
+  test('whose first message is a frame joins by it, and bytes of its earlier connection come too late', async () => {
     const one = await endpoints.start(nats.url);
     const writer = new EnvelopeWriter('other/0#1');
     const say = (connection: number, words: string) => {

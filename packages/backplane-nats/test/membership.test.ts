@@ -114,7 +114,7 @@ describe('an endpoint that goes silent', () => {
     expect(one.ear.count('joined', cut.backplane.self)).toBe(1);
   });
 
-  test('with a dead cable suspects nobody itself, and is back when the cable is', async () => {
+  test('with a broken cable suspects no endpoint itself, and is back when the cable is', async () => {
     const [one, frozen] = [await endpoints.start(nats.url), await startBehindProxy()];
     await one.ear.until('joined', frozen.backplane.self);
     frozen.proxy.freeze();
@@ -211,7 +211,7 @@ describe('an endpoint that goes silent', () => {
     await dying.ear.until('evicted');
   });
 
-  test('a word that somebody is dead is not enough while the lease is valid', async () => {
+  test('a report that an endpoint is dead is not enough while its lease is valid', async () => {
     const [one, two] = [await endpoints.start(nats.url), await endpoints.start(nats.url)];
     const liar = await connect({ servers: nats.url });
     liar.publish(new Subjects('dunlin').bye, new EnvelopeWriter('liar/0#1').bye('nobody/0#1'));

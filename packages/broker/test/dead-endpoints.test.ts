@@ -97,7 +97,7 @@ describe('dead endpoints', () => {
     expect(await world.store.sessions.owners()).toEqual([]);
   });
 
-  test('without leases no endpoint is evicted here: who started the workers does it', async () => {
+  test('without leases no endpoint is evicted here: the node that started the workers does it', async () => {
     const { world, workers } = await World.of(2);
     await workers[1].connect('c', durable);
     await workers[1].crash();

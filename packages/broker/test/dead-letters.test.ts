@@ -16,7 +16,7 @@ describe('dead letters', () => {
     return got;
   }
 
-  test('after the deliveries that a message has, whoever leads', async () => {
+  test('after the deliveries that a message has, under any leader', async () => {
     const { worker } = await World.alone({ limits: { groupDeliveriesMax: 3 } });
     const reader = await worker.connect('u');
     await reader.subscribe('$dead-letter/#', 1);
@@ -34,7 +34,7 @@ describe('dead letters', () => {
     expect(last.said()).toEqual([]);
   });
 
-  test('dropped and counted where nobody subscribes; 0: any number of deliveries', async () => {
+  test('dropped and counted without a subscriber; 0: any number of deliveries', async () => {
     const { worker } = await World.alone({ limits: { groupDeliveriesMax: 2 } });
     await (await member(worker, 'd')).drop();
     await feed(await worker.connect('p'), ['poison']);

@@ -7,7 +7,7 @@ import { drain } from './support/lossy-world.ts';
 import { type Worker, World } from './support/world.ts';
 
 describe('one worker', () => {
-  test('messages wait while nobody is connected, and come in their order', async () => {
+  test('messages wait while no member is connected, and come in their order', async () => {
     const { worker } = await World.alone();
     const first = await member(worker, 'd');
     const publisher = await worker.connect('p');
@@ -35,7 +35,7 @@ describe('one worker', () => {
     expect(worker.broker.metrics.groupGiveBacks).toBe(2);
   });
 
-  test('ephemeral members are served from the log too; QoS 0 goes to whoever is connected, and to nobody later', async () => {
+  test('ephemeral members are served from the log too; QoS 0 goes to a connected member, and to none later', async () => {
     const { worker } = await World.alone();
     const owner = await member(worker, 'd');
     await owner.drop();
@@ -49,7 +49,7 @@ describe('one worker', () => {
     expect(passing.said()).toEqual(['publish jobs now q0']);
   });
 
-  test('each within its receive maximum; the rest goes to whom has room', async () => {
+  test('each within its receive maximum; the rest goes to members with room', async () => {
     const { worker } = await World.alone();
     const narrow = await member(worker, 'd1', 1, { properties: { receiveMaximum: 2 } });
     const publisher = await worker.connect('p');
@@ -145,7 +145,7 @@ describe('one worker', () => {
     expect(await drain(client)).toEqual(['live']);
   });
 
-  test('expiry, and a time to live of its own, also while nobody is connected; what is behind it stays', async () => {
+  test('expiry, and a time to live of its own, also while no member is connected; later messages stay', async () => {
     const { world, worker } = await World.alone({ limits: { groupMessageTtlSeconds: 60 } });
     const first = await member(worker, 'd');
     await first.drop();
@@ -283,7 +283,7 @@ describe('several workers', () => {
     expect(after).toHaveLength(which === 0 ? after.length : 12);
   });
 
-  test('a member is taken over: what it left goes to whoever has room, itself included', async () => {
+  test('a member is taken over: messages that it left go to members with room, itself included', async () => {
     const { workers } = await World.of(2);
     await member(workers[0], 'd');
     await feed(await workers[0].connect('p'), ['a', 'b']);

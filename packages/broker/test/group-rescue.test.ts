@@ -48,7 +48,7 @@ test('where no other member is left it is dropped and counted', async () => {
 });
 
 /** Passed to and fro without an end, had it no count of hops: the two would be busy with it until their routes are right. */
-test('a message that nobody has a member for is not passed to and fro', async () => {
+test('a message for a group without members is not passed to and fro', async () => {
   const { world, workers, hub } = await lossy(2);
   const members = [await workers[0].connect('m0'), await workers[1].connect('m1')];
   for (const member of members) await member.subscribe('$share/g/jobs', 0);

@@ -57,7 +57,7 @@ test('a message goes through, and nothing is left of it', async () => {
   ).toEqual([]);
 });
 
-test('a durable member that breaks off gets it when it is back, nobody else does [MQTT-4.8.2-4]', async () => {
+test('a durable member that breaks off gets it when it is back, no other member does [MQTT-4.8.2-4]', async () => {
   const { world, workers } = await World.of(2);
   const member = await join(workers[0], 'd0');
   await send(await workers[1].connect('p', durable), 'x');
@@ -81,7 +81,7 @@ test('behind PUBREC it goes on with PUBREL, on whatever worker', async () => {
   expect(again.said()).toEqual(['connack 0x00 present', 'pubrel #1']);
 });
 
-test('when the session ends before its client is back, nobody gets it [MQTT-4.8.2-5]', async () => {
+test('when the session ends before its client is back, no member gets it [MQTT-4.8.2-5]', async () => {
   const { world, workers } = await World.of(2);
   const member = await join(workers[0], 'd0');
   await send(await workers[1].connect('p', durable), 'x');

@@ -322,7 +322,7 @@ describe('publishes', () => {
   });
 
   /** Fails when Links.send does not hold the publisher. */
-  test('a full link stops the reading of those who feed it, until half of it has drained', async () => {
+  test('a full link pauses reading from its publishers, until half of it has drained', async () => {
     const { world, workers, hub } = await lossy(2, { linkBytesMax: 10_000 });
     const subscriber = await workers[1].connect('s');
     await subscriber.subscribe('t', 1);

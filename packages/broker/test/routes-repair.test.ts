@@ -70,7 +70,7 @@ describe('what is lost', () => {
     expect(two.metrics.routeRepairs).toBe(0);
   });
 
-  test('a set that is another at the same number is asked for whole', async () => {
+  test('a set that differs at the same number is requested whole', async () => {
     const clock = new FakeClock();
     const { one, two } = await joined(clock);
     one.want('a');

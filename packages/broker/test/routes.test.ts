@@ -66,7 +66,7 @@ describe('routes', () => {
     expect(other.tree.isEmpty).toBe(true);
   });
 
-  test('an endpoint that leaves takes its routes and groups along, and nobody waits for it', async () => {
+  test('an endpoint that leaves takes its routes and groups along, and no barrier waits for it', async () => {
     const clock = new FakeClock();
     const own = new Endpoint(clock);
     const other = new Endpoint(clock);

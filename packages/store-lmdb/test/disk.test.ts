@@ -134,7 +134,7 @@ it('a store that is made on a full disk says that there is no room, and opens wh
   expect(opened(join(directory, 'data'))).toBe('open\n');
 });
 
-it('a limit of the address space is said, instead of an end without a word', () => {
+it('a limit of the address space is reported, instead of an end without a message', () => {
   expect(opened(directory, 'ulimit -v 12000000;')).toContain('bytes of address space (ulimit -v, RLIMIT_AS)');
   expect(opened(directory)).toBe('open\n');
 });

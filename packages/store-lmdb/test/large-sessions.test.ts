@@ -54,7 +54,7 @@ async function cutShort(owner: string): Promise<void> {
   expect((await store.logs.durableFilters()).length).toBeGreaterThan(0);
 }
 
-test('who claims it next finds no session, and nothing of the old one stays', async () => {
+test('the next claim finds no session, and nothing of the old one stays', async () => {
   await cutShort('n/1#2');
   const { session, previousOwner, epoch } = await claim('n/1#3', false);
   expect({ session, previousOwner }).toEqual({ session: null, previousOwner: 'n/1#2' });
@@ -63,7 +63,7 @@ test('who claims it next finds no session, and nothing of the old one stays', as
   expect((await claim('n/1#3', false)).session?.cursors).toHaveLength(2);
 });
 
-test('where nobody claims it, it goes when its owner is released', async () => {
+test('without a claim it is removed when its owner is released', async () => {
   await cutShort('n/1#2');
   expect(await store.sessions.expire(now, 10)).toEqual([]);
   await store.sessions.releaseOwner('n/1#2', now);

@@ -122,7 +122,7 @@ test('others are served while it ends: what they append does not wait for the la
   expect(await store.logs.durableFilters()).toEqual([{ filter: 'other/filter', lastSequence: expect.any(Number) }]);
 }, 30_000);
 
-test('whoever ends sessions next goes on where the one who ended it was cut off', async () => {
+test('the next process that ends sessions continues where the one before was cut off', async () => {
   const server = await redis();
   const { store } = watched({ url: server.url });
   await store.open();

@@ -110,7 +110,7 @@ test.each([
 describe('an append is given again', () => {
   const origin = { writer: 'node/0#1/x', batch: 1 };
 
-  test('its answer was lost: it is done once, whoever publishes', async () => {
+  test('its answer was lost: it is done once, for any publisher', async () => {
     const { store, proxy, status } = await behindProxy();
     await durable(store, 'c', 'a', 'b');
     const requests = [message('a', 'once', { filters: ['a', 'b'] }), message('b', 'too')];
@@ -303,7 +303,7 @@ describe('an answer is lost', () => {
     expect(await second.groups.list()).toEqual([{ group, acknowledged: 0 }]);
   });
 
-  test('what an ended session left in logs is removed by whoever ends sessions next', async () => {
+  test('leftovers of an ended session in logs are removed by the next process that ends sessions', async () => {
     const { store, proxy, second } = await behindProxy();
     await durable(store, 'c', 'a', 'b');
     const lost = proxy.loseAnswerTo(scripts.endSession.sha);

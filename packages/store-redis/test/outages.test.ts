@@ -161,7 +161,7 @@ describe('Redis goes away', () => {
     expect(status.history).toEqual([true, false, true]);
   });
 
-  test('a server that answers nothing is given up within the time-out, also when nobody asks it anything', async () => {
+  test('a connection to a server that does not answer is dropped within the time-out, also without calls', async () => {
     const server = await redis();
     const { store, status } = watched({ url: server.url });
     await store.open();

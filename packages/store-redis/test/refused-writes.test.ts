@@ -99,7 +99,7 @@ test('too few replicas: a session that could not be written back is unavailable,
 });
 
 /** Seen to fail before: the all-clear came when nobody had been refused for three seconds, though nobody had tried. */
-test('that Redis takes writes again is said when it does, also while nobody writes', async () => {
+test('that Redis accepts writes again is reported at once, also without other writes', async () => {
   const server = await redis();
   const history: (string | null)[] = [];
   const taken = Promise.withResolvers<void>();

@@ -77,7 +77,7 @@ export function backplaneContract(name: string, makeMesh: () => BackplaneMesh): 
       return { backplane, ear };
     }
 
-    test('start reports everyone who was there, once, and not oneself', async () => {
+    test('start reports every endpoint that was there, once, and not itself', async () => {
       const one = await start();
       const two = await start();
       const { ear } = await start();
@@ -89,7 +89,7 @@ export function backplaneContract(name: string, makeMesh: () => BackplaneMesh): 
       );
     });
 
-    test('who comes later is reported once, before anything from it', async () => {
+    test('an endpoint that comes later is reported once, before anything from it', async () => {
       const one = await start();
       const two = await start();
       two.backplane.send(one.backplane.self, text('hello'));
@@ -165,7 +165,7 @@ export function backplaneContract(name: string, makeMesh: () => BackplaneMesh): 
       expect(three.ear.count('left', two.backplane.self)).toBe(1);
     });
 
-    test('sending to who is gone, or was never there, does nothing', async () => {
+    test('sending to an endpoint that is gone, or was never there, does nothing', async () => {
       const [one, two] = [await start(), await start()];
       await two.backplane.stop();
       await one.ear.left(two.backplane.self);
@@ -177,7 +177,7 @@ export function backplaneContract(name: string, makeMesh: () => BackplaneMesh): 
       expect(await one.ear.texts(1)).toEqual(['alive']);
     });
 
-    test('who has stopped hears nothing more', async () => {
+    test('an endpoint that has stopped hears nothing more', async () => {
       const [one, two, three] = [await start(), await start(), await start()];
       one.backplane.broadcast(text('late'));
       await two.backplane.stop();

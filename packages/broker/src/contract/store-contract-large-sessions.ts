@@ -33,7 +33,7 @@ export function largeSessionContract(opened: StoreUnderTest): void {
       }
     });
 
-    it('are given whole to the last of several claims, who alone writes from then on', async () => {
+    it('are returned whole to the last of several claims, whose owner alone writes from then on', async () => {
       const { store } = opened;
       await large(store);
       const claims = await Promise.all([

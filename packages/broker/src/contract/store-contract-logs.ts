@@ -16,7 +16,7 @@ const noLimits = { messagesMax: 1e9, bytesMax: 1e12 };
 
 export function logContract(opened: StoreUnderTest<LogsUnderTest>): void {
   describe('logs', () => {
-    it('numbers without a gap, whoever appends', async () => {
+    it('numbers without a gap, for any writer', async () => {
       const { store } = opened;
       await durable(store, 'c', 'a', 'b');
       const calls = Array.from({ length: 50 }, (_, index) =>

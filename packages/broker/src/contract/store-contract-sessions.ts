@@ -304,7 +304,7 @@ export function sessionContract(opened: StoreUnderTest): void {
       expect((await look(store, 'd'))?.cursors).toEqual([{ filter: 'a', acknowledged: 2, above: [] }]);
     });
 
-    it('expires sessions that nobody is connected to', async () => {
+    it('expires sessions that are not connected', async () => {
       const { store } = opened;
       for (const [name, expiry] of [
         ['late', 20],
@@ -347,7 +347,7 @@ export function sessionContract(opened: StoreUnderTest): void {
       expect((await connect(store, 'c')).session).toBeNull();
     });
 
-    it('runs calls in order, and reads see earlier writes that nobody awaited', async () => {
+    it('runs calls in order, and reads see earlier writes that were not awaited', async () => {
       const { store } = opened;
       const key = await durable(store, 'c', 'a');
       const calls = [
