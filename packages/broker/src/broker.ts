@@ -79,7 +79,7 @@ export class Broker extends BrokerParts {
     const next = (): void => {
       for (const connection of connections.splice(0, sessionsCheckedAtOnce)) {
         const { session } = connection;
-        if (session !== null && !session.ended) void this.rights.checkSubscriptions(connection, session);
+        if (session !== null && !session.hasEnded) void this.rights.checkSubscriptions(connection, session);
       }
       if (connections.length > 0) this.clock.nextTurn(next);
     };

@@ -20,7 +20,7 @@ export interface SysTopicsParts {
   version: string;
   clock: Clock;
   metrics: Metrics;
-  sessions: { readonly count: number; all(): Iterable<{ stored: boolean }> };
+  sessions: { readonly count: number; all(): Iterable<{ isStored: boolean }> };
   cluster: Cluster;
   matches: TopicMatches;
   delivery: SessionDelivery;
@@ -71,9 +71,9 @@ function sum(counts: readonly number[]): number {
   return counts.reduce((whole, count) => whole + count, 0);
 }
 
-function storedCount(sessions: Iterable<{ stored: boolean }>): number {
+function storedCount(sessions: Iterable<{ isStored: boolean }>): number {
   let count = 0;
-  for (const session of sessions) if (session.stored) count++;
+  for (const session of sessions) if (session.isStored) count++;
   return count;
 }
 

@@ -2,7 +2,7 @@
  * A session of many filters is put in force, and taken out of force, in slices: whatever comes between two of them, nothing acknowledged is lost, no message of
  * QoS 2 comes twice, and nothing of the session stays where it is not.
  *
- * Fails when `putInForce` does not look at `session.ended`, when those with messages in flight do not come first, and when `unstoredCursors` leaves out those
+ * Fails when `putInForce` does not look at `session.hasEnded`, when those with messages in flight do not come first, and when `unstoredCursors` leaves out those
  * that the store has not heard of, or those that are on their way to it.
  */
 import { expect, test } from 'vitest';

@@ -75,7 +75,7 @@ export class Links {
    * way (P4).
    */
   private isBroadcastOpen: boolean | null = null;
-  private scheduled = false;
+  private isScheduled = false;
   /** Time of the last flush of messages, milliseconds since 1970. */
   private flushedAt = 0;
   /** Turns that the gathered messages have waited for more. */
@@ -246,17 +246,17 @@ export class Links {
 
   /** Schedules a flush at the end of the turn. */
   private schedule(): void {
-    if (this.scheduled) return;
-    this.scheduled = true;
+    if (this.isScheduled) return;
+    this.isScheduled = true;
     if (this.timer.start()) this.lookAtLinks();
     this.clock.nextTurn(() => this.flush());
   }
 
   private flush(): void {
-    this.scheduled = false;
+    this.isScheduled = false;
     if (this.mayWait()) {
       this.turnsWaited++;
-      this.scheduled = true;
+      this.isScheduled = true;
       this.clock.nextTurn(() => this.flush());
       return;
     }
@@ -364,7 +364,7 @@ export class Links {
   private tick(): boolean {
     for (const [endpoint, inbound] of this.inbound)
       if (inbound.unacknowledgedBytes > 0) this.acknowledgeLater(endpoint);
-    return this.lookAtLinks() || this.scheduled;
+    return this.lookAtLinks() || this.isScheduled;
   }
 
   /** Returns whether anything is under way. */

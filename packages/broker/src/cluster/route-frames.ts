@@ -17,7 +17,7 @@ export class RouteFrames {
   private waiting: { from: EndpointId; bytes: Uint8Array }[] = [];
   private waitingBytes = 0;
   private used = 0;
-  private scheduled = false;
+  private isScheduled = false;
 
   constructor(clock: Clock, handle: (from: EndpointId, bytes: Uint8Array) => void) {
     this.clock = clock;
@@ -26,8 +26,8 @@ export class RouteFrames {
 
   /** The bytes belong to the backplane: frames that wait are copied. */
   received(from: EndpointId, bytes: Uint8Array): void {
-    if (!this.scheduled) {
-      this.scheduled = true;
+    if (!this.isScheduled) {
+      this.isScheduled = true;
       this.clock.nextTurn(() => this.nextTurn());
     }
     if (this.waiting.length === 0 && this.used < bytesPerTurn) {
@@ -48,8 +48,8 @@ export class RouteFrames {
 
   private nextTurn(): void {
     this.used = 0;
-    this.scheduled = this.waiting.length > 0;
-    if (!this.scheduled) return;
+    this.isScheduled = this.waiting.length > 0;
+    if (!this.isScheduled) return;
     this.clock.nextTurn(() => this.nextTurn());
     this.work(bytesPerTurn);
   }

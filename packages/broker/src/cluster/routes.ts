@@ -59,7 +59,7 @@ export class Routes {
   private readonly own = new OwnRoutes();
   private readonly snapshots: RouteSnapshots;
   private readonly barrier: RouteBarrier;
-  private scheduled = false;
+  private isScheduled = false;
   /** A frame is sent even if no route changed. */
   private confirmationWanted = false;
   private snapshotWaiters: (() => void)[] = [];
@@ -105,10 +105,10 @@ export class Routes {
   }
 
   private scheduleFlush(): void {
-    if (this.scheduled) return;
-    this.scheduled = true;
+    if (this.isScheduled) return;
+    this.isScheduled = true;
     this.clock.nextTurn(() => {
-      this.scheduled = false;
+      this.isScheduled = false;
       this.flush();
     });
   }

@@ -97,7 +97,7 @@ export class Connection
   /** The client has closed its side; packets before that are being handled. */
   private streamHasEnded = false;
   /** True when nothing can be sent to it any more. */
-  private transportGone = false;
+  private isTransportGone = false;
 
   constructor(parts: ConnectionParts, transport: Transport) {
     this.parts = parts;
@@ -129,7 +129,7 @@ export class Connection
     if (partialBytes === 0) this.partialSinceSecond = 0;
     // At most the bytes of this chunk are buffered: the packet begins in it, whatever was unfinished before.
     else if (partialBytes <= chunk.length) this.beginPartial();
-    if (this.outlet.output.congested) this.reading.pauseIfUnread();
+    if (this.outlet.output.isCongested) this.reading.pauseIfUnread();
   }
 
   /** An error while packets are handled ends this connection alone, never the worker. */
@@ -262,7 +262,7 @@ export class Connection
 
   /** The transport has sent its buffered bytes. */
   drained(): void {
-    this.outlet.output.congested = false;
+    this.outlet.output.isCongested = false;
     this.reading.resumeIfRoom();
     this.outlet.wakeRoom();
   }
@@ -297,7 +297,7 @@ export class Connection
     if (this.state === ConnectionState.closed) return;
     this.closeReason = reason;
     this.outlet.output.flushNow();
-    if (this.session?.stored !== true) {
+    if (this.session?.isStored !== true) {
       if (this.transport.pendingBytes === 0) this.transport.destroy();
       else this.transport.end();
     }
@@ -331,12 +331,12 @@ export class Connection
    * be sent any more (MQTT 5 section 3.1.4: a client need not wait for CONNACK).
    */
   transportClosed(error?: Error): void {
-    if (this.state === ConnectionState.closed || this.transportGone) return;
+    if (this.state === ConnectionState.closed || this.isTransportGone) return;
     if (error !== undefined || !this.hasWaiting) {
       this.closed(error);
       return;
     }
-    this.transportGone = true;
+    this.isTransportGone = true;
     this.streamHasEnded = true;
     this.drained(); // nothing waits for the socket any more
     this.inputEnded();

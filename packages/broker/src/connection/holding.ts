@@ -21,7 +21,7 @@ export interface HoldingParts {
 export interface HoldingOwner {
   /** ConnectionState. */
   readonly state: number;
-  readonly session: { readonly stored: boolean } | null;
+  readonly session: { readonly isStored: boolean } | null;
   /** True while a packet of the client waits for its answer. */
   readonly owesAnswers: boolean;
   /** Handles a packet. False: no packet of this client is handled any more. */
@@ -121,7 +121,7 @@ export class Holding {
     turn.renew();
     try {
       for (let packet = held.shift(); packet !== undefined; packet = held.shift()) {
-        if (this.claimMoved && this.owner.session?.stored === true && changesStoredSession(packet.header)) {
+        if (this.claimMoved && this.owner.session?.isStored === true && changesStoredSession(packet.header)) {
           this.passedOver++;
           continue;
         }

@@ -70,7 +70,7 @@ export class Reading implements OutletReading {
 
   releaseFromLink(): void {
     this.fullLinks--;
-    if (!this.outlet.output.closed) this.resumeIfRoom();
+    if (!this.outlet.output.isClosed) this.resumeIfRoom();
   }
 
   /** Stops: packets that the client sends from now on are not read any more. */
@@ -90,7 +90,7 @@ export class Reading implements OutletReading {
   resumeIfRoom(): void {
     if (!this.isPaused || this.isStopped || this.fullLinks > 0 || this.owner.holding.bytes > heldBytesMax) return;
     const { output, acknowledgements } = this.outlet;
-    if (output.congested && output.pendingBytes > 2 * this.limits.outputBufferBytesMax) return;
+    if (output.isCongested && output.pendingBytes > 2 * this.limits.outputBufferBytesMax) return;
     if (acknowledgements !== null && acknowledgements.length > this.limits.receiveMaximum / 2) return;
     this.isPaused = false;
     this.owner.readingResumed();

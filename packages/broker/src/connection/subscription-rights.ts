@@ -52,7 +52,7 @@ export class SubscriptionRights {
       }
       const answer = this.mayKeep(connection, session, subscription);
       const isAllowed = typeof answer === 'boolean' ? answer : await answer.catch(() => false);
-      if (session.ended) return;
+      if (session.hasEnded) return;
       if (isAllowed || session.subscriptions.get(subscription.filter) !== subscription) continue;
       if (subscription.cursor !== null) leaving.add(subscription.cursor);
       removeSubscription(parts.subscriptions, subscription);
@@ -65,7 +65,7 @@ export class SubscriptionRights {
       filters: removed.length,
       filter: removed[0],
     });
-    if (!session.stored) return;
+    if (!session.isStored) return;
     await keepInflight(parts.subscriptions.store, session, leaving);
     for (let from = 0; from < removed.length; from += sliceItems)
       await parts.subscriptions.store.sessions.unsubscribe(session.key, removed.slice(from, from + sliceItems));

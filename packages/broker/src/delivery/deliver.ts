@@ -92,7 +92,7 @@ export function sendPublish(
       sendIndividually(delivery, outlet, publication, firstByte, packetId, identifiers, more),
     );
   const withPacketId = packetId !== 0;
-  if (identifiers === null && !outlet.individual) {
+  if (identifiers === null && !outlet.isIndividual) {
     const variant = publication.variant(outlet.version5, withPacketId, delivery.turn.now);
     putVariant(outlet.output, variant, firstByte, packetId);
     countSent(delivery.metrics, firstByte, variant.end - variant.start, publication);

@@ -52,20 +52,20 @@ export class LogPages {
 
   /** Reads all logs of a session from its cursors on. */
   pumpAll(session: Session): void {
-    for (const cursor of session.cursors) if (!cursor.live) session.addBehind(cursor);
-    if (!session.pumping) this.pumpBehind(session);
+    for (const cursor of session.cursors) if (!cursor.isLive) session.addBehind(cursor);
+    if (!session.isPumping) this.pumpBehind(session);
   }
 
   /** Cursors that are behind continue while the window has room. */
   pumpBehind(session: Session): void {
     const { behind } = session;
-    session.pumping = false;
-    if (behind === null || session.ended) return;
+    session.isPumping = false;
+    if (behind === null || session.hasEnded) return;
     let left = pumpsPerTurn;
     for (const cursor of behind) {
       if (!session.hasRoom) return; // the rest continues at the next room
       if (left-- === 0) {
-        session.pumping = true;
+        session.isPumping = true;
         this.clock.nextTurn(() => this.pumpBehind(session));
         return;
       }
@@ -133,7 +133,7 @@ export class LogPages {
     this.logger.warn('a log could not be read; it will be tried again', fields);
     for (const cursor of cursors) {
       cursor.pageFailed();
-      if (!cursor.session.ended) this.failed.add(cursor); // `retry` reads it again
+      if (!cursor.session.hasEnded) this.failed.add(cursor); // `retry` reads it again
     }
   }
 
@@ -141,15 +141,15 @@ export class LogPages {
   retry(): void {
     const sessions = new Set<Session>();
     for (const cursor of this.failed) {
-      if (cursor.detached) continue;
+      if (cursor.isDetached) continue;
       cursor.session.addBehind(cursor);
       sessions.add(cursor.session);
     }
     this.failed.clear();
-    for (const session of sessions) if (!session.pumping) this.pumpBehind(session);
+    for (const session of sessions) if (!session.isPumping) this.pumpBehind(session);
   }
 }
 
-function isInForce({ session, detached }: LogCursor): boolean {
-  return !session.ended && !detached;
+function isInForce({ session, isDetached }: LogCursor): boolean {
+  return !session.hasEnded && !isDetached;
 }

@@ -20,5 +20,5 @@ export function mayReceiveLogged(subscription: Subscription, publisherId: string
  * maximum packet size.
  */
 export function receivesCommonBytes(subscription: Subscription): boolean {
-  return subscription.identifiers === null && !subscription.outlet.individual;
+  return subscription.identifiers === null && !subscription.outlet.isIndividual;
 }

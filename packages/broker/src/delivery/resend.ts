@@ -52,13 +52,13 @@ export class Resending {
         const contents = await Promise.all(
           batch.map((message) => (message.state === 'sent' ? this.contentOf(message) : null)),
         );
-        if (session.ended) return;
+        if (session.hasEnded) return;
         for (let i = 0; i < batch.length; i++) {
           const message = batch[i];
           resends.sent();
           if (message.state === 'released') session.outlet.sendAcknowledgement(6, message.packetId, 0);
           else gone += this.resendPublish(session, message, contents[i]);
-          if (session.ended) return;
+          if (session.hasEnded) return;
         }
       }
     } finally {
@@ -75,7 +75,7 @@ export class Resending {
   more(session: Session): void {
     this.resend(session).then(
       () => {
-        if (session.resends === null && !session.ended) this.window.roomCame(session);
+        if (session.resends === null && !session.hasEnded) this.window.roomCame(session);
       },
       (error: unknown) => {
         this.metrics.storeErrors++;
@@ -141,7 +141,7 @@ export class Resending {
   retry(): void {
     for (const session of [...this.failed]) {
       this.failed.delete(session);
-      if (!session.ended) this.more(session);
+      if (!session.hasEnded) this.more(session);
     }
   }
 }

@@ -173,7 +173,7 @@ export class RetainedMessages {
         for (const entry of page.entries) {
           await roomFor(subscription);
           if (
-            subscription.session.ended ||
+            subscription.session.hasEnded ||
             subscription.session.subscriptions.get(subscription.filter) !== subscription
           )
             return;
@@ -182,7 +182,7 @@ export class RetainedMessages {
         if (page.next === null) return;
         after = page.next;
       }
-      if (subscription.session.ended) return;
+      if (subscription.session.hasEnded) return;
       page = await this.readPage(subscription, after);
     }
   }
@@ -222,7 +222,7 @@ export class RetainedMessages {
 
 async function roomFor(subscription: Subscription): Promise<void> {
   const { session } = subscription;
-  while (!session.ended && (!session.hasRoom || session.outlet.output.pendingBytes > outputBufferBytesMax)) {
+  while (!session.hasEnded && (!session.hasRoom || session.outlet.output.pendingBytes > outputBufferBytesMax)) {
     await session.outlet.nextRoom();
   }
 }

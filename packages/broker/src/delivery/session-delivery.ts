@@ -81,8 +81,8 @@ export class SessionDelivery implements PublishWindow {
    * True if a QoS 0 message may be added for a client. Where the socket is congested, up to a limit; a drop is counted.
    */
   mayQueueQos0(outlet: Outlet): boolean {
-    if (!outlet.output.congested) return true;
-    if (outlet.output.closed) return false;
+    if (!outlet.output.isCongested) return true;
+    if (outlet.output.isClosed) return false;
     if (outlet.output.pendingBytes < this.limits.outputBufferBytesMax) return true;
     this.metrics.dropped['outbox-full']++;
     return false;
@@ -96,7 +96,7 @@ export class SessionDelivery implements PublishWindow {
     if (qos === 0) {
       if (!this.mayQueueQos0(outlet)) return;
       sendPublish(this, outlet, publication, 0x30 | (retain ? 1 : 0), 0, subscription.identifiers);
-    } else if (session.ended) {
+    } else if (session.hasEnded) {
       return; // its subscriptions are being taken out of force
     } else if (session.hasRoom && (session.waiting === null || session.waiting.length === 0)) {
       this.sendNow(session, publication, subscription, qos, retain);
@@ -115,12 +115,12 @@ export class SessionDelivery implements PublishWindow {
     const outbound = session.outboundInflight;
     const packetId = outbound.take(qos, null, 0);
     const firstByte = 0x30 | (qos << 1) | (retain ? 1 : 0);
-    if (subscription.isShared || (retain && session.stored)) {
+    if (subscription.isShared || (retain && session.isStored)) {
       const content = contentFor(subscription, keep(publication));
       outbound.keepContent(packetId, content);
       // A message that a member leaves unacknowledged goes to another, except QoS 2, which stays with the member
       // [MQTT-4.8.2-4].
-      if (session.stored && (!subscription.isShared || qos === 2)) {
+      if (session.isStored && (!subscription.isShared || qos === 2)) {
         this.sendRecorded(session, packetId, qos, content, firstByte);
         return;
       }
@@ -188,7 +188,7 @@ export class SessionDelivery implements PublishWindow {
       message.publication.forgetVariants(); // the rest of its message expiry has changed
       this.sendNow(session, message.publication, message.subscription, message.qos, message.retain);
     }
-    if (session.behind !== null && !session.pumping) this.logs.logPages.pumpBehind(session);
+    if (session.behind !== null && !session.isPumping) this.logs.logPages.pumpBehind(session);
     if (session.groupMembers !== null) this.upcalls.groupRoomCame(session);
     session.outlet.roomCame();
   }
@@ -214,5 +214,5 @@ function contentFor(subscription: Subscription, publication: Publication): Infli
 
 /** A publication that outlives the turn: the same if it has a buffer of its own already, else a copy. */
 export function keep(publication: Publication): Publication {
-  return publication.lent ? readRecord(writeRecord(publication)) : publication;
+  return publication.isLent ? readRecord(writeRecord(publication)) : publication;
 }

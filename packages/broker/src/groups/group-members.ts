@@ -207,12 +207,12 @@ export class GroupMembers {
    * [MQTT-4.8.2-5].
    */
   leftInFlight({ session }: GroupMember, packetId: number): void {
-    const { outboundInflight: outbound, stored } = session;
+    const { outboundInflight: outbound, isStored } = session;
     const sequence = outbound.sequenceOf(packetId);
     if (outbound.stateOf(packetId) === InflightState.sent1 && this.inFlight.delete(sequence)) {
       this.finish('failed', sequence);
       this.parts.metrics.groupGiveBacks++;
-    } else if (!stored && !this.reservations.has(sequence)) {
+    } else if (!isStored && !this.reservations.has(sequence)) {
       this.parts.metrics.dropped['session-ended']++;
     }
   }

@@ -42,7 +42,7 @@ export class GroupReader implements LogReader {
   /** The first number that was not read. */
   private next: number;
   /** Everything up to the end of the log was assigned, and messages come as they are appended. */
-  private live = false;
+  private isLive = false;
   private isReading = false;
   private isReadLater = false;
   /** Increased when a read that is under way is no longer what comes next. */
@@ -67,40 +67,40 @@ export class GroupReader implements LogReader {
     this.page = noEntries;
     this.next = Math.min(this.next, first);
     this.round++;
-    this.live = false;
+    this.isLive = false;
   }
 
   arrived(sequence: number, publication: Publication): void {
-    if (!this.live || sequence < this.next) return;
+    if (!this.isLive || sequence < this.next) return;
     if (sequence > this.next) {
       this.parts.metrics.logGaps++;
-      this.live = false;
+      this.isLive = false;
       this.pump();
     } else if (!this.parts.waits(sequence) || (this.parts.isOpen() && this.parts.assign(sequence, publication))) {
       this.next = sequence + 1;
     } else {
-      this.live = false;
+      this.isLive = false;
     }
   }
 
   endMoved(sequence: number): void {
-    if (!this.live || this.next > sequence) return;
-    this.live = false;
+    if (!this.isLive || this.next > sequence) return;
+    this.isLive = false;
     this.pump();
   }
 
   /** Reads to the end of the log: endpoints may have appended before they knew of this reader. */
   checkEnd(): void {
     this.isChecked = false;
-    this.live = false;
+    this.isLive = false;
     this.pump();
   }
 
   /** Assigns messages as far as members have room. Called when room comes, and when there is more to assign. */
   pump(): void {
-    if (this.live || this.isReading || !this.parts.isOpen()) return;
+    if (this.isLive || this.isReading || !this.parts.isOpen()) return;
     if (!this.assignPage()) return;
-    if (this.isChecked && this.next > this.parts.log.lastSequence) this.live = true;
+    if (this.isChecked && this.next > this.parts.log.lastSequence) this.isLive = true;
     else this.read();
   }
 

@@ -122,7 +122,7 @@ export class GroupReservations {
   private writeBatch(epoch: number, batch: PendingReservation[]): void {
     const reservations = batch.map(({ member, sequence, step }): GroupReservation => {
       const { session } = member;
-      return { sequence, clientId: session.clientId, isFinal: step === 'finalizing' || !session.stored };
+      return { sequence, clientId: session.clientId, isFinal: step === 'finalizing' || !session.isStored };
     });
     this.parts.store.groups.reserve({ group: this.members.group.name, epoch }, reservations).then(
       (answers) => {
@@ -154,10 +154,10 @@ export class GroupReservations {
       this.end(reservation, 'doubtful');
       if (step === 'finalizing') this.parts.writer.completed(session, packetId);
       this.free(reservation);
-    } else if (step === 'finalizing' || (!session.stored && !session.ended)) {
+    } else if (step === 'finalizing' || (!session.isStored && !session.hasEnded)) {
       this.end(reservation, 'final');
-      if (!session.ended) this.publish(reservation);
-    } else if (session.ended || session.outbound?.stateOf(packetId) !== InflightState.sent2) {
+      if (!session.hasEnded) this.publish(reservation);
+    } else if (session.hasEnded || session.outbound?.stateOf(packetId) !== InflightState.sent2) {
       this.end(reservation, 'unsent');
     } else {
       this.store(reservation, sequence);
@@ -183,7 +183,7 @@ export class GroupReservations {
     if (sendPublish(delivery, session.outlet, publication, firstByte, packetId, subscription.identifiers)) return;
     // Too large for this client: treated as delivered [MQTT-3.1.2-25].
     session.outboundInflight.release(packetId);
-    if (session.stored) writer.completed(session, packetId);
+    if (session.isStored) writer.completed(session, packetId);
   }
 
   private end(reservation: PendingReservation, how: 'final' | 'unsent' | 'doubtful'): void {
@@ -193,7 +193,7 @@ export class GroupReservations {
 
   private free({ member, packetId }: PendingReservation): void {
     const { session } = member;
-    if (session.ended || session.outbound === null) return;
+    if (session.hasEnded || session.outbound === null) return;
     session.outbound.release(packetId);
     this.parts.delivery.roomCame(session);
   }

@@ -20,7 +20,7 @@ const noProducer: Producer = { producer: null, inbound: null };
 /** Assigns the session's next producer number to a QoS 2 message (P2). */
 function rememberInbound(session: Session, packetId: number, publication: Publication): Producer {
   const digest = contentDigest(publication);
-  if (!session.stored) {
+  if (!session.isStored) {
     session.inboundInflight.add(packetId, 0, digest);
     return noProducer;
   }
@@ -70,7 +70,7 @@ export class PublishAcceptance {
       if (publication.span !== null) endPublish(publication, 0);
       return;
     }
-    if (match.isPlain && !publication.retain && !(publication.qos === 2 && session.stored)) {
+    if (match.isPlain && !publication.retain && !(publication.qos === 2 && session.isStored)) {
       // Nothing to wait for: all receivers are here.
       this.parts.metrics.acknowledgementSeconds.counts[0]++;
       if (publication.qos === 2) session.inboundInflight.add(packetId, 0, contentDigest(publication));
@@ -107,7 +107,7 @@ export class PublishAcceptance {
 
   /** Sends the PUBREC of a message that was received before, by whatever owner of the session, and is not released. */
   acknowledgeAgain(connection: Connection, session: Session, packetId: number): void {
-    if (!session.stored || !this.parts.trust.isAway) {
+    if (!session.isStored || !this.parts.trust.isAway) {
       acknowledge(connection, 2, packetId, 0);
       return;
     }

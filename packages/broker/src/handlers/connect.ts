@@ -188,7 +188,7 @@ export class ConnectHandler implements PacketHandler {
     const aliases = Math.min(properties.topicAliasMaximum ?? 0, limits.topicAliasMaximum); // [MQTT-3.1.2-26], [MQTT-3.1.2-27]
     if (aliases > 0) connection.outlet.outboundAliases = new OutboundTopicAliases(aliases);
     connection.outlet.clientMaximumPacketSize = properties.maximumPacketSize ?? Number.POSITIVE_INFINITY;
-    connection.outlet.individual = aliases > 0 || properties.maximumPacketSize !== undefined;
+    connection.outlet.isIndividual = aliases > 0 || properties.maximumPacketSize !== undefined;
   }
 
   /** MQTT 5 says how long; before, clean session 0 means as long as configured. */
@@ -284,12 +284,12 @@ export class ConnectHandler implements PacketHandler {
   private async begin(connection: Connection, { session, stored }: Opening): Promise<void> {
     if (stored !== null && this.parts.authorizer !== null)
       await this.parts.rights.checkSubscriptions(connection, session);
-    if (session.ended) return;
+    if (session.hasEnded) return;
     if (stored !== null && stored.outbound.length > 0) {
       await finalizeReservations(this.parts.groupStore, session.clientId, stored.outbound);
-      if (session.ended) return;
+      if (session.hasEnded) return;
       await this.parts.delivery.resending.resend(session);
-      if (session.ended) return;
+      if (session.hasEnded) return;
     }
     session.groupsSettled = true;
     connection.holding.goOn();

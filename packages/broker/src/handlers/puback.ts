@@ -36,7 +36,7 @@ export class PubackHandler implements SessionPacketHandler {
     const source = outbound.sourceOf(packetId);
     const sequence = outbound.sequenceOf(packetId);
     // A message of no log whose content the store may have is ended there, too.
-    if (source === null && session.stored && outbound.contentOf(packetId) !== null)
+    if (source === null && session.isStored && outbound.contentOf(packetId) !== null)
       parts.writer.completed(session, packetId);
     outbound.release(packetId);
     if (source !== null) {

@@ -14,7 +14,7 @@ export function finishOutbound(parts: PubcompHandlerParts, session: Session, pac
   if (outbound === null) return;
   const source = outbound.sourceOf(packetId);
   const sequence = outbound.sequenceOf(packetId);
-  if (session.stored) parts.writer.completed(session, packetId);
+  if (session.isStored) parts.writer.completed(session, packetId);
   outbound.release(packetId);
   if (source !== null) source.acknowledge(sequence);
   parts.delivery.roomCame(session);

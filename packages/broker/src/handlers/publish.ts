@@ -295,7 +295,7 @@ export class PublishHandler implements PublishPacketHandler {
         this.parts.authorization.publishIfAllowed(connection, session, taken, match, packetId, null);
       else this.parts.acceptance.acceptPublish(connection, session, taken, match, packetId);
     };
-    if (!session.stored) {
+    if (!session.isStored) {
       go(publication);
       return;
     }

@@ -41,7 +41,7 @@ export class PubrecHandler implements SessionPacketHandler {
       return;
     }
     const source = outbound.sourceOf(packetId);
-    const isStored = session.stored && (source !== null || outbound.contentOf(packetId) !== null);
+    const isStored = session.isStored && (source !== null || outbound.contentOf(packetId) !== null);
     if (!isStored || state === InflightState.released) {
       outbound.setReleased(packetId);
       connection.outlet.sendAcknowledgement(6, packetId, 0);

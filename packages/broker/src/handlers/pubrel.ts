@@ -24,7 +24,7 @@ export class PubrelHandler implements SessionPacketHandler {
   handle(connection: Connection, session: Session, bytes: Buffer, bodyStart: number, end: number): void {
     const { packetId } = decodeAck(bytes, bodyStart, end, connection.version, PacketType.pubrel);
     const known = session.inbound?.delete(packetId) ?? false;
-    if (!session.stored || !known) {
+    if (!session.isStored || !known) {
       connection.outlet.sendAcknowledgement(
         7,
         packetId,

@@ -184,10 +184,10 @@ export class SubscribeHandler implements SessionPacketHandler {
     const pages = await Promise.all(
       replays.slice(0, filtersAtOnce).map((subscription) => parts.retained.firstPage(subscription)),
     );
-    if (session.stored && parts.trust.isDoubtful(losses)) {
+    if (session.isStored && parts.trust.isDoubtful(losses)) {
       // If the store has lost them, the session ends, and its client subscribes again.
       await parts.trust.known(losses);
-      if (session.ended) return;
+      if (session.hasEnded) return;
     }
     let at = 0;
     for (const { packetId, subscriptions } of packets) {
@@ -225,13 +225,13 @@ export class SubscribeHandler implements SessionPacketHandler {
       granted.push({ stored: storedAs(session, stored), request });
     }
     if (connection.state === ConnectionState.closed) return false;
-    const ends = session.stored
+    const ends = session.isStored
       ? await parts.store.sessions.subscribe(
           session.key,
           granted.map(({ stored }) => stored),
         )
       : null;
-    if (session.ended) return false;
+    if (session.hasEnded) return false;
     const owed: Cursor[] = [];
     for (let i = 0; i < granted.length; i++) {
       const { stored, request } = granted[i];
@@ -248,7 +248,7 @@ export class SubscribeHandler implements SessionPacketHandler {
     }
     // The end of what the client is owed is stored before SUBACK, whatever becomes of this worker.
     if (owed.length > 0) await parts.store.sessions.update(session.key, { cursors: owed });
-    return !session.ended;
+    return !session.hasEnded;
   }
 
   private tellRefused(connection: Connection, { filter, qos }: SubscriptionRequest, reasonCode: number): void {

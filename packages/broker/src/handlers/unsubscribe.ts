@@ -45,7 +45,7 @@ async function unsubscribeSome(
     if (subscription.cursor !== null) left.add(subscription.cursor);
     removeSubscription(parts, subscription);
   }
-  if (!session.stored) return;
+  if (!session.isStored) return;
   await keepInflight(parts.store, session, left);
   await parts.store.sessions.unsubscribe(session.key, filters);
   parts.durableFilters.markStale();
@@ -88,7 +88,7 @@ export class UnsubscribeHandler implements SessionPacketHandler {
     const reasonCodes: number[] = [];
     for (let from = 0; from < all.length; from += sliceItems) {
       if (from > 0) await nextTurn(parts.clock);
-      if (session.ended) return;
+      if (session.hasEnded) return;
       await unsubscribeSome(this.parts.subscriptions, session, all.slice(from, from + sliceItems), reasonCodes);
     }
     let at = 0;

@@ -59,7 +59,7 @@ export class AppendQueue {
   private batch: PendingAppend[] | null = null;
   private batchNumber = 0;
   private isFailed = false;
-  private scheduled = false;
+  private isScheduled = false;
   private idleWaiters: (() => void)[] = [];
 
   constructor({ logStore, writer, clock, logger, metrics, trust, turn }: AppendQueueParts) {
@@ -75,8 +75,8 @@ export class AppendQueue {
 
   add(append: PendingAppend): void {
     this.gathered.push(append);
-    if (this.scheduled || this.batch !== null) return;
-    this.scheduled = true;
+    if (this.isScheduled || this.batch !== null) return;
+    this.isScheduled = true;
     this.clock.nextTurn(() => this.sendGathered());
   }
 
@@ -108,7 +108,7 @@ export class AppendQueue {
   }
 
   private sendGathered(): void {
-    this.scheduled = false;
+    this.isScheduled = false;
     if (this.batch !== null) return;
     if (this.gathered.length === 0) {
       for (const wake of this.idleWaiters.splice(0)) wake();

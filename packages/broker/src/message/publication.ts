@@ -38,7 +38,7 @@ export class Publication {
   /** Time at which it was taken, milliseconds since 1970; 0: nobody needs to know (limits.groupMessageTtlSeconds). */
   publishedAt = 0;
   /** True: the bytes are those of a chunk and end with the turn; whoever keeps it makes a copy (`keep`). */
-  lent = false;
+  isLent = false;
   /** Client identifier of who published, for No Local; empty: not a client. */
   publisher = '';
   /** Parent of the spans of a traced message; null: it is not traced. */

@@ -27,7 +27,7 @@ export function placeInPacket(
   aliases: InboundTopicAliases | null,
 ): void {
   publication.bytes = bytes;
-  publication.lent = true;
+  publication.isLent = true;
   publication.qos = view.qos;
   publication.retain = view.retain;
   publication.topicStart = view.topicStart;

@@ -62,7 +62,7 @@ export class Acknowledgements {
   /** Number of PUBRECs among them. */
   pubrecs = 0;
   /** The connection is closed: acknowledgements that become ready are neither sent nor counted. */
-  private abandoned = false;
+  private isAbandoned = false;
 
   constructor(outlet: Outlet) {
     this.outlet = outlet;
@@ -77,7 +77,7 @@ export class Acknowledgements {
 
   /** The connection is closed; all pending acknowledgements are dropped. */
   abandon(): void {
-    this.abandoned = true;
+    this.isAbandoned = true;
     this.outlet.parts.metrics.acknowledgementsWaiting -= this.length;
   }
 
@@ -97,7 +97,7 @@ export class Acknowledgements {
   /** Sends the acknowledgements at the front that are ready. */
   flush(): void {
     const { queue } = this;
-    if (this.abandoned || this.length === 0 || !this.mayLeave(queue[this.head])) return;
+    if (this.isAbandoned || this.length === 0 || !this.mayLeave(queue[this.head])) return;
     const { clock, metrics } = this.outlet.parts;
     const now = clock.now();
     while (this.head < queue.length && this.mayLeave(queue[this.head])) {

@@ -38,7 +38,7 @@ export class Outlet {
   version: ProtocolVersion = 4;
   version5 = false;
   /** Packets for this client differ from those for others: topic aliases, or a maximum packet size. */
-  individual = false;
+  isIndividual = false;
   clientMaximumPacketSize = Number.POSITIVE_INFINITY;
   outboundAliases: OutboundTopicAliases | null = null;
   /** Client identifier of the session; empty before there is one. */
@@ -76,7 +76,7 @@ export class Outlet {
 
   /** Sends an acknowledgement: the 4-byte success form, or the longer one of MQTT 5 with a reason code. */
   sendAcknowledgement(type: 4 | 5 | 6 | 7, packetId: number, reasonCode: number): void {
-    if (this.output.closed) return;
+    if (this.output.isClosed) return;
     this.parts.metrics.packetsSent[type]++;
     if (reasonCode === 0 || !this.version5) {
       const at = this.output.reserve(4);
@@ -94,7 +94,7 @@ export class Outlet {
 
   /** Sends several acknowledgements, encoded. */
   sendPubacks(block: Buffer): void {
-    if (!this.output.closed) this.output.put(block);
+    if (!this.output.isClosed) this.output.put(block);
   }
 
   /**
@@ -102,7 +102,7 @@ export class Outlet {
    * properties, and was not sent [MQTT-3.1.2-24].
    */
   send(packet: Packet): boolean {
-    if (this.output.closed) return true;
+    if (this.output.isClosed) return true;
     const bytes = encodeWithin(packet, this.version, this.clientMaximumPacketSize);
     if (bytes === null) return false;
     if (bytes.length > 0) {

@@ -34,7 +34,7 @@ export class OutputFlusher {
   private readonly pool: Buffer[][] = Array.from({ length: sizeClasses }, () => []);
   private dirty: OutputBuffer[] = [];
   private flushing: OutputBuffer[] = [];
-  private scheduled = false;
+  private isScheduled = false;
   /** Number of turns of the event loop in which something was added. */
   turn = 0;
   private readonly flush: () => void;
@@ -52,8 +52,8 @@ export class OutputFlusher {
 
   /** Makes `turn` grow when this turn of the event loop ends. */
   endTurn(): void {
-    if (this.scheduled) return;
-    this.scheduled = true;
+    if (this.isScheduled) return;
+    this.isScheduled = true;
     this.clock.nextTurn(this.flush);
   }
 
@@ -71,7 +71,7 @@ export class OutputFlusher {
   }
 
   flushAll(): void {
-    this.scheduled = false;
+    this.isScheduled = false;
     this.turn++;
     const batch = this.dirty;
     this.dirty = this.flushing;
@@ -98,14 +98,14 @@ export class OutputBuffer {
   length = 0;
   private sizeClass = -1;
   private dirty = false;
-  closed = false;
+  isClosed = false;
   /** The kernel did not take everything at the last write; reset by `Connection.drained`. */
-  congested = false;
+  isCongested = false;
   /**
    * Bytes are gathered and not sent: the session is not wholly in force yet. QoS 0 messages are limited meanwhile as
    * for a slow client.
    */
-  private corked = false;
+  private isCorked = false;
   /**
    * Told after the next write, whatever the kernel took of it: a socket that takes all of it is never congested, and
    * never drains.
@@ -141,9 +141,9 @@ export class OutputBuffer {
       this.singleTurns++;
       return false;
     }
-    if (this.length > 0 || this.corked || this.closed) return false;
+    if (this.length > 0 || this.isCorked || this.isClosed) return false;
     this.flusher.metrics.bytesSent += end - start;
-    if (!this.transport.write(bytes.subarray(start, end))) this.congested = true;
+    if (!this.transport.write(bytes.subarray(start, end))) this.isCongested = true;
     return true;
   }
 
@@ -189,44 +189,44 @@ export class OutputBuffer {
 
   private send(): void {
     const length = this.length;
-    if (length === 0 || this.corked) return;
+    if (length === 0 || this.isCorked) return;
     this.length = 0;
     const buffer = this.buffer;
     const sizeClass = this.sizeClass;
     this.buffer = noBuffer;
     this.sizeClass = -1;
-    if (this.closed) {
+    if (this.isClosed) {
       this.flusher.giveBack(buffer, sizeClass);
       return;
     }
     this.flusher.metrics.bytesSent += length;
     if (this.transport.write(buffer.subarray(0, length))) this.flusher.giveBack(buffer, sizeClass);
-    else this.congested = true;
+    else this.isCongested = true;
     if (this.awaitedBy !== null) this.awaitedBy.roomCame();
   }
 
   /** Sends what was gathered now; used before the connection ends. */
   flushNow(): void {
-    this.corked = false;
+    this.isCorked = false;
     this.send();
   }
 
   cork(): void {
-    this.corked = true;
-    this.congested = true;
+    this.isCorked = true;
+    this.isCongested = true;
   }
 
   uncork(): void {
-    if (!this.corked) return;
-    this.congested = false;
+    if (!this.isCorked) return;
+    this.isCongested = false;
     this.flushNow();
   }
 
   /** Closes the buffer: bytes are discarded, and QoS 0 messages are dropped before they get here. */
   close(): void {
-    this.closed = true;
-    this.congested = true;
-    this.corked = false;
+    this.isClosed = true;
+    this.isCongested = true;
+    this.isCorked = false;
     if (this.sizeClass >= 0 && this.length === 0) this.flusher.giveBack(this.buffer, this.sizeClass);
     this.buffer = noBuffer;
     this.sizeClass = -1;

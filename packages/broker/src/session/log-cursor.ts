@@ -57,13 +57,13 @@ export class LogCursor implements InflightSource, LogReader {
   acknowledged: number;
   readonly above: Set<number>;
   next: number;
-  live = false;
+  isLive = false;
   /** Position among its session's cursors. */
   place = 0;
   readerAt = -1;
   /** The subscription has ended: later acknowledgements are no progress of this log any more. */
-  detached = false;
-  private reading = false;
+  isDetached = false;
+  private isReading = false;
   /**
    * The subscription was replaced by one of QoS 0: up to this number the client is owed queued messages, at the QoS
    * that was granted then [MQTT-3.8.4-4]. Later messages come through the log as well, at QoS 0, for as long as the
@@ -73,7 +73,7 @@ export class LogCursor implements InflightSource, LogReader {
   /** End of the log as known when the page in progress was requested. */
   private readEnd = 0;
   /** The end of the log was read since the cursor was made: `log.lastSequence` is no older than the cursor. */
-  private checked: boolean;
+  private isChecked: boolean;
   /**
    * Numbers above `acknowledged` in flight since before the reconnect: sent again by packet identifier, not from here.
    */
@@ -96,7 +96,7 @@ export class LogCursor implements InflightSource, LogReader {
     this.next = acknowledged + 1;
     // Not recorded, since its worker died before: everything up to its end, at QoS 1.
     if (subscription.qos === 0) this.owed = owed ?? { sequence: endUnknown, qos: 1 };
-    this.checked = isNew;
+    this.isChecked = isNew;
   }
 
   get filter(): string {
@@ -127,41 +127,41 @@ export class LogCursor implements InflightSource, LogReader {
 
   /** True if only the end of the log is missing: a page would be empty. */
   get mayBeAtEnd(): boolean {
-    return !this.checked && this.next === this.acknowledged + 1 && this.next > this.log.lastSequence;
+    return !this.isChecked && this.next === this.acknowledged + 1 && this.next > this.log.lastSequence;
   }
 
   /** The log's end must be read from the store before the cursor is live. */
   checkEnd(): void {
-    this.checked = false;
-    this.live = false;
+    this.isChecked = false;
+    this.isLive = false;
   }
 
   /** The log goes on behind the last number sent, and no frame has brought it. */
   endMoved(sequence: number): void {
-    if (!this.live || this.next > sequence) return;
-    this.live = false;
+    if (!this.isLive || this.next > sequence) return;
+    this.isLive = false;
     this.pump();
   }
 
   /** A message was appended while connected; called in the order of the numbers unless frames overtook each other. */
   arrived(sequence: number, publication: Publication): void {
-    if (!this.live || sequence < this.next || this.session.ended) return;
+    if (!this.isLive || sequence < this.next || this.session.hasEnded) return;
     if (sequence > this.next) {
       this.delivery.countGap();
-      this.live = false;
+      this.isLive = false;
       this.pump();
     } else if (this.session.hasRoom) {
       this.next = sequence + 1;
       this.delivery.sendLogged(this, sequence, publication);
     } else {
-      this.live = false;
+      this.isLive = false;
       this.session.addBehind(this);
     }
   }
 
   /** Sends as much as the window has room for. Called when room came, at the start, and when numbers were missed. */
   pump(): void {
-    if (this.live || this.reading || this.detached || this.session.ended) return;
+    if (this.isLive || this.isReading || this.isDetached || this.session.hasEnded) return;
     while (this.pageAt < this.page.length && this.session.hasRoom) this.sendEntry(this.page[this.pageAt++]);
     if (this.pageAt < this.page.length || !this.session.hasRoom) {
       this.session.addBehind(this);
@@ -169,19 +169,19 @@ export class LogCursor implements InflightSource, LogReader {
     }
     this.page = noEntries;
     this.pageAt = 0;
-    if (this.checked && this.next > this.log.lastSequence) {
-      this.live = true;
+    if (this.isChecked && this.next > this.log.lastSequence) {
+      this.isLive = true;
       return;
     }
-    this.reading = true;
+    this.isReading = true;
     this.readEnd = this.log.lastSequence;
     this.delivery.logPages.read(this);
   }
 
   /** Processes the page that was requested. */
   pageRead(entries: LogEntry[], firstSequence: number, lastSequence: number): void {
-    this.reading = false;
-    this.checked = true;
+    this.isReading = false;
+    this.isChecked = true;
     if (this.acknowledged > lastSequence) {
       // An empty page: it was requested from behind the end.
       this.setBack(lastSequence);
@@ -201,7 +201,7 @@ export class LogCursor implements InflightSource, LogReader {
       // session can, if it received none of the lost messages.
       if (lastSequence < this.readEnd) {
         this.delivery.upcalls.storeWentBack(this.log, lastSequence, this.acknowledged <= lastSequence ? this : null);
-        if (this.session.ended) return;
+        if (this.session.hasEnded) return;
       }
     }
     this.pump();
@@ -220,7 +220,7 @@ export class LogCursor implements InflightSource, LogReader {
 
   /** The page could not be read; delivery calls `pump` again later. */
   pageFailed(): void {
-    this.reading = false;
+    this.isReading = false;
   }
 
   private sendEntry(entry: LogEntry): void {
@@ -278,7 +278,7 @@ export class LogCursor implements InflightSource, LogReader {
     }
     if (from <= last) this.skipped.push({ first: from, last });
     this.advance();
-    if (!this.detached) this.delivery.markDirty(this);
+    if (!this.isDetached) this.delivery.markDirty(this);
   }
 
   /** Moves `acknowledged` over the finished numbers behind it. */
@@ -303,7 +303,7 @@ export class LogCursor implements InflightSource, LogReader {
     } else {
       this.above.add(sequence);
     }
-    if (!this.detached) this.delivery.markDirty(this);
+    if (!this.isDetached) this.delivery.markDirty(this);
   }
 
   stored(): Cursor {

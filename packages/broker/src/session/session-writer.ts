@@ -47,7 +47,7 @@ export class SessionWriter {
   /** Sessions with an update in progress, or with a failed one that will be repeated. */
   private readonly busy = new Set<Session>();
   private failedSessions: Session[] = [];
-  private scheduled = false;
+  private isScheduled = false;
   private readonly lazy: WorkTimer;
 
   constructor({ sessionStore, clock, logger, metrics }: SessionWriterParts) {
@@ -61,14 +61,14 @@ export class SessionWriter {
 
   cursorMoved(cursor: LogCursor): void {
     const session = cursor.session;
-    if (session.ended) return;
+    if (session.hasEnded) return;
     session.dirtyCursors.add(cursor);
     this.writeLater(session);
   }
 
   /** The handshake of a packet identifier that the store may know is complete. */
   completed(session: Session, packetId: number): void {
-    if (session.ended) return;
+    if (session.hasEnded) return;
     session.outboundDeleted.add(packetId);
     this.writeLater(session);
   }
@@ -110,17 +110,17 @@ export class SessionWriter {
   }
 
   private schedule(): void {
-    if (this.scheduled) return;
-    this.scheduled = true;
+    if (this.isScheduled) return;
+    this.isScheduled = true;
     this.clock.nextTurn(() => this.writeUrgent());
   }
 
   private writeUrgent(): void {
-    this.scheduled = false;
+    this.isScheduled = false;
     const all = this.urgent;
     this.urgent = new Map();
     for (const [session, urgent] of all) {
-      if (session.ended) continue;
+      if (session.hasEnded) continue;
       if (this.busy.has(session)) this.urgent.set(session, urgent);
       else this.write(session, urgent);
     }
@@ -131,7 +131,7 @@ export class SessionWriter {
     for (const session of this.dirty) {
       if (this.busy.has(session)) continue; // goes with the next
       this.dirty.delete(session);
-      if (session.ended || (session.dirtyCursors.size === 0 && session.outboundDeleted.size === 0)) continue;
+      if (session.hasEnded || (session.dirtyCursors.size === 0 && session.outboundDeleted.size === 0)) continue;
       this.write(session, new Urgent());
     }
     return this.dirty.size > 0;
@@ -158,7 +158,7 @@ export class SessionWriter {
     this.busy.add(session);
     updateInSlices(this.sessionStore, session.key, change).then(
       () => {
-        if (session.ended) return;
+        if (session.hasEnded) return;
         session.cursorsUnderWay = noCursors;
         this.busy.delete(session);
         if (this.urgent.has(session)) this.schedule();
@@ -169,7 +169,7 @@ export class SessionWriter {
   }
 
   private failed(session: Session, urgent: Urgent, change: SessionChange, cursors: LogCursor[], error: unknown): void {
-    if (session.ended) return;
+    if (session.hasEnded) return;
     if (error instanceof StoreError && (error.code === 'fenced' || error.code === 'unknown-session')) {
       session.connection.fenced();
       return;
@@ -180,7 +180,7 @@ export class SessionWriter {
       error,
     });
     session.cursorsUnderWay = noCursors;
-    for (const cursor of cursors) if (!cursor.detached) session.dirtyCursors.add(cursor);
+    for (const cursor of cursors) if (!cursor.isDetached) session.dirtyCursors.add(cursor);
     // Reused identifiers are set by a later update; they must not be deleted after it.
     for (const packetId of change.outboundDelete ?? []) {
       if ((session.outbound?.stateOf(packetId) ?? 0) === 0) session.outboundDeleted.add(packetId);

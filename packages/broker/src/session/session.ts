@@ -62,7 +62,7 @@ export class Session {
   /** Session Expiry Interval; above 0: durable. Changed by DISCONNECT at the earliest. */
   expirySeconds: number;
   /** True while the store holds the session. */
-  stored: boolean;
+  isStored: boolean;
   will: SessionWill | null = null;
   producerNumber = 0;
   private subscriptionsMade: Map<string, Subscription> | null = null;
@@ -71,7 +71,7 @@ export class Session {
   /** Cursors that want to send or to read, and wait for room or for their turn. */
   private behindMade: Set<LogCursor> | null = null;
   /** The waiting cursors are being served, some each turn. */
-  pumping = false;
+  isPumping = false;
   /** Cursors whose progress is being written to the store. */
   cursorsUnderWay: readonly LogCursor[] = none;
   private dirtyCursorsMade: Set<LogCursor> | null = null;
@@ -89,7 +89,7 @@ export class Session {
   groupsSettled = false;
   private readonly inflightMax: number;
   /** True once the session was handed over or released: late answers of the store have no effect. */
-  ended = false;
+  hasEnded = false;
 
   constructor(connection: SessionConnection, key: SessionKey, expirySeconds: number, inflightMax: number) {
     this.connection = connection;
@@ -97,7 +97,7 @@ export class Session {
     this.clientId = key.clientId;
     this.key = key;
     this.expirySeconds = expirySeconds;
-    this.stored = expirySeconds > 0;
+    this.isStored = expirySeconds > 0;
     this.inflightMax = inflightMax;
   }
 
@@ -141,7 +141,7 @@ export class Session {
   /** Cursors whose progress the store may not have. */
   unstoredCursors(): LogCursor[] {
     const unstored = new Set([...this.cursorsUnderWay, ...(this.dirtyCursorsMade ?? none)]);
-    return [...unstored].filter((cursor) => !cursor.detached);
+    return [...unstored].filter((cursor) => !cursor.isDetached);
   }
 
   /** Cursors whose progress the store does not have. */
@@ -178,7 +178,7 @@ export class Session {
 
   /** Room for messages of groups, or of a batch: none while others wait for the window. */
   get room(): number {
-    if (this.ended || this.resends !== null || (this.waiting !== null && this.waiting.length > 0)) return 0;
+    if (this.hasEnded || this.resends !== null || (this.waiting !== null && this.waiting.length > 0)) return 0;
     return this.inflightMax - (this.outbound?.count ?? 0);
   }
 

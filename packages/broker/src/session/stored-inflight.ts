@@ -87,7 +87,7 @@ export async function keepInflight(
   for (let from = 0; from < messages.length; from += readAtOnce) {
     const batch = messages.slice(from, from + readAtOnce);
     const records = await Promise.all(batch.map((message) => recordOf(store.logs, message)));
-    if (session.ended) return;
+    if (session.hasEnded) return;
     const kept = batch
       .map((message, i) => asSent(message, records[i], outbound.sourceOf(message.packetId) as LogCursor))
       .filter((message) => message !== null);

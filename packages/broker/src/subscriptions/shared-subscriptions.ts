@@ -140,7 +140,7 @@ export function chooseMember(
 ): Subscription | EndpointId | null {
   for (;;) {
     const chosen = chooseAny(group, strategy, publication, self);
-    if (chosen === null || typeof chosen === 'string' || !chosen.session.ended) return chosen;
+    if (chosen === null || typeof chosen === 'string' || !chosen.session.hasEnded) return chosen;
     group.remove(chosen);
   }
 }
@@ -182,7 +182,7 @@ export function chooseLocal(
 ): Subscription | null {
   for (;;) {
     const chosen = chooseAnyLocal(group, strategy, publication);
-    if (chosen === null || !chosen.session.ended) return chosen;
+    if (chosen === null || !chosen.session.hasEnded) return chosen;
     group.remove(chosen);
   }
 }

@@ -38,7 +38,7 @@ export class FilterEntry {
   /** Set while the filter is durable. */
   log: DurableLog | null = null;
   /** True once a match merged this list with another: then a change of the list makes matches stale. */
-  merged = false;
+  isMerged = false;
 
   constructor(filter: string) {
     this.filter = filter;
@@ -181,7 +181,7 @@ export class SubscriptionTree {
     subscription.index = list.length;
     list.push(subscription);
     // A list that was empty is not in any match yet.
-    if (entry.merged || subscription.index === 0) this.version++;
+    if (entry.isMerged || subscription.index === 0) this.version++;
   }
 
   removeSubscription(entry: FilterEntry, subscription: Subscription): void {
@@ -192,7 +192,7 @@ export class SubscriptionTree {
       last.index = subscription.index;
     }
     subscription.index = -1;
-    if (entry.merged) this.version++;
+    if (entry.isMerged) this.version++;
     this.prune(entry);
   }
 

@@ -179,7 +179,7 @@ export class TopicMatches {
     match.acceptsKeptBatches =
       match.acceptsBatches && live > 0 && match.loggedEndpoints.length === 0 && match.logs.length === 0;
     match.isPlain = match.groups.length === 0 && match.endpoints.length === 0 && match.logs.length === 0;
-    if (lists.length > 1) for (const entry of entries) entry.merged = true;
+    if (lists.length > 1) for (const entry of entries) entry.isMerged = true;
     match.all = mergeLists(lists);
     match.live = logged ? mergeLists(lists.filter((list) => list[0].cursor === null)) : match.all;
   }

@@ -51,7 +51,7 @@ export class GivenUpSessions {
 
   /** Ends durable sessions here without a call to the store. Returns how many there were. */
   giveUpDurable(why: readonly [reasonCode: number, reason: string] = withoutLease): number {
-    const durable = [...this.parts.sessions.all()].filter((session) => session.stored);
+    const durable = [...this.parts.sessions.all()].filter((session) => session.isStored);
     for (const session of durable) {
       this.waiting.push({ session, willDelaySeconds: willDelaySeconds(session) });
       this.giveUp(session, why);

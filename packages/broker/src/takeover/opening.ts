@@ -172,7 +172,7 @@ export class Opening {
     this.hadSessionHere = local !== undefined;
     session.key.epoch = claim.epoch;
     this.stored = claim.session;
-    if (this.stored !== null) session.stored = true;
+    if (this.stored !== null) session.isStored = true;
     // Whoever let go last has written what he knew.
     if (claim.previousOwner === '' && local === undefined) this.handed = null;
     this.tellClaimKnown();
@@ -240,7 +240,7 @@ export class Opening {
     if (connection.state === ConnectionState.closed) return false;
     if (this.state === OpeningState.fenced) return true;
     // Sessions that were in force then have started over.
-    if (session.stored && parts.trust.isGone(this.losses))
+    if (session.isStored && parts.trust.isGone(this.losses))
       throw new StoreError('unavailable', 'the store was restored and has lost the claim of this session');
     this.state = OpeningState.welcomed;
     parts.sessions.add(session);
@@ -289,6 +289,6 @@ export class Opening {
     if (parts.routes.hasPeers && stored !== null) await parts.routes.confirmed();
     connection.outlet.output.uncork();
     this.state = OpeningState.confirmed;
-    return !session.ended;
+    return !session.hasEnded;
   }
 }

@@ -42,7 +42,7 @@ export function putInForce(
   // use.
   const others = stored.outbound.length === 0 ? stored.subscriptions : putInFlight(parts, session, stored);
   const cursors = new Map<string, Cursor>();
-  const isOver = (): boolean => session.ended;
+  const isOver = (): boolean => session.hasEnded;
   const known = inSlices(
     parts.clock,
     stored.cursors,

@@ -36,12 +36,12 @@ export interface SubscriptionParts {
 
 /** True when the messages of a durable session come from a log, for QoS above 0 without `$share`. */
 export function usesLog(session: Session, subscription: StoredSubscription): boolean {
-  return session.stored && subscription.qos > 0 && parseShare(subscription.filter) === null;
+  return session.isStored && subscription.qos > 0 && parseShare(subscription.filter) === null;
 }
 
 /** Name and filter of the group that a subscription belongs to, when it has a log, since this member is durable. */
 function loggedGroupOf(session: Session, subscription: StoredSubscription): { filter: string } | null {
-  return session.stored && subscription.qos > 0 ? parseShare(subscription.filter) : null;
+  return session.isStored && subscription.qos > 0 ? parseShare(subscription.filter) : null;
 }
 
 /**
@@ -49,7 +49,7 @@ function loggedGroupOf(session: Session, subscription: StoredSubscription): { fi
  * group's waiting messages would be deleted with it.
  */
 export function storedAs(session: Session, stored: StoredSubscription): StoredSubscription {
-  if (!session.stored || stored.qos > 0 || parseShare(stored.filter) === null) return stored;
+  if (!session.isStored || stored.qos > 0 || parseShare(stored.filter) === null) return stored;
   const qos = session.subscriptions.get(stored.filter)?.owedQos ?? 0;
   return qos === 0 ? stored : { ...stored, qos, noLocal: true };
 }
@@ -104,7 +104,7 @@ export function restoreSubscription(
   const subscription = makeSubscription(session, stored);
   if (cursor !== null && stored.qos === 0 && isServed(cursor)) {
     parts.pendingWrites.add('ending a cursor', () => endCursors(parts, session, [stored.filter]));
-  } else if (cursor !== null && session.stored) {
+  } else if (cursor !== null && session.isStored) {
     parts.durableFilters.add(stored.filter, 0);
     attachCursor(parts, session, subscription, cursor, false);
   }
@@ -142,7 +142,7 @@ export interface ServedSubscriptions {
 export function servedOf(parts: Pick<SubscriptionParts, 'groups'>, session: Session): ServedSubscriptions | null {
   const filters = session.cursors.filter(isServed).map(({ filter }) => filter);
   const groups: StoredSubscription[] = [];
-  if (session.stored && session.groupMembers !== null) {
+  if (session.isStored && session.groupMembers !== null) {
     for (const name of session.groupMembers.keys()) {
       const subscription = session.subscriptions.get(name);
       if (subscription === undefined || subscription.owedQos === subscription.qos) continue;
@@ -245,7 +245,7 @@ export function removeSubscription(parts: SubscriptionParts, subscription: Subsc
   session.subscriptions.delete(subscription.filter);
   parts.metrics.subscriptionsRemoved++;
   if (subscription.cursor !== null) {
-    subscription.cursor.detached = true;
+    subscription.cursor.isDetached = true;
     subscription.cursor.log.removeReader(subscription.cursor);
     session.removeCursor(subscription.cursor);
   }

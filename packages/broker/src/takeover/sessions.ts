@@ -84,7 +84,7 @@ export class Sessions {
     const { will } = session;
     session.will = null;
     // A durable session goes on with the next owner, and so do the messages that it has in flight.
-    this.detach(session, !session.stored || cleanStart);
+    this.detach(session, !session.isStored || cleanStart);
     if (will !== null && isDueAtTakeover(will, cleanStart, session.expirySeconds))
       void this.parts.wills.publish(session.clientId, will.record).catch(() => {}); // logged by the pending write
     session.connection.disconnect(ReasonCode.sessionTakenOver, takenOverReason);
@@ -105,8 +105,8 @@ export class Sessions {
 
   /** Removes the session from everything local. Nothing is sent or written for it any more. */
   private detach(session: Session, redispatchInflight: boolean): void {
-    if (session.ended) return;
-    session.ended = true;
+    if (session.hasEnded) return;
+    session.hasEnded = true;
     this.parts.unclaimed.forget(session);
     this.parts.writer.forget(session);
     if (this.byClient.get(session.clientId) === session) this.byClient.delete(session.clientId);
@@ -115,7 +115,7 @@ export class Sessions {
 
   /** The connection has ended: the session is written back, or ends with it. */
   close(session: Session): void {
-    if (session.ended) return;
+    if (session.hasEnded) return;
     const handed = handOver(session);
     const served = servedOf(this.parts, session);
     const isClaimed = this.parts.unclaimed.forget(session);
@@ -126,7 +126,7 @@ export class Sessions {
     handed.outbound = handed.outbound.filter(
       (message) => session.outbound?.stateOf(message.packetId) !== InflightState.none,
     );
-    if (session.stored) this.parts.fatalMessages.ended(session, handed.outbound);
+    if (session.isStored) this.parts.fatalMessages.ended(session, handed.outbound);
     this.writeBack(session, handed, served);
   }
 
@@ -136,9 +136,9 @@ export class Sessions {
    */
   writeBack(session: Session, handed: HandedSession, served: ServedSubscriptions | null = null): void {
     const { store, clock, pendingWrites, wills, written } = this.parts;
-    const { clientId, stored, expirySeconds } = session;
+    const { clientId, isStored, expirySeconds } = session;
     const now = clock.now();
-    if (!stored) {
+    if (!isStored) {
       pendingWrites.add('releasing a client identifier', async () => {
         if (wills.has(clientId)) await wills.safe(clientId);
         await store.sessions.release(session.key, { sessionExpirySeconds: 0 }, now);

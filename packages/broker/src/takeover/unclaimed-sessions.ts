@@ -30,7 +30,7 @@ export interface UnclaimedSessionsParts {
 export class UnclaimedSessions {
   private readonly parts: UnclaimedSessionsParts;
   private readonly sessions = new Set<Session>();
-  private busy = false;
+  private isBusy = false;
 
   constructor(parts: UnclaimedSessionsParts) {
     this.parts = parts;
@@ -47,15 +47,15 @@ export class UnclaimedSessions {
   }
 
   private retry(): void {
-    if (this.busy || this.sessions.size === 0) return;
-    this.busy = true;
+    if (this.isBusy || this.sessions.size === 0) return;
+    this.isBusy = true;
     const batch: Session[] = [];
     for (const session of this.sessions) {
       if (batch.length >= batchMax) break;
       batch.push(session);
     }
     void Promise.allSettled(batch.map((session) => this.claim(session))).then((results) => {
-      this.busy = false;
+      this.isBusy = false;
       for (const result of results) if (result.status === 'rejected') this.failed(result.reason);
     });
   }
@@ -73,7 +73,7 @@ export class UnclaimedSessions {
     const request = { clientId, owner: self, cleanStart: true, sessionExpirySeconds: 0 };
     const claim = await store.sessions.claim(request, clock.now());
     const key = { clientId, epoch: claim.epoch };
-    if (session.ended) {
+    if (session.hasEnded) {
       pendingWrites.add('releasing a session', () =>
         store.sessions.release(key, { sessionExpirySeconds: 0 }, clock.now()),
       );
@@ -84,6 +84,6 @@ export class UnclaimedSessions {
     const { previousOwner } = claim;
     if (previousOwner !== '' && previousOwner !== self)
       await cluster.requestSession(previousOwner, clientId, true, claim.epoch);
-    if (session.will !== null && !session.ended) await store.wills.set(key, self, session.will);
+    if (session.will !== null && !session.hasEnded) await store.wills.set(key, self, session.will);
   }
 }

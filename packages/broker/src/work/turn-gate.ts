@@ -6,7 +6,7 @@ export class TurnGate {
   private readonly perTurn: number;
   private left: number;
   private waiting: (() => void)[] = [];
-  private scheduled = false;
+  private isScheduled = false;
 
   constructor(clock: Clock, perTurn: number) {
     this.clock = clock;
@@ -25,13 +25,13 @@ export class TurnGate {
   }
 
   private schedule(): void {
-    if (this.scheduled) return;
-    this.scheduled = true;
+    if (this.isScheduled) return;
+    this.isScheduled = true;
     this.clock.nextTurn(() => this.nextTurn());
   }
 
   private nextTurn(): void {
-    this.scheduled = false;
+    this.isScheduled = false;
     const passing = this.waiting.splice(0, this.perTurn);
     this.left = this.perTurn - passing.length;
     // As long as some pass: whoever comes in this turn must not be one more.
