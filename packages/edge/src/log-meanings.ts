@@ -66,7 +66,7 @@ export const meanings: LogMeanings<typeof events> = {
     action: '',
   },
   'drain.finished': {
-    meaning: 'All clients were sent away.',
+    meaning: 'All clients were disconnected.',
     action: '',
   },
   'drain.progressed': {
