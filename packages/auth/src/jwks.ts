@@ -5,7 +5,7 @@
  * By hand, and not by jose's `createRemoteJWKSet`: a key that is missing because the address does not answer has to be
  * told from one that is not there, the answer has a size limit, and tests set the clock.
  */
-import { type Clock, CodedError, type Logger } from '@dunlin/broker';
+import { type Clock, CodedError, codeOf, type Logger } from '@dunlin/broker';
 import { readJwks, type VerificationKey } from './jwt-keys.ts';
 import { events } from './log-events.ts';
 
@@ -86,6 +86,7 @@ export class Jwks {
         this.#logger.warn(events['jwks.fetch-failed'], {
           url: this.#address,
           error: (error as Error).message,
+          errorCode: codeOf(error),
           cause: String((error as Error).cause ?? ''),
         });
       this.#failed = true;

@@ -6,7 +6,7 @@ export const events = logEvents({
     level: 'warn',
     message:
       'the HTTP service for sign-in or rights does not answer; it is asked again every 5 s, and until then nobody is let in by it',
-    fields: ['url', 'error'],
+    fields: ['url', 'error', 'errorCode?'],
   },
   'http-service.recovered': {
     level: 'info',
@@ -16,7 +16,7 @@ export const events = logEvents({
   'jwks.fetch-failed': {
     level: 'warn',
     message: 'the keys for tokens (JWKS) cannot be fetched; the keys that are known stay in use',
-    fields: ['url', 'error', 'cause'],
+    fields: ['url', 'error', 'errorCode?', 'cause'],
   },
   'jwks.fetched-again': {
     level: 'info',
@@ -26,6 +26,6 @@ export const events = logEvents({
   'revocations.read-failed': {
     level: 'warn',
     message: 'the revoked tokens cannot be read from Redis; connected clients stay until they can be read',
-    fields: ['error'],
+    fields: ['error', 'errorCode?'],
   },
 });

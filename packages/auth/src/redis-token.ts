@@ -6,7 +6,7 @@
  * - Tokens that vanish in another way (a plain DEL, a failover that lost the line) are found by comparing those of connected clients in turn, so many a tick: the cost does
  *   not grow with the number of clients, the time until the last is compared does.
  */
-import type { Clock, Credentials, Logger, Permit } from '@dunlin/broker';
+import { type Clock, type Credentials, codeOf, type Logger, type Permit } from '@dunlin/broker';
 import { events } from './log-events.ts';
 import { cannotTell, type Decision, type Method, notMine, refuse } from './method.ts';
 import { isSecretOf, readUuid, type TokenRecords } from './token-records.ts';
@@ -115,7 +115,11 @@ export class RedisToken implements Method {
       this.#isAway = false;
     } catch (error) {
       // Nothing is skipped: the place in the stream stays where it is until Redis answers again.
-      if (!this.#isAway) this.#logger.warn(events['revocations.read-failed'], { error: (error as Error).message });
+      if (!this.#isAway)
+        this.#logger.warn(events['revocations.read-failed'], {
+          error: (error as Error).message,
+          errorCode: codeOf(error),
+        });
       this.#isAway = true;
     } finally {
       this.#ticking = false;

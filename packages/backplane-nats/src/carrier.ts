@@ -1,4 +1,4 @@
-import type { Clock, Logger } from '@dunlin/broker';
+import { type Clock, codeOf, type Logger } from '@dunlin/broker';
 import { errors, type NatsConnection, type Status } from '@nats-io/transport-node';
 import { loggedMax, pendingBytesMax, pieceBytesMax, roundTripBytes } from './bounds.ts';
 import { after, within } from './deadline.ts';
@@ -271,7 +271,7 @@ export class Carrier {
     this.#connections++;
     if (this.#closed) return;
     if (this.#isUp) {
-      const why = error === null ? {} : { error: reasonOf(error) };
+      const why = error === null ? {} : { error: reasonOf(error), errorCode: codeOf(error) };
       this.#options.logger.warn(events['nats.connection-lost'], { servers: this.#hosts, ...why });
       this.#down();
     } else if (!this.#isRefused) {
@@ -291,7 +291,10 @@ export class Carrier {
     const denial = denialOf(error);
     if (denial === null && this.#isUp) {
       if (this.#isNew(error.message))
-        this.#options.logger.error(events['nats.error-reported'], { error: error.message });
+        this.#options.logger.error(events['nats.error-reported'], {
+          error: error.message,
+          errorCode: codeOf(error),
+        });
       return;
     }
     this.#denials.add(denial ?? error.message);
@@ -339,7 +342,8 @@ export class Carrier {
       if (this.#isNew('refused')) logger.error(events['nats.credentials-refused'], { servers, ...this.#user });
     } else {
       const reason = reasonOf(error);
-      if (this.#isNew(reason)) logger.error(events['nats.connect-failed'], { servers, error: reason });
+      if (this.#isNew(reason))
+        logger.error(events['nats.connect-failed'], { servers, error: reason, errorCode: codeOf(error) });
     }
   }
 

@@ -70,7 +70,7 @@ export const events = logEvents({
   'nats.connect-failed': {
     level: 'error',
     message: 'NATS cannot be reached; the node tries again until it can',
-    fields: ['servers', 'error'],
+    fields: ['servers', 'error', 'errorCode?'],
   },
   'nats.connected': {
     level: 'info',
@@ -80,7 +80,7 @@ export const events = logEvents({
   'nats.connection-lost': {
     level: 'warn',
     message: 'the connection to NATS is lost; the node connects again',
-    fields: ['servers', 'error?'],
+    fields: ['servers', 'error?', 'errorCode?'],
   },
   'nats.credentials-refused': {
     level: 'error',
@@ -90,7 +90,7 @@ export const events = logEvents({
   'nats.error-reported': {
     level: 'error',
     message: 'NATS reports an error',
-    fields: ['error'],
+    fields: ['error', 'errorCode?'],
   },
   'nats.permission-denied': {
     level: 'error',

@@ -1,4 +1,4 @@
-export { CodedError, type ErrorTable, fnvOfText } from '@dunlin/protocol';
+export { CodedError, codeOf, type ErrorTable, fnvOfText } from '@dunlin/protocol';
 export { AnonymousAuthenticator } from './anonymous-authenticator.ts';
 export { Broker } from './broker.ts';
 export type { BrokerOptions } from './broker-options.ts';

@@ -8,6 +8,7 @@ import {
   AnonymousAuthenticator,
   type Backplane,
   Broker,
+  codeOf,
   type Leases,
   type Logger,
   MemoryStore,
@@ -73,7 +74,7 @@ export async function composeStore(parts: StoreParts): Promise<Store> {
     const { RedisStore } = await import('@dunlin/store-redis');
     const onWrites = (failure: Error | null): void => {
       if (failure === null) logger.info(events['redis.writes-accepted']);
-      else logger.error(events['redis.writes-refused'], { error: failure.message });
+      else logger.error(events['redis.writes-refused'], { error: failure.message, errorCode: codeOf(failure) });
       onWritable?.(failure === null);
     };
     return new RedisStore({ ...redisOptions(configuration, logger), onStatus, onWrites, onEviction, onWentBack });
@@ -89,6 +90,7 @@ export async function composeStore(parts: StoreParts): Promise<Store> {
         logger.error(events['disk.writes-refused'], {
           ...diskOf(path),
           error: failure.message,
+          errorCode: codeOf(failure),
         });
       onWritable?.(failure === null);
     },

@@ -35,7 +35,7 @@ export const events = logEvents({
   'configuration.reload-failed': {
     level: 'error',
     message: 'the configuration was not reloaded',
-    fields: ['error'],
+    fields: ['error', 'errorCode?'],
   },
   'configuration.reload-incomplete': {
     level: 'warn',
@@ -65,7 +65,7 @@ export const events = logEvents({
   'disk.writes-refused': {
     level: 'error',
     message: 'the disk takes no writes: publishes to durable sessions wait',
-    fields: ['directory', 'freeBytes', 'error'],
+    fields: ['directory', 'freeBytes', 'error', 'errorCode?'],
   },
   'drain.began': {
     level: 'info',
@@ -176,7 +176,7 @@ export const events = logEvents({
   'redis.writes-refused': {
     level: 'error',
     message: 'Redis takes no writes: publishes to durable sessions wait',
-    fields: ['error'],
+    fields: ['error', 'errorCode?'],
   },
   'rejection.unhandled': {
     level: 'error',
@@ -191,7 +191,7 @@ export const events = logEvents({
   'secret-file.read-failed': {
     level: 'error',
     message: 'a file with a secret cannot be read; what it held before is used',
-    fields: ['server', 'file', 'error'],
+    fields: ['server', 'file', 'error', 'errorCode?'],
   },
   'sessions.given-up': {
     level: 'warn',

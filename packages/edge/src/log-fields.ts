@@ -17,7 +17,9 @@ export const logFields: Readonly<Record<string, string>> = {
   connectionsMax: 'connections that there is room for',
   directory: 'the directory, or its mode',
   endpoint: 'a worker of the cluster, as `node/worker#incarnation`',
-  error: 'what went wrong: a text, or an object with `type`, `message` and `stack`',
+  error: 'what went wrong: a text, or an object with `type`, `message`, `stack` and mostly a `code`',
+  errorCode:
+    'the code of the error where `error` is a text: [errors.md](errors.md), or of the system, such as `ECONNREFUSED`',
   file: 'the file, or its mode',
   files: 'files with their modes',
   freeBytes: 'free space of the file system',

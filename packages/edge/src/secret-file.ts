@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { CodedError, type Logger } from '@dunlin/broker';
+import { CodedError, codeOf, type Logger } from '@dunlin/broker';
 import { events } from './log-events.ts';
 
 /** A file on a server that hangs must not keep a connection from being tried. */
@@ -52,6 +52,7 @@ export class SecretFile {
           server: this.#server,
           file: this.#path,
           error: (error as Error).message,
+          errorCode: codeOf(error),
         });
       }
       this.#isMissed = true;

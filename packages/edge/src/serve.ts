@@ -1,3 +1,4 @@
+import { codeOf } from '@dunlin/broker';
 import { type Configuration, ConfigurationError } from '@dunlin/config';
 import { EdgeNode, type NodeOptions } from './edge-node.ts';
 import { giveBackFreedMemory } from './freed-memory.ts';
@@ -54,7 +55,10 @@ function reload(node: EdgeNode, options: ServeOptions): void {
   } catch (error) {
     // What an operator wrote needs no stack.
     const isExplained = error instanceof ConfigurationError;
-    node.logger.error(events['configuration.reload-failed'], { error: isExplained ? error.message : error });
+    node.logger.error(events['configuration.reload-failed'], {
+      error: isExplained ? error.message : error,
+      errorCode: codeOf(error),
+    });
   }
 }
 

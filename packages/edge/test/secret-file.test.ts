@@ -17,7 +17,7 @@ class Lines implements Logger {
     this.said.push(asEvent(event, 'info').message);
   }
   error(event: LogEvent | string, fields: Record<string, unknown> = {}): void {
-    this.said.push(`${asEvent(event, 'error').message}: ${fields.error}`);
+    this.said.push(`${asEvent(event, 'error').message}: ${fields.errorCode} ${fields.error}`);
   }
 }
 
@@ -31,7 +31,9 @@ test('is read again each time; what cannot be read, or is empty, stands for what
   rmSync(path);
   expect(await file.readText()).toBe('second');
   expect(String(await file.read())).toBe('second\n');
-  expect(lines.said).toEqual([expect.stringMatching(/^a file with a secret cannot be read; .*: ENOENT.*password/)]);
+  expect(lines.said).toEqual([
+    expect.stringMatching(/^a file with a secret cannot be read; .*: ENOENT ENOENT.*password/),
+  ]);
   writeFileSync(path, '');
   expect(await file.readText()).toBe('second');
   writeFileSync(path, 'third');
@@ -39,7 +41,7 @@ test('is read again each time; what cannot be read, or is empty, stands for what
   expect(lines.said.slice(1)).toEqual(['a file with a secret can be read again']);
   writeFileSync(path, '');
   expect(await file.readText()).toBe('third');
-  expect(lines.said[2]).toMatch(/: the file is empty$/);
+  expect(lines.said[2]).toMatch(/: secret-file the file is empty$/);
 });
 
 test('one that is missing at the start is an error; no file is nothing', async () => {

@@ -12,6 +12,14 @@ export abstract class CodedError<Code extends string = string> extends Error {
   }
 }
 
+/** Code of an error, of ours or of the system, or else of its cause; for log lines that have the message alone. */
+export function codeOf(error: unknown): string | undefined {
+  const { code, cause } = Object(error) as { code?: unknown; cause?: unknown };
+  if (typeof code === 'string') return code;
+  const below = (Object(cause) as { code?: unknown }).code;
+  return typeof below === 'string' ? below : undefined;
+}
+
 /** Text of one code in docs/errors.md. */
 export interface ErrorText {
   /** The message, with NAMES for what differs; or the kinds of messages. */

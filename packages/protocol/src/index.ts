@@ -8,7 +8,7 @@ export {
   writeTwoByteInteger,
   writeVariableByteInteger,
 } from './bytes.ts';
-export { CodedError, type ErrorTable, type ErrorText } from './coded-error.ts';
+export { CodedError, codeOf, type ErrorTable, type ErrorText } from './coded-error.ts';
 export { Decoder, type PacketSink } from './decoder.ts';
 export { encodePacket, encodeWithin } from './encoder.ts';
 export { checkHeader } from './fixed-header.ts';

@@ -5,7 +5,7 @@
  * is read again and the command fails as `unavailable`: it was not done, and its caller repeats it. Following the
  * redirection here would let later commands overtake it.
  */
-import { StoreError } from '@dunlin/broker';
+import { codeOf, StoreError } from '@dunlin/broker';
 import { Redis } from 'ioredis';
 import type { Continuity } from './continuity.ts';
 import type { OwnLink } from './links.ts';
@@ -163,10 +163,10 @@ export class ClusterLink implements OwnLink {
     const { logger, target } = this.settings;
     const address = target.addresses.map(addressText).join(',');
     if (refused !== null) {
-      logger.error(events['redis.refused'], { address, error: refused });
+      logger.error(events['redis.refused'], { address, error: refused, errorCode: codeOf(reason) });
     } else {
       const error = reason.message || (reason as NodeJS.ErrnoException).code || String(reason);
-      logger.warn(events['redis.cluster-unreachable'], { address, error });
+      logger.warn(events['redis.cluster-unreachable'], { address, error, errorCode: codeOf(reason) });
     }
   }
 

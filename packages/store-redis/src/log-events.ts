@@ -5,12 +5,12 @@ export const events = logEvents({
   'redis.cluster-unreachable': {
     level: 'warn',
     message: 'no server of the Redis Cluster answers; the node tries again until one does',
-    fields: ['address', 'error'],
+    fields: ['address', 'error', 'errorCode?'],
   },
   'redis.connect-failed': {
     level: 'warn',
     message: 'Redis is unreachable; the node tries again until it answers',
-    fields: ['address', 'error'],
+    fields: ['address', 'error', 'errorCode?'],
   },
   'redis.connected': {
     level: 'info',
@@ -20,7 +20,7 @@ export const events = logEvents({
   'redis.connection-ended': {
     level: 'warn',
     message: 'the connection to Redis has ended, and is made again',
-    fields: ['address', 'reason', 'error'],
+    fields: ['address', 'reason', 'error', 'errorCode?'],
   },
   'redis.eviction-allowed': {
     level: 'warn',
@@ -56,6 +56,6 @@ export const events = logEvents({
   'redis.refused': {
     level: 'error',
     message: 'Redis cannot be used until somebody changes it',
-    fields: ['address', 'error'],
+    fields: ['address', 'error', 'errorCode?'],
   },
 });

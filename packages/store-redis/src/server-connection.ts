@@ -9,7 +9,7 @@
 import { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import { TLSSocket } from 'node:tls';
-import { type Logger, StoreError } from '@dunlin/broker';
+import { codeOf, type Logger, StoreError } from '@dunlin/broker';
 import type { Redis } from 'ioredis';
 import type { Continuity } from './continuity.ts';
 import { events } from './log-events.ts';
@@ -272,9 +272,11 @@ export class ServerConnection {
   private complain(failure: Error, refused: string | null, ended: string | null): void {
     const { address, logger } = this;
     const error = failure.message || (failure as NodeJS.ErrnoException).code || String(failure);
-    if (refused !== null) logger.error(events['redis.refused'], { address, error: refused });
-    else if (ended !== null) logger.warn(events['redis.connection-ended'], { address, reason: ended, error });
-    else logger.warn(events['redis.connect-failed'], { address, error });
+    const errorCode = codeOf(failure);
+    if (refused !== null) logger.error(events['redis.refused'], { address, error: refused, errorCode });
+    else if (ended !== null)
+      logger.warn(events['redis.connection-ended'], { address, reason: ended, error, errorCode });
+    else logger.warn(events['redis.connect-failed'], { address, error, errorCode });
   }
 }
 

@@ -23,6 +23,7 @@ describe('Redis is absent when the store is opened', () => {
     const { store, logger, status } = watched({ url: `redis://127.0.0.1:${port}` });
     const opening = store.open();
     const line = await logger.line(/unreachable/);
+    expect(line.fields.errorCode).toBe('ECONNREFUSED');
     expect(line).toMatchObject({ level: 'warn', fields: { address: `127.0.0.1:${port}` } });
     expect(line.fields.error).toContain('ECONNREFUSED');
     await expect(store.sessions.count()).rejects.toMatchObject(unavailable);
@@ -108,6 +109,7 @@ describe('Redis refuses', () => {
     const { store, logger } = watched({ url: server.url, durability: 'fsync' });
     store.open().catch(() => {});
     const line = await logger.line(/fsync/);
+    expect(line.fields.errorCode).toBe('server-refused');
     expect(line.level).toBe('error');
     expect(line.message).toMatch(/Redis 7\.0\.\d+ lacks: use Redis 7\.2 or Valkey, or "appendfsync always"/);
   });

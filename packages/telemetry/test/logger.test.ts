@@ -1,6 +1,7 @@
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { codeOf, StoreError } from '@dunlin/broker';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type LogFormat, NodeLogger } from '../src/index.ts';
 import { showsColours } from '../src/logger.ts';
@@ -36,6 +37,19 @@ test('one JSON object a line, with the fields of the thread and those of the eve
     message: 'no',
     stack: expect.stringContaining('TypeError: no'),
   });
+});
+
+test('an error has its code and that of its cause', () => {
+  const cause = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+  const error = new StoreError('unavailable', 'Redis is away', cause);
+  const [line] = written('json', (logger) => logger.error('failed', { error, errorCode: codeOf(error) }));
+  const { error: logged, errorCode } = JSON.parse(line);
+  expect(logged).toMatchObject({ type: 'StoreError', code: 'unavailable' });
+  expect(logged.stack).toContain('ECONNREFUSED');
+  expect(errorCode).toBe('unavailable');
+  expect(codeOf(new Error('fetch failed', { cause }))).toBe('ECONNREFUSED');
+  const [, none] = written('json', (logger) => logger.error('failed', { errorCode: codeOf(new Error('no')) }));
+  expect(JSON.parse(none)).not.toHaveProperty('errorCode');
 });
 
 test('the level can be changed', () => {

@@ -8,7 +8,7 @@ import {
   validateHeaderValue,
 } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { type Clock, CodedError, type Logger } from '@dunlin/broker';
+import { type Clock, CodedError, codeOf, type Logger } from '@dunlin/broker';
 import { events } from '../log-events.ts';
 import { AccessFileError, type SourceText } from '../source-text.ts';
 import { Circuit } from './circuit.ts';
@@ -128,7 +128,11 @@ export class HttpService {
     } catch (error) {
       const told = error instanceof HttpServiceError ? error : new HttpServiceError((error as Error).message, error);
       if (this.#circuit.failed())
-        this.#logger.warn(events['http-service.failed'], { url: addressOf(url), error: told.message });
+        this.#logger.warn(events['http-service.failed'], {
+          url: addressOf(url),
+          error: told.message,
+          errorCode: codeOf(told),
+        });
       throw told;
     } finally {
       this.#underWay--;
