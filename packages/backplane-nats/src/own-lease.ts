@@ -5,6 +5,16 @@ import type { Timings } from './timings.ts';
 /** Result of a renewal. `unknown`: the store could not be asked. */
 export type Renewal = 'held' | 'evicted' | 'unknown';
 
+export interface OwnLeaseParts {
+  self: EndpointId;
+  leases: Leases;
+  timings: Readonly<Timings>;
+  clock: Clock;
+  logger: Logger;
+  /** Called after every renewal, once. */
+  renewed: (renewal: Renewal) => void;
+}
+
 /** Lease of this endpoint. It counts from the time of the request, so it never seems longer here than in the store. */
 export class OwnLease {
   readonly #self: EndpointId;
@@ -20,15 +30,7 @@ export class OwnLease {
   #questions = 0;
   #failing = false;
 
-  /** `renewed` is called after every renewal, once. */
-  constructor(
-    self: EndpointId,
-    leases: Leases,
-    timings: Readonly<Timings>,
-    clock: Clock,
-    logger: Logger,
-    renewed: (renewal: Renewal) => void,
-  ) {
+  constructor({ self, leases, timings, clock, logger, renewed }: OwnLeaseParts) {
     this.#self = self;
     this.#leases = leases;
     this.#timings = timings;

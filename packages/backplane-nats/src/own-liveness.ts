@@ -45,7 +45,9 @@ export class OwnLiveness {
     this.#clock = clock;
     this.#events = events;
     this.#lease =
-      leases === null ? null : new OwnLease(self, leases, timings, clock, logger, (how) => this.#renewed(how));
+      leases === null
+        ? null
+        : new OwnLease({ self, leases, timings, clock, logger, renewed: (how) => this.#renewed(how) });
   }
 
   start(): void {

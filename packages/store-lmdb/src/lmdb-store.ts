@@ -66,14 +66,11 @@ export class LmdbStore implements Store {
     const { path, durability, mapSizeBytes, exclusive } = this.options;
     const main = openMain(path, durability, mapSizeBytes);
     try {
-      const claims = exclusive === true ? null : openClaims(path);
-      this.handle.opened = new Opened(
-        main,
-        claims,
-        durability,
-        durability === 'memory' ? writeMarker(path) : null,
-        (failure) => this.options.onWrites?.(failure),
-      );
+      this.handle.opened = new Opened({
+        ...{ main, claimed: exclusive === true ? null : openClaims(path), durability },
+        marker: durability === 'memory' ? writeMarker(path) : null,
+        writesChanged: (failure) => this.options.onWrites?.(failure),
+      });
     } catch (cause) {
       await main.root.close();
       throw cause;

@@ -36,6 +36,16 @@ const PROBE_BYTES = 128 * 1024;
 /** Result of the short way when only a transaction of the main environment may decide. */
 export const LONG_WAY = Symbol('long way');
 
+export interface OpenedParts {
+  main: Environment<Tables>;
+  /** Null: no other thread shares the claims. */
+  claimed: Environment<ClaimTables> | null;
+  durability: Durability;
+  /** Path of the marker file, which a close removes; null: there is none. */
+  marker: string | null;
+  writesChanged: (failure: StoreError | null) => void;
+}
+
 /**
  * Open store: the two environments, the parts of the state, and steps that touch several of them. Those run within
  * transactions, as `write` and `read` say.
@@ -70,13 +80,7 @@ export class Opened {
   /** Calls under way that may concern every client: while there are any, the short way is closed. */
   private everybodyOnLongWay: number;
 
-  constructor(
-    main: Environment<Tables>,
-    claimed: Environment<ClaimTables> | null,
-    durability: Durability,
-    marker: string | null,
-    writesChanged: (failure: StoreError | null) => void,
-  ) {
+  constructor({ main, claimed, durability, marker, writesChanged }: OpenedParts) {
     const writer = new RecordWriter();
     this.lastBatches = new LastBatches();
     this.large = new LargeSessions(this);

@@ -12,6 +12,15 @@ const failureReasonCode = 0x80;
 const traceIdBytes = 16;
 const spanIdBytes = 8;
 
+export interface OtelTracerParts {
+  api: Api;
+  provider: TracerProvider;
+  settings: TracingSettings;
+  /** Version of Dunlin. */
+  version: string;
+  metrics: Metrics;
+}
+
 /**
  * The tracer port over OpenTelemetry. A publish is a span of kind consumer: the broker receives from the publisher; each delivery is one of kind producer: the broker sends to a
  * subscriber. Names and attributes are those of the semantic conventions for messaging, as far as they have any for MQTT.
@@ -26,7 +35,7 @@ export class OtelTracer implements Tracer {
   private readonly sampler: RatioSampler;
   private readonly allowance: SpanAllowance;
 
-  constructor(api: Api, provider: TracerProvider, settings: TracingSettings, version: string, metrics: Metrics) {
+  constructor({ api, provider, settings, version, metrics }: OtelTracerParts) {
     this.#api = api;
     this.#provider = provider;
     this.#tracer = provider.getTracer('dunlin', version);

@@ -46,7 +46,7 @@ export async function startTracing(settings: TracingSettings, thread: TracedThre
     sampler: new sdk.AlwaysOnSampler(),
     spanProcessors: [new sdk.BatchSpanProcessor({ exporter, ...settings.batch })],
   });
-  return new OtelTracer(api, provider, settings, thread.version, thread.metrics);
+  return new OtelTracer({ api, provider, settings, version: thread.version, metrics: thread.metrics });
 }
 
 function diagnosticsTo(logger: Logger, to: string) {
