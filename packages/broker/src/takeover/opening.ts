@@ -3,15 +3,19 @@
  * 7). `ConnectHandler.establish` takes it from state to state:
  *
  * ```
- *   received ──> authenticated ──> claimed ──> handed over ──> kept ──> welcomed ──> in force ──> confirmed ──> open
- *      authenticate           claim      takeOver       keep    welcome    putInForce      confirm         begin
+ *   received ──authenticate──> authenticated ──claim──> claimed ──takeOver──> handed over ──keep──> kept
+ *                                                                                                  │ welcome
+ *   open <──begin── confirmed <──confirm── in force <──putInForce── welcomed <──────────────────────┘
+ *
+ *   in the upper row: refused, or its connection ends ──> released (`over`)
+ *   in the lower row: its connection ends             ──> written back (`Sessions.close`)
  * ```
  *
  * | state         | what it holds                                                  | a failure on the way to the next state     | the connection ends in it |
  * | ------------- | -------------------------------------------------------------- | ------------------------------------------ | ------------------------- |
  * | received      | nothing                                                        | CONNACK with its reason                    | nothing to undo           |
- * | authenticated | its turn among the CONNECTs of its client identifier; the      | CONNACK 0x88; what was let go is written   | it is claimed all the     |
- * |               | connection before, if it is here, has been let go              | back. A clean session goes on unclaimed    | same, and released        |
+ * | authenticated | its turn among the CONNECTs of its client identifier; the      | CONNACK 0x88; what was let go is written   | in its turn it is claimed |
+ * |               | connection before, if it is here, has been let go              | back. A clean session goes on unclaimed    | all the same and released |
  * | claimed       | the claim, of this epoch                                       | CONNACK 0x88, released                     | released                  |
  * | handed over   | also what the former owner had in memory; its will is safe     | CONNACK 0x88, released. Fenced: see below  | released                  |
  * | kept          | that is in the store, and so is the new will                   | CONNACK 0x88, released                     | released                  |
