@@ -87,6 +87,11 @@ describe('the tables of errors', () => {
     expect(made.length, 'files that make one').toBeGreaterThan(0);
   });
 
+  test('nothing that runs imports a table', () => {
+    const importing = sources.filter(({ text }) => /from '[^']*error-table\.ts'/.test(text));
+    expect(importing.map(({ path }) => path)).toEqual([]);
+  });
+
   test('no failure is a plain Error, which has no code', () => {
     const plain = sources.flatMap(({ path, text }) =>
       text.split('\n').flatMap((line, index) => (/\bnew Error\(/.test(line) ? [`${path}:${index + 1}: ${line}`] : [])),
