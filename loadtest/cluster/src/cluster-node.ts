@@ -66,7 +66,7 @@ export function isReadyLine(line: string): boolean {
   if (!line.startsWith('{')) return false;
   try {
     const entry: unknown = JSON.parse(line);
-    return typeof entry === 'object' && entry !== null && 'msg' in entry && entry.msg === 'ready';
+    return typeof entry === 'object' && entry !== null && 'event' in entry && entry.event === 'node.started';
   } catch {
     return false; // A line that only looks like one of its log.
   }

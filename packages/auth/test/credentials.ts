@@ -1,4 +1,4 @@
-import { asEvent, type Credentials, type LogEvent, type Logger } from '@dunlin/broker';
+import type { Credentials, LogEvent, Logger } from '@dunlin/broker';
 
 /** Credentials of a client, with everything left out that a test does not speak of. */
 export function credentials(given: Partial<Omit<Credentials, 'password'>> & { password?: string | null }): Credentials {
@@ -19,24 +19,24 @@ export function credentials(given: Partial<Omit<Credentials, 'password'>> & { pa
 export class Notebook implements Logger {
   readonly lines: string[] = [];
 
-  #write(event: LogEvent | string, fields?: Record<string, unknown>): void {
-    const { message } = asEvent(event, 'debug');
+  #write(event: LogEvent, fields?: Record<string, unknown>): void {
+    const { message } = event;
     this.lines.push(`${message} ${JSON.stringify(fields ?? {})}`);
   }
 
-  debug(event: LogEvent | string, fields?: Record<string, unknown>): void {
+  debug(event: LogEvent, fields?: Record<string, unknown>): void {
     this.#write(event, fields);
   }
 
-  info(event: LogEvent | string, fields?: Record<string, unknown>): void {
+  info(event: LogEvent, fields?: Record<string, unknown>): void {
     this.#write(event, fields);
   }
 
-  warn(event: LogEvent | string, fields?: Record<string, unknown>): void {
+  warn(event: LogEvent, fields?: Record<string, unknown>): void {
     this.#write(event, fields);
   }
 
-  error(event: LogEvent | string, fields?: Record<string, unknown>): void {
+  error(event: LogEvent, fields?: Record<string, unknown>): void {
     this.#write(event, fields);
   }
 }

@@ -1,4 +1,4 @@
-import { asEvent, type BackplaneReceiver, type EndpointId, type LogEvent, type Logger } from '@dunlin/broker';
+import type { BackplaneReceiver, EndpointId, LogEvent, Logger } from '@dunlin/broker';
 import { withDeadline } from '@dunlin/testkit';
 
 /** Lets tests wait until something they can ask about is so. */
@@ -112,20 +112,20 @@ export class Log implements Logger {
   readonly events = new Events();
   readonly lines: { level: string; message: string; fields: Record<string, unknown> }[] = [];
 
-  debug(event: LogEvent | string, fields: Record<string, unknown> = {}): void {
-    this.#add('debug', asEvent(event, 'debug').message, fields);
+  debug(event: LogEvent, fields: Record<string, unknown> = {}): void {
+    this.#add('debug', event.message, fields);
   }
 
-  info(event: LogEvent | string, fields: Record<string, unknown> = {}): void {
-    this.#add('info', asEvent(event, 'info').message, fields);
+  info(event: LogEvent, fields: Record<string, unknown> = {}): void {
+    this.#add('info', event.message, fields);
   }
 
-  warn(event: LogEvent | string, fields: Record<string, unknown> = {}): void {
-    this.#add('warn', asEvent(event, 'warn').message, fields);
+  warn(event: LogEvent, fields: Record<string, unknown> = {}): void {
+    this.#add('warn', event.message, fields);
   }
 
-  error(event: LogEvent | string, fields: Record<string, unknown> = {}): void {
-    this.#add('error', asEvent(event, 'error').message, fields);
+  error(event: LogEvent, fields: Record<string, unknown> = {}): void {
+    this.#add('error', event.message, fields);
   }
 
   #add(level: string, message: string, fields: Record<string, unknown>): void {

@@ -42,6 +42,7 @@ import { DurableFilters, type GroupsWatcher } from './logs/durable-filters.ts';
 import { LogEnds } from './logs/log-ends.ts';
 import { OutputFlusher } from './output/output-buffer.ts';
 import type { EndpointId } from './ports/endpoint-id.ts';
+import { events } from './ports/log-events.ts';
 import type { Random } from './ports/random.ts';
 import type { DurableLog } from './session/durable-log.ts';
 import { SessionWriter } from './session/session-writer.ts';
@@ -238,7 +239,7 @@ export abstract class BrokerParts extends BrokerWorld {
     return new GroupLogs({
       ...{ self, store, clock, logger, metrics, limits, delivery, writer, tree, durableFilters, router },
       sendTo: (to, frame) => links.sendGroup(to, writeGroupControl(frame)),
-      writeBack: (write) => pendingWrites.add('writing back how far a group was served', write),
+      writeBack: (write) => pendingWrites.add(events['group-cursor.write-back-failed'], write),
       isThere: (endpoint) => cluster.has(endpoint),
       sessionOf: (clientId) => this.sessions.get(clientId),
       filterChanged: (filter) => {

@@ -4,6 +4,7 @@ import { BrokerParts } from './broker-parts.ts';
 import { Connection } from './connection/connection.ts';
 import { Drain, type DrainOptions } from './drain.ts';
 import { ConnectionState } from './output/connection-state.ts';
+import { events } from './ports/log-events.ts';
 import type { Transport } from './ports/transport.ts';
 import { untilAvailable } from './work/until-available.ts';
 import { withinBound } from './work/within-bound.ts';
@@ -45,7 +46,7 @@ export class Broker extends BrokerParts {
       untilAvailable(
         this.clock,
         () => this.durableFilters.load(),
-        (error) => this.logger.warn('what is durable could not be loaded; it is tried again', { error }),
+        (error) => this.logger.warn(events['durable-filters.load-failed'], { error }),
       );
     await Promise.all([load(), this.backplane?.start(this.cluster)]);
     if (this.backplane !== null) {
@@ -66,7 +67,9 @@ export class Broker extends BrokerParts {
     if (isLeaving || this.connections.size > this.limits.connectionsMax) {
       connection.closeReason = isLeaving ? 'server-shutting-down' : 'connections-max';
       const full = `limits.connectionsMax is reached: ${this.limits.connectionsMax}`;
-      this.clientLog.refusedTo(connection, 'connection refused', { reason: isLeaving ? 'the node is leaving' : full });
+      this.clientLog.refusedTo(connection, events['connection.refused'], {
+        reason: isLeaving ? 'the node is leaving' : full,
+      });
       connection.end();
     }
     return connection;
@@ -165,6 +168,6 @@ export class Broker extends BrokerParts {
   /** A store that is away must not keep the worker: what was acknowledged is safe already. */
   private async withinFlushTime(flushed: Promise<void>): Promise<void> {
     if (await withinBound(this.clock, flushed, flushMilliseconds)) return;
-    this.logger.warn('the store does not take what is left in time; it is not waited for any more');
+    this.logger.warn(events['store.flush-timed-out']);
   }
 }

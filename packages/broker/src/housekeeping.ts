@@ -10,6 +10,7 @@ import type { LogEnds } from './logs/log-ends.ts';
 import { RecordError } from './message/message-record.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Limits } from './ports/limits.ts';
+import { events } from './ports/log-events.ts';
 import type { Logger } from './ports/logger.ts';
 import type { Metrics } from './ports/metrics.ts';
 import type { StoreParts } from './ports/store.ts';
@@ -107,7 +108,7 @@ export class Housekeeping {
         // The job was under way when the worker stopped: it is not tried again.
         if (this.stops.length === 0 && error instanceof StoreError && error.code === 'closed') return;
         this.parts.metrics.storeErrors++;
-        this.parts.logger.warn(`${what} failed; it will be tried again`, { error });
+        this.parts.logger.warn(events['housekeeping.failed'], { job: what, error });
       })
       .finally(() => this.running.delete(what));
   }
@@ -175,7 +176,7 @@ export class Housekeeping {
     await parts.publishWill(will.record).catch((error: unknown) => {
       // A will that can never be published must not come back for ever.
       if (!(error instanceof RecordError || error instanceof ProtocolError)) throw error;
-      parts.logger.error('a will cannot be published and is dropped', {
+      parts.logger.error(events['will.dropped'], {
         client: will.clientId,
         error,
       });

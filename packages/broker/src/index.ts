@@ -20,6 +20,7 @@ export * from './ports/group-store.ts';
 export * from './ports/histogram.ts';
 export * from './ports/leases.ts';
 export * from './ports/limits.ts';
+export { events as brokerEvents } from './ports/log-events.ts';
 export * from './ports/log-store.ts';
 export * from './ports/logger.ts';
 export * from './ports/metrics.ts';

@@ -72,5 +72,5 @@ test('a stop waits a bounded time for a store that is away', async () => {
   await world.clock.pass(1500);
   expect(isOver).toBe(true);
   expect(publisher.said()).toEqual(['disconnect 0x8b']);
-  expect(worker.log.filter((line) => line.startsWith('the store does not take what is left'))).toHaveLength(1);
+  expect(worker.log.filter((line) => line.startsWith('the store did not take the last writes'))).toHaveLength(1);
 });

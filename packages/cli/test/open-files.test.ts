@@ -95,7 +95,7 @@ describe('a process that may open few files', () => {
 
       for (let i = 0; i < room; i++) expect(await enters(port)).toBe(true);
       for (let i = 0; i < 30; i++) expect(await enters(port)).toBe(false);
-      expect(JSON.parse(await broker.line('connection refused'))).toMatchObject({
+      expect(JSON.parse(await broker.line('listener.refused'))).toMatchObject({
         level: 'warn',
         address: expect.stringContaining('127.0.0.1:'),
         reason: 'this process may open no more files: ulimit -n, LimitNOFILE=',

@@ -119,7 +119,7 @@ describe('dunlin start', () => {
     broker = started.broker;
     await run(['pub', '-p', started.port, '-t', 'a', '-m', 'x']);
     await broker.until('traces cannot be sent');
-    const { to, error } = broker.log().find(({ msg }) => msg === 'traces cannot be sent') as Record<string, string>;
+    const { to, error } = broker.log().find(({ event }) => event === 'traces.send-failed') as Record<string, string>;
     expect(to).toContain('http://127.0.0.1:1');
     expect(error).toMatch(/^connection refused/);
   });

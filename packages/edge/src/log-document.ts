@@ -2,6 +2,7 @@
 import * as auth from '@dunlin/auth/log-meanings';
 import * as backplaneNats from '@dunlin/backplane-nats/log-meanings';
 import type { LogEvent, LogMeaning } from '@dunlin/broker';
+import * as broker from '@dunlin/broker/log-meanings';
 import * as storeRedis from '@dunlin/store-redis/log-meanings';
 import * as telemetry from '@dunlin/telemetry/log-meanings';
 import { logFields } from './log-fields.ts';
@@ -16,6 +17,7 @@ export interface EventTable {
 }
 
 export const eventTables: readonly EventTable[] = [
+  { package: 'broker', title: 'Clients, sessions and messages', ...broker },
   { package: 'edge', title: 'Node and workers', ...edge },
   { package: 'backplane-nats', title: 'NATS and other endpoints', ...backplaneNats },
   { package: 'store-redis', title: 'Redis', ...storeRedis },

@@ -102,6 +102,16 @@ export const events = logEvents({
     message: 'every user of this machine can change who may connect and do what: chmod o-w the files',
     fields: ['files'],
   },
+  'handshake.failed': {
+    level: 'info',
+    message: 'handshake failed',
+    fields: ['listener', 'address', 'reason', 'given?', 'allowed?'],
+  },
+  'listener.refused': {
+    level: 'warn',
+    message: 'a listener refuses connections',
+    fields: ['listener', 'address', 'reason', 'given?', 'allowed?'],
+  },
   'memory.collected': {
     level: 'debug',
     message: 'the memory of clients that have gone is free',

@@ -91,6 +91,15 @@ export const meanings: LogMeanings<typeof events> = {
     meaning: 'Files of authentication, authorization or TLS can be changed by all users.',
     action: '`chmod o-w` these files.',
   },
+  'handshake.failed': {
+    meaning: 'TLS or WebSocket did not come about with a client; `given` and `allowed` name what does not fit.',
+    action: 'Correct the client, or the certificates and subprotocols of the listener.',
+  },
+  'listener.refused': {
+    meaning:
+      'A listener is full, the process may open no more files, or a proxy is not trusted or sends a wrong header. Once in ten seconds; refusals in between are `connection.refused`.',
+    action: 'Do what `reason` says: raise the limit, or correct the proxy.',
+  },
   'memory.collected': {
     meaning: 'After many connections have ended a worker collects its garbage.',
     action: '',

@@ -1,4 +1,4 @@
-import { asEvent, type DrainOptions, drainAnswerMilliseconds, type LogEvent } from '@dunlin/broker';
+import { type DrainOptions, drainAnswerMilliseconds, type LogEvent } from '@dunlin/broker';
 import { drainEndSeconds } from '@dunlin/config';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type DrainPool, NodeDrain, spreadMilliseconds } from '../src/drain.ts';
@@ -52,8 +52,8 @@ describe('the way out', () => {
   function begin(changes: object = {}) {
     const pool = new Pool();
     const lines: string[] = [];
-    const add = (event: LogEvent | string, fields?: { connections?: number }): void => {
-      const { message } = asEvent(event, 'info');
+    const add = (event: LogEvent, fields?: { connections?: number }): void => {
+      const { message } = event;
       lines.push(fields?.connections === undefined ? message : `${message} ${fields.connections}`);
     };
     const logger = { debug: add, info: add, warn: add, error: add };

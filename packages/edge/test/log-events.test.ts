@@ -35,6 +35,13 @@ describe('the tables of log events', () => {
     }
   });
 
+  test('no line has a free text', () => {
+    const texts = eventTables.flatMap(({ package: name }) =>
+      sources(name).filter(({ text }) => /[lL]ogger\)?\.(debug|info|warn|error)\(\s*['"`]/.test(text)),
+    );
+    expect(texts.map(({ path }) => path)).toEqual([]);
+  });
+
   test('messages are plain lines, levels and fields what they may be', () => {
     for (const { events } of eventTables)
       for (const [name, { message, fields }] of Object.entries(events)) {

@@ -1,11 +1,11 @@
-import { asEvent, type LogEvent } from '@dunlin/broker';
+import type { LogEvent } from '@dunlin/broker';
 import { expect, test } from 'vitest';
 import { NodeStatus } from '../src/node-status.ts';
 
 function made(): { status: NodeStatus; lines: string[] } {
   const lines: string[] = [];
-  const add = (event: LogEvent | string, fields: { reasons?: string } = {}): void => {
-    const { message } = asEvent(event, 'info');
+  const add = (event: LogEvent, fields: { reasons?: string } = {}): void => {
+    const { message } = event;
     lines.push(fields.reasons === undefined ? message : `${message}: ${fields.reasons}`);
   };
   const status = new NodeStatus({ debug: add, info: add, warn: add, error: add });

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { asEvent, type LogEvent, type Logger } from '@dunlin/broker';
+import type { LogEvent, Logger } from '@dunlin/broker';
 import { afterAll, expect, test } from 'vitest';
 import { SecretFile } from '../src/secret-file.ts';
 
@@ -13,11 +13,11 @@ class Lines implements Logger {
   readonly said: string[] = [];
   debug(): void {}
   warn(): void {}
-  info(event: LogEvent | string, _fields?: object): void {
-    this.said.push(asEvent(event, 'info').message);
+  info(event: LogEvent, _fields?: object): void {
+    this.said.push(event.message);
   }
-  error(event: LogEvent | string, fields: Record<string, unknown> = {}): void {
-    this.said.push(`${asEvent(event, 'error').message}: ${fields.errorCode} ${fields.error}`);
+  error(event: LogEvent, fields: Record<string, unknown> = {}): void {
+    this.said.push(`${event.message}: ${fields.errorCode} ${fields.error}`);
   }
 }
 

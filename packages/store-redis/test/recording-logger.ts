@@ -1,4 +1,4 @@
-import { asEvent, type LogEvent, type Logger } from '@dunlin/broker';
+import type { LogEvent, Logger } from '@dunlin/broker';
 
 export interface Line {
   level: 'debug' | 'info' | 'warn' | 'error';
@@ -11,17 +11,17 @@ export class RecordingLogger implements Logger {
   readonly lines: Line[] = [];
   #waiting: { matches: (line: Line) => boolean; resolve: (line: Line) => void }[] = [];
 
-  debug(event: LogEvent | string, fields?: Record<string, unknown>): void {
-    this.#add('debug', asEvent(event, 'debug').message, fields);
+  debug(event: LogEvent, fields?: Record<string, unknown>): void {
+    this.#add('debug', event.message, fields);
   }
-  info(event: LogEvent | string, fields?: Record<string, unknown>): void {
-    this.#add('info', asEvent(event, 'info').message, fields);
+  info(event: LogEvent, fields?: Record<string, unknown>): void {
+    this.#add('info', event.message, fields);
   }
-  warn(event: LogEvent | string, fields?: Record<string, unknown>): void {
-    this.#add('warn', asEvent(event, 'warn').message, fields);
+  warn(event: LogEvent, fields?: Record<string, unknown>): void {
+    this.#add('warn', event.message, fields);
   }
-  error(event: LogEvent | string, fields?: Record<string, unknown>): void {
-    this.#add('error', asEvent(event, 'error').message, fields);
+  error(event: LogEvent, fields?: Record<string, unknown>): void {
+    this.#add('error', event.message, fields);
   }
 
   /** Lines of one kind. */

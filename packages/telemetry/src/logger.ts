@@ -1,5 +1,5 @@
 import { isatty } from 'node:tty';
-import { asEvent, type LogEvent, type Logger, type LogLevel } from '@dunlin/broker';
+import type { LogEvent, Logger, LogLevel } from '@dunlin/broker';
 import { destination, type Level, type Logger as Pino, pino, stdSerializers, stdTimeFunctions } from 'pino';
 import { formatPretty } from './pretty.ts';
 
@@ -71,26 +71,25 @@ export class NodeLogger implements Logger {
     this.#pino.level = level satisfies Level;
   }
 
-  debug(event: LogEvent | string, fields?: Record<string, unknown>): void {
+  debug(event: LogEvent, fields?: Record<string, unknown>): void {
     this.#write('debug', event, fields);
   }
 
-  info(event: LogEvent | string, fields?: Record<string, unknown>): void {
+  info(event: LogEvent, fields?: Record<string, unknown>): void {
     this.#write('info', event, fields);
   }
 
-  warn(event: LogEvent | string, fields?: Record<string, unknown>): void {
+  warn(event: LogEvent, fields?: Record<string, unknown>): void {
     this.#write('warn', event, fields);
   }
 
-  error(event: LogEvent | string, fields?: Record<string, unknown>): void {
+  error(event: LogEvent, fields?: Record<string, unknown>): void {
     this.#write('error', event, fields);
   }
 
   /** Makes nothing for a line that is not written. */
-  #write(level: LogLevel, said: LogEvent | string, fields: Record<string, unknown> | undefined): void {
+  #write(level: LogLevel, event: LogEvent, fields: Record<string, unknown> | undefined): void {
     if (!this.#pino.isLevelEnabled(level)) return;
-    const event = asEvent(said, level);
-    this.#pino[level](event.name === '' ? fields : { event: event.name, ...fields }, event.message);
+    this.#pino[level]({ event: event.name, ...fields }, event.message);
   }
 }

@@ -42,29 +42,30 @@ export class OutageLogger implements Logger {
     this.#unsaid = 0;
   }
 
-  debug(event: LogEvent | string, fields?: Record<string, unknown>): void {
-    this.#logger.debug(event as never, fields);
+  debug(event: LogEvent, fields?: Record<string, unknown>): void {
+    this.#logger.debug(event, fields);
   }
 
-  info(event: LogEvent | string, fields?: Record<string, unknown>): void {
-    this.#logger.info(event as never, fields);
+  info(event: LogEvent, fields?: Record<string, unknown>): void {
+    this.#logger.info(event as LogEvent<'info'>, fields);
   }
 
-  warn(event: LogEvent | string, fields?: Record<string, unknown>): void {
-    if (this.#isNew(event, fields)) this.#logger.warn(event as never, fields);
-    else this.#logger.debug(event as never, fields);
+  warn(event: LogEvent, fields?: Record<string, unknown>): void {
+    if (this.#isNew(event, fields)) this.#logger.warn(event as LogEvent<'warn'>, fields);
+    else this.#logger.debug(event, fields);
   }
 
-  error(event: LogEvent | string, fields?: Record<string, unknown>): void {
-    if (this.#isNew(event, fields)) this.#logger.error(event as never, fields);
-    else this.#logger.debug(event as never, fields);
+  error(event: LogEvent, fields?: Record<string, unknown>): void {
+    if (this.#isNew(event, fields)) this.#logger.error(event as LogEvent<'error'>, fields);
+    else this.#logger.debug(event, fields);
   }
 
   /** True for a line that was not written yet in this outage. */
-  #isNew(event: LogEvent | string, fields: Record<string, unknown> | undefined): boolean {
+  #isNew(event: LogEvent, fields: Record<string, unknown> | undefined): boolean {
     if (!(fields?.error instanceof StoreError)) return true;
     const now = performance.now();
-    const name = typeof event === 'string' ? event : event.name;
+    // Each regular job fails by itself.
+    const name = fields.job === undefined ? event.name : `${event.name} ${fields.job}`;
     const saidAt = this.#saidAt.get(name);
     if (saidAt === undefined || (!this.#isAway && now - saidAt >= recentMilliseconds)) {
       this.#saidAt.set(name, now);

@@ -1,4 +1,4 @@
-import { asEvent, type LogEvent, type Logger, StoreError } from '@dunlin/broker';
+import { type LogEvent, type Logger, type LogLevel, StoreError } from '@dunlin/broker';
 import { expect, test } from 'vitest';
 import { OutageLogger, SpokenLines, spokenBytes } from '../src/index.ts';
 
@@ -6,19 +6,24 @@ import { OutageLogger, SpokenLines, spokenBytes } from '../src/index.ts';
 class Lines implements Logger {
   readonly lines: string[] = [];
   fields: Record<string, unknown> = {};
-  debug(event: LogEvent | string, _fields?: object): void {
-    this.lines.push(`debug ${asEvent(event, 'debug').message}`);
+  debug(event: LogEvent, _fields?: object): void {
+    this.lines.push(`debug ${event.message}`);
   }
-  info(event: LogEvent | string, fields: Record<string, unknown> = {}): void {
-    this.lines.push(`info ${asEvent(event, 'info').message}`);
+  info(event: LogEvent, fields: Record<string, unknown> = {}): void {
+    this.lines.push(`info ${event.message}`);
     this.fields = fields;
   }
-  warn(event: LogEvent | string, _fields?: object): void {
-    this.lines.push(`warn ${asEvent(event, 'warn').message}`);
+  warn(event: LogEvent, _fields?: object): void {
+    this.lines.push(`warn ${event.message}`);
   }
-  error(event: LogEvent | string, _fields?: object): void {
-    this.lines.push(`error ${asEvent(event, 'error').message}`);
+  error(event: LogEvent, _fields?: object): void {
+    this.lines.push(`error ${event.message}`);
   }
+}
+
+/** An event with this message. */
+function said<Level extends LogLevel>(level: Level, message: string): LogEvent<Level> {
+  return { name: message.replaceAll(' ', '-'), level, message, fields: [] };
 }
 
 const failed = { error: new StoreError('unavailable', 'the server is away') };
@@ -28,10 +33,10 @@ test('each kind of failure is said once in an outage, and counted', () => {
   const logger = new OutageLogger(written);
   logger.storeConnected(true);
   // The first calls fail before anybody knows that the connection is lost.
-  logger.error('not stored', failed);
+  logger.error(said('error', 'not stored'), failed);
   logger.storeConnected(false);
-  for (let i = 0; i < 2; i++) logger.error('not stored', failed);
-  for (let i = 0; i < 2; i++) logger.warn('not written', { client: String(i), ...failed });
+  for (let i = 0; i < 2; i++) logger.error(said('error', 'not stored'), failed);
+  for (let i = 0; i < 2; i++) logger.warn(said('warn', 'not written'), { client: String(i), ...failed });
   expect(written.lines).toEqual([
     'error not stored',
     'debug not stored',
@@ -43,7 +48,7 @@ test('each kind of failure is said once in an outage, and counted', () => {
   expect(written.lines.at(-1)).toBe('info the store is back');
   expect(written.fields).toEqual({ kindsOfFailures: 2, furtherFailures: 3 });
   logger.storeConnected(false);
-  logger.error('not stored', failed);
+  logger.error(said('error', 'not stored'), failed);
   expect(written.lines.at(-1)).toBe('error not stored');
 });
 
@@ -51,10 +56,10 @@ test('what has nothing to do with the store is always said', () => {
   const written = new Lines();
   const logger = new OutageLogger(written);
   logger.storeConnected(false);
-  logger.warn('a packet', { error: 'TypeError: no' });
-  logger.warn('a packet', { error: 'TypeError: no' });
-  logger.warn('late');
-  logger.warn('late');
+  logger.warn(said('warn', 'a packet'), { error: 'TypeError: no' });
+  logger.warn(said('warn', 'a packet'), { error: 'TypeError: no' });
+  logger.warn(said('warn', 'late'));
+  logger.warn(said('warn', 'late'));
   expect(written.lines).toEqual(['warn a packet', 'warn a packet', 'warn late', 'warn late']);
 });
 
@@ -67,12 +72,12 @@ test('one worker speaks for all of its node', () => {
   for (const { logger } of workers) {
     logger.storeConnected(true);
     logger.storeConnected(false);
-    logger.error('not stored', failed);
+    logger.error(said('error', 'not stored'), failed);
   }
-  workers[2].logger.warn('not written', failed);
+  workers[2].logger.warn(said('warn', 'not written'), failed);
   for (const { logger } of workers) logger.storeConnected(true);
-  const said = workers.map(({ written }) => written.lines.filter((line) => !line.startsWith('debug')));
-  expect(said).toEqual([['error not stored', 'info the store is back'], [], ['warn not written']]);
+  const spoken = workers.map(({ written }) => written.lines.filter((line) => !line.startsWith('debug')));
+  expect(spoken).toEqual([['error not stored', 'info the store is back'], [], ['warn not written']]);
 });
 
 test('what another worker said is said again after a while, and by itself at once', () => {

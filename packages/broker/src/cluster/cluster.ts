@@ -10,6 +10,7 @@ import { FrameError, FrameReader, FrameWriter } from '../message/wire.ts';
 import type { Backplane, BackplaneReceiver } from '../ports/backplane.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EndpointId } from '../ports/endpoint-id.ts';
+import { events } from '../ports/log-events.ts';
 import type { Logger } from '../ports/logger.ts';
 import { decodeHanded, encodeHanded, type HandedSession } from '../session/takeover.ts';
 import type { DeadEndpoints } from './dead-endpoints.ts';
@@ -155,7 +156,7 @@ export class Cluster implements BackplaneReceiver {
     } catch (error) {
       // One bad frame must not end the worker. A kept frame counts as accepted: sent again it would not become
       // readable.
-      this.parts.logger.error('a frame of another worker cannot be read', { from, error });
+      this.parts.logger.error(events['frame.read-failed'], { from, error });
     }
   }
 
@@ -222,7 +223,7 @@ export class Cluster implements BackplaneReceiver {
         else if (control !== null) upcalls.group(from, readGroupControl(new FrameReader(control)));
       } catch (error) {
         // The rest of the frame is independent of it.
-        logger.error('what another worker has sent cannot be handled', { from, error });
+        logger.error(events['frame.entry-failed'], { from, error });
       }
     }
   }
@@ -275,7 +276,7 @@ export class Cluster implements BackplaneReceiver {
     try {
       return decodeHanded(body);
     } catch (error) {
-      this.parts.logger.error('what another worker handed over cannot be read', { owner, error });
+      this.parts.logger.error(events['session-handover.read-failed'], { owner, error });
       return null;
     }
   }

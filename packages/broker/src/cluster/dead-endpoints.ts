@@ -9,6 +9,7 @@
 import type { Clock } from '../ports/clock.ts';
 import type { EndpointId } from '../ports/endpoint-id.ts';
 import type { Leases } from '../ports/leases.ts';
+import { events } from '../ports/log-events.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { SessionStore } from '../ports/session-store.ts';
 
@@ -71,6 +72,6 @@ export class DeadEndpoints {
     if (!(await leases.evict(endpoint, false))) return; // its lease is valid: asked again
     await sessionStore.releaseOwner(endpoint, clock.now());
     this.missing.delete(endpoint);
-    logger.info('what a dead worker owned was released', { endpoint });
+    logger.info(events['endpoint.released'], { endpoint });
   }
 }

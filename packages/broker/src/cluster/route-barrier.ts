@@ -3,6 +3,7 @@
  * (P5).
  */
 import type { Clock } from '../ports/clock.ts';
+import { events } from '../ports/log-events.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
 
@@ -56,7 +57,7 @@ export class RouteBarrier {
     const late = this.waiters.filter((waiter) => now - waiter.since >= this.waitMilliseconds);
     this.waiters = this.waiters.filter((waiter) => now - waiter.since < this.waitMilliseconds);
     this.metrics.barrierTimeouts += late.length;
-    this.logger.warn('other workers did not confirm a route in time', { subscriptions: late.length });
+    this.logger.warn(events['route.confirm-timed-out'], { subscriptions: late.length });
     for (const waiter of late) waiter.done();
   }
 }

@@ -7,6 +7,7 @@
 import { FrameWriter } from '../message/wire.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EndpointId } from '../ports/endpoint-id.ts';
+import { events } from '../ports/log-events.ts';
 import type { Logger } from '../ports/logger.ts';
 import { WorkTimer } from '../work/work-timer.ts';
 import { type SessionRequestFrame, writeRequest, writeResponse } from './frames.ts';
@@ -93,7 +94,7 @@ export class SessionRequests {
         this.send(from, answer.bytes);
       },
       (error: unknown) => {
-        this.logger.error('a session could not be handed over', { client: request.clientId, error });
+        this.logger.error(events['session-handover.failed'], { client: request.clientId, error });
         this.answers.delete(key);
       },
     );
@@ -125,7 +126,7 @@ export class SessionRequests {
     const now = this.clock.now();
     for (const [id, request] of this.open) {
       if (request.deadline <= now) {
-        this.logger.warn('the owner of a session did not answer in time', { owner: request.endpoint });
+        this.logger.warn(events['session-handover.timed-out'], { owner: request.endpoint });
         this.answered(id, '');
       } else if (now - request.askedAt >= askAgainMilliseconds) {
         request.askedAt = now;

@@ -8,7 +8,8 @@
 import type { Publication } from '../message/publication.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CloseReason } from '../ports/close-reason.ts';
-import type { Logger } from '../ports/logger.ts';
+import { events } from '../ports/log-events.ts';
+import type { LogEvent, LogFields, Logger } from '../ports/logger.ts';
 import type { KeepAlive } from './keep-alive.ts';
 import { networkOf } from './network-of.ts';
 import { RefusalAllowance } from './refusal-allowance.ts';
@@ -72,13 +73,13 @@ export class ClientLog {
 
   connected(connection: LoggedClient, fields: { cleanStart: boolean; sessionPresent: boolean }): void {
     const { keepAliveSeconds } = connection;
-    this.tellConnection('client connected', { ...describeVersion(connection), ...fields, keepAliveSeconds });
+    this.tellConnection(events['client.connected'], { ...describeVersion(connection), ...fields, keepAliveSeconds });
   }
 
   /** `code`: of the DISCONNECT, whoever sent it; 0 says nothing. */
   disconnected(connection: LoggedClient, durationMilliseconds: number): void {
     const { closeReason, closeCode } = connection;
-    this.tellConnection('client disconnected', {
+    this.tellConnection(events['client.disconnected'], {
       ...describeVersion(connection),
       reason: closeReason,
       ...(closeCode === 0 ? {} : { code: hex(closeCode) }),
@@ -86,32 +87,47 @@ export class ClientLog {
     });
   }
 
-  private tellConnection(message: string, fields: Record<string, unknown>): void {
-    if (this.tellsConnections) this.logger.info(message, fields);
-    else this.logger.debug(message, fields);
+  private tellConnection<Field extends string>(
+    event: LogEvent<'info', Field>,
+    fields: LogFields<NoInfer<Field>>,
+  ): void {
+    if (this.tellsConnections) this.logger.info(event as LogEvent<'info'>, fields);
+    else this.logger.debug(event as LogEvent, fields);
   }
 
   /** Logs a refusal of a client whose connection there is. */
-  refusedTo(connection: LoggedClient, message: string, fields: Record<string, unknown>, isWarning = false): void {
-    if (this.mayTell(connection.transport.remoteAddress))
-      this.tell(message, { ...describe(connection), ...fields }, isWarning);
+  refusedTo<Field extends string>(
+    connection: LoggedClient,
+    event: LogEvent<'info' | 'warn', Field>,
+    fields: Omit<LogFields<NoInfer<Field>>, keyof ClientFields>,
+  ): void {
+    if (this.mayTell(connection.transport.remoteAddress)) this.tell(event, { ...describe(connection), ...fields });
   }
 
   /** Logs a refused PUBLISH, as often as a client publishes: nothing is made for what is only counted. */
   publishRefused(connection: LoggedClient, publication: Publication, reason: string): void {
     if (!this.mayTell(connection.transport.remoteAddress)) return;
     const { qos, retain } = publication;
-    this.logger.info('publish refused', { ...describe(connection), topic: publication.topic(), qos, retain, reason });
+    this.logger.info(events['publish.refused'], {
+      ...describe(connection),
+      topic: publication.topic(),
+      qos,
+      retain,
+      reason,
+    });
   }
 
   /** `fields` with `address`. */
-  refused(message: string, fields: { address: string; [name: string]: unknown }, isWarning = false): void {
-    if (this.mayTell(fields.address)) this.tell(message, fields, isWarning);
+  refused<Field extends string>(
+    event: LogEvent<'info' | 'warn', Field>,
+    fields: LogFields<NoInfer<Field>> & { readonly address: string },
+  ): void {
+    if (this.mayTell(fields.address)) this.tell(event, fields);
   }
 
-  private tell(message: string, fields: Record<string, unknown>, isWarning: boolean): void {
-    if (isWarning) this.logger.warn(message, fields);
-    else this.logger.info(message, fields);
+  private tell(event: LogEvent<'info' | 'warn'>, fields: Record<string, unknown>): void {
+    if (event.level === 'warn') this.logger.warn(event as LogEvent<'warn'>, fields);
+    else this.logger.info(event as LogEvent<'info'>, fields);
   }
 
   /** False: it is counted. */
@@ -135,7 +151,7 @@ export class ClientLog {
     for (const [network, { refusals, sinceSecond, lastSecond }] of this.unacknowledgedBytes) {
       if (nowSecond - lastSecond < quietSeconds && nowSecond - sinceSecond < toldSeconds) continue;
       this.unacknowledgedBytes.delete(network);
-      this.logger.info(`and ${refusals} more refusals from ${network}`, { address: network, refusals });
+      this.logger.info(events['refusals.summarized'], { address: network, refusals });
     }
     if (this.unacknowledgedBytes.size > 0) return;
     this.stop?.();
@@ -148,7 +164,14 @@ export class ClientLog {
   }
 }
 
-function describe({ clientId, signIn, transport }: LoggedClient): Record<string, unknown> {
+interface ClientFields {
+  client: string;
+  user: string;
+  address: string;
+  listener: string;
+}
+
+function describe({ clientId, signIn, transport }: LoggedClient): ClientFields {
   return {
     client: clientId,
     user: signIn.userName ?? '',
@@ -157,7 +180,7 @@ function describe({ clientId, signIn, transport }: LoggedClient): Record<string,
   };
 }
 
-function describeVersion(connection: LoggedClient): Record<string, unknown> {
+function describeVersion(connection: LoggedClient): ClientFields & { version: string } {
   return { ...describe(connection), version: versionNames[connection.version] };
 }
 

@@ -22,6 +22,7 @@ import { Outlet, type OutletOwner, type OutletParts } from '../output/outlet.ts'
 import type { Acceptance } from '../ports/authenticator.ts';
 import { type CloseReason, closeReasonOf } from '../ports/close-reason.ts';
 import type { Limits } from '../ports/limits.ts';
+import { events } from '../ports/log-events.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Transport } from '../ports/transport.ts';
 import type { Session, SessionConnection } from '../session/session.ts';
@@ -137,7 +138,7 @@ export class Connection
     try {
       this.parts.publishBatch.flush();
       if (error instanceof ProtocolError) ruleBroken(this, error);
-      else faulty(this, 'a packet could not be handled', error);
+      else faulty(this, events['packet.handle-failed'], error);
     } catch (second) {
       this.escaped(second);
     }
@@ -145,7 +146,7 @@ export class Connection
 
   /** An error where none may occur: the connection is destroyed without an answer; all others stay. */
   escaped(error: unknown): void {
-    tellEscaped(this, 'a connection was given up', error);
+    tellEscaped(this, events['connection.aborted'], error);
     this.transport.destroy();
   }
 

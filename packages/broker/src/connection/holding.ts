@@ -5,6 +5,7 @@
 import { PacketType } from '@dunlin/protocol';
 import { ConnectionState } from '../output/connection-state.ts';
 import type { CloseReason } from '../ports/close-reason.ts';
+import { events } from '../ports/log-events.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { TurnClock } from '../work/turn-clock.ts';
@@ -178,7 +179,7 @@ export class Holding {
     const packets = (held?.length ?? 0) + this.passedOver + (this.isAsking ? 1 : 0);
     if (packets === 0) return;
     this.parts.metrics.packetsGivenUp += packets;
-    this.parts.logger.warn('packets of a client were given up: its connection ended before their turn came', {
+    this.parts.logger.warn(events['packets.dropped'], {
       ...{ client, address, reason },
       ...{ packets, bytes: held?.bytes ?? 0 },
     });

@@ -1,6 +1,7 @@
 /** Refusal of CONNECT, and the end of connections without one. */
 import type { Properties } from '@dunlin/protocol';
 import { ConnectionState } from '../output/connection-state.ts';
+import { events } from '../ports/log-events.ts';
 import { hex } from './client-log.ts';
 import type { Connection } from './connection.ts';
 
@@ -10,7 +11,7 @@ import type { Connection } from './connection.ts';
  */
 export function refuseConnect(connection: Connection, reasonCode: number, reason: string): void {
   const code = reasonCode >= 0x80 ? { code: hex(reasonCode) } : {};
-  connection.parts.clientLog.refusedTo(connection, 'connection refused', { reason, ...code });
+  connection.parts.clientLog.refusedTo(connection, events['connection.refused'], { reason, ...code });
   sendRefusal(connection, reasonCode, reason);
 }
 

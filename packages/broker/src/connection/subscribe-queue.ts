@@ -1,4 +1,5 @@
 import { ProtocolError, ReasonCode } from '@dunlin/protocol';
+import { events } from '../ports/log-events.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import { StoreError } from '../ports/store-error.ts';
@@ -42,11 +43,11 @@ export class SubscribeQueue {
       return;
     }
     if (!(error instanceof StoreError)) {
-      faulty(connection, 'a subscription could not be handled', error);
+      faulty(connection, events['subscribe.handle-failed'], error);
       return;
     }
     this.parts.metrics.storeErrors++;
-    this.parts.logger.warn('a subscription could not be stored', {
+    this.parts.logger.warn(events['subscription.store-failed'], {
       client: connection.session?.clientId,
       error,
     });

@@ -6,6 +6,7 @@
 import { parseShare } from '@dunlin/protocol';
 import type { Authorizer } from '../ports/authorizer.ts';
 import type { Clock } from '../ports/clock.ts';
+import { events } from '../ports/log-events.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { LogCursor } from '../session/log-cursor.ts';
 import type { Session } from '../session/session.ts';
@@ -59,7 +60,7 @@ export class SubscriptionRights {
       removed.push(subscription.filter);
     }
     if (removed.length === 0) return;
-    parts.logger.info('subscriptions are not allowed any more and were removed', {
+    parts.logger.info(events['subscription.removed'], {
       client: session.clientId,
       address: connection.transport.remoteAddress,
       filters: removed.length,

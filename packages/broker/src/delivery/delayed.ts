@@ -6,6 +6,7 @@ import { RecordError, readRecord, writeRecord } from '../message/message-record.
 import type { Publication } from '../message/publication.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DelayedStore } from '../ports/delayed-store.ts';
+import { events } from '../ports/log-events.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { PublishRouter } from './publish-router.ts';
@@ -74,7 +75,7 @@ export class DelayedMessages {
           this.metrics.dropped['delayed-too-many']++;
           return;
         }
-        this.logger.warn('a delayed message could not be stored; it will be tried again', { error });
+        this.logger.warn(events['delayed.store-failed'], { error });
         this.failed.push(() => this.write(record, dueAt, done));
       },
     );
@@ -97,7 +98,7 @@ export class DelayedMessages {
       if (!publication.isExpired(this.clock.now())) await this.router.publish(publication);
     } catch (error) {
       if (!(error instanceof RecordError || error instanceof ProtocolError)) throw error;
-      this.logger.error('a delayed message cannot be published and is dropped', { error });
+      this.logger.error(events['delayed.dropped'], { error });
     }
   }
 }

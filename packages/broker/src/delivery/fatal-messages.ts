@@ -3,6 +3,8 @@
  * message keeps its client away for ever, and everything behind it waits. The broker cannot know whether the message is
  * the cause; it can name it.
  */
+
+import { events } from '../ports/log-events.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { StoredOutbound } from '../ports/session-store.ts';
@@ -57,7 +59,7 @@ export class FatalMessages {
     // Outages of the store are logged elsewhere.
     const publication = await this.resending.contentOf(message).catch(() => null);
     if (publication === null) return;
-    this.logger.warn("a client's connection ends each time after this message was sent to it", {
+    this.logger.warn(events['message.found-fatal'], {
       client: clientId,
       topic: publication.topic(),
       bytes: publication.size,

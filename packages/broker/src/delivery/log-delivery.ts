@@ -3,6 +3,7 @@
 import type { Publication } from '../message/publication.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Limits } from '../ports/limits.ts';
+import { events } from '../ports/log-events.ts';
 import type { LogStore } from '../ports/log-store.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
@@ -111,7 +112,7 @@ export class LogDelivery implements CursorDelivery {
 
   unreadable(cursor: LogCursor, sequence: number, error: Error): void {
     this.metrics.storeErrors++;
-    this.logger.error('a stored message cannot be read and is passed over', {
+    this.logger.error(events['log-message.skipped'], {
       filter: cursor.log.filter,
       sequence,
       error,

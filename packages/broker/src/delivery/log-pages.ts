@@ -5,6 +5,7 @@
 
 import type { Clock } from '../ports/clock.ts';
 import type { Limits } from '../ports/limits.ts';
+import { events } from '../ports/log-events.ts';
 import type { LogStore } from '../ports/log-store.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
@@ -130,7 +131,7 @@ export class LogPages {
   private readFailed(cursors: readonly LogCursor[], error: unknown): void {
     this.metrics.storeErrors++;
     const fields = { filter: cursors[0].log.filter, error };
-    this.logger.warn('a log could not be read; it will be tried again', fields);
+    this.logger.warn(events['log.read-failed'], fields);
     for (const cursor of cursors) {
       cursor.pageFailed();
       if (!cursor.session.hasEnded) this.failed.add(cursor); // `retry` reads it again

@@ -2,6 +2,7 @@
 
 import { RecordError, readRecord } from '../message/message-record.ts';
 import type { Publication } from '../message/publication.ts';
+import { events } from '../ports/log-events.ts';
 import type { LogStore } from '../ports/log-store.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
@@ -65,7 +66,7 @@ export class Resending {
       resends.isReading = false;
       if (gone > 0) {
         const fields = { client: session.clientId, messages: gone };
-        this.logger.warn('messages in flight are not sent again: their logs have dropped them', fields);
+        this.logger.warn(events['inflight.dropped'], fields);
       }
     }
     if (resends.left === 0) session.resends = null;
@@ -80,7 +81,7 @@ export class Resending {
       (error: unknown) => {
         this.metrics.storeErrors++;
         const fields = { client: session.clientId, error };
-        this.logger.warn('messages in flight could not be read; it will be tried again', fields);
+        this.logger.warn(events['inflight.read-failed'], fields);
         this.failed.add(session);
       },
     );
@@ -132,7 +133,7 @@ export class Resending {
       return readRecord(record);
     } catch (error) {
       if (!(error instanceof RecordError)) throw error;
-      this.logger.error('a message in flight cannot be read and is passed over', { filter: message.filter, error });
+      this.logger.error(events['inflight.skipped'], { filter: message.filter, error });
       return null;
     }
   }

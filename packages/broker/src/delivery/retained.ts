@@ -9,6 +9,7 @@
 import { RecordError, readRecord, writeRecord } from '../message/message-record.ts';
 import type { Publication } from '../message/publication.ts';
 import type { Clock } from '../ports/clock.ts';
+import { events } from '../ports/log-events.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { RetainedEntry, RetainedPage, RetainedStore } from '../ports/retained-store.ts';
 import { StoreError } from '../ports/store-error.ts';
@@ -121,7 +122,7 @@ export class RetainedMessages {
     } else if (newer !== write) {
       newer.done.push(...write.done);
     } else {
-      this.logger.warn('a retained message could not be stored; it will be tried again', {
+      this.logger.warn(events['retained.store-failed'], {
         topic: write.topic,
         error,
       });
@@ -212,7 +213,7 @@ export class RetainedMessages {
       this.delivery.send(publication, subscription, true);
     } catch (error) {
       if (!(error instanceof RecordError)) throw error;
-      this.logger.error('a retained message cannot be read and is passed over', {
+      this.logger.error(events['retained.skipped'], {
         topic: entry.topic,
         error,
       });

@@ -7,6 +7,7 @@ import { ProtocolError, parseShare } from '@dunlin/protocol';
 import type { PublishRouter } from '../delivery/publish-router.ts';
 import { readRecord, writeRecord } from '../message/message-record.ts';
 import type { Publication } from '../message/publication.ts';
+import { events } from '../ports/log-events.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { SharedGroup } from '../subscriptions/shared-subscriptions.ts';
@@ -28,7 +29,7 @@ export async function publishDeadLetter(
     if (await router.publishIfWanted(letter)) return;
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error; // with the prefix it has too many levels, or is too long
-    logger.warn('a dead letter cannot be published', { group: group.name, error });
+    logger.warn(events['dead-letter.publish-failed'], { group: group.name, error });
   }
   metrics.dropped['dead-letter']++;
 }

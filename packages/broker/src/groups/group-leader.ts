@@ -21,6 +21,7 @@ import { writeRecord } from '../message/message-record.ts';
 import type { Publication } from '../message/publication.ts';
 import type { EndpointId } from '../ports/endpoint-id.ts';
 import type { GroupClaim, StoredGroupCursor } from '../ports/group-store.ts';
+import { events } from '../ports/log-events.ts';
 import { messagesBetween } from '../ports/log-numbers.ts';
 import { StoreError } from '../ports/store-error.ts';
 import type { DurableLog } from '../session/durable-log.ts';
@@ -30,7 +31,7 @@ import { GroupCursor } from './group-cursor.ts';
 import { GroupDoubts } from './group-doubts.ts';
 import type { GroupLeaderParts } from './group-logs.ts';
 import type { GroupMembers } from './group-members.ts';
-import { GroupReader } from './group-reader.ts';
+import { type GroupFault, GroupReader } from './group-reader.ts';
 
 /**
  * Time that endpoints have to answer before messages are assigned without knowing what they hold: then some of QoS 1
@@ -92,7 +93,7 @@ export class GroupLeader {
       done: (sequence) => this.done(sequence, true),
       deleteReservations: (sequences) => parts.store.groups.update(this.key, { reservationsDelete: sequences }),
       locate: (clients) => this.toEndpoints({ kind: 'locate', group: group.name, epoch: this.epoch, clients }),
-      failed: (error) => this.storeFailed('the reservations of a group could not be read', error),
+      failed: (error) => this.storeFailed(events['group-reservations.read-failed'], error),
     });
     this.reader = new GroupReader(
       {
@@ -102,7 +103,7 @@ export class GroupLeader {
         waits: (sequence) => this.waits(sequence),
         assign: (sequence, publication) => this.assign(sequence, publication),
         passOver: (first, last) => this.passOver(first, last),
-        failed: (what, error) => this.storeFailed(what, error),
+        failed: (event, error) => this.storeFailed(event, error),
       },
       this.cursor.acknowledged + 1,
     );
@@ -170,7 +171,7 @@ export class GroupLeader {
       },
       (error: unknown) => {
         this.isClaiming = false;
-        this.storeFailed('a group could not be claimed again; it will be tried again', error);
+        this.storeFailed(events['group.claim-failed'], error);
       },
     );
   }
@@ -338,7 +339,7 @@ export class GroupLeader {
         this.isWriting = false;
         this.isDirty = true;
         for (const sequence of reservations) this.reservationsDelete.add(sequence);
-        this.storeFailed('how far a group was served could not be written', error);
+        this.storeFailed(events['group-cursor.write-failed'], error);
       },
     );
   }
@@ -354,10 +355,10 @@ export class GroupLeader {
     else this.doubts.resolve();
   }
 
-  private storeFailed(what: string, error: unknown): void {
+  private storeFailed(event: GroupFault, error: unknown): void {
     const { parts } = this;
     parts.metrics.storeErrors++;
-    parts.logger.warn(what, { group: this.group.name, error });
+    parts.logger.warn(event, { group: this.group.name, error });
     if (!this.isLeading || !(error instanceof StoreError)) return;
     if (error.code === 'fenced') parts.replaced(this);
     else if (error.code === 'unknown-group') parts.groupMayBeGone();

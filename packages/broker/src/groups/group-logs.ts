@@ -32,6 +32,7 @@ import { readRecord } from '../message/message-record.ts';
 import type { Publication } from '../message/publication.ts';
 import type { EndpointId } from '../ports/endpoint-id.ts';
 import type { GroupClaim } from '../ports/group-store.ts';
+import { events } from '../ports/log-events.ts';
 import { StoreError } from '../ports/store-error.ts';
 import type { Session } from '../session/session.ts';
 import type { Subscription } from '../session/subscription.ts';
@@ -248,7 +249,7 @@ export class GroupLogs implements GroupsWatcher, SharedGroupWatcher {
           return;
         }
         this.parts.metrics.storeErrors++;
-        this.parts.logger.warn('a group could not be claimed; it will be tried again', {
+        this.parts.logger.warn(events['group.claim-failed'], {
           group: name,
           error,
         });

@@ -8,13 +8,18 @@ import { RecordError, readRecord } from '../message/message-record.ts';
 import type { Publication } from '../message/publication.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Limits } from '../ports/limits.ts';
+import { events } from '../ports/log-events.ts';
 import type { LogEntry, LogStore } from '../ports/log-store.ts';
+import type { LogEvent } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { DurableLog, LogReader } from '../session/durable-log.ts';
 import { isParticular } from '../subscriptions/shared-subscriptions.ts';
 import type { TurnClock } from '../work/turn-clock.ts';
 
 const noEntries: LogEntry[] = [];
+
+/** Log event of a group whose log or state could not be read or written. */
+export type GroupFault = LogEvent<'warn', 'group' | 'error'>;
 
 export interface GroupReaderParts {
   log: DurableLog;
@@ -31,7 +36,7 @@ export interface GroupReaderParts {
   assign: (sequence: number, publication: Publication) => boolean;
   /** Skips numbers that are no longer in the log: expired or dropped. */
   passOver: (first: number, last: number) => void;
-  failed: (what: string, error: unknown) => void;
+  failed: (event: GroupFault, error: unknown) => void;
 }
 
 export class GroupReader implements LogReader {
@@ -133,7 +138,7 @@ export class GroupReader implements LogReader {
       publication = readRecord(record);
     } catch (error) {
       if (!(error instanceof RecordError)) throw error;
-      this.parts.failed('a stored message cannot be read and is passed over', error);
+      this.parts.failed(events['group-message.skipped'], error);
       this.parts.passOver(sequence, sequence);
       return true;
     }
@@ -162,7 +167,7 @@ export class GroupReader implements LogReader {
       (error: unknown) => {
         this.isReading = false;
         this.isReadLater = true;
-        parts.failed('the log of a group could not be read; it will be tried again', error);
+        parts.failed(events['group-log.read-failed'], error);
       },
     );
   }

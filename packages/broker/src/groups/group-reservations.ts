@@ -27,6 +27,7 @@ import { isShared } from '@dunlin/protocol';
 import { sendPublish } from '../delivery/deliver.ts';
 import type { Publication } from '../message/publication.ts';
 import type { GroupReservation, GroupStore } from '../ports/group-store.ts';
+import { events } from '../ports/log-events.ts';
 import type { StoredOutbound } from '../ports/session-store.ts';
 import { InflightState } from '../session/inflight.ts';
 import type { Subscription } from '../session/subscription.ts';
@@ -136,7 +137,7 @@ export class GroupReservations {
   /** The outcome is unknown: the call is made again, since a reservation that stands must not be forgotten. */
   private failed(batch: PendingReservation[], error: unknown): void {
     this.parts.metrics.storeErrors++;
-    this.parts.logger.warn('messages of a group could not be reserved; it will be tried again', {
+    this.parts.logger.warn(events['group-messages.reserve-failed'], {
       group: this.members.group.name,
       messages: batch.length,
       error,

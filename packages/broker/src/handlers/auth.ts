@@ -5,6 +5,7 @@ import type { Connection } from '../connection/connection.ts';
 import type { PacketHandler } from '../connection/packet-handlers.ts';
 import { ConnectionState } from '../output/connection-state.ts';
 import type { Authenticator } from '../ports/authenticator.ts';
+import { events } from '../ports/log-events.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Session } from '../session/session.ts';
 
@@ -51,7 +52,7 @@ export class AuthHandler implements PacketHandler {
       connection.state === ConnectionState.connected
     ) {
       this.reAuthenticate(connection, session, method, data).catch((error: unknown) => {
-        this.parts.logger.error('re-authentication failed', {
+        this.parts.logger.error(events['re-authentication.failed'], {
           client: session.clientId,
           error,
         });

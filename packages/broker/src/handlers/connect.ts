@@ -32,6 +32,7 @@ import type { Acceptance, AuthenticationResult, Authenticator, Credentials } fro
 import type { Authorizer } from '../ports/authorizer.ts';
 import type { GroupStore } from '../ports/group-store.ts';
 import type { Limits } from '../ports/limits.ts';
+import { events } from '../ports/log-events.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { Random } from '../ports/random.ts';
 import { StoreError } from '../ports/store-error.ts';
@@ -90,7 +91,7 @@ export class ConnectHandler implements PacketHandler {
       return;
     }
     if (!(error instanceof StoreError)) {
-      faulty(connection, 'CONNECT could not be handled', error);
+      faulty(connection, events['connect.handle-failed'], error);
       return;
     }
     // The store cannot be reached: MQTT 3 has code 3, MQTT 5 has 0x88 (ARCHITECTURE.md, section 7).
@@ -247,8 +248,8 @@ export class ConnectHandler implements PacketHandler {
     if (result.kind === 'refuse') {
       const { reasonCode, reason, told } = result;
       const isUnknown = reasonCode === ReasonCode.serverUnavailable;
-      const message = isUnknown ? 'sign-in could not be checked, which means no' : 'sign-in refused';
-      parts.clientLog.refusedTo(connection, message, told ?? { reason }, isUnknown);
+      const event = events[isUnknown ? 'sign-in.check-failed' : 'sign-in.refused'];
+      parts.clientLog.refusedTo(connection, event, told ?? { reason });
       sendRefusal(connection, reasonCode, reason); // [MQTT-4.12.0-4]
     } else refuseConnect(connection, ReasonCode.notAuthorized, '');
     return null;
@@ -268,7 +269,7 @@ export class ConnectHandler implements PacketHandler {
     if (parts.deniedWill === 'refuse')
       throw new ProtocolError(ReasonCode.notAuthorized, `a will for ${quote(will.topic)} is not allowed`);
     parts.metrics.dropped['not-authorized']++;
-    parts.warnings.warn('a will that is not allowed was dropped', clientId, { topic: will.topic });
+    parts.warnings.warn(events['will.denied'], clientId, { topic: will.topic });
     return false;
   }
 

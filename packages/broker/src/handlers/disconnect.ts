@@ -4,6 +4,7 @@ import { decodeDisconnect, ReasonCode } from '@dunlin/protocol';
 import type { Connection } from '../connection/connection.ts';
 import type { SessionPacketHandler } from '../connection/packet-handlers.ts';
 import type { EndpointId } from '../ports/endpoint-id.ts';
+import { events } from '../ports/log-events.ts';
 import type { WillStore } from '../ports/will-store.ts';
 import type { Session } from '../session/session.ts';
 import type { Sessions } from '../takeover/sessions.ts';
@@ -31,7 +32,7 @@ export class DisconnectHandler implements SessionPacketHandler {
     if (packet.reasonCode === ReasonCode.success && session.will !== null) {
       // A DISCONNECT with 0x00 removes the will [MQTT-3.14.4-3], 3.1.1 [MQTT-3.1.2-10].
       session.will = null;
-      parts.pendingWrites.add('removing a will', () => parts.willStore.set(session.key, parts.self, null));
+      parts.pendingWrites.add(events['will.remove-failed'], () => parts.willStore.set(session.key, parts.self, null));
     }
     connection.closeCode = packet.reasonCode;
     connection.endAfterInput('client-disconnect');

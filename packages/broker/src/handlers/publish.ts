@@ -37,6 +37,7 @@ import { Publication } from '../message/publication.ts';
 import { placeInPacket } from '../message/publish-in-place.ts';
 import type { Authorizer } from '../ports/authorizer.ts';
 import type { Limits } from '../ports/limits.ts';
+import { events } from '../ports/log-events.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { Tracer } from '../ports/tracer.ts';
 import type { Session } from '../session/session.ts';
@@ -280,14 +281,10 @@ export class PublishHandler implements PublishPacketHandler {
    */
   private receivedReplaced(connection: Connection, session: Session, publication: Publication, packetId: number): void {
     const { parts } = this;
-    parts.warnings.warn(
-      'a packet identifier in use stands for another message now: the client lost its state',
-      session.clientId,
-      {
-        packetId,
-        topic: publication.topic(),
-      },
-    );
+    parts.warnings.warn(events['packet-identifier.reused'], session.clientId, {
+      packetId,
+      topic: publication.topic(),
+    });
     session.inboundInflight.delete(packetId);
     const go = (taken: Publication): void => {
       const match = parts.matches.find(taken.bytes, taken.topicStart, taken.topicEnd);

@@ -29,6 +29,7 @@ import { ConnectionState } from '../output/connection-state.ts';
 import type { Authorizer } from '../ports/authorizer.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Limits } from '../ports/limits.ts';
+import { events } from '../ports/log-events.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { RetainedPage } from '../ports/retained-store.ts';
@@ -255,7 +256,7 @@ export class SubscribeHandler implements SessionPacketHandler {
     const { clientLog, limits, tree } = this.parts;
     const isTooWide = reasonCode === ReasonCode.quotaExceeded && !tree.mayAdd(parseShare(filter)?.filter ?? filter);
     const reason = isTooWide ? tooWide : (refusalReasons[reasonCode]?.(limits, filter) ?? notAllowed);
-    clientLog.refusedTo(connection, 'subscription refused', { filter, qos, code: hex(reasonCode), reason });
+    clientLog.refusedTo(connection, events['subscription.refused'], { filter, qos, code: hex(reasonCode), reason });
   }
 
   /** Starts the replay of retained messages. `pages`: the first pages of the first subscriptions. */
@@ -273,12 +274,12 @@ export class SubscribeHandler implements SessionPacketHandler {
       }
     } catch (error) {
       if (!(error instanceof StoreError)) {
-        faulty(connection, 'retained messages could not be handled', error);
+        faulty(connection, events['retained.handle-failed'], error);
         return;
       }
       // Without retained messages the client would believe that there are none: it is disconnected to ask again.
       parts.metrics.storeErrors++;
-      parts.logger.warn('retained messages could not be read', {
+      parts.logger.warn(events['retained.read-failed'], {
         client: connection.session?.clientId,
         error,
       });

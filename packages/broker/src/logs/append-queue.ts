@@ -12,6 +12,7 @@ import { readRecord } from '../message/message-record.ts';
 import type { Pending } from '../message/pending.ts';
 import type { Publication } from '../message/publication.ts';
 import type { Clock } from '../ports/clock.ts';
+import { events } from '../ports/log-events.ts';
 import type { AppendRequest, AppendResult, LogStore } from '../ports/log-store.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
@@ -135,7 +136,7 @@ export class AppendQueue {
       },
       (error: unknown) => {
         this.metrics.storeErrors++;
-        this.logger.error('messages could not be stored; their publishers wait', {
+        this.logger.error(events['messages.store-failed'], {
           messages: batch.length,
           error,
         });

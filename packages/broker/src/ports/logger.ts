@@ -35,18 +35,9 @@ type Rest<Field extends string> = string extends Field
  */
 export interface Logger {
   debug<Field extends string>(event: LogEvent<LogLevel, Field>, ...rest: Rest<Field>): void;
-  debug(event: string, fields?: Record<string, unknown>): void;
   info<Field extends string>(event: LogEvent<'info', Field>, ...rest: Rest<Field>): void;
-  info(event: string, fields?: Record<string, unknown>): void;
   warn<Field extends string>(event: LogEvent<'warn', Field>, ...rest: Rest<Field>): void;
-  warn(event: string, fields?: Record<string, unknown>): void;
   error<Field extends string>(event: LogEvent<'error', Field>, ...rest: Rest<Field>): void;
-  error(event: string, fields?: Record<string, unknown>): void;
-}
-
-/** Makes an event of a bare message, until every package has its table. */
-export function asEvent(event: LogEvent | string, level: LogLevel): LogEvent {
-  return typeof event === 'string' ? { name: '', level, message: event, fields: [] } : event;
 }
 
 interface Row {

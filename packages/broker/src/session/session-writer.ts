@@ -9,6 +9,7 @@
  */
 
 import type { Clock } from '../ports/clock.ts';
+import { events } from '../ports/log-events.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { SessionChange, SessionStore, StoredOutbound } from '../ports/session-store.ts';
@@ -175,7 +176,7 @@ export class SessionWriter {
       return;
     }
     this.metrics.storeErrors++;
-    this.logger.warn('the state of a session could not be written; it will be tried again', {
+    this.logger.warn(events['session.write-failed'], {
       client: session.clientId,
       error,
     });

@@ -4,6 +4,7 @@
  * named in the log, and wait before they claim it.
  */
 import type { Clock } from '../ports/clock.ts';
+import { events } from '../ports/log-events.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { RareWarnings } from '../work/rare-warnings.ts';
 
@@ -44,7 +45,7 @@ export class ContestedIdentifiers {
     if (this.contests.size > identifiersMax) this.contests.delete(this.contests.keys().next().value as string);
     if (contest.takeovers <= borneMax) return;
     this.metrics.contestedTakeovers++;
-    this.warnings.warn('a client identifier is taken over again and again: several clients have it', clientId, {
+    this.warnings.warn(events['identifier.contested'], clientId, {
       takeovers: contest.takeovers,
       address,
       formerAddress,

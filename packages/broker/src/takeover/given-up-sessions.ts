@@ -8,6 +8,7 @@ import type { AppendQueue } from '../logs/append-queue.ts';
 import type { DurableFilters } from '../logs/durable-filters.ts';
 import type { Outlet } from '../output/outlet.ts';
 import type { Clock } from '../ports/clock.ts';
+import { events } from '../ports/log-events.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { Store } from '../ports/store.ts';
@@ -82,7 +83,7 @@ export class GivenUpSessions {
     const { store, clock, pendingWrites } = this.parts;
     for (const { session, willDelaySeconds } of this.waiting.splice(0)) {
       const dueAt = clock.now() + willDelaySeconds * 1000;
-      pendingWrites.add('releasing a session that was given up', async () => {
+      pendingWrites.add(events['session.release-failed'], async () => {
         await store.wills.schedule(session.key, dueAt);
         await store.sessions.release(session.key, {}, clock.now());
       });
@@ -102,7 +103,7 @@ export class GivenUpSessions {
     appends.giveUpPublishes();
     if (lease.isHeld) this.release();
     durableFilters.setBack();
-    logger.error('the store has gone back: it came from an older copy, or empty; durable sessions start over', {
+    logger.error(events['store.went-back'], {
       ...{ what, sessions },
     });
   }
@@ -123,7 +124,7 @@ export class GivenUpSessions {
     if (lease.isHeld) this.release();
     log.setBack(end);
     durableFilters.setBack();
-    logger.error('the store has gone back: it came from an older copy, or empty; durable sessions start over', {
+    logger.error(events['store.went-back'], {
       ...{ filter: log.filter, had, has: end, sessions },
     });
   }

@@ -34,6 +34,7 @@
 import { ReasonCode } from '@dunlin/protocol';
 import type { Cluster } from '../cluster/cluster.ts';
 import { ConnectionState } from '../output/connection-state.ts';
+import { events } from '../ports/log-events.ts';
 import type { Claim, StoredSession } from '../ports/session-store.ts';
 import type { Store } from '../ports/store.ts';
 import { StoreError } from '../ports/store-error.ts';
@@ -281,9 +282,10 @@ export class Opening {
     const { store, clock, pendingWrites, self, unclaimed } = this.parts;
     unclaimed.forget(session);
     if (claimed === null) return;
-    if (session.will !== null) pendingWrites.add('removing a will', () => store.wills.set(session.key, self, null));
+    if (session.will !== null)
+      pendingWrites.add(events['will.remove-failed'], () => store.wills.set(session.key, self, null));
     const change = { sessionExpirySeconds: session.expirySeconds };
-    pendingWrites.add('releasing a session', () => store.sessions.release(session.key, change, clock.now()));
+    pendingWrites.add(events['session.release-failed'], () => store.sessions.release(session.key, change, clock.now()));
   }
 
   /** in force → confirmed: the other workers have its routes, and the client is sent what was held. False: the session has ended meanwhile. */

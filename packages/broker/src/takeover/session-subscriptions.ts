@@ -5,6 +5,7 @@ import { parseShare } from '@dunlin/protocol';
 import type { Routes } from '../cluster/routes.ts';
 import type { SessionDelivery } from '../delivery/session-delivery.ts';
 import type { DurableFilters } from '../logs/durable-filters.ts';
+import { events } from '../ports/log-events.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { Cursor, StoredSubscription } from '../ports/session-store.ts';
 import type { Store } from '../ports/store.ts';
@@ -103,7 +104,7 @@ export function restoreSubscription(
 ): void {
   const subscription = makeSubscription(session, stored);
   if (cursor !== null && stored.qos === 0 && isServed(cursor)) {
-    parts.pendingWrites.add('ending a cursor', () => endCursors(parts, session, [stored.filter]));
+    parts.pendingWrites.add(events['cursor.end-failed'], () => endCursors(parts, session, [stored.filter]));
   } else if (cursor !== null && session.isStored) {
     parts.durableFilters.add(stored.filter, 0);
     attachCursor(parts, session, subscription, cursor, false);

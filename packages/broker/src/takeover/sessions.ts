@@ -26,6 +26,7 @@ import { ProtocolError, ReasonCode } from '@dunlin/protocol';
 import type { FatalMessages } from '../delivery/fatal-messages.ts';
 import { willDelaySeconds } from '../delivery/will.ts';
 import type { Limits } from '../ports/limits.ts';
+import { events } from '../ports/log-events.ts';
 import type { Store } from '../ports/store.ts';
 import { InflightState } from '../session/inflight.ts';
 import type { Session } from '../session/session.ts';
@@ -139,7 +140,7 @@ export class Sessions {
     const { clientId, isStored, expirySeconds } = session;
     const now = clock.now();
     if (!isStored) {
-      pendingWrites.add('releasing a client identifier', async () => {
+      pendingWrites.add(events['identifier.release-failed'], async () => {
         if (wills.has(clientId)) await wills.safe(clientId);
         await store.sessions.release(session.key, { sessionExpirySeconds: 0 }, now);
       });
@@ -152,7 +153,7 @@ export class Sessions {
       outboundDelete: [...session.outboundDeleted],
     };
     written.add(clientId, handed);
-    pendingWrites.add('writing a session back', async () => {
+    pendingWrites.add(events['session.write-back-failed'], async () => {
       try {
         if (wills.has(clientId)) await wills.safe(clientId);
         const ended = served === null ? null : endServed(this.parts, session, served);
@@ -172,12 +173,13 @@ export class Sessions {
     const delaySeconds = willDelaySeconds(session);
     if (delaySeconds > 0) {
       const dueAt = clock.now() + delaySeconds * 1000;
-      pendingWrites.add('keeping a will', () => store.wills.schedule(key, dueAt));
+      pendingWrites.add(events['will.schedule-failed'], () => store.wills.schedule(key, dueAt));
       return;
     }
     const published = this.parts.wills.publish(clientId, will.record);
     // It stays in the store until it is safe elsewhere.
-    const remove = (): void => pendingWrites.add('removing a will', () => store.wills.remove(clientId, key.epoch));
+    const remove = (): void =>
+      pendingWrites.add(events['will.remove-failed'], () => store.wills.remove(clientId, key.epoch));
     if (isClaimed) published.then(remove, remove);
   }
 

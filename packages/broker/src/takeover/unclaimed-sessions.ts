@@ -6,6 +6,7 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EndpointId } from '../ports/endpoint-id.ts';
+import { events } from '../ports/log-events.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { Store } from '../ports/store.ts';
@@ -64,7 +65,7 @@ export class UnclaimedSessions {
     this.parts.metrics.storeErrors++;
     // Logged by the calls that wait for the store.
     if (error instanceof StoreError && error.code === 'unavailable') return;
-    this.parts.logger.warn('a session could not be claimed late', { error });
+    this.parts.logger.warn(events['session.claim-failed'], { error });
   }
 
   private async claim(session: Session): Promise<void> {
@@ -74,7 +75,7 @@ export class UnclaimedSessions {
     const claim = await store.sessions.claim(request, clock.now());
     const key = { clientId, epoch: claim.epoch };
     if (session.hasEnded) {
-      pendingWrites.add('releasing a session', () =>
+      pendingWrites.add(events['session.release-failed'], () =>
         store.sessions.release(key, { sessionExpirySeconds: 0 }, clock.now()),
       );
       return;

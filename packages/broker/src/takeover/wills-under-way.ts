@@ -8,6 +8,7 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EndpointId } from '../ports/endpoint-id.ts';
+import { events } from '../ports/log-events.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { Claim } from '../ports/session-store.ts';
@@ -81,7 +82,7 @@ export class WillsUnderWay {
   publish(clientId: string, record: Uint8Array): Promise<void> {
     const published = this.parts.publishWill(record);
     let attempts = 0;
-    this.parts.pendingWrites.add('publishing a will', () =>
+    this.parts.pendingWrites.add(events['will.publish-failed'], () =>
       attempts++ === 0 ? published : this.parts.publishWill(record),
     );
     const before = this.byClient.get(clientId);
@@ -128,6 +129,6 @@ export class WillsUnderWay {
     if ((await withinBound(this.parts.clock, through, bound)) || this.late.has(through)) return;
     this.late.add(through);
     this.parts.metrics.willsLate++;
-    this.parts.logger.warn('a will is not safe yet; its client goes on without waiting for it', { client: clientId });
+    this.parts.logger.warn(events['will.late'], { client: clientId });
   }
 }

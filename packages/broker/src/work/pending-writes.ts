@@ -3,14 +3,17 @@
  * kept and tried again, in their order. There are as many as connections that have ended meanwhile, so `connectionsMax` bounds them.
  */
 import type { Clock } from '../ports/clock.ts';
-import type { Logger } from '../ports/logger.ts';
+import type { LogEvent, Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import { StoreError } from '../ports/store-error.ts';
 
 const retryMilliseconds = 1000;
 
+/** Log event of a write that failed. */
+type WriteFailed = LogEvent<'warn', 'error' | 'again'>;
+
 interface PendingWrite {
-  what: string;
+  failed: WriteFailed;
   write: () => Promise<unknown>;
 }
 
@@ -31,9 +34,9 @@ export class PendingWrites {
     return this.underWay.size + this.failed.length;
   }
 
-  /** `what` is said in the log when it fails. `write` is called again when the store was not available, so it must be one that may be done twice. */
-  add(what: string, write: () => Promise<unknown>): void {
-    this.start({ what, write });
+  /** `failed` is logged when it fails. `write` is called again when the store was not available, so it must be one that may be done twice. */
+  add(failed: WriteFailed, write: () => Promise<unknown>): void {
+    this.start({ failed, write });
   }
 
   private start(pending: PendingWrite): void {
@@ -45,7 +48,7 @@ export class PendingWrites {
         this.underWay.delete(watched);
         this.metrics.storeErrors++;
         const again = !this.stopping && error instanceof StoreError && error.code === 'unavailable';
-        this.logger.warn(`${pending.what} failed`, { error, again });
+        this.logger.warn(pending.failed, { error, again });
         if (again) this.failed.push(pending);
       },
     );

@@ -1,6 +1,6 @@
 /** Warnings that name a client: one a minute for each, so that one client's fault does not fill the log. */
 import type { Clock } from '../ports/clock.ts';
-import type { Logger } from '../ports/logger.ts';
+import type { LogEvent, LogFields, Logger } from '../ports/logger.ts';
 
 const quietMilliseconds = 60_000;
 /** Clients remembered at once; above, warnings are left out until the minute is over. */
@@ -17,8 +17,12 @@ export class RareWarnings {
     this.logger = logger;
   }
 
-  warn(message: string, clientId: string, fields: Record<string, unknown>): void {
-    const key = `${message}\n${clientId}`;
+  warn<Field extends string>(
+    event: LogEvent<'warn', Field | 'client'>,
+    clientId: string,
+    fields: Omit<LogFields<NoInfer<Field>>, 'client'>,
+  ): void {
+    const key = `${event.name}\n${clientId}`;
     const now = this.clock.now();
     for (const [known, until] of this.quietUntil) {
       if (until > now) break;
@@ -26,6 +30,6 @@ export class RareWarnings {
     }
     if (this.quietUntil.has(key) || this.quietUntil.size >= clientsMax) return;
     this.quietUntil.set(key, now + quietMilliseconds);
-    this.logger.warn(message, { client: clientId, ...fields });
+    this.logger.warn(event as LogEvent<'warn'>, { client: clientId, ...fields });
   }
 }

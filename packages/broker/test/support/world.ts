@@ -7,7 +7,7 @@ import type { Authorizer } from '../../src/ports/authorizer.ts';
 import type { Backplane } from '../../src/ports/backplane.ts';
 import type { Leases } from '../../src/ports/leases.ts';
 import { defaultLimits, type Limits } from '../../src/ports/limits.ts';
-import { asEvent, type LogEvent, type Logger } from '../../src/ports/logger.ts';
+import type { LogEvent, Logger } from '../../src/ports/logger.ts';
 import { Metrics } from '../../src/ports/metrics.ts';
 import type { Tracer } from '../../src/ports/tracer.ts';
 import { Client, type ConnectOptions, connect } from './client.ts';
@@ -43,8 +43,8 @@ export class Worker {
     this.clock = world.clock;
     this.gate = new StoreGate(world.store);
     this.backplane = alone ? null : world.hub.endpoint(`test/${name}`);
-    const write = (event: LogEvent | string, fields?: Record<string, unknown>): void => {
-      const { message } = asEvent(event, 'debug');
+    const write = (event: LogEvent, fields?: Record<string, unknown>): void => {
+      const { message } = event;
       this.log.push(
         `${message} ${JSON.stringify(fields ?? {}, (_name, value) => (value instanceof Error ? String(value) : value))}`,
       );

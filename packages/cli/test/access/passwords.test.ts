@@ -100,7 +100,7 @@ describe('with a password file, over MQTT', () => {
       return broker.log().find((entry) => entry.client === 'logged');
     };
     await expect.poll(logged, { timeout: 10_000 }).toMatchObject({
-      msg: 'sign-in refused',
+      event: 'sign-in.refused',
       user: 'ann',
       method: 'password-file',
       reason: 'wrong password',

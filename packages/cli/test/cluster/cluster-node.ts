@@ -72,7 +72,7 @@ export class ClusterNode {
 
   /** Lines of this event. */
   lines(event: string): Record<string, unknown>[] {
-    return this.process.log().filter((line) => line.event === event || line.msg === event);
+    return this.process.log().filter((line) => line.event === event);
   }
 
   /** A connected client. */

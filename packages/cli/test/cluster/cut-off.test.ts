@@ -34,7 +34,7 @@ describe.each([1, 2])('a node of %s workers is cut off from NATS and Redis', (wo
     expect(await next.connect(session)).toMatchObject({ sessionPresent: true });
     await publisher.publish({ topic: 'orders', payload: 'meanwhile', qos: 1 });
     expect(await next.receiveTexts(1)).toEqual(['meanwhile']);
-    await b.says('what a dead worker owned was released');
+    await b.says('endpoint.released');
     cluster.ways(a).redis.heal();
     cluster.ways(a).nats.heal();
     await a.says('"event":"worker.replaced"');

@@ -49,7 +49,7 @@ function saidAgain(node: ClusterNode): string[] {
   const failures = node.process
     .log()
     .filter(({ error }) => (error as { type?: string } | undefined)?.type === 'StoreError');
-  const said = failures.map(({ worker, msg }) => `worker ${worker}: ${msg}`);
+  const said = failures.map(({ worker, event, job }) => `worker ${worker}: ${event} ${job}`);
   return said.filter((line, at) => said.indexOf(line) !== at);
 }
 

@@ -78,8 +78,8 @@ test.each(refusals)(
     await begin(redis);
     await leaver.drop();
     await stayer.drop();
-    await node.says('writing a session back failed');
-    expect(node.lines('writing a session back failed')[0]).toMatchObject({ again: true });
+    await node.says('session.write-back-failed');
+    expect(node.lines('session.write-back-failed')[0]).toMatchObject({ again: true });
     expect(node.output).toContain(`Redis: ${word} `);
     await node.says(says);
     await expect.poll(async () => (await node.readiness()).reasons, { timeout: 10_000 }).toEqual(reasons);

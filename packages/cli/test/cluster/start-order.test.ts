@@ -15,8 +15,8 @@ test.each([
   way.cut();
   node.launch();
   await node.says(`127.0.0.1:${way.port}`);
-  const message = what === 'Redis' ? 'Redis is unreachable' : 'NATS cannot be reached';
-  await node.says(message);
+  const event = what === 'Redis' ? 'redis.connect-failed' : 'nats.connect-failed';
+  await node.says(event);
   const { code, reasons } = await node.readiness();
   expect(code).toBe(503);
   expect(reasons).toEqual(expect.arrayContaining(['routes', what === 'Redis' ? 'store' : 'backplane']));
@@ -24,7 +24,7 @@ test.each([
   await expect(node.open()).rejects.toThrow(/ECONNREFUSED/);
   way.heal();
   await node.says('"event":"node.started"');
-  expect(node.process.log().filter((line) => String(line.msg).startsWith(message))).toHaveLength(1);
+  expect(node.process.log().filter((line) => line.event === event)).toHaveLength(1);
   expect(await node.readiness()).toEqual({ code: 200, reasons: [] });
   const client = await node.connect({ clientId: 'c', cleanStart: false, sessionExpirySeconds: 60 });
   await client.subscribe('a', 1);

@@ -19,7 +19,7 @@ const bystandersEach = 6;
 /** Time in which a connection is over after the end of its stream, on a busy machine too. */
 const closedMilliseconds = 30_000;
 /** Lines that the log may not hold. */
-const faults = /worker\.died|could not be handled|was given up|exception\.uncaught|rejection\.unhandled|CONNECT failed/;
+const faults = /worker\.died|handle-failed|connection\.aborted|exception\.uncaught|rejection\.unhandled/;
 
 const rules = `
 - { allow: publish, topics: "ok/#" }

@@ -71,8 +71,8 @@ const ended = Buffer.alloc(0);
 async function addressOfWrongdoer(listening: ListenerNode, client: WireClient): Promise<string> {
   client.send(Buffer.from([0xf0, 0])); // AUTH, which MQTT 3 does not have
   await client.expectClosed();
-  await listening.broker.until('"msg":"protocol error"');
-  return listening.broker.log().find(({ msg }) => msg === 'protocol error')?.address as string;
+  await listening.broker.until('"event":"protocol.violated"');
+  return listening.broker.log().find(({ event }) => event === 'protocol.violated')?.address as string;
 }
 
 describe('HAProxy', () => {
@@ -83,8 +83,8 @@ describe('HAProxy', () => {
     await once(socket, 'connect');
     const own = `127.0.0.1:${socket.localPort}`;
     socket.write(Buffer.concat([connectBytes, Buffer.from([0xf0, 0])]));
-    await listening.broker.until('"msg":"protocol error"');
-    expect(listening.broker.log().find(({ msg }) => msg === 'protocol error')).toMatchObject({ address: own });
+    await listening.broker.until('"event":"protocol.violated"');
+    expect(listening.broker.log().find(({ event }) => event === 'protocol.violated')).toMatchObject({ address: own });
     socket.destroy();
   });
 
@@ -126,7 +126,7 @@ describe('HAProxy', () => {
     const listening = await start([{ url: 'tcp://127.0.0.1:0', ...behindProxy }], debug);
     await balance(listening, 'send-proxy-v2');
     await listening.broker.until('proxy.self-announced');
-    expect(listening.broker.output).not.toContain('connection refused');
+    expect(listening.broker.output).not.toMatch(/listener\.refused|connection\.refused/);
   });
 });
 
@@ -184,7 +184,9 @@ describe('the header', () => {
     const balancer = connect({ port, host: '127.0.0.1', localAddress: '127.0.0.2' });
     expect(await answerTo(port, [headerBytes, connectBytes], balancer)).toEqual(accepted);
     // One warning for those that follow in the next seconds, too: they are information.
-    const told = listening.broker.log().filter(({ msg }) => msg === 'connection refused');
+    const told = listening.broker
+      .log()
+      .filter(({ event }) => event === 'listener.refused' || event === 'connection.refused');
     expect(told.map(({ level }) => level)).toEqual(['warn', 'info']);
   });
 
@@ -200,17 +202,17 @@ describe('the header', () => {
       await once(check, 'close');
     }
     expect(await answerTo(port, [headerBytes, connectBytes])).toEqual(accepted);
-    expect(listening.broker.output).not.toContain('connection refused');
+    expect(listening.broker.output).not.toMatch(/listener\.refused|connection\.refused/);
     // What would be refused is told.
     expect(await answerTo(port, [connectBytes])).toEqual(ended);
-    await listening.broker.until('connection refused');
+    await listening.broker.until('"event":"listener.refused"');
   });
 
   test('is a malformed packet where none is expected', async () => {
     const listening = await start(['tcp://127.0.0.1:0']);
     // By its first byte the line is a PUBREC of 84 bytes, which nobody waits for once they are there.
     expect(await answerTo(listening.port(0), [headerBytes, Buffer.alloc(84)])).toEqual(ended);
-    await listening.broker.until('"msg":"protocol error"');
+    await listening.broker.until('"event":"protocol.violated"');
     expect(await answerTo(listening.port(0), [Buffer.from('\r\n\r\n\0\r\nQUIT\n')])).toEqual(ended);
   });
 });

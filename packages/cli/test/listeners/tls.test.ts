@@ -289,7 +289,7 @@ test('a handshake that does not come to an end is ended, and what fails is told;
   plain.write(connectBytes);
   await Promise.all([once(silent, 'close'), once(plain, 'close')]);
   await listening.broker.until('ERR_TLS_HANDSHAKE_TIMEOUT');
-  const failed = listening.broker.log().filter(({ msg }) => msg === 'handshake failed');
+  const failed = listening.broker.log().filter(({ event }) => event === 'handshake.failed');
   expect(failed).toHaveLength(2);
   expect(failed[0]).toMatchObject({
     level: 'info',
@@ -316,7 +316,7 @@ test("a client's certificate that is missing, or of another authority, is told w
   await listening.broker.until('the client went away within the handshake');
   const none = 'no client certificate, and this listener requires one';
   const wrong = "the client's certificate is not of an authority in clientCa, or has expired";
-  const told = listening.broker.log().filter(({ msg }) => msg === 'handshake failed');
+  const told = listening.broker.log().filter(({ event }) => event === 'handshake.failed');
   expect(told.map(({ reason }) => String(reason).split(' (')[0]).slice(0, 4)).toEqual([none, wrong, none, wrong]);
   for (const line of told)
     expect(line).toMatchObject({ level: 'info', address: expect.stringMatching(/^127\.0\.0\.1:\d+$/) });
@@ -326,7 +326,7 @@ test('connections over the limit of a listener are closed at once', async () => 
   const listening = await start([{ url, ...server, connectionsMax: 2 }, 'tcp://127.0.0.1:0']);
   const clients = [await listening.connect(0, 'one'), await listening.connect(0, 'two')];
   await expect(openTls(listening.port(0))).rejects.toThrow();
-  await listening.broker.until('"msg":"connection refused"');
+  await listening.broker.until('"event":"listener.refused"');
   await listening.connect(1, 'elsewhere').then((client) => client.drop());
   await Promise.all(clients.map((client) => client.drop()));
 });

@@ -215,7 +215,7 @@ describe('the request', () => {
     expect(await statusOf(url, {})).toBe(426);
     expect(await statusOf(url, { ...upgrade, 'sec-websocket-version': '7' })).toBe(400);
     await listening.broker.until('Sec-WebSocket-Version header');
-    const told = listening.broker.log().filter(({ msg }) => msg === 'handshake failed');
+    const told = listening.broker.log().filter(({ event }) => event === 'handshake.failed');
     const who = {
       level: 'info',
       listener: 'ws://127.0.0.1:0/mqtt',
@@ -280,7 +280,7 @@ describe('the request', () => {
     expect(await from(1, 'http://127.0.0.1')).toBe(403);
     expect(await statusOf(listening.url(1), upgrade)).toBe(101);
     expect(await from(2, 'https://evil.example')).toBe(101);
-    const told = listening.broker.log().filter(({ msg }) => msg === 'handshake failed');
+    const told = listening.broker.log().filter(({ event }) => event === 'handshake.failed');
     const reason = '403: not from this origin';
     expect(told[0]).toMatchObject({ level: 'info', reason, given: 'https://evil.example' });
     expect(told[0].allowed).toContain('pages of the host that is asked');

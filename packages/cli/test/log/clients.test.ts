@@ -44,8 +44,8 @@ test('who comes and who goes, and why, is said at the level that log.connections
   const told = await linesOf('gauge', 'client disconnected');
   const who = { level: 'info', client: 'gauge', user: 'ann', address, listener, version: '5.0' };
   expect(told).toMatchObject([
-    { msg: 'client connected', ...who, cleanStart: true, sessionPresent: false, keepAliveSeconds: 0 },
-    { msg: 'client disconnected', ...who, reason: 'client-disconnect', code: '0x04' },
+    { event: 'client.connected', ...who, cleanStart: true, sessionPresent: false, keepAliveSeconds: 0 },
+    { event: 'client.disconnected', ...who, reason: 'client-disconnect', code: '0x04' },
   ]);
   expect(told[1].durationSeconds).toBeGreaterThan(0);
   expect(told[1].durationSeconds).toBeLessThan(60);
@@ -63,8 +63,8 @@ test('who comes and who goes, and why, is said at the level that log.connections
   await broker?.until('configuration.reloaded');
   await (await enter(other, { clientId: 'loud', version: 4 })).drop();
   expect(await linesOf('loud', 'client disconnected')).toMatchObject([
-    { msg: 'client connected', level: 'info', user: '', version: '3.1.1' },
-    { msg: 'client disconnected', reason: 'connection-lost' },
+    { event: 'client.connected', level: 'info', user: '', version: '3.1.1' },
+    { event: 'client.disconnected', reason: 'connection-lost' },
   ]);
   expect(broker?.output).not.toContain('quiet');
 });
@@ -92,24 +92,24 @@ test('each refusal of a PUBLISH, a SUBSCRIBE and a connection is said at info, w
   const who = { level: 'info', user: '', address, listener };
   const rulesSay = 'not allowed by the rules';
   expect(await linesOf('asks', 'mine/#/c')).toMatchObject([
-    { msg: 'publish refused', ...who, topic: 'yours/quietly', qos: 0, reason: rulesSay },
-    { msg: 'publish refused', ...who, topic: 'yours/1', qos: 1, reason: rulesSay },
-    { msg: 'subscription refused', ...who, filter: 'yours/#', qos: 0, reason: rulesSay },
-    { msg: 'subscription refused', ...who, filter: 'mine/b', reason: 'limits.subscriptionsMax is reached: 1' },
-    { msg: 'subscription refused', ...who, filter: 'mine/#/c', reason: expect.stringContaining('#') },
+    { event: 'publish.refused', ...who, topic: 'yours/quietly', qos: 0, reason: rulesSay },
+    { event: 'publish.refused', ...who, topic: 'yours/1', qos: 1, reason: rulesSay },
+    { event: 'subscription.refused', ...who, filter: 'yours/#', qos: 0, reason: rulesSay },
+    { event: 'subscription.refused', ...who, filter: 'mine/b', reason: 'limits.subscriptionsMax is reached: 1' },
+    { event: 'subscription.refused', ...who, filter: 'mine/#/c', reason: expect.stringContaining('#') },
   ]);
   const second = await enter(url, { clientId: 'retains' });
   const third = await WireClient.open(url, 5);
   await third.untilClosed();
   await broker?.until('limits.connectionsMax is reached: 2');
-  expect(broker?.log().at(-1)).toMatchObject({ msg: 'connection refused', ...who });
+  expect(broker?.log().at(-1)).toMatchObject({ event: 'connection.refused', ...who });
   second.send({ ...message('mine/kept'), retain: true });
   expect(await linesOf('retains', 'retained messages are not supported here')).toMatchObject([
-    { msg: 'protocol error', ...who, client: 'retains' },
+    { event: 'protocol.violated', ...who, client: 'retains' },
   ]);
   await second.untilClosed();
   expect(await answerTo(url, { clientId: 'wills', will: 'yours/will' })).toBe(0x87);
-  expect(await linesOf('wills', 'a will for')).toMatchObject([{ msg: 'protocol error', ...who, client: 'wills' }]);
+  expect(await linesOf('wills', 'a will for')).toMatchObject([{ event: 'protocol.violated', ...who, client: 'wills' }]);
 });
 
 test('of an address ten refusals a second are said, on whatever worker, and the others are counted', async () => {
@@ -124,16 +124,16 @@ test('of an address ten refusals a second are said, on whatever worker, and the 
   await Promise.all(floods);
   const counted = (): number => {
     const lines = (broker as Dunlin).log();
-    const single = lines.filter(({ msg }) => msg === 'publish refused').length;
+    const single = lines.filter(({ event }) => event === 'publish.refused').length;
     // The flood is over within a second, or goes on into the next ones on a busy machine.
     const seconds = new Set(
-      lines.filter(({ msg }) => msg === 'publish refused').map(({ time }) => String(time).slice(0, 19)),
+      lines.filter(({ event }) => event === 'publish.refused').map(({ time }) => String(time).slice(0, 19)),
     );
     expect(single).toBeLessThanOrEqual(10 * (seconds.size + 1));
-    const more = lines.filter(({ msg }) => /^and \d+ more refusals from 127\.0\.0\.1$/.test(String(msg)));
+    const more = lines.filter(({ event, address }) => event === 'refusals.summarized' && address === '127.0.0.1');
     return more.reduce((sum, { refusals }) => sum + Number(refusals), single);
   };
-  await broker?.until('more refusals from 127.0.0.1');
+  await broker?.until('"event":"refusals.summarized","address":"127.0.0.1"');
   // A worker that has none to tell says nothing: what is told by the last of them makes the thousand full.
   const stopped = broker as Dunlin;
   stopped.child.kill('SIGTERM');
@@ -198,6 +198,6 @@ test.each([
   const wire = await WireClient.open(url, 5);
   wire.send(Buffer.from(bytes, 'latin1'));
   await broker?.until(named);
-  expect(broker?.log().at(-1)).toMatchObject({ level: 'info', msg: 'protocol error', address, listener });
+  expect(broker?.log().at(-1)).toMatchObject({ level: 'info', event: 'protocol.violated', address, listener });
   await wire.drop();
 });

@@ -1,4 +1,5 @@
-import type { ClientLog, Metrics } from '@dunlin/broker';
+import { brokerEvents, type ClientLog, type Metrics } from '@dunlin/broker';
+import { events } from '../log-events.ts';
 
 /** Reason why a connection ended before its first MQTT byte. */
 export interface Refusal {
@@ -37,7 +38,7 @@ export class RefusalLog {
     const fields = { listener: this.#listener, ...rest };
     if (kind === 'handshake') {
       this.#metrics.handshakesFailed++;
-      this.#log.refused('handshake failed', fields);
+      this.#log.refused(events['handshake.failed'], fields);
       return;
     }
     if (kind === 'proxy') this.#metrics.proxyHeadersRefused++;
@@ -46,6 +47,6 @@ export class RefusalLog {
     const now = performance.now();
     const isWarning = now >= this.#quietUntil;
     if (isWarning) this.#quietUntil = now + quietMilliseconds;
-    this.#log.refused('connection refused', fields, isWarning);
+    this.#log.refused(isWarning ? events['listener.refused'] : brokerEvents['connection.refused'], fields);
   }
 }

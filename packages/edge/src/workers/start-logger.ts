@@ -25,28 +25,24 @@ export class StartLogger implements Logger {
     this.#isQuiet = false;
   }
 
-  debug(event: LogEvent | string, fields?: Record<string, unknown>): void {
-    this.#logger.debug(event as never, fields);
+  debug(event: LogEvent, fields?: Record<string, unknown>): void {
+    this.#logger.debug(event, fields);
   }
 
-  info(event: LogEvent | string, fields?: Record<string, unknown>): void {
+  info(event: LogEvent, fields?: Record<string, unknown>): void {
     this.#write('info', event, fields);
   }
 
-  warn(event: LogEvent | string, fields?: Record<string, unknown>): void {
+  warn(event: LogEvent, fields?: Record<string, unknown>): void {
     this.#write('warn', event, fields);
   }
 
-  error(event: LogEvent | string, fields?: Record<string, unknown>): void {
+  error(event: LogEvent, fields?: Record<string, unknown>): void {
     this.#write('error', event, fields);
   }
 
-  #write(
-    level: 'info' | 'warn' | 'error',
-    event: LogEvent | string,
-    fields: Record<string, unknown> | undefined,
-  ): void {
-    const line = `${typeof event === 'string' ? event : event.name} ${JSON.stringify(fields)}`;
+  #write(level: 'info' | 'warn' | 'error', event: LogEvent, fields: Record<string, unknown> | undefined): void {
+    const line = `${event.name} ${JSON.stringify(fields)}`;
     const isSaid = this.#isQuiet || !this.#spoken.isMine(line, togetherSeconds);
     this.#logger[isSaid ? 'debug' : level](event as never, fields);
   }
