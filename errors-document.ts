@@ -64,7 +64,8 @@ export function errorReference(): string {
 Generated from the tables of the packages (\`packages/*/src/error-table.ts\`) by \`npm run docs\`; do not edit.
 
 Every failure that Dunlin foresees is an error with a code. A code is words in lower case, joined by hyphens, and means one thing in the whole program; codes stay what they are from release to
-release, messages may become clearer. The codes of \`dunlin bench\` have another form, since programs read them in its JSON.
+release, messages may become clearer. The codes of \`dunlin bench\` (\`BENCH_…\`)
+have another form, since programs read them in its JSON. Terms such as endpoint, claim and log are explained in the [glossary](../ARCHITECTURE.md#1-glossary).
 
 - Log lines have the error in the field \`error\`. Where that is an object, it has the code in \`error.code\`, the class in \`error.type\`, and what lies behind it in \`error.stack\`; where
   it is a text, the code is in the field \`errorCode\`. Codes in capitals, such as \`ECONNREFUSED\`, are those of the operating system.

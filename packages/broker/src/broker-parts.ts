@@ -52,10 +52,10 @@ import { TopicMatches } from './subscriptions/topic-match.ts';
 import { SysTopics } from './sys-topics.ts';
 import { ContestedIdentifiers } from './takeover/contested-identifiers.ts';
 import { GivenUpSessions } from './takeover/given-up-sessions.ts';
+import { LateClaims } from './takeover/late-claims.ts';
 import { Openings } from './takeover/openings.ts';
 import type { SubscriptionParts } from './takeover/session-subscriptions.ts';
 import { Sessions } from './takeover/sessions.ts';
-import { UnclaimedSessions } from './takeover/unclaimed-sessions.ts';
 import { WillsUnderWay } from './takeover/wills-under-way.ts';
 import { WrittenSessions } from './takeover/written-sessions.ts';
 import { LeaseState } from './work/lease-state.ts';
@@ -257,7 +257,7 @@ export abstract class BrokerParts extends BrokerWorld {
     const inForce = {
       ...{ self, store, clock, metrics, cluster, tree, routes, durableFilters, groups, router, delivery },
       ...{ pendingWrites, isClustered: this.backplane !== null },
-      unclaimed: new UnclaimedSessions({ self, store, clock, logger, metrics, cluster, pendingWrites }),
+      lateClaims: new LateClaims({ self, store, clock, logger, metrics, cluster, pendingWrites }),
       wills: new WillsUnderWay({ clock, logger, pendingWrites, metrics, publishWill }),
       written: new WrittenSessions(clock),
     };

@@ -12,7 +12,7 @@
  */
 import { ReasonCode } from '@dunlin/protocol';
 import type { Connection } from './connection/connection.ts';
-import { refuseConnect } from './connection/refuse-connect.ts';
+import { refuseConnect } from './connection/send-refusal.ts';
 import { ConnectionState } from './output/connection-state.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Metrics } from './ports/metrics.ts';

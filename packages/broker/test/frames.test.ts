@@ -34,7 +34,7 @@ import { readGroupControl, writeGroupControl } from '../src/cluster/group-contro
 import { RecordError, readRecord, writeRecord } from '../src/message/message-record.ts';
 import { publicationOf } from '../src/message/publish-in-place.ts';
 import { FrameError, FrameReader, FrameWriter } from '../src/message/wire.ts';
-import { decodeHanded, encodeHanded } from '../src/session/takeover.ts';
+import { decodeHanded, encodeHanded } from '../src/session/handover.ts';
 import { publish } from './support/client.ts';
 import { World } from './support/world.ts';
 

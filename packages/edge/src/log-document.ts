@@ -66,7 +66,7 @@ A line is one JSON object, or, with \`log.format: pretty\` and on a terminal, on
 
 \`event\` is the name of what has happened. It stays what it is from release to release: alerts and searches go by it. The text in \`msg\` is for people, and may become clearer. Every line has
 \`level\`, \`time\`, \`node\`, \`event\` and \`msg\`; lines of a worker have its number in \`worker\`. What several workers notice at once is written once, by one of them. Lines at level debug are
-written with \`log.level: debug\` alone.
+written with \`log.level: debug\` alone. Terms such as endpoint, durable filter, cursor and frame are explained in the [glossary](../ARCHITECTURE.md#1-glossary).
 
 | event | level | message |
 | --- | --- | --- |

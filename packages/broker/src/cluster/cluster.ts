@@ -12,7 +12,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { EndpointId } from '../ports/endpoint-id.ts';
 import { events } from '../ports/log-events.ts';
 import type { Logger } from '../ports/logger.ts';
-import { decodeHanded, encodeHanded, type HandedSession } from '../session/takeover.ts';
+import { decodeHanded, encodeHanded, type HandedSession } from '../session/handover.ts';
 import type { DeadEndpoints } from './dead-endpoints.ts';
 import {
   type BatchEntry,

@@ -2,7 +2,7 @@
 import { ReasonCode } from '@dunlin/protocol';
 import { ConnectionState } from '../output/connection-state.ts';
 import type { Connection } from './connection.ts';
-import { refuseConnect } from './refuse-connect.ts';
+import { refuseConnect } from './send-refusal.ts';
 
 /**
  * Silence allowed: one and a half times the keep alive after the last packet [MQTT-3.1.2-22], and a second, since the

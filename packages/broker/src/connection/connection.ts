@@ -35,7 +35,7 @@ import type { KeepAlive, KeepAliveEntry } from './keep-alive.ts';
 import { firstPacketError } from './other-protocol.ts';
 import { handlePacket, type PacketHandlers } from './packet-handlers.ts';
 import { Reading, type ReadingOwner } from './reading.ts';
-import { refuseConnect, sendRefusal } from './refuse-connect.ts';
+import { refuseConnect, sendRefusal } from './send-refusal.ts';
 import { SignIn, type SignInOwner } from './sign-in.ts';
 
 /** Events of a connection that the broker is told. */

@@ -20,7 +20,7 @@ import { firstDeadlineSecond } from '../connection/connection-deadlines.ts';
 import { faulty, ruleBroken } from '../connection/faults.ts';
 import type { KeepAlive } from '../connection/keep-alive.ts';
 import type { PacketHandler } from '../connection/packet-handlers.ts';
-import { refuseConnect, sendRefusal } from '../connection/refuse-connect.ts';
+import { refuseConnect, sendRefusal } from '../connection/send-refusal.ts';
 import type { SubscriptionRights } from '../connection/subscription-rights.ts';
 import type { SessionDelivery } from '../delivery/session-delivery.ts';
 import { willOf } from '../delivery/will.ts';

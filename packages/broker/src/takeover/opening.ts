@@ -39,17 +39,17 @@ import type { Claim, StoredSession } from '../ports/session-store.ts';
 import type { Store } from '../ports/store.ts';
 import { StoreError } from '../ports/store-error.ts';
 import type { StoredWill } from '../ports/will-store.ts';
+import { applyHanded, type HandedSession } from '../session/handover.ts';
 import { Session, type SessionConnection, type SessionWill } from '../session/session.ts';
-import { applyHanded, type HandedSession } from '../session/takeover.ts';
 import { updateInSlices } from '../session/update-in-slices.ts';
 import type { LeaseState } from '../work/lease-state.ts';
 import type { PendingWrites } from '../work/pending-writes.ts';
 import type { StoreTrust } from '../work/store-trust.ts';
 import type { ContestedIdentifiers } from './contested-identifiers.ts';
+import type { LateClaims } from './late-claims.ts';
 import { sentBefore } from './sent-before.ts';
 import { type InForceParts, putInForce } from './session-in-force.ts';
 import { type Sessions, takenOverReason } from './sessions.ts';
-import type { UnclaimedSessions } from './unclaimed-sessions.ts';
 import { isToPublish, type WillsUnderWay } from './wills-under-way.ts';
 import type { WrittenSessions } from './written-sessions.ts';
 
@@ -78,7 +78,7 @@ export interface OpeningParts extends InForceParts {
   pendingWrites: PendingWrites;
   sessions: Sessions;
   written: WrittenSessions;
-  unclaimed: UnclaimedSessions;
+  lateClaims: LateClaims;
   wills: WillsUnderWay;
 }
 
@@ -211,7 +211,7 @@ export class Opening {
   async keep(): Promise<void> {
     const { parts, session, claimed, stored, handed } = this;
     if (claimed === null) {
-      parts.unclaimed.add(session);
+      parts.lateClaims.add(session);
       session.will = this.request.will;
       this.state = OpeningState.kept;
       return;
@@ -279,8 +279,8 @@ export class Opening {
   /** Its will was never that of a connected client. */
   private release(): void {
     const { session, claimed } = this;
-    const { store, clock, pendingWrites, self, unclaimed } = this.parts;
-    unclaimed.forget(session);
+    const { store, clock, pendingWrites, self, lateClaims } = this.parts;
+    lateClaims.forget(session);
     if (claimed === null) return;
     if (session.will !== null)
       pendingWrites.add(events['will.remove-failed'], () => store.wills.set(session.key, self, null));

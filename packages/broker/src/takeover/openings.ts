@@ -1,6 +1,6 @@
 /** The CONNECTs that are worked off here, and sessions that are handed to CONNECTs elsewhere: each waits for those before it (takeover/opening.ts). */
 import { ConnectionState } from '../output/connection-state.ts';
-import type { HandedSession } from '../session/takeover.ts';
+import type { HandedSession } from '../session/handover.ts';
 import { epochUnknown, Opening, type OpeningConnection, type OpeningParts, type SessionRequest } from './opening.ts';
 import { handMilliseconds, sentBefore } from './sent-before.ts';
 

@@ -28,14 +28,14 @@ import { willDelaySeconds } from '../delivery/will.ts';
 import type { Limits } from '../ports/limits.ts';
 import { events } from '../ports/log-events.ts';
 import type { Store } from '../ports/store.ts';
+import { type HandedSession, handOver } from '../session/handover.ts';
 import { InflightState } from '../session/inflight.ts';
 import type { Session } from '../session/session.ts';
 import type { SessionWriter } from '../session/session-writer.ts';
-import { type HandedSession, handOver } from '../session/takeover.ts';
 import { releaseInSlices } from '../session/update-in-slices.ts';
+import type { LateClaims } from './late-claims.ts';
 import { type InForceParts, takeOutOfForce } from './session-in-force.ts';
 import { endServed, type ServedSubscriptions, servedOf } from './session-subscriptions.ts';
-import type { UnclaimedSessions } from './unclaimed-sessions.ts';
 import { isDueAtTakeover, type WillsUnderWay } from './wills-under-way.ts';
 import type { WrittenSessions } from './written-sessions.ts';
 
@@ -47,7 +47,7 @@ export interface SessionsParts extends InForceParts {
   writer: SessionWriter;
   fatalMessages: FatalMessages;
   written: WrittenSessions;
-  unclaimed: UnclaimedSessions;
+  lateClaims: LateClaims;
   wills: WillsUnderWay;
 }
 
@@ -108,7 +108,7 @@ export class Sessions {
   private detach(session: Session, redispatchInflight: boolean): void {
     if (session.hasEnded) return;
     session.hasEnded = true;
-    this.parts.unclaimed.forget(session);
+    this.parts.lateClaims.forget(session);
     this.parts.writer.forget(session);
     if (this.byClient.get(session.clientId) === session) this.byClient.delete(session.clientId);
     takeOutOfForce(this.parts, session, redispatchInflight);
@@ -119,7 +119,7 @@ export class Sessions {
     if (session.hasEnded) return;
     const handed = handOver(session);
     const served = servedOf(this.parts, session);
-    const isClaimed = this.parts.unclaimed.forget(session);
+    const isClaimed = this.parts.lateClaims.forget(session);
     this.detach(session, true);
     this.closeWill(session, isClaimed);
     if (!isClaimed) return;

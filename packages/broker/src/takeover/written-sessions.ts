@@ -1,6 +1,6 @@
 /** State of sessions that were closed here a moment ago, for those who claim them next. */
 import type { Clock } from '../ports/clock.ts';
-import type { HandedSession } from '../session/takeover.ts';
+import type { HandedSession } from '../session/handover.ts';
 
 /**
  * Time for which states are kept: longer than a request of another worker can be on its way (cluster.ts), and short

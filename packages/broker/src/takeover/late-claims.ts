@@ -18,7 +18,7 @@ const retryMilliseconds = 1000;
 /** Claims of one round: a store that has just come back must not be flooded. */
 const batchMax = 500;
 
-export interface UnclaimedSessionsParts {
+export interface LateClaimsParts {
   self: EndpointId;
   store: Pick<Store, 'sessions' | 'wills'>;
   clock: Clock;
@@ -28,12 +28,12 @@ export interface UnclaimedSessionsParts {
   pendingWrites: PendingWrites;
 }
 
-export class UnclaimedSessions {
-  private readonly parts: UnclaimedSessionsParts;
+export class LateClaims {
+  private readonly parts: LateClaimsParts;
   private readonly sessions = new Set<Session>();
   private isBusy = false;
 
-  constructor(parts: UnclaimedSessionsParts) {
+  constructor(parts: LateClaimsParts) {
     this.parts = parts;
     parts.clock.every(retryMilliseconds, () => this.retry());
   }

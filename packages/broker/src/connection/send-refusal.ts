@@ -1,4 +1,7 @@
-/** Refusal of CONNECT, and the end of connections without one. */
+/**
+ * Refusal of a CONNECT: CONNACK, log line, count and end; also the end of connections that send no CONNECT. Which
+ * CONNECT is refused, and for what reason, is decided in handlers/connect.ts.
+ */
 import type { Properties } from '@dunlin/protocol';
 import { ConnectionState } from '../output/connection-state.ts';
 import { events } from '../ports/log-events.ts';
