@@ -108,7 +108,6 @@ const calls: fc.Arbitrary<{ name: string; call: Call }> = fc.oneof(
         ]),
       ),
     ),
-  fc.constant(named('nextDue', (store, _, now) => nextDue(store, now))),
   fc.constant(
     named('wills.takeDue', async (store, _, now) =>
       (await store.wills.takeDue(now, 9)).map(({ clientId, owner, dueAt }) => [clientId, owner, dueAt]).sort(),
@@ -201,6 +200,8 @@ async function everything(store: Store, now: number): Promise<unknown> {
     owners: (await store.sessions.owners()).sort(),
     sessions: await store.sessions.count(),
     retained: [await store.retained.count(), await retainedTopics(store, '#', 1)],
+    // Not within a turn: a session that ends in it may be due until its end is answered.
+    due: await nextDue(store, now),
   };
 }
 

@@ -16,7 +16,7 @@ async function restart(node: ClusterNode, load: ClusterLoad): Promise<void> {
   expect(performance.now() - begun).toBeLessThan(graceMilliseconds);
   const [{ connections }] = node.lines('drain.began');
   expect(connections).toBeGreaterThan(0);
-  expect(node.lines('drained')).toHaveLength(1);
+  expect(node.lines('drain.finished')).toHaveLength(1);
   await load.packets(500);
   await node.start();
 }
