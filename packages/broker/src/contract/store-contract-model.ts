@@ -233,7 +233,9 @@ function claimGroup(group: string): { name: string; call: Call } {
 function updateGroup([group, sequence, old]: [string, number, boolean]): { name: string; call: Call } {
   return named(`update ${group}`, (store, epochs) => {
     const key = { group, epoch: (epochs.get(group) ?? 0) - (old ? 1 : 0) };
-    const cursor = { acknowledged: sequence, above: [sequence + 2, sequence + 4], failed: [sequence + 1, 2] };
+    const filter = group.slice(group.lastIndexOf('/') + 1);
+    const acknowledged = Math.min(sequence, epochs.get(endOf(filter)) ?? 0);
+    const cursor = { acknowledged, above: [sequence + 2, sequence + 4], failed: [sequence + 1, 2] };
     return store.groups.update(key, { cursor, reservationsDelete: [sequence] });
   });
 }
