@@ -206,6 +206,8 @@ export class Logs {
     let room = TRIM_MESSAGES_MAX - this.removeGarbage(TRIM_MESSAGES_MAX);
     let dropped = 0;
     if (room <= 0) return { dropped, after: after ?? Buffer.of(0) };
+    // Logs that began in this transaction are found in the table, too.
+    this.finish();
     const seen: { filterKey: Buffer; filter: string }[] = [];
     const range = { start: after ?? Buffer.of(0), limit: TRIM_LOGS_MAX };
     for (const { key: filterKey, value } of this.tables.filter.getRange(range)) {

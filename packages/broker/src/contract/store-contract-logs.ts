@@ -223,6 +223,17 @@ export function logContract(opened: StoreUnderTest<LogsUnderTest>): void {
       expect((await look(store, 'c'))?.cursors[0].acknowledged).toBe(0);
     });
 
+    it('trims a log that began in the same turn', async () => {
+      const { store } = opened;
+      const key = await durable(store, 'c');
+      const [, , dropped] = await Promise.all([
+        store.sessions.subscribe(key, [subscription('a', 1)]),
+        store.logs.append([message(['a'], 'm')], now),
+        store.logs.trim({ messagesMax: 10, bytesMax: 0 }, now),
+      ]);
+      expect(dropped).toBe(1);
+    });
+
     it('trims what has expired at the front, and does not call it dropped', async () => {
       const { store } = opened;
       await durable(store, 'c', 'a');
