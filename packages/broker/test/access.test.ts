@@ -181,7 +181,7 @@ describe('an authorizer that answers at once', () => {
     for (let times = 0; times < 2; times++) {
       const will = { topic, qos: 0, retain: false, payload: Buffer.from('x'), properties: {} } as const;
       const client = await worker.connect('c', { will });
-      expect(worker.broker.sessions.get('c')?.will).toBeNull();
+      expect(worker.view.session('c')?.hasWill).toBe(false);
       await client.drop();
     }
     expect(watcher.said()).toEqual([]);

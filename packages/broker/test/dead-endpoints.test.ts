@@ -57,7 +57,7 @@ describe('dead endpoints', () => {
     const watcher = await workers[2].connect('watcher');
     await watcher.subscribe('w', 0);
     await workers[0].connect('c', { ...durable, will });
-    expect(workers[0].broker.cluster.isLeader).toBe(true);
+    expect(workers[0].view.isLeader).toBe(true);
     await workers[0].crash();
     await world.clock.pass(3000);
     expect(watcher.said()).toEqual(['publish w gone q0']);

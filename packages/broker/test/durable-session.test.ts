@@ -292,7 +292,7 @@ describe('P2: exactly once through a crash of the worker', () => {
     await application.answer(after, 4);
     expect(application.delivered).toEqual(['once', 'next']);
     await world.clock.pass(200);
-    expect(next.broker.sessions.get('subscriber')?.outbound?.count).toBe(0);
+    expect(next.view.session('subscriber')?.outbound).toBe(0);
   });
 
   /** A receiver of QoS 2 as the protocol describes it (MQTT 5, figure 4.3, method A's memory of identifiers). */

@@ -126,7 +126,7 @@ describe('P7: the queue of an ephemeral session, by policy', () => {
     const { worker, publisher } = await pair({ queuedBytesMax: 100 }, { properties: { receiveMaximum: 1 } });
     for (let i = 1; i <= 5; i++) await publisher.send(publish('t', 'x'.repeat(40), 1, i));
     expect(worker.broker.metrics.dropped['queue-full']).toBe(2);
-    expect(worker.broker.sessions.get('s')?.waiting?.bytes).toBe(82);
+    expect(worker.view.session('s')?.waitingBytes).toBe(82);
   });
 });
 
@@ -153,7 +153,7 @@ describe('a client that does not read', () => {
       { expiry: 100, properties: { receiveMaximum: 5 } },
     );
     for (let i = 1; i <= 200; i++) await publisher.send(publish('t', String(i), 1, i));
-    expect(worker.broker.sessions.get('s')?.waiting?.length ?? 0).toBe(0);
+    expect(worker.view.session('s')?.waiting).toBe(0);
     const got: string[] = [];
     for (let packets = subscriber.received(); packets.length > 0; packets = subscriber.received()) {
       for (const packet of packets) {
@@ -201,7 +201,7 @@ describe('maximum packet sizes', () => {
     await world.clock.pass(1000);
     expect(payloads(subscriber)).toEqual(['small']);
     expect(worker.broker.metrics.dropped['packet-too-large']).toBe(2);
-    expect(worker.broker.sessions.get('s')?.outbound?.count).toBe(1);
+    expect(worker.view.session('s')?.outbound).toBe(1);
   });
 
   /** Seen to fail where nobody was told of the room that a message leaves which the client never acknowledges. */

@@ -112,7 +112,7 @@ describe('one worker', () => {
     await publisher.send(publish('jobs', 'c', 1, 1));
     expect(publisher.said()).toEqual(['puback #1 0x10']);
     await world.clock.pass(2000);
-    expect(worker.broker.tree.isEmpty).toBe(true);
+    expect(worker.view.hasNoFilters).toBe(true);
     expect(await world.store.logs.durableFilters()).toEqual([]);
   });
 
@@ -183,10 +183,10 @@ describe('one worker', () => {
     const publisher = await worker.connect('p');
     await feed(publisher, ['a', 'b', 'c']);
     await client.send(ack('puback', 2));
-    expect([...worker.broker.groups.lags()]).toEqual([{ group: name, lag: 2 }]);
+    expect(worker.view.groupLags()).toEqual([{ group: name, lag: 2 }]);
     await client.drop();
     await feed(publisher, ['d']);
-    expect([...worker.broker.groups.lags()]).toEqual([]);
+    expect(worker.view.groupLags()).toEqual([]);
     await world.clock.pass(6000);
     expect(worker.broker.metrics.groupLag).toBe(4);
     expect(worker.broker.metrics.groupLagMax).toBe(4);
@@ -238,7 +238,7 @@ describe('several workers', () => {
       expect(got.flat().sort()).toEqual(sent.sort());
       // What one publisher sent comes to each member in its order (P4).
       for (const share of got) expect(share).toEqual(inOrder(share));
-      expect(workers.filter(({ broker }) => broker.groups.ledCount === 1)).toHaveLength(1);
+      expect(workers.filter(({ view }) => view.groupsLed === 1)).toHaveLength(1);
       if (sharedStrategy === 'round-robin') for (const share of got) expect(share.length).toBeGreaterThan(2);
     },
   );
@@ -248,15 +248,15 @@ describe('several workers', () => {
     const first = await member(workers[0], 'd1');
     const second = await member(workers[1], 'd2', 1, { properties: { receiveMaximum: 1 } });
     const publisher = await workers[0].connect('p');
-    expect(workers[0].broker.groups.ledCount).toBe(1);
+    expect(workers[0].view.groupsLed).toBe(1);
     await feed(publisher, ['1', '2', '3', '4']);
     expect(payloads(second.received())).toHaveLength(1);
     const firstGot = payloads(first.received());
     await first.send(ack('puback', 1)); // and leaves the others
     await first.drop();
     await world.clock.settle();
-    expect(workers[0].broker.groups.ledCount).toBe(0);
-    expect(workers[1].broker.groups.ledCount).toBe(1);
+    expect(workers[0].view.groupsLed).toBe(0);
+    expect(workers[1].view.groupsLed).toBe(1);
     await second.send(ack('puback', 1));
     const rest = await drain(second);
     expect(rest).toEqual(firstGot.slice(1));
@@ -288,7 +288,7 @@ describe('several workers', () => {
     await member(workers[0], 'd');
     await feed(await workers[0].connect('p'), ['a', 'b']);
     expect((await collect(workers[1], 'd')).got.sort()).toEqual(['a', 'b']);
-    expect(workers[1].broker.groups.ledCount).toBe(1);
+    expect(workers[1].view.groupsLed).toBe(1);
   });
 
   /** Fails when a leader that begins anew believes that an endpoint still has what it was given (GroupLeader.holds). */
@@ -338,7 +338,7 @@ describe('several workers', () => {
     await world.clock.settle();
     expect(await cursorOf(world)).toEqual({ acknowledged: 2, above: [4, 7], failed: [] });
     await world.clock.pass(3000);
-    expect(workers[0].broker.groups.ledCount).toBe(1); // it has claimed anew, and goes on from there
+    expect(workers[0].view.groupsLed).toBe(1); // it has claimed anew, and goes on from there
     await feed(publisher, ['c', 'd']);
     expect(payloads(first.received())).toEqual(['c']);
   });

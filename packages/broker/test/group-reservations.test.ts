@@ -221,7 +221,7 @@ test('a message that was reserved is not assigned again by a leader that knows n
   await workers[0].crash();
   await world.store.sessions.releaseOwner(workers[0].broker.self, world.clock.now());
   await world.clock.pass(5000);
-  expect(workers[1].broker.groups.ledCount).toBe(1);
+  expect(workers[1].view.groupsLed).toBe(1);
   expect((await stateOf(world)).acknowledged).toBe(4);
   const back = await workers[2].dial('first', durable);
   await world.clock.pass(5000);

@@ -18,8 +18,8 @@ describe('QoS 0, 1, 2 to an ephemeral subscriber', () => {
     expect(subscriber.said()).toEqual(['pubrel #2']);
     await subscriber.send(ack('pubcomp', 2));
     expect(subscriber.said()).toEqual([]);
-    expect(worker.broker.sessions.get('subscriber')?.outbound?.count).toBe(0);
-    expect(worker.broker.sessions.get('publisher')?.inbound?.count).toBe(0);
+    expect(worker.view.session('subscriber')?.outbound).toBe(0);
+    expect(worker.view.session('publisher')?.inbound).toBe(0);
   });
 
   test.each([

@@ -17,15 +17,15 @@ async function after(end: number) {
   const logEnds = store.logs.ends.bind(store.logs);
   store.logs.ends = async (filters) =>
     (await logEnds(filters)).map((known, at) => (filters[at] === 'log' ? Math.min(known, end) : known));
-  return { world, broker, subscriber };
+  return { world, worker, broker, subscriber };
 }
 
 test('a log that is shorter than was heard is noticed within five seconds, and its sessions start over', async () => {
-  const { world, broker, subscriber } = await after(1);
+  const { world, worker, broker, subscriber } = await after(1);
   await world.clock.pass(6000);
   expect(subscriber.said().at(-1)).toBe('disconnect 0x8b');
   expect(broker.metrics.storeSetbacks).toBe(1);
-  expect(broker.sessions.count).toBe(1); // the publisher's, which needs no store
+  expect(worker.view.sessions).toBe(1); // the publisher's, which needs no store
 });
 
 test('at a reconnect of the store all logs are looked at, busy ones too', async () => {

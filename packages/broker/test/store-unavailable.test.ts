@@ -15,7 +15,7 @@ test.each([
   const client = await worker.dial('c', options);
   expect(client.one('connack')).toMatchObject({ sessionPresent: false, reasonCode });
   expect(client.isClosed).toBe(true);
-  expect(worker.broker.sessions.count).toBe(0);
+  expect(worker.view.sessions).toBe(0);
 });
 
 /** Seen to fail before: the worker could not start, and a node ended with it. */

@@ -38,7 +38,7 @@ describe('SUBACK', () => {
     expect(client.said()).toEqual(['unsuback 0x00 0x11']);
     await client.send(publish('a', 'x'));
     expect(client.said()).toEqual([]);
-    expect(worker.broker.tree.isEmpty).toBe(true);
+    expect(worker.view.hasNoFilters).toBe(true);
   });
 });
 
@@ -127,7 +127,7 @@ describe('retained messages', () => {
       await client.drop();
     }
     await world.clock.settle();
-    expect(worker.broker.sessions.get('c')).toBeUndefined();
+    expect(worker.view.session('c')).toBeNull();
   });
 });
 

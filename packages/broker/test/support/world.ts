@@ -13,6 +13,7 @@ import type { Tracer } from '../../src/ports/tracer.ts';
 import { Client, type ConnectOptions, connect } from './client.ts';
 import { FakeClock } from './fake-clock.ts';
 import { StoreGate } from './store-gate.ts';
+import { WorkerView } from './worker-view.ts';
 
 export interface WorkerOptions {
   limits?: Partial<Limits>;
@@ -34,6 +35,7 @@ export interface Hub {
 /** Broker of one worker with its own way to the store. */
 export class Worker {
   readonly broker: Broker;
+  readonly view: WorkerView;
   readonly gate: StoreGate;
   readonly backplane: (Backplane & { kill(): void }) | null;
   readonly log: string[] = [];
@@ -67,6 +69,7 @@ export class Worker {
       limits: { ...defaultLimits, sysIntervalSeconds: 0, ...options.limits },
       seed: 1,
     });
+    this.view = new WorkerView(this.broker);
   }
 
   async start(): Promise<void> {
