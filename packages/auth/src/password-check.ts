@@ -4,6 +4,7 @@
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Clock } from '@dunlin/broker';
+import { ExpiringMap } from './expiring-map.ts';
 import { type PasswordHash, verifyPassword } from './password-hash.ts';
 
 /** Checks that wait for their turn. At 60 ms each the last of them waits for longer than a CONNECT may take. */
@@ -20,7 +21,7 @@ export class PasswordCheck {
   readonly #atOnce: number;
   /** Key of this process alone: remembered passwords are worth nothing elsewhere. */
   readonly #key = randomBytes(32);
-  readonly #remembered = new Map<string, number>();
+  readonly #remembered: ExpiringMap<true>;
   readonly #waiting: (() => void)[] = [];
   #running = 0;
 
@@ -28,12 +29,13 @@ export class PasswordCheck {
   constructor(clock: Clock, atOnce: number) {
     this.#clock = clock;
     this.#atOnce = atOnce;
+    this.#remembered = new ExpiringMap(clock, rememberedMax);
   }
 
   /** Null: too many wait already. */
   async check(userName: string, hash: PasswordHash, password: Buffer): Promise<boolean | null> {
     const mark = this.#mark(userName, hash, password);
-    if (this.#isRemembered(mark)) return true;
+    if (this.#remembered.get(mark) === true) return true;
     if (this.#running >= this.#atOnce) {
       if (this.#waiting.length >= waitingMax) return null;
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -42,7 +44,7 @@ export class PasswordCheck {
     }
     try {
       const isRight = await verifyPassword(hash, password);
-      if (isRight) this.#remember(mark);
+      if (isRight) this.#remembered.set(mark, true, this.#clock.now() + rememberedMilliseconds);
       return isRight;
     } finally {
       // The place goes to the next one, if there is any.
@@ -60,21 +62,5 @@ export class PasswordCheck {
       .update(password)
       .update(hash.text)
       .digest('base64');
-  }
-
-  #isRemembered(mark: string): boolean {
-    const until = this.#remembered.get(mark);
-    if (until === undefined) return false;
-    if (until > this.#clock.now()) return true;
-    this.#remembered.delete(mark);
-    return false;
-  }
-
-  #remember(mark: string): void {
-    if (this.#remembered.size >= rememberedMax) {
-      const oldest = this.#remembered.keys().next().value as string;
-      this.#remembered.delete(oldest);
-    }
-    this.#remembered.set(mark, this.#clock.now() + rememberedMilliseconds);
   }
 }

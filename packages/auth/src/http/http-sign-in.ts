@@ -1,16 +1,13 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Clock, Credentials } from '@dunlin/broker';
+import { ExpiringMap } from '../expiring-map.ts';
 import { cannotTell, type Decision, type Method, notMine, refuse } from '../method.ts';
+import { addressOf } from '../rule.ts';
 import { type HttpFormat, type SignInAnswer, superuserRules } from './http-format.ts';
 import { HttpServiceError } from './http-service.ts';
 
 /** Answers kept at the same time; the oldest goes first. */
 const answersMax = 10_000;
-
-interface KnownAnswer {
-  readonly decision: Decision;
-  readonly until: number;
-}
 
 /** The method `http`: a service is asked who a client is. A yes is kept for a while, so that a client that comes again does not wait for it. */
 export class HttpSignIn implements Method {
@@ -20,12 +17,13 @@ export class HttpSignIn implements Method {
   readonly #keptMilliseconds: number;
   /** Key of this process alone: what is kept is worth nothing elsewhere. */
   readonly #key = randomBytes(32);
-  readonly #answers = new Map<string, KnownAnswer>();
+  readonly #answers: ExpiringMap<Decision>;
 
   constructor(format: HttpFormat, clock: Clock, keptSeconds: number) {
     this.#format = format;
     this.#clock = clock;
     this.#keptMilliseconds = keptSeconds * 1000;
+    this.#answers = new ExpiringMap(clock, answersMax);
   }
 
   async authenticate(credentials: Credentials): Promise<Decision> {
@@ -33,10 +31,7 @@ export class HttpSignIn implements Method {
     if (userName === null && password === null) return notMine;
     const mark = this.#mark(credentials);
     const known = this.#answers.get(mark);
-    if (known !== undefined) {
-      if (known.until > this.#clock.now()) return known.decision;
-      this.#answers.delete(mark);
-    }
+    if (known !== undefined) return known;
     let answer: SignInAnswer;
     try {
       answer = await this.#format.signIn(credentials);
@@ -59,19 +54,14 @@ export class HttpSignIn implements Method {
       ...(expiresAt === null ? {} : { expiresAt }),
       ...(rules === null ? {} : { rules }),
     };
-    this.#keep(mark, decision, expiresAt ?? Number.POSITIVE_INFINITY);
+    const until = Math.min(expiresAt ?? Number.POSITIVE_INFINITY, this.#clock.now() + this.#keptMilliseconds);
+    if (this.#keptMilliseconds > 0) this.#answers.set(mark, decision, until);
     return decision;
-  }
-
-  #keep(mark: string, decision: Decision, expiresAt: number): void {
-    if (this.#keptMilliseconds === 0) return;
-    if (this.#answers.size >= answersMax) this.#answers.delete(this.#answers.keys().next().value as string);
-    this.#answers.set(mark, { decision, until: Math.min(expiresAt, this.#clock.now() + this.#keptMilliseconds) });
   }
 
   /** Stands for all that the service is told. */
   #mark({ clientId, userName, password, remoteAddress }: Credentials): string {
-    const fields = [clientId, userName ?? '', remoteAddress.replace(/:\d+$/, '')];
+    const fields = [clientId, userName ?? '', addressOf(remoteAddress)];
     const hmac = createHmac('sha256', this.#key);
     for (const field of fields) hmac.update(`${Buffer.byteLength(field)} ${field}`);
     return hmac.update(password ?? '').digest('base64');
