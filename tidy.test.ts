@@ -60,7 +60,19 @@ function reachable(names: readonly string[]): Set<string> {
 
 /** The rooms of packages/broker/src from low to high: a file imports its own room and those before it, types included. The top has no folder. */
 const rooms = [
-  ...['ports', 'work', 'message', 'output', 'session', 'subscriptions', 'logs', 'cluster', 'delivery', 'groups'],
+  ...[
+    'ports',
+    'work',
+    'guards',
+    'message',
+    'output',
+    'session',
+    'subscriptions',
+    'logs',
+    'cluster',
+    'delivery',
+    'groups',
+  ],
   ...['takeover', 'connection', 'handlers', 'top'],
 ];
 /** Rooms that only tests and whoever puts a node together look into. */

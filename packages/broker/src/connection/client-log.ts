@@ -5,13 +5,14 @@
  *
  * No field holds anything that grants access: only names that were authenticated, identifiers, topics, addresses.
  */
+
+import { networkOf } from '../guards/network-of.ts';
 import type { Publication } from '../message/publication.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CloseReason } from '../ports/close-reason.ts';
 import { events } from '../ports/log-events.ts';
 import type { LogEvent, LogFields, Logger } from '../ports/logger.ts';
 import type { KeepAlive } from './keep-alive.ts';
-import { networkOf } from './network-of.ts';
 import { RefusalAllowance } from './refusal-allowance.ts';
 
 /** Networks whose refusals are counted apart; those above are counted together. */

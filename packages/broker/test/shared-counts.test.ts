@@ -1,0 +1,71 @@
+import { Worker } from 'node:worker_threads';
+import { expect, test } from 'vitest';
+import { newSharedCounts, SharedCounts } from '../src/guards/shared-counts.ts';
+import { newSharedRates, SharedRates } from '../src/guards/shared-rates.ts';
+
+test('workers count together, and what a worker had is forgotten when another takes its place', () => {
+  const memory = newSharedCounts(2);
+  const [first, second] = [new SharedCounts(memory, 0), new SharedCounts(memory, 1)];
+  expect([first.enter('a'), second.enter('a'), second.enter('a')]).toEqual([1, 2, 3]);
+  expect([first.count('a'), first.count('b')]).toEqual([3, 0]);
+  second.leave('a');
+  expect(first.count('a')).toBe(2);
+  const successor = new SharedCounts(memory, 1);
+  expect([successor.count('a'), successor.enter('a')]).toEqual([1, 2]);
+});
+
+test('of 2,000 networks with a connection each none counts as if it had many', () => {
+  const counts = new SharedCounts(newSharedCounts(1), 0);
+  for (let index = 0; index < 2000; index++) counts.enter(`198.51.${index >> 8}.${index & 255}`);
+  const most = Array.from({ length: 2000 }, (_, index) => counts.count(`198.51.${index >> 8}.${index & 255}`));
+  expect(Math.max(...most)).toBeLessThan(5);
+});
+
+test('a bucket has so many tokens at once, then as many a second as they come', () => {
+  const rates = new SharedRates(newSharedRates());
+  const now = 1_800_000_000_000;
+  const takes = (times: number, at: number) =>
+    Array.from({ length: times }, () => rates.take('a', 10, 5, at)).filter(Boolean).length;
+  expect(takes(20, now)).toBe(5);
+  expect(takes(20, now + 100)).toBe(1);
+  expect(takes(20, now + 350)).toBe(2);
+  expect(takes(20, now + 60_000)).toBe(5);
+  rates.giveBack('a', 10);
+  expect(takes(20, now + 60_000)).toBe(1);
+});
+
+test('a clock that was set back, and a bucket of days ago, do not lock anybody out', () => {
+  const rates = new SharedRates(newSharedRates());
+  const now = 1_800_000_000_000;
+  for (let i = 0; i < 5; i++) rates.take('a', 1, 5, now);
+  expect(rates.take('a', 1, 5, now)).toBe(false);
+  expect(rates.take('a', 1, 5, now - 3_600_000)).toBe(true);
+  for (let days = 0; days < 30; days++) expect(rates.take('b', 1, 1, now + days * 86_400_000)).toBe(true);
+});
+
+test('threads that take at the same time take no token twice', async () => {
+  const memory = newSharedRates();
+  const module = new URL('../src/guards/shared-rates.ts', import.meta.url).href;
+  const code = `
+    const { workerData, parentPort } = require('node:worker_threads');
+    import(workerData.module).then(({ SharedRates }) => {
+      const rates = new SharedRates(workerData.memory);
+      let taken = 0;
+      for (let i = 0; i < 20000; i++) if (rates.take('a', 1, 10000, 1.8e12)) taken++;
+      parentPort.postMessage(taken);
+    });`;
+  const taken = await Promise.all(
+    [0, 1].map(
+      () =>
+        new Promise<number>((resolve, reject) => {
+          const worker = new Worker(code, {
+            eval: true,
+            execArgv: ['--conditions=source'],
+            workerData: { memory, module },
+          });
+          worker.once('message', resolve).once('error', reject);
+        }),
+    ),
+  );
+  expect(taken[0] + taken[1]).toBe(10_000);
+});
