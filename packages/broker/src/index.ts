@@ -15,6 +15,7 @@ export { copyWords, overrunBytes, viewOf } from './message/copy-into.ts';
 export * from './ports/authenticator.ts';
 export * from './ports/authorizer.ts';
 export * from './ports/backplane.ts';
+export * from './ports/ban-store.ts';
 export * from './ports/clock.ts';
 export { type CloseReason, closeReasons } from './ports/close-reason.ts';
 export * from './ports/delayed-store.ts';

@@ -28,6 +28,9 @@ import { createHash } from 'node:crypto';
  * | `willDue`     | time, digest(client)                            | client identifier                      | while due or handed out                 | none         |
  * | `delayed`     | number                                          | time in `delayedDue`, message          | until removed                           | none         |
  * | `delayedDue`  | time, number                                    | nothing                                | the same                                | none         |
+ * | `ban`         | number of the change                            | times, names, reason, its maker        | until removed or ended                  | none         |
+ * | `banName`     | text(names as JSON)                             | number of the change                   | the same                                | none         |
+ * | `banEnd`      | time, number of the change                      | nothing                                | the same; only with an end              | none         |
  *
  * `groupTake` holds reservations (`GroupReservation`): tables keep the names that they have in stored files.
  *
@@ -58,6 +61,9 @@ export const mainTables = [
   'willDue',
   'delayed',
   'delayedDue',
+  'ban',
+  'banName',
+  'banEnd',
 ] as const;
 export const claimTables = ['claim', 'claimOwner', 'claimMeta'] as const;
 

@@ -1,4 +1,5 @@
 import type { Store, StoreError } from '@dunlin/broker';
+import { BanTransactions } from './ban-transactions.ts';
 import { DelayedTransactions } from './delayed-transactions.ts';
 import { type Durability, openClaims, openMain, writeMarker } from './environment.ts';
 import { GroupTransactions } from './group-transactions.ts';
@@ -46,6 +47,7 @@ export class LmdbStore implements Store {
   readonly retained: RetainedTransactions;
   readonly wills: WillTransactions;
   readonly delayed: DelayedTransactions;
+  readonly bans: BanTransactions;
   private readonly options: LmdbStoreOptions;
   private readonly handle: StoreHandle;
 
@@ -59,6 +61,7 @@ export class LmdbStore implements Store {
     this.retained = new RetainedTransactions(this.handle);
     this.wills = new WillTransactions(this.handle);
     this.delayed = new DelayedTransactions(this.handle);
+    this.bans = new BanTransactions(this.handle);
   }
 
   async open(): Promise<void> {

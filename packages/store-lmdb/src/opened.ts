@@ -11,6 +11,7 @@ import {
   type StoredWill,
   StoreError,
 } from '@dunlin/broker';
+import { Bans } from './bans.ts';
 import { Batch } from './batch.ts';
 import { type ClaimBook, Claims } from './claims.ts';
 import { Delayed } from './delayed.ts';
@@ -58,6 +59,7 @@ export class Opened {
   readonly claims: ClaimBook;
   readonly wills: Wills;
   readonly delayed: Delayed;
+  readonly bans: Bans;
   readonly retained: Retained;
   private readonly lastBatches: LastBatches;
   readonly ends: SessionEnds;
@@ -96,6 +98,7 @@ export class Opened {
     this.wills = new Wills(main.tables, writer);
     this.ends = new SessionEnds(main.tables, this.sessions, this.claims, this.wills);
     this.delayed = new Delayed(main.tables, writer);
+    this.bans = new Bans(main.tables, writer);
     this.retained = new Retained(main.tables, writer);
     this.isClosing = false;
     this.onLongWay = new Map();

@@ -36,6 +36,10 @@
  * | r     | `records`          | hash   | topic with NUL for `/`: f64 expiry time, record                             | removed                            |
  * | d     | `due`              | zset   | identifier, by the time a delayed publish is handed out next                | removed                            |
  * | d     | `delayed`          | hash   | identifier: record                                                          | removed                            |
+ * | b     | `bans`             | hash   | names as JSON: the ban, as JSON                                             | removed, or ended                  |
+ * | b     | `banchanges`       | zset   | names, by the number of the ban's last change                               | with the ban                       |
+ * | b     | `banends`          | zset   | names, by the time the ban ends; only with an end                           | with the ban                       |
+ * | b     | `bancounts`        | hash   | `changes`, `removals`: how many there were                                  | never                              |
  * | any   | `probe`            | string | nothing: whether Redis takes writes again                                   | after a millisecond                |
  * | all   | `mark:<process>`   | string | number of the last write of a process, as far as it was one to this server (continuity.ts) | 30 days after it |
  * | lease | `prefix:{lease:<endpoint>}:live` | string | 1; its time to live is the lease                               | it runs out                        |
@@ -51,10 +55,10 @@
 import { fnvOfText } from '@dunlin/protocol';
 import { slotOf } from './slot.ts';
 
-export type Family = 's' | 'l' | 'r' | 'd';
+export type Family = 's' | 'l' | 'r' | 'd' | 'b';
 
 /** Numbers of shards. Retained messages are searched in every shard, so these are few. */
-const shardCounts: Record<Family, number> = { s: 32, l: 32, r: 8, d: 8 };
+const shardCounts: Record<Family, number> = { s: 32, l: 32, r: 8, d: 8, b: 1 };
 const slotsTotal = 16_384;
 
 export interface Shard {
@@ -70,6 +74,7 @@ export class Keys {
   readonly l: readonly Shard[];
   readonly r: readonly Shard[];
   readonly d: readonly Shard[];
+  readonly b: readonly Shard[];
   readonly prefix: string;
   private readonly starts: ReadonlyMap<number, string>;
 
@@ -79,7 +84,8 @@ export class Keys {
     this.l = shards(prefix, 'l');
     this.r = shards(prefix, 'r');
     this.d = shards(prefix, 'd');
-    const all = [...this.s, ...this.l, ...this.r, ...this.d];
+    this.b = shards(prefix, 'b');
+    const all = [...this.s, ...this.l, ...this.r, ...this.d, ...this.b];
     this.starts = new Map(all.map(({ slot, start }) => [slot, start]));
   }
 

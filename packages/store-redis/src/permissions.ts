@@ -37,8 +37,11 @@ export const sentinelAclLine =
 
 /** Permissions that the user of the connection lacks, as text; null: none. The scripts must be loaded. */
 export async function missingPermissions(redis: Redis, { prefix, durability }: Settings): Promise<string | null> {
-  const { s, l, r, d, ...keys } = new Keys(prefix);
-  const samples = [...[s, l, r, d].map(([{ start }]) => `${start}permissions`), `${prefix}:{lease:permissions}:live`];
+  const { s, l, r, d, b, ...keys } = new Keys(prefix);
+  const samples = [
+    ...[s, l, r, d, b].map(([{ start }]) => `${start}permissions`),
+    `${prefix}:{lease:permissions}:live`,
+  ];
   const commands = [...dataCommands, ...durabilityCommands[durability]];
   const args = [String(samples.length), ...samples, ...commands];
   const reply = (await redis.call('EVALSHA', scripts.permissions.sha, '0', ...args)) as (number | string)[];

@@ -1,4 +1,5 @@
 import type { Store } from '@dunlin/broker';
+import { Bans } from './bans.ts';
 import { Delayed } from './delayed.ts';
 import { Opened } from './opened.ts';
 import { type RedisStoreOptions, readSettings, type Settings } from './options.ts';
@@ -21,6 +22,7 @@ export class RedisStore implements Store {
   readonly retained: Retained;
   readonly wills: Wills;
   readonly delayed: Delayed;
+  readonly bans: Bans;
   private readonly settings: Settings;
   private readonly handle: StoreHandle;
 
@@ -35,6 +37,7 @@ export class RedisStore implements Store {
     this.retained = new Retained(this.handle);
     this.wills = new Wills(this.handle);
     this.delayed = new Delayed(this.handle);
+    this.bans = new Bans(this.handle);
   }
 
   /**

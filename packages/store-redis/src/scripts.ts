@@ -21,8 +21,8 @@ function read(name: string): string {
 }
 
 /**
- * Scripts that free memory, move something on or renew a lease run also when the memory of Redis is full: otherwise
- * reading could not empty it, and nodes would be evicted. The others are refused whole, at their first command that
+ * Scripts that free memory, move something on, renew a lease or ban a client run also when the memory of Redis is full:
+ * otherwise reading could not empty it, nodes would be evicted, and an attacker that fills it could not be banned. The others are refused whole, at their first command that
  * writes. The flag needs Redis 7.0 or Valkey.
  */
 const allowed = new Set([
@@ -46,6 +46,9 @@ const allowed = new Set([
     'will-remove',
     'delayed-take',
     'delayed-remove',
+    'ban-put',
+    'ban-remove',
+    'ban-expire',
   ],
   ...['lease-renew', 'lease-evict', 'inbound-set', 'era'],
 ]);
@@ -75,6 +78,8 @@ function ending(name: string): Script {
 function group(name: string): Script {
   return script(name, 'l', ['heads', 'filled', 'ends', 'groups', 'groupepoch', 'taken'], true, groupParts);
 }
+
+const banKeys = ['bans', 'banchanges', 'banends', 'bancounts'];
 
 export const scripts = {
   append: script('append', 'l', ['heads', 'filled', 'taken'], true, ownerParts),
@@ -108,6 +113,10 @@ export const scripts = {
   delayedAdd: script('delayed-add', 'd', ['due', 'delayed']),
   delayedTake: script('delayed-take', 'd', ['due', 'delayed']),
   delayedRemove: script('delayed-remove', 'd', ['due', 'delayed']),
+  banPut: script('ban-put', 'b', banKeys),
+  banRemove: script('ban-remove', 'b', banKeys),
+  banExpire: script('ban-expire', 'b', banKeys),
+  banChanges: script('ban-changes', 'b', [], false),
   leaseRenew: script('lease-renew', 's', []),
   leaseEvict: script('lease-evict', 's', []),
   /** Script of no shard: it asks about the user of the connection. */

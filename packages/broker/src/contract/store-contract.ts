@@ -7,6 +7,7 @@ import { type StoreOpener, storeUnderTest } from './store-contract-kit.ts';
 import { modelContract } from './store-contract-model.ts';
 import { survivalContract } from './store-contract-survival.ts';
 import {
+  banStoreContract,
   delayedStoreContract,
   groupStoreContract,
   logStoreContract,
@@ -22,6 +23,7 @@ export function storeContract(name: string, open: StoreOpener): void {
   retainedStoreContract(name, open);
   willStoreContract(name, open);
   delayedStoreContract(name, open);
+  banStoreContract(name, open);
   describe(`store contract: ${name}`, () => {
     const opened = storeUnderTest(open);
     dueContract(opened);

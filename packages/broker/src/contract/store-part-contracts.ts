@@ -1,6 +1,7 @@
 /** Suites of the parts of a store: the sentences of ports/*-store.ts as tests. */
 import { describe } from 'vitest';
 import type { Store } from '../ports/store.ts';
+import { banContract } from './store-contract-bans.ts';
 import { delayedContract } from './store-contract-delayed.ts';
 import { groupContract } from './store-contract-groups.ts';
 import {
@@ -48,6 +49,10 @@ export function retainedStoreContract(name: string, open: StoreOpener<Pick<Store
 
 export function willStoreContract(name: string, open: StoreOpener<WillsUnderTest>): void {
   describe(`will store contract: ${name}`, () => willContract(storeUnderTest(open)));
+}
+
+export function banStoreContract(name: string, open: StoreOpener<Pick<Store, 'bans'>>): void {
+  describe(`ban store contract: ${name}`, () => banContract(storeUnderTest(open)));
 }
 
 export function delayedStoreContract(name: string, open: StoreOpener<Pick<Store, 'delayed'>>): void {

@@ -1,4 +1,5 @@
 import type { Store } from '../ports/store.ts';
+import { MemoryBans } from './memory-bans.ts';
 import { MemoryClaims } from './memory-claims.ts';
 import { MemoryDelayed } from './memory-delayed.ts';
 import { MemoryGroups } from './memory-groups.ts';
@@ -22,6 +23,7 @@ export class MemoryStore implements Store {
   readonly logs = new MemoryLogStore(this.claims, this.state);
   readonly retained = new MemoryRetained(this.claims);
   readonly delayed = new MemoryDelayed(this.claims);
+  readonly bans = new MemoryBans(this.claims);
 
   async open(): Promise<void> {
     this.claims.isOpen = true;

@@ -19,6 +19,7 @@ export class RemoteStore implements Store {
   readonly retained: StoreParts['retained'];
   readonly wills: StoreParts['wills'];
   readonly delayed: StoreParts['delayed'];
+  readonly bans: StoreParts['bans'];
   readonly #port: MessagePort;
   readonly #waiting = new Map<number, Waiting>();
   #batch: StoreCalls['calls'] = [];
@@ -41,6 +42,7 @@ export class RemoteStore implements Store {
     this.retained = parts.retained;
     this.wills = parts.wills;
     this.delayed = parts.delayed;
+    this.bans = parts.bans;
     port.on('message', (message: StoreReplies) => this.#settle(message));
     port.on('close', () => this.#portClosed());
   }
