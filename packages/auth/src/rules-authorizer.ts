@@ -16,6 +16,8 @@ import { covers, intersects, type Levels, levelsOf } from './topic-pattern.ts';
  * Answers kept for one client; then all are forgotten. A client with more topics than this pays for the rules again.
  */
 const answersMax = 256;
+/** Characters of their topics: whoever has no right to anything may ask about long ones. */
+const answersLengthMax = 16 * 1024;
 
 /** Value of `ClientIdentity.notes`. */
 class ClientNotes {
@@ -25,11 +27,24 @@ class ClientNotes {
   readonly isFree: boolean;
   /** Answers for publishes, by topic: bits 0 to 5 asked, bits 6 to 11 allowed; by QoS, and 3 more with RETAIN. */
   answers: Map<string, number> | null = null;
+  /** Characters of the topics in `answers`. */
+  answersLength = 0;
 
   constructor(generation: number, rules: readonly ClientRule[], isFree: boolean) {
     this.generation = generation;
     this.rules = rules;
     this.isFree = isFree;
+  }
+
+  keep(topic: string, answer: number, isNew: boolean): void {
+    if (topic.length > answersLengthMax) return;
+    this.answers ??= new Map();
+    if (isNew && (this.answers.size >= answersMax || this.answersLength + topic.length > answersLengthMax)) {
+      this.answers.clear();
+      this.answersLength = 0;
+    }
+    this.answers.set(topic, answer);
+    if (isNew) this.answersLength += topic.length;
   }
 }
 
@@ -59,12 +74,10 @@ export class RulesAuthorizer implements Authorizer {
     if (notes.isFree) return true;
     if (action === 'subscribe') return maySubscribe(notes.rules, topic, qos);
     const bit = 1 << (qos + (retain ? 3 : 0));
-    notes.answers ??= new Map();
-    const known = notes.answers.get(topic) ?? 0;
+    const known = notes.answers?.get(topic) ?? 0;
     if ((known & bit) !== 0) return (known & (bit << 6)) !== 0;
     const isAllowed = mayPublish(notes.rules, topic, qos, retain);
-    if (known === 0 && notes.answers.size >= answersMax) notes.answers.clear();
-    notes.answers.set(topic, known | bit | (isAllowed ? bit << 6 : 0));
+    notes.keep(topic, known | bit | (isAllowed ? bit << 6 : 0), known === 0);
     return isAllowed;
   }
 

@@ -153,3 +153,18 @@ test('addresses without their ports', () => {
     'unix',
   ]);
 });
+
+test.each(['allow', 'deny'])('answers of one client are kept within 16 KiB of topics: %s', (word) => {
+  const authorizer = new RulesAuthorizer(parse(`- {${word}: all, topics: '#'}`));
+  const client = { clientId: 'c', userName: 'u', remoteAddress: '10.1.2.3:5000', notes: undefined as unknown };
+  const isAllowed = word === 'allow';
+  for (let round = 0; round < 2; round++) {
+    for (let i = 0; i < 250; i++)
+      expect(authorizer.authorize(client, 'publish', `${i}/`.padEnd(60_000, 'x'), 0, false)).toBe(isAllowed);
+    for (let i = 0; i < 250; i++)
+      expect(authorizer.authorize(client, 'publish', `${i}/`.padEnd(1000, 'x'), 0, false)).toBe(isAllowed);
+    const { answers } = client.notes as { answers: Map<string, number> };
+    expect([...answers.keys()].join('').length).toBeLessThanOrEqual(16 * 1024);
+    expect(answers.size).toBeGreaterThan(0);
+  }
+});

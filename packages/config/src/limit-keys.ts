@@ -66,6 +66,18 @@ export const limitShape = {
   ),
   subscriptionsMax: whole(1, 100_000_000, 100_000, 'Subscriptions one session may hold.'),
   topicLevelsMax: whole(1, 65_535, 128, 'Levels of a topic or filter.'),
+  topicBytesMax: whole(
+    1,
+    65_535,
+    1024,
+    'Bytes of a topic or filter, in UTF-8, with `$share/{group}/` and `$delayed/{seconds}/`. A longer topic is refused with 0x90, a filter with 0x8F (MQTT 3: 0x80), a will at CONNECT.',
+  ),
+  clientIdBytesMax: whole(
+    1,
+    65_535,
+    256,
+    'Bytes of a client identifier, in UTF-8. A longer one is refused with 0x85, for MQTT 3 with code 2.',
+  ),
   connectionsMax: whole(
     1,
     100_000_000,

@@ -5,12 +5,30 @@ import { HttpServiceError } from './http-service.ts';
 
 /** Answers kept for one client; then all are forgotten. */
 const answersMax = 256;
-/** Longer topics are asked for each time: what is kept of a client has a bound in bytes, too. */
-const keptTopicLengthMax = 1024;
+/** Characters of their topics; longer topics than this are asked for each time. */
+const answersLengthMax = 16 * 1024;
 
 interface KnownAnswer {
   readonly isAllowed: boolean;
   readonly until: number;
+}
+
+/** Answers kept for one client. */
+class KnownAnswers {
+  readonly byQuestion = new Map<string, KnownAnswer>();
+  #length = 0;
+
+  set(question: string, answer: KnownAnswer): void {
+    if (question.length > answersLengthMax) return;
+    if (!this.byQuestion.has(question)) {
+      if (this.byQuestion.size >= answersMax || this.#length + question.length > answersLengthMax) {
+        this.byQuestion.clear();
+        this.#length = 0;
+      }
+      this.#length += question.length;
+    }
+    this.byQuestion.set(question, answer);
+  }
 }
 
 /**
@@ -23,7 +41,7 @@ export class HttpAuthorizer implements Authorizer {
   readonly #format: HttpFormat;
   readonly #clock: Clock;
   readonly #keptMilliseconds: number;
-  readonly #answers = new WeakMap<ClientIdentity, Map<string, KnownAnswer>>();
+  readonly #answers = new WeakMap<ClientIdentity, KnownAnswers>();
 
   constructor(rules: RulesAuthorizer, format: HttpFormat, clock: Clock, keptSeconds: number) {
     this.#rules = rules;
@@ -42,7 +60,7 @@ export class HttpAuthorizer implements Authorizer {
     const decided = this.#rules.decide(client, action, topic, qos, retain);
     if (decided !== null) return decided;
     const key = `${action}${qos}${retain}${topic}`;
-    const known = this.#answers.get(client)?.get(key);
+    const known = this.#answers.get(client)?.byQuestion.get(key);
     if (known !== undefined && known.until > this.#clock.now()) return known.isAllowed;
     const { clientId, userName, remoteAddress } = client;
     return this.#ask(client, key, { clientId, userName, remoteAddress, action, topic, qos, retain });
@@ -56,17 +74,16 @@ export class HttpAuthorizer implements Authorizer {
       if (error instanceof HttpServiceError) return false;
       throw error;
     }
-    if (this.#keptMilliseconds > 0 && question.topic.length <= keptTopicLengthMax) this.#keep(client, key, isAllowed);
+    if (this.#keptMilliseconds > 0) this.#keep(client, key, isAllowed);
     return isAllowed;
   }
 
   #keep(client: ClientIdentity, key: string, isAllowed: boolean): void {
     let answers = this.#answers.get(client);
     if (answers === undefined) {
-      answers = new Map();
+      answers = new KnownAnswers();
       this.#answers.set(client, answers);
     }
-    if (answers.size >= answersMax && !answers.has(key)) answers.clear();
     answers.set(key, { isAllowed, until: this.#clock.now() + this.#keptMilliseconds });
   }
 }

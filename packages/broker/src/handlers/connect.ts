@@ -25,6 +25,7 @@ import type { SubscriptionRights } from '../connection/subscription-rights.ts';
 import type { SessionDelivery } from '../delivery/session-delivery.ts';
 import { willOf } from '../delivery/will.ts';
 import { finalizeReservations } from '../groups/group-reservations.ts';
+import { requireClientIdLength, requireTopicLength } from '../message/name-length.ts';
 import { isBridgeStateOf, isRestrictedTopic } from '../message/restricted-topic.ts';
 import { InboundTopicAliases, OutboundTopicAliases } from '../message/topic-alias.ts';
 import { ConnectionState } from '../output/connection-state.ts';
@@ -160,8 +161,10 @@ export class ConnectHandler implements PacketHandler {
 
   private checkSupported(packet: ConnectPacket): void {
     const { limits } = this.parts;
+    requireClientIdLength(packet.clientId, limits.clientIdBytesMax);
     if (packet.will === null) return;
     const topic = Buffer.from(packet.will.topic);
+    requireTopicLength(topic.length, limits.topicBytesMax);
     validateTopicName(topic, 0, topic.length, limits.topicLevelsMax); // a will that cannot be published later is refused now
     if (packet.will.retain && !limits.retainAvailable) {
       throw new ProtocolError(ReasonCode.retainNotSupported, 'retained wills are not supported here', 'MQTT-3.2.2-13');
@@ -185,7 +188,7 @@ export class ConnectHandler implements PacketHandler {
       keepAliveMax > 0 && (keepAlive === 0 || keepAlive > keepAliveMax) ? keepAliveMax : keepAlive;
     // MQTT 3 cannot be told of another keep alive, and is held to it all the same: else a dead connection without one stays for ever.
     if (!connection.version5) return;
-    connection.inboundAliases = new InboundTopicAliases(limits.topicAliasMaximum); // also with 0: then every alias is refused
+    connection.inboundAliases = new InboundTopicAliases(limits.topicAliasMaximum, limits.topicBytesMax); // also with 0: then every alias is refused
     const aliases = Math.min(properties.topicAliasMaximum ?? 0, limits.topicAliasMaximum); // [MQTT-3.1.2-26], [MQTT-3.1.2-27]
     if (aliases > 0) connection.outlet.outboundAliases = new OutboundTopicAliases(aliases);
     connection.outlet.clientMaximumPacketSize = properties.maximumPacketSize ?? Number.POSITIVE_INFINITY;

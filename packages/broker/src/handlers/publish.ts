@@ -33,6 +33,7 @@ import type { PublishBatch } from '../delivery/publish-batch.ts';
 import { keep } from '../delivery/session-delivery.ts';
 import { beginPublish, endPublish, mayBeTraced, takeTraced } from '../delivery/traced-publish.ts';
 import { contentDigest } from '../message/content-digest.ts';
+import { requireTopicLength } from '../message/name-length.ts';
 import { Publication } from '../message/publication.ts';
 import { placeInPacket } from '../message/publish-in-place.ts';
 import type { Authorizer } from '../ports/authorizer.ts';
@@ -209,10 +210,11 @@ export class PublishHandler implements PublishPacketHandler {
   }
 
   private matchTopic(connection: Connection, publication: Publication): TopicMatch {
-    const { matches, tree } = this.parts;
+    const { limits, matches, tree } = this.parts;
     const { bytes, topicStart, topicEnd } = publication;
     const last = connection.lastMatch;
     if (last !== null && last.version === tree.version && isTopic(last.bytes, bytes, topicStart, topicEnd)) return last;
+    requireTopicLength(topicEnd - topicStart, limits.topicBytesMax);
     const match = matches.find(bytes, topicStart, topicEnd);
     connection.lastMatch = match;
     return match;

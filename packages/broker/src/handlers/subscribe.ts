@@ -25,6 +25,7 @@ import type { HeldPacket } from '../connection/held-packets.ts';
 import type { SessionPacketHandler } from '../connection/packet-handlers.ts';
 import type { SubscribeQueue } from '../connection/subscribe-queue.ts';
 import type { RetainedMessages } from '../delivery/retained.ts';
+import { isFilterTooLong } from '../message/name-length.ts';
 import { ConnectionState } from '../output/connection-state.ts';
 import type { Authorizer } from '../ports/authorizer.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -106,7 +107,8 @@ const tooWide = 'too many filters with wildcards cross above its levels';
 
 /** Log texts for refused filters; other texts are those of the authorizer. */
 const refusalReasons: Readonly<Record<number, (limits: Limits, filter: string) => string>> = {
-  [ReasonCode.topicFilterInvalid]: (_limits, filter) => validateTopicFilter(filter) ?? 'not a topic filter',
+  [ReasonCode.topicFilterInvalid]: ({ topicBytesMax }, filter) =>
+    validateTopicFilter(filter) ?? `${Buffer.byteLength(filter)} bytes; limits.topicBytesMax is ${topicBytesMax}`,
   [ReasonCode.sharedSubscriptionsNotSupported]: () => 'limits.sharedSubscriptionAvailable is false',
   [ReasonCode.wildcardSubscriptionsNotSupported]: () => 'limits.wildcardSubscriptionAvailable is false',
   [ReasonCode.quotaExceeded]: ({ subscriptionsMax }) => `limits.subscriptionsMax is reached: ${subscriptionsMax}`,
@@ -299,6 +301,8 @@ export class SubscribeHandler implements SessionPacketHandler {
   ): number | Promise<number> {
     const { limits, authorizer } = this.parts;
     const { filter } = request;
+    // Well-formed and not accepted, as MQTT 5 section 3.9.3 says it of 0x8F. 0x97 would say that there may be room later.
+    if (isFilterTooLong(filter, limits.topicBytesMax)) return ReasonCode.topicFilterInvalid;
     if (validateTopicFilter(filter) !== null) return ReasonCode.topicFilterInvalid;
     const share = parseShare(filter);
     if (share !== null) {

@@ -2,17 +2,26 @@
  * Topic aliases of one connection, both ways; they end with it [MQTT-3.3.2-7].
  */
 import { ProtocolError, ReasonCode } from '@dunlin/protocol';
+import { requireTopicLength } from './name-length.ts';
+
+/** Bytes of the topics that have an alias towards one client; topics that come later get none. */
+const outboundBytesMax = 64 * 1024;
 
 /** Topic aliases that the client has set towards us. */
 export class InboundTopicAliases {
   private readonly topics: (Buffer | undefined)[] = [];
   private readonly maximum: number;
+  private readonly topicBytesMax: number;
 
-  constructor(maximum: number) {
+  constructor(maximum: number, topicBytesMax: number) {
     this.maximum = maximum;
+    this.topicBytesMax = topicBytesMax;
   }
 
-  /** Sets an alias, or with an empty topic looks one up. Returns the topic's bytes. Throws ProtocolError 0x94 or 0x82. */
+  /**
+   * Sets an alias, or with an empty topic looks one up. Returns the topic's bytes. Throws ProtocolError 0x94, 0x90 or
+   * 0x82.
+   */
   resolve(alias: number, bytes: Buffer, topicStart: number, topicEnd: number): Buffer {
     if (alias === 0 || alias > this.maximum) {
       // [MQTT-3.3.2-8], [MQTT-3.3.2-9]
@@ -23,6 +32,7 @@ export class InboundTopicAliases {
       );
     }
     if (topicEnd > topicStart) {
+      requireTopicLength(topicEnd - topicStart, this.topicBytesMax);
       const topic = Buffer.from(bytes.subarray(topicStart, topicEnd));
       this.topics[alias] = topic;
       return topic;
@@ -39,6 +49,7 @@ export class InboundTopicAliases {
 export class OutboundTopicAliases {
   private readonly aliases = new Map<string, number>();
   private readonly maximum: number;
+  private bytes = 0;
   /** True when the last `aliasFor` gave an alias that the client knows already. */
   known = false;
 
@@ -51,7 +62,8 @@ export class OutboundTopicAliases {
     const alias = this.aliases.get(topic);
     this.known = alias !== undefined;
     if (alias !== undefined) return alias;
-    if (this.aliases.size >= this.maximum) return 0;
+    if (this.aliases.size >= this.maximum || this.bytes + topic.length > outboundBytesMax) return 0;
+    this.bytes += topic.length;
     this.aliases.set(topic, this.aliases.size + 1);
     return this.aliases.size;
   }

@@ -44,6 +44,10 @@ export const defaultLimits = {
   subscriptionsMax: 100_000,
   /** Levels of a topic or filter. */
   topicLevelsMax: 128,
+  /** Bytes of a topic or filter: caches, routes and stores keep them. */
+  topicBytesMax: 1024,
+  /** Bytes of a client identifier: logs, stores and other endpoints keep it. */
+  clientIdBytesMax: 256,
   connectionsMax: 1_000_000,
   /** Messages that one durable filter's log may hold; the oldest go first. */
   logMessagesMax: 1_000_000,

@@ -4,7 +4,8 @@
  * A lookup creates no string and no object: FNV-1a over the bytes (a dozen multiplications for a usual topic), then a
  * comparison. A topic is validated once, when it is first seen: a hit needs no check. Any change of the tree's version
  * makes entries outdated; they are made anew at their next use. The seed is random, so that nobody can aim at one
- * bucket. A full table is emptied as a whole: hot topics are found anew, with one walk of the tree each.
+ * bucket. A full table is emptied as a whole: hot topics are found anew, with one walk of the tree each. It is full by
+ * number, or by the bytes of topics and of lists of receivers that were made for them.
  */
 import { validateTopicName } from '@dunlin/protocol';
 import { isRestrictedTopic } from '../message/restricted-topic.ts';
@@ -18,6 +19,15 @@ const noGroups: readonly SharedGroup[] = [];
 const noEndpoints: readonly string[] = [];
 const noLogs: readonly DurableLog[] = [];
 
+/**
+ * Bytes of topics, each as bytes and as text, and of lists that belong to one topic alone: 65,536 topics of 128 bytes.
+ * A client chooses topics before it is asked whether it may.
+ */
+export const matchBytesMax = 16 * 1024 * 1024;
+/** A place in a list, and a subscription that was merged of several. */
+const placeBytes = 8;
+const mergedBytes = 96;
+
 /** Entries of one bucket; the oldest is replaced. */
 const chainMax = 4;
 /** Most groups of a topic that are searched one by one; more are found by a map. */
@@ -29,6 +39,8 @@ export class TopicMatch {
   readonly topic: string;
   version = 0;
   next: TopicMatch | null = null;
+  /** Bytes that it counts for in the cache. */
+  keptBytes = 0;
   /** Local subscriptions that get a QoS 0 publish now. */
   all: readonly Subscription[] = noSubscriptions;
   /**
@@ -98,6 +110,7 @@ export class TopicMatches {
   private readonly buckets: (TopicMatch | null)[];
   private readonly seed: number;
   private count = 0;
+  private keptBytes = 0;
 
   constructor(tree: SubscriptionTree, entriesMax: number, levelsMax: number, seed: number) {
     this.tree = tree;
@@ -125,10 +138,7 @@ export class TopicMatches {
 
   private add(hash: number, bytes: Buffer, start: number, end: number): TopicMatch {
     validateTopicName(bytes, start, end, this.levelsMax);
-    if (this.count >= this.entriesMax) {
-      this.buckets.fill(null);
-      this.count = 0;
-    }
+    if (this.count >= this.entriesMax || this.keptBytes > matchBytesMax) this.forgetAll();
     const topicBytes = Buffer.allocUnsafeSlow(end - start);
     bytes.copy(topicBytes, 0, start, end);
     const match = new TopicMatch(hash, topicBytes, topicBytes.toString('utf8'));
@@ -139,6 +149,7 @@ export class TopicMatches {
     let last = match;
     for (let depth = 1; last.next !== null; last = last.next) {
       if (++depth > chainMax) {
+        this.keptBytes -= last.next.keptBytes;
         last.next = null;
         this.count--;
         break;
@@ -146,6 +157,12 @@ export class TopicMatches {
     }
     this.fill(match);
     return match;
+  }
+
+  private forgetAll(): void {
+    this.buckets.fill(null);
+    this.count = 0;
+    this.keptBytes = 0;
   }
 
   private fill(match: TopicMatch): void {
@@ -182,7 +199,22 @@ export class TopicMatches {
     if (lists.length > 1) for (const entry of entries) entry.isMerged = true;
     match.all = mergeLists(lists);
     match.live = logged ? mergeLists(lists.filter((list) => list[0].cursor === null)) : match.all;
+    const bytes = ownBytes(match, lists);
+    this.keptBytes += bytes - match.keptBytes;
+    match.keptBytes = bytes;
   }
+}
+
+/** Bytes of what was made for this topic alone. A list of the tree is not: all topics of a filter share it. */
+function ownBytes({ bytes, groups, all, live }: TopicMatch, lists: readonly (readonly Subscription[])[]): number {
+  let places = groups.length;
+  let merged = 0;
+  if (lists.length > 1) {
+    places += live === all ? all.length : all.length + live.length;
+    for (const list of lists) merged += list.length;
+    merged -= all.length;
+  }
+  return 2 * bytes.length + placeBytes * places + mergedBytes * merged;
 }
 
 /**
