@@ -9,10 +9,13 @@ import type { DelayedStore } from '../ports/delayed-store.ts';
 import { events } from '../ports/log-events.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
+import { type DueMessage, DueMessages } from './due-messages.ts';
 import type { PublishRouter } from './publish-router.ts';
 
 /** Messages read from the store at once. */
 const batchMax = 500;
+/** Messages that are published at once: so many share a write of the store. */
+const underWayMax = 256;
 const retryMilliseconds = 1000;
 /** Limit of QoS 0 messages that wait for the store; more are dropped while it does not take them. */
 const failedMax = 10_000;
@@ -48,6 +51,11 @@ export class DelayedMessages {
   private readonly logger: Logger;
   private readonly metrics: Metrics;
   private failed: (() => void)[] = [];
+  private readonly due = new DueMessages();
+  private underWay = 0;
+  /** The first publication that failed since `publishDue` told one. */
+  private failure: Error | null = null;
+  private roomWaiters: (() => void)[] = [];
 
   constructor({ store, router, clock, logger, metrics }: DelayedMessagesParts) {
     this.store = store;
@@ -81,24 +89,58 @@ export class DelayedMessages {
     );
   }
 
-  /** Publishes what is due, and returns how many there were. One worker does this for all. */
+  /**
+   * Takes what is due, publishes it in turns of the publishers, and returns how many there were. Resolves when there is
+   * room for more. One worker does this for all.
+   */
   async publishDue(): Promise<number> {
+    if (this.due.isFull) await new Promise<void>((resolve) => this.roomWaiters.push(resolve));
     const due = await this.store.takeDue(this.clock.now(), batchMax);
-    for (const { id, record } of due) {
-      await this.publishOne(record);
-      await this.store.remove(id);
-    }
+    for (const { id, record } of due) this.due.add({ id, record, publication: this.read(record) });
+    this.publishSome();
+    const { failure } = this;
+    this.failure = null;
+    if (failure !== null) throw failure;
     return due.length;
   }
 
-  /** A message that can never be published must not come back for ever. */
-  private async publishOne(record: Uint8Array): Promise<void> {
+  private publishSome(): void {
+    while (this.underWay < underWayMax) {
+      const message = this.due.take();
+      if (message === undefined) break;
+      this.underWay++;
+      this.publishOne(message)
+        .catch((error: Error) => {
+          this.failure ??= error;
+        })
+        .finally(() => {
+          this.underWay--;
+          this.due.ended(message);
+          this.publishSome();
+        });
+    }
+    if (!this.due.isFull) for (const wake of this.roomWaiters.splice(0)) wake();
+  }
+
+  /** Messages of one publisher are routed in their order. */
+  private async publishOne({ id, publication }: DueMessage): Promise<void> {
     try {
-      const publication = readRecord(record);
-      if (!publication.isExpired(this.clock.now())) await this.router.publish(publication);
+      if (publication !== null && !publication.isExpired(this.clock.now())) await this.router.publish(publication);
     } catch (error) {
-      if (!(error instanceof RecordError || error instanceof ProtocolError)) throw error;
+      if (!(error instanceof ProtocolError)) throw error;
       this.logger.error(events['delayed.dropped'], { error });
+    }
+    await this.store.remove(id);
+  }
+
+  /** A message that can never be published must not come back for ever: null. */
+  private read(record: Uint8Array): Publication | null {
+    try {
+      return readRecord(record);
+    } catch (error) {
+      if (!(error instanceof RecordError)) throw error;
+      this.logger.error(events['delayed.dropped'], { error });
+      return null;
     }
   }
 }
