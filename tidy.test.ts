@@ -145,6 +145,9 @@ function againstDirection(file: File): string[] {
     );
 }
 
+/** Entries beside an index for threads that would otherwise load a whole broker or codec: they are read by everybody. */
+const smallEntries = /^@dunlin\/(broker\/(guards|memory|ports)|protocol\/(coded-error|fnv|reason-codes|topic))$/;
+
 /** Packages meet at their index; tests and the bench also at what the broker exports for them, and docs/log.md at what log lines mean. */
 function pastTheIndex(file: File): string[] {
   const name = packageOf(file);
@@ -154,6 +157,7 @@ function pastTheIndex(file: File): string[] {
     .filter((module) => {
       if (/^@dunlin\/[^/]+\//.test(module))
         return (
+          !smallEntries.test(module) &&
           !((isTest(file) || name === 'bench') && /\/(contract|testing)$/.test(module)) &&
           !(file.path === 'packages/edge/src/log-document.ts' && module.endsWith('/log-meanings'))
         );

@@ -5,7 +5,7 @@
  * By hand, and not by jose's `createRemoteJWKSet`: a key that is missing because the address does not answer has to be
  * told from one that is not there, the answer has a size limit, and tests set the clock.
  */
-import { type Clock, CodedError, codeOf, type Logger } from '@dunlin/broker';
+import { type Clock, CodedError, codeOf, type Logger } from '@dunlin/broker/ports';
 import { readJwks, type VerificationKey } from './jwt-keys.ts';
 import { events } from './log-events.ts';
 

@@ -6,7 +6,7 @@
  * - Tokens that vanish in another way (a plain DEL, a failover that lost the line) are found by comparing those of connected clients in turn, so many a tick: the cost does
  *   not grow with the number of clients, the time until the last is compared does.
  */
-import { type Clock, type Credentials, codeOf, type Logger, type Permit } from '@dunlin/broker';
+import { type Clock, type Credentials, codeOf, type Logger, type Permit } from '@dunlin/broker/ports';
 import { events } from './log-events.ts';
 import { cannotTell, type Decision, type Method, notMine, refuse } from './method.ts';
 import { isSecretOf, readUuid, type TokenRecords } from './token-records.ts';

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { CodedError } from '@dunlin/broker';
+import { CodedError } from '@dunlin/broker/ports';
 
 /**
  * The text of a file, with the name that messages give it. The supervisor reads it once for all workers, so that they

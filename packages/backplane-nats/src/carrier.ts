@@ -1,4 +1,4 @@
-import { type Clock, codeOf, type Logger } from '@dunlin/broker';
+import { type Clock, codeOf, type Logger } from '@dunlin/broker/ports';
 import { errors, type NatsConnection, type Status } from '@nats-io/transport-node';
 import { loggedMax, pendingBytesMax, pieceBytesMax, roundTripBytes } from './bounds.ts';
 import { after, within } from './deadline.ts';

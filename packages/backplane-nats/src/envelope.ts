@@ -18,7 +18,7 @@
  *
  * Bytes after the known fields of a heartbeat, bye or evicted are ignored, so that they can grow.
  */
-import { CodedError, type EndpointId } from '@dunlin/broker';
+import { CodedError, type EndpointId } from '@dunlin/broker/ports';
 import { nameBytesMax } from './bounds.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { type Clock, CodedError, type EndpointId, type Leases, type Logger } from '@dunlin/broker';
+import { type Clock, CodedError, type EndpointId, type Leases, type Logger } from '@dunlin/broker/ports';
 import type { ReadCredentials } from './dialer.ts';
 import type { Timings } from './timings.ts';
 

@@ -1,5 +1,5 @@
 /** Syntax of the NATS servers of a cluster in the configuration, and the message about a wrong list. */
-import { CodedError } from '@dunlin/broker';
+import { CodedError } from '@dunlin/broker/ports';
 
 /** Allowed syntax, for messages. */
 export const serverListForm =

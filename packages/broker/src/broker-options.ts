@@ -1,6 +1,6 @@
 /** Options of a broker: the ports, and what is configured. */
 
-import type { RefusalAllowance } from './connection/refusal-allowance.ts';
+import type { RefusalAllowance } from './guards/refusal-allowance.ts';
 import type { Authenticator } from './ports/authenticator.ts';
 import type { Authorizer } from './ports/authorizer.ts';
 import type { Backplane } from './ports/backplane.ts';

@@ -2,8 +2,9 @@
 import { ReasonCode } from '@dunlin/protocol';
 import { BrokerParts } from './broker-parts.ts';
 import { Connection } from './connection/connection.ts';
-import { Drain, type DrainOptions } from './drain.ts';
+import { Drain } from './drain.ts';
 import { ConnectionState } from './output/connection-state.ts';
+import type { DrainOptions } from './ports/drain-options.ts';
 import { events } from './ports/log-events.ts';
 import type { Transport } from './ports/transport.ts';
 import { untilAvailable } from './work/until-available.ts';

@@ -15,24 +15,12 @@ import type { Connection } from './connection/connection.ts';
 import { refuseConnect } from './connection/send-refusal.ts';
 import { ConnectionState } from './output/connection-state.ts';
 import type { Clock } from './ports/clock.ts';
+import { type DrainOptions, drainAnswerMilliseconds } from './ports/drain-options.ts';
 import type { Metrics } from './ports/metrics.ts';
 
 /** Options of a drain. It travels to worker threads. */
-export interface DrainOptions {
-  /** Time over which the clients are sent away, evenly; 0: all at once. */
-  spreadMilliseconds: number;
-  /** Server Reference for MQTT 5 clients, as in MQTT 5 section 4.11; empty: they are not told. */
-  serverReference: string;
-}
-
 /** A pace is kept to this; a thousand clients a second leave ten at a time. */
 const tickMilliseconds = 10;
-
-/**
- * Time from its turn within which a client's packets are answered, or not here: a store that is away must not keep the
- * node, and what is not acknowledged is sent again elsewhere. Long enough for a disk that is busy.
- */
-export const drainAnswerMilliseconds = 1000;
 
 export interface DrainParts {
   clock: Clock;

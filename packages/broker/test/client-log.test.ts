@@ -1,7 +1,7 @@
 /** Log lines about refusals, and those left out when there are many. */
 import { describe, expect, test } from 'vitest';
-import { RefusalAllowance, refusalMemoryBytes } from '../src/connection/refusal-allowance.ts';
 import { networkOf } from '../src/guards/network-of.ts';
+import { RefusalAllowance, refusalMemoryBytes } from '../src/guards/refusal-allowance.ts';
 import type { LogEvent } from '../src/ports/logger.ts';
 import { type Worker, World } from './support/world.ts';
 

@@ -1,6 +1,6 @@
 /** Clients that are sent away because their node ends: how fast, what they are told, and what they have got by then. */
 import { describe, expect, test } from 'vitest';
-import { type DrainOptions, drainAnswerMilliseconds } from '../src/drain.ts';
+import { type DrainOptions, drainAnswerMilliseconds } from '../src/ports/drain-options.ts';
 import { ack, type Client, connect, publish, subscribe } from './support/client.ts';
 import { Random } from './support/random.ts';
 import { type Worker, World } from './support/world.ts';

@@ -1,4 +1,4 @@
-import { CodedError } from '@dunlin/protocol';
+import { CodedError } from '@dunlin/protocol/coded-error';
 
 /** Exit codes of the command. Shown by `dunlin --help` and in README.md. */
 export const exitCodes = {

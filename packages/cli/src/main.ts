@@ -9,7 +9,8 @@ export async function main(words: readonly string[]): Promise<void> {
   // A broker ends in its own way (commands/start.ts).
   if (words[0] !== 'start') void starterGone().then(() => process.kill(process.pid, 'SIGTERM'));
   try {
-    await buildProgram().parseAsync(words, { from: 'user' });
+    const program = await buildProgram(words);
+    await program.parseAsync(words, { from: 'user' });
     process.exitCode = exitCodes.done.code;
   } catch (error) {
     process.exitCode = report(error);

@@ -1,26 +1,21 @@
 import { Command } from 'commander';
-import { benchCommand } from './commands/bench.ts';
-import { configCommand } from './commands/config.ts';
-import { passwdCommand } from './commands/passwd.ts';
-import { pubCommand } from './commands/pub.ts';
-import { startCommand } from './commands/start.ts';
-import { subCommand } from './commands/sub.ts';
-import { tokenCommand } from './commands/token.ts';
 import { exitCodes } from './exit-code.ts';
 import { version } from './version.ts';
 
-/** Every command, in the order of the help. */
-export const commands: readonly Command[] = [
-  startCommand,
-  pubCommand,
-  subCommand,
-  passwdCommand,
-  tokenCommand,
-  configCommand,
-  benchCommand,
-];
+/** Every command, in the order of the help. Each is loaded when it is needed: `start` has no use for the client of `pub`. */
+const loaders: Readonly<Record<string, () => Promise<Command>>> = {
+  start: async () => (await import('./commands/start.ts')).startCommand,
+  pub: async () => (await import('./commands/pub.ts')).pubCommand,
+  sub: async () => (await import('./commands/sub.ts')).subCommand,
+  passwd: async () => (await import('./commands/passwd.ts')).passwdCommand,
+  token: async () => (await import('./commands/token.ts')).tokenCommand,
+  config: async () => (await import('./commands/config.ts')).configCommand,
+  bench: async () => (await import('./commands/bench.ts')).benchCommand,
+};
 
-export function buildProgram(): Command {
+/** The program with the command that the first word names; with all of them, for the help, when it names none. */
+export async function buildProgram(words: readonly string[]): Promise<Command> {
+  const named = Object.hasOwn(loaders, words[0] ?? '') ? [loaders[words[0]]] : Object.values(loaders);
   const codes = Object.values(exitCodes).map(({ code, meaning }) => `  ${code}  ${meaning}`);
   const program = new Command('dunlin')
     .description('An MQTT 3.1, 3.1.1 and 5.0 broker, and tools to talk to one.')
@@ -29,7 +24,7 @@ export function buildProgram(): Command {
     .helpCommand(false)
     .showSuggestionAfterError()
     .addHelpText('after', `\nExit codes:\n${codes.join('\n')}`);
-  for (const command of commands) program.addCommand(command);
+  for (const load of named) program.addCommand(await load());
   prepare(program, 'dunlin');
   return program;
 }

@@ -1,6 +1,6 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { CodedError } from '@dunlin/protocol';
+import { CodedError } from '@dunlin/protocol/coded-error';
 
 /** A certificate and its key, each a file in PEM. */
 export interface CertificateFiles {

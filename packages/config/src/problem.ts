@@ -1,4 +1,4 @@
-import { CodedError } from '@dunlin/protocol';
+import { CodedError } from '@dunlin/protocol/coded-error';
 
 /** Fault of the configuration. */
 export interface Problem {

@@ -1,4 +1,4 @@
-import { type DrainOptions, drainAnswerMilliseconds, type Logger } from '@dunlin/broker';
+import { type DrainOptions, drainAnswerMilliseconds, type Logger } from '@dunlin/broker/ports';
 import { type Configuration, drainEndSeconds } from '@dunlin/config';
 import { events } from './log-events.ts';
 

@@ -20,7 +20,7 @@ import {
 import { newConnectionCounts } from './connection-room.ts';
 import { NodeDrain } from './drain.ts';
 import { warnOfOpenFiles } from './file-modes.ts';
-import { refuseSharedPort } from './listeners/socket-listener.ts';
+import { refuseSharedPort } from './listeners/shared-port.ts';
 import { events } from './log-events.ts';
 import { connectionsMax, memoryLimitBytes } from './node-limits.ts';
 import { NodeStatus } from './node-status.ts';

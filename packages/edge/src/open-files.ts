@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { CodedError, defaultLimits, type Logger } from '@dunlin/broker';
+import { CodedError, defaultLimits, type Logger } from '@dunlin/broker/ports';
 import type { Configuration } from '@dunlin/config';
 import { limitConnections } from './connection-room.ts';
 import { events } from './log-events.ts';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { CodedError, codeOf, type Logger } from '@dunlin/broker';
+import { CodedError, codeOf, type Logger } from '@dunlin/broker/ports';
 import { events } from './log-events.ts';
 
 /** A file on a server that hangs must not keep a connection from being tried. */

@@ -1,4 +1,4 @@
-import { codeOf } from '@dunlin/broker';
+import { codeOf } from '@dunlin/broker/ports';
 import { type Configuration, ConfigurationError } from '@dunlin/config';
 import { EdgeNode, type NodeOptions } from './edge-node.ts';
 import { giveBackFreedMemory } from './freed-memory.ts';

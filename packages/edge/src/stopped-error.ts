@@ -1,4 +1,4 @@
-import { CodedError } from '@dunlin/broker';
+import { CodedError } from '@dunlin/broker/ports';
 
 /** The node was stopped before it had started. */
 export class StoppedError extends CodedError<'node-stopped'> {

@@ -23,6 +23,24 @@ test('a worker has loaded nothing that reads configuration: each of them would t
   expect(loaded(`await import('@dunlin/config')`)).toContain('yaml');
 });
 
+/** Files of the broker that a process has loaded after importing a module. */
+function loadedOfBroker(module: string): string[] {
+  const script = `const { registerHooks } = await import('node:module');
+    const urls = [];
+    registerHooks({ load: (url, context, nextLoad) => (urls.push(url), nextLoad(url, context)) });
+    await import('${module}');
+    console.log(JSON.stringify(urls.filter((url) => url.includes('/broker/src/')).map((url) => url.replace(/.*\\/src\\//, ''))));`;
+  const words = ['--conditions=source', '--input-type=module', '-e', script];
+  return JSON.parse(execFileSync(process.execPath, words, { cwd: import.meta.dirname, encoding: 'utf8' }));
+}
+
+test('the supervisor loads nothing of the broker but ports and guards, the store thread its memory store', () => {
+  const beyond = (rooms: RegExp, module: string) => loadedOfBroker(module).filter((file) => !rooms.test(file));
+  expect(beyond(/^(ports|guards)\//, '@dunlin/edge')).toEqual([]);
+  expect(beyond(/^(ports|memory)\//, '../src/store/store-entry.ts')).toEqual([]);
+  expect(loadedOfBroker('../src/workers/worker.ts')).toContain('broker.ts');
+});
+
 test('what is looked for would be found', () => {
   const names = loaded(`const { startTracing, tracingSettings } = await import('@dunlin/telemetry');
     const keys = { endpoint: 'http://127.0.0.1:1', sampledPerMillion: 0, spansPerSecondMax: 1, writeContext: false };

@@ -1,4 +1,4 @@
-import { type Ban, type BanChanges, type BanPlace, type BanTarget, banKey } from '@dunlin/broker';
+import { type Ban, type BanChanges, type BanPlace, type BanTarget, banKey } from '@dunlin/broker/ports';
 import { counter, counterValue } from './counters.ts';
 import type { Tables } from './environment.ts';
 import { key, textKey } from './keys.ts';

@@ -1,4 +1,4 @@
-import { StoreError } from '@dunlin/broker';
+import { StoreError } from '@dunlin/broker/ports';
 import type { RootDatabase } from 'lmdb';
 
 /** Limit of calls in one transaction: further calls wait for the next, so that no transaction grows without bound. */

@@ -19,7 +19,7 @@ import {
 import { endianness } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { threadId } from 'node:worker_threads';
-import { StoreError } from '@dunlin/broker';
+import { StoreError } from '@dunlin/broker/ports';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { claimTables, mainTables } from './keys.ts';
 

@@ -6,7 +6,7 @@ import {
   type GroupReservation,
   type StoredGroupCursor,
   StoreError,
-} from '@dunlin/broker';
+} from '@dunlin/broker/ports';
 import { matchedFilter } from '@dunlin/protocol';
 import { counter } from './counters.ts';
 import type { Tables } from './environment.ts';

@@ -1,3 +1,4 @@
+import { LastBatches } from '@dunlin/broker/memory';
 import {
   type AppendOrigin,
   type AppendRequest,
@@ -5,12 +6,11 @@ import {
   type Claim,
   type ClaimRequest,
   type EndpointId,
-  LastBatches,
   type SessionChange,
   type SessionKey,
   type StoredWill,
   StoreError,
-} from '@dunlin/broker';
+} from '@dunlin/broker/ports';
 import { Bans } from './bans.ts';
 import { Batch } from './batch.ts';
 import { type ClaimBook, Claims } from './claims.ts';

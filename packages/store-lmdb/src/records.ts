@@ -1,4 +1,4 @@
-import { StoreError } from '@dunlin/broker';
+import { StoreError } from '@dunlin/broker/ports';
 
 /**
  * Records with a fixed layout: one version byte, then fields in a fixed order, numbers big-endian. No general

@@ -7,7 +7,7 @@ import {
   type StoredOutbound,
   type StoredSubscription,
   StoreError,
-} from '@dunlin/broker';
+} from '@dunlin/broker/ports';
 import { isShared } from '@dunlin/protocol';
 import { counter } from './counters.ts';
 import type { Tables } from './environment.ts';

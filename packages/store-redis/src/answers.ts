@@ -1,4 +1,4 @@
-import { type SessionKey, StoreError } from '@dunlin/broker';
+import { type SessionKey, StoreError } from '@dunlin/broker/ports';
 
 /** Answer of a script about one session. */
 export type Answer = (Buffer | number | null | Buffer[])[];

@@ -1,4 +1,4 @@
-import { type Ban, type BanChanges, type BanPlace, type BanStore, type BanTarget, banKey } from '@dunlin/broker';
+import { type Ban, type BanChanges, type BanPlace, type BanStore, type BanTarget, banKey } from '@dunlin/broker/ports';
 import { scripts } from './scripts.ts';
 import { timeText } from './session-fields.ts';
 import type { StoreHandle } from './store-handle.ts';

@@ -5,7 +5,7 @@
  * is read again and the command fails as `unavailable`: it was not done, and its caller repeats it. Following the
  * redirection here would let later commands overtake it.
  */
-import { codeOf, StoreError } from '@dunlin/broker';
+import { codeOf, StoreError } from '@dunlin/broker/ports';
 import { Redis } from 'ioredis';
 import type { Continuity } from './continuity.ts';
 import type { OwnLink } from './links.ts';

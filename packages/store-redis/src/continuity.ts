@@ -15,7 +15,7 @@
  * INFO: a new one after each restart and at each replica) an era begins, at the first connection to it. The count
  * continues, so differences of numbers, modulo `numbersPerEra`, still count messages.
  */
-import { numbersPerEra } from '@dunlin/broker';
+import { numbersPerEra } from '@dunlin/broker/ports';
 import type { Redis } from 'ioredis';
 import type { Keys, Shard } from './keys.ts';
 import { isMoved } from './reply-error.ts';

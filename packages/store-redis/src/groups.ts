@@ -11,7 +11,7 @@ import {
   type GroupReservation,
   type StoredGroupCursor,
   StoreError,
-} from '@dunlin/broker';
+} from '@dunlin/broker/ports';
 import { isShared, matchedFilter } from '@dunlin/protocol';
 import { everyShard } from './every-shard.ts';
 import type { Keys, Shard } from './keys.ts';

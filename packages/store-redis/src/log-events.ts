@@ -1,4 +1,4 @@
-import { logEvents } from '@dunlin/broker';
+import { logEvents } from '@dunlin/broker/ports';
 
 /** Log lines of this package; log-meanings.ts says what they mean. */
 export const events = logEvents({

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { StoreError } from '@dunlin/broker';
+import { StoreError } from '@dunlin/broker/ports';
 import { Appends } from './appends.ts';
 import { ClusterLink } from './cluster-link.ts';
 import { Continuity } from './continuity.ts';

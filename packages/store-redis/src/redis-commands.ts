@@ -1,4 +1,4 @@
-import { StoreError } from '@dunlin/broker';
+import { StoreError } from '@dunlin/broker/ports';
 import type { OwnLink } from './links.ts';
 import { createLink } from './opened.ts';
 import { type RedisStoreOptions, readSettings, type Settings } from './options.ts';

@@ -1,4 +1,4 @@
-import { CodedError } from '@dunlin/broker';
+import { CodedError } from '@dunlin/broker/ports';
 
 export type RedisConnectionErrorCode =
   | 'redis-closed'

@@ -1,4 +1,4 @@
-import { type EndpointId, type Leases, StoreError } from '@dunlin/broker';
+import { type EndpointId, type Leases, StoreError } from '@dunlin/broker/ports';
 import { Keys } from './keys.ts';
 import type { OwnLink } from './links.ts';
 import { createLink } from './opened.ts';

@@ -5,7 +5,7 @@
  *     redis+sentinel://host:port,host:port/masterName        rediss+sentinel://
  *     redis+cluster://host:port,host:port                    rediss+cluster://
  */
-import { CodedError } from '@dunlin/broker';
+import { CodedError } from '@dunlin/broker/ports';
 export interface Address {
   readonly host: string;
   readonly port: number;

@@ -2,7 +2,7 @@
  * Meaning of an error of Redis, by its first word: the rest names places and arguments, and ends in every script with
  * the same words.
  */
-import { StoreError } from '@dunlin/broker';
+import { StoreError } from '@dunlin/broker/ports';
 
 interface Kind {
   /** Reading goes on. */

@@ -1,4 +1,4 @@
-import { type RetainedEntry, type RetainedPage, type RetainedStore, StoreError } from '@dunlin/broker';
+import { type RetainedEntry, type RetainedPage, type RetainedStore, StoreError } from '@dunlin/broker/ports';
 import { everyShard } from './every-shard.ts';
 import type { Shard } from './keys.ts';
 import type { Opened } from './opened.ts';

@@ -1,5 +1,5 @@
 /** Check of a server that was connected to, and the messages when it cannot be used. */
-import { CodedError } from '@dunlin/broker';
+import { CodedError } from '@dunlin/broker/ports';
 import type { Redis } from 'ioredis';
 import { isTlsFailure, tlsReason } from './credentials.ts';
 import type { Settings } from './options.ts';

@@ -9,7 +9,7 @@
 import { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import { TLSSocket } from 'node:tls';
-import { codeOf, type Logger, StoreError } from '@dunlin/broker';
+import { codeOf, type Logger, StoreError } from '@dunlin/broker/ports';
 import type { Redis } from 'ioredis';
 import type { Continuity } from './continuity.ts';
 import { events } from './log-events.ts';

@@ -21,7 +21,7 @@ import {
   type StoredSubscription,
   type StoredWill,
   StoreError,
-} from '@dunlin/broker';
+} from '@dunlin/broker/ports';
 import { isShared } from '@dunlin/protocol';
 import type { Argument } from './turn.ts';
 

@@ -1,4 +1,4 @@
-import { StoreError } from '@dunlin/broker';
+import { StoreError } from '@dunlin/broker/ports';
 import type { Opened } from './opened.ts';
 
 /** State that the parts of a store share: its connections. */

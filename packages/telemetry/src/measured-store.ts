@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks';
-import { type Histogram, methodOf, partsOf, type Store, type StoreMethod } from '@dunlin/broker';
+import { type Histogram, methodOf, partsOf, type Store, type StoreMethod } from '@dunlin/broker/ports';
 import type { StoreOperation } from './worker-figures.ts';
 
 /** Operations that the calls of the store are counted under. */

@@ -1,5 +1,5 @@
 // The table of all metrics: name, type, help, labels, and where each is counted. docs/metrics.md is made of it.
-import { closeReasons, dropReasons } from '@dunlin/broker';
+import { closeReasons, dropReasons } from '@dunlin/broker/ports';
 import { by, byListener, histogram, type MetricRow, one } from './metric-rows.ts';
 import { notReadyReasons } from './node-figures.ts';
 import { storeOperations } from './worker-figures.ts';

@@ -1,4 +1,4 @@
-import { type LogEvent, type Logger, StoreError } from '@dunlin/broker';
+import { type LogEvent, type Logger, StoreError } from '@dunlin/broker/ports';
 import { events } from './log-events.ts';
 import { SpokenLines } from './spoken-lines.ts';
 

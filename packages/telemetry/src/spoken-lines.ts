@@ -3,7 +3,7 @@
  * for the node. A slot, found by a hash of the line, holds who said it last, and when; two lines that share a slot are
  * both said.
  */
-import { fnvOfText } from '@dunlin/broker';
+import { fnvOfText } from '@dunlin/broker/ports';
 
 const slots = 1024;
 const workerBits = 8;

@@ -1,4 +1,4 @@
-import { Histogram, latencyBounds, Metrics } from '@dunlin/broker';
+import { Histogram, latencyBounds, Metrics } from '@dunlin/broker/ports';
 
 /** Operations that calls to the store are counted under. */
 export const storeOperations = [

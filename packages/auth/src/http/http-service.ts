@@ -8,7 +8,7 @@ import {
   validateHeaderValue,
 } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { type Clock, CodedError, codeOf, type Logger } from '@dunlin/broker';
+import { type Clock, CodedError, codeOf, type Logger } from '@dunlin/broker/ports';
 import { events } from '../log-events.ts';
 import { AccessFileError, type SourceText } from '../source-text.ts';
 import { Circuit } from './circuit.ts';

@@ -7,13 +7,13 @@
  */
 
 import { networkOf } from '../guards/network-of.ts';
+import { RefusalAllowance } from '../guards/refusal-allowance.ts';
 import type { Publication } from '../message/publication.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CloseReason } from '../ports/close-reason.ts';
 import { events } from '../ports/log-events.ts';
 import type { LogEvent, LogFields, Logger } from '../ports/logger.ts';
 import type { KeepAlive } from './keep-alive.ts';
-import { RefusalAllowance } from './refusal-allowance.ts';
 
 /** Networks whose refusals are counted apart; those above are counted together. */
 const networksMax = 1000;

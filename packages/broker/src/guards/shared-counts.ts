@@ -5,7 +5,7 @@
  * each of two rows; two keys would have to meet in both to be counted as one.
  */
 import { randomBytes } from 'node:crypto';
-import { fnvOfText, mixedHash } from '@dunlin/protocol';
+import { fnvOfText, mixedHash } from '@dunlin/protocol/fnv';
 
 const rowBits = 14;
 const rowSlots = 1 << rowBits;

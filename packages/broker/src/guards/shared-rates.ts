@@ -5,7 +5,7 @@
  * would lie further ahead than a whole bucket takes, there is no token. Keys find their bucket by a hash; two that share one share its tokens.
  */
 import { randomBytes } from 'node:crypto';
-import { fnvOfText, mixedHash } from '@dunlin/protocol';
+import { fnvOfText, mixedHash } from '@dunlin/protocol/fnv';
 
 const slotBits = 14;
 const slots = 1 << slotBits;

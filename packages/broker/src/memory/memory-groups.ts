@@ -1,4 +1,4 @@
-import { matchedFilter } from '@dunlin/protocol';
+import { matchedFilter } from '@dunlin/protocol/topic';
 import type {
   DurableGroup,
   GroupChange,

@@ -1,4 +1,4 @@
-import { topicMatchesFilter } from '@dunlin/protocol';
+import { topicMatchesFilter } from '@dunlin/protocol/topic';
 import type { RetainedEntry, RetainedPage, RetainedStore } from '../ports/retained-store.ts';
 import type { MemoryClaims } from './memory-claims.ts';
 import { OrderedTopics } from './ordered-topics.ts';

@@ -1,4 +1,4 @@
-import { isShared } from '@dunlin/protocol';
+import { isShared } from '@dunlin/protocol/topic';
 import type { EndpointId } from '../ports/endpoint-id.ts';
 import type { DurableFilter } from '../ports/log-store.ts';
 import type { SessionKey } from '../ports/session-key.ts';

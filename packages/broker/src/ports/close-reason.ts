@@ -1,4 +1,4 @@
-import { ReasonCode } from '@dunlin/protocol';
+import { ReasonCode } from '@dunlin/protocol/reason-codes';
 
 /** Reasons for the end of a connection, as they are counted. */
 export const closeReasons = [

@@ -1,4 +1,4 @@
-import { CodedError } from '@dunlin/protocol';
+import { CodedError } from '@dunlin/protocol/coded-error';
 
 export type StoreErrorCode = 'fenced' | 'unavailable' | 'unknown-session' | 'unknown-group' | 'closed' | 'corrupt';
 

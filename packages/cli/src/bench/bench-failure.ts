@@ -1,4 +1,4 @@
-import { CodedError } from '@dunlin/protocol';
+import { CodedError } from '@dunlin/protocol/coded-error';
 
 /** Codes of another form than those of other errors: programs read them in the JSON that `dunlin bench` prints. */
 export type BenchFailureCode = 'BENCH_CONNECT' | 'BENCH_REFUSED' | 'BENCH_CLOSED' | 'BENCH_STALLED' | 'BENCH_OPTION';

@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net';
-import { CodedError } from '@dunlin/broker';
+import { CodedError } from '@dunlin/broker/ports';
 import type { ListenerAddress } from '@dunlin/config';
 
 /** The system cannot give a listener its address. The message says which listener, and what to do. */

@@ -1,4 +1,5 @@
-import { brokerEvents, type ClientLog, type Metrics } from '@dunlin/broker';
+import type { ClientLog } from '@dunlin/broker';
+import { brokerEvents, type Metrics } from '@dunlin/broker/ports';
 import { events } from '../log-events.ts';
 
 /** Reason why a connection ended before its first MQTT byte. */

@@ -5,7 +5,6 @@ import type { Broker, Logger } from '@dunlin/broker';
 import type { Listener, ListenerAddress } from '@dunlin/config';
 import type { ConnectionRoom } from '../connection-room.ts';
 import { events } from '../log-events.ts';
-import { listenError } from './listen-failure.ts';
 import type { Peer } from './peer.ts';
 import { ProxyStage } from './proxy-stage.ts';
 import { type Refusal, RefusalLog } from './refusal.ts';
@@ -230,18 +229,5 @@ function removeStaleSocket(path: string): Promise<void> {
       if (error.code === 'ECONNREFUSED' && statSync(path).isSocket()) unlinkSync(path);
       resolve();
     });
-  });
-}
-
-/**
- * Fails with EADDRINUSE when anyone listens at the port. Threads that share a port would not notice: the kernel lets
- * every process of the same user join in, and a second node would silently take half of the connections of the first.
- */
-export async function refuseSharedPort(address: ListenerAddress): Promise<void> {
-  if (address.kind === 'unix' || address.port === 0) return;
-  const probe = createServer();
-  await new Promise<void>((resolve, reject) => {
-    probe.once('error', (error) => reject(listenError(address, error)));
-    probe.listen({ host: address.host, port: address.port }, () => probe.close(() => resolve()));
   });
 }

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { CodedError } from '@dunlin/broker';
+import { CodedError } from '@dunlin/broker/ports';
 
 /** The data directory cannot be made, or cannot be locked. */
 export class DataDirectoryError extends CodedError<'data-directory'> {

@@ -1,6 +1,6 @@
 import { closeSync, existsSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { CodedError } from '@dunlin/broker';
+import { CodedError } from '@dunlin/broker/ports';
 import { DataDirectoryError, makeDataDirectory } from './data-directory.ts';
 
 /** SQLite's code for a lock that another has. */

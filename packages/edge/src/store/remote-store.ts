@@ -1,5 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
-import { partsOf, type Store, StoreError, type StoreMethod, type StoreParts } from '@dunlin/broker';
+import { partsOf, type Store, StoreError, type StoreMethod, type StoreParts } from '@dunlin/broker/ports';
 import { ownBytes, type StoreCalls, type StoreReplies } from './store-message.ts';
 
 interface Waiting {

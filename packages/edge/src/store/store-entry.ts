@@ -1,6 +1,6 @@
 // Entry of the store thread: a memory store that several workers share.
 import { parentPort, workerData } from 'node:worker_threads';
-import { MemoryStore } from '@dunlin/broker';
+import { MemoryStore } from '@dunlin/broker/memory';
 import { collectWhenIdle } from '../idle-collection.ts';
 import { threadMemory } from '../thread-memory.ts';
 import { StoreServer } from './store-server.ts';

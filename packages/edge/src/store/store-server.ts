@@ -1,5 +1,12 @@
 import type { MessagePort } from 'node:worker_threads';
-import { methodOf, type StoreCall, StoreError, type StoreMethod, type StoreParts, storeMethods } from '@dunlin/broker';
+import {
+  methodOf,
+  type StoreCall,
+  StoreError,
+  type StoreMethod,
+  type StoreParts,
+  storeMethods,
+} from '@dunlin/broker/ports';
 import { ownBytes, type StoreCalls, type StoreReplies } from './store-message.ts';
 
 /** Answers the calls of one RemoteStore at the other end of a port. Each is started in the order it came; answers leave once per turn. */

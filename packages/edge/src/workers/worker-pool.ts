@@ -1,6 +1,7 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { AccessTexts } from '@dunlin/auth';
-import { type DrainOptions, type EndpointId, type Logger, refusalMemoryBytes } from '@dunlin/broker';
+import { refusalMemoryBytes } from '@dunlin/broker/guards';
+import type { DrainOptions, EndpointId, Logger } from '@dunlin/broker/ports';
 import type { Configuration, ListenerAddress } from '@dunlin/config';
 import { type NodeMetrics, spokenBytes } from '@dunlin/telemetry';
 import { EndpointNames } from '../endpoint-name.ts';

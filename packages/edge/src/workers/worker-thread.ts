@@ -1,7 +1,7 @@
 import { extname } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { type MessagePort, Worker } from 'node:worker_threads';
-import { CodedError, type DrainOptions } from '@dunlin/broker';
+import { CodedError, type DrainOptions } from '@dunlin/broker/ports';
 import type { ListenerAddress } from '@dunlin/config';
 import type { WorkerCommand, WorkerHealth, WorkerReport, WorkerSetup, WorkerStatus } from './worker-message.ts';
 

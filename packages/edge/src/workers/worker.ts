@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { MessagePort } from 'node:worker_threads';
 import type { AccessTexts } from '@dunlin/auth';
-import { type Broker, RefusalAllowance, type Store } from '@dunlin/broker';
+import type { Broker } from '@dunlin/broker';
+import { RefusalAllowance } from '@dunlin/broker/guards';
+import type { Store } from '@dunlin/broker/ports';
 import type { ListenerAddress } from '@dunlin/config';
 import {
   measuredStore,
@@ -17,15 +19,11 @@ import {
 import type { MessagePortBackplane } from '../backplane/message-port-backplane.ts';
 import {
   type ComposedAccess,
-  type ComposedBackplane,
   closeStore,
   composeAccess,
-  composeBackplane,
-  composeBroker,
   composeLeases,
   composeLogger,
   composeStore,
-  composeTracer,
   isInCluster,
   isStoreRemote,
   listenerNames,
@@ -37,6 +35,7 @@ import { listenError } from '../listeners/listen-failure.ts';
 import { SocketListener } from '../listeners/socket-listener.ts';
 import type { TlsMaterial } from '../listeners/tls-material.ts';
 import { events } from '../log-events.ts';
+import { type ComposedBackplane, composeBackplane, composeBroker, composeTracer } from './compose-worker.ts';
 import { StartLogger } from './start-logger.ts';
 import { surviveUncaughtErrors } from './uncaught-errors.ts';
 import type { StopPhase, WorkerCommand, WorkerHealth, WorkerReport, WorkerSetup } from './worker-message.ts';

@@ -5,7 +5,7 @@
  * A slot holds a second and the count in it. Networks find theirs by a hash, so the memory is bounded however many
  * there are; two that share a slot share its lines. The first slot is for all networks.
  */
-import { fnvOfText } from '@dunlin/protocol';
+import { fnvOfText } from '@dunlin/protocol/fnv';
 
 const slots = 4096;
 const countBits = 8;

@@ -1,0 +1,5 @@
+/** Counts and allowances that the workers of a node share, for who makes their memory: the entry `@dunlin/broker/guards`. */
+export { networkOf } from './network-of.ts';
+export { RefusalAllowance, refusalMemoryBytes } from './refusal-allowance.ts';
+export { newSharedCounts, SharedCounts } from './shared-counts.ts';
+export { newSharedRates, SharedRates } from './shared-rates.ts';
