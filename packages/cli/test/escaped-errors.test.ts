@@ -7,7 +7,9 @@ let broker: Dunlin;
 let url: string;
 let bystander: Conversation;
 beforeAll(async () => {
-  const started = await startBroker(['--workers', '1']);
+  // Names as long as a field may be, which the defaults refuse before anything else is said about them.
+  const longNames = ['limits.topicBytesMax=65535', 'limits.clientIdBytesMax=65535'];
+  const started = await startBroker(['--workers', '1', ...longNames.flatMap((setting) => ['--set', setting])]);
   broker = started.broker;
   url = `mqtt://127.0.0.1:${started.port}`;
   bystander = await open('bystander');
