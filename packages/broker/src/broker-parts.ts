@@ -23,6 +23,7 @@ import { type DeliveryUpcalls, SessionDelivery } from './delivery/session-delive
 import { willPublication } from './delivery/will.ts';
 import { GroupHousekeeping } from './groups/group-housekeeping.ts';
 import { GroupLogs } from './groups/group-logs.ts';
+import { SubscriptionBudget } from './guards/subscription-budget.ts';
 import { PublishAcceptance } from './handlers/accept-publish.ts';
 import { AuthHandler } from './handlers/auth.ts';
 import { PublishAuthorization } from './handlers/authorize-publish.ts';
@@ -81,6 +82,7 @@ export abstract class BrokerParts extends BrokerWorld {
   readonly tree = new SubscriptionTree({
     loggedMembersChanged: (group: SharedGroup) => this.groups.loggedMembersChanged(group),
   });
+  readonly budget: SubscriptionBudget;
   readonly trust = new StoreTrust();
   readonly turn: TurnClock;
   readonly flusher: OutputFlusher;
@@ -123,6 +125,7 @@ export abstract class BrokerParts extends BrokerWorld {
     const { self, store, clock, logger, metrics, limits, backplane, tracer, random } = this;
     const { connections, lease, tree, trust } = this;
     this.turn = new TurnClock(clock);
+    this.budget = new SubscriptionBudget(limits);
     this.warnings = new RareWarnings(clock, logger);
     this.contested = new ContestedIdentifiers(clock, this.warnings, metrics);
     this.flusher = new OutputFlusher(clock, metrics);
@@ -256,7 +259,7 @@ export abstract class BrokerParts extends BrokerWorld {
     const { groups, router, delivery, writer, pendingWrites, contested, fatalMessages, publishWill } = this;
     const inForce = {
       ...{ self, store, clock, metrics, cluster, tree, routes, durableFilters, groups, router, delivery },
-      ...{ pendingWrites, isClustered: this.backplane !== null },
+      ...{ pendingWrites, budget: this.budget, isClustered: this.backplane !== null },
       lateClaims: new LateClaims({ self, store, clock, logger, metrics, cluster, pendingWrites }),
       wills: new WillsUnderWay({ clock, logger, pendingWrites, metrics, publishWill }),
       written: new WrittenSessions(clock),
@@ -266,8 +269,8 @@ export abstract class BrokerParts extends BrokerWorld {
   }
 
   private get subscriptions(): SubscriptionParts {
-    const { store, metrics, tree, routes, durableFilters, delivery, groups, pendingWrites } = this;
-    return { store, metrics, tree, routes, durableFilters, delivery, groups, pendingWrites };
+    const { store, metrics, tree, routes, durableFilters, delivery, groups, pendingWrites, budget } = this;
+    return { store, metrics, tree, routes, durableFilters, delivery, groups, pendingWrites, budget };
   }
 
   private makeHandlers(queue: SubscribeQueue): PacketHandlers {
@@ -296,7 +299,7 @@ export abstract class BrokerParts extends BrokerWorld {
       pubcomp: new PubcompHandler({ writer, delivery }),
       pingreq: new PingreqHandler({ metrics }),
       subscribe: new SubscribeHandler({
-        ...{ store, clock, logger, metrics, limits, clientLog, authorizer, trust, tree, routes, retained, sysTopics },
+        ...{ store, clock, logger, metrics, limits, clientLog, authorizer, trust, routes, retained, sysTopics },
         ...{ subscriptions, queue },
       }),
       unsubscribe: new UnsubscribeHandler({ clock, subscriptions, queue }),

@@ -181,7 +181,7 @@ describe('shared groups over workers', () => {
   });
 
   test('more groups on one topic than a byte can count', async () => {
-    const { workers } = await World.of(2);
+    const { workers } = await World.of(2, { limits: { sharedGroupsPerFilterMax: 300 } });
     const member = await workers[1].connect('m');
     for (let i = 0; i < 300; i++) await member.subscribe(`$share/g${i}/jobs`, 0);
     const publisher = await workers[0].connect('p');

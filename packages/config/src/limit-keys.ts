@@ -64,7 +64,24 @@ export const limitShape = {
     never,
     'How long MQTT 3 sessions with clean session 0 are kept; 4294967295: for ever.',
   ),
-  subscriptionsMax: whole(1, 100_000_000, 100_000, 'Subscriptions one session may hold.'),
+  subscriptionsMax: whole(
+    1,
+    100_000_000,
+    1000,
+    'Subscriptions one session may hold. A stored session that has more keeps them, and is granted no others.',
+  ),
+  subscriptionBytesMax: whole(
+    kibibyte,
+    2 ** 40,
+    4 * mebibyte,
+    'Bytes that the subscriptions of one session may take: 512 for each, the length of its filter, and 256 for each level.',
+  ),
+  sharedGroupsPerFilterMax: whole(
+    1,
+    65_535,
+    8,
+    'Shared groups on one filter that one session may be a member of; each of them is one more delivery of every message.',
+  ),
   topicLevelsMax: whole(1, 65_535, 128, 'Levels of a topic or filter.'),
   topicBytesMax: whole(
     1,

@@ -191,6 +191,7 @@ export class ConnectHandler implements PacketHandler {
     connection.inboundAliases = new InboundTopicAliases(limits.topicAliasMaximum, limits.topicBytesMax); // also with 0: then every alias is refused
     const aliases = Math.min(properties.topicAliasMaximum ?? 0, limits.topicAliasMaximum); // [MQTT-3.1.2-26], [MQTT-3.1.2-27]
     if (aliases > 0) connection.outlet.outboundAliases = new OutboundTopicAliases(aliases);
+    connection.outlet.mayTellReasons = connection.version5 && properties.requestProblemInformation !== 0; // [MQTT-3.1.2-29]
     connection.outlet.clientMaximumPacketSize = properties.maximumPacketSize ?? Number.POSITIVE_INFINITY;
     connection.outlet.isIndividual = aliases > 0 || properties.maximumPacketSize !== undefined;
   }

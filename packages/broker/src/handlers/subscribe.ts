@@ -25,6 +25,7 @@ import type { HeldPacket } from '../connection/held-packets.ts';
 import type { SessionPacketHandler } from '../connection/packet-handlers.ts';
 import type { SubscribeQueue } from '../connection/subscribe-queue.ts';
 import type { RetainedMessages } from '../delivery/retained.ts';
+import { exceededText } from '../guards/subscription-budget.ts';
 import { isFilterTooLong } from '../message/name-length.ts';
 import { ConnectionState } from '../output/connection-state.ts';
 import type { Authorizer } from '../ports/authorizer.ts';
@@ -40,7 +41,6 @@ import { StoreError } from '../ports/store-error.ts';
 import type { LogCursor } from '../session/log-cursor.ts';
 import type { Session } from '../session/session.ts';
 import type { Subscription } from '../session/subscription.ts';
-import type { SubscriptionTree } from '../subscriptions/subscription-tree.ts';
 import type { SubscriptionParts } from '../takeover/session-subscriptions.ts';
 import { addSubscription, storedAs } from '../takeover/session-subscriptions.ts';
 import { nextTurn } from '../work/in-slices.ts';
@@ -93,25 +93,34 @@ const filtersPerTurn = 4 * filtersAtOnce;
 interface Granted {
   stored: StoredSubscription;
   request: SubscriptionRequest;
+  /** The session does not have the filter yet, and was charged for it. */
+  isNew: boolean;
+}
+
+/** Refused subscription: the reason code of SUBACK, and the words for it. */
+interface Refusal {
+  reasonCode: number;
+  reason: string;
 }
 
 /** Result of SUBSCRIBE packets that were handled together. */
 class Outcome {
   /** Reason codes, in the order of the filters of all packets [MQTT-3.8.4-6]. */
   readonly reasonCodes: number[] = [];
+  /** Limit that refused a subscription, in words for the client; empty: none did. */
+  limitText = '';
   readonly replays: Subscription[] = [];
   readonly cursors: LogCursor[] = [];
 }
 
-const tooWide = 'too many filters with wildcards cross above its levels';
-
-/** Log texts for refused filters; other texts are those of the authorizer. */
-const refusalReasons: Readonly<Record<number, (limits: Limits, filter: string) => string>> = {
-  [ReasonCode.topicFilterInvalid]: ({ topicBytesMax }, filter) =>
-    validateTopicFilter(filter) ?? `${Buffer.byteLength(filter)} bytes; limits.topicBytesMax is ${topicBytesMax}`,
-  [ReasonCode.sharedSubscriptionsNotSupported]: () => 'limits.sharedSubscriptionAvailable is false',
-  [ReasonCode.wildcardSubscriptionsNotSupported]: () => 'limits.wildcardSubscriptionAvailable is false',
-  [ReasonCode.quotaExceeded]: ({ subscriptionsMax }) => `limits.subscriptionsMax is reached: ${subscriptionsMax}`,
+const notAuthorized: Refusal = { reasonCode: ReasonCode.notAuthorized, reason: notAllowed };
+const noShared: Refusal = {
+  reasonCode: ReasonCode.sharedSubscriptionsNotSupported,
+  reason: 'limits.sharedSubscriptionAvailable is false',
+};
+const noWildcards: Refusal = {
+  reasonCode: ReasonCode.wildcardSubscriptionsNotSupported,
+  reason: 'limits.wildcardSubscriptionAvailable is false',
 };
 
 /**
@@ -141,7 +150,6 @@ export interface SubscribeHandlerParts {
   clientLog: ClientLog;
   authorizer: Authorizer | null;
   trust: StoreTrust;
-  tree: SubscriptionTree;
   routes: Routes;
   retained: RetainedMessages;
   sysTopics: { replay(subscription: Subscription): void };
@@ -196,9 +204,11 @@ export class SubscribeHandler implements SessionPacketHandler {
     for (const { packetId, subscriptions } of packets) {
       const reasonCodes = outcome.reasonCodes.slice(at, at + subscriptions.length);
       at += subscriptions.length;
+      const tellsLimit = reasonCodes.includes(ReasonCode.quotaExceeded) && connection.outlet.mayTellReasons;
+      const properties = tellsLimit ? { reasonString: outcome.limitText } : {};
       // [MQTT-3.8.4-1], [MQTT-3.8.4-2]. Before MQTT 5, a refusal is 0x80. MQTT 3.1 has no code for it, but its clients
       // understand that one.
-      connection.outlet.send({ type: 'suback', packetId, reasonCodes, properties: {} });
+      connection.outlet.send({ type: 'suback', packetId, reasonCodes, properties });
     }
     if (replays.length > 0) void this.replayRetained(connection, replays, pages);
   }
@@ -210,55 +220,79 @@ export class SubscribeHandler implements SessionPacketHandler {
     connection: Connection,
     session: Session,
     some: readonly { request: SubscriptionRequest; subscriptionIdentifier: number }[],
-    { reasonCodes, replays, cursors }: Outcome,
+    outcome: Outcome,
   ): Promise<boolean> {
     const { parts } = this;
     const granted: Granted[] = [];
-    for (const { request, subscriptionIdentifier } of some) {
-      const checked = this.check(connection, session, request, granted.length);
-      const reasonCode = typeof checked === 'number' ? checked : await checked;
-      const qos = Math.min(request.qos, parts.limits.maximumQos) as 0 | 1 | 2;
-      reasonCodes.push(reasonCode === 0 ? qos : reasonCode);
-      if (reasonCode !== 0) {
-        this.tellRefused(connection, request, reasonCode);
-        continue;
+    let placed = 0;
+    try {
+      await this.grantSome(connection, session, some, outcome, granted);
+      if (connection.state === ConnectionState.closed) return false;
+      const ends = session.isStored
+        ? await parts.store.sessions.subscribe(
+            session.key,
+            granted.map(({ stored }) => stored),
+          )
+        : null;
+      if (session.hasEnded) return false;
+      const owed: Cursor[] = [];
+      for (; placed < granted.length; placed++) {
+        const { stored, request } = granted[placed];
+        const isNew = !session.subscriptions.has(stored.filter);
+        const logEnd = ends === null ? 0 : ends[placed].lastSequence;
+        const subscription = addSubscription(parts.subscriptions, session, stored, logEnd);
+        if (subscription.cursor !== null) outcome.cursors.push(subscription.cursor);
+        if (subscription.cursor !== null && stored.qos === 0) owed.push(subscription.cursor.stored());
+        if (wantsRetained(request, isNew)) outcome.replays.push(subscription);
       }
-      const stored = { ...request, qos, subscriptionIdentifier };
-      if (connection.isBridge) askForBridge(stored);
-      granted.push({ stored: storedAs(session, stored), request });
+      // The end of what the client is owed is stored before SUBACK, whatever becomes of this worker.
+      if (owed.length > 0) await parts.store.sessions.update(session.key, { cursors: owed });
+      return !session.hasEnded;
+    } finally {
+      for (const { stored, isNew } of granted.slice(placed))
+        if (isNew) parts.subscriptions.budget.giveBack(session, stored.filter);
     }
-    if (connection.state === ConnectionState.closed) return false;
-    const ends = session.isStored
-      ? await parts.store.sessions.subscribe(
-          session.key,
-          granted.map(({ stored }) => stored),
-        )
-      : null;
-    if (session.hasEnded) return false;
-    const owed: Cursor[] = [];
-    for (let i = 0; i < granted.length; i++) {
-      const { stored, request } = granted[i];
-      const isNew = !session.subscriptions.has(stored.filter);
-      const subscription = addSubscription(
-        this.parts.subscriptions,
-        session,
-        stored,
-        ends === null ? 0 : ends[i].lastSequence,
-      );
-      if (subscription.cursor !== null) cursors.push(subscription.cursor);
-      if (subscription.cursor !== null && stored.qos === 0) owed.push(subscription.cursor.stored());
-      if (wantsRetained(request, isNew)) replays.push(subscription);
-    }
-    // The end of what the client is owed is stored before SUBACK, whatever becomes of this worker.
-    if (owed.length > 0) await parts.store.sessions.update(session.key, { cursors: owed });
-    return !session.hasEnded;
   }
 
-  private tellRefused(connection: Connection, { filter, qos }: SubscriptionRequest, reasonCode: number): void {
-    const { clientLog, limits, tree } = this.parts;
-    const isTooWide = reasonCode === ReasonCode.quotaExceeded && !tree.mayAdd(parseShare(filter)?.filter ?? filter);
-    const reason = isTooWide ? tooWide : (refusalReasons[reasonCode]?.(limits, filter) ?? notAllowed);
-    clientLog.refusedTo(connection, events['subscription.refused'], { filter, qos, code: hex(reasonCode), reason });
+  /** Checks some filters; those that are granted and new are charged. */
+  private async grantSome(
+    connection: Connection,
+    session: Session,
+    some: readonly { request: SubscriptionRequest; subscriptionIdentifier: number }[],
+    outcome: Outcome,
+    granted: Granted[],
+  ): Promise<void> {
+    const { limits, subscriptions } = this.parts;
+    const added = new Set<string>();
+    for (const { request, subscriptionIdentifier } of some) {
+      const checked = this.check(connection, session, request);
+      let refusal = checked instanceof Promise ? await checked : checked;
+      const { filter } = request;
+      const isNew = !session.subscriptions.has(filter) && !added.has(filter);
+      if (refusal === null && isNew) {
+        const exceeded = subscriptions.budget.take(session, filter);
+        if (exceeded !== null) {
+          refusal = { reasonCode: ReasonCode.quotaExceeded, reason: exceededText(exceeded, limits) };
+          outcome.limitText = refusal.reason;
+        }
+      }
+      const qos = Math.min(request.qos, limits.maximumQos) as 0 | 1 | 2;
+      outcome.reasonCodes.push(refusal === null ? qos : refusal.reasonCode);
+      if (refusal !== null) {
+        this.tellRefused(connection, request, refusal);
+        continue;
+      }
+      if (isNew) added.add(filter);
+      const stored = { ...request, qos, subscriptionIdentifier };
+      if (connection.isBridge) askForBridge(stored);
+      granted.push({ stored: storedAs(session, stored), request, isNew });
+    }
+  }
+
+  private tellRefused(connection: Connection, { filter, qos }: SubscriptionRequest, refusal: Refusal): void {
+    const { reasonCode, reason } = refusal;
+    const fields = { filter, qos, code: hex(reasonCode), reason };
+    this.parts.clientLog.refusedTo(connection, events['subscription.refused'], fields);
   }
 
   /** Starts the replay of retained messages. `pages`: the first pages of the first subscriptions. */
@@ -289,42 +323,38 @@ export class SubscribeHandler implements SessionPacketHandler {
     }
   }
 
-  /**
-   * 0, or the reason code of a refusal. Throws ProtocolError for what ends the connection. `pending`: granted
-   * subscriptions that the session does not count yet.
-   */
+  /** Null: the client may subscribe, as far as limits of the session and the user allow. Throws ProtocolError for what ends the connection. */
   private check(
     connection: Connection,
     session: Session,
     request: SubscriptionRequest,
-    pending: number,
-  ): number | Promise<number> {
+  ): Refusal | null | Promise<Refusal | null> {
     const { limits, authorizer } = this.parts;
     const { filter } = request;
     // Well-formed and not accepted, as MQTT 5 section 3.9.3 says it of 0x8F. 0x97 would say that there may be room later.
-    if (isFilterTooLong(filter, limits.topicBytesMax)) return ReasonCode.topicFilterInvalid;
-    if (validateTopicFilter(filter) !== null) return ReasonCode.topicFilterInvalid;
+    if (isFilterTooLong(filter, limits.topicBytesMax)) {
+      const reason = `${Buffer.byteLength(filter)} bytes; limits.topicBytesMax is ${limits.topicBytesMax}`;
+      return { reasonCode: ReasonCode.topicFilterInvalid, reason };
+    }
+    const wrong = validateTopicFilter(filter);
+    if (wrong !== null) return { reasonCode: ReasonCode.topicFilterInvalid, reason: wrong };
     const share = parseShare(filter);
     if (share !== null) {
       if (request.noLocal) {
         throw new ProtocolError(ReasonCode.protocolError, 'No Local on a shared subscription', 'MQTT-3.8.3-4');
       }
-      if (!limits.sharedSubscriptionAvailable) return ReasonCode.sharedSubscriptionsNotSupported;
+      if (!limits.sharedSubscriptionAvailable) return noShared;
     }
-    if (!limits.wildcardSubscriptionAvailable && /[+#]/.test(filter))
-      return ReasonCode.wildcardSubscriptionsNotSupported;
-    if (!session.subscriptions.has(filter) && session.subscriptions.size + pending >= limits.subscriptionsMax)
-      return ReasonCode.quotaExceeded;
-    if (!this.parts.tree.mayAdd(share?.filter ?? filter)) return ReasonCode.quotaExceeded;
-    if (authorizer === null) return 0;
+    if (!limits.wildcardSubscriptionAvailable && /[+#]/.test(filter)) return noWildcards;
+    if (authorizer === null) return null;
     const client = connection.signIn.identity(session.clientId);
     const allowed = authorizer.authorize(client, 'subscribe', share?.filter ?? filter, request.qos, false);
-    if (allowed === true) return 0;
-    if (allowed === false) return ReasonCode.notAuthorized;
+    if (allowed === true) return null;
+    if (allowed === false) return notAuthorized;
     // "Cannot tell" means no.
     return allowed.then(
-      (isAllowed) => (isAllowed ? 0 : ReasonCode.notAuthorized),
-      () => ReasonCode.notAuthorized,
+      (isAllowed) => (isAllowed ? null : notAuthorized),
+      () => notAuthorized,
     );
   }
 }

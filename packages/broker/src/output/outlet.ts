@@ -37,6 +37,8 @@ export class Outlet {
   readonly output: OutputBuffer;
   version: ProtocolVersion = 4;
   version5 = false;
+  /** The client takes reason strings in packets other than CONNACK and DISCONNECT. */
+  mayTellReasons = false;
   /** Packets for this client differ from those for others: topic aliases, or a maximum packet size. */
   isIndividual = false;
   clientMaximumPacketSize = Number.POSITIVE_INFINITY;

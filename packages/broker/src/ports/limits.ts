@@ -41,7 +41,11 @@ export const defaultLimits = {
   sessionExpiryMaxSeconds: 0xffffffff,
   /** MQTT 3 sessions with clean session 0 are kept this long (MQTT 3 has no word for it); 0xffffffff: for ever. */
   persistentSessionExpirySeconds: 0xffffffff,
-  subscriptionsMax: 100_000,
+  subscriptionsMax: 1000,
+  /** Bytes of all subscriptions of one session, estimated (guards/subscription-budget.ts): long and deep filters. */
+  subscriptionBytesMax: 4 * 1024 * 1024,
+  /** Shared groups on one filter that a session may be a member of: each is one more delivery of every message. */
+  sharedGroupsPerFilterMax: 8,
   /** Levels of a topic or filter. */
   topicLevelsMax: 128,
   /** Bytes of a topic or filter: caches, routes and stores keep them. */

@@ -2,6 +2,7 @@
  * State of one client while it is connected here. An ephemeral session ends with its connection; a durable one is
  * loaded from the store at CONNECT and written back when the connection ends [MQTT-3.1.2-4..6], [MQTT-4.1.0-1].
  */
+import type { SubscriptionHoldings } from '../guards/subscription-budget.ts';
 import type { Publication } from '../message/publication.ts';
 import type { Outlet } from '../output/outlet.ts';
 import type { CloseReason } from '../ports/close-reason.ts';
@@ -23,6 +24,8 @@ export interface SessionWill {
 export interface SessionConnection {
   readonly outlet: Outlet;
   readonly remoteAddress: string;
+  /** Name that the client has proved to have; null: none. */
+  readonly signIn: { readonly userName: string | null };
   /** Reason for which the connection ended, and the reason code of its DISCONNECT. */
   readonly closeReason: CloseReason;
   readonly closeCode: number;
@@ -66,6 +69,8 @@ export class Session {
   will: SessionWill | null = null;
   producerNumber = 0;
   private subscriptionsMade: Map<string, Subscription> | null = null;
+  /** Charge for its subscriptions; null: there were none. */
+  holdings: SubscriptionHoldings | null = null;
   /** Dense; in no order. */
   readonly cursors: LogCursor[] = [];
   /** Cursors that want to send or to read, and wait for room or for their turn. */

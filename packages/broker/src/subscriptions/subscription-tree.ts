@@ -12,7 +12,7 @@
  * ```
  *
  * A match visits only nodes whose path matches the topic's beginning, each at most once: it does not grow with the
- * subscriptions that differ in an earlier level. An entry's lists are dense arrays shared with the matches that were
+ * subscriptions that differ in an earlier level. guards/wide-filters.ts bounds the number of those nodes. An entry's lists are dense arrays shared with the matches that were
  * made from them, so that one filter with 100,000 subscribers costs a match one reference.
  */
 import type { DurableLog } from '../session/durable-log.ts';
@@ -56,13 +56,6 @@ export class FilterEntry {
   }
 }
 
-/**
- * Most levels of one path that have both a name and `+` below them. A match follows both branches there, so it visits
- * at most 2^6 paths of 128 levels: about half a millisecond, whatever anybody subscribes to. Real fleets have one or
- * two such levels. A filter that exceeds this is refused.
- */
-const branchesMax = 6;
-
 class Node {
   readonly parent: Node | null;
   /** Level of this node in its parent; `+` for the plus node. */
@@ -71,11 +64,6 @@ class Node {
   plus: Node | null = null;
   exact: FilterEntry | null = null;
   multi: FilterEntry | null = null;
-  /** Most branching levels on any path from here down, this one included. */
-  branches = 0;
-  /** Number of children by their number of branches; null while none has any. */
-  branchCounts: number[] | null = null;
-
   constructor(parent: Node | null, level: string) {
     this.parent = parent;
     this.level = level;
@@ -83,15 +71,6 @@ class Node {
 
   isEmpty(): boolean {
     return this.children === null && this.plus === null && this.exact === null && this.multi === null;
-  }
-
-  get isBranching(): boolean {
-    return this.plus !== null && this.children !== null;
-  }
-
-  /** True if a child for this level would make a level branch that does not branch now. */
-  wouldBranch(level: string): boolean {
-    return level === '+' ? this.plus === null && this.children !== null : this.children === null && this.plus !== null;
   }
 }
 
@@ -103,6 +82,8 @@ export class SubscriptionTree {
   version = 1;
   /** Filters that have an entry. */
   filterCount = 0;
+  /** Nodes that all matches have visited. */
+  nodesVisited = 0;
 
   constructor(groupWatcher: SharedGroupWatcher | null = null) {
     this.groupWatcher = groupWatcher;
@@ -125,23 +106,8 @@ export class SubscriptionTree {
     return entry;
   }
 
-  /** True if a client may add the filter: a match then visits no more paths than `branchesMax` allows. */
-  mayAdd(filter: string): boolean {
-    let node: Node | undefined = this.root;
-    let above = 0;
-    for (const level of filter.split('/')) {
-      if (level === '#') return true;
-      // Below a new child nothing branches: the rest of the filter is one path.
-      if (node.wouldBranch(level)) return above + 1 + node.branches <= branchesMax;
-      if (node.isBranching) above++;
-      node = level === '+' ? (node.plus ?? undefined) : node.children?.get(level);
-      if (node === undefined) return true;
-    }
-    return true;
-  }
-
   get isEmpty(): boolean {
-    return this.root.isEmpty() && this.root.branches === 0;
+    return this.root.isEmpty();
   }
 
   find(filter: string): FilterEntry | null {
@@ -201,7 +167,7 @@ export class SubscriptionTree {
     const levels = topic.split('/');
     const found: FilterEntry[] = [];
     // Leading wildcards do not match topics that begin with $ [MQTT-4.7.2-1].
-    collect(this.root, levels, 0, found, topic.charCodeAt(0) === 0x24);
+    this.nodesVisited += collect(this.root, levels, 0, found, topic.charCodeAt(0) === 0x24);
     return found;
   }
 }
@@ -216,7 +182,6 @@ function childOf(node: Node, level: string): Node {
     node.children ??= new Map();
     node.children.set(level, child);
   }
-  countBranches(node);
   return child;
 }
 
@@ -227,39 +192,18 @@ function removeChild(parent: Node, child: Node): void {
     parent.children?.delete(child.level);
     if (parent.children?.size === 0) parent.children = null;
   }
-  if (child.branches > 0 && parent.branchCounts !== null) parent.branchCounts[child.branches]--;
-  countBranches(parent);
 }
 
-/** Updates `branches` of a node whose children changed, and of its ancestors as far as they are affected. */
-function countBranches(changed: Node): void {
-  for (let node: Node | null = changed; node !== null; node = node.parent) {
-    let below = 0;
-    if (node.branchCounts !== null) {
-      for (let count = node.branchCounts.length - 1; count > 0 && below === 0; count--) {
-        if (node.branchCounts[count] > 0) below = count;
-      }
-    }
-    const branches = below + (node.isBranching ? 1 : 0);
-    if (branches === node.branches) return;
-    if (node.parent !== null) {
-      node.parent.branchCounts ??= [];
-      const counts = node.parent.branchCounts;
-      if (node.branches > 0) counts[node.branches]--;
-      if (branches > 0) counts[branches] = (counts[branches] ?? 0) + 1;
-    }
-    node.branches = branches;
-  }
-}
-
-/** Depth is bounded by the levels of the topic, at most 128. */
-function collect(node: Node, levels: string[], at: number, found: FilterEntry[], hideWildcards: boolean): void {
+/** Returns the number of visited nodes. Depth is bounded by the levels of the topic, at most 128. */
+function collect(node: Node, levels: string[], at: number, found: FilterEntry[], hideWildcards: boolean): number {
   if (node.multi !== null && !hideWildcards) found.push(node.multi); // `#` matches the parent level too [MQTT-4.7.1-2]
   if (at === levels.length) {
     if (node.exact !== null) found.push(node.exact);
-    return;
+    return 1;
   }
+  let visited = 1;
   const child = node.children?.get(levels[at]);
-  if (child !== undefined) collect(child, levels, at + 1, found, false);
-  if (node.plus !== null && !hideWildcards) collect(node.plus, levels, at + 1, found, false);
+  if (child !== undefined) visited += collect(child, levels, at + 1, found, false);
+  if (node.plus !== null && !hideWildcards) visited += collect(node.plus, levels, at + 1, found, false);
+  return visited;
 }

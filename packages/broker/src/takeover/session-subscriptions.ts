@@ -4,6 +4,7 @@
 import { parseShare } from '@dunlin/protocol';
 import type { Routes } from '../cluster/routes.ts';
 import type { SessionDelivery } from '../delivery/session-delivery.ts';
+import type { SubscriptionBudget } from '../guards/subscription-budget.ts';
 import type { DurableFilters } from '../logs/durable-filters.ts';
 import { events } from '../ports/log-events.ts';
 import type { Metrics } from '../ports/metrics.ts';
@@ -33,6 +34,7 @@ export interface SubscriptionParts {
   delivery: SessionDelivery;
   groups: GroupsOfSessions;
   pendingWrites: PendingWrites;
+  budget: SubscriptionBudget;
 }
 
 /** True when the messages of a durable session come from a log, for QoS above 0 without `$share`. */
@@ -56,8 +58,8 @@ export function storedAs(session: Session, stored: StoredSubscription): StoredSu
 }
 
 /**
- * Puts a subscription in force, replacing the one with the same filter [MQTT-3.8.4-3]. `logEnd`: the last number of its
- * log, if it uses one.
+ * Puts a subscription in force, replacing the one with the same filter [MQTT-3.8.4-3]. A new one was charged when it was
+ * granted. `logEnd`: the last number of its log, if it uses one.
  */
 export function addSubscription(
   parts: SubscriptionParts,
@@ -77,7 +79,10 @@ export function addSubscription(
   }
   if (subscription.owedQos > subscription.qos)
     subscription.owedUpTo = Math.min(old?.qos === 0 ? old.owedUpTo : logEnd, logEnd);
-  if (old !== undefined) removeSubscription(parts, old);
+  if (old !== undefined) {
+    removeSubscription(parts, old);
+    parts.budget.charge(session, stored.filter);
+  }
   if (usesLog(session, stored)) {
     parts.durableFilters.add(stored.filter, logEnd);
     parts.routes.announceDurable(stored.filter, logEnd);
@@ -115,6 +120,7 @@ export function restoreSubscription(
     parts.durableFilters.addGroup(stored.filter);
     if (subscription.owedQos > subscription.qos) boundOwed(parts, subscription, share.filter);
   }
+  parts.budget.charge(session, stored.filter);
   place(parts, subscription);
 }
 
@@ -244,6 +250,7 @@ export function removeSubscription(parts: SubscriptionParts, subscription: Subsc
   const { tree, routes } = parts;
   const { session } = subscription;
   session.subscriptions.delete(subscription.filter);
+  parts.budget.giveBack(session, subscription.filter);
   parts.metrics.subscriptionsRemoved++;
   if (subscription.cursor !== null) {
     subscription.cursor.isDetached = true;

@@ -11,6 +11,7 @@ import { ListenerNode } from '../listeners/listener-node.ts';
 
 const filterCount = 20_000;
 const filtersPerPacket = 500;
+const limits = ['--set', `limits.subscriptionsMax=${filterCount}`, '--set', 'limits.subscriptionBytesMax=64000000'];
 /**
  * Bounds: the session is open within a second, and nobody waits longer than 20 ms for it. The figures here are with the
  * way to and fro, on a machine that runs other tests.
@@ -38,7 +39,7 @@ const stores = [
 
 describe.each(stores)('%s', (_name, workers, words) => {
   test('taken over, taken up again and ended: nobody else waits', async () => {
-    const node = await ListenerNode.start(['tcp://127.0.0.1:0'], [...words, '--workers', String(workers)]);
+    const node = await ListenerNode.start(['tcp://127.0.0.1:0'], [...words, ...limits, '--workers', String(workers)]);
     try {
       await conversation([node.url(0)], waitMillisecondsMax);
     } finally {
@@ -48,7 +49,7 @@ describe.each(stores)('%s', (_name, workers, words) => {
 });
 
 test('three nodes on Redis and NATS: taken over from node to node, nobody else waits', async () => {
-  await using cluster = await Cluster.start({ nodes: 3 });
+  await using cluster = await Cluster.start({ nodes: 3, arguments: limits });
   const urls = cluster.nodes.map(({ url }) => url);
   await conversation(urls, clusterWaitMillisecondsMax);
 }, 90_000);

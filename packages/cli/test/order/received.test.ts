@@ -218,7 +218,8 @@ describe.each([
 
 /** 14,000 packets with one filter each: before, 2.3 ms each, half a minute. */
 test('SUBSCRIBE packets that are there travel to the store together', async () => {
-  const urlOf = await start(['--workers', '1', '--store', 'lmdb']);
+  const limits = ['--set', 'limits.subscriptionsMax=14000', '--set', 'limits.subscriptionBytesMax=64000000'];
+  const urlOf = await start(['--workers', '1', '--store', 'lmdb', ...limits]);
   const wire = await Conversation.open(urlOf('tcp'), 5);
   await wire.connect({ clientId: 'many', cleanStart: false, sessionExpirySeconds: 60 });
   const filters = Array.from({ length: 14_000 }, (_, at) => `many/${at}`);

@@ -1,0 +1,120 @@
+/**
+ * Limits on the subscriptions of one session and one user. A subscription is charged when it is granted or restored,
+ * and given back when it ends. Restored subscriptions are charged and never refused: a session keeps what it has, also
+ * above limits that were lowered meanwhile, and is granted no more.
+ */
+import { parseShare } from '@dunlin/protocol';
+import type { Limits } from '../ports/limits.ts';
+import { WideFilters } from './wide-filters.ts';
+
+/** Estimate of the memory that a subscription takes in a worker: its objects, and a node of the tree for each level. */
+const bytesPerSubscription = 512;
+const bytesPerLevel = 256;
+
+/** Bytes that a subscription is charged. */
+export function subscriptionBytes(filter: string): number {
+  let levels = 1;
+  for (let at = filter.indexOf('/'); at >= 0; at = filter.indexOf('/', at + 1)) levels++;
+  return bytesPerSubscription + filter.length + levels * bytesPerLevel;
+}
+
+/** Subscriptions that one session is charged for. */
+export class SubscriptionHoldings {
+  /** Name of the user that the session had at its first subscription; null: none. */
+  readonly user: string | null;
+  count = 0;
+  bytes = 0;
+  /** Shared groups that it is a member of, by their filter without `$share/…`; null: none. */
+  groupsByFilter: Map<string, number> | null = null;
+
+  constructor(user: string | null) {
+    this.user = user;
+  }
+
+  /** Owner of its wide filters. */
+  get owner(): unknown {
+    return this.user ?? this;
+  }
+}
+
+/** The session, as far as it is charged. */
+export interface SubscriptionHolder {
+  holdings: SubscriptionHoldings | null;
+  readonly connection: { readonly signIn: { readonly userName: string | null } };
+}
+
+/** Limit that refuses a subscription. */
+export type ExceededLimit = 'count' | 'bytes' | 'groups' | 'wide';
+
+const texts: Readonly<Record<ExceededLimit, (limits: Limits) => string>> = {
+  count: ({ subscriptionsMax }) => `limits.subscriptionsMax is reached: ${subscriptionsMax}`,
+  bytes: ({ subscriptionBytesMax }) => `limits.subscriptionBytesMax is reached: ${subscriptionBytesMax}`,
+  groups: ({ sharedGroupsPerFilterMax }) => `limits.sharedGroupsPerFilterMax is reached: ${sharedGroupsPerFilterMax}`,
+  wide: () => 'too many filters of this user with two or more + cross above its levels',
+};
+
+/** Reason of a refusal for the log and the client: which limit, and what it allows. */
+export function exceededText(exceeded: ExceededLimit, limits: Limits): string {
+  return texts[exceeded](limits);
+}
+
+export class SubscriptionBudget {
+  readonly wideFilters = new WideFilters();
+  private readonly limits: Limits;
+
+  constructor(limits: Limits) {
+    this.limits = limits;
+  }
+
+  /** Charges a new subscription that is within all limits; otherwise returns the limit, and charges nothing. */
+  take(holder: SubscriptionHolder, filter: string): ExceededLimit | null {
+    const exceeded = this.exceededBy(holder, filter);
+    if (exceeded === null) this.charge(holder, filter);
+    return exceeded;
+  }
+
+  private exceededBy(holder: SubscriptionHolder, filter: string): ExceededLimit | null {
+    const { limits } = this;
+    const holdings = holdingsOf(holder);
+    const bytes = subscriptionBytes(filter);
+    if (holdings.count >= limits.subscriptionsMax) return 'count';
+    if (holdings.bytes + bytes > limits.subscriptionBytesMax) return 'bytes';
+    const share = parseShare(filter);
+    if (share !== null && (holdings.groupsByFilter?.get(share.filter) ?? 0) >= limits.sharedGroupsPerFilterMax)
+      return 'groups';
+    return this.wideFilters.mayAdd(holdings.owner, share?.filter ?? filter) ? null : 'wide';
+  }
+
+  /** Charges a subscription, whatever the limits say. */
+  charge(holder: SubscriptionHolder, filter: string): void {
+    const holdings = holdingsOf(holder);
+    holdings.count++;
+    holdings.bytes += subscriptionBytes(filter);
+    const share = parseShare(filter);
+    if (share !== null) {
+      holdings.groupsByFilter ??= new Map();
+      holdings.groupsByFilter.set(share.filter, (holdings.groupsByFilter.get(share.filter) ?? 0) + 1);
+    }
+    this.wideFilters.add(holdings.owner, share?.filter ?? filter);
+  }
+
+  /** Gives back what a subscription was charged. */
+  giveBack(holder: SubscriptionHolder, filter: string): void {
+    const holdings = holdingsOf(holder);
+    holdings.count--;
+    holdings.bytes -= subscriptionBytes(filter);
+    const share = parseShare(filter);
+    if (share !== null) {
+      const groups = (holdings.groupsByFilter?.get(share.filter) ?? 0) - 1;
+      if (groups > 0) holdings.groupsByFilter?.set(share.filter, groups);
+      else holdings.groupsByFilter?.delete(share.filter);
+    }
+    this.wideFilters.remove(holdings.owner, share?.filter ?? filter);
+  }
+}
+
+/** The user is that of the first subscription: what was charged to it is given back to it, whoever signs in again. */
+function holdingsOf(holder: SubscriptionHolder): SubscriptionHoldings {
+  holder.holdings ??= new SubscriptionHoldings(holder.connection.signIn.userName);
+  return holder.holdings;
+}

@@ -1,0 +1,99 @@
+/** Limits on what one session may subscribe to: numbers, bytes, shared groups. */
+import { expect, test } from 'vitest';
+import type { Client } from './support/client.ts';
+import { World } from './support/world.ts';
+
+const durable = { cleanStart: false, expiry: 1000 } as const;
+const filters = (count: number) => Array.from({ length: count }, (_, index) => `f/${index}`);
+
+/** Reason codes of one SUBSCRIBE with all of these. */
+async function subscribeAtOnce(client: Client, names: readonly string[], qos: 0 | 1 = 0): Promise<number[]> {
+  const options = { qos, noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
+  await client.send({
+    ...{ type: 'subscribe', packetId: 9, subscriptionIdentifier: 0, properties: {} },
+    subscriptions: names.map((filter) => ({ filter, ...options })),
+  });
+  const suback = client.received().find((packet) => packet.type === 'suback');
+  return suback?.reasonCodes ?? [];
+}
+
+test('a session may have limits.subscriptionsMax, in one packet or several, and others when some are gone', async () => {
+  const { worker } = await World.alone({ limits: { subscriptionsMax: 100 } });
+  const client = await worker.connect('c');
+  expect(await subscribeAtOnce(client, filters(103))).toEqual([...Array(100).fill(0), 0x97, 0x97, 0x97]);
+  expect(await client.subscribe('f/5', 1)).toEqual([1]); // one that it has is replaced
+  await client.send({ type: 'unsubscribe', packetId: 3, filters: ['f/1', 'f/2', 'f/200'], properties: {} });
+  client.received();
+  expect(await subscribeAtOnce(client, ['a', 'a', 'b', 'c'])).toEqual([0, 0, 0, 0x97]);
+  const old = await worker.connect('old', { version: 4 });
+  expect(await subscribeAtOnce(old, filters(101))).toEqual([...Array(100).fill(0), 0x80]);
+});
+
+test('the answer says which limit is reached and what it allows, unless the client wants no reasons', async () => {
+  const { worker } = await World.alone({ limits: { subscriptionsMax: 1 } });
+  for (const [requestProblemInformation, properties] of [
+    [1, { reasonString: 'limits.subscriptionsMax is reached: 1' }],
+    [0, {}],
+  ] as const) {
+    const client = await worker.connect('c', { properties: { requestProblemInformation } });
+    await client.subscribe('a', 0);
+    await client.send({
+      ...{ type: 'subscribe', packetId: 9, subscriptionIdentifier: 0, properties: {} },
+      subscriptions: [{ filter: 'b', qos: 0, noLocal: false, retainAsPublished: false, retainHandling: 0 }],
+    });
+    expect(client.one('suback')).toMatchObject({ reasonCodes: [0x97], properties });
+  }
+  expect(worker.log).toContainEqual(expect.stringContaining('limits.subscriptionsMax is reached: 1'));
+});
+
+test.each([
+  ['long', (index: number) => `${100 + index}/`.padEnd(976, 'x'), 100],
+  ['deep', (index: number) => `${10 + index}${'/x'.repeat(99)}`, 7],
+])('%s filters are limited by bytes', async (_what, filter, granted) => {
+  const { worker } = await World.alone({ limits: { subscriptionBytesMax: 201_000 } });
+  const client = await worker.connect('c');
+  const codes: number[] = [];
+  for (let index = 0; index < granted + 3; index++) codes.push(...(await client.subscribe(filter(index), 0)));
+  expect(codes).toEqual([...Array(granted).fill(0), 0x97, 0x97, 0x97]);
+  expect(await client.subscribe('short', 0)).toEqual([0]);
+});
+
+test('a stored session keeps what it has when a limit was lowered, and gets no more', async () => {
+  const { world, worker } = await World.alone();
+  const client = await worker.connect('c', durable);
+  await subscribeAtOnce(client, filters(50), 1);
+  await client.drop();
+  const stricter = await world.replace(worker, { limits: { subscriptionsMax: 10 } });
+  const again = await stricter.connect('c', durable);
+  expect(stricter.view.session('c')?.filters).toHaveLength(50);
+  expect(await again.subscribe('f/7', 2)).toEqual([2]);
+  expect(await again.subscribe('more', 1)).toEqual([0x97]);
+});
+
+test('what the store does not take is not charged', async () => {
+  const { world, worker } = await World.alone({ limits: { subscriptionsMax: 3 } });
+  for (let round = 0; round < 3; round++) {
+    const client = await worker.connect('c', durable);
+    worker.gate.refused = ['sessions.subscribe'];
+    expect(await subscribeAtOnce(client, ['a', 'b', 'c'], 1)).toEqual([]);
+    worker.gate.refused = 'none';
+    await world.clock.pass(1000);
+  }
+  const client = await worker.connect('c', durable);
+  expect(await subscribeAtOnce(client, ['a', 'b', 'c', 'd'], 1)).toEqual([1, 1, 1, 0x97]);
+});
+
+test('a session may be a member of eight groups on one filter, and of as many on another', async () => {
+  const { worker } = await World.alone();
+  const client = await worker.connect('c');
+  const groups = (filter: string) => Array.from({ length: 10 }, (_, index) => `$share/g${index}/${filter}`);
+  const eight = [...Array(8).fill(0), 0x97, 0x97];
+  expect(await subscribeAtOnce(client, groups('t'))).toEqual(eight);
+  expect(await subscribeAtOnce(client, groups('u'))).toEqual(eight);
+  expect(await client.subscribe('$share/g3/t', 1)).toEqual([1]);
+  await client.send({ type: 'unsubscribe', packetId: 3, filters: ['$share/g3/t'], properties: {} });
+  client.received();
+  expect(await subscribeAtOnce(client, groups('t').slice(8))).toEqual([0, 0x97]);
+  const other = await worker.connect('other');
+  expect(await subscribeAtOnce(other, groups('t').slice(8))).toEqual([0, 0]);
+});
