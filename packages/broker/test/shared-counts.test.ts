@@ -30,8 +30,26 @@ test('a bucket has so many tokens at once, then as many a second as they come', 
   expect(takes(20, now + 100)).toBe(1);
   expect(takes(20, now + 350)).toBe(2);
   expect(takes(20, now + 60_000)).toBe(5);
-  rates.giveBack('a', 10);
+  rates.giveBack('a', 10, now + 60_000);
   expect(takes(20, now + 60_000)).toBe(1);
+});
+
+test('what was spent beyond the tokens is waited for, a minute at the most', () => {
+  const rates = new SharedRates(newSharedRates());
+  const now = 1_800_000_000_000;
+  expect(rates.spend('a', 50, 10, 50, now)).toBe(0);
+  expect(rates.has('a', 10, 50, now)).toBe(false);
+  expect(rates.spend('a', 20, 10, 50, now)).toBe(2000);
+  expect(rates.spend('a', 0, 10, 50, now + 1900)).toBeCloseTo(100, 0);
+  expect(rates.spend('a', 1_000_000, 10, 50, now + 2100)).toBe(60_000);
+  expect(rates.spend('b', 1, 10, 50, now)).toBe(0);
+});
+
+test('no two of 2,000 accounts share tokens', () => {
+  const rates = new SharedRates(newSharedRates());
+  const now = 1_800_000_000_000;
+  const took = Array.from({ length: 2000 }, (_, index) => rates.take(`account-${index}`, 1, 1, now));
+  expect(took.filter(Boolean).length).toBe(2000);
 });
 
 test('a clock that was set back, and a bucket of days ago, do not lock anybody out', () => {
