@@ -265,7 +265,7 @@ export abstract class BrokerParts extends BrokerWorld {
       written: new WrittenSessions(clock),
     };
     const sessions = new Sessions({ ...inForce, limits, writer, fatalMessages });
-    return { sessions, openings: new Openings({ ...inForce, lease, trust, contested, sessions }) };
+    return { sessions, openings: new Openings({ ...inForce, limits, lease, trust, contested, sessions }) };
   }
 
   private get subscriptions(): SubscriptionParts {
@@ -309,7 +309,7 @@ export abstract class BrokerParts extends BrokerWorld {
 
   private makeConnectionParts(handlers: PacketHandlers): ConnectionParts {
     const { flusher, metrics, clock, turn, trust, logger, limits, keepAlive, clientLog, httpUrl, publishBatch } = this;
-    const { connections, sessions } = this;
+    const { connections, sessions, delivery } = this;
     return {
       ...{
         flusher,
@@ -332,6 +332,12 @@ export abstract class BrokerParts extends BrokerWorld {
           if (connection.session !== null) sessions.close(connection.session);
         },
         fenced: (session) => sessions.fenced(session),
+        drained: ({ session }) => {
+          // Before, other messages come first: those that were in flight before a reconnect.
+          if (session === null || session.hasEnded || !session.groupsSettled) return;
+          turn.renew();
+          delivery.roomCame(session);
+        },
       },
     };
   }

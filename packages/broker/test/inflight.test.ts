@@ -8,11 +8,11 @@ const cursor = { name: 'a cursor' } as unknown as LogCursor;
 describe('packet identifiers in use', () => {
   test('run from 1 to 65,535 and around, past one that is kept all the time [MQTT-2.2.1-3]', () => {
     const inflight = new OutboundInflight(1000);
-    for (let id = 1; id <= 5; id++) expect(inflight.take(1, null, 0)).toBe(id);
+    for (let id = 1; id <= 5; id++) expect(inflight.take(1, null, 0, 0)).toBe(id);
     for (const id of [1, 2, 4, 5]) inflight.release(id); // 3 stays
     const seen: number[] = [];
     for (let i = 0; i < 70_000; i++) {
-      const id = inflight.take(2, cursor, i);
+      const id = inflight.take(2, cursor, i, 0);
       seen.push(id);
       inflight.release(id);
     }
@@ -26,11 +26,11 @@ describe('packet identifiers in use', () => {
   test('all 65,535 can be in use at once', () => {
     const inflight = new OutboundInflight(65_535);
     const ids = new Set<number>();
-    while (!inflight.isFull) ids.add(inflight.take(1, null, 0));
+    while (!inflight.isFull) ids.add(inflight.take(1, null, 0, 0));
     expect(ids.size).toBe(65_535);
     expect(ids.has(0)).toBe(false);
     inflight.release(777);
-    expect(inflight.take(1, null, 0)).toBe(777);
+    expect(inflight.take(1, null, 0, 0)).toBe(777);
   });
 
   test('every identifier keeps its state, cursor and number, whatever is taken, released and restored', () => {
@@ -53,7 +53,7 @@ describe('packet identifiers in use', () => {
           const ids = [...model.keys()];
           if (one.kind === 'take') {
             const owner = one.logged ? cursor : null;
-            const id = inflight.take(one.qos, owner, ++sequence);
+            const id = inflight.take(one.qos, owner, ++sequence, 0);
             expect(model.has(id)).toBe(false);
             model.set(id, { state: one.qos, cursor: owner, sequence });
           } else if (one.kind === 'restore') {
@@ -86,7 +86,7 @@ describe('packet identifiers in use', () => {
   test('are listed in the order they were given, also around the end of their range', () => {
     const inflight = new OutboundInflight(10);
     inflight.restore(65_534, InflightState.sent1, null, 0);
-    const given = [65_534, ...[1, 2, 3].map(() => inflight.take(1, null, 0))];
+    const given = [65_534, ...[1, 2, 3].map(() => inflight.take(1, null, 0, 0))];
     expect(given).toEqual([65_534, 65_535, 1, 2]);
     expect(inflight.packetIdsInUse()).toEqual(given);
   });

@@ -45,6 +45,12 @@ export const limitShape = {
     'Longer keep alives, and none, are cut to this. MQTT 5 clients are told; MQTT 3 clients cannot be, and are ended after 1.5 times this in silence. 0: as the client asks.',
   ),
   inflightMax: whole(1, 65_535, 1000, 'Messages in flight to a client that names no smaller Receive Maximum.'),
+  inflightBytesMax: whole(
+    kibibyte,
+    2 ** 40,
+    mebibyte,
+    'Bytes in flight to a client: a message of QoS 1 or 2 is sent while fewer are unacknowledged, whatever its size.',
+  ),
   queuedMessagesMax: whole(0, 100_000_000, 10_000, 'Messages an ephemeral session may have waiting behind its window.'),
   queuedBytesMax: whole(0, 2 ** 40, 16 * mebibyte, 'Bytes an ephemeral session may have waiting behind its window.'),
   queuePolicy: z
@@ -55,7 +61,7 @@ export const limitShape = {
     64 * kibibyte,
     2 ** 40,
     4 * mebibyte,
-    'Bytes waiting for one socket; over it QoS 0 messages to that client are dropped.',
+    'Bytes waiting for one socket; over it QoS 0 messages to that client are dropped, others wait in its log or queue.',
   ),
   sessionExpiryMaxSeconds: whole(0, never, never, 'Longest session expiry a client may ask for; 4294967295: for ever.'),
   persistentSessionExpirySeconds: whole(

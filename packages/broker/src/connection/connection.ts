@@ -44,6 +44,8 @@ export interface ConnectionOwner {
   closed(connection: Connection): void;
   /** The session belongs to another endpoint. */
   fenced(session: Session): void;
+  /** The socket has taken everything: messages that waited for that may be sent. */
+  drained(connection: Connection): void;
 }
 
 export interface ConnectionParts extends OutletParts {
@@ -263,9 +265,9 @@ export class Connection
 
   /** The transport has sent its buffered bytes. */
   drained(): void {
-    this.outlet.output.isCongested = false;
+    this.outlet.drained();
     this.reading.resumeIfRoom();
-    this.outlet.wakeRoom();
+    this.parts.owner.drained(this);
   }
 
   /** Ends the connection from our side; MQTT 5 clients get DISCONNECT [MQTT-3.14.0-1], with a server reference if given. */

@@ -66,16 +66,17 @@ export function endOf(bytes: Buffer, start: number, count: number): number {
 }
 
 /**
- * Writes the receiver's next packet identifiers into the QoS 1 packets in bytes[start, end). The window has room for
+ * Writes the receiver's next packet identifiers into the QoS 1 packets in bytes[start, allEnd). The window has room for
  * all of them.
  */
-export function stampPacketIds(bytes: Buffer, start: number, end: number, outbound: OutboundInflight): void {
-  for (let at = start; at < end; ) {
+export function stampPacketIds(bytes: Buffer, start: number, allEnd: number, outbound: OutboundInflight): void {
+  for (let at = start; at < allEnd; ) {
     const bodyStart = lengthEnd(bytes, at + 1);
     const idAt = bodyStart + 2 + ((bytes[bodyStart] << 8) | bytes[bodyStart + 1]);
-    const packetId = outbound.take(1, null, 0);
+    const end = bodyStart + lengthAt(bytes, at + 1);
+    const packetId = outbound.take(1, null, 0, end - at);
     bytes[idAt] = packetId >> 8;
     bytes[idAt + 1] = packetId & 0xff;
-    at = bodyStart + lengthAt(bytes, at + 1);
+    at = end;
   }
 }

@@ -66,7 +66,7 @@ export class LogDelivery implements CursorDelivery {
       cursor.acknowledge(sequence);
       return;
     }
-    const packetId = session.outboundInflight.take(qos, cursor, sequence);
+    const packetId = session.outboundInflight.take(qos, cursor, sequence, publication.size);
     const firstByte = 0x30 | (qos << 1) | (subscription.retainAsPublished && publication.retain ? 1 : 0);
     const filter = cursor.log.filter;
     // The log may drop it when it has expired; a message that was sent once is sent again all the same [MQTT-4.3.3-7].

@@ -75,6 +75,8 @@ export class PublishBatch implements BatchEntry {
    * it: 35 % more CPU with 200 spans a second.
    */
   private readonly traced: TracedInBatch[] = [];
+  /** Copies of its packets that wait in sessions, by their place: each is made once for all of them. */
+  private readonly kept: (Publication | null)[] = [];
   private readonly view = new PublishView();
   private readonly publication = new Publication();
 
@@ -192,6 +194,7 @@ export class PublishBatch implements BatchEntry {
     this.bytes = nothing;
     this.converted = null;
     this.traced.length = 0;
+    if (this.kept.length > 0) this.kept.length = 0;
   }
 
   private deliver(subscriptions: readonly Subscription[]): void {
@@ -282,10 +285,16 @@ export class PublishBatch implements BatchEntry {
    */
   private sendEach(subscription: Subscription, skipped: number): void {
     const { outlet } = subscription;
-    for (let at = endOf(this.bytes, this.start, skipped); at < this.end; ) {
+    let index = skipped;
+    for (let at = endOf(this.bytes, this.start, skipped); at < this.end; index++) {
       at = this.place(at, this.version5);
-      if (this.qos > 0) this.delivery.send(this.publication, subscription, false);
-      else sendPublish(this.delivery, outlet, this.publication, 0x30, 0, subscription.identifiers);
+      if (this.qos === 0) {
+        sendPublish(this.delivery, outlet, this.publication, 0x30, 0, subscription.identifiers);
+        continue;
+      }
+      this.publication.kept = this.kept[index] ?? null;
+      this.delivery.send(this.publication, subscription, false);
+      if (this.publication.kept !== null) this.kept[index] = this.publication.kept;
     }
   }
 

@@ -54,7 +54,7 @@ export class Resending {
           batch.map((message) => (message.state === 'sent' ? this.contentOf(message) : null)),
         );
         if (session.hasEnded) return;
-        for (let i = 0; i < batch.length; i++) {
+        for (let i = 0; i < batch.length && session.resendRoom > 0; i++) {
           const message = batch[i];
           resends.sent();
           if (message.state === 'released') session.outlet.sendAcknowledgement(6, message.packetId, 0);
@@ -103,6 +103,7 @@ export class Resending {
       : message.sequence === 0 || (publication.retain && subscription?.retainAsPublished === true);
     const firstByte = 0x38 | (message.qos << 1) | (retain ? 1 : 0); // DUP is set [MQTT-3.3.1-1]
     const identifiers = subscription?.identifiers ?? null;
+    session.outbound?.sentAgain(message.packetId, publication.size);
     const fits = sendPublish(this.window, session.outlet, publication, firstByte, message.packetId, identifiers);
     if (!fits) this.giveUp(session, message); // the client's maximum packet size is smaller than before [MQTT-3.1.2-25]
     return 0;

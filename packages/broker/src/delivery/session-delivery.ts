@@ -113,7 +113,7 @@ export class SessionDelivery implements PublishWindow {
     retain: boolean,
   ): void {
     const outbound = session.outboundInflight;
-    const packetId = outbound.take(qos, null, 0);
+    const packetId = outbound.take(qos, null, 0, publication.size);
     const firstByte = 0x30 | (qos << 1) | (retain ? 1 : 0);
     if (subscription.isShared || (retain && session.isStored)) {
       const content = contentFor(subscription, keep(publication));
@@ -185,8 +185,10 @@ export class SessionDelivery implements PublishWindow {
         this.metrics.dropped.expired++;
         continue;
       }
-      message.publication.forgetVariants(); // the rest of its message expiry has changed
-      this.sendNow(session, message.publication, message.subscription, message.qos, message.retain);
+      const { publication, subscription, qos, retain } = message;
+      publication.forgetVariants(); // the rest of its message expiry has changed
+      this.sendNow(session, publication, subscription, qos, retain);
+      publication.dropVariants(); // it may wait in other sessions still
     }
     if (session.behind !== null && !session.isPumping) this.logs.logPages.pumpBehind(session);
     if (session.groupMembers !== null) this.upcalls.groupRoomCame(session);
@@ -212,7 +214,12 @@ function contentFor(subscription: Subscription, publication: Publication): Infli
   return { publication: asSent, filter: '', member: null };
 }
 
-/** A publication that outlives the turn: the same if it has a buffer of its own already, else a copy. */
+/**
+ * A publication that outlives the turn: the same if it has a buffer of its own already, else a copy, the same for
+ * everybody.
+ */
 export function keep(publication: Publication): Publication {
-  return publication.isLent ? readRecord(writeRecord(publication)) : publication;
+  if (!publication.isLent) return publication;
+  publication.kept ??= readRecord(writeRecord(publication));
+  return publication.kept;
 }

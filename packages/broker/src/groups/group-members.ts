@@ -172,7 +172,7 @@ export class GroupMembers {
       return;
     }
     const { session } = subscription;
-    const packetId = session.outboundInflight.take(1, member, sequence);
+    const packetId = session.outboundInflight.take(1, member, sequence, publication.size);
     if (sendPublish(delivery, session.outlet, publication, firstByte, packetId, subscription.identifiers)) {
       this.inFlight.set(sequence, member);
     } else {

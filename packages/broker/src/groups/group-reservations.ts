@@ -85,7 +85,7 @@ export class GroupReservations {
     publication: Publication,
     firstByte: number,
   ): void {
-    const packetId = member.session.outboundInflight.take(2, member, sequence);
+    const packetId = member.session.outboundInflight.take(2, member, sequence, publication.size);
     const { epoch } = this.members;
     const reservation: PendingReservation = {
       member,

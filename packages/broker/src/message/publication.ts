@@ -45,6 +45,8 @@ export class Publication {
   trace: TraceContext | null = null;
   /** Span to end when the message is acknowledged; whoever takes that over sets it to null here. */
   span: PublishSpan | null = null;
+  /** Copy that outlives the turn, of one that is lent: all sessions in which it waits share it. */
+  kept: Publication | null = null;
   readonly old0 = new Variant();
   readonly old1 = new Variant();
   readonly new0 = new Variant();
@@ -60,6 +62,14 @@ export class Publication {
 
   isExpired(now: number): boolean {
     return this.expiresAt !== 0 && now >= this.expiresAt;
+  }
+
+  /** Frees the packets made of it, too: a message that waits is not held twice. */
+  dropVariants(): void {
+    for (const variant of [this.old0, this.old1, this.new0, this.new1]) {
+      variant.ready = false;
+      variant.bytes = nothing;
+    }
   }
 
   forgetVariants(): void {

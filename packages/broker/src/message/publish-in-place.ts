@@ -28,6 +28,7 @@ export function placeInPacket(
 ): void {
   publication.bytes = bytes;
   publication.isLent = true;
+  publication.kept = null;
   publication.qos = view.qos;
   publication.retain = view.retain;
   publication.topicStart = view.topicStart;

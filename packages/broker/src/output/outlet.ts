@@ -130,6 +130,12 @@ export class Outlet {
     });
   }
 
+  /** The socket has taken all bytes. */
+  drained(): void {
+    this.output.isCongested = false;
+    this.wakeRoom();
+  }
+
   wakeRoom(): void {
     const waiters = this.roomWaiters;
     this.roomWaiters = null;

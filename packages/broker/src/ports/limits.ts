@@ -30,12 +30,20 @@ export const defaultLimits = {
   keepAliveMaxSeconds: 0,
   /** Messages in flight to a client that names no smaller Receive Maximum: bounds the redelivery of one session. */
   inflightMax: 1000,
+  /**
+   * Bytes in flight to a client, over which no more messages of QoS 1 and 2 are sent to it: a message begins while there
+   * are fewer.
+   */
+  inflightBytesMax: 1024 * 1024,
   /** Messages an ephemeral session may have waiting behind its window. */
   queuedMessagesMax: 10_000,
   queuedBytesMax: 16 * 1024 * 1024,
   /** Fate of a message over these two. */
   queuePolicy: 'drop-newest' as QueuePolicy,
-  /** Bytes waiting for one socket; over it QoS 0 messages are dropped and the publishers' acknowledgements go on. */
+  /**
+   * Bytes waiting for one socket; over it QoS 0 messages are dropped, and those of QoS 1 and 2 stay in the log or queue
+   * of their session. The publishers' acknowledgements go on.
+   */
   outputBufferBytesMax: 4 * 1024 * 1024,
   /** The most a session may ask to be kept; 0xffffffff: for ever. */
   sessionExpiryMaxSeconds: 0xffffffff,

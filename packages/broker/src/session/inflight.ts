@@ -38,11 +38,15 @@ const smallestSlots = 16;
 
 export class OutboundInflight {
   count = 0;
+  /** Bytes of all messages that the client may have to be sent again. */
+  bytes = 0;
   /** Most messages at once: the client's Receive Maximum, within our own limit. */
   readonly max: number;
   private mask = smallestSlots - 1;
   private packetIds = new Uint16Array(smallestSlots);
   private states = new Uint8Array(smallestSlots);
+  /** Bytes of each message; 0: it is not sent again, or was not sent on this connection yet. */
+  private sizes = new Uint32Array(smallestSlots);
   private sequences: Float64Array | null = null;
   private sources: (InflightSource | null)[] | null = null;
   private contents: Map<number, InflightContent> | null = null;
@@ -56,8 +60,11 @@ export class OutboundInflight {
     return this.count >= this.max;
   }
 
-  /** Returns the next free identifier. The caller has checked that the window is not full. */
-  take(qos: 1 | 2, source: InflightSource | null, sequence: number): number {
+  /**
+   * Returns the next free identifier, for a message of so many bytes. The caller has checked that the window is not
+   * full.
+   */
+  take(qos: 1 | 2, source: InflightSource | null, sequence: number, bytes: number): number {
     if ((this.count + 1) * 2 > this.mask + 1) this.growSlots();
     let packetId = this.last;
     do {
@@ -65,15 +72,29 @@ export class OutboundInflight {
     } while (this.states[packetId & this.mask] !== InflightState.none);
     this.last = packetId;
     this.put(packetId, qos === 1 ? InflightState.sent1 : InflightState.sent2, source, sequence);
+    this.sizes[packetId & this.mask] = bytes;
+    this.bytes += bytes;
     return packetId;
   }
 
-  /** Restores an identifier that was in use before a reconnect. */
+  /** Restores an identifier that was in use before a reconnect. It counts no bytes until `sentAgain`. */
   restore(packetId: number, state: number, source: InflightSource | null, sequence: number): void {
     while ((this.count + 1) * 2 > this.mask + 1 || this.states[packetId & this.mask] !== InflightState.none)
       this.growSlots();
     this.put(packetId, state, source, sequence);
     if (packetId > this.last) this.last = packetId;
+  }
+
+  /** A restored message of so many bytes is sent on this connection, too. */
+  sentAgain(packetId: number, bytes: number): void {
+    const slot = packetId & this.mask;
+    this.bytes += bytes - this.sizes[slot];
+    this.sizes[slot] = bytes;
+  }
+
+  private forgetSize(slot: number): void {
+    this.bytes -= this.sizes[slot];
+    this.sizes[slot] = 0;
   }
 
   private put(packetId: number, state: number, source: InflightSource | null, sequence: number): void {
@@ -107,7 +128,9 @@ export class OutboundInflight {
   }
 
   setReleased(packetId: number): void {
-    this.states[packetId & this.mask] = InflightState.released;
+    const slot = packetId & this.mask;
+    this.states[slot] = InflightState.released;
+    this.forgetSize(slot);
     this.contents?.delete(packetId);
   }
 
@@ -127,6 +150,7 @@ export class OutboundInflight {
   release(packetId: number): void {
     const slot = packetId & this.mask;
     this.states[slot] = InflightState.none;
+    this.forgetSize(slot);
     this.count--;
     if (this.sources !== null) this.sources[slot] = null;
     if (this.contents !== null) this.contents.delete(packetId);
@@ -143,11 +167,12 @@ export class OutboundInflight {
 
   private growSlots(): void {
     const oldMask = this.mask;
-    const { packetIds, states, sequences, sources } = this;
+    const { packetIds, states, sizes, sequences, sources } = this;
     const size = (oldMask + 1) * 2;
     this.mask = size - 1;
     this.packetIds = new Uint16Array(size);
     this.states = new Uint8Array(size);
+    this.sizes = new Uint32Array(size);
     this.sequences = sequences === null ? null : new Float64Array(size);
     this.sources = sources === null ? null : new Array<InflightSource | null>(size).fill(null);
     for (let slot = 0; slot <= oldMask; slot++) {
@@ -155,6 +180,7 @@ export class OutboundInflight {
       const to = packetIds[slot] & this.mask;
       this.packetIds[to] = packetIds[slot];
       this.states[to] = states[slot];
+      this.sizes[to] = sizes[slot];
       if (this.sequences !== null && sequences !== null) this.sequences[to] = sequences[slot];
       if (this.sources !== null && sources !== null) this.sources[to] = sources[slot];
     }

@@ -6,6 +6,7 @@ import type { SubscriptionHoldings } from '../guards/subscription-budget.ts';
 import type { Publication } from '../message/publication.ts';
 import type { Outlet } from '../output/outlet.ts';
 import type { CloseReason } from '../ports/close-reason.ts';
+import type { Limits } from '../ports/limits.ts';
 import type { SessionKey } from '../ports/session-key.ts';
 import { InboundInflight } from './inbound-inflight.ts';
 import { OutboundInflight } from './inflight.ts';
@@ -92,11 +93,20 @@ export class Session {
   groupMembers: Map<string, GroupMembership> | null = null;
   /** Messages of such groups that it had in flight are known to be its own (group-reservations.ts). */
   groupsSettled = false;
+  private readonly limits: Limits;
   private readonly inflightMax: number;
   /** True once the session was handed over or released: late answers of the store have no effect. */
   hasEnded = false;
 
-  constructor(connection: SessionConnection, key: SessionKey, expirySeconds: number, inflightMax: number) {
+  /** `inflightMax`: Receive Maximum of the client, within our own limit. */
+  constructor(
+    connection: SessionConnection,
+    key: SessionKey,
+    expirySeconds: number,
+    limits: Limits,
+    inflightMax: number,
+  ) {
+    this.limits = limits;
     this.connection = connection;
     this.outlet = connection.outlet;
     this.clientId = key.clientId;
@@ -176,19 +186,34 @@ export class Session {
     return this.waiting;
   }
 
+  /**
+   * True if bytes in flight, and bytes that a socket has not taken, leave room for a message of any size: what a client
+   * does not read waits in its log or queue. Bytes of this turn alone are sent before they are many, and no event would
+   * tell that they have left.
+   */
+  private get hasRoomForBytes(): boolean {
+    const { limits, outbound } = this;
+    if (outbound !== null && outbound.bytes >= limits.inflightBytesMax) return false;
+    const { output } = this.outlet;
+    return !output.isCongested || output.pendingBytes < limits.outputBufferBytesMax;
+  }
+
   /** True if there is room for one more QoS 1 or 2 message [MQTT-3.3.4-9]. */
   get hasRoom(): boolean {
-    return this.outbound === null || (this.outbound.count < this.inflightMax && this.resends === null);
+    const { outbound } = this;
+    return (outbound === null || outbound.count < this.inflightMax) && this.resends === null && this.hasRoomForBytes;
   }
 
   /** Room for messages of groups, or of a batch: none while others wait for the window. */
   get room(): number {
     if (this.hasEnded || this.resends !== null || (this.waiting !== null && this.waiting.length > 0)) return 0;
+    if (!this.hasRoomForBytes) return 0;
     return this.inflightMax - (this.outbound?.count ?? 0);
   }
 
   /** Room for messages in flight before a reconnect, to be sent again now. */
   get resendRoom(): number {
+    if (!this.hasRoomForBytes) return 0;
     return this.inflightMax - (this.outbound?.count ?? 0) + (this.resends?.left ?? 0);
   }
 

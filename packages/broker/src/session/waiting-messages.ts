@@ -16,6 +16,11 @@ export class WaitingMessages<Message extends { readonly publication: Publication
     return this.items.length - this.head;
   }
 
+  /** The message that waits longest; undefined: none does. */
+  get first(): Message | undefined {
+    return this.items[this.head];
+  }
+
   push(message: Message): void {
     this.items.push(message);
     this.bytes += message.publication.size;

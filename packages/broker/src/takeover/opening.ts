@@ -34,6 +34,7 @@
 import { ReasonCode } from '@dunlin/protocol';
 import type { Cluster } from '../cluster/cluster.ts';
 import { ConnectionState } from '../output/connection-state.ts';
+import type { Limits } from '../ports/limits.ts';
 import { events } from '../ports/log-events.ts';
 import type { Claim, StoredSession } from '../ports/session-store.ts';
 import type { Store } from '../ports/store.ts';
@@ -71,6 +72,7 @@ export interface OpeningConnection extends SessionConnection {
 
 export interface OpeningParts extends InForceParts {
   store: Pick<Store, 'sessions' | 'logs' | 'wills'>;
+  limits: Limits;
   lease: LeaseState;
   trust: StoreTrust;
   cluster: Cluster;
@@ -129,7 +131,7 @@ export class Opening {
     this.connection = connection;
     this.request = request;
     const { clientId, expirySeconds, inflightMax } = request;
-    this.session = new Session(connection, { clientId, epoch: 0 }, expirySeconds, inflightMax);
+    this.session = new Session(connection, { clientId, epoch: 0 }, expirySeconds, parts.limits, inflightMax);
     this.claimKnown = new Promise((resolve) => {
       this.tellClaimKnown = resolve;
     });

@@ -7,6 +7,8 @@ export interface SessionView {
   readonly filters: readonly string[];
   /** Messages sent to the client and not yet through their handshake. */
   readonly outbound: number;
+  /** Bytes of those that may be sent again. */
+  readonly outboundBytes: number;
   /** QoS 2 messages of the client that are not released. */
   readonly inbound: number;
   /** Messages that wait behind the window. */
@@ -37,10 +39,17 @@ export class WorkerView {
       hasWill: session.will !== null,
       filters: [...session.subscriptions.keys()],
       outbound: session.outbound?.count ?? 0,
+      outboundBytes: session.outbound?.bytes ?? 0,
       inbound: session.inbound?.count ?? 0,
       waiting: session.waiting?.length ?? 0,
       waitingBytes: session.waiting?.bytes ?? 0,
     };
+  }
+
+  /** Copies of the messages that wait longest in the sessions of these clients. */
+  firstWaiting(clientIds: readonly string[]): Set<Buffer | undefined> {
+    const { sessions } = this.broker;
+    return new Set(clientIds.map((clientId) => sessions.get(clientId)?.waiting?.first?.publication.bytes));
   }
 
   /** True when the tree has no filter: no subscription, no route, no durable filter. */
