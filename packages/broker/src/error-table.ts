@@ -13,6 +13,13 @@ export const errorTable = {
         'None: the session goes on where it was claimed. Where it happens often, two clients use the same client identifier.',
       surfaces: 'client: the connection ends as after a takeover (MQTT 5: 0x8E). Log: field `error` at level warn',
     },
+    'quota-exceeded': {
+      says: 'what one more would exceed, whose it is, and the limit with its value',
+      thrownWhen: 'a client stores more retained messages than there may be, or than its user may have',
+      remedy:
+        'Remove what is not needed: an empty retained message removes the one of its topic. Or raise the limit that the message names.',
+      surfaces: 'client: PUBACK or PUBREC 0x97; an MQTT 3 client is disconnected. Log: field `error`',
+    },
     unavailable: {
       says: 'what the store or its server answered, or that there is no connection to it',
       thrownWhen:

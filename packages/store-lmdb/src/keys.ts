@@ -24,6 +24,8 @@ import { createHash } from 'node:crypto';
  * | `garbage`     | log number                                      | nothing                                | until trimming has removed the messages | log          |
  * | `retained`    | topic, level by level (below)                   | expiry, message                        | until replaced, removed or expired      | retained     |
  * | `retainedLong`| start of the topic, 0xff, SHA-256               | expiry, topic, message                 | the same                                | retained     |
+ * | `retainedUser`| key in `retained` or `retainedLong`             | user whose quota it counts against     | with the message; none: no user         | retained     |
+ * | `usage`       | kind, `a` (all) or `u`, text(user)              | count, bytes                           | while there is any                      | none         |
  * | `will`        | text(client identifier)                         | owner, epoch, times, message           | until removed                           | session      |
  * | `willDue`     | time, digest(client)                            | client identifier                      | while due or handed out                 | none         |
  * | `delayed`     | number                                          | time in `delayedDue`, message          | until removed                           | none         |
@@ -57,6 +59,8 @@ export const mainTables = [
   'garbage',
   'retained',
   'retainedLong',
+  'retainedUser',
+  'usage',
   'will',
   'willDue',
   'delayed',

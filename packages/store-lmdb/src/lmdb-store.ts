@@ -35,6 +35,18 @@ export interface LmdbStoreOptions {
 }
 
 /**
+ * Counts again what a release without quotas has stored or removed, which takes about a second for a million messages.
+ * Workers that open the file at the same time wait for it.
+ */
+function recount({ root }: ReturnType<typeof openMain>, { retained }: Opened): void {
+  const counted = [retained];
+  if (!counted.some(({ isMiscounted }) => isMiscounted)) return;
+  root.transactionSync(() => {
+    for (const each of counted) if (each.isMiscounted) each.recount();
+  });
+}
+
+/**
  * Store embedded in the process. Calls of one turn of the event loop, and those that arrive while a commit is under
  * way, share a write transaction, so the calls of several threads are ordered by the write lock of LMDB. Its parts
  * determine the transactions of a call.
@@ -74,6 +86,7 @@ export class LmdbStore implements Store {
         marker: durability === 'memory' ? writeMarker(path) : null,
         writesChanged: (failure) => this.options.onWrites?.(failure),
       });
+      recount(main, this.handle.opened);
     } catch (cause) {
       await main.root.close();
       throw cause;

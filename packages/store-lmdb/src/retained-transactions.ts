@@ -1,4 +1,4 @@
-import type { RetainedPage, RetainedStore } from '@dunlin/broker';
+import type { Charge, RetainedPage, RetainedStore } from '@dunlin/broker';
 import type { StoreHandle } from './store-handle.ts';
 
 /** Transactions of retained messages. */
@@ -9,9 +9,9 @@ export class RetainedTransactions implements RetainedStore {
     this.handle = handle;
   }
 
-  async set(topic: string, record: Uint8Array | null, expiresAt: number): Promise<void> {
+  async set(topic: string, record: Uint8Array | null, expiresAt: number, charge?: Charge): Promise<void> {
     const store = this.handle.use();
-    return store.write(null, () => store.retained.set(topic, record, expiresAt), record !== null);
+    return store.write(null, () => store.retained.set(topic, record, expiresAt, charge), record !== null);
   }
 
   async read(filter: string, after: string | null, limit: number, now: number): Promise<RetainedPage> {

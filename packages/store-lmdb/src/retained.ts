@@ -1,7 +1,8 @@
-import type { RetainedEntry, RetainedPage } from '@dunlin/broker';
+import type { Charge, RetainedEntry, RetainedPage } from '@dunlin/broker';
 import type { Table, Tables } from './environment.ts';
 import { behind, LEVEL_END, levelsKey, sha256, TOPIC_KEY_BYTES_MAX, topicOfKey } from './keys.ts';
 import { RecordReader, type RecordWriter } from './records.ts';
+import { type Charged, Usages } from './usages.ts';
 
 /**
  * Keys read for one page: a filter like `+/x` must read every first level, and no client waits longer than about 2 ms
@@ -17,24 +18,67 @@ const LONG = 'l';
 export class Retained {
   private readonly tables: Tables;
   private readonly writer: RecordWriter;
+  private readonly usages: Usages;
 
   constructor(tables: Tables, writer: RecordWriter) {
     this.tables = tables;
     this.writer = writer;
+    this.usages = new Usages('retained messages', tables.usage, writer);
   }
 
-  set(topic: string, record: Uint8Array | null, expiresAt: number): void {
+  /** Throws StoreError `quota-exceeded`. */
+  set(topic: string, record: Uint8Array | null, expiresAt: number, charge?: Charge): void {
     const levels = levelsKey(topic.split('/'));
     const long = levels.length > TOPIC_KEY_BYTES_MAX;
     const table = long ? this.tables.retainedLong : this.tables.retained;
     const topicKey = long ? longKey(levels, topic) : levels;
+    const before = this.chargedOf(topicKey, long);
     if (record === null) {
+      if (before === undefined) return;
+      this.usages.replace(before, undefined);
       void table.remove(topicKey);
+      if (before.user !== '') void this.tables.retainedUser.remove(topicKey);
       return;
     }
+    const user = charge?.user ?? '';
+    this.usages.replace(before, { user, bytes: record.length }, charge);
+    if (user !== (before?.user ?? '')) this.putUser(topicKey, user);
     const value = this.writer.begin().f64(expiresAt);
     if (long) value.text(topic);
     void table.put(topicKey, value.rest(record).finish());
+  }
+
+  private putUser(topicKey: Buffer, user: string): void {
+    if (user === '') void this.tables.retainedUser.remove(topicKey);
+    else void this.tables.retainedUser.put(topicKey, this.writer.begin().text(user).finish());
+  }
+
+  /** The message with this key; undefined: there is none. */
+  private chargedOf(topicKey: Buffer, isLong: boolean): Charged | undefined {
+    const value = (isLong ? this.tables.retainedLong : this.tables.retained).get(topicKey);
+    return value === undefined ? undefined : { user: this.userOf(topicKey), bytes: messageBytes(value, isLong) };
+  }
+
+  private userOf(topicKey: Buffer): string {
+    const record = this.tables.retainedUser.get(topicKey);
+    return record === undefined ? '' : new RecordReader(record).text();
+  }
+
+  /** True: a release that keeps no amounts has written to this file. */
+  get isMiscounted(): boolean {
+    return this.usages.all.count !== this.count();
+  }
+
+  /** Counts everything again. Within a transaction. */
+  recount(): void {
+    this.usages.clear();
+    for (const isLong of [false, true]) {
+      const table = isLong ? this.tables.retainedLong : this.tables.retained;
+      for (const { key, value } of table.getRange({})) {
+        const topicKey = key as Buffer;
+        this.usages.replace(undefined, { user: this.userOf(topicKey), bytes: messageBytes(value, isLong) });
+      }
+    }
   }
 
   count(): number {
@@ -135,6 +179,13 @@ export class Retained {
       }
     }
   }
+}
+
+function messageBytes(value: Uint8Array, isLong: boolean): number {
+  const reader = new RecordReader(value);
+  reader.f64();
+  if (isLong) reader.text();
+  return reader.rest().length;
 }
 
 const LOWEST = Buffer.of(0);

@@ -34,6 +34,8 @@
  * | l     | `takes:<group>`    | hash   | number: 0 or 1 (final), epoch, client identifier                            | the group's cursor has passed it   |
  * | r     | `topics`           | zset   | by name: topic with NUL for `/`                                             | removed                            |
  * | r     | `records`          | hash   | topic with NUL for `/`: f64 expiry time, record                             | removed                            |
+ * | r     | `usage`            | hash   | count and bytes, in all and by user (usage-parts.lua)                       | never                              |
+ * | r     | `users`            | hash   | topic with NUL for `/`: user whose quota it counts against; none: no user   | removed                            |
  * | d     | `due`              | zset   | identifier, by the time a delayed publish is handed out next                | removed                            |
  * | d     | `delayed`          | hash   | identifier: record                                                          | removed                            |
  * | b     | `bans`             | hash   | names as JSON: the ban, as JSON                                             | removed, or ended                  |

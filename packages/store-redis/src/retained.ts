@@ -1,4 +1,10 @@
-import { type RetainedEntry, type RetainedPage, type RetainedStore, StoreError } from '@dunlin/broker/ports';
+import {
+  type Charge,
+  type RetainedEntry,
+  type RetainedPage,
+  type RetainedStore,
+  StoreError,
+} from '@dunlin/broker/ports';
 import { everyShard } from './every-shard.ts';
 import type { Shard } from './keys.ts';
 import type { Opened } from './opened.ts';
@@ -6,8 +12,10 @@ import { scripts } from './scripts.ts';
 import type { StoreHandle } from './store-handle.ts';
 import { type Reply, SingleCall, type Turn } from './turn.ts';
 
-const retainedTouched = 'retained';
+export const retainedTouched = 'retained';
 const expiryBytes = 8;
+/** Touches of every call, for its order. */
+const touches = ['r'];
 
 /** Retained messages. Each topic is in the shard of its name; filters with wildcards are looked up in every shard. */
 export class Retained implements RetainedStore {
@@ -17,46 +25,59 @@ export class Retained implements RetainedStore {
     this.handle = handle;
   }
 
-  async set(topic: string, record: Uint8Array | null, expiresAt: number): Promise<void> {
-    const { turn, keys } = this.handle.use();
+  async set(topic: string, record: Uint8Array | null, expiresAt: number, charge?: Charge): Promise<void> {
+    const { turn, keys, retainedUsage } = this.handle.use();
     const args = [stored(topic), record === null ? '0' : '1', record === null ? '' : withExpiry(record, expiresAt)];
-    await turn.change(scripts.retainedSet, keys.shardOf('r', topic), retainedTouched, [], args, null);
+    await retainedUsage.write(touches, record === null ? undefined : charge, record?.length ?? 0, (usage) =>
+      turn.change(scripts.retainedSet, keys.shardOf('r', topic), retainedTouched, [], [...args, ...usage], null),
+    );
   }
 
   async count(): Promise<number> {
-    const { turn, keys } = this.handle.use();
+    const { order, turn, keys, retainedUsage } = this.handle.use();
     let count = 0;
-    const found = await everyShard(turn, keys.r, 'HLEN', 'records', [], retainedTouched);
+    const found = await order.single(touches, () => everyShard(turn, keys.r, 'HLEN', 'records', [], retainedTouched));
     for (const { reply } of found) count += reply as number;
+    await retainedUsage.recount(['records', 'usage', 'users'], expiryBytes);
     return count;
   }
 
   /** `after` is `shard:position`, the position as a bound of ZRANGEBYLEX in base64. */
   async read(filter: string, after: string | null, limit: number, now: number): Promise<RetainedPage> {
     const opened = this.handle.use();
-    const { turn, keys } = opened;
-    const levels = filter.split('/');
-    if (!levels.includes('+') && levels[levels.length - 1] !== '#') return readOne(opened, filter, now);
-    const page: RetainedPage = { entries: [], next: null };
-    let [shard, position] = after === null ? [0, Buffer.alloc(0)] : parsePosition(after);
-    for (;;) {
-      const shards = turn.group(keys.r[0]) === turn.group(keys.r[1]) ? keys.r : [keys.r[shard]];
-      const within = shards.length === 1 ? 1 : shard + 1;
-      const reply = await readSome(turn, filter, shards, within, position, limit - page.entries.length);
-      const [stopped, at, ...found] = reply as [number, Buffer, ...Buffer[]];
-      for (let i = 0; i < found.length; i += 2)
-        addEntry(page, found[i].toString().replaceAll('\0', '/'), found[i + 1], now);
-      if (stopped > 0) {
-        page.next = `${shards.length === 1 ? shard : stopped - 1}:${at.toString('base64')}`;
-        return page;
-      }
-      shard += shards.length;
-      if (shards.length > 1 || shard >= keys.r.length) return page;
-      position = Buffer.alloc(0);
-      if (page.entries.length >= limit) {
-        page.next = `${shard}:`;
-        return page;
-      }
+    return opened.order.single(touches, () => readPage(opened, filter, after, limit, now));
+  }
+}
+
+async function readPage(
+  opened: Opened,
+  filter: string,
+  after: string | null,
+  limit: number,
+  now: number,
+): Promise<RetainedPage> {
+  const { turn, keys } = opened;
+  const levels = filter.split('/');
+  if (!levels.includes('+') && levels[levels.length - 1] !== '#') return readOne(opened, filter, now);
+  const page: RetainedPage = { entries: [], next: null };
+  let [shard, position] = after === null ? [0, Buffer.alloc(0)] : parsePosition(after);
+  for (;;) {
+    const shards = turn.group(keys.r[0]) === turn.group(keys.r[1]) ? keys.r : [keys.r[shard]];
+    const within = shards.length === 1 ? 1 : shard + 1;
+    const reply = await readSome(turn, filter, shards, within, position, limit - page.entries.length);
+    const [stopped, at, ...found] = reply as [number, Buffer, ...Buffer[]];
+    for (let i = 0; i < found.length; i += 2)
+      addEntry(page, found[i].toString().replaceAll('\0', '/'), found[i + 1], now);
+    if (stopped > 0) {
+      page.next = `${shards.length === 1 ? shard : stopped - 1}:${at.toString('base64')}`;
+      return page;
+    }
+    shard += shards.length;
+    if (shards.length > 1 || shard >= keys.r.length) return page;
+    position = Buffer.alloc(0);
+    if (page.entries.length >= limit) {
+      page.next = `${shard}:`;
+      return page;
     }
   }
 }

@@ -50,7 +50,7 @@ const allowed = new Set([
     'ban-remove',
     'ban-expire',
   ],
-  ...['lease-renew', 'lease-evict', 'inbound-set', 'era'],
+  ...['lease-renew', 'lease-evict', 'inbound-set', 'era', 'usage-recount'],
 ]);
 
 function script(name: string, family: Family, shardKeys: string[], writes = true, parts = ''): Script {
@@ -63,6 +63,7 @@ const ownerParts = read('owner-parts');
 const cursorParts = ownerParts + read('cursor-parts');
 const groupParts = cursorParts + read('group-parts');
 const sessionParts = read('session-parts');
+const usageParts = read('usage-parts');
 
 /** `keysEach`: keys of each change. */
 function session(name: string, keysEach: 1 | 2 = 1): Script {
@@ -108,7 +109,8 @@ export const scripts = {
   owners: script('owners', 's', ['owned'], false),
   /** The keys that the caller reads, in every shard. */
   everyShard: script('every-shard', 's', [], false),
-  retainedSet: script('retained-set', 'r', ['topics', 'records']),
+  retainedSet: script('retained-set', 'r', ['topics', 'records', 'usage', 'users'], true, usageParts),
+  usageRecount: script('usage-recount', 'r', [], true, usageParts),
   retainedRead: script('retained-read', 'r', ['topics', 'records'], false),
   delayedAdd: script('delayed-add', 'd', ['due', 'delayed']),
   delayedTake: script('delayed-take', 'd', ['due', 'delayed']),

@@ -17,6 +17,7 @@ import { logContract } from './store-contract-logs.ts';
 import { owedContract } from './store-contract-owed.ts';
 import { repeatedAppendContract } from './store-contract-repeated-appends.ts';
 import { retainedContract } from './store-contract-retained.ts';
+import { retainedQuotaContract } from './store-contract-retained-quota.ts';
 import { sessionContract } from './store-contract-sessions.ts';
 import { willContract } from './store-contract-wills.ts';
 
@@ -44,7 +45,11 @@ export function groupStoreContract(name: string, open: StoreOpener<GroupsUnderTe
 }
 
 export function retainedStoreContract(name: string, open: StoreOpener<Pick<Store, 'retained'>>): void {
-  describe(`retained store contract: ${name}`, () => retainedContract(storeUnderTest(open)));
+  describe(`retained store contract: ${name}`, () => {
+    const opened = storeUnderTest(open);
+    retainedContract(opened);
+    retainedQuotaContract(opened);
+  });
 }
 
 export function willStoreContract(name: string, open: StoreOpener<WillsUnderTest>): void {

@@ -1,6 +1,8 @@
 import { topicMatchesFilter } from '@dunlin/protocol/topic';
+import type { Charge } from '../ports/quota.ts';
 import type { RetainedEntry, RetainedPage, RetainedStore } from '../ports/retained-store.ts';
 import type { MemoryClaims } from './memory-claims.ts';
+import { MemoryUsage } from './memory-usage.ts';
 import { OrderedTopics } from './ordered-topics.ts';
 
 /** Topics examined for one page, about 1 ms: no client waits longer for a filter that few of them match. */
@@ -10,6 +12,8 @@ const lookedAtMax = 1000;
 export class MemoryRetained implements RetainedStore {
   private readonly claims: MemoryClaims;
   private readonly entries = new Map<string, RetainedEntry>();
+  private readonly users = new Map<string, string>();
+  private readonly usage = new MemoryUsage('retained messages');
   private readonly topics = new OrderedTopics();
 
   constructor(claims: MemoryClaims) {
@@ -21,15 +25,21 @@ export class MemoryRetained implements RetainedStore {
     return this.entries.size;
   }
 
-  async set(topic: string, record: Uint8Array | null, expiresAt: number): Promise<void> {
+  async set(topic: string, record: Uint8Array | null, expiresAt: number, charge?: Charge): Promise<void> {
     this.claims.check();
-    const isKnown = this.entries.has(topic);
+    const known = this.entries.get(topic);
+    const before = known && { user: this.users.get(topic) ?? '', bytes: known.record.length };
     if (record === null) {
-      if (isKnown) this.topics.remove(topic);
+      this.usage.replace(before, undefined);
+      if (known !== undefined) this.topics.remove(topic);
       this.entries.delete(topic);
+      this.users.delete(topic);
       return;
     }
-    if (!isKnown) this.topics.add(topic);
+    const user = charge?.user ?? '';
+    this.usage.replace(before, { user, bytes: record.length }, charge);
+    if (known === undefined) this.topics.add(topic);
+    this.users.set(topic, user);
     this.entries.set(topic, { topic, record, expiresAt });
   }
 

@@ -21,6 +21,7 @@ export { events as brokerEvents } from './log-events.ts';
 export * from './log-store.ts';
 export * from './logger.ts';
 export * from './metrics.ts';
+export * from './quota.ts';
 export * from './random.ts';
 export * from './retained-store.ts';
 export * from './session-key.ts';

@@ -1,3 +1,5 @@
+import type { Charge } from './quota.ts';
+
 export interface RetainedEntry {
   topic: string;
   record: Uint8Array;
@@ -12,8 +14,12 @@ export interface RetainedPage {
 
 /** Port: retained messages. What holds for every part of a store is said in store.ts. */
 export interface RetainedStore {
-  /** Null removes. */
-  set(topic: string, record: Uint8Array | null, expiresAt: number): Promise<void>;
+  /**
+   * Null removes. What is stored counts against the quota of `charge` until it is removed, or replaced by another user's;
+   * without a charge it is nobody's, and has no limit. Rejects with `quota-exceeded`: nothing has changed then. A message
+   * that replaces one of the same user is charged for the bytes that it is larger.
+   */
+  set(topic: string, record: Uint8Array | null, expiresAt: number, charge?: Charge): Promise<void>;
   /**
    * Retained messages whose topic matches, in a stable order, not expired at `now`. Costs what it matches, not what is
    * stored. A page may hold fewer than `limit` entries, even none, although `next` is not null.

@@ -1,6 +1,13 @@
 import { CodedError } from '@dunlin/protocol/coded-error';
 
-export type StoreErrorCode = 'fenced' | 'unavailable' | 'unknown-session' | 'unknown-group' | 'closed' | 'corrupt';
+export type StoreErrorCode =
+  | 'fenced'
+  | 'quota-exceeded'
+  | 'unavailable'
+  | 'unknown-session'
+  | 'unknown-group'
+  | 'closed'
+  | 'corrupt';
 
 /** An operating failure of the store. `fenced`: the claim moved; `unavailable`: try again later. */
 export class StoreError extends CodedError<StoreErrorCode> {

@@ -9,7 +9,7 @@
  *   A rejected promise means that nothing is known about the outcome; the caller may do it again, because every operation
  *   done twice is the same as done once. Three add something each time: `claim` of a session and of a group (another epoch),
  *   and `add` of a delayed message (it comes twice: at least once). So does an `append` that names neither an origin nor a
- *   producer. Codes `fenced`, `unknown-session`, `unknown-group` and `closed` mean: not done.
+ *   producer. Codes `fenced`, `quota-exceeded`, `unknown-session`, `unknown-group` and `closed` mean: not done.
  * - Calls made in one turn of the event loop travel as one batch, whatever parts they are made to. Within one store object,
  *   effects become visible in the order of the calls, and a read sees the writes that the same store object was given before
  *   it.

@@ -1,0 +1,18 @@
+-- Counts the amounts of one shard again, where an earlier release has stored or removed something without keeping them.
+--
+-- KEYS  records, usage, users
+-- ARGV  bytes of each record that are not the message's
+-- Gives 1 if it counted
+if redis.call('HLEN', KEYS[1]) == tonumber(redis.call('HGET', KEYS[2], 'n') or 0) then return 0 end
+redis.call('DEL', KEYS[2])
+local users = {}
+local found = redis.call('HGETALL', KEYS[3])
+for at = 1, #found, 2 do users[found[at]] = found[at + 1] end
+local room = { 'inf', 'inf', 'inf', 'inf' }
+for _, name in ipairs(redis.call('HKEYS', KEYS[1])) do
+  local bytes = #redis.call('HGET', KEYS[1], name) - tonumber(ARGV[1])
+  replace(KEYS[2], false, '', bytes, users[name] or '', room)
+  users[name] = nil
+end
+for name in pairs(users) do redis.call('HDEL', KEYS[3], name) end
+return 1
