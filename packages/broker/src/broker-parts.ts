@@ -302,7 +302,7 @@ export abstract class BrokerParts extends BrokerWorld {
         ...{ store, clock, logger, metrics, limits, clientLog, authorizer, trust, routes, retained, sysTopics },
         ...{ subscriptions, queue },
       }),
-      unsubscribe: new UnsubscribeHandler({ clock, subscriptions, queue }),
+      unsubscribe: new UnsubscribeHandler({ clock, limits, subscriptions, queue }),
       disconnect: new DisconnectHandler({ self, willStore: store.wills, sessions, pendingWrites }),
     };
   }

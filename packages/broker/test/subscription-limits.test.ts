@@ -83,6 +83,42 @@ test('what the store does not take is not charged', async () => {
   expect(await subscribeAtOnce(client, ['a', 'b', 'c', 'd'], 1)).toEqual([1, 1, 1, 0x97]);
 });
 
+/** The longest work of one turn would be all of them. */
+test.each([5, 4] as const)(
+  'of a SUBSCRIBE with MQTT %i so many filters are looked at, the others are refused at once',
+  async (version) => {
+    const { worker } = await World.alone({ limits: { filtersPerPacketMax: 300 } });
+    const client = await worker.connect('c', { version });
+    await client.send({
+      ...{ type: 'subscribe', packetId: 9, subscriptionIdentifier: 0, properties: {} },
+      subscriptions: filters(70_000).map((filter) => ({
+        ...{ filter, qos: 0, noLocal: false, retainAsPublished: false, retainHandling: 0 },
+      })),
+    });
+    const { reasonCodes, properties } = client.one('suback');
+    expect(reasonCodes).toEqual([...Array(300).fill(0), ...Array(69_700).fill(version === 5 ? 0x97 : 0x80)]);
+    const reasonString = '70000 filters in a packet; limits.filtersPerPacketMax is 300';
+    expect(properties).toEqual(version === 5 ? { reasonString } : {});
+    expect(worker.view.session('c')?.filters).toHaveLength(300);
+    expect(worker.log.filter((line) => line.includes(reasonString))).toHaveLength(1);
+  },
+);
+
+test.each([5, 4] as const)('all filters of an UNSUBSCRIBE with MQTT %i are handled, some a turn', async (version) => {
+  const { world, worker } = await World.alone({ limits: { filtersPerPacketMax: 300 } });
+  const client = await worker.connect('c', { version });
+  for (const filter of ['f/7', 'f/299', 'f/300', 'f/4999']) await client.subscribe(filter, 0);
+  client.put({ type: 'unsubscribe', packetId: 3, filters: filters(5000), properties: {} });
+  expect(worker.view.session('c')?.filters).toEqual(['f/299', 'f/300', 'f/4999']);
+  await world.clock.turnOnce();
+  expect(client.said()).toEqual([]);
+  await world.clock.settle();
+  const { reasonCodes } = client.one('unsuback');
+  expect(worker.view.session('c')?.filters).toEqual([]);
+  if (version === 5) expect(reasonCodes.flatMap((code, at) => (code === 0 ? [at] : []))).toEqual([7, 299, 300, 4999]);
+  if (version === 5) expect(reasonCodes).toHaveLength(5000);
+});
+
 test('a session may be a member of eight groups on one filter, and of as many on another', async () => {
   const { worker } = await World.alone();
   const client = await worker.connect('c');

@@ -82,6 +82,12 @@ export const limitShape = {
     4 * mebibyte,
     'Bytes that the subscriptions of one session may take: 512 for each, the length of its filter, and 256 for each level.',
   ),
+  filtersPerPacketMax: whole(
+    1,
+    100_000_000,
+    1000,
+    'Filters of one SUBSCRIBE that are looked at; those after them are refused. Clients that subscribe to all of their filters again by one packet (MQTT.js) need as many as they have.',
+  ),
   sharedGroupsPerFilterMax: whole(
     1,
     65_535,

@@ -116,6 +116,13 @@ export class ByteReader {
     return filter;
   }
 
+  /** Passes over a topic filter: only its length is checked. */
+  skipTopicFilter(): void {
+    const length = this.twoByteInteger();
+    if (length === 0) throw malformed('a topic filter is empty', 'MQTT-4.7.3-1'); // [MQTT-4.7.3-1]
+    this.take(length);
+  }
+
   /** Throws if bytes are left over. */
   finish(): void {
     if (this.at !== this.end) throw malformed('bytes follow the last field of the packet');

@@ -50,7 +50,7 @@ export {
   type SubscriptionRequest,
 } from './packets/subscribe.ts';
 export { decodeUnsuback, encodeUnsuback, type UnsubackPacket } from './packets/unsuback.ts';
-export { decodeUnsubscribe, encodeUnsubscribe, type UnsubscribePacket } from './packets/unsubscribe.ts';
+export { decodeFilters, decodeUnsubscribe, encodeUnsubscribe, type UnsubscribePacket } from './packets/unsubscribe.ts';
 export {
   decodeProperties,
   type Properties,

@@ -50,7 +50,7 @@ import type { StoreTrust } from '../work/store-trust.ts';
  * SUBSCRIBE packets held right behind this one: they go to the store together, each with its own SUBACK. A packet that
  * may end the connection is handled alone.
  */
-function takeNext(connection: Connection, first: SubscribePacket): SubscribePacket[] {
+function takeNext(connection: Connection, first: SubscribePacket, filtersMax: number): SubscribePacket[] {
   const packets: SubscribePacket[] = [];
   if (mayBreakRules(first)) return packets;
   let filters = first.subscriptions.length;
@@ -59,7 +59,7 @@ function takeNext(connection: Connection, first: SubscribePacket): SubscribePack
     next !== null && filters < filtersAtOnce;
     next = connection.holding.next(PacketType.subscribe)
   ) {
-    const packet = decodedOrNull(next, connection.version);
+    const packet = decodedOrNull(next, connection.version, filtersMax);
     if (packet === null || mayBreakRules(packet)) break;
     connection.holding.take();
     packets.push(packet);
@@ -69,9 +69,13 @@ function takeNext(connection: Connection, first: SubscribePacket): SubscribePack
 }
 
 /** The decoded packet; null: malformed, which ends the connection when its turn comes. */
-function decodedOrNull({ bytes, bodyStart }: HeldPacket, version: ProtocolVersion): SubscribePacket | null {
+function decodedOrNull(
+  { bytes, bodyStart }: HeldPacket,
+  version: ProtocolVersion,
+  filtersMax: number,
+): SubscribePacket | null {
   try {
-    return decodeSubscribe(bytes, bodyStart, bytes.length, version);
+    return decodeSubscribe(bytes, bodyStart, bytes.length, version, filtersMax);
   } catch {
     return null;
   }
@@ -165,8 +169,9 @@ export class SubscribeHandler implements SessionPacketHandler {
   }
 
   handle(connection: Connection, session: Session, bytes: Buffer, bodyStart: number, end: number): void {
-    const packet = decodeSubscribe(bytes, bodyStart, end, connection.version);
-    const packets = [packet, ...takeNext(connection, packet)];
+    const { filtersPerPacketMax } = this.parts.limits;
+    const packet = decodeSubscribe(bytes, bodyStart, end, connection.version, filtersPerPacketMax);
+    const packets = [packet, ...takeNext(connection, packet, filtersPerPacketMax)];
     connection.holding.until(this.parts.queue.inTurn(connection, () => this.subscribe(connection, session, packets)));
   }
 
@@ -200,17 +205,27 @@ export class SubscribeHandler implements SessionPacketHandler {
       await parts.trust.known(losses);
       if (session.hasEnded) return;
     }
-    let at = 0;
-    for (const { packetId, subscriptions } of packets) {
-      const reasonCodes = outcome.reasonCodes.slice(at, at + subscriptions.length);
-      at += subscriptions.length;
-      const tellsLimit = reasonCodes.includes(ReasonCode.quotaExceeded) && connection.outlet.mayTellReasons;
-      const properties = tellsLimit ? { reasonString: outcome.limitText } : {};
-      // [MQTT-3.8.4-1], [MQTT-3.8.4-2]. Before MQTT 5, a refusal is 0x80. MQTT 3.1 has no code for it, but its clients
-      // understand that one.
-      connection.outlet.send({ type: 'suback', packetId, reasonCodes, properties });
-    }
+    this.answer(connection, packets, outcome);
     if (replays.length > 0) void this.replayRetained(connection, replays, pages);
+  }
+
+  /** Sends SUBACK for each packet [MQTT-3.8.4-1], [MQTT-3.8.4-2]. */
+  private answer(connection: Connection, packets: SubscribePacket[], { reasonCodes, limitText }: Outcome): void {
+    let at = 0;
+    for (const { packetId, subscriptions, leftOut = 0 } of packets) {
+      const codes = reasonCodes.slice(at, at + subscriptions.length);
+      at += subscriptions.length;
+      let reasonString = codes.includes(ReasonCode.quotaExceeded) ? limitText : '';
+      if (leftOut > 0) {
+        reasonString = `${codes.length + leftOut} filters in a packet; limits.filtersPerPacketMax is ${codes.length}`;
+        const refusal = { reasonCode: ReasonCode.quotaExceeded, reason: reasonString };
+        this.tellRefused(connection, subscriptions[0], refusal);
+        for (let i = 0; i < leftOut; i++) codes.push(ReasonCode.quotaExceeded);
+      }
+      const properties = reasonString !== '' && connection.outlet.mayTellReasons ? { reasonString } : {};
+      // Before MQTT 5, a refusal is 0x80. MQTT 3.1 has no code for it, but its clients understand that one.
+      connection.outlet.send({ type: 'suback', packetId, reasonCodes: codes, properties });
+    }
   }
 
   /**

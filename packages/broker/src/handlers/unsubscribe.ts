@@ -4,6 +4,7 @@
  */
 
 import {
+  decodeFilters,
   decodeUnsubscribe,
   PacketType,
   type ProtocolVersion,
@@ -15,6 +16,7 @@ import type { HeldPacket } from '../connection/held-packets.ts';
 import type { SessionPacketHandler } from '../connection/packet-handlers.ts';
 import type { SubscribeQueue } from '../connection/subscribe-queue.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { Limits } from '../ports/limits.ts';
 import type { LogCursor } from '../session/log-cursor.ts';
 import type { Session } from '../session/session.ts';
 import { keepInflight } from '../session/stored-inflight.ts';
@@ -22,14 +24,45 @@ import { removeSubscription, type SubscriptionParts } from '../takeover/session-
 import { nextTurn, sliceItems } from '../work/in-slices.ts';
 import { filtersAtOnce } from './subscribe.ts';
 
-/** The decoded packet; null: malformed, which ends the connection when its turn comes. */
-function decodedOrNull({ bytes, bodyStart }: HeldPacket, version: ProtocolVersion): UnsubscribePacket | null {
+/** The decoded packet; null: malformed, which ends the connection when its turn comes, or one that is handled alone. */
+function decodedOrNull(
+  { bytes, bodyStart }: HeldPacket,
+  version: ProtocolVersion,
+  filtersMax: number,
+): UnsubscribePacket | null {
   try {
-    return decodeUnsubscribe(bytes, bodyStart, bytes.length, version);
+    const packet = decodeUnsubscribe(bytes, bodyStart, bytes.length, version, filtersMax);
+    return packet.rest === undefined ? packet : null;
   } catch {
     return null;
   }
 }
+
+/** Filters of UNSUBSCRIBE packets: those that are decoded, and the bytes of further ones. */
+class FilterList {
+  private readonly decoded: readonly string[];
+  private readonly bytes: Buffer;
+  private decodedAt = 0;
+  private at = 0;
+
+  constructor(decoded: readonly string[], bytes: Buffer) {
+    this.decoded = decoded;
+    this.bytes = bytes;
+  }
+
+  /** The next ones; empty: there are no more. Throws ProtocolError. */
+  take(count: number): string[] {
+    if (this.decodedAt < this.decoded.length) {
+      this.decodedAt += count;
+      return this.decoded.slice(this.decodedAt - count, this.decodedAt);
+    }
+    const { filters, at } = decodeFilters(this.bytes, this.at, this.bytes.length, count);
+    this.at = at;
+    return filters;
+  }
+}
+
+const noBytes = Buffer.alloc(0);
 
 async function unsubscribeSome(
   parts: SubscriptionParts,
@@ -53,6 +86,7 @@ async function unsubscribeSome(
 
 export interface UnsubscribeHandlerParts {
   clock: Clock;
+  limits: Limits;
   subscriptions: SubscriptionParts;
   queue: SubscribeQueue;
 }
@@ -64,37 +98,46 @@ export class UnsubscribeHandler implements SessionPacketHandler {
     this.parts = parts;
   }
 
-  /** UNSUBSCRIBE packets held right behind one another go to the store together, each with its own UNSUBACK. */
+  /**
+   * UNSUBSCRIBE packets held right behind one another go to the store together, each with its own UNSUBACK. All filters
+   * of a packet are handled, whatever their number: an UNSUBACK of MQTT 3 could not say that some are still in force.
+   * Beyond `filtersPerPacketMax` they are decoded some a turn.
+   */
   handle(connection: Connection, session: Session, bytes: Buffer, bodyStart: number, end: number): void {
-    const packets = [decodeUnsubscribe(bytes, bodyStart, end, connection.version)];
-    for (let filters = packets[0].filters.length; filters < filtersAtOnce; ) {
+    const { filtersPerPacketMax } = this.parts.limits;
+    const packets = [decodeUnsubscribe(bytes, bodyStart, end, connection.version, filtersPerPacketMax)];
+    const { rest } = packets[0];
+    for (let filters = packets[0].filters.length; rest === undefined && filters < filtersAtOnce; ) {
       const next = connection.holding.next(PacketType.unsubscribe);
-      const packet = next === null ? null : decodedOrNull(next, connection.version);
+      const packet = next === null ? null : decodedOrNull(next, connection.version, filtersPerPacketMax);
       if (packet === null) break;
       connection.holding.take();
       packets.push(packet);
       filters += packet.filters.length;
     }
-    connection.holding.until(this.parts.queue.inTurn(connection, () => this.unsubscribe(connection, session, packets)));
+    const decoded = packets.flatMap(({ filters }) => filters);
+    const list = new FilterList(decoded, rest === undefined ? noBytes : Buffer.from(bytes.subarray(rest.at, end)));
+    const done = this.parts.queue.inTurn(connection, () => this.unsubscribe(connection, session, packets, list));
+    connection.holding.until(done);
   }
 
   private async unsubscribe(
     connection: Connection,
     session: Session,
     packets: readonly UnsubscribePacket[],
+    list: FilterList,
   ): Promise<void> {
     const { parts } = this;
-    const all = packets.flatMap(({ filters }) => filters);
     const reasonCodes: number[] = [];
-    for (let from = 0; from < all.length; from += sliceItems) {
-      if (from > 0) await nextTurn(parts.clock);
+    for (let some = list.take(sliceItems); some.length > 0; some = list.take(sliceItems)) {
+      if (reasonCodes.length > 0) await nextTurn(parts.clock);
       if (session.hasEnded) return;
-      await unsubscribeSome(this.parts.subscriptions, session, all.slice(from, from + sliceItems), reasonCodes);
+      await unsubscribeSome(parts.subscriptions, session, some, reasonCodes);
     }
     let at = 0;
-    for (const { packetId, filters } of packets) {
-      const codes = reasonCodes.slice(at, at + filters.length);
-      at += filters.length;
+    for (const { packetId, filters, rest } of packets) {
+      const codes = reasonCodes.slice(at, at + filters.length + (rest?.count ?? 0));
+      at += codes.length;
       connection.outlet.send({ type: 'unsuback', packetId, reasonCodes: codes, properties: {} }); // [MQTT-3.10.4-4], [MQTT-3.10.4-5]
     }
   }

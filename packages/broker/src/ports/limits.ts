@@ -52,6 +52,11 @@ export const defaultLimits = {
   subscriptionsMax: 1000,
   /** Bytes of all subscriptions of one session, estimated (guards/subscription-budget.ts): long and deep filters. */
   subscriptionBytesMax: 4 * 1024 * 1024,
+  /**
+   * Filters of one SUBSCRIBE that are looked at. As many as a session may have: MQTT.js with MQTT 3 subscribes to all of
+   * its filters again by one packet, and would lose those above a smaller limit after each reconnect.
+   */
+  filtersPerPacketMax: 1000,
   /** Shared groups on one filter that a session may be a member of: each is one more delivery of every message. */
   sharedGroupsPerFilterMax: 8,
   /** Levels of a topic or filter. */

@@ -19,6 +19,8 @@ export interface SubscribePacket {
   subscriptionIdentifier: number;
   properties: Properties;
   subscriptions: SubscriptionRequest[];
+  /** Number of further filters, which `decodeSubscribe` passed over; absent: none. */
+  leftOut?: number;
 }
 
 /** The bits of the subscription options (MQTT 5.0, figure 3-21). */
@@ -27,13 +29,15 @@ const retainHandlingShift = 4;
 
 /**
  * Decodes a SUBSCRIBE in bytes[bodyStart, end). Filters are checked as strings that are not empty: `validateTopicFilter`
- * does the rest, so that a server can answer for each. Throws a ProtocolError (0x81, 0x82).
+ * does the rest, so that a server can answer for each. Of those after the first `filtersMax` only the lengths and
+ * options are checked, and nothing is made. Throws a ProtocolError (0x81, 0x82).
  */
 export function decodeSubscribe(
   bytes: Buffer,
   bodyStart: number,
   end: number,
   version: ProtocolVersion,
+  filtersMax = Number.POSITIVE_INFINITY,
 ): SubscribePacket {
   const reader = new ByteReader(bytes, bodyStart, end);
   const packetId = reader.packetId(); // [MQTT-2.2.1-3]
@@ -44,36 +48,57 @@ export function decodeSubscribe(
     throw protocolError('SUBSCRIBE without a topic filter', version === 5 ? 'MQTT-3.8.3-2' : 'MQTT-3.8.3-3'); // [MQTT-3.8.3-2], 3.1.1 [MQTT-3.8.3-3]
   }
   const subscriptions: SubscriptionRequest[] = [];
-  while (reader.left > 0) {
+  while (reader.left > 0 && subscriptions.length < filtersMax) {
     const filter = reader.topicFilter(); // [MQTT-3.8.3-1]
     const options = reader.byte();
     subscriptions.push(version === 5 ? decodeOptions(filter, options) : decodeQos(filter, options, version));
   }
-  return { packetId, subscriptionIdentifier, properties, subscriptions };
+  const packet: SubscribePacket = { packetId, subscriptionIdentifier, properties, subscriptions };
+  if (reader.left > 0) packet.leftOut = skipSubscriptions(reader, version);
+  return packet;
+}
+
+/** Returns how many there were. */
+function skipSubscriptions(reader: ByteReader, version: ProtocolVersion): number {
+  let count = 0;
+  for (; reader.left > 0; count++) {
+    reader.skipTopicFilter();
+    const options = reader.byte();
+    if (version === 5) checkOptions(options);
+    else checkQos(options, version);
+  }
+  return count;
+}
+
+function checkOptions(options: number): void {
+  if ((options & option.reserved) !== 0) throw malformed('a reserved subscription option is set', 'MQTT-3.8.3-5'); // [MQTT-3.8.3-5]
+  if ((options & 3) === 3) throw protocolError('a subscription with QoS 3'); // MQTT 5.0, 3.8.3.1
+  if (((options >> retainHandlingShift) & 3) === 3) throw protocolError('a subscription with retain handling 3'); // MQTT 5.0, 3.8.3.1
+}
+
+function checkQos(options: number, version: ProtocolVersion): number {
+  const qos = version === 3 ? options & 3 : options; // MQTT 3.1 does not use the upper six bits.
+  if (qos > 2) throw malformed('a subscription with a QoS other than 0, 1 and 2', 'MQTT-3.8.3-4'); // 3.1.1 [MQTT-3.8.3-4]
+  return qos;
 }
 
 function decodeOptions(filter: string, options: number): SubscriptionRequest {
-  if ((options & option.reserved) !== 0) throw malformed('a reserved subscription option is set', 'MQTT-3.8.3-5'); // [MQTT-3.8.3-5]
-  const qos = options & 3;
-  if (qos === 3) throw protocolError('a subscription with QoS 3'); // MQTT 5.0, 3.8.3.1
-  const retainHandling = (options >> retainHandlingShift) & 3;
-  if (retainHandling === 3) throw protocolError('a subscription with retain handling 3'); // MQTT 5.0, 3.8.3.1
+  checkOptions(options);
   const noLocal = (options & option.noLocal) !== 0;
   if (noLocal && isShared(filter)) {
     throw protocolError('a shared subscription with no local', 'MQTT-3.8.3-4'); // [MQTT-3.8.3-4]
   }
   return {
     filter,
-    qos: qos as 0 | 1 | 2,
+    qos: (options & 3) as 0 | 1 | 2,
     noLocal,
     retainAsPublished: (options & option.retainAsPublished) !== 0,
-    retainHandling: retainHandling as 0 | 1 | 2,
+    retainHandling: ((options >> retainHandlingShift) & 3) as 0 | 1 | 2,
   };
 }
 
 function decodeQos(filter: string, options: number, version: ProtocolVersion): SubscriptionRequest {
-  const qos = version === 3 ? options & 3 : options; // MQTT 3.1 does not use the upper six bits.
-  if (qos > 2) throw malformed('a subscription with a QoS other than 0, 1 and 2', 'MQTT-3.8.3-4'); // 3.1.1 [MQTT-3.8.3-4]
+  const qos = checkQos(options, version);
   return { filter, qos: qos as 0 | 1 | 2, noLocal: false, retainAsPublished: false, retainHandling: 0 };
 }
 
