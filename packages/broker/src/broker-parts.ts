@@ -8,6 +8,7 @@ import { DeadEndpoints } from './cluster/dead-endpoints.ts';
 import { writeGroupControl } from './cluster/group-control.ts';
 import { Links } from './cluster/links.ts';
 import { Routes } from './cluster/routes.ts';
+import { endBanned } from './connection/banned.ts';
 import { ClientLog } from './connection/client-log.ts';
 import type { Connection, ConnectionParts } from './connection/connection.ts';
 import { KeepAlive } from './connection/keep-alive.ts';
@@ -23,6 +24,7 @@ import { type DeliveryUpcalls, SessionDelivery } from './delivery/session-delive
 import { willPublication } from './delivery/will.ts';
 import { GroupHousekeeping } from './groups/group-housekeeping.ts';
 import { GroupLogs } from './groups/group-logs.ts';
+import { BanList } from './guards/ban-list.ts';
 import { SubscriptionBudget } from './guards/subscription-budget.ts';
 import { PublishAcceptance } from './handlers/accept-publish.ts';
 import { AuthHandler } from './handlers/auth.ts';
@@ -109,6 +111,10 @@ export abstract class BrokerParts extends BrokerWorld {
   readonly pendingWrites: PendingWrites;
   protected readonly housekeeping: Housekeeping;
   readonly connections = new Set<Connection>();
+  readonly bans = new BanList({
+    ...{ store: this.store.bans, clock: this.clock, logger: this.logger },
+    banned: (bans) => endBanned(this.connections, bans, this.clock),
+  });
   protected readonly rights: SubscriptionRights;
   protected readonly connectionParts: ConnectionParts;
   protected readonly lease = new LeaseState();
@@ -285,7 +291,18 @@ export abstract class BrokerParts extends BrokerWorld {
     });
     return {
       connect: new ConnectHandler({
-        ...{ limits, metrics, random, keepAlive, clientLog, warnings, authenticator, authorizer, deniedWill },
+        ...{
+          limits,
+          metrics,
+          random,
+          keepAlive,
+          clientLog,
+          bans: this.bans,
+          warnings,
+          authenticator,
+          authorizer,
+          deniedWill,
+        },
         ...{ groupStore: store.groups, contested, openings, delivery, rights },
       }),
       auth: new AuthHandler({ logger, authenticator }),

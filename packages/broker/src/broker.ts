@@ -49,12 +49,19 @@ export class Broker extends BrokerParts {
         () => this.durableFilters.load(),
         (error) => this.logger.warn(events['durable-filters.load-failed'], { error }),
       );
-    await Promise.all([load(), this.backplane?.start(this.cluster)]);
+    const loadBans = (): Promise<void> =>
+      untilAvailable(
+        this.clock,
+        () => this.bans.read(),
+        (error) => this.logger.warn(events['bans.read-failed'], { error }),
+      );
+    await Promise.all([load(), loadBans(), this.backplane?.start(this.cluster)]);
     if (this.backplane !== null) {
       await this.routes.snapshotsReceived();
       // What became durable between loading and joining was not announced to us.
       await load();
     }
+    this.bans.start();
     this.housekeeping.start();
   }
 
@@ -109,6 +116,7 @@ export class Broker extends BrokerParts {
     this.trust.returned();
     for (const connection of this.connections) connection.outlet.acknowledgements?.flush();
     this.durableFilters.markStale();
+    this.bans.storeReturned();
     this.logEnds.wantRound();
   }
 
@@ -145,6 +153,7 @@ export class Broker extends BrokerParts {
   async stop(): Promise<void> {
     this.stopping = true;
     this.draining?.stop();
+    this.bans.stop();
     this.housekeeping.stop();
     for (const connection of [...this.connections]) {
       if (connection.state === ConnectionState.connected) connection.disconnect(ReasonCode.serverShuttingDown);

@@ -95,6 +95,7 @@ export class Housekeeping {
     if (this.seconds % slowEverySeconds === 0) {
       this.run('trimming logs', () => this.trim());
       this.run('looking after groups', () => parts.groupHousekeeping.run());
+      this.run('removing bans that have ended', () => this.expireBans());
       this.run('counting what is stored', () => this.count());
     }
   }
@@ -194,6 +195,11 @@ export class Housekeeping {
       this.runAll('publishing due wills', () => this.publishDueWills());
     }
     return ended.length;
+  }
+
+  private async expireBans(): Promise<void> {
+    const { store, clock } = this.parts;
+    await store.bans.expire(clock.now(), batchMax);
   }
 
   private async count(): Promise<void> {

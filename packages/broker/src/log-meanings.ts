@@ -5,6 +5,15 @@ import type { LogMeanings } from './ports/logger.ts';
 export { events };
 
 export const meanings: LogMeanings<typeof events> = {
+  'bans.read-failed': {
+    meaning:
+      'The store did not answer. Bans that were read before hold; new ones, and their removal, are not known on this worker until it does. Logged once until it has answered.',
+    action: 'Nothing, when the store is back (`store.recovered`). Otherwise look at `error`.',
+  },
+  'client.banned': {
+    meaning: 'A ban was added that a connected client is under. `reason` says which, by whom it was made, and why.',
+    action: 'Nothing; `dunlin ban remove` takes it back.',
+  },
   'client.connected': {
     meaning: 'A client has signed in. At level debug unless `log.connections` is set.',
     action: '',
@@ -24,7 +33,7 @@ export const meanings: LogMeanings<typeof events> = {
   },
   'connection.refused': {
     meaning:
-      'A connection was closed before a client was signed in: its listener or the node is full, the node is leaving, CONNECT was late, or the header of a proxy was wrong.',
+      'A connection was closed before a client was signed in: its listener or the node is full, the node is leaving, CONNECT was late, the header of a proxy was wrong, or the client is banned.',
     action: 'Look at `reason`. Repeated from one address: a wrong client, or an attack.',
   },
   'cursor.end-failed': {

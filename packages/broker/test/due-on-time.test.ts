@@ -98,7 +98,7 @@ test('while nothing is due the store is asked once a second, also when much wait
   for (let i = 0; i < 100; i++) await (await withWill(worker, `c${i}`, 50, 100)).drop();
   worker.gate.calls.length = 0;
   await world.clock.pass(10_000);
-  const asked = worker.gate.calls.filter((method) => /due|expire/i.test(method));
+  const asked = worker.gate.calls.filter((method) => /due|sessions.expire/i.test(method));
   expect(asked).toEqual(
     Array.from({ length: 10 }, () => ['sessions.nextDue', 'wills.nextDue', 'delayed.nextDue']).flat(),
   );

@@ -271,14 +271,14 @@ export class Connection
   }
 
   /** Ends the connection from our side; MQTT 5 clients get DISCONNECT [MQTT-3.14.0-1], with a server reference if given. */
-  disconnect(reasonCode: number, reasonString = '', serverReference = ''): void {
+  disconnect(code: number, reasonString = '', serverReference = '', closeReason = closeReasonOf(code)): void {
     if (this.state === ConnectionState.closed) return;
-    this.closeReason = closeReasonOf(reasonCode);
-    this.closeCode = reasonCode;
+    this.closeReason = closeReason;
+    this.closeCode = code;
     if (this.version5 && this.state === ConnectionState.connected) {
       const properties: Properties = reasonString === '' ? {} : { reasonString };
       if (serverReference !== '') properties.serverReference = serverReference;
-      this.outlet.send({ type: 'disconnect', reasonCode, properties });
+      this.outlet.send({ type: 'disconnect', reasonCode: code, properties });
     }
     this.end();
   }

@@ -4,6 +4,7 @@
  */
 import type { Properties } from '@dunlin/protocol';
 import { ConnectionState } from '../output/connection-state.ts';
+import type { CloseReason } from '../ports/close-reason.ts';
 import { events } from '../ports/log-events.ts';
 import { hex } from './client-log.ts';
 import type { Connection } from './connection.ts';
@@ -19,9 +20,14 @@ export function refuseConnect(connection: Connection, reasonCode: number, reason
 }
 
 /** Sends the same refusal where the log has a line for it already. */
-export function sendRefusal(connection: Connection, reasonCode: number, reason: string): void {
+export function sendRefusal(
+  connection: Connection,
+  reasonCode: number,
+  reason: string,
+  closeReason: CloseReason = 'connect-refused',
+): void {
   connection.parts.metrics.connectsRefused++;
-  connection.closeReason = connection.state === ConnectionState.new ? 'connect-timeout' : 'connect-refused';
+  connection.closeReason = connection.state === ConnectionState.new ? 'connect-timeout' : closeReason;
   if (connection.state === ConnectionState.connecting && reasonCode >= 0x80) {
     const properties: Properties = connection.version5 && reason !== '' ? { reasonString: reason } : {};
     connection.outlet.send({ type: 'connack', sessionPresent: false, reasonCode, properties }); // [MQTT-3.2.2-6]

@@ -1,7 +1,7 @@
 /**
  * CONNECT (MQTT 5 section 3.1, MQTT 3.1.1 section 3.1).
  *
- * Order: check, authenticate, claim the client identifier, load the session, keep the will, CONNACK, send again what was in flight, go on with the logs: the
+ * Order: check, ask for a ban, authenticate, claim the client identifier, load the session, keep the will, CONNACK, send again what was in flight, go on with the logs: the
  * states are drawn in takeover/opening.ts.
  */
 
@@ -14,6 +14,7 @@ import {
   ReasonCode,
   validateTopicName,
 } from '@dunlin/protocol';
+import { refuseBanned } from '../connection/banned.ts';
 import type { ClientLog } from '../connection/client-log.ts';
 import type { Connection } from '../connection/connection.ts';
 import { firstDeadlineSecond } from '../connection/connection-deadlines.ts';
@@ -25,6 +26,7 @@ import type { SubscriptionRights } from '../connection/subscription-rights.ts';
 import type { SessionDelivery } from '../delivery/session-delivery.ts';
 import { willOf } from '../delivery/will.ts';
 import { finalizeReservations } from '../groups/group-reservations.ts';
+import type { BanList } from '../guards/ban-list.ts';
 import { requireClientIdLength, requireTopicLength } from '../message/name-length.ts';
 import { isBridgeStateOf, isRestrictedTopic } from '../message/restricted-topic.ts';
 import { InboundTopicAliases, OutboundTopicAliases } from '../message/topic-alias.ts';
@@ -57,6 +59,7 @@ export interface ConnectHandlerParts {
   groupStore: GroupStore;
   keepAlive: KeepAlive;
   clientLog: ClientLog;
+  bans: BanList;
   warnings: RareWarnings;
   authenticator: Authenticator;
   authorizer: Authorizer | null;
@@ -110,6 +113,7 @@ export class ConnectHandler implements PacketHandler {
     this.takeClientLimits(connection, packet);
     const clientId = packet.clientId === '' ? `dunlin-${parts.random.uuid()}` : packet.clientId; // [MQTT-3.1.3-6], [MQTT-3.1.3-7]
     connection.clientId = clientId;
+    if (refuseBanned(connection, parts.bans, packet.userName)) return;
     const accepted = await this.authenticate(connection, packet, clientId);
     if (accepted === null) return;
     if (!connection.admit(accepted)) {
@@ -117,6 +121,7 @@ export class ConnectHandler implements PacketHandler {
       refuseConnect(connection, ReasonCode.notAuthorized, 'what the client signed in with was withdrawn');
       return;
     }
+    if (refuseBanned(connection, parts.bans, accepted.userName)) return;
     const keepsWill = await this.authorizeWill(connection, packet, clientId);
     const turn = parts.contested.turnOf(clientId);
     if (turn !== null) await turn;

@@ -14,6 +14,7 @@ export const closeReasons = [
   'server-shutting-down',
   'server-busy',
   'connections-max',
+  'banned',
   'protocol-error',
 ] as const;
 export type CloseReason = (typeof closeReasons)[number];

@@ -5,6 +5,16 @@ const client = ['client', 'user', 'address', 'listener'] as const;
 
 /** Log lines of the broker; log-meanings.ts says what they mean. */
 export const events = logEvents({
+  'bans.read-failed': {
+    level: 'warn',
+    message: 'bans could not be read; those that are known hold, and the worker tries again',
+    fields: ['error'],
+  },
+  'client.banned': {
+    level: 'info',
+    message: 'a client is banned and was disconnected',
+    fields: [...client, 'reason'],
+  },
   'client.connected': {
     level: 'info',
     message: 'client connected',

@@ -6,9 +6,9 @@ import { events } from '../log-events.ts';
 export interface Refusal {
   /**
    * `handshake`: TLS or WebSocket failed. `proxy`: the PROXY header. `full`: the listener's own limit of connections.
-   * `files`: the limit of open files.
+   * `files`: the limit of open files. `banned`: the address is under a ban.
    */
-  kind: 'handshake' | 'proxy' | 'full' | 'files';
+  kind: 'handshake' | 'proxy' | 'full' | 'files' | 'banned';
   address: string;
   reason: string;
   /** Value that the client asked for, and the values that this listener allows, where they can be named. */
@@ -40,6 +40,13 @@ export class RefusalLog {
     if (kind === 'handshake') {
       this.#metrics.handshakesFailed++;
       this.#log.refused(events['handshake.failed'], fields);
+      return;
+    }
+    if (kind === 'banned') {
+      const listener = this.#metrics.listener(this.#listener);
+      listener.opened++;
+      listener.closed.banned++;
+      this.#log.refused(brokerEvents['connection.refused'], fields);
       return;
     }
     if (kind === 'proxy') this.#metrics.proxyHeadersRefused++;

@@ -1,7 +1,7 @@
 import { statSync, unlinkSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import type { Broker, Logger } from '@dunlin/broker';
+import { type Broker, describeBan, type Logger } from '@dunlin/broker';
 import type { Listener, ListenerAddress } from '@dunlin/config';
 import type { ConnectionRoom } from '../connection-room.ts';
 import { events } from '../log-events.ts';
@@ -136,11 +136,22 @@ export class SocketListener {
       return;
     }
     if (this.#proxy !== null) this.#proxy.enter(socket);
+    else if (this.#isBanned(socket, formatPeer(socket))) return;
     else if (this.#tls !== null) this.#tls.enter(socket);
     else this.#established(socket);
   }
 
+  /** A banned address costs no handshake, and no answer. */
+  #isBanned(socket: Socket, address: string): boolean {
+    const ban = this.#options.broker.bans.ofAddress(address);
+    if (ban === null) return false;
+    this.#refusals.add({ kind: 'banned', address, reason: describeBan(ban) });
+    socket.destroy();
+    return true;
+  }
+
   #proxied(socket: Socket, peer: Peer): void {
+    if (this.#isBanned(socket, peer.address)) return;
     const key = formatPeer(socket);
     this.#peers.set(key, peer);
     socket.once('close', () => this.#peers.delete(key));
