@@ -42,7 +42,7 @@ export const backplaneShape = {
 export const adminShape = {
   address: z.string().regex(addressPattern).default('').meta({
     description:
-      'Where the node answers over HTTP: `/healthz`, 200 while its event loops answer; `/readyz`, 200 while it is ready for clients, else 503 with the reasons; `/metrics` for Prometheus.',
+      'Where the node answers over HTTP: `/healthz`, 200 unless the event loop of a worker has been silent for 30 s; `/readyz`, 200 while it is ready for clients, else 503 with the reasons; `/metrics` for Prometheus.',
     allowed: 'HOST:PORT, an IPv6 address in brackets',
     defaultText: 'none: no HTTP',
   }),

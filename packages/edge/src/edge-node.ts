@@ -32,9 +32,6 @@ import { threadMemory } from './thread-memory.ts';
 import type { WorkerStatus } from './workers/worker-message.ts';
 import { WorkerPool } from './workers/worker-pool.ts';
 
-/** A worker that does not answer for this long is stuck. */
-const aliveMilliseconds = 2000;
-
 export interface NodeOptions {
   version: string;
   /** Texts of the files with users and rules, if they were read already; null: there are none. */
@@ -86,7 +83,7 @@ export class EdgeNode {
         ? null
         : new AdminServer({
             status: this.readiness,
-            isAlive: () => this.#isAlive(),
+            isAlive: () => this.#pool.isAlive,
             metrics: () => this.#countAll(),
           });
     this.#metrics = new NodeMetrics(listenerNames(configuration));
@@ -279,14 +276,6 @@ export class EdgeNode {
       cpuUserSeconds: process.cpuUsage().user / 1e6,
       cpuSystemSeconds: process.cpuUsage().system / 1e6,
     });
-  }
-
-  async #isAlive(): Promise<boolean> {
-    const { promise: late, resolve } = Promise.withResolvers<false>();
-    const timer = setTimeout(() => resolve(false), aliveMilliseconds);
-    const answered = await Promise.race([this.#pool.status().then(() => true), late]);
-    clearTimeout(timer);
-    return answered;
   }
 
   /**

@@ -1,16 +1,17 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { NodeStatus } from '../node-status.ts';
+import { ConnectionPlaces } from './connection-places.ts';
 
 /** A question that takes longer to arrive, or to be answered, is nobody's of interest. */
 const requestMilliseconds = 5000;
-/** Load balancers and people that ask at once. */
+/** Load balancers and people that ask at once; further ones take the places of the oldest. */
 const connectionsMax = 256;
 
 export interface AdminParts {
   status: NodeStatus;
-  /** True when every event loop answers. */
-  isAlive: () => Promise<boolean>;
+  /** False when an event loop has been silent for too long. Answers at once. */
+  isAlive: () => boolean;
   metrics: () => Promise<{ contentType: string; text: string }>;
 }
 
@@ -19,7 +20,7 @@ export interface AdminParts {
  *
  * | path | answer |
  * | --- | --- |
- * | `/healthz` | 200 while the event loops of all workers answer, else 503 |
+ * | `/healthz` | 200 unless the event loop of a worker has been silent for 30 s, then 503; asks nobody |
  * | `/readyz` | 200 while the node is ready for clients, else 503; `{"ready":false,"reasons":["store"]}`, with `details` of reasons of which more is known |
  * | `/metrics` | what the node counts (docs/metrics.md), in the text format of Prometheus |
  */
@@ -29,8 +30,13 @@ export class AdminServer {
 
   constructor(parts: AdminParts) {
     this.#parts = parts;
-    this.#server = createServer({ requestTimeout: requestMilliseconds, headersTimeout: requestMilliseconds });
-    this.#server.maxConnections = connectionsMax;
+    this.#server = createServer({
+      requestTimeout: requestMilliseconds,
+      headersTimeout: requestMilliseconds,
+      connectionsCheckingInterval: requestMilliseconds,
+    });
+    const places = new ConnectionPlaces(connectionsMax);
+    this.#server.on('connection', (socket) => places.enter(socket));
     this.#server.on('request', (request, response) => void this.#answer(request, response));
   }
 
@@ -67,7 +73,7 @@ export class AdminServer {
     }
     const path = request.url?.split('?')[0];
     if (path === '/healthz') {
-      const alive = await this.#parts.isAlive();
+      const alive = this.#parts.isAlive();
       send(response, alive ? 200 : 503, { alive });
     } else if (path === '/readyz') {
       const { isReady, reasons, details } = this.#parts.status;

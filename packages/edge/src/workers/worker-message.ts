@@ -22,6 +22,8 @@ export interface WorkerSetup {
   refusals: SharedArrayBuffer;
   /** Connections of all workers, as `newConnectionCounts` made it. */
   connectionCounts: SharedArrayBuffer;
+  /** Signs of life of all workers, as `newHeartbeats` made the memory. */
+  heartbeats: SharedArrayBuffer;
   /** Memory of lines that one worker has logged for all. */
   spoken: SharedArrayBuffer;
   /** TLS material, one for each listener of the configuration; null where it has no TLS. */

@@ -7,6 +7,7 @@ import { type NodeMetrics, spokenBytes } from '@dunlin/telemetry';
 import { EndpointNames } from '../endpoint-name.ts';
 import type { TlsMaterial } from '../listeners/tls-material.ts';
 import { events } from '../log-events.ts';
+import { Heartbeats, newHeartbeats } from './heartbeats.ts';
 import type { WorkerHealth, WorkerStatus } from './worker-message.ts';
 import { type WorkerExit, WorkerThread } from './worker-thread.ts';
 
@@ -51,6 +52,8 @@ export class WorkerPool {
   readonly #names: EndpointNames;
   readonly #refusals = new SharedArrayBuffer(refusalMemoryBytes);
   readonly #spoken = new SharedArrayBuffer(spokenBytes);
+  readonly #heartbeatMemory: SharedArrayBuffer;
+  readonly #heartbeats: Heartbeats;
   #slots: WorkerSlot[] = [];
   #addresses: ListenerAddress[];
   #stopping = false;
@@ -62,6 +65,8 @@ export class WorkerPool {
   constructor(options: PoolOptions) {
     this.#options = options;
     this.#names = new EndpointNames(options.configuration.nodeId);
+    this.#heartbeatMemory = newHeartbeats(options.configuration.workers);
+    this.#heartbeats = new Heartbeats(this.#heartbeatMemory);
     this.#addresses = options.configuration.listeners.map((listener) => listener.address);
   }
 
@@ -119,6 +124,11 @@ export class WorkerPool {
   /** Workers that accept connections. */
   get listening(): number {
     return this.#slots.filter((slot) => slot.isListening).length;
+  }
+
+  /** False when a worker that accepts connections has been silent for too long. */
+  get isAlive(): boolean {
+    return this.#slots.every((slot) => !slot.isListening || this.#heartbeats.isAlive(slot.thread.setup.index));
   }
 
   /** Health of all workers that accept connections; before the first does, of all that were started. */
@@ -220,8 +230,10 @@ export class WorkerPool {
       refusals: this.#refusals,
       connectionCounts: this.#options.connectionCounts,
       spoken: this.#spoken,
+      heartbeats: this.#heartbeatMemory,
       tls: tls(),
     };
+    this.#heartbeats.beat(index);
     const thread = new WorkerThread(setup, () => this.#options.changed());
     for (const { slot, channel } of channels) {
       slot.thread.command({ kind: 'peer', peer: { endpoint, port: channel.port2 } }, [channel.port2]);

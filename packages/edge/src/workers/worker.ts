@@ -36,6 +36,7 @@ import { SocketListener } from '../listeners/socket-listener.ts';
 import type { TlsMaterial } from '../listeners/tls-material.ts';
 import { events } from '../log-events.ts';
 import { type ComposedBackplane, composeBackplane, composeBroker, composeTracer } from './compose-worker.ts';
+import { Heartbeats } from './heartbeats.ts';
 import { StartLogger } from './start-logger.ts';
 import { surviveUncaughtErrors } from './uncaught-errors.ts';
 import type { StopPhase, WorkerCommand, WorkerHealth, WorkerReport, WorkerSetup } from './worker-message.ts';
@@ -162,7 +163,11 @@ class ServingWorker {
       tracer,
       refusals: new RefusalAllowance(refusals),
     });
-    watchThread(this.#figures, () => this.#count());
+    const heartbeats = new Heartbeats(this.#setup.heartbeats);
+    watchThread(this.#figures, () => {
+      heartbeats.beat(this.#setup.index);
+      this.#count();
+    });
     collectWhenIdle({
       isEmpty: () => broker.connectionCount === 0,
       connectionsEnded: () => broker.metrics.connectionsOpened - broker.connectionCount,
