@@ -153,7 +153,10 @@ export abstract class BrokerParts extends BrokerWorld {
     this.appends = new AppendQueue({
       ...{ logStore: store.logs, writer: writerName(self, random), clock, logger, metrics, trust, turn: this.turn },
     });
-    this.retained = new RetainedMessages({ store: store.retained, delivery: this.delivery, clock, logger });
+    const { warnings } = this;
+    this.retained = new RetainedMessages({
+      ...{ store: store.retained, delivery: this.delivery, clock, logger, warnings, limits },
+    });
     const wentBack = (log: DurableLog, end: number): void => this.givenUp.storeWentBack(log, end, false);
     const watcher: GroupsWatcher = {
       groupAdded: (group) => this.groups.groupAdded(group),
@@ -341,6 +344,10 @@ export abstract class BrokerParts extends BrokerWorld {
         httpUrl,
         publishBatch,
         handlers,
+      },
+      inboundRefused: (outlet, packetId) => {
+        const session = sessions.get(outlet.clientId);
+        if (session?.outlet === outlet) this.writer.refuseInbound(session, packetId);
       },
       owner: {
         closed: (connection) => {

@@ -178,6 +178,11 @@ export const meanings: LogMeanings<typeof events> = {
       'The store did not answer while a client subscribed. The client is disconnected (0x89) and subscribes again.',
     action: 'Nothing, when the store is back (`store.recovered`). Otherwise look at `error`.',
   },
+  'retained.refused': {
+    meaning:
+      'The user has as many retained messages, or bytes of them, as it may have, or all users together. `error` names the limit. Subscribers got the message. One line a minute for each client.',
+    action: 'See what the client retains: it may remove messages, with an empty one. Or raise the limit.',
+  },
   'retained.skipped': {
     meaning: 'A stored message is damaged, or of a later release.',
     action: 'See to the disk of the store; see docs/compatibility.md before a downgrade.',

@@ -127,6 +127,20 @@ export const limitShape = {
   ),
   logPageMessages: whole(1, 65_535, 256, 'Messages read from a log at once.'),
   logPageBytes: whole(kibibyte, 2 ** 30, mebibyte, 'Bytes read from a log at once.'),
+  retainedMessagesMax: whole(
+    0,
+    1_000_000_000,
+    1_000_000,
+    'Retained messages in the store. Over it a PUBLISH with RETAIN for a new topic is delivered and not retained, and is answered with 0x97; an MQTT 3 client is disconnected, unless it sent QoS 0.',
+  ),
+  retainedBytesMax: whole(0, 2 ** 50, 1024 * mebibyte, 'Bytes of all retained messages, with the same answer.'),
+  retainedMessagesPerUserMax: whole(
+    0,
+    1_000_000_000,
+    500_000,
+    'Retained messages of one user; all anonymous clients together are one. Replacing a message of the same user needs no more room, an empty message gives it back.',
+  ),
+  retainedBytesPerUserMax: whole(0, 2 ** 50, 512 * mebibyte, 'Bytes of the retained messages of one user.'),
   delayMaxSeconds: whole(0, never, 4_294_967, 'Delayed publishes further in the future than this are refused.'),
   sharedStrategy: z
     .enum(['round-robin', 'least-inflight', 'hash-topic', 'hash-client', 'sticky', 'local-first'])

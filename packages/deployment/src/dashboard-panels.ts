@@ -13,7 +13,16 @@ import {
 } from './dashboard-rows.ts';
 
 /** Messages that somebody should have got. */
-const lossReasons = ['queue-full', 'outbox-full', 'log-limit', 'link-lost', 'delayed-too-many', 'dead-letter'];
+const lossReasons = [
+  'queue-full',
+  'outbox-full',
+  'log-limit',
+  'link-lost',
+  'delayed-too-many',
+  'retained-quota',
+  'delayed-quota',
+  'dead-letter',
+];
 const lost = `reason=~"${lossReasons.join('|')}"`;
 const meant = `reason!~"${lossReasons.join('|')}"`;
 const connections = by('instance', 'dunlin_connections');

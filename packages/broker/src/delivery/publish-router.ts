@@ -94,7 +94,8 @@ export class PublishRouter {
     producer: Producer,
   ): void {
     const { delivery } = this.parts;
-    if (publication.retain && this.parts.limits.retainAvailable) this.retain(publication, match, acknowledgement);
+    if (publication.retain && this.parts.limits.retainAvailable)
+      this.retain(publication, match, publisher, acknowledgement);
     if (publication.qos === 0) deliverQos0(delivery, publication, match.all, publisher);
     else if (match.live.length > 0 && (producer.producer === null || this.given.takes(producer.producer)))
       deliverAcknowledged(delivery, publication, match.live, publisher);
@@ -108,13 +109,25 @@ export class PublishRouter {
     if (match.isEmptyFor(publication.qos)) delivery.metrics.dropped['no-subscriber']++;
   }
 
-  private retain(publication: Publication, match: TopicMatch, acknowledgement: Pending | null): void {
+  private retain(
+    publication: Publication,
+    match: TopicMatch,
+    publisher: Session | null,
+    acknowledgement: Pending | null,
+  ): void {
+    const user = publisher?.connection.signIn.userName ?? '';
     if (acknowledgement !== null) {
       acknowledgement.waits++;
       acknowledgement.needsStored(this.parts.trust.losses);
     }
-    const done = acknowledgement === null ? null : (): void => acknowledgement.settle();
-    this.parts.retained.set(publication, match.topic, done);
+    const done =
+      acknowledgement === null
+        ? null
+        : (refusal: string): void => {
+            if (refusal !== '') acknowledgement.quotaExceeded(refusal);
+            acknowledgement.settle();
+          };
+    this.parts.retained.set(publication, match.topic, user, done);
   }
 
   private append(
@@ -168,7 +181,7 @@ export class PublishRouter {
     from: ProducerNumber,
   ): void {
     const { delivery, limits, links } = this.parts;
-    if (publication.retain && limits.retainAvailable) this.retain(publication, match, acknowledgement);
+    if (publication.retain && limits.retainAvailable) this.retain(publication, match, publisher, acknowledgement);
     if (match.live.length > 0 && this.given.takesRepetition(from))
       deliverAcknowledged(delivery, publication, match.live, publisher);
     if (match.liveEndpoints.length === 0) return;

@@ -9,12 +9,15 @@
 import { RecordError, readRecord, writeRecord } from '../message/message-record.ts';
 import type { Publication } from '../message/publication.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { Limits } from '../ports/limits.ts';
 import { events } from '../ports/log-events.ts';
 import type { Logger } from '../ports/logger.ts';
+import type { Quota } from '../ports/quota.ts';
 import type { RetainedEntry, RetainedPage, RetainedStore } from '../ports/retained-store.ts';
 import { StoreError } from '../ports/store-error.ts';
 import type { Subscription } from '../session/subscription.ts';
 import { WritesUnderWay } from '../session/writes-under-way.ts';
+import type { RareWarnings } from '../work/rare-warnings.ts';
 import { TurnGate } from '../work/turn-gate.ts';
 import type { SessionDelivery } from './session-delivery.ts';
 
@@ -31,13 +34,18 @@ const retryMilliseconds = 500;
 /** Limit of retained messages of QoS 0 that wait for the store; more are dropped while it does not take them. */
 const failedBytesMax = 16 * 1024 * 1024;
 
+/** Callback of a write; `refusal`: the quota that is used up, so that nothing was stored; empty: none. */
+type WriteDone = (refusal: string) => void;
+
 /** The newest value of a topic that is not stored yet. */
 interface Write {
   topic: string;
   record: Buffer | null;
   expiresAt: number;
+  client: string;
+  user: string;
   /** Callbacks of this value, and of older values that it has replaced. */
-  done: (() => void)[];
+  done: WriteDone[];
   /** The store has failed: the write waits for the timer. */
   failed: boolean;
 }
@@ -47,6 +55,8 @@ export interface RetainedMessagesParts {
   delivery: SessionDelivery;
   clock: Clock;
   logger: Logger;
+  warnings: RareWarnings;
+  limits: Limits;
 }
 
 export class RetainedMessages {
@@ -54,6 +64,8 @@ export class RetainedMessages {
   private readonly clock: Clock;
   private readonly delivery: SessionDelivery;
   private readonly logger: Logger;
+  private readonly warnings: RareWarnings;
+  private readonly quota: Quota;
   private readonly underWay = new WritesUnderWay();
   private readonly walks: TurnGate;
   /** The newest unfinished write of each topic. */
@@ -63,10 +75,17 @@ export class RetainedMessages {
   /** Replays that wait for the store. */
   private readWaiters: (() => void)[] = [];
 
-  constructor({ store, delivery, clock, logger }: RetainedMessagesParts) {
+  constructor({ store, delivery, clock, logger, warnings, limits }: RetainedMessagesParts) {
     this.store = store;
     this.delivery = delivery;
     this.logger = logger;
+    this.warnings = warnings;
+    this.quota = {
+      countMax: limits.retainedMessagesMax,
+      bytesMax: limits.retainedBytesMax,
+      userCountMax: limits.retainedMessagesPerUserMax,
+      userBytesMax: limits.retainedBytesPerUserMax,
+    };
     this.clock = clock;
     this.walks = new TurnGate(clock, pagesPerTurn);
     clock.every(retryMilliseconds, () => this.retry());
@@ -74,9 +93,9 @@ export class RetainedMessages {
 
   /**
    * Stores the message as the retained one of its topic, or removes that if the payload is empty [MQTT-3.3.1-5..7].
-   * `done` is called when it is stored.
+   * `user`: whose quota it counts against. `done` is called when it is stored, or refused.
    */
-  set(publication: Publication, topic: string, done: (() => void) | null): void {
+  set(publication: Publication, topic: string, user: string, done: WriteDone | null): void {
     const isEmpty = publication.payloadEnd === publication.payloadStart;
     const record = isEmpty ? null : writeRecord(publication);
     const expiresAt = publication.expiresAt === 0 ? Number.POSITIVE_INFINITY : publication.expiresAt;
@@ -86,6 +105,8 @@ export class RetainedMessages {
       this.failedBytes += sizeOf(record) - sizeOf(before.record);
       before.record = record;
       before.expiresAt = expiresAt;
+      before.client = publication.publisher;
+      before.user = user;
       if (done !== null) before.done.push(done);
       return;
     }
@@ -93,7 +114,8 @@ export class RetainedMessages {
       this.delivery.metrics.dropped['queue-full']++;
       return;
     }
-    const write: Write = { topic, record, expiresAt, done: done === null ? [] : [done], failed: false };
+    const client = publication.publisher;
+    const write: Write = { topic, record, expiresAt, client, user, done: done === null ? [] : [done], failed: false };
     this.latest.set(topic, write);
     this.write(write);
   }
@@ -101,24 +123,34 @@ export class RetainedMessages {
   private write(write: Write): void {
     const generation = this.underWay.begin();
     const ended = (): void => this.underWay.end(generation);
-    this.store.set(write.topic, write.record, write.expiresAt).then(
+    const charge = { user: write.user, quota: this.quota };
+    this.store.set(write.topic, write.record, write.expiresAt, charge).then(
       () => {
         if (this.latest.get(write.topic) === write) this.latest.delete(write.topic);
         ended();
-        for (const done of write.done) done();
+        for (const done of write.done) done('');
       },
       (error: unknown) => {
-        this.writeFailed(write, error);
+        if (error instanceof StoreError && error.code === 'quota-exceeded') this.writeRefused(write, error);
+        else this.writeFailed(write, error);
         ended();
       },
     );
+  }
+
+  private writeRefused(write: Write, error: StoreError): void {
+    if (this.latest.get(write.topic) === write) this.latest.delete(write.topic);
+    this.delivery.metrics.dropped['retained-quota']++;
+    const { client, user, topic } = write;
+    this.warnings.warn(events['retained.refused'], client, { user, topic, error });
+    for (const done of write.done) done(error.message);
   }
 
   private writeFailed(write: Write, error: unknown): void {
     this.delivery.metrics.storeErrors++;
     const newer = this.latest.get(write.topic);
     if (newer === undefined) {
-      for (const done of write.done) done(); // a newer value is stored already
+      for (const done of write.done) done(''); // a newer value is stored already
     } else if (newer !== write) {
       newer.done.push(...write.done);
     } else {

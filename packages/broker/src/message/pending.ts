@@ -36,6 +36,9 @@ export abstract class Pending {
   /** The store refused it, since the publisher's session belongs to somebody else now. It never becomes ready. */
   refused(): void {}
 
+  /** The store does not keep it, since a quota is used up (`reason`): a client hears so with its acknowledgement. */
+  quotaExceeded(_reason: string): void {}
+
   protected abstract ready(): void;
 }
 

@@ -1,4 +1,5 @@
 /** Pending acknowledgements (P1), and the order in which a client gets them. */
+import { ReasonCode } from '@dunlin/protocol';
 import { type HeldPublisher, Pending } from '../message/pending.ts';
 import type { PublishSpan } from '../ports/tracer.ts';
 import type { Outlet } from './outlet.ts';
@@ -9,6 +10,8 @@ export class PendingAcknowledgement extends Pending {
   readonly type: 4 | 5;
   readonly packetId: number;
   reasonCode = 0;
+  /** Reason string; empty: none. */
+  reasonString = '';
   /** Time at which its PUBLISH was read, milliseconds since 1970. */
   readonly readAt: number;
   /** Span of the publish, ended when the acknowledgement is sent; null: not traced. */
@@ -36,6 +39,13 @@ export class PendingAcknowledgement extends Pending {
 
   override refused(): void {
     this.outlet.owner.fenced();
+  }
+
+  override quotaExceeded(reason: string): void {
+    this.reasonCode = ReasonCode.quotaExceeded;
+    this.reasonString = reason;
+    // MQTT 3 has no reason codes: the client must not believe that all was done [MQTT-3.3.5-2].
+    if (!this.outlet.version5) this.outlet.owner.disconnect(ReasonCode.quotaExceeded);
   }
 
   /** Everything that it waits for has been added. The publisher's socket is not read while too many are pending. */
@@ -107,6 +117,7 @@ export class Acknowledgements {
       metrics.acknowledgementsWaiting -= pending.count;
       metrics.acknowledgementSeconds.observe((now - pending.readAt) / 1000, pending.count);
       if (pending.block !== null) this.outlet.sendPubacks(pending.block);
+      else if (pending.reasonString !== '') this.outlet.refuse(pending);
       else this.outlet.sendAcknowledgement(pending.type, pending.packetId, pending.reasonCode);
       if (pending.span !== null) pending.span.end(pending.reasonCode);
     }

@@ -21,9 +21,12 @@ export interface OutletOwner {
   readonly reading: OutletReading;
   /** Another endpoint owns the session now: nothing may be written back. */
   fenced(): void;
+  disconnect(reasonCode: number): void;
 }
 
 export interface OutletParts {
+  /** PUBREC with an error code was sent: the packet identifier is free again [MQTT-4.3.3-4]. */
+  inboundRefused(outlet: Outlet, packetId: number): void;
   flusher: OutputFlusher;
   metrics: Metrics;
   clock: Clock;
@@ -92,6 +95,15 @@ export class Outlet {
     out[at + 2] = packetId >> 8;
     out[at + 3] = packetId & 0xff;
     out[at + 4] = reasonCode;
+  }
+
+  /** Sends an acknowledgement with a reason code that is an error, and with its reason string. */
+  refuse({ type, packetId, reasonCode, reasonString }: PendingAcknowledgement): void {
+    if (this.mayTellReasons) {
+      const name = type === PacketType.puback ? 'puback' : 'pubrec';
+      this.send({ type: name, packetId, reasonCode, properties: { reasonString } });
+    } else this.sendAcknowledgement(type, packetId, reasonCode);
+    if (type === PacketType.pubrec) this.parts.inboundRefused(this, packetId);
   }
 
   /** Sends several acknowledgements, encoded. */

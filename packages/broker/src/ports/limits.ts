@@ -72,6 +72,12 @@ export const defaultLimits = {
   /** Messages read from a log at once. */
   logPageMessages: 256,
   logPageBytes: 1024 * 1024,
+  /** Retained messages in the store, and their bytes; over it a PUBLISH with RETAIN is answered 0x97. */
+  retainedMessagesMax: 1_000_000,
+  retainedBytesMax: 1024 * 1024 * 1024,
+  /** Retained messages of one user: half of all, so that no user takes everything. Anonymous clients are one user. */
+  retainedMessagesPerUserMax: 500_000,
+  retainedBytesPerUserMax: 512 * 1024 * 1024,
   /** Delayed publishes further in the future than this are refused. */
   delayMaxSeconds: 4_294_967,
   sharedStrategy: 'round-robin' as SharedStrategy,

@@ -210,6 +210,11 @@ export const events = logEvents({
     message: 'retained messages could not be read',
     fields: ['client', 'error'],
   },
+  'retained.refused': {
+    level: 'warn',
+    message: 'a message was not retained, since a quota is used up',
+    fields: ['client', 'user', 'topic', 'error'],
+  },
   'retained.skipped': {
     level: 'error',
     message: 'a retained message cannot be read and is passed over',

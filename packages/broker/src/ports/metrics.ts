@@ -12,6 +12,8 @@ export const dropReasons = [
   'log-limit',
   'link-lost',
   'delayed-too-many',
+  'retained-quota',
+  'delayed-quota',
   'dead-letter',
 ] as const;
 export type DropReason = (typeof dropReasons)[number];

@@ -93,6 +93,11 @@ export class SessionWriter {
     urgent.callbacks.push(then);
   }
 
+  /** A QoS 2 message was refused after it was begun: it is forgotten, without an answer. */
+  refuseInbound(session: Session, packetId: number): void {
+    if (session.inbound?.delete(packetId) && session.isStored) this.releaseInbound(session, packetId, () => {});
+  }
+
   /** The session has ended here: drops everything that concerns it. */
   forget(session: Session): void {
     this.dirty.delete(session);

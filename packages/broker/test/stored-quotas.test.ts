@@ -1,0 +1,90 @@
+/** Quotas of what the store keeps for clients: over one, the client hears so, and nobody else loses anything. */
+import { describe, expect, test } from 'vitest';
+import type { Authenticator } from '../src/ports/authenticator.ts';
+import type { Limits } from '../src/ports/limits.ts';
+import { ack, publish } from './support/client.ts';
+import { type Worker, World } from './support/world.ts';
+
+const byUserName: Authenticator = {
+  authenticate: ({ userName }) => ({ kind: 'accept', userName }),
+  exchange: () => null,
+};
+
+async function worker(limits: Partial<Limits>): Promise<{ world: World; worker: Worker }> {
+  return World.alone({ authenticator: byUserName, limits });
+}
+
+function retained(topic: string, payload: string, qos: 0 | 1 | 2, packetId = 0) {
+  return publish(topic, payload, qos, packetId, { retain: true });
+}
+
+describe('retained messages', () => {
+  test('over the quota of its user a PUBLISH is answered 0x97, with the limit; subscribers get it, and it is not retained', async () => {
+    const { worker: broker } = await worker({ retainedMessagesPerUserMax: 2 });
+    const watcher = await broker.connect('watcher');
+    await watcher.subscribe('#', 0);
+    const alice = await broker.connect('alice', { userName: 'alice' });
+    await alice.send(retained('a', '1', 1, 1), retained('b', '1', 2, 2));
+    await alice.send(ack('pubrel', 2));
+    await alice.send(retained('c', '1', 1, 3), retained('d', '1', 2, 4));
+    const answers = alice.received();
+    expect(answers.map((answer) => [answer.type, 'reasonCode' in answer && answer.reasonCode])).toEqual([
+      ['puback', 0],
+      ['pubrec', 0],
+      ['pubcomp', 0],
+      ['puback', 0x97],
+      ['pubrec', 0x97],
+    ]);
+    expect(answers[3]).toMatchObject({
+      properties: { reasonString: expect.stringContaining('limits.retainedMessagesPerUserMax is 2') },
+    });
+    expect(watcher.said()).toEqual(['publish a 1 q0', 'publish b 1 q0', 'publish c 1 q0', 'publish d 1 q0']);
+    expect(broker.broker.metrics.dropped['retained-quota']).toBe(2);
+    expect(broker.log.filter((line) => line.includes('not retained'))).toEqual([expect.stringContaining('"alice"')]);
+    // 0x97 has ended the handshake: the identifier is free for another message.
+    await alice.send(retained('a', '2', 2, 4));
+    await alice.send(ack('pubrel', 4));
+    expect(alice.said()).toEqual(['pubrec #4', 'pubcomp #4']);
+    // An empty one gives its place back.
+    await alice.send(retained('a', '', 1, 5), retained('c', '2', 1, 6));
+    expect(alice.said()).toEqual(['puback #5', 'puback #6']);
+    // Others have quotas of their own.
+    const bob = await broker.connect('bob', { userName: 'bob' });
+    await bob.send(retained('e', '1', 1, 1));
+    expect(bob.said()).toEqual(['puback #1']);
+    await watcher.subscribe('+', 0);
+    expect(watcher.said().filter((line) => line.endsWith('retain'))).toEqual([
+      'publish b 1 q0 retain',
+      'publish c 2 q0 retain',
+      'publish e 1 q0 retain',
+    ]);
+  });
+
+  test('the identifier of a refused QoS 2 message of a durable session is free in the store too', async () => {
+    const { world, worker: broker } = await worker({ retainedMessagesPerUserMax: 1 });
+    const watcher = await broker.connect('watcher', { expiry: 100 });
+    await watcher.subscribe('#', 1);
+    const alice = await broker.connect('alice', { expiry: 100, cleanStart: false });
+    await alice.send(retained('a', '1', 1, 1), retained('b', '1', 2, 2));
+    expect(alice.said()).toEqual(['puback #1', 'pubrec #2 0x97']);
+    await alice.drop();
+    const { session } = await world.store.sessions.claim(
+      { clientId: 'alice', owner: 'x/0#1', cleanStart: false, sessionExpirySeconds: 100 },
+      world.clock.now(),
+    );
+    expect(session?.inbound).toEqual([]);
+  });
+
+  test('an MQTT 3 client is disconnected without an acknowledgement; with QoS 0 it is counted alone', async () => {
+    const { worker: broker } = await worker({ retainedMessagesMax: 0 });
+    const watcher = await broker.connect('watcher');
+    await watcher.subscribe('#', 0);
+    const old = await broker.connect('old', { version: 4 });
+    await old.send(retained('a', '1', 0));
+    expect(old.isClosed).toBe(false);
+    await old.send(retained('a', '2', 1, 1));
+    expect([old.said(), old.isClosed]).toEqual([[], true]);
+    expect(watcher.said()).toEqual(['publish a 1 q0', 'publish a 2 q0']);
+    expect(broker.broker.metrics.dropped['retained-quota']).toBe(2);
+  });
+});
