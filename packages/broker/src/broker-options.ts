@@ -34,6 +34,11 @@ export interface BrokerOptions {
    * is disconnected. Default `drop`.
    */
   deniedPublish?: 'drop' | 'disconnect';
+  /**
+   * Users that may connect with a client identifier whose connection or session belongs to a user: that one alone
+   * (others get 0x87), or anybody, who owns it from then on. Default `anybody`.
+   */
+  sessionOwner?: 'user' | 'anybody';
   /** Answer to a will that is not allowed: it alone goes, or the CONNECT is refused. */
   deniedWill?: 'drop' | 'refuse';
   limits: Limits;

@@ -218,7 +218,7 @@ export abstract class BrokerParts extends BrokerWorld {
       group: (from, frame) => this.groups.received(from, frame),
       groupEndpointLeft: (endpoint) => this.groups.endpointLeft(endpoint),
       retainedIdle: () => this.retained.idle(),
-      handTo: (clientId, cleanStart, epoch) => this.openings.handTo(clientId, cleanStart, epoch),
+      handTo: (clientId, cleanStart, epoch, user) => this.openings.handTo(clientId, cleanStart, epoch, user),
     };
   }
 
@@ -266,15 +266,19 @@ export abstract class BrokerParts extends BrokerWorld {
   private makeOwnership(): { sessions: Sessions; openings: Openings } {
     const { self, store, clock, logger, metrics, limits, lease, trust, cluster, tree, routes, durableFilters } = this;
     const { groups, router, delivery, writer, pendingWrites, contested, fatalMessages, publishWill } = this;
+    const { isOwnersOnly } = this;
     const inForce = {
       ...{ self, store, clock, metrics, cluster, tree, routes, durableFilters, groups, router, delivery },
       ...{ pendingWrites, budget: this.budget, isClustered: this.backplane !== null },
-      lateClaims: new LateClaims({ self, store, clock, logger, metrics, cluster, pendingWrites }),
+      lateClaims: new LateClaims({ self, store, clock, logger, metrics, cluster, pendingWrites, isOwnersOnly }),
       wills: new WillsUnderWay({ clock, logger, pendingWrites, metrics, publishWill }),
       written: new WrittenSessions(clock),
     };
     const sessions = new Sessions({ ...inForce, limits, writer, fatalMessages });
-    return { sessions, openings: new Openings({ ...inForce, limits, lease, trust, contested, sessions }) };
+    return {
+      sessions,
+      openings: new Openings({ ...inForce, limits, isOwnersOnly, lease, trust, contested, sessions }),
+    };
   }
 
   private get subscriptions(): SubscriptionParts {

@@ -25,6 +25,7 @@ export abstract class BrokerWorld {
   readonly authorizer: Authorizer | null;
   readonly deniedPublish: 'drop' | 'disconnect';
   readonly deniedWill: 'drop' | 'refuse';
+  readonly isOwnersOnly: boolean;
   readonly limits: Limits;
   readonly httpUrl: string;
   readonly tracer: Tracer | null;
@@ -45,6 +46,7 @@ export abstract class BrokerWorld {
     this.authorizer = options.authorizer;
     this.deniedPublish = options.deniedPublish ?? 'drop';
     this.deniedWill = options.deniedWill ?? 'refuse';
+    this.isOwnersOnly = options.sessionOwner === 'user';
     this.httpUrl = options.httpUrl ?? '';
   }
 }

@@ -20,6 +20,13 @@ export const errorTable = {
         'Remove what is not needed: an empty retained message removes the one of its topic. Or raise the limit that the message names.',
       surfaces: 'client: PUBACK or PUBREC 0x97; an MQTT 3 client is disconnected. Log: field `error`',
     },
+    'other-user': {
+      says: 'the client identifier belongs to another user',
+      thrownWhen: 'a client connects with a client identifier whose connection or session another user owns',
+      remedy:
+        'Give the client an identifier of its own. For a device whose account was renamed: docs/security.md, section Owners of sessions.',
+      surfaces: 'client: CONNACK 0x87 (MQTT 3: return code 5). Log: `connection.refused`',
+    },
     unavailable: {
       says: 'what the store or its server answered, or that there is no connection to it',
       thrownWhen:

@@ -126,7 +126,13 @@ const frames: Record<string, FrameCase<any>> = {
   },
   request: {
     type: FrameType.request,
-    value: fc.record({ id: number, clientId: text, cleanStart: fc.boolean(), epoch: number }),
+    value: fc.record({
+      id: number,
+      clientId: text,
+      cleanStart: fc.boolean(),
+      epoch: number,
+      user: fc.option(text, { nil: null }),
+    }),
     write: writeRequest,
     read: readRequest,
   },

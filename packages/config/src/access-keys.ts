@@ -116,6 +116,14 @@ export const httpAuthShape = {
   }),
 };
 
+/** Keys under `sessions`. */
+export const sessionsShape = {
+  owner: z.enum(['user', 'anybody']).default('user').meta({
+    description:
+      'Who may connect with a client identifier whose connection or session belongs to a user: `user`: that user alone, others get 0x87; `anybody`: whoever connects, and owns it from then on. Clients without an authenticated name own nothing.',
+  }),
+};
+
 /** Keys under `authorization`. */
 export const authorizationShape = {
   rulesFile: fileKey(

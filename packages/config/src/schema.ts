@@ -1,6 +1,13 @@
 import { availableParallelism, hostname } from 'node:os';
 import { z } from 'zod';
-import { authenticationShape, authorizationShape, deviceTokensShape, httpAuthShape, jwtShape } from './access-keys.ts';
+import {
+  authenticationShape,
+  authorizationShape,
+  deviceTokensShape,
+  httpAuthShape,
+  jwtShape,
+  sessionsShape,
+} from './access-keys.ts';
 import { adminShape, backplaneShape, clusterShape, nameForm, namePattern } from './cluster-keys.ts';
 import { drainShape } from './drain-keys.ts';
 import { limitShape } from './limit-keys.ts';
@@ -106,6 +113,7 @@ export const schema = z.strictObject({
   deviceTokens: z.strictObject(deviceTokensShape),
   httpAuth: z.strictObject(httpAuthShape),
   authorization: z.strictObject(authorizationShape),
+  sessions: z.strictObject(sessionsShape),
   workers: z.int().min(1).max(workersMax).default(defaultWorkers).meta({
     description:
       'Threads that serve connections. At most 1 where the system cannot share a port between sockets (macOS, Windows).',
@@ -128,6 +136,7 @@ export const sections = [
   'deviceTokens',
   'httpAuth',
   'authorization',
+  'sessions',
   'drain',
   'limits',
   'log',

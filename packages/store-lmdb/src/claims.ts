@@ -8,6 +8,8 @@ export interface ClaimRecord {
   epoch: number;
   /** The owner; empty for a mark, see below. */
   owner: EndpointId;
+  /** User that owns it; empty: nobody. */
+  user: string;
 }
 
 /**
@@ -75,7 +77,7 @@ export class Claims implements ClaimBook {
     const record = this.tables.claim.get(textKey(clientId));
     if (record === undefined) return null;
     const reader = new RecordReader(record);
-    return { epoch: reader.f64(), owner: reader.text() };
+    return { epoch: reader.f64(), owner: reader.text(), user: reader.text() };
   }
 
   /** Takes the claim of a client without a stored session. */
@@ -83,7 +85,9 @@ export class Claims implements ClaimBook {
     const epoch = this.nextEpoch(epochBefore, found);
     this.raiseEpoch(epoch);
     if (found !== null) this.removeOwner(request.clientId, found.owner);
-    void this.tables.claim.put(textKey(request.clientId), this.writer.begin().f64(epoch).text(request.owner).finish());
+    const { user = '' } = request;
+    const claim = this.writer.begin().f64(epoch).text(request.owner).text(user).finish();
+    void this.tables.claim.put(textKey(request.clientId), claim);
     const record = this.writer.begin().text(request.owner).text(request.clientId).finish();
     void this.tables.claimOwner.put(key(digest(request.owner), textKey(request.clientId)), record);
     return { epoch, previousOwner: found?.owner ?? '', session: null, will: null };
@@ -97,7 +101,7 @@ export class Claims implements ClaimBook {
   /** A session is about to be stored for this client. */
   mark(clientId: string, found: ClaimRecord | null, epoch: number): void {
     if (found !== null) this.removeOwner(clientId, found.owner);
-    void this.tables.claim.put(textKey(clientId), this.writer.begin().f64(epoch).text('').finish());
+    void this.tables.claim.put(textKey(clientId), this.writer.begin().f64(epoch).text('').text('').finish());
   }
 
   /**

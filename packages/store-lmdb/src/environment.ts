@@ -296,3 +296,11 @@ function bootId(): string {
     return '';
   }
 }
+
+/** Resolves when what was committed is on the disk. */
+export function flush(environment: Environment<unknown>): Promise<void> {
+  const root = environment.root as unknown as { sync(done: (cause?: Error) => void): void };
+  return new Promise((resolve, reject) => {
+    root.sync((cause) => (cause ? reject(new StoreError('unavailable', 'LMDB: flush failed', cause)) : resolve()));
+  });
+}

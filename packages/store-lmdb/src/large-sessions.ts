@@ -77,7 +77,7 @@ export class LargeSessions {
   /** The result; null: there is more. */
   private removeMore(claim: Claim, request: ClaimRequest): Claim | null {
     const { sessions, claims } = this.store;
-    const { clientId, owner, sessionExpirySeconds } = request;
+    const { clientId, sessionExpirySeconds } = request;
     const session = sessions.find(clientId);
     // A later claim continues; this one is void.
     if (session === null || session.epoch !== claim.epoch) return claim;
@@ -85,7 +85,7 @@ export class LargeSessions {
     const found = claims.find(clientId);
     if (sessionExpirySeconds === 0) return { ...claim, epoch: claims.take(request, found, claim.epoch).epoch };
     claims.mark(clientId, found, claim.epoch);
-    sessions.create(clientId, claim.epoch, owner, sessionExpirySeconds);
+    sessions.create(request, claim.epoch);
     return claim;
   }
 

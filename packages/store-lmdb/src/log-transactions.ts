@@ -8,8 +8,8 @@ import type {
   LogPage,
   LogStore,
 } from '@dunlin/broker';
+import { closed } from './closed.ts';
 import type { TrimStep } from './logs.ts';
-import { closed } from './opened.ts';
 import type { StoreHandle } from './store-handle.ts';
 
 /** Transactions of logs; listing and trimming take several. */

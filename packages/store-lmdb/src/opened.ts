@@ -6,6 +6,7 @@ import {
   type Claim,
   type ClaimRequest,
   type EndpointId,
+  refuseOtherUser,
   type SessionChange,
   type SessionKey,
   type StoredWill,
@@ -14,8 +15,16 @@ import {
 import { Bans } from './bans.ts';
 import { Batch } from './batch.ts';
 import { type ClaimBook, Claims } from './claims.ts';
+import { closed } from './closed.ts';
 import { Delayed } from './delayed.ts';
-import { type ClaimTables, type Durability, type Environment, removeMarker, type Tables } from './environment.ts';
+import {
+  type ClaimTables,
+  type Durability,
+  type Environment,
+  flush,
+  removeMarker,
+  type Tables,
+} from './environment.ts';
 import { Groups } from './groups.ts';
 import { LargeSessions } from './large-sessions.ts';
 import { Logs } from './logs.ts';
@@ -26,7 +35,7 @@ import { Retained } from './retained.ts';
 import { SessionEnds } from './session-ends.ts';
 import { SessionReading } from './session-reading.ts';
 import type { SessionRecord } from './session-records.ts';
-import { Sessions } from './sessions.ts';
+import { ENDED_AT, Sessions } from './sessions.ts';
 import { storedWill, Wills } from './wills.ts';
 import { WriteWatch } from './write-watch.ts';
 
@@ -184,6 +193,7 @@ export class Opened {
     const found = this.claims.find(request.clientId);
     if (this.mayBeStored(request.clientId, found)) return LONG_WAY;
     if (this.mayHaveWill(request.clientId)) return LONG_WAY;
+    refuseOtherUser(found?.user ?? '', request);
     return this.claims.take(request, found, 0);
   }
 
@@ -194,12 +204,14 @@ export class Opened {
   }
 
   claim(request: ClaimRequest, now: number): Claim {
-    const { clientId, owner, cleanStart, sessionExpirySeconds } = request;
+    const { clientId, cleanStart, sessionExpirySeconds } = request;
     const found = this.claims.find(clientId);
     let session = this.sessions.find(clientId);
     const previousOwner = session === null ? (found?.owner ?? '') : session.owner;
     const epochBefore = session?.epoch ?? 0;
-    const ended = session !== null && (cleanStart || (session.expiresAt > 0 && session.expiresAt <= now));
+    const isPast = session !== null && session.expiresAt > 0 && session.expiresAt <= now;
+    if (!isPast || session?.expiresAt === ENDED_AT) refuseOtherUser(session?.user ?? found?.user ?? '', request);
+    const ended = isPast || (session !== null && cleanStart);
     const will = this.claimWill(clientId, session !== null && !ended, session !== null && cleanStart);
     if (session !== null && ended) {
       if (!this.sessions.removeSome(session)) return this.claimEnded(request, session, previousOwner, will);
@@ -211,12 +223,12 @@ export class Opened {
     const epoch = this.claims.nextEpoch(epochBefore, found);
     if (session === null) {
       this.claims.mark(clientId, found, epoch);
-      this.sessions.create(clientId, epoch, owner, sessionExpirySeconds);
+      this.sessions.create(request, epoch);
       return { epoch, previousOwner, session: null, will };
     }
     const reading = new SessionReading(session);
     this.sessions.readSome(session, reading);
-    this.sessions.claim(session, owner, epoch, sessionExpirySeconds);
+    this.sessions.claim(session, request, epoch);
     const claim = { epoch, previousOwner, session: reading.stored, will };
     if (!reading.isWhole) this.large.readRest(claim, session, reading);
     return claim;
@@ -230,7 +242,7 @@ export class Opened {
     will: StoredWill | null,
   ): Claim {
     const epoch = this.claims.nextEpoch(session.epoch, null);
-    this.sessions.markEnded(session, request.owner, epoch);
+    this.sessions.markEnded(session, request.owner, epoch, request.user);
     const claim = { epoch, previousOwner, session: null, will };
     this.large.removeRest(claim, request);
     return claim;
@@ -385,16 +397,4 @@ export class Opened {
     calls();
     this.claims.finish();
   }
-}
-
-/** Error of background work, such as trimming, while the store is closed. */
-export function closed(): StoreError {
-  return new StoreError('closed', 'the LMDB store is closed');
-}
-
-function flush(environment: Environment<unknown>): Promise<void> {
-  const root = environment.root as unknown as { sync(done: (cause?: Error) => void): void };
-  return new Promise((resolve, reject) => {
-    root.sync((cause) => (cause ? reject(new StoreError('unavailable', 'LMDB: flush failed', cause)) : resolve()));
-  });
 }

@@ -24,7 +24,7 @@ export class PrivateClaims implements ClaimBook {
   take(request: ClaimRequest, found: ClaimRecord | null, epochBefore: number): Claim {
     const epoch = this.nextEpoch(epochBefore, found);
     this.raiseEpoch(epoch);
-    this.records.set(request.clientId, { epoch, owner: request.owner });
+    this.records.set(request.clientId, { epoch, owner: request.owner, user: request.user ?? '' });
     return { epoch, previousOwner: found?.owner ?? '', session: null, will: null };
   }
 
@@ -34,7 +34,7 @@ export class PrivateClaims implements ClaimBook {
   }
 
   mark(clientId: string, _found: ClaimRecord | null, epoch: number): void {
-    this.records.set(clientId, { epoch, owner: '' });
+    this.records.set(clientId, { epoch, owner: '', user: '' });
   }
 
   forget(clientId: string, _found: ClaimRecord | null, epoch: number): void {

@@ -17,6 +17,8 @@ export interface SessionRecord {
   producerNumber: number;
   /** Count of outbound messages, to return them in the order in which they were added. */
   outboundOrder: number;
+  /** User that owns the session; empty: nobody, as in records of earlier releases. */
+  user: string;
 }
 
 export interface CursorRecord extends Cursor {
@@ -25,7 +27,7 @@ export interface CursorRecord extends Cursor {
 
 export function readSession(record: Uint8Array): SessionRecord {
   const reader = new RecordReader(record);
-  return {
+  const session = {
     number: reader.f64(),
     epoch: reader.f64(),
     sessionExpirySeconds: reader.u32(),
@@ -34,7 +36,10 @@ export function readSession(record: Uint8Array): SessionRecord {
     outboundOrder: reader.f64(),
     owner: reader.text(),
     clientId: reader.text(),
+    user: '',
   };
+  if (reader.rest().length > 0) session.user = reader.text();
+  return session;
 }
 
 export function readSubscription(record: Uint8Array): StoredSubscription {

@@ -10,7 +10,7 @@ import type {
   StoredSubscription,
 } from '@dunlin/broker';
 import { ownersOf } from './claims.ts';
-import { closed } from './opened.ts';
+import { closed } from './closed.ts';
 import type { StoreHandle } from './store-handle.ts';
 
 /** Transactions of claims and sessions; a large session takes several, with turns of the event loop between them. */

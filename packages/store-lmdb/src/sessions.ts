@@ -1,4 +1,5 @@
 import {
+  type ClaimRequest,
   type Cursor,
   type DurableFilter,
   type EndpointId,
@@ -61,7 +62,7 @@ export class Sessions {
     return session;
   }
 
-  create(clientId: string, epoch: number, owner: EndpointId, sessionExpirySeconds: number): void {
+  create({ clientId, owner, sessionExpirySeconds, user = '' }: ClaimRequest, epoch: number): void {
     const number = counter(this.tables.meta, 'session');
     const session = {
       clientId,
@@ -72,15 +73,17 @@ export class Sessions {
       expiresAt: 0,
       producerNumber: 0,
       outboundOrder: 0,
+      user,
     };
     this.put(session);
     this.putOwner(session);
   }
 
   /** Passes the claim of a stored session to another owner. */
-  claim(session: SessionRecord, owner: EndpointId, epoch: number, sessionExpirySeconds: number): void {
+  claim(session: SessionRecord, { owner, sessionExpirySeconds, user = '' }: ClaimRequest, epoch: number): void {
     this.removeOwner(session);
     this.removeExpiry(session);
+    session.user = user;
     session.owner = owner;
     session.epoch = epoch;
     session.sessionExpirySeconds = sessionExpirySeconds;
@@ -223,11 +226,12 @@ export class Sessions {
    * Marks a session as ended that still has parts: they are removed a slice at a time. `owner`: the owner that does so;
    * empty: later calls that end due sessions.
    */
-  markEnded(session: SessionRecord, owner: EndpointId, epoch: number): void {
+  markEnded(session: SessionRecord, owner: EndpointId, epoch: number, user = ''): void {
     this.removeOwner(session);
     this.removeExpiry(session);
     session.owner = owner;
     session.epoch = epoch;
+    session.user = user;
     session.expiresAt = ENDED_AT;
     this.put(session);
     if (owner === '') this.putExpiry(session);
@@ -262,7 +266,8 @@ export class Sessions {
       .f64(session.producerNumber)
       .f64(session.outboundOrder)
       .text(session.owner)
-      .text(session.clientId);
+      .text(session.clientId)
+      .text(session.user);
     void this.tables.session.put(textKey(session.clientId), record.finish());
   }
 

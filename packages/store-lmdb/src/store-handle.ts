@@ -1,4 +1,5 @@
-import { closed, type Opened } from './opened.ts';
+import { closed } from './closed.ts';
+import type { Opened } from './opened.ts';
 
 /** State that the parts of a store share: the open environments. */
 export class StoreHandle {

@@ -6,15 +6,16 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import type {
-  Claim,
-  ClaimRequest,
-  DurableFilter,
-  EndpointId,
-  SessionChange,
-  SessionKey,
-  StoredSubscription,
-} from '@dunlin/broker';
+import {
+  type Claim,
+  type ClaimRequest,
+  type DurableFilter,
+  type EndpointId,
+  otherUserError,
+  type SessionChange,
+  type SessionKey,
+  type StoredSubscription,
+} from '@dunlin/broker/ports';
 import { isShared } from '@dunlin/protocol';
 import { type Answer, checkedAnswer } from './answers.ts';
 import { producerName } from './append-call.ts';
@@ -81,8 +82,10 @@ export class Sessions {
    */
   async claim(request: ClaimRequest, now: number, sent: () => void): Promise<Claim> {
     const { clientId, owner, cleanStart, sessionExpirySeconds } = request;
+    const { user = '', isOwnersOnly = false } = request;
     const args = [owner, cleanStart ? '1' : '0', String(sessionExpirySeconds), timeText(now)];
-    const answer = await this.ending(scripts.claim, clientId, args);
+    const answer = await this.ending(scripts.claim, clientId, [...args, user, isOwnersOnly ? '1' : '0']);
+    if (answer[0] === 0) throw otherUserError();
     const [epoch, previousOwner, fields, will, job, large] = answer as [
       number,
       Buffer,

@@ -12,6 +12,8 @@ import type { Clock } from '../ports/clock.ts';
 import type { EndpointId } from '../ports/endpoint-id.ts';
 import { events } from '../ports/log-events.ts';
 import type { Logger } from '../ports/logger.ts';
+import { otherUserError } from '../ports/session-store.ts';
+import { StoreError } from '../ports/store-error.ts';
 import { decodeHanded, encodeHanded, type HandedSession } from '../session/handover.ts';
 import type { DeadEndpoints } from './dead-endpoints.ts';
 import {
@@ -32,6 +34,7 @@ import {
   readRequest,
   readResponse,
   readStatistics,
+  type SessionRequestFrame,
   writeConfirm,
   writeStatistics,
 } from './frames.ts';
@@ -39,10 +42,12 @@ import { type GroupControl, readGroupControl } from './group-control.ts';
 import type { Links, LostMessages } from './links.ts';
 import { RouteFrames } from './route-frames.ts';
 import type { Routes } from './routes.ts';
-import { SessionRequests } from './session-requests.ts';
+import { type ClaimedFor, SessionRequests } from './session-requests.ts';
 
 /** Endpoints that are remembered: each start of a worker adds one. */
 const knownMax = 10_000;
+/** Answer to a request for a session of another user; an earlier release is never asked for the user. */
+const ofOtherUser = 'other-user';
 
 /** Messages and requests of other endpoints for sessions and groups here. */
 export interface ClusterUpcalls {
@@ -56,7 +61,7 @@ export interface ClusterUpcalls {
   groupEndpointLeft(endpoint: EndpointId): void;
   /** Resolves when all messages that were retained here before can be read. */
   retainedIdle(): Promise<void>;
-  handTo(clientId: string, cleanStart: boolean, epoch: number): Promise<HandedSession | null>;
+  handTo(clientId: string, cleanStart: boolean, epoch: number, user: ClaimedFor): Promise<HandedSession | null>;
 }
 
 export interface ClusterParts {
@@ -89,8 +94,19 @@ export class Cluster implements BackplaneReceiver {
       parts.clock,
       parts.logger,
       (to, bytes) => parts.backplane?.send(to, bytes),
-      async ({ clientId, cleanStart, epoch }) => encodeHanded(await parts.upcalls.handTo(clientId, cleanStart, epoch)),
+      (request) => this.handed(request),
     );
+  }
+
+  /** The answer to a request. */
+  private async handed({ clientId, cleanStart, epoch, user }: SessionRequestFrame): Promise<string> {
+    try {
+      const { upcalls } = this.parts;
+      return encodeHanded(await upcalls.handTo(clientId, cleanStart, epoch, user === null ? null : { user }));
+    } catch (error) {
+      if (error instanceof StoreError && error.code === 'other-user') return ofOtherUser;
+      throw error;
+    }
   }
 
   /**
@@ -261,14 +277,17 @@ export class Cluster implements BackplaneReceiver {
     epoch: number,
   ): Promise<HandedSession | null> {
     if (!this.endpoints.has(owner)) return null;
-    return this.handedOf(owner, await this.requests.ask(owner, clientId, cleanStart, epoch));
+    return this.handedOf(owner, await this.requests.ask(owner, { clientId, cleanStart, epoch, user: null }));
   }
 
-  /** Asks all endpoints to release a client, whose owner is unknown without the store. */
-  async requestFromAll(clientId: string, cleanStart: boolean, epoch: number): Promise<void> {
-    await Promise.all(
-      [...this.endpoints].map((endpoint) => this.requestSession(endpoint, clientId, cleanStart, epoch)),
-    );
+  /**
+   * Asks all endpoints to release a client, whose owner is unknown without the store. Rejects with StoreError
+   * `other-user` when one of them serves it to another user.
+   */
+  async requestFromAll(clientId: string, cleanStart: boolean, epoch: number, claimedFor: ClaimedFor): Promise<void> {
+    const request = { clientId, cleanStart, epoch, user: claimedFor?.user ?? null };
+    const asked = [...this.endpoints].map((endpoint) => this.requests.ask(endpoint, request));
+    if ((await Promise.all(asked)).includes(ofOtherUser)) throw otherUserError();
   }
 
   /** An answer that cannot be read counts as none: then the claim alone decides. */

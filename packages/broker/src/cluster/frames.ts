@@ -13,7 +13,7 @@
  * | passing | link, position, entries | publishes that are sent once |
  * | broadcast | position, entries | the same, to all endpoints alike |
  * | acknowledge | link, sequence, round, gap flag, positions | how far kept, passing and broadcast frames were accepted |
- * | request | id, client identifier, clean start, epoch | asks the owner of a session to release it |
+ * | request | id, client identifier, clean start, epoch; the user that it is asked for, if it matters | asks the owner of a session to release it |
  * | response | id, body | the answer |
  * | statistics | counters | counters of the sender, for `$SYS` |
  *
@@ -276,6 +276,8 @@ export interface SessionRequestFrame {
   clientId: string;
   cleanStart: boolean;
   epoch: number;
+  /** User that connected elsewhere; null: the store has compared it, or anybody may. An earlier release neither sends nor reads it. */
+  user: string | null;
 }
 
 export function writeConfirm(writer: FrameWriter, sequence: number): void {
@@ -289,10 +291,14 @@ export function writeRequest(writer: FrameWriter, request: SessionRequestFrame):
   writer.text(request.clientId);
   writer.u8(request.cleanStart ? 1 : 0);
   writer.f64(request.epoch);
+  if (request.user !== null) writer.text(request.user);
 }
 
 export function readRequest(reader: FrameReader): SessionRequestFrame {
-  return { id: reader.f64(), clientId: reader.text(), cleanStart: reader.u8() === 1, epoch: reader.f64() };
+  return {
+    ...{ id: reader.f64(), clientId: reader.text(), cleanStart: reader.u8() === 1, epoch: reader.f64() },
+    user: reader.isAtEnd ? null : reader.text(),
+  };
 }
 
 export function writeResponse(writer: FrameWriter, id: number, body: string): void {

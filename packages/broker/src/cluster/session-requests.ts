@@ -22,6 +22,9 @@ const tickMilliseconds = 250;
  */
 const answerKeptMilliseconds = 10_000;
 
+/** User that connected, where others are to be refused; null: nobody is. */
+export type ClaimedFor = { readonly user: string } | null;
+
 interface OpenRequest {
   endpoint: EndpointId;
   bytes: Uint8Array;
@@ -62,10 +65,10 @@ export class SessionRequests {
   }
 
   /** Resolves to the answer; to an empty one if there is none in time. */
-  ask(owner: EndpointId, clientId: string, cleanStart: boolean, epoch: number): Promise<string> {
+  ask(owner: EndpointId, request: Omit<SessionRequestFrame, 'id'>): Promise<string> {
     const id = ++this.lastId;
     const writer = new FrameWriter();
-    writeRequest(writer, { id, clientId, cleanStart, epoch });
+    writeRequest(writer, { id, ...request });
     const bytes = writer.take();
     const now = this.clock.now();
     this.timer.start();

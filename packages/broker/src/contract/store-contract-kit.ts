@@ -72,13 +72,15 @@ export function message(filters: string[], payload: string, more: Partial<Append
 export function connect(
   store: Pick<Store, 'sessions'>,
   clientId: string,
-  more: { owner?: string; clean?: boolean; expiry?: number; at?: number } = {},
+  more: { owner?: string; clean?: boolean; expiry?: number; at?: number; user?: string; strict?: boolean } = {},
 ): Promise<Claim> {
   const request = {
     clientId,
     owner: more.owner ?? owner,
     cleanStart: more.clean ?? false,
     sessionExpirySeconds: more.expiry ?? 3600,
+    ...(more.user === undefined ? {} : { user: more.user }),
+    ...(more.strict === undefined ? {} : { isOwnersOnly: more.strict }),
   };
   return store.sessions.claim(request, more.at ?? now);
 }

@@ -18,6 +18,14 @@ import {
 
 export function survivalContract(opened: StoreUnderTest): void {
   describe('over close and open', () => {
+    it('keeps the user that owns a session', async (context) => {
+      if (opened.reopen === undefined) return context.skip('nothing is left behind by this store');
+      await connect(opened.store, 'c', { user: 'alice' });
+      const again = await opened.reopen();
+      await expect(connect(again, 'c', { user: 'bob', strict: true })).rejects.toMatchObject({ code: 'other-user' });
+      await connect(again, 'c', { user: 'alice', strict: true });
+    });
+
     it('keeps everything, and epochs go on growing', async (context) => {
       if (opened.reopen === undefined) return context.skip('nothing is left behind by this store');
       const { store } = opened;

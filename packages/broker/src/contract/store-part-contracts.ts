@@ -15,6 +15,7 @@ import { largeSessionContract } from './store-contract-large-sessions.ts';
 import { logEndsContract } from './store-contract-log-ends.ts';
 import { logContract } from './store-contract-logs.ts';
 import { owedContract } from './store-contract-owed.ts';
+import { ownerContract } from './store-contract-owners.ts';
 import { repeatedAppendContract } from './store-contract-repeated-appends.ts';
 import { retainedContract } from './store-contract-retained.ts';
 import { retainedQuotaContract } from './store-contract-retained-quota.ts';
@@ -26,6 +27,7 @@ export function sessionStoreContract(name: string, open: StoreOpener): void {
   describe(`session store contract: ${name}`, () => {
     const opened = storeUnderTest(open);
     sessionContract(opened);
+    ownerContract(opened);
     owedContract(opened);
     largeSessionContract(opened);
   });

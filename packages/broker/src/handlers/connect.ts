@@ -98,6 +98,10 @@ export class ConnectHandler implements PacketHandler {
       faulty(connection, events['connect.handle-failed'], error);
       return;
     }
+    if (error.code === 'other-user') {
+      refuseConnect(connection, ReasonCode.notAuthorized, error.message);
+      return;
+    }
     // The store cannot be reached: MQTT 3 has code 3, MQTT 5 has 0x88 (ARCHITECTURE.md, section 7).
     this.parts.metrics.storeErrors++;
     const reason = 'the session store is not available';
@@ -128,6 +132,7 @@ export class ConnectHandler implements PacketHandler {
     const request = {
       clientId,
       address: connection.transport.remoteAddress,
+      user: accepted.userName ?? '',
       cleanStart: packet.cleanStart,
       expirySeconds: this.expiryOf(connection, packet),
       inflightMax: Math.min(packet.properties.receiveMaximum ?? parts.limits.inflightMax, parts.limits.inflightMax),

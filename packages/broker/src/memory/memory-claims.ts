@@ -6,6 +6,8 @@ import type { MemorySession } from './memory-session.ts';
 export interface MemoryClaim {
   epoch: number;
   owner: EndpointId;
+  /** User that owns it; empty: nobody. */
+  user: string;
   /** Null: an ephemeral session, nothing is stored. */
   session: MemorySession | null;
 }

@@ -2,7 +2,14 @@ import { isShared } from '@dunlin/protocol/topic';
 import type { EndpointId } from '../ports/endpoint-id.ts';
 import type { DurableFilter } from '../ports/log-store.ts';
 import type { SessionKey } from '../ports/session-key.ts';
-import type { Claim, ClaimRequest, SessionChange, SessionStore, StoredSubscription } from '../ports/session-store.ts';
+import {
+  type Claim,
+  type ClaimRequest,
+  refuseOtherUser,
+  type SessionChange,
+  type SessionStore,
+  type StoredSubscription,
+} from '../ports/session-store.ts';
 import type { MemoryClaim, MemoryClaims } from './memory-claims.ts';
 import type { MemoryGroups } from './memory-groups.ts';
 import type { MemoryLogs } from './memory-logs.ts';
@@ -30,7 +37,9 @@ export class MemorySessions implements SessionStore {
     const { clientId, owner, cleanStart, sessionExpirySeconds } = request;
     const found = this.claims.byClient.get(clientId);
     const stored = found?.session ?? null;
-    const ended = stored !== null && (cleanStart || (stored.expiresAt > 0 && stored.expiresAt <= now));
+    const isPast = stored !== null && stored.expiresAt > 0 && stored.expiresAt <= now;
+    if (!isPast) refuseOtherUser(found?.user ?? '', request);
+    const ended = isPast || (stored !== null && cleanStart);
     const will = this.wills.claimed(clientId, stored !== null && !ended, stored !== null && cleanStart);
     if (stored !== null && ended) this.end(stored);
     const kept = ended ? null : stored;
@@ -46,7 +55,7 @@ export class MemorySessions implements SessionStore {
       session.sessionExpirySeconds = sessionExpirySeconds;
       session.expiresAt = 0;
     }
-    this.claims.byClient.set(clientId, { epoch, owner, session });
+    this.claims.byClient.set(clientId, { epoch, owner, user: request.user ?? '', session });
     return claim;
   }
 

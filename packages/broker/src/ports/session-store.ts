@@ -1,6 +1,7 @@
 import type { EndpointId } from './endpoint-id.ts';
 import type { DurableFilter } from './log-store.ts';
 import type { SessionKey } from './session-key.ts';
+import { StoreError } from './store-error.ts';
 import type { StoredWill } from './will-store.ts';
 
 export interface StoredSubscription {
@@ -83,6 +84,13 @@ export interface ClaimRequest {
    * stored; a stored one that is kept (cleanStart false) is returned all the same, and it ends with this connection.
    */
   sessionExpirySeconds: number;
+  /** Name that the client has proved to have, kept with the claim and with the session; empty or absent: none, nobody owns it. */
+  user?: string;
+  /**
+   * True: a claim, and a session that has not ended, of another user are left as they are, with clean start too. Both
+   * are compared and taken in one step.
+   */
+  isOwnersOnly?: boolean;
 }
 
 export interface Claim {
@@ -111,6 +119,7 @@ export interface SessionChange {
 
 /** Port: claims and durable sessions (ARCHITECTURE.md 6, 7). What holds for every part of a store is said in store.ts. */
 export interface SessionStore {
+  /** Rejects with `other-user` as `isOwnersOnly` says: nothing has changed then. */
   claim(request: ClaimRequest, now: number): Promise<Claim>;
   /**
    * Releases the claim. A durable session stays until `expiresAt`; an ephemeral one (sessionExpirySeconds 0) is
@@ -149,4 +158,16 @@ export interface SessionStore {
   /** Owners that hold a claim or a will, for finding dead ones. */
   owners(): Promise<EndpointId[]>;
   count(): Promise<number>;
+}
+
+export function otherUserError(): StoreError {
+  return new StoreError('other-user', 'the client identifier belongs to another user');
+}
+
+/**
+ * Refuses a claim of what another user owns; `user`: the one that owns it, empty: nobody.
+ * @throws StoreError `other-user`
+ */
+export function refuseOtherUser(user: string, request: Pick<ClaimRequest, 'user' | 'isOwnersOnly'>): void {
+  if (request.isOwnersOnly === true && user !== '' && user !== (request.user ?? '')) throw otherUserError();
 }

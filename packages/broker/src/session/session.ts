@@ -68,6 +68,8 @@ export class Session {
   /** True while the store holds the session. */
   isStored: boolean;
   will: SessionWill | null = null;
+  /** User that owns it; empty: nobody. */
+  user = '';
   producerNumber = 0;
   private subscriptionsMade: Map<string, Subscription> | null = null;
   /** Charge for its subscriptions; null: there were none. */

@@ -3,12 +3,14 @@
  * (ARCHITECTURE.md, section 7). Their client identifiers are claimed when the store is back, so that a later CONNECT
  * finds their owner.
  */
+import { ReasonCode } from '@dunlin/protocol';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EndpointId } from '../ports/endpoint-id.ts';
 import { events } from '../ports/log-events.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
+import type { Claim } from '../ports/session-store.ts';
 import type { Store } from '../ports/store.ts';
 import { StoreError } from '../ports/store-error.ts';
 import type { Session } from '../session/session.ts';
@@ -25,6 +27,7 @@ export interface LateClaimsParts {
   logger: Logger;
   metrics: Metrics;
   cluster: Pick<Cluster, 'requestSession'>;
+  isOwnersOnly: boolean;
   pendingWrites: PendingWrites;
 }
 
@@ -69,10 +72,18 @@ export class LateClaims {
   }
 
   private async claim(session: Session): Promise<void> {
-    const { store, clock, self, cluster, pendingWrites } = this.parts;
-    const { clientId } = session;
-    const request = { clientId, owner: self, cleanStart: true, sessionExpirySeconds: 0 };
-    const claim = await store.sessions.claim(request, clock.now());
+    const { store, clock, self, cluster, pendingWrites, isOwnersOnly } = this.parts;
+    const { clientId, user } = session;
+    const request = { clientId, owner: self, cleanStart: true, sessionExpirySeconds: 0, user, isOwnersOnly };
+    let claim: Claim;
+    try {
+      claim = await store.sessions.claim(request, clock.now());
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.code !== 'other-user') throw error;
+      // It was let in while nobody could tell.
+      if (!session.hasEnded) session.connection.disconnect(ReasonCode.notAuthorized, error.message);
+      return;
+    }
     const key = { clientId, epoch: claim.epoch };
     if (session.hasEnded) {
       pendingWrites.add(events['session.release-failed'], () =>

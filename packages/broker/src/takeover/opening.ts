@@ -15,7 +15,8 @@
  * | ------------- | -------------------------------------------------------------- | ------------------------------------------ | ------------------------- |
  * | received      | nothing                                                        | CONNACK with its reason                    | nothing to undo           |
  * | authenticated | its turn among the CONNECTs of its client identifier; the      | CONNACK 0x88; what was let go is written   | in its turn it is claimed |
- * |               | connection before, if it is here, has been let go              | back. A clean session goes on unclaimed    | all the same and released |
+ * |               | connection before, if it is here, has been let go              | back. A clean session goes on unclaimed.   | all the same and released |
+ * |               |                                                                | Another user's: CONNACK 0x87               |                           |
  * | claimed       | the claim, of this epoch                                       | CONNACK 0x88, released                     | released                  |
  * | handed over   | also what the former owner had in memory; its will is safe     | CONNACK 0x88, released. Fenced: see below  | released                  |
  * | kept          | that is in the store, and so is the new will                   | CONNACK 0x88, released                     | released                  |
@@ -37,6 +38,7 @@ import { ConnectionState } from '../output/connection-state.ts';
 import type { Limits } from '../ports/limits.ts';
 import { events } from '../ports/log-events.ts';
 import type { Claim, StoredSession } from '../ports/session-store.ts';
+import { refuseOtherUser } from '../ports/session-store.ts';
 import type { Store } from '../ports/store.ts';
 import { StoreError } from '../ports/store-error.ts';
 import type { StoredWill } from '../ports/will-store.ts';
@@ -58,6 +60,8 @@ export interface SessionRequest {
   clientId: string;
   /** Address of the client, for the log. */
   address: string;
+  /** Name that the client has proved to have; empty: none. */
+  user: string;
   cleanStart: boolean;
   expirySeconds: number;
   inflightMax: number;
@@ -74,6 +78,8 @@ export interface OpeningParts extends InForceParts {
   store: Pick<Store, 'sessions' | 'logs' | 'wills'>;
   limits: Limits;
   lease: LeaseState;
+  /** True: what belongs to a user is refused to others. */
+  isOwnersOnly: boolean;
   trust: StoreTrust;
   cluster: Cluster;
   contested: ContestedIdentifiers;
@@ -132,6 +138,7 @@ export class Opening {
     this.request = request;
     const { clientId, expirySeconds, inflightMax } = request;
     this.session = new Session(connection, { clientId, epoch: 0 }, expirySeconds, parts.limits, inflightMax);
+    this.session.user = request.user;
     this.claimKnown = new Promise((resolve) => {
       this.tellClaimKnown = resolve;
     });
@@ -145,15 +152,20 @@ export class Opening {
     return this.session.key.epoch;
   }
 
-  /** authenticated → claimed: lets go of the connection before, if it is here, and claims the client identifier. Rejects with StoreError. */
+  /**
+   * authenticated → claimed: lets go of the connection before, if it is here, and claims the client identifier. Rejects
+   * with StoreError; with `other-user` nothing has changed for whom it belongs to.
+   */
   async claim(): Promise<void> {
     const { parts, session } = this;
     const { store, clock, sessions, lease, trust, self } = parts;
-    const { clientId, cleanStart, expirySeconds } = this.request;
+    const { clientId, cleanStart, expirySeconds, user } = this.request;
+    const { isOwnersOnly } = parts;
     this.losses = trust.losses;
     const needsStore = !cleanStart || expirySeconds > 0;
     if (needsStore && !lease.isHeld)
       throw new StoreError('unavailable', 'the lease of this worker has run out, so it claims no durable session');
+    refuseOtherUser(sessions.get(clientId)?.user ?? '', { user, isOwnersOnly });
     const settled = sentBefore(clock, sessions.get(clientId), false);
     if (settled !== null) await settled;
     const local = sessions.get(clientId); // may have ended meanwhile
@@ -162,7 +174,7 @@ export class Opening {
     let claim: Claim;
     try {
       claim = await store.sessions.claim(
-        { clientId, owner: self, cleanStart, sessionExpirySeconds: expirySeconds },
+        { clientId, owner: self, cleanStart, sessionExpirySeconds: expirySeconds, user, isOwnersOnly },
         clock.now(),
       );
     } catch (error) {
@@ -185,12 +197,16 @@ export class Opening {
     this.tellClaimKnown();
   }
 
-  /** claimed → handed over: asks the former owner for what it knows, and waits for the will of the connection before. */
+  /**
+   * claimed → handed over: asks the former owner for what it knows, and waits for the will of the connection before.
+   * Rejects with StoreError `other-user` where the store cannot be asked, and another endpoint serves its user.
+   */
   async takeOver(): Promise<void> {
     const { parts, claimed } = this;
-    const { clientId, cleanStart, address } = this.request;
+    const { clientId, cleanStart, address, user } = this.request;
     if (claimed === null) {
-      await parts.cluster.requestFromAll(clientId, cleanStart, epochUnknown);
+      const owner = parts.isOwnersOnly ? { user } : null;
+      await parts.cluster.requestFromAll(clientId, cleanStart, epochUnknown, owner);
       this.state = OpeningState.handedOver;
       return;
     }

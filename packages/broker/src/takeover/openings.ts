@@ -1,5 +1,7 @@
 /** The CONNECTs that are worked off here, and sessions that are handed to CONNECTs elsewhere: each waits for those before it (takeover/opening.ts). */
+import type { ClaimedFor } from '../cluster/session-requests.ts';
 import { ConnectionState } from '../output/connection-state.ts';
+import { refuseOtherUser } from '../ports/session-store.ts';
 import type { HandedSession } from '../session/handover.ts';
 import { epochUnknown, Opening, type OpeningConnection, type OpeningParts, type SessionRequest } from './opening.ts';
 import { handMilliseconds, sentBefore } from './sent-before.ts';
@@ -30,8 +32,12 @@ export class Openings {
     opening.over();
   }
 
-  /** Another endpoint has claimed the client identifier with this epoch: lets go of it here and returns what was held, null if nothing. */
-  async handTo(clientId: string, cleanStart: boolean, epoch: number): Promise<HandedSession | null> {
+  /**
+   * Another endpoint has claimed the client identifier with this epoch: lets go of it here and returns what was held,
+   * null if nothing. `user`: the one that connected, where the store could not compare; rejects with `other-user`.
+   */
+  async handTo(clientId: string, cleanStart: boolean, epoch: number, user: ClaimedFor): Promise<HandedSession | null> {
+    if (user !== null) refuseOtherUser(this.parts.sessions.get(clientId)?.user ?? '', { ...user, isOwnersOnly: true });
     const { clock, wills } = this.parts;
     const deadline = clock.now() + handMilliseconds;
     const handed = await this.handNow(clientId, cleanStart, epoch);

@@ -21,6 +21,7 @@ export interface WorkerOptions {
   authorizer?: Authorizer;
   deniedPublish?: 'drop' | 'disconnect';
   deniedWill?: 'drop' | 'refuse';
+  sessionOwner?: 'user' | 'anybody';
   leases?: Leases;
   tracer?: Tracer;
   /** Carrier of frames between the workers; one that loses nothing unless given. */
@@ -64,6 +65,7 @@ export class Worker {
       authorizer: options.authorizer ?? null,
       deniedPublish: options.deniedPublish,
       deniedWill: options.deniedWill,
+      sessionOwner: options.sessionOwner,
       leases: options.leases ?? null,
       tracer: options.tracer ?? null,
       limits: { ...defaultLimits, sysIntervalSeconds: 0, ...options.limits },

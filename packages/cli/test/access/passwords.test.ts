@@ -110,10 +110,11 @@ describe('with a password file, over MQTT', () => {
 
   test('SIGHUP reads the file again; a broken one keeps the old, and says where', async () => {
     expect((await run(['passwd', '-b', users, 'carl', 'new'])).code).toBe(0);
-    expect(await answerTo(url, { userName: 'carl', password: 'new' })).toBe(0x87);
+    const carl = { clientId: 'carl', userName: 'carl', password: 'new' };
+    expect(await answerTo(url, carl)).toBe(0x87);
     broker.child.kill('SIGHUP');
     await broker.until('access.reloaded');
-    expect(await answerTo(url, { userName: 'carl', password: 'new' })).toBe(0);
+    expect(await answerTo(url, carl)).toBe(0);
     writeFileSync(users, `${readFileSync(users, 'utf8')}dora\n`);
     broker.child.kill('SIGHUP');
     await broker.until('users:3:1: a line is USER:HASH');

@@ -113,6 +113,8 @@ export function composeBroker(parts: BrokerParts): Broker {
     authorizer: access?.authorizer ?? null,
     deniedPublish: configuration.authorization.deniedPublish,
     deniedWill: configuration.authorization.deniedWill,
+    // Where nobody is authenticated, names are not proved.
+    sessionOwner: access === null ? 'anybody' : configuration.sessions.owner,
     limits: configuration.limits,
     refusals,
     tellsConnections: configuration.log.connections,

@@ -1,15 +1,17 @@
 -- Claims client identifiers.
 --
--- ARGV  for each: owner, 1 for a clean start, session expiry in seconds, now
--- Gives for each: epoch, previous owner, fields of the stored session or false, will that the caller publishes, or that of a connection, or false,
---       job of a session that ended by this or false, 1 if the session is large: then its other fields are still to be read
-local results = {}
-for change = 1, changes do
-  local keys, session, client = nextChange(change)
+-- ARGV  for each: owner, 1 for a clean start, session expiry in seconds, now, user, 1 if only its user may claim what a user owns
+-- Gives for each: epoch (0: it belongs to another user, and nothing has changed), previous owner, fields of the stored session or false,
+--       will that the caller publishes, or that of a connection, or false, job of a session that ended by this or false, 1 if the session is large: then its other fields are still to be read
+local function claim(keys, session, client)
   local owner, clean, expirySeconds, now = take(), take() == '1', take(), tonumber(take())
-  local head = call('HMGET', session, 'o', 'i', 'a')
+  local user, ownersOnly = take(), take() == '1'
+  local head = call('HMGET', session, 'o', 'i', 'a', 'e')
   local previousOwner, id, expiresAt = head[1] or '', head[2], tonumber(head[3] or 0)
-  local ended = id and (clean or (expiresAt > 0 and expiresAt <= now))
+  local past = id and expiresAt > 0 and expiresAt <= now
+  local ended = id and (clean or past)
+  local holder = userOf(keys, client, id or head[4])
+  if ownersOnly and not past and holder ~= '' and holder ~= user then return { 0 } end
 
   local published = false
   local will = call('HGET', keys.wills, client)
@@ -50,6 +52,10 @@ for change = 1, changes do
   else
     call('HSET', session, 'e', epochText, 'o', owner)
   end
-  results[change] = { epoch, previousOwner, fields, published, job, large }
+  setUser(keys, client, id or epochText, user)
+  return { epoch, previousOwner, fields, published, job, large }
 end
+
+local results = {}
+for change = 1, changes do results[change] = claim(nextChange(change)) end
 return results

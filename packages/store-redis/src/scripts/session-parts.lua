@@ -35,6 +35,19 @@ local function whole(number)
   return string.format('%.0f', number)
 end
 
+-- User that owns a claim or session, empty: nobody. It lies beside the counters, since earlier releases refuse fields of a session that they do not
+-- know. `mark`: the session's id, of a claim without one its epoch: what an earlier release has left behind does not count.
+local function userOf(keys, client, mark)
+  local found = mark and call('HGET', keys.counters, 'u:' .. client)
+  local prefix = (mark or '') .. '\0'
+  return found and string.sub(found, 1, #prefix) == prefix and string.sub(found, #prefix + 1) or ''
+end
+
+local function setUser(keys, client, mark, user)
+  if user == '' then call('HDEL', keys.counters, 'u:' .. client)
+  else call('HSET', keys.counters, 'u:' .. client, mark .. '\0' .. user) end
+end
+
 -- Ends a stored session. What it leaves in logs becomes a job, kept until it is done; gives the job, or false. A large
 -- session is put aside whole, and the job walks through it.
 local function endSession(keys, session, client, id, owner)
@@ -51,6 +64,7 @@ local function endSession(keys, session, client, id, owner)
   end
   call('ZREM', keys.expiry, client)
   call('HINCRBY', keys.counters, 'sessions', -1)
+  call('HDEL', keys.counters, 'u:' .. client)
   if owner ~= '' then call('ZREM', keys.owned, ownedMember(owner, 's', client)) end
   if #filters == 0 and producer == 0 and not ended then return false end
   local job = cjson.encode({ id = id, client = client, producer = producer, filters = filters, ended = ended })
@@ -64,6 +78,7 @@ local function disconnect(keys, session, client, id, owner, expirySeconds, now)
   if owner ~= '' then call('ZREM', keys.owned, ownedMember(owner, 's', client)) end
   if not id then
     call('DEL', session)
+    call('HDEL', keys.counters, 'u:' .. client)
     return false
   end
   local expiresAt = expirySeconds == neverSeconds and math.huge or now + expirySeconds * 1000
