@@ -5,6 +5,7 @@
 import type { Authenticator, Authorizer, Clock, Logger } from '@dunlin/broker';
 import { type AccessPolicy, Chain } from './chain.ts';
 import { type CertificateName, ClientCertificateName } from './client-certificate.ts';
+import { type AttemptMemory, Attempts } from './fair/attempts.ts';
 import { HttpAccess, type HttpAccessOptions } from './http/http-access.ts';
 import { type HttpTexts, parseHeadersFile } from './http/http-service.ts';
 import { Jwks } from './jwks.ts';
@@ -79,6 +80,8 @@ export interface AccessOptions {
   /** Rules of entry by the name of the listener. */
   readonly listeners: ReadonlyMap<string, { methods: readonly MethodName[]; allowAnonymous: boolean }>;
   readonly hashesAtOnce: number;
+  /** Absent: this worker is alone. */
+  readonly attempts?: AttemptMemory;
   readonly certificateName: CertificateName;
   readonly jwt: JwtOptions & { readonly jwksUrl: string };
   /** Null: device tokens are not used. */
@@ -104,18 +107,20 @@ export class Access {
   constructor(options: AccessOptions, texts: AccessTexts) {
     const { clock, logger, jwt, tokens } = options;
     const { users, rules, keys, http } = parse(texts, true);
-    this.#passwords = new PasswordFile(users, clock, options.hashesAtOnce);
+    const attempts = new Attempts(clock, options.attempts);
+    this.#passwords = new PasswordFile(users, clock, options.hashesAtOnce, attempts);
     this.#jwks = jwt.jwksUrl === '' ? null : new Jwks(jwt.jwksUrl, clock, logger);
-    this.#jwt = new Jwt(jwt, keys, this.#jwks, clock);
+    this.#jwt = new Jwt(jwt, keys, this.#jwks, attempts, clock);
     this.#tokens =
-      tokens === null ? null : new RedisToken(new TokenRecords(tokens.redis, tokens.prefix), clock, logger);
+      tokens === null ? null : new RedisToken(new TokenRecords(tokens.redis, tokens.prefix), attempts, clock, logger);
     this.#rules = new RulesAuthorizer(rules);
     const names = new Set([...options.listeners.values()].flatMap(({ methods }) => methods));
-    this.#http = options.http === null ? null : new HttpAccess(options.http, http, this.#rules, clock, logger);
+    this.#http =
+      options.http === null ? null : new HttpAccess(options.http, http, this.#rules, attempts, clock, logger);
     const clientsBringRules = (names.has('jwt') && jwt.rulesClaim !== '') || names.has('http');
     const own = rules === null && !clientsBringRules ? null : this.#rules;
     this.authorizer = this.#http?.authorizer ?? own;
-    this.authenticator = new Chain(this.#policies(options));
+    this.authenticator = new Chain(this.#policies(options), attempts);
   }
 
   #policies({ listeners, certificateName }: AccessOptions): Map<string, AccessPolicy> {

@@ -5,11 +5,15 @@
  *   CONNECT ──> method 1 ── not mine ──> method 2 ── not mine ──> … ──> anonymous, if allowed and no credentials were given
  *                  ├── accept       in, under the name that was proved
  *                  ├── refuse       0x87, MQTT 3: 5
- *                  └── cannot tell  0x88, MQTT 3: 3; no later method is asked
+ *                  ├── cannot tell  0x88, MQTT 3: 3; no later method is asked
+ *                  └── overloaded   0x89 or 0x9F, MQTT 3: 3
  * ```
  */
 import type { AuthenticationExchange, AuthenticationResult, Authenticator, Credentials } from '@dunlin/broker';
-import type { Method } from './method.ts';
+import type { Attempts } from './fair/attempts.ts';
+import { type Decision, type Method, tooMany } from './method.ts';
+
+type Overloaded = Extract<Decision, { kind: 'overloaded' }>;
 
 const notAuthorized = 0x87;
 const serverUnavailable = 0x88;
@@ -23,10 +27,12 @@ export interface AccessPolicy {
 
 export class Chain implements Authenticator {
   readonly #policies: ReadonlyMap<string, AccessPolicy>;
+  readonly #attempts: Attempts;
 
   /** `policies`: by the name of the listener. */
-  constructor(policies: ReadonlyMap<string, AccessPolicy>) {
+  constructor(policies: ReadonlyMap<string, AccessPolicy>, attempts: Attempts) {
     this.#policies = policies;
+    this.#attempts = attempts;
   }
 
   authenticate(credentials: Credentials): AuthenticationResult | Promise<AuthenticationResult> {
@@ -40,21 +46,44 @@ export class Chain implements Authenticator {
   async #ask(policy: AccessPolicy, credentials: Credentials): Promise<AuthenticationResult> {
     for (const method of policy.methods) {
       const decision = await method.authenticate(credentials);
-      if (decision.kind === 'accept') return decision;
-      if (decision.kind === 'refuse') return refused(credentials, method.name, decision.reason);
+      if (decision.kind === 'accept') {
+        this.#attempts.wasRight(credentials);
+        return decision;
+      }
+      if (decision.kind === 'gone') return decision;
+      if (decision.kind === 'refuse') {
+        this.#attempts.wasWrong(credentials);
+        return refused(credentials, method.name, decision.reason);
+      }
       if (decision.kind === 'cannot-tell') return untold(credentials, method.name, decision.reason);
+      if (decision.kind === 'overloaded') return overloaded(credentials, method.name, decision);
     }
     const isSilent = credentials.userName === null && credentials.password === null;
     if (isSilent && policy.allowAnonymous) return { kind: 'accept', userName: null };
+    if (!isSilent) this.#attempts.wasWrong(credentials);
     return refused(credentials, 'all', isSilent ? 'no credentials' : 'no method knows such a client');
   }
 
   exchange(mechanism: string, credentials: Credentials): AuthenticationExchange | null {
     for (const method of this.#policies.get(credentials.listener)?.methods ?? []) {
       const exchange = method.exchange?.(mechanism, credentials) ?? null;
-      if (exchange !== null) return exchange;
+      if (exchange !== null) return this.#counted(exchange, credentials);
     }
     return null;
+  }
+
+  /** The same exchange, whose end counts as that of any attempt does. */
+  #counted(exchange: AuthenticationExchange, credentials: Credentials): AuthenticationExchange {
+    const mayTry = this.#attempts.mayTry(credentials, this.#attempts.standingOf(credentials));
+    return {
+      step: async (data) => {
+        if (!mayTry) return overloaded(credentials, 'exchange', tooMany);
+        const result = await exchange.step(data);
+        if (result.kind === 'accept') this.#attempts.wasRight({ ...credentials, userName: result.userName });
+        else if (result.kind === 'refuse') this.#attempts.wasWrong(credentials);
+        return result;
+      },
+    };
   }
 }
 
@@ -67,6 +96,15 @@ function refused({ userName }: Credentials, method: string, reason: string): Aut
 function untold({ userName }: Credentials, method: string, reason: string): AuthenticationResult {
   const told = { user: nameForLog(userName), method, reason };
   return { kind: 'refuse', reasonCode: serverUnavailable, reason: 'who you are cannot be checked now', told };
+}
+
+/** This the client is told: it should try again later. */
+function overloaded(
+  { userName }: Credentials,
+  method: string,
+  { reasonCode, reason }: Overloaded,
+): AuthenticationResult {
+  return { kind: 'refuse', reasonCode, reason, told: { user: nameForLog(userName), method, reason } };
 }
 
 /**

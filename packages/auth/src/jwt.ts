@@ -1,6 +1,8 @@
 /** JSON Web Tokens, as the password or as the user name of CONNECT. */
 import type { Clock, Credentials } from '@dunlin/broker';
 import { decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose';
+import type { Attempts } from './fair/attempts.ts';
+import { Turns } from './fair/turns.ts';
 import type { Jwks } from './jwks.ts';
 import type { VerificationKey } from './jwt-keys.ts';
 import { rulesOfClaim } from './jwt-rules.ts';
@@ -9,6 +11,8 @@ import { AccessFileError } from './source-text.ts';
 
 /** Longer ones are refused unread: a CONNECT has room for more, a token needs none of it. */
 const tokenBytesMax = 16 * 1024;
+/** Signatures checked at the same time: the threads that do it also read files and look up names. */
+const checksMax = 4;
 /** Keys that are tried for one token: a token that names its key needs one. */
 const triesMax = 8;
 const tokenPattern = /^[\w-]+\.[\w-]+\.[\w-]*$/;
@@ -32,10 +36,18 @@ export class Jwt implements Method {
   readonly #options: JwtOptions;
   readonly #clock: Clock;
   readonly #jwks: Jwks | null;
+  readonly #turns: Turns;
   #keys: readonly VerificationKey[];
 
   /** `keys`: from files. */
-  constructor(options: JwtOptions, keys: readonly VerificationKey[], jwks: Jwks | null, clock: Clock) {
+  constructor(
+    options: JwtOptions,
+    keys: readonly VerificationKey[],
+    jwks: Jwks | null,
+    attempts: Attempts,
+    clock: Clock,
+  ) {
+    this.#turns = new Turns(checksMax, attempts);
     this.#options = options;
     this.#keys = keys;
     this.#jwks = jwks;
@@ -62,7 +74,7 @@ export class Jwt implements Method {
       keys = fetched.filter(fits);
     }
     if (keys.length === 0) return refuse(`no key for a token of ${header.alg}, kid ${header.kid ?? 'none'}`);
-    return this.#verify(token, header.alg, keys, credentials);
+    return this.#turns.run(credentials, () => this.#verify(token, header.alg, keys, credentials));
   }
 
   async #verify(

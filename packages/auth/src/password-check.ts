@@ -1,66 +1,47 @@
 /**
- * Verification of passwords, a few at a time. A verified password is cached for a while, so that a storm of reconnects
- * does not cost a hash for each client.
+ * Verification of passwords, a few at a time and in turn. A verified password is remembered for a while by all workers of
+ * the node, so that a storm of reconnects does not cost a hash for each client.
  */
-import { createHmac, randomBytes } from 'node:crypto';
-import type { Clock } from '@dunlin/broker';
-import { ExpiringMap } from './expiring-map.ts';
+import type { Clock, Credentials } from '@dunlin/broker';
+import type { Attempts } from './fair/attempts.ts';
+import { Turns } from './fair/turns.ts';
+import type { Decision } from './method.ts';
 import { type PasswordHash, verifyPassword } from './password-hash.ts';
 
-/** Checks that wait for their turn. At 60 ms each the last of them waits for longer than a CONNECT may take. */
-const waitingMax = 1000;
 /**
- * Time for which a verified password is accepted without hashing it again, and the number of such passwords. Removing a
- * user works at once: the hash is part of what is remembered.
+ * Time for which a verified password is accepted without hashing it again. Removing a user works at once: the hash is
+ * part of what is remembered.
  */
-const rememberedMilliseconds = 60_000;
-const rememberedMax = 10_000;
+const rememberedMilliseconds = 24 * 3600 * 1000;
 
 export class PasswordCheck {
   readonly #clock: Clock;
-  readonly #atOnce: number;
-  /** Key of this process alone: remembered passwords are worth nothing elsewhere. */
-  readonly #key = randomBytes(32);
-  readonly #remembered: ExpiringMap<true>;
-  readonly #waiting: (() => void)[] = [];
-  #running = 0;
+  readonly #attempts: Attempts;
+  readonly #turns: Turns;
 
   /** `atOnce`: hashes made at the same time; each holds a thread of the pool that files and name look-ups need, too. */
-  constructor(clock: Clock, atOnce: number) {
+  constructor(clock: Clock, atOnce: number, attempts: Attempts) {
     this.#clock = clock;
-    this.#atOnce = atOnce;
-    this.#remembered = new ExpiringMap(clock, rememberedMax);
+    this.#attempts = attempts;
+    this.#turns = new Turns(atOnce, attempts);
   }
 
-  /** Null: too many wait already. */
-  async check(userName: string, hash: PasswordHash, password: Buffer): Promise<boolean | null> {
-    const mark = this.#mark(userName, hash, password);
-    if (this.#remembered.get(mark) === true) return true;
-    if (this.#running >= this.#atOnce) {
-      if (this.#waiting.length >= waitingMax) return null;
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    } else {
-      this.#running++;
-    }
-    try {
-      const isRight = await verifyPassword(hash, password);
-      if (isRight) this.#remembered.set(mark, true, this.#clock.now() + rememberedMilliseconds);
-      return isRight;
-    } finally {
-      // The place goes to the next one, if there is any.
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#running--;
-      else next();
-    }
-  }
-
-  #mark(userName: string, hash: PasswordHash, password: Buffer): string {
-    const lengths = `${Buffer.byteLength(userName)} ${password.length} `;
-    return createHmac('sha256', this.#key)
-      .update(lengths)
-      .update(userName)
-      .update(password)
-      .update(hash.text)
-      .digest('base64');
+  /** Decides by whether the password is right, when that is known. */
+  async check(
+    credentials: Credentials,
+    hash: PasswordHash,
+    password: Buffer,
+    decide: (isRight: boolean) => Decision,
+  ): Promise<Decision> {
+    const { marks } = this.#attempts;
+    const mark = marks.markOf('password', credentials.userName ?? '', password, hash.text);
+    const isRemembered = (): boolean => marks.has(mark, this.#clock.now());
+    if (isRemembered()) return decide(true);
+    return this.#turns.run(credentials, async () => {
+      // Another client with this account may have been right meanwhile.
+      const isRight = isRemembered() || (await verifyPassword(hash, password));
+      if (isRight) marks.set(mark, this.#clock.now() + rememberedMilliseconds);
+      return decide(isRight);
+    });
   }
 }

@@ -1,6 +1,7 @@
 /** Password file: lines of `user:hash`; empty lines and those that begin with `#` are comments. */
 import type { AuthenticationExchange, Clock, Credentials } from '@dunlin/broker';
-import { cannotTell, type Decision, type Method, notMine, refuse } from './method.ts';
+import type { Attempts } from './fair/attempts.ts';
+import { type Decision, type Method, notMine, refuse } from './method.ts';
 import { PasswordCheck } from './password-check.ts';
 import { type PasswordHash, parsePasswordHash } from './password-hash.ts';
 import { ScramExchange, type ScramUsers } from './scram/scram-exchange.ts';
@@ -55,11 +56,11 @@ export class PasswordFile implements Method {
   /** Null: no line of the file can be used for SCRAM. */
   #scram: ScramUsers | null;
 
-  constructor(users: Users, clock: Clock, hashesAtOnce: number) {
+  constructor(users: Users, clock: Clock, hashesAtOnce: number, attempts: Attempts) {
     this.#users = users;
     this.#decoy = decoyOf(users);
     this.#scram = scramUsersOf(users);
-    this.#check = new PasswordCheck(clock, hashesAtOnce);
+    this.#check = new PasswordCheck(clock, hashesAtOnce, attempts);
   }
 
   /** Replaces the users, from the next CONNECT on. */
@@ -74,15 +75,16 @@ export class PasswordFile implements Method {
     return new ScramExchange(this.#scram, credentials);
   }
 
-  async authenticate({ userName, password }: Credentials): Promise<Decision> {
+  async authenticate(credentials: Credentials): Promise<Decision> {
+    const { userName, password } = credentials;
     if (userName === null || password === null || password.length === 0) return notMine;
     const text = this.#users.get(userName);
     const hash = text === undefined ? this.#decoy : parsePasswordHash(text);
     if (typeof hash === 'string') return refuse(hash);
-    const isRight = await this.#check.check(userName, hash, password);
-    if (isRight === null) return cannotTell('too many passwords wait to be checked');
-    if (text === undefined) return notMine;
-    return isRight ? { kind: 'accept', userName } : refuse('wrong password');
+    return this.#check.check(credentials, hash, password, (isRight) => {
+      if (text === undefined) return notMine;
+      return isRight ? { kind: 'accept', userName } : refuse('wrong password');
+    });
   }
 }
 

@@ -9,7 +9,7 @@
  *
  * All work is done by the thread pool, never on the event loop.
  */
-import { argon2, createHash, pbkdf2, randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
+import { argon2, pbkdf2, randomBytes, scrypt, subtle, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 import { parseScramVerifier, prepared, scramKeys } from './scram/scram-verifier.ts';
 
@@ -109,10 +109,14 @@ const schemes: readonly Scheme[] = [
       salt,
       hash,
       costMilliseconds: 0,
-      derive: (nonce) => (password) => Promise.resolve(createHash('sha512').update(password).update(nonce).digest()),
+      derive: (nonce) => (password) => sha512(Buffer.concat([password, nonce])),
     }),
   },
 ];
+
+async function sha512(bytes: Uint8Array<ArrayBuffer>): Promise<Buffer> {
+  return Buffer.from(await subtle.digest('SHA-512', bytes));
+}
 
 function argon2id(parameters: { nonce: Buffer; memory: number; passes: number; parallelism: number }): Derivation {
   return (message, tagLength) =>

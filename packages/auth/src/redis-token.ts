@@ -7,6 +7,8 @@
  *   not grow with the number of clients, the time until the last is compared does.
  */
 import { type Clock, type Credentials, codeOf, type Logger, type Permit } from '@dunlin/broker/ports';
+import type { Attempts } from './fair/attempts.ts';
+import { Turns } from './fair/turns.ts';
 import { events } from './log-events.ts';
 import { cannotTell, type Decision, type Method, notMine, refuse } from './method.ts';
 import { isSecretOf, readUuid, type TokenRecords } from './token-records.ts';
@@ -15,6 +17,8 @@ import { isSecretOf, readUuid, type TokenRecords } from './token-records.ts';
 const tickMilliseconds = 300;
 /** Lines of the stream that are read at once. */
 const linesMax = 1000;
+/** Questions of sign-ins to Redis that are under way at the same time. */
+const questionsMax = 64;
 /** Tokens that are compared in one tick, some 10 µs each: 700 a second. */
 const comparedMax = 200;
 
@@ -51,6 +55,7 @@ export class RedisToken implements Method {
   readonly #records: TokenRecords;
   readonly #logger: Logger;
   readonly #clock: Clock;
+  readonly #turns: Turns;
   /**
    * Permits of connected clients, by UUID, in the order in which they are compared: a compared one moves to the end.
    */
@@ -61,7 +66,8 @@ export class RedisToken implements Method {
   #isAway = false;
   #stopTicking: () => void = () => {};
 
-  constructor(records: TokenRecords, clock: Clock, logger: Logger) {
+  constructor(records: TokenRecords, attempts: Attempts, clock: Clock, logger: Logger) {
+    this.#turns = new Turns(questionsMax, attempts);
     this.#records = records;
     this.#clock = clock;
     this.#logger = logger;
@@ -76,10 +82,15 @@ export class RedisToken implements Method {
     this.#stopTicking();
   }
 
-  async authenticate({ userName, password }: Credentials): Promise<Decision> {
+  async authenticate(credentials: Credentials): Promise<Decision> {
+    const { userName, password } = credentials;
     if (userName === null || password === null || password.length === 0) return notMine;
     const uuid = readUuid(userName);
     if (uuid === null) return notMine;
+    return this.#turns.run(credentials, () => this.#compareSecret(uuid, password));
+  }
+
+  async #compareSecret(uuid: string, password: Buffer): Promise<Decision> {
     try {
       const record = await this.#records.find(uuid);
       if (record === null) return notMine;

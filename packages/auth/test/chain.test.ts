@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { Access, type AccessOptions, type AccessTexts } from '../src/access.ts';
 import { Chain } from '../src/chain.ts';
 import { ClientCertificateName } from '../src/client-certificate.ts';
+import { Attempts } from '../src/fair/attempts.ts';
 import { cannotTell, type Decision, type Method, notMine, refuse } from '../src/method.ts';
 import { credentials, Notebook, StillClock } from './credentials.ts';
 
@@ -21,7 +22,7 @@ function saying(decision: Decision): Method & { asked: number } {
 const yes: Decision = { kind: 'accept', userName: 'ann' };
 
 async function enter(methods: Method[], allowAnonymous: boolean, given = {}): Promise<AuthenticationResult> {
-  const chain = new Chain(new Map([['main', { methods, allowAnonymous }]]));
+  const chain = new Chain(new Map([['main', { methods, allowAnonymous }]]), new Attempts(new StillClock()));
   return chain.authenticate(credentials({ userName: 'ann', password: 'x', ...given }));
 }
 
@@ -80,7 +81,7 @@ describe('the chain', () => {
   });
 
   test('a listener without a policy offers no enhanced authentication', () => {
-    expect(new Chain(new Map()).exchange('SCRAM-SHA-256', credentials({}))).toBeNull();
+    expect(new Chain(new Map(), new Attempts(new StillClock())).exchange('SCRAM-SHA-256', credentials({}))).toBeNull();
   });
 });
 

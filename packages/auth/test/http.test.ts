@@ -1,5 +1,6 @@
 import { HttpQuestionServer, type Reply } from '@dunlin/testkit';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Attempts } from '../src/fair/attempts.ts';
 import { HttpAccess, type HttpAccessOptions } from '../src/http/http-access.ts';
 import { HttpService, HttpServiceError, parseHeadersFile } from '../src/http/http-service.ts';
 import { notMine } from '../src/method.ts';
@@ -36,7 +37,8 @@ function access(change: Partial<HttpAccessOptions> = {}, rules: string | null = 
     ...change,
   };
   const file = rules === null ? null : parseRulesFile({ name: 'rules', text: rules });
-  const made = new HttpAccess(options, { headers: {}, authorities: null }, new RulesAuthorizer(file), clock, log);
+  const [authorizer, attempts] = [new RulesAuthorizer(file), new Attempts(clock)];
+  const made = new HttpAccess(options, { headers: {}, authorities: null }, authorizer, attempts, clock, log);
   opened.push(made);
   return made;
 }

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Attempts } from '../src/fair/attempts.ts';
 import { Jwks } from '../src/jwks.ts';
 import { Jwt, type JwtOptions } from '../src/jwt.ts';
 import { parseKeyFile, parseSecretFile, type VerificationKey } from '../src/jwt-keys.ts';
@@ -29,7 +30,7 @@ const plain: JwtOptions = {
 };
 
 function jwt(options: Partial<JwtOptions> = {}, keys: VerificationKey[] = keysOf(pem), jwks: Jwks | null = null): Jwt {
-  return new Jwt({ ...plain, ...options }, keys, jwks, clock);
+  return new Jwt({ ...plain, ...options }, keys, jwks, new Attempts(clock), clock);
 }
 
 const payload = (more: JWTPayload = {}): JWTPayload => ({ sub: 'ann', exp: seconds + 60, ...more });

@@ -1,5 +1,6 @@
 import type { AuthenticationResult } from '@dunlin/broker';
 import { describe, expect, test } from 'vitest';
+import { Attempts } from '../src/fair/attempts.ts';
 import { PasswordFile, parsePasswordFile } from '../src/password-file.ts';
 import { parsePasswordHash, verifyPassword } from '../src/password-hash.ts';
 import { ScramExchange } from '../src/scram/scram-exchange.ts';
@@ -131,7 +132,9 @@ describe('verifiers', () => {
 });
 
 describe('a password file', () => {
-  const file = (text: string) => new PasswordFile(parsePasswordFile({ name: 'users', text }), new StillClock(), 1);
+  const clock = new StillClock();
+  const file = (text: string) =>
+    new PasswordFile(parsePasswordFile({ name: 'users', text }), clock, 1, new Attempts(clock));
 
   test('offers SCRAM as soon as one line can be used for it, and changes with the file', async () => {
     const [line] = [...(await usersOfRfc())].map(([user, text]) => `${user}:${text}`);

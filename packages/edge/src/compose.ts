@@ -3,7 +3,7 @@ import { statfsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { MessagePort } from 'node:worker_threads';
-import type { Access, AccessOptions, AccessTexts, TokenRecords } from '@dunlin/auth';
+import type { Access, AccessOptions, AccessTexts, AttemptMemory, TokenRecords } from '@dunlin/auth';
 import { codeOf, type Leases, type Logger, type Store } from '@dunlin/broker/ports';
 import type { Configuration } from '@dunlin/config';
 import type { RedisCommands, RedisStoreOptions } from '@dunlin/store-redis';
@@ -164,13 +164,14 @@ export interface ComposedAccess {
 export async function composeAccess(
   configuration: Configuration,
   texts: AccessTexts | null,
+  attempts: AttemptMemory,
   logger: Logger,
 ): Promise<ComposedAccess | null> {
   if (texts === null) return null;
   const { Access } = await import('@dunlin/auth');
   const usesTokens = configuration.listeners.some(({ methods }) => methods.includes('redis-token'));
   const redis = usesTokens ? await composeTokenRedis(configuration, logger) : null;
-  return { access: new Access(accessOptions(configuration, redis, logger), texts), redis };
+  return { access: new Access({ ...accessOptions(configuration, redis, logger), attempts }, texts), redis };
 }
 
 function accessOptions(configuration: Configuration, redis: RedisCommands | null, logger: Logger): AccessOptions {

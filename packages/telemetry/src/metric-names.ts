@@ -35,6 +35,14 @@ const packetsToClients = {
 const fromClients = Object.keys(packetsFromClients) as (keyof typeof packetsFromClients)[];
 const toClients = Object.keys(packetsToClients) as (keyof typeof packetsToClients)[];
 
+const authenticationFields = {
+  accepted: 'authenticationsAccepted',
+  refused: 'authenticationsRefused',
+  gone: 'authenticationsGone',
+  overloaded: 'authenticationsOverloaded',
+} as const;
+const authenticationResults = Object.keys(authenticationFields) as (keyof typeof authenticationFields)[];
+
 /** Part of the whole at QoS 0: the rest. Its way is the hottest, and counts one thing less. */
 function split(qos: string, all: number, first: number, second: number): number {
   return qos === '0' ? all - first - second : qos === '1' ? first : second;
@@ -55,7 +63,7 @@ export const metricRows: readonly MetricRow[] = [
   { name: 'dunlin_connections_opened_total', type: 'counter', merge: 'sum', labels: ['listener'], help: 'Connections that were accepted.', samples: byListener([''], (listener) => listener.opened) },
   { name: 'dunlin_connections_closed_total', type: 'counter', merge: 'sum', labels: ['listener', 'reason'], help: 'Connections that have ended, by reason.', samples: byListener(closeReasons, (listener, reason) => listener.closed[reason]) },
   { name: 'dunlin_connects_refused_total', type: 'counter', merge: 'sum', labels: [], help: 'CONNECT packets that were refused, and connections on which none came.', samples: one((m) => m.connectsRefused) },
-  { name: 'dunlin_authentications_total', type: 'counter', merge: 'sum', labels: ['result'], help: 'Attempts of clients to authenticate, accepted and refused.', samples: by(['accepted', 'refused'], (m, result) => (result === 'accepted' ? m.authenticationsAccepted : m.authenticationsRefused)) },
+  { name: 'dunlin_authentications_total', type: 'counter', merge: 'sum', labels: ['result'], help: 'Attempts of clients to authenticate: accepted, refused, gone (the connection had closed before its turn came) and overloaded (too many waited, or had failed at this address or account).', samples: by(authenticationResults, (m, result) => m[authenticationFields[result]]) },
   { name: 'dunlin_protocol_errors_total', type: 'counter', merge: 'sum', labels: [], help: 'Connections that were ended because the client broke a rule of MQTT.', samples: one((m) => m.protocolErrors) },
   { name: 'dunlin_errors_escaped_total', type: 'counter', merge: 'sum', labels: [], help: 'Unexpected errors: each ended at most one connection, and the log has its stack trace.', samples: one((m) => m.errorsEscaped) },
   { name: 'dunlin_sessions', type: 'gauge', merge: 'sum', labels: [], help: 'Sessions of connected clients.', samples: one((m) => m.sessions) },

@@ -1,4 +1,6 @@
 import type { Authorizer, Clock, Logger } from '@dunlin/broker';
+import type { Attempts } from '../fair/attempts.ts';
+import { Turns } from '../fair/turns.ts';
 import type { RulesAuthorizer } from '../rules-authorizer.ts';
 import { EmqxFormat } from './emqx-format.ts';
 import { type GoAuthAnswers, GoAuthFormat } from './go-auth-format.ts';
@@ -24,12 +26,24 @@ export class HttpAccess {
   readonly authorizer: Authorizer | null;
   readonly #services: readonly HttpService[];
 
-  constructor(options: HttpAccessOptions, texts: HttpTexts, rules: RulesAuthorizer, clock: Clock, logger: Logger) {
+  constructor(
+    options: HttpAccessOptions,
+    texts: HttpTexts,
+    rules: RulesAuthorizer,
+    attempts: Attempts,
+    clock: Clock,
+    logger: Logger,
+  ) {
     // A service each: a sign-in must not wait behind questions about rights, nor their failures close it.
     const signIn = new HttpService(options, texts, clock, logger);
     const rights = new HttpService(options, texts, clock, logger);
     this.#services = [signIn, rights];
-    this.method = new HttpSignIn(formatOf(options, signIn), clock, options.cacheSeconds);
+    this.method = new HttpSignIn(
+      formatOf(options, signIn),
+      new Turns(options.concurrentMax, attempts),
+      clock,
+      options.cacheSeconds,
+    );
     this.authorizer =
       options.rightsUrl === ''
         ? null

@@ -1,6 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Clock, Credentials } from '@dunlin/broker';
 import { ExpiringMap } from '../expiring-map.ts';
+import type { Turns } from '../fair/turns.ts';
 import { cannotTell, type Decision, type Method, notMine, refuse } from '../method.ts';
 import { addressOf } from '../rule.ts';
 import { type HttpFormat, type SignInAnswer, superuserRules } from './http-format.ts';
@@ -18,8 +19,10 @@ export class HttpSignIn implements Method {
   /** Key of this process alone: what is kept is worth nothing elsewhere. */
   readonly #key = randomBytes(32);
   readonly #answers: ExpiringMap<Decision>;
+  readonly #turns: Turns;
 
-  constructor(format: HttpFormat, clock: Clock, keptSeconds: number) {
+  constructor(format: HttpFormat, turns: Turns, clock: Clock, keptSeconds: number) {
+    this.#turns = turns;
     this.#format = format;
     this.#clock = clock;
     this.#keptMilliseconds = keptSeconds * 1000;
@@ -32,6 +35,12 @@ export class HttpSignIn implements Method {
     const mark = this.#mark(credentials);
     const known = this.#answers.get(mark);
     if (known !== undefined) return known;
+    return this.#turns.run(credentials, () => this.#ask(credentials, mark));
+  }
+
+  async #ask(credentials: Credentials, mark: string): Promise<Decision> {
+    const known = this.#answers.get(mark);
+    if (known !== undefined) return known;
     let answer: SignInAnswer;
     try {
       answer = await this.#format.signIn(credentials);
@@ -39,7 +48,7 @@ export class HttpSignIn implements Method {
       if (error instanceof HttpServiceError) return cannotTell(`the HTTP service: ${error.message}`);
       throw error;
     }
-    return this.#decide(answer, userName, mark);
+    return this.#decide(answer, credentials.userName, mark);
   }
 
   #decide(answer: SignInAnswer, userName: string | null, mark: string): Decision {

@@ -2,7 +2,7 @@
  * Authentication of a client, at CONNECT and again: its identity, and the exchange of AUTH packets (MQTT 5 section
  * 4.12).
  */
-import type { Acceptance } from '../ports/authenticator.ts';
+import type { Acceptance, Presence } from '../ports/authenticator.ts';
 import type { ClientIdentity } from '../ports/authorizer.ts';
 
 export interface SignInOwner {
@@ -10,7 +10,7 @@ export interface SignInOwner {
   signInWithdrawn(reason: string): void;
 }
 
-export class SignIn {
+export class SignIn implements Presence {
   userName: string | null = null;
   /** Result of the authentication. */
   acceptance: Acceptance | null = null;
@@ -21,6 +21,7 @@ export class SignIn {
   private client: ClientIdentity | null = null;
   private waiter: ((data: Buffer | null) => void) | null = null;
   private hasEnded = false;
+  private tellGone: (() => void) | null = null;
 
   constructor(remoteAddress: string, owner: SignInOwner) {
     this.remoteAddress = remoteAddress;
@@ -72,9 +73,19 @@ export class SignIn {
     return true;
   }
 
+  get isGone(): boolean {
+    return this.hasEnded;
+  }
+
+  whenGone(tell: (() => void) | null): void {
+    this.tellGone = tell;
+  }
+
   /** The connection has ended. */
   end(): void {
     this.hasEnded = true;
+    this.tellGone?.();
+    this.tellGone = null;
     this.acceptance?.permit?.release();
     this.dataCame(null);
   }

@@ -4,4 +4,5 @@ export { describeBan } from './ban-list.ts';
 export { networkOf } from './network-of.ts';
 export { RefusalAllowance, refusalMemoryBytes } from './refusal-allowance.ts';
 export { newSharedCounts, SharedCounts } from './shared-counts.ts';
+export { newSharedMarks, SharedMarks } from './shared-marks.ts';
 export { newSharedRates, SharedRates } from './shared-rates.ts';

@@ -85,6 +85,7 @@ export class AuthHandler implements PacketHandler {
     let data: Buffer | null = first;
     while (data !== null) {
       const result = await exchange.step(data);
+      if (result.kind === 'gone') return;
       if (result.kind === 'refuse') {
         connection.disconnect(result.reasonCode, result.reason);
         return;

@@ -228,6 +228,7 @@ export class ConnectHandler implements PacketHandler {
       listener: connection.transport.listener,
       clientCertificate: connection.transport.clientCertificate,
       version: connection.version,
+      presence: connection.signIn,
     };
     const method = packet.properties.authenticationMethod;
     if (method === undefined) return this.decide(connection, await this.parts.authenticator.authenticate(credentials));
@@ -258,10 +259,18 @@ export class ConnectHandler implements PacketHandler {
       metrics.authenticationsAccepted++;
       return result;
     }
-    metrics.authenticationsRefused++;
+    if (result.kind === 'gone') {
+      metrics.authenticationsGone++;
+      return null;
+    }
+    const isOverloaded =
+      result.kind === 'refuse' &&
+      (result.reasonCode === ReasonCode.serverBusy || result.reasonCode === ReasonCode.connectionRateExceeded);
+    if (isOverloaded) metrics.authenticationsOverloaded++;
+    else metrics.authenticationsRefused++;
     if (result.kind === 'refuse') {
       const { reasonCode, reason, told } = result;
-      const isUnknown = reasonCode === ReasonCode.serverUnavailable;
+      const isUnknown = isOverloaded || reasonCode === ReasonCode.serverUnavailable;
       const event = events[isUnknown ? 'sign-in.check-failed' : 'sign-in.refused'];
       parts.clientLog.refusedTo(connection, event, told ?? { reason });
       sendRefusal(connection, reasonCode, reason); // [MQTT-4.12.0-4]

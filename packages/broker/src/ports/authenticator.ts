@@ -1,5 +1,12 @@
 import type { ClientCertificate } from './transport.ts';
 
+/** The connection that credentials came by, for work that makes them wait. */
+export interface Presence {
+  readonly isGone: boolean;
+  /** Calls back when the connection is gone, once; null: it need not any more. Only the last one is called. */
+  whenGone(tell: (() => void) | null): void;
+}
+
 /** Port: who may connect. */
 export interface Credentials {
   clientId: string;
@@ -10,6 +17,8 @@ export interface Credentials {
   version: 3 | 4 | 5;
   /** Null: none was shown, or the listener asks for none. */
   clientCertificate: ClientCertificate | null;
+  /** Absent: it does not go. */
+  presence?: Presence;
 }
 
 /**
@@ -38,7 +47,7 @@ export interface Acceptance {
   permit?: Permit;
 }
 
-/** `accept`: in, under this name. `refuse`: a reason code of CONNACK (0x86, 0x87, …). `continue`: enhanced authentication wants another AUTH from the client. */
+/** `accept`: in, under this name. `refuse`: a reason code of CONNACK (0x86, 0x87, …). `gone`: the connection went while it waited; nobody is answered. `continue`: enhanced authentication wants another AUTH from the client. */
 export type AuthenticationResult =
   | Acceptance
   | {
@@ -48,6 +57,7 @@ export type AuthenticationResult =
       /** Fields for the log, which may say more than the client hears; never what lets somebody in. */
       told?: { readonly user: string; readonly method: string; readonly reason: string };
     }
+  | { kind: 'gone' }
   | { kind: 'continue'; data: Buffer };
 
 /** Conversation of enhanced authentication (MQTT 5, section 4.12). */

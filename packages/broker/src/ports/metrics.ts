@@ -48,6 +48,9 @@ export class Metrics {
   /** CONNECTs whose sender was let in, or not. */
   authenticationsAccepted = 0;
   authenticationsRefused = 0;
+  /** … whose connection had gone when their turn came, and who were turned away before, since too many waited or had failed. */
+  authenticationsGone = 0;
+  authenticationsOverloaded = 0;
   protocolErrors = 0;
   /** Errors that nothing was prepared for; each is in the log with its stack. */
   errorsEscaped = 0;

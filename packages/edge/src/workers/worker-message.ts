@@ -1,5 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
-import type { AccessTexts } from '@dunlin/auth';
+import type { AccessTexts, AttemptMemory } from '@dunlin/auth';
 import type { DrainOptions, EndpointId } from '@dunlin/broker';
 import type { Configuration, ListenerAddress } from '@dunlin/config';
 import type { PeerPort } from '../backplane/message-port-backplane.ts';
@@ -20,6 +20,8 @@ export interface WorkerSetup {
   figures: SharedArrayBuffer;
   /** Memory in which all workers count the refusals that are logged. */
   refusals: SharedArrayBuffer;
+  /** Memory of those who signed in, or tried to. */
+  attempts: AttemptMemory;
   /** Connections of all workers, as `newConnectionCounts` made it. */
   connectionCounts: SharedArrayBuffer;
   /** Signs of life of all workers, as `newHeartbeats` made the memory. */

@@ -1,6 +1,6 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { AccessTexts } from '@dunlin/auth';
-import { refusalMemoryBytes } from '@dunlin/broker/guards';
+import { newSharedMarks, newSharedRates, refusalMemoryBytes } from '@dunlin/broker/guards';
 import type { DrainOptions, EndpointId, Logger } from '@dunlin/broker/ports';
 import type { Configuration, ListenerAddress } from '@dunlin/config';
 import { type NodeMetrics, spokenBytes } from '@dunlin/telemetry';
@@ -54,6 +54,7 @@ export class WorkerPool {
   readonly #spoken = new SharedArrayBuffer(spokenBytes);
   readonly #heartbeatMemory: SharedArrayBuffer;
   readonly #heartbeats: Heartbeats;
+  readonly #attempts = { marks: newSharedMarks(), failures: newSharedRates() };
   #slots: WorkerSlot[] = [];
   #addresses: ListenerAddress[];
   #stopping = false;
@@ -228,6 +229,7 @@ export class WorkerPool {
       accessTexts: accessTexts(),
       figures: this.#options.metrics.attach(index),
       refusals: this.#refusals,
+      attempts: this.#attempts,
       connectionCounts: this.#options.connectionCounts,
       spoken: this.#spoken,
       heartbeats: this.#heartbeatMemory,

@@ -128,7 +128,7 @@ class ServingWorker {
   }
 
   async #compose(): Promise<Parts> {
-    const { configuration, version, storePort, accessTexts, refusals } = this.#setup;
+    const { configuration, version, storePort, accessTexts, attempts, refusals } = this.#setup;
     const logger = this.#adapterLogger;
     const onStatus = (store: boolean): void => this.#tellHealth({ store });
     const onWritable = (writable: boolean): void => this.#tellHealth({ writable });
@@ -153,7 +153,7 @@ class ServingWorker {
       },
     });
     const { backplane } = composed;
-    const access = await composeAccess(configuration, accessTexts, this.#logger);
+    const access = await composeAccess(configuration, accessTexts, attempts, this.#logger);
     const tracer = await composeTracer(this.#setup, this.#logger, this.#figures.broker);
     const broker = composeBroker({
       ...{ configuration, version, store, leases, backplane },

@@ -1,0 +1,74 @@
+import type { Clock, Credentials } from '@dunlin/broker';
+import { networkOf, newSharedMarks, newSharedRates, SharedMarks, SharedRates } from '@dunlin/broker/guards';
+import type { Standing } from './fair-queue.ts';
+
+/** Time for which a network and an account of it are known after they were right. */
+const knownMilliseconds = 24 * 3600 * 1000;
+/**
+ * Failures that the sign-ins of a network, and those of an account, may have: so many at once, then so many a second. They bound work, not guessing:
+ * thousands of devices may share one address or one account, and some of them be wrong.
+ */
+const ofNetwork = { perSecond: 10, burst: 200 };
+const ofAccount = { perSecond: 20, burst: 400 };
+
+/** Memory that the workers of a node share: what they know of those who signed in, or tried to. */
+export interface AttemptMemory {
+  readonly marks: SharedArrayBuffer;
+  readonly failures: SharedArrayBuffer;
+}
+
+export function newAttemptMemory(): AttemptMemory {
+  return { marks: newSharedMarks(), failures: newSharedRates() };
+}
+
+/** Record of sign-ins: which were right lately, and which were wrong too often. */
+export class Attempts {
+  readonly marks: SharedMarks;
+  readonly #failures: SharedRates;
+  readonly #clock: Clock;
+
+  constructor(clock: Clock, memory: AttemptMemory = newAttemptMemory()) {
+    this.#clock = clock;
+    this.marks = new SharedMarks(memory.marks);
+    this.#failures = new SharedRates(memory.failures);
+  }
+
+  /** Known is an account at a network, never an account alone: strangers would learn from their turns which ones there are. */
+  standingOf({ remoteAddress, userName }: Credentials): Standing {
+    const network = networkOf(remoteAddress);
+    const now = this.#clock.now();
+    if (userName !== null && this.marks.has(this.marks.markOf('account', network, userName), now)) return 2;
+    return this.marks.has(this.marks.markOf('network', network), now) ? 1 : 0;
+  }
+
+  /** False: the network or the account has failed too often. An account that is known at its network is not locked out by what others do. */
+  mayTry(credentials: Credentials, standing: Standing): boolean {
+    if (standing === 2) return true;
+    const now = this.#clock.now();
+    return (
+      this.#failures.has(networkKey(credentials), ofNetwork.perSecond, ofNetwork.burst, now) &&
+      this.#failures.has(accountKey(credentials), ofAccount.perSecond, ofAccount.burst, now)
+    );
+  }
+
+  wasRight({ remoteAddress, userName }: Credentials): void {
+    const network = networkOf(remoteAddress);
+    const until = this.#clock.now() + knownMilliseconds;
+    this.marks.set(this.marks.markOf('network', network), until);
+    if (userName !== null) this.marks.set(this.marks.markOf('account', network, userName), until);
+  }
+
+  wasWrong(credentials: Credentials): void {
+    const now = this.#clock.now();
+    this.#failures.take(networkKey(credentials), ofNetwork.perSecond, ofNetwork.burst, now);
+    this.#failures.take(accountKey(credentials), ofAccount.perSecond, ofAccount.burst, now);
+  }
+}
+
+function networkKey({ remoteAddress }: Credentials): string {
+  return `network ${networkOf(remoteAddress)}`;
+}
+
+function accountKey({ userName }: Credentials): string {
+  return `account ${userName ?? ''}`;
+}
