@@ -9,6 +9,7 @@ const loaders: Readonly<Record<string, () => Promise<Command>>> = {
   sub: async () => (await import('./commands/sub.ts')).subCommand,
   passwd: async () => (await import('./commands/passwd.ts')).passwdCommand,
   token: async () => (await import('./commands/token.ts')).tokenCommand,
+  ban: async () => (await import('./commands/ban.ts')).banCommand,
   config: async () => (await import('./commands/config.ts')).configCommand,
   bench: async () => (await import('./commands/bench.ts')).benchCommand,
 };

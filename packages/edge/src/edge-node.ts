@@ -3,6 +3,7 @@ import type { Store } from '@dunlin/broker';
 import { type Configuration, formatListenerUrl, type ListenerAddress, withoutSecrets } from '@dunlin/config';
 import { type NodeLogger, NodeMetrics } from '@dunlin/telemetry';
 import { AdminServer } from './admin/admin-server.ts';
+import { type ControlServer, openControl } from './admin/open-control.ts';
 import { Certificates } from './certificates.ts';
 import { changedKeys } from './changed-keys.ts';
 import {
@@ -59,6 +60,7 @@ export class EdgeNode {
   #isStoreConnected = false;
   /** Texts of the files with users and rules: the last good ones. */
   #accessTexts: AccessTexts | null = null;
+  #control: ControlServer | null = null;
   #unlockData: () => void = () => undefined;
   readonly #connectionCounts: SharedArrayBuffer;
   /** Limit of connections from the configuration, or what the open files leave room for when that is less. */
@@ -202,11 +204,7 @@ export class EdgeNode {
     if (kind === 'memory' && this.#storeThread === null) return;
     if (kind === 'lmdb') this.#unlockData = await lockData(path);
     const modes = kind === 'lmdb' ? widerThanNeeded(path) : null;
-    if (modes !== null)
-      this.#logger.warn(events['data-directory.exposed'], {
-        path,
-        ...modes,
-      });
+    if (modes !== null) this.#logger.warn(events['data-directory.exposed'], { path, ...modes });
     const port = this.#storeThread?.connect() ?? null;
     const onStatus = (connected: boolean): void => {
       this.#isStoreConnected = connected;
@@ -219,6 +217,7 @@ export class EdgeNode {
     this.#goOn();
     await this.#leases?.open();
     if (isStoreRemote(configuration)) return;
+    if (kind === 'lmdb') this.#control = await openControl(path, this.#store, this.#logger);
     for (const owner of await this.#store.sessions.owners()) await this.#store.sessions.releaseOwner(owner, Date.now());
   }
 
@@ -366,7 +365,7 @@ export class EdgeNode {
 
   async #closeAll(): Promise<void> {
     this.#certificates.close();
-    await this.#admin?.close();
+    await Promise.all([this.#admin?.close(), this.#control?.close()]);
     await closeStore(this.#configuration, this.#store, this.#leases);
     await this.#storeThread?.stop();
     this.#unlockData();

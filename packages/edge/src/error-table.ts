@@ -1,5 +1,6 @@
 // For docs/errors.md alone: nothing that runs imports it.
 import type { ErrorTable } from '@dunlin/protocol';
+import type { ControlError } from './admin/control-socket.ts';
 import type { ListenError } from './listeners/listen-failure.ts';
 import type { TooFewFilesError } from './open-files.ts';
 import type { SecretFileError } from './secret-file.ts';
@@ -18,6 +19,21 @@ export const errorTable = {
       thrownWhen: 'a port is in use or privileged, or the machine does not have the address',
       remedy: 'Stop the other process, or choose another port or address.',
       surfaces: atStart,
+    },
+  },
+  ControlError: {
+    'control-unavailable': {
+      says: 'no node can be asked at PATH/control.sock: the reason',
+      thrownWhen:
+        'a command wants to ask the node that runs on a data directory, and none does, or it may not open the socket',
+      remedy: 'Start the node, give its `--data`, and run the command as the user who runs the node.',
+      surfaces: '`dunlin ban`: standard error, exit code 3',
+    },
+    'control-refused': {
+      says: 'what was given, and what is allowed',
+      thrownWhen: 'a ban has names or times that are not allowed',
+      remedy: 'As the message says.',
+      surfaces: '`dunlin ban`: standard error, exit code 2',
     },
   },
   DataInUseError: {
@@ -83,6 +99,7 @@ export const errorTable = {
     },
   },
 } satisfies ErrorTable<{
+  ControlError: ControlError;
   ListenError: ListenError;
   DataInUseError: DataInUseError;
   DataDirectoryError: DataDirectoryError;

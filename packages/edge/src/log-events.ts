@@ -17,6 +17,16 @@ export const events = logEvents({
     message: 'the node answers over HTTP',
     fields: ['address'],
   },
+  'ban.added': {
+    level: 'info',
+    message: 'a ban was added by a command',
+    fields: ['client', 'user', 'address', 'reason', 'by', 'endsAt'],
+  },
+  'ban.removed': {
+    level: 'info',
+    message: 'a ban was removed by a command',
+    fields: ['client', 'user', 'address', 'by'],
+  },
   'certificates.reload-failed': {
     level: 'error',
     message: 'the certificates of a listener were not reloaded',
@@ -51,6 +61,11 @@ export const events = logEvents({
     level: 'warn',
     message: 'changed keys take effect at the next start only',
     fields: ['keys'],
+  },
+  'control.listen-failed': {
+    level: 'warn',
+    message: 'commands cannot reach this node: its socket could not be opened',
+    fields: ['path', 'error'],
   },
   'data-directory.exposed': {
     level: 'warn',

@@ -5,7 +5,7 @@ export const logFields: Readonly<Record<string, string>> = {
   again: 'whether it is tried again',
   allowed: 'values that are allowed',
   backplane: 'servers of NATS, without secrets',
-  by: 'the endpoint that says so',
+  by: 'who did it: an operator, a rule of the broker, or the endpoint that says so',
   bytes: 'size in bytes',
   cause: 'what lies behind the error; empty when nothing is known',
   certificates: 'names, and ends of validity',
@@ -20,6 +20,7 @@ export const logFields: Readonly<Record<string, string>> = {
   connectionsMax: 'connections that there is room for',
   directory: 'the directory, or its mode',
   durationSeconds: 'how long the connection lasted',
+  endsAt: 'the time at which it ends; null: never',
   endpoint: 'a worker of the cluster, as `node/worker#incarnation`',
   error: 'what went wrong: a text, or an object with `type`, `message`, `stack` and mostly a `code`',
   errorCode:

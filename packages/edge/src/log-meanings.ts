@@ -18,6 +18,15 @@ export const meanings: LogMeanings<typeof events> = {
     meaning: '`/healthz`, `/readyz` and `/metrics` can be asked.',
     action: '',
   },
+  'ban.added': {
+    meaning:
+      '`dunlin ban add` has asked this node. In a cluster the command writes into Redis itself, and this line is missing.',
+    action: '',
+  },
+  'ban.removed': {
+    meaning: '`dunlin ban remove` has asked this node.',
+    action: '',
+  },
   'certificates.reload-failed': {
     meaning: 'A file of the listener cannot be used. It goes on with the certificates it has.',
     action: 'Correct what `reason` says, before the old certificate ends.',
@@ -46,6 +55,11 @@ export const meanings: LogMeanings<typeof events> = {
   'configuration.start-needed': {
     meaning: 'These keys cannot change while the node runs.',
     action: 'Restart the node when it suits.',
+  },
+  'control.listen-failed': {
+    meaning:
+      'The node serves its clients, but `dunlin ban` cannot ask it. `path` is the socket: it may be too long (103 bytes), or a file of another kind lies there.',
+    action: 'Give a shorter `store.path`, or remove the file.',
   },
   'data-directory.exposed': {
     meaning:

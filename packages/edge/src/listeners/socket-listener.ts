@@ -1,5 +1,4 @@
-import { statSync, unlinkSync } from 'node:fs';
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { type Broker, describeBan, type Logger } from '@dunlin/broker';
 import type { Listener, ListenerAddress } from '@dunlin/config';
@@ -9,6 +8,7 @@ import type { Peer } from './peer.ts';
 import { ProxyStage } from './proxy-stage.ts';
 import { type Refusal, RefusalLog } from './refusal.ts';
 import { formatPeer, SocketTransport } from './socket-transport.ts';
+import { removeStaleSocket } from './stale-socket.ts';
 import type { TlsMaterial } from './tls-material.ts';
 import { TlsStage } from './tls-stage.ts';
 import { TlsTransport } from './tls-transport.ts';
@@ -224,21 +224,4 @@ export class SocketListener {
     if (!this.#server.listening) return Promise.resolve();
     return new Promise((resolve) => this.#server.close(() => resolve()));
   }
-}
-
-/**
- * Removes the socket file that a killed process has left behind. It is removed if no process answers there; a file of
- * another kind stays.
- */
-function removeStaleSocket(path: string): Promise<void> {
-  return new Promise((resolve) => {
-    const probe = connect(path, () => {
-      probe.destroy();
-      resolve();
-    });
-    probe.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ECONNREFUSED' && statSync(path).isSocket()) unlinkSync(path);
-      resolve();
-    });
-  });
 }
