@@ -42,6 +42,8 @@ export interface BrokerOptions {
   /** Answer to a will that is not allowed: it alone goes, or the CONNECT is refused. */
   deniedWill?: 'drop' | 'refuse';
   limits: Limits;
+  /** Memory of `newSharedRates` in which the workers of this node charge users; absent: there is one worker. */
+  rates?: SharedArrayBuffer;
   /** Allowance in which the workers of this node count the refusals that are logged; absent: there is one worker. */
   refusals?: RefusalAllowance;
   /** True when connects and disconnects are in the log at level info; else they are for debugging. */

@@ -25,6 +25,9 @@ import { willPublication } from './delivery/will.ts';
 import { GroupHousekeeping } from './groups/group-housekeeping.ts';
 import { GroupLogs } from './groups/group-logs.ts';
 import { BanList } from './guards/ban-list.ts';
+import { RateQuotas } from './guards/client-rates.ts';
+import { RestingClients } from './guards/resting-clients.ts';
+import { newSharedRates, SharedRates } from './guards/shared-rates.ts';
 import { SubscriptionBudget } from './guards/subscription-budget.ts';
 import { PublishAcceptance } from './handlers/accept-publish.ts';
 import { AuthHandler } from './handlers/auth.ts';
@@ -45,6 +48,7 @@ import { DurableFilters, type GroupsWatcher } from './logs/durable-filters.ts';
 import { LogEnds } from './logs/log-ends.ts';
 import { OutputFlusher } from './output/output-buffer.ts';
 import type { EndpointId } from './ports/endpoint-id.ts';
+import type { Limits } from './ports/limits.ts';
 import { events } from './ports/log-events.ts';
 import type { Random } from './ports/random.ts';
 import type { DurableLog } from './session/durable-log.ts';
@@ -75,6 +79,12 @@ function writerName(self: EndpointId, random: Random): string {
   return `${self}/${random.uuid()}`;
 }
 
+/** Rates of clients and users; those of users are counted in memory that the workers of a node share. */
+function makeRates({ clock, metrics, rates }: BrokerOptions, limits: Limits, turn: TurnClock): RateQuotas {
+  const resting = new RestingClients(clock);
+  return new RateQuotas({ limits, metrics, turn, resting, shared: new SharedRates(rates ?? newSharedRates()) });
+}
+
 /** The parts, built from low to high: who is built earlier is given what it tells those above it as a function. */
 export abstract class BrokerParts extends BrokerWorld {
   readonly clientLog: ClientLog;
@@ -89,6 +99,7 @@ export abstract class BrokerParts extends BrokerWorld {
   readonly turn: TurnClock;
   readonly flusher: OutputFlusher;
   readonly keepAlive: KeepAlive;
+  readonly rates: RateQuotas;
   readonly matches: TopicMatches;
   readonly writer: SessionWriter;
   readonly delivery: SessionDelivery;
@@ -137,6 +148,7 @@ export abstract class BrokerParts extends BrokerWorld {
     this.flusher = new OutputFlusher(clock, metrics);
     this.keepAlive = new KeepAlive(clock);
     this.clientLog = new ClientLog(options, this.keepAlive);
+    this.rates = makeRates(options, limits, this.turn);
     this.matches = new TopicMatches(
       tree,
       limits.matchCacheMax,
@@ -158,11 +170,7 @@ export abstract class BrokerParts extends BrokerWorld {
       ...{ store: store.retained, delivery: this.delivery, clock, logger, warnings, limits },
     });
     const wentBack = (log: DurableLog, end: number): void => this.givenUp.storeWentBack(log, end, false);
-    const watcher: GroupsWatcher = {
-      groupAdded: (group) => this.groups.groupAdded(group),
-      groupRemoved: (group) => this.groups.groupRemoved(group),
-    };
-    this.durableFilters = new DurableFilters({ store, tree, clock, watcher, wentBack });
+    this.durableFilters = new DurableFilters({ store, tree, clock, watcher: this.groupsWatcher(), wentBack });
     this.logEnds = new LogEnds({ logStore: store.logs, followed: this.durableFilters.followed, metrics, wentBack });
     const sendBytes = (to: EndpointId | null, bytes: Uint8Array): void =>
       to === null ? backplane?.broadcast(bytes) : backplane?.send(to, bytes);
@@ -332,7 +340,8 @@ export abstract class BrokerParts extends BrokerWorld {
   }
 
   private makeConnectionParts(handlers: PacketHandlers): ConnectionParts {
-    const { flusher, metrics, clock, turn, trust, logger, limits, keepAlive, clientLog, httpUrl, publishBatch } = this;
+    const { flusher, metrics, clock, turn, trust, logger, limits, keepAlive, rates, clientLog, httpUrl, publishBatch } =
+      this;
     const { connections, sessions, delivery } = this;
     return {
       ...{
@@ -344,6 +353,7 @@ export abstract class BrokerParts extends BrokerWorld {
         logger,
         limits,
         keepAlive,
+        rates,
         clientLog,
         httpUrl,
         publishBatch,
@@ -367,6 +377,13 @@ export abstract class BrokerParts extends BrokerWorld {
           delivery.roomCame(session);
         },
       },
+    };
+  }
+
+  private groupsWatcher(): GroupsWatcher {
+    return {
+      groupAdded: (group) => this.groups.groupAdded(group),
+      groupRemoved: (group) => this.groups.groupRemoved(group),
     };
   }
 

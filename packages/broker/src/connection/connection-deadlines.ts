@@ -12,16 +12,6 @@ export function keepAliveDeadlineSecond(connection: Connection): number {
   return connection.lastReceivedSecond + Math.ceil(connection.keepAliveSeconds * 1.5) + 1;
 }
 
-/**
- * Time for packets that arrived before DISCONNECT, or before the client closed its connection, to take effect: longer
- * than a failover of a store or a node, but bounded.
- */
-const inputEndWaitSeconds = 30;
-
-export function inputEndDeadlineSecond(connection: Connection): number {
-  return connection.inputEndSecond + inputEndWaitSeconds;
-}
-
 /** Second in which the client's credentials expire; 0: never. Rounded up: no earlier than their last moment. */
 function acceptanceDeadlineSecond(connection: Connection): number {
   const expiresAt = connection.signIn.acceptance?.expiresAt;
@@ -30,7 +20,7 @@ function acceptanceDeadlineSecond(connection: Connection): number {
 
 /** Second in which a connected client must be checked first; 0: never. */
 export function firstDeadlineSecond(connection: Connection): number {
-  if (connection.inputEndSecond > 0) return inputEndDeadlineSecond(connection);
+  if (connection.inputEnd.sinceSecond > 0) return connection.inputEnd.deadlineSecond;
   const keepAlive = connection.keepAliveSeconds > 0 ? keepAliveDeadlineSecond(connection) : 0;
   const acceptance = acceptanceDeadlineSecond(connection);
   return keepAlive === 0 || (acceptance > 0 && acceptance < keepAlive) ? acceptance : keepAlive;
@@ -47,8 +37,8 @@ export function checkDeadlines(connection: Connection, nowSecond: number): numbe
     refuseConnect(connection, late, 'CONNECT was not through in time');
     return 0;
   }
-  if (connection.inputEndSecond > 0) {
-    const deadline = inputEndDeadlineSecond(connection);
+  if (connection.inputEnd.sinceSecond > 0) {
+    const deadline = connection.inputEnd.deadlineSecond;
     if (deadline > nowSecond) return deadline;
     connection.disconnect(ReasonCode.serverBusy, 'what was sent before the end did not take effect in time');
     return 0;

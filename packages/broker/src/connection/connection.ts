@@ -16,6 +16,7 @@ import {
   type ProtocolVersion,
   ReasonCode,
 } from '@dunlin/protocol';
+import type { ClientRates, RateQuotas } from '../guards/client-rates.ts';
 import type { InboundTopicAliases } from '../message/topic-alias.ts';
 import { ConnectionState } from '../output/connection-state.ts';
 import { Outlet, type OutletOwner, type OutletParts } from '../output/outlet.ts';
@@ -28,12 +29,14 @@ import type { Transport } from '../ports/transport.ts';
 import type { Session, SessionConnection } from '../session/session.ts';
 import type { TopicMatch } from '../subscriptions/topic-match.ts';
 import type { ClientLog } from './client-log.ts';
-import { checkDeadlines, inputEndDeadlineSecond } from './connection-deadlines.ts';
+import { checkDeadlines } from './connection-deadlines.ts';
 import { faulty, ruleBroken, tellEscaped } from './faults.ts';
 import { Holding, type HoldingOwner } from './holding.ts';
+import { InputEnd, type InputEndOwner } from './input-end.ts';
 import type { KeepAlive, KeepAliveEntry } from './keep-alive.ts';
 import { firstPacketError } from './other-protocol.ts';
 import { handlePacket, type PacketHandlers } from './packet-handlers.ts';
+import { applyRates } from './rated-client.ts';
 import { Reading, type ReadingOwner } from './reading.ts';
 import { refuseConnect, sendRefusal } from './send-refusal.ts';
 import { SignIn, type SignInOwner } from './sign-in.ts';
@@ -52,6 +55,7 @@ export interface ConnectionParts extends OutletParts {
   logger: Logger;
   limits: Limits;
   keepAlive: KeepAlive;
+  rates: RateQuotas;
   clientLog: ClientLog;
   httpUrl: string;
   /** Publishes that are gathered; flushed before anything that must come after them. */
@@ -61,7 +65,15 @@ export interface ConnectionParts extends OutletParts {
 }
 
 export class Connection
-  implements PacketSink, HoldingOwner, KeepAliveEntry, OutletOwner, ReadingOwner, SignInOwner, SessionConnection
+  implements
+    PacketSink,
+    HoldingOwner,
+    InputEndOwner,
+    KeepAliveEntry,
+    OutletOwner,
+    ReadingOwner,
+    SignInOwner,
+    SessionConnection
 {
   readonly parts: ConnectionParts;
   readonly outlet: Outlet;
@@ -69,6 +81,7 @@ export class Connection
   readonly reading: Reading;
   readonly signIn: SignIn;
   readonly holding: Holding;
+  readonly inputEnd: InputEnd;
   state: number = ConnectionState.new;
   version: ProtocolVersion = 4;
   version5 = false;
@@ -92,15 +105,11 @@ export class Connection
   lastReceivedSecond: number;
   partialSinceSecond = 0;
   checkAtSecond = 0;
+  /** Rates of the client; null: nothing is charged. */
+  rates: ClientRates | null = null;
   /** A SUBSCRIBE or UNSUBSCRIBE in progress. */
   subscribing: Promise<void> | null = null;
   private readonly decoder: Decoder;
-  /** Second since which the client sends nothing more, while earlier packets have to take effect; 0: none. */
-  inputEndSecond = 0;
-  /** The client has closed its side; packets before that are being handled. */
-  private streamHasEnded = false;
-  /** True when nothing can be sent to it any more. */
-  private isTransportGone = false;
 
   constructor(parts: ConnectionParts, transport: Transport) {
     this.parts = parts;
@@ -108,6 +117,7 @@ export class Connection
     this.outlet = new Outlet(parts, this, transport);
     this.reading = new Reading(this.outlet, transport, parts.limits, this);
     this.holding = new Holding(parts, this.reading, this);
+    this.inputEnd = new InputEnd(this, parts.keepAlive);
     this.signIn = new SignIn(transport.remoteAddress, this);
     this.decoder = new Decoder(this, parts.limits.maximumPacketSizeBytes);
     this.lastReceivedSecond = parts.keepAlive.nowSecond;
@@ -121,6 +131,7 @@ export class Connection
     this.lastReceivedSecond = parts.keepAlive.nowSecond;
     parts.metrics.bytesReceived += chunk.length;
     parts.turn.renew();
+    const publishes = parts.metrics.publishesReceived;
     try {
       this.decoder.push(chunk);
       parts.publishBatch.flush();
@@ -128,6 +139,7 @@ export class Connection
       this.failed(this.state === ConnectionState.new ? firstPacketError(error, chunk, parts.httpUrl) : error);
       return;
     }
+    if (this.rates !== null) this.rates.received(parts.metrics.publishesReceived - publishes, chunk.length);
     const { partialBytes } = this.decoder;
     if (partialBytes === 0) this.partialSinceSecond = 0;
     // At most the bytes of this chunk are buffered: the packet begins in it, whatever was unfinished before.
@@ -233,7 +245,7 @@ export class Connection
       return true;
     }
     this.holding.add(header, bytes, start, bodyStart, end);
-    if (type === PacketType.disconnect) this.inputEnded();
+    if (type === PacketType.disconnect) this.inputEnd.reached();
     return true;
   }
 
@@ -242,16 +254,16 @@ export class Connection
     this.session = session;
     this.outlet.clientId = session.clientId;
     this.state = ConnectionState.connected;
+    this.rates = applyRates(this, this.parts.rates);
     this.connectedAt = this.parts.clock.now();
     this.holding.isOn = true;
-    // Counts from now, not from CONNECT.
-    if (this.inputEndSecond > 0) this.inputEndSecond = Math.max(this.parts.keepAlive.nowSecond, 1);
+    this.inputEnd.connected();
     this.parts.metrics.listener(this.transport.listener).connected[this.version]++;
   }
 
   /** All held packets have taken effect: then the end of the stream is handled, if it was reached. */
   heldThrough(): void {
-    if (this.streamHasEnded) this.endAfterInput('connection-lost');
+    if (this.inputEnd.isOfStream) this.endAfterInput('connection-lost');
     else this.reading.resumeIfRoom();
   }
 
@@ -259,7 +271,7 @@ export class Connection
   get owesAnswers(): boolean {
     // A client that has sent its last packet repeats nothing elsewhere: it is let through where others are refused.
     if (this.state !== ConnectionState.connected)
-      return this.state !== ConnectionState.closed && this.inputEndSecond > 0;
+      return this.state !== ConnectionState.closed && this.inputEnd.sinceSecond > 0;
     return this.holding.isOn || (this.outlet.acknowledgements?.length ?? 0) > 0;
   }
 
@@ -328,49 +340,14 @@ export class Connection
     this.disconnect(ReasonCode.sessionTakenOver);
   }
 
-  /**
-   * The transport is closed, by either side. A client that has sent everything and then closed (FIN, not a reset) may
-   * expect its packets to take effect: they do first, within a bound (connection-deadlines.ts), although no answer can
-   * be sent any more (MQTT 5 section 3.1.4: a client need not wait for CONNACK).
-   */
+  /** The transport is closed, by either side. */
   transportClosed(error?: Error): void {
-    if (this.state === ConnectionState.closed || this.isTransportGone) return;
-    if (error !== undefined || !this.hasWaiting) {
-      this.closed(error);
-      return;
-    }
-    this.isTransportGone = true;
-    this.streamHasEnded = true;
-    this.drained(); // nothing waits for the socket any more
-    this.inputEnded();
+    this.inputEnd.transportClosed(error);
   }
 
-  private get hasWaiting(): boolean {
-    return this.holding.isOn || (this.state === ConnectionState.connecting && this.holding.hasHeld);
-  }
-
-  /**
-   * The client has closed its side and may still read: its packets are answered, and its connection is closed when they
-   * have taken effect, so that it finds them so when it connects anew. False: nothing is pending.
-   */
+  /** The client has closed its side, and may still read. False: nothing is pending, and the connection has ended. */
   streamEnded(): boolean {
-    if (this.state === ConnectionState.closed) return false;
-    if (!this.hasWaiting) {
-      this.end();
-      return false;
-    }
-    this.streamHasEnded = true;
-    this.inputEnded();
-    return true;
-  }
-
-  /** The client sends nothing more, and its packets wait: for a bounded time. */
-  private inputEnded(): void {
-    if (this.inputEndSecond > 0) return;
-    const { keepAlive } = this.parts;
-    this.inputEndSecond = Math.max(keepAlive.nowSecond, 1);
-    // Before CONNACK the deadline of CONNECT applies already.
-    if (this.state === ConnectionState.connected) keepAlive.watch(this, inputEndDeadlineSecond(this));
+    return this.inputEnd.streamEnded();
   }
 
   /** Ends the connection. Called once; later calls do nothing. */
@@ -383,6 +360,7 @@ export class Connection
     }
     listener.closed[this.closeReason]++;
     this.state = ConnectionState.closed;
+    this.rates?.end();
     this.outlet.acknowledgements?.abandon();
     this.outlet.output.close();
     this.holding.giveUp(this.session?.clientId ?? '', this.transport.remoteAddress, this.closeReason);

@@ -23,6 +23,8 @@ export interface HoldingOwner {
   /** ConnectionState. */
   readonly state: number;
   readonly session: { readonly isStored: boolean } | null;
+  /** Rates that held packets are charged to; null: none. */
+  readonly rates: { received(messages: number, bytes: number): void } | null;
   /** True while a packet of the client waits for its answer. */
   readonly owesAnswers: boolean;
   /** Handles a packet. False: no packet of this client is handled any more. */
@@ -118,8 +120,9 @@ export class Holding {
 
   /** False: another packet waits, or the connection has ended. */
   private replay(held: HeldPackets): boolean {
-    const { turn, publishBatch } = this.parts;
+    const { turn, publishBatch, metrics } = this.parts;
     turn.renew();
+    const publishes = metrics.publishesReceived;
     try {
       for (let packet = held.shift(); packet !== undefined; packet = held.shift()) {
         if (this.claimMoved && this.owner.session?.isStored === true && changesStoredSession(packet.header)) {
@@ -134,6 +137,9 @@ export class Holding {
     } catch (error) {
       this.owner.failed(error);
       return false;
+    } finally {
+      // Their bytes were charged when they came.
+      this.owner.rates?.received(metrics.publishesReceived - publishes, 0);
     }
   }
 

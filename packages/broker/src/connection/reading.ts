@@ -1,7 +1,7 @@
 /**
  * Pausing of a client's socket (P7). It is not read while something that the client feeds is full: pending
  * acknowledgements, links to other endpoints, packets held behind one that waits, answers that the client does not
- * read. It is read again when none of these is left.
+ * read, or while it is over a rate. It is read again when none of these is left.
  */
 import type { Outlet, OutletReading } from '../output/outlet.ts';
 import type { Limits } from '../ports/limits.ts';
@@ -25,6 +25,8 @@ export class Reading implements OutletReading {
   private isStopped = false;
   /** Links that this client's publishes have filled (cluster/link.ts). */
   private fullLinks = 0;
+  /** The client is over a rate (guards/client-rates.ts). */
+  private isOverRate = false;
 
   constructor(outlet: Outlet, transport: Transport, limits: Limits, owner: ReadingOwner) {
     this.outlet = outlet;
@@ -73,6 +75,16 @@ export class Reading implements OutletReading {
     if (!this.outlet.output.isClosed) this.resumeIfRoom();
   }
 
+  holdForRate(): void {
+    this.isOverRate = true;
+    this.pause();
+  }
+
+  releaseFromRate(): void {
+    this.isOverRate = false;
+    if (!this.outlet.output.isClosed) this.resumeIfRoom();
+  }
+
   /** Stops: packets that the client sends from now on are not read any more. */
   stop(): void {
     this.isStopped = true;
@@ -88,7 +100,8 @@ export class Reading implements OutletReading {
   }
 
   resumeIfRoom(): void {
-    if (!this.isPaused || this.isStopped || this.fullLinks > 0 || this.owner.holding.bytes > heldBytesMax) return;
+    if (!this.isPaused || this.isStopped || this.fullLinks > 0 || this.isOverRate) return;
+    if (this.owner.holding.bytes > heldBytesMax) return;
     const { output, acknowledgements } = this.outlet;
     if (output.isCongested && output.pendingBytes > 2 * this.limits.outputBufferBytesMax) return;
     if (acknowledgements !== null && acknowledgements.length > this.limits.receiveMaximum / 2) return;

@@ -78,11 +78,16 @@ export class SessionDelivery implements PublishWindow {
   }
 
   /**
-   * True if a QoS 0 message may be added for a client. Where the socket is congested, up to a limit; a drop is counted.
+   * True if a QoS 0 message may be added for a client. Where the socket is congested, up to a limit, and none for a
+   * client that is over a rate; a drop is counted.
    */
   mayQueueQos0(outlet: Outlet): boolean {
     if (!outlet.output.isCongested) return true;
     if (outlet.output.isClosed) return false;
+    if (outlet.output.isHeldForRate) {
+      this.metrics.dropped['over-rate']++;
+      return false;
+    }
     if (outlet.output.pendingBytes < this.limits.outputBufferBytesMax) return true;
     this.metrics.dropped['outbox-full']++;
     return false;

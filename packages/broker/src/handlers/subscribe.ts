@@ -172,6 +172,7 @@ export class SubscribeHandler implements SessionPacketHandler {
     const { filtersPerPacketMax } = this.parts.limits;
     const packet = decodeSubscribe(bytes, bodyStart, end, connection.version, filtersPerPacketMax);
     const packets = [packet, ...takeNext(connection, packet, filtersPerPacketMax)];
+    connection.rates?.subscribed(packets.length);
     connection.holding.until(this.parts.queue.inTurn(connection, () => this.subscribe(connection, session, packets)));
   }
 

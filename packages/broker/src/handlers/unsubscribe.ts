@@ -115,6 +115,7 @@ export class UnsubscribeHandler implements SessionPacketHandler {
       packets.push(packet);
       filters += packet.filters.length;
     }
+    connection.rates?.subscribed(packets.length);
     const decoded = packets.flatMap(({ filters }) => filters);
     const list = new FilterList(decoded, rest === undefined ? noBytes : Buffer.from(bytes.subarray(rest.at, end)));
     const done = this.parts.queue.inTurn(connection, () => this.unsubscribe(connection, session, packets, list));

@@ -144,7 +144,7 @@ export class Outlet {
 
   /** The socket has taken all bytes. */
   drained(): void {
-    this.output.isCongested = false;
+    this.output.isCongested = this.output.isHeldForRate;
     this.wakeRoom();
   }
 

@@ -66,6 +66,20 @@ export const defaultLimits = {
   /** Bytes of a client identifier: logs, stores and other endpoints keep it. */
   clientIdBytesMax: 256,
   connectionsMax: 1_000_000,
+  /** PUBLISH packets and bytes a second from one client, and to it; over it the client is late; 0: any number. */
+  messagesInPerSecond: 0,
+  bytesInPerSecond: 0,
+  messagesOutPerSecond: 0,
+  bytesOutPerSecond: 0,
+  /** The same for all clients of a user at this node together. */
+  userMessagesInPerSecond: 0,
+  userBytesInPerSecond: 0,
+  userMessagesOutPerSecond: 0,
+  userBytesOutPerSecond: 0,
+  /** SUBSCRIBE and UNSUBSCRIBE packets a second of one client; 0: any number. */
+  subscribesPerSecond: 0,
+  /** A rate may be exceeded by what comes in these seconds. */
+  rateBurstSeconds: 5,
   /** Messages that one durable filter's log may hold; the oldest go first. */
   logMessagesMax: 1_000_000,
   logBytesMax: 1024 * 1024 * 1024,

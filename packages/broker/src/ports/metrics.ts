@@ -5,6 +5,7 @@ export const dropReasons = [
   'no-subscriber',
   'queue-full',
   'outbox-full',
+  'over-rate',
   'expired',
   'packet-too-large',
   'not-authorized',
@@ -62,6 +63,9 @@ export class Metrics {
   listenerFull = 0;
   /** Connections over what the open files of the process leave room for. */
   openFilesFull = 0;
+  /** Times that a client came over a rate, and was not read for a while, or was sent no messages. */
+  rateLimitedIn = 0;
+  rateLimitedOut = 0;
   /** Packets that were read and never took effect, since their connection ended before their turn came. */
   packetsGivenUp = 0;
   publishesReceived = 0;

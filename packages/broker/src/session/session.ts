@@ -197,7 +197,7 @@ export class Session {
     const { limits, outbound } = this;
     if (outbound !== null && outbound.bytes >= limits.inflightBytesMax) return false;
     const { output } = this.outlet;
-    return !output.isCongested || output.pendingBytes < limits.outputBufferBytesMax;
+    return !output.isCongested || (!output.isHeldForRate && output.pendingBytes < limits.outputBufferBytesMax);
   }
 
   /** True if there is room for one more QoS 1 or 2 message [MQTT-3.3.4-9]. */

@@ -52,6 +52,11 @@ export class WorkerView {
     return new Set(clientIds.map((clientId) => sessions.get(clientId)?.waiting?.first?.publication.bytes));
   }
 
+  /** Clients that are over a rate. */
+  get restingClients(): number {
+    return this.broker.rates.parts.resting.count;
+  }
+
   /** True when the tree has no filter: no subscription, no route, no durable filter. */
   get hasNoFilters(): boolean {
     return this.broker.tree.isEmpty;

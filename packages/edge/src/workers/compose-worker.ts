@@ -83,6 +83,7 @@ export interface BrokerParts {
   metrics: Metrics;
   tracer: Tracer | null;
   refusals: RefusalAllowance;
+  rates: SharedArrayBuffer;
 }
 
 /** Null: nothing is traced, and nothing is loaded for it. Of variables that are not understood one worker speaks for all. */
@@ -97,7 +98,7 @@ export async function composeTracer(setup: WorkerSetup, logger: Logger, metrics:
 
 /** The broker of one worker. Without anything that says who may enter, the configuration lets only listeners through that are open to everyone. */
 export function composeBroker(parts: BrokerParts): Broker {
-  const { configuration, version, store, leases, backplane, access, logger, metrics, tracer, refusals } = parts;
+  const { configuration, version, store, leases, backplane, access, logger, metrics, tracer, refusals, rates } = parts;
   const { address } = configuration.admin;
   return new Broker({
     nodeId: configuration.nodeId,
@@ -117,6 +118,7 @@ export function composeBroker(parts: BrokerParts): Broker {
     sessionOwner: access === null ? 'anybody' : configuration.sessions.owner,
     limits: configuration.limits,
     refusals,
+    rates,
     tellsConnections: configuration.log.connections,
     httpUrl: address === '' ? '' : `http://${address}`,
   });

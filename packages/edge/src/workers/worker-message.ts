@@ -22,6 +22,8 @@ export interface WorkerSetup {
   refusals: SharedArrayBuffer;
   /** Memory of those who signed in, or tried to. */
   attempts: AttemptMemory;
+  /** Memory in which all workers charge users for what they send and get. */
+  rates: SharedArrayBuffer;
   /** Connections of all workers, as `newConnectionCounts` made it. */
   connectionCounts: SharedArrayBuffer;
   /** Signs of life of all workers, as `newHeartbeats` made the memory. */

@@ -51,6 +51,7 @@ export class WorkerPool {
   readonly #options: PoolOptions;
   readonly #names: EndpointNames;
   readonly #refusals = new SharedArrayBuffer(refusalMemoryBytes);
+  readonly #rates = newSharedRates();
   readonly #spoken = new SharedArrayBuffer(spokenBytes);
   readonly #heartbeatMemory: SharedArrayBuffer;
   readonly #heartbeats: Heartbeats;
@@ -230,6 +231,7 @@ export class WorkerPool {
       figures: this.#options.metrics.attach(index),
       refusals: this.#refusals,
       attempts: this.#attempts,
+      rates: this.#rates,
       connectionCounts: this.#options.connectionCounts,
       spoken: this.#spoken,
       heartbeats: this.#heartbeatMemory,

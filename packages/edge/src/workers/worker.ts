@@ -128,7 +128,7 @@ class ServingWorker {
   }
 
   async #compose(): Promise<Parts> {
-    const { configuration, version, storePort, accessTexts, attempts, refusals } = this.#setup;
+    const { configuration, version, storePort, accessTexts, attempts, refusals, rates } = this.#setup;
     const logger = this.#adapterLogger;
     const onStatus = (store: boolean): void => this.#tellHealth({ store });
     const onWritable = (writable: boolean): void => this.#tellHealth({ writable });
@@ -162,6 +162,7 @@ class ServingWorker {
       metrics: this.#figures.broker,
       tracer,
       refusals: new RefusalAllowance(refusals),
+      rates,
     });
     const heartbeats = new Heartbeats(this.#setup.heartbeats);
     watchThread(this.#figures, () => {
