@@ -1,6 +1,7 @@
 /** Options of a broker: the ports, and what is configured. */
 
 import type { RefusalAllowance } from './guards/refusal-allowance.ts';
+import type { Audit } from './ports/audit.ts';
 import type { Authenticator } from './ports/authenticator.ts';
 import type { Authorizer } from './ports/authorizer.ts';
 import type { Backplane } from './ports/backplane.ts';
@@ -52,6 +53,8 @@ export interface BrokerOptions {
   httpUrl?: string;
   /** Null, or absent: whoever starts the workers knows which have ended, and releases what they owned. */
   leases?: Leases | null;
+  /** Audit log; null, or absent: there is none. */
+  audit?: Audit | null;
   /** Null, or absent: nothing is traced. */
   tracer?: Tracer | null;
   /** A random number for hashing; from the caller, so that a simulation can repeat itself. */

@@ -9,6 +9,8 @@
 import { networkOf } from '../guards/network-of.ts';
 import { RefusalAllowance } from '../guards/refusal-allowance.ts';
 import type { Publication } from '../message/publication.ts';
+import type { Audit } from '../ports/audit.ts';
+import { auditEvents } from '../ports/audit-events.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CloseReason } from '../ports/close-reason.ts';
 import { events } from '../ports/log-events.ts';
@@ -53,6 +55,8 @@ export interface ClientLogParts {
   refusals?: RefusalAllowance;
   /** True when connects and disconnects are logged at level info. */
   tellsConnections?: boolean;
+  /** Null, or absent: there is no audit log. */
+  audit?: Audit | null;
 }
 
 export class ClientLog {
@@ -60,14 +64,16 @@ export class ClientLog {
   private readonly clock: Clock;
   private readonly keepAlive: KeepAlive;
   private readonly logger: Logger;
+  private readonly audit: Audit | null;
   private readonly allowance: RefusalAllowance;
   private readonly unacknowledgedBytes = new Map<string, Untold>();
   private stop: (() => void) | null = null;
 
-  constructor({ clock, logger, refusals, tellsConnections }: ClientLogParts, keepAlive: KeepAlive) {
+  constructor({ clock, logger, refusals, tellsConnections, audit }: ClientLogParts, keepAlive: KeepAlive) {
     this.clock = clock;
     this.keepAlive = keepAlive;
     this.logger = logger;
+    this.audit = audit ?? null;
     this.allowance = refusals ?? new RefusalAllowance();
     this.tellsConnections = tellsConnections ?? false;
   }
@@ -102,7 +108,41 @@ export class ClientLog {
     event: LogEvent<'info' | 'warn', Field>,
     fields: Omit<LogFields<NoInfer<Field>>, keyof ClientFields>,
   ): void {
-    if (this.mayTell(connection.transport.remoteAddress)) this.tell(event, { ...describe(connection), ...fields });
+    if (this.mayTell(connection.transport.remoteAddress))
+      this.tell(event, { ...describeClient(connection), ...fields });
+  }
+
+  /** Logs a refused sign-in. `told`: what the log may know. */
+  signInRefused(
+    connection: LoggedClient,
+    event: LogEvent<'info' | 'warn'>,
+    reasonCode: number,
+    told: { readonly user?: string; readonly method?: string; readonly reason: string },
+  ): void {
+    this.refusedTo(connection, event, told);
+    if (this.audit === null) return;
+    const { user: claimedUser, ...why } = told;
+    this.audit.record(auditEvents['sign-in.refused'], {
+      ...{ ...describeClient(connection), code: hex(reasonCode), ...why },
+      ...(claimedUser === undefined ? {} : { claimedUser }),
+    });
+  }
+
+  signedIn(connection: LoggedClient): void {
+    this.audit?.record(auditEvents['sign-in.accepted'], describeVersion(connection));
+  }
+
+  /** The client's session was in use by a connection at this endpoint, from this address if that is known. */
+  tookOver(connection: LoggedClient, { endpoint, address }: { endpoint: string; address: string }): void {
+    this.audit?.record(auditEvents['session.taken-over'], {
+      ...{ ...describeClient(connection), fromEndpoint: endpoint },
+      ...(address === '' ? {} : { fromAddress: address }),
+    });
+  }
+
+  /** What the client signed in with was withdrawn, or has expired. */
+  withdrawn(connection: LoggedClient, reason: string): void {
+    this.audit?.record(auditEvents['sign-in.withdrawn'], { ...describeClient(connection), reason });
   }
 
   /** Logs a refused PUBLISH, as often as a client publishes: nothing is made for what is only counted. */
@@ -110,7 +150,7 @@ export class ClientLog {
     if (!this.mayTell(connection.transport.remoteAddress)) return;
     const { qos, retain } = publication;
     this.logger.info(events['publish.refused'], {
-      ...describe(connection),
+      ...describeClient(connection),
       topic: publication.topic(),
       qos,
       retain,
@@ -172,7 +212,8 @@ interface ClientFields {
   listener: string;
 }
 
-function describe({ clientId, signIn, transport }: LoggedClient): ClientFields {
+/** Fields of a client in a line of the log, or in a record of the audit log. */
+function describeClient({ clientId, signIn, transport }: LoggedClient): ClientFields {
   return {
     client: clientId,
     user: signIn.userName ?? '',
@@ -182,7 +223,7 @@ function describe({ clientId, signIn, transport }: LoggedClient): ClientFields {
 }
 
 function describeVersion(connection: LoggedClient): ClientFields & { version: string } {
-  return { ...describe(connection), version: versionNames[connection.version] };
+  return { ...describeClient(connection), version: versionNames[connection.version] };
 }
 
 /** Reason code as the specification writes it. */

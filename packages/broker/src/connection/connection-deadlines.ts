@@ -67,7 +67,9 @@ export function checkDeadlines(connection: Connection, nowSecond: number): numbe
   const acceptedUntil = acceptanceDeadlineSecond(connection);
   if (acceptedUntil > 0) {
     if (acceptedUntil <= nowSecond) {
-      connection.disconnect(ReasonCode.maximumConnectTime, 'what the client signed in with has expired');
+      const reason = 'what the client signed in with has expired';
+      connection.parts.clientLog.withdrawn(connection, reason);
+      connection.disconnect(ReasonCode.maximumConnectTime, reason);
       return 0;
     }
     if (next === 0 || acceptedUntil < next) next = acceptedUntil;

@@ -186,6 +186,7 @@ export class Connection
 
   /** The client's credentials are not valid any more. */
   signInWithdrawn(reason: string): void {
+    this.parts.clientLog.withdrawn(this, reason);
     if (this.state === ConnectionState.connected) this.disconnect(ReasonCode.notAuthorized, reason);
     else refuseConnect(this, ReasonCode.notAuthorized, reason);
   }

@@ -126,6 +126,7 @@ export class ConnectHandler implements PacketHandler {
       return;
     }
     if (refuseBanned(connection, parts.bans, accepted.userName)) return;
+    parts.clientLog.signedIn(connection);
     const keepsWill = await this.authorizeWill(connection, packet, clientId);
     const turn = parts.contested.turnOf(clientId);
     if (turn !== null) await turn;
@@ -143,6 +144,7 @@ export class ConnectHandler implements PacketHandler {
     try {
       await opening.claim();
       await opening.takeOver();
+      if (opening.takenFrom !== null) parts.clientLog.tookOver(connection, opening.takenFrom);
       await opening.keep();
       if (!opening.welcome()) return;
       this.welcome(connection, packet, opening, accepted.data);
@@ -272,7 +274,7 @@ export class ConnectHandler implements PacketHandler {
       const { reasonCode, reason, told } = result;
       const isUnknown = isOverloaded || reasonCode === ReasonCode.serverUnavailable;
       const event = events[isUnknown ? 'sign-in.check-failed' : 'sign-in.refused'];
-      parts.clientLog.refusedTo(connection, event, told ?? { reason });
+      parts.clientLog.signInRefused(connection, event, reasonCode, told ?? { reason });
       sendRefusal(connection, reasonCode, reason); // [MQTT-4.12.0-4]
     } else refuseConnect(connection, ReasonCode.notAuthorized, '');
     return null;

@@ -4,6 +4,8 @@
  */
 export { CodedError, codeOf, type ErrorTable } from '@dunlin/protocol/coded-error';
 export { fnvOfText } from '@dunlin/protocol/fnv';
+export * from './audit.ts';
+export { auditEvents } from './audit-events.ts';
 export * from './authenticator.ts';
 export * from './authorizer.ts';
 export * from './backplane.ts';

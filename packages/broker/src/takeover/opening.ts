@@ -123,6 +123,8 @@ export class Opening {
   /** The client was connected to this worker. */
   private hadSessionHere = false;
   private state: number = OpeningState.authenticated;
+  /** Connection that was ended for this one; null: there was none. */
+  takenFrom: { readonly endpoint: string; readonly address: string } | null = null;
   /** True when it is in force, refused or abandoned: nobody waits for it. */
   isOver = false;
   /** Resolves when the claim is known, or the opening is over; never rejects. */
@@ -218,7 +220,11 @@ export class Opening {
       // and that is enough for QoS 2, as after a crash: the state of a handshake is stored before the packet is sent.
       this.handed = await parts.cluster.requestSession(previousOwner, clientId, cleanStart, claimed.epoch);
     }
-    if (this.hadSessionHere || isElsewhere) parts.contested.taken(clientId, address, this.handed?.address ?? '');
+    if (this.hadSessionHere || isElsewhere) {
+      const fromAddress = this.handed?.address ?? '';
+      parts.contested.taken(clientId, address, fromAddress);
+      this.takenFrom = { endpoint: isElsewhere ? previousOwner : parts.self, address: fromAddress };
+    }
     if (will !== null && isToPublish(parts, will, claimed, cleanStart))
       void parts.wills.publish(clientId, will.record).catch(() => {}); // said by the pending write
     await parts.wills.safe(clientId);

@@ -56,6 +56,7 @@ export interface ConnectOptions {
   properties?: Properties;
   will?: ConnectPacket['will'];
   userName?: string;
+  password?: Buffer;
 }
 
 /** Connection of a client, in words of packets. */

@@ -2,6 +2,7 @@ import { AnonymousAuthenticator } from '../../src/anonymous-authenticator.ts';
 import { Broker } from '../../src/broker.ts';
 import { MemoryBackplaneHub } from '../../src/memory/memory-backplane.ts';
 import { MemoryStore } from '../../src/memory/memory-store.ts';
+import type { Audit } from '../../src/ports/audit.ts';
 import type { Authenticator } from '../../src/ports/authenticator.ts';
 import type { Authorizer } from '../../src/ports/authorizer.ts';
 import type { Backplane } from '../../src/ports/backplane.ts';
@@ -24,6 +25,7 @@ export interface WorkerOptions {
   sessionOwner?: 'user' | 'anybody';
   leases?: Leases;
   tracer?: Tracer;
+  audit?: Audit;
   /** Carrier of frames between the workers; one that loses nothing unless given. */
   hub?: (clock: FakeClock) => Hub;
 }
@@ -68,6 +70,7 @@ export class Worker {
       sessionOwner: options.sessionOwner,
       leases: options.leases ?? null,
       tracer: options.tracer ?? null,
+      audit: options.audit ?? null,
       limits: { ...defaultLimits, sysIntervalSeconds: 0, ...options.limits },
       seed: 1,
     });
