@@ -40,6 +40,20 @@
 {{- end }}
 {{- end }}
 
+{{/* The name of the Secret that all nodes share; empty: there is none. */}}
+{{- define "dunlin.clusterSecret" -}}
+{{- with .Values.cluster }}
+{{- if and .allowUnsigned (not .existingSecret) (not .generateSecret) }}
+{{- fail "cluster.allowUnsigned is given without cluster.existingSecret or cluster.generateSecret: nothing is signed" }}
+{{- end }}
+{{- if .existingSecret }}
+{{- .existingSecret }}
+{{- else if .generateSecret }}
+{{- printf "%s-cluster" (include "dunlin.fullname" $) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/*
 Secrets and ConfigMaps as files, each { name, secret or configMap, items: {key: file}, path }. One table for volumes, mounts and the configuration, so
 that none names what another does not have. Empty items: all keys by their names.
@@ -47,6 +61,9 @@ that none names what another does not have. Empty items: all keys by their names
 {{- define "dunlin.mounts" -}}
 {{- $mounts := list }}
 {{- $root := "/etc/dunlin" }}
+{{- with include "dunlin.clusterSecret" . }}
+{{- $mounts = append $mounts (dict "name" "cluster-secret" "secret" . "items" (dict $.Values.cluster.secretKey "secret") "path" (printf "%s/cluster" $root)) }}
+{{- end }}
 {{- with .Values.redis }}
 {{- if .existingSecret }}
 {{- $mounts = append $mounts (dict "name" "redis-password" "secret" .existingSecret "items" (dict .passwordKey "password") "path" (printf "%s/redis" $root)) }}
@@ -159,7 +176,10 @@ tlsKeyFile: {{ .path }}/tls.key
 {{- $written := dict "listeners" $listeners }}
 {{- $_ := set $written "store" (include "dunlin.store" . | fromYaml) }}
 {{- $_ := set $written "backplane" (include "dunlin.backplane" . | fromYaml) }}
-{{- $_ := set $written "cluster" (dict "name" (default .Release.Name .Values.cluster.name)) }}
+{{- $cluster := dict "name" (default .Release.Name .Values.cluster.name) }}
+{{- if include "dunlin.clusterSecret" . }}{{ $_ := set $cluster "secretFile" "/etc/dunlin/cluster/secret" }}{{ end }}
+{{- if .Values.cluster.allowUnsigned }}{{ $_ := set $cluster "allowUnsigned" true }}{{ end }}
+{{- $_ := set $written "cluster" $cluster }}
 {{- $_ := set $written "log" (dict "level" .Values.log.level) }}
 {{- with include "dunlin.drain" . | fromYaml }}{{ $_ := set $written "drain" . }}{{ end }}
 {{- if .Values.workers }}{{ $_ := set $written "workers" (int .Values.workers) }}{{ end }}

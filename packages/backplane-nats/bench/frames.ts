@@ -1,6 +1,7 @@
 /**
  * Cost of a frame: microseconds of processor per frame, of the sender and of the receiver, each in a process of its own
- * (the server's are not counted), and what the client library costs alone with the same bytes. It needs a nats-server:
+ * (the server's are not counted), with signatures and without, and what the client library costs alone with the same
+ * bytes. It needs a nats-server:
  * the one at `NATS_URL`, or a local one.
  *
  *     nats-server & npx node --conditions=source packages/backplane-nats/bench/frames.ts [bytes] [frames] [rounds]
@@ -17,7 +18,7 @@ async function parent(bytes: number, frames: number, rounds: number): Promise<vo
   const url = process.env.NATS_URL ?? 'nats://127.0.0.1:4222';
   console.log(`${frames} frames of ${bytes} bytes, one process to another; µs of processor per frame`);
   for (let round = 0; round < rounds; round++) {
-    for (const kind of ['backplane', 'library']) {
+    for (const kind of ['signed', 'backplane', 'library']) {
       const start = (side: string) =>
         fork(import.meta.filename, [kind, url, side, String(bytes), String(frames)], {
           execArgv: ['--conditions=source'],
@@ -50,11 +51,20 @@ interface Way {
 
 const quiet = () => undefined;
 
-async function throughBackplane(url: string, side: string, heard: (bytes: Uint8Array) => void): Promise<Way> {
+const secrets = ['a secret of the cluster, thirty-two characters at least'];
+const signing = { secrets, read: async () => secrets, allowUnsigned: false };
+
+async function throughBackplane(
+  url: string,
+  side: string,
+  heard: (bytes: Uint8Array) => void,
+  isSigned: boolean,
+): Promise<Way> {
   const [self, other] = side === 'sender' ? ['sender/0#1', 'receiver/0#1'] : ['receiver/0#1', 'sender/0#1'];
   const backplane = new NatsBackplane({
     self,
     servers: url,
+    ...(isSigned ? { signing } : {}),
     leases: null,
     logger: { debug: quiet, info: quiet, warn: quiet, error: console.error },
     clock: {
@@ -84,19 +94,18 @@ async function throughLibrary(url: string, side: string, heard: (bytes: Uint8Arr
 }
 
 async function child(
-  kind: 'backplane' | 'library',
+  kind: 'signed' | 'backplane' | 'library',
   url: string,
   side: 'sender' | 'receiver',
   bytes: number,
   frames: number,
 ): Promise<void> {
-  const through = kind === 'backplane' ? throughBackplane : throughLibrary;
   const warmUp = Math.floor(frames / 4);
   const done = Promise.withResolvers<void>();
   let count = 0;
   let begun = process.cpuUsage();
   const frame = new Uint8Array(bytes);
-  const way: Way = await through(url, side, () => {
+  const arrived = (): void => {
     count++;
     if (side === 'receiver') {
       if (count === warmUp) begun = process.cpuUsage();
@@ -106,7 +115,11 @@ async function child(
     } else {
       fill();
     }
-  });
+  };
+  const way =
+    kind === 'library'
+      ? await throughLibrary(url, side, arrived)
+      : await throughBackplane(url, side, arrived, kind === 'signed');
   let sent = 0;
   const fill = () => {
     // A turn of the event loop sends a few frames, as links do.
@@ -126,6 +139,6 @@ async function child(
 }
 
 const [role, ...rest] = process.argv.slice(2);
-if (role === 'backplane' || role === 'library')
+if (role === 'signed' || role === 'backplane' || role === 'library')
   await child(role, rest[0], rest[1] as 'sender' | 'receiver', Number(rest[2]), Number(rest[3]));
 else await parent(Number(role ?? 4096), Number(rest[0] ?? 100_000), Number(rest[1] ?? 3));

@@ -30,8 +30,11 @@ export const halfJoinedBytesMax = 512 * 1024 * 1024;
  */
 export const goneMax = 10_000;
 
-/** Limit of remembered senders whose frames were refused and logged; above it the list is cleared. */
-export const refusedSendersMax = 1000;
+/** Limit of subjects whose keys are kept; above it all are derived anew. A cluster has some hundred endpoints. */
+export const signedSubjectsMax = 5000;
+
+/** Limit of remembered endpoints that were asked for a proof; above it the list is cleared. */
+export const askedForProofMax = 2000;
 
 /**
  * Limit of remembered endpoints of this node, so that their broadcasts cost one look-up. A node has some tens of

@@ -16,7 +16,7 @@ export interface CarrierSubjects {
   /** Subjects that messages are published to; those not known beforehand are represented by one. */
   published: readonly string[];
   /** A message that its receivers ignore: it shows whether publishing is allowed. */
-  probe: Uint8Array;
+  probe: (subject: string) => Uint8Array;
 }
 
 export interface CarrierReceiver {
@@ -31,8 +31,8 @@ export interface CarrierReceiver {
    * all are granted.
    */
   denied(what: readonly string[]): void;
-  /** Receives a message. It must not throw: the connection would end. */
-  heard(bytes: Uint8Array): void;
+  /** Receives a message of the listened subject at this place. It must not throw: the connection would end. */
+  heard(bytes: Uint8Array, channel: number): void;
 }
 
 /** Limit of a message until a server has told its own: the default of NATS. */
@@ -235,14 +235,14 @@ export class Carrier {
     const { listened, published, probe } = this.#subjects;
     this.#denials.clear();
     try {
-      for (const subject of listened) {
+      for (const [channel, subject] of listened.entries()) {
         connection.subscribe(subject, {
           callback: (error, message) => {
-            if (error === null) this.#receiver.heard(message.data);
+            if (error === null) this.#receiver.heard(message.data, channel);
           },
         });
       }
-      for (const subject of new Set([...published, ...this.#doubted])) connection.publish(subject, probe);
+      for (const subject of new Set([...published, ...this.#doubted])) connection.publish(subject, probe(subject));
       await connection.flush();
     } catch {
       // Lost again: the next connection begins anew.

@@ -3,7 +3,10 @@
  * sender of something unreadable can be named:
  *
  *     version u8 │ kind u8 │ name length u8 │ name of the sender, UTF-8
- *     connection u32 │ body
+ *     connection u32 │ body │ trailer of a signed message (signing.ts)
+ *
+ * Of the version, the highest bit says that the message is signed, and the next that its sender takes signed messages
+ * alone: an endpoint without the secret then takes none of it, so that both agree that they cannot reach each other.
  *
  * `connection` counts how often the sender has connected. Bytes of an earlier connection that come after those of a
  * later one are dropped, so order holds when a server still works through what a lost connection left behind.
@@ -20,6 +23,7 @@
  */
 import { CodedError, type EndpointId } from '@dunlin/broker/ports';
 import { nameBytesMax } from './bounds.ts';
+import { sequenceOf, trailerBytes } from './signing.ts';
 
 /**
  * Versions that are read: the newest and the one before it, so that a cluster can be upgraded node by node. Messages
@@ -34,6 +38,11 @@ export const sentVersion = envelopeVersions[0].version;
 export const newestVersion = envelopeVersions[envelopeVersions.length - 1].version;
 
 export const Kind = { frame: 1, piece: 2, heartbeat: 3, bye: 4, evicted: 5 } as const;
+
+/** Flags beside the version. */
+export const signedFlag = 0x80;
+export const signedOnlyFlag = 0x40;
+const versionMask = 0x3f;
 
 /** Flag of a heartbeat. */
 export const answerAtOnce = 1;
@@ -55,6 +64,12 @@ export class Envelope {
   readonly kind: number;
   readonly from: EndpointId;
   readonly connection: number;
+  /** True when there is a trailer; whether it is right was not looked at. */
+  readonly isSigned: boolean;
+  /** True when the sender takes signed messages alone. */
+  readonly isSignedOnly: boolean;
+  /** Sequence of a signed message. */
+  sequence = 0;
   /** Flags of a heartbeat. */
   flags = 0;
   newestVersion = 0;
@@ -69,8 +84,10 @@ export class Envelope {
   /** Bytes of a frame or piece: a view of the message. */
   bytes: Buffer;
 
-  constructor(kind: number, from: EndpointId, connection: number, bytes: Buffer) {
+  constructor(kind: number, from: EndpointId, connection: number, flags: number, bytes: Buffer) {
     this.kind = kind;
+    this.isSigned = (flags & signedFlag) !== 0;
+    this.isSignedOnly = (flags & signedOnlyFlag) !== 0;
     this.from = from;
     this.connection = connection;
     this.bytes = bytes;
@@ -85,12 +102,16 @@ export function readEnvelope(bytes: Uint8Array): Envelope {
   const nameEnd = buffer.length < nameAt ? nameAt : nameAt + buffer[2];
   const from = buffer.toString('utf8', nameAt, Math.min(nameEnd, buffer.length));
   if (buffer.length < nameAt) throw new EnvelopeError(`${buffer.length} bytes are not a message`, from);
-  if (buffer[0] < sentVersion || buffer[0] > newestVersion) {
-    throw new EnvelopeError(`version ${buffer[0]} is not understood; known: ${sentVersion} to ${newestVersion}`, from);
+  const version = buffer[0] & versionMask;
+  if (version < sentVersion || version > newestVersion) {
+    throw new EnvelopeError(`version ${version} is not understood; known: ${sentVersion} to ${newestVersion}`, from);
   }
   const bodyAt = nameEnd + 4;
-  if (buffer.length < bodyAt) throw new EnvelopeError(`${buffer.length} bytes end inside the header`, from);
-  const envelope = new Envelope(buffer[1], from, buffer.readUInt32BE(nameEnd), buffer.subarray(bodyAt));
+  const isSigned = (buffer[0] & signedFlag) !== 0;
+  const end = isSigned ? buffer.length - trailerBytes : buffer.length;
+  if (end < bodyAt) throw new EnvelopeError(`${buffer.length} bytes end inside the header or the trailer`, from);
+  const envelope = new Envelope(buffer[1], from, buffer.readUInt32BE(nameEnd), buffer[0], buffer.subarray(bodyAt, end));
+  if (isSigned) envelope.sequence = sequenceOf(buffer);
   switch (envelope.kind) {
     case Kind.frame:
     case Kind.evicted:
@@ -137,16 +158,32 @@ function readBye(envelope: Envelope): Envelope {
   return envelope;
 }
 
-/** Writes the messages of one endpoint. */
+/** Reads the sender of a message that is not used, for the log; it may be cut. */
+export function senderOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString(
+    'utf8',
+    nameAt,
+    nameAt + (bytes[2] ?? 0),
+  );
+}
+
+/** Writes the messages of one endpoint; where they are signed, with free bytes for the trailer at their end. */
 export class EnvelopeWriter {
   readonly #name: Buffer;
+  readonly #flags: number;
+  readonly #trailer: Buffer;
   readonly #release: Buffer;
   #connection = 0;
   #frameHeader: Buffer;
 
-  /** `release`: the release that heartbeats name; empty: none. Throws RangeError for a name that is too long. */
-  constructor(self: EndpointId, release = '') {
+  /**
+   * `release`: the release that heartbeats name; empty: none. `flags`: `signedFlag` and `signedOnlyFlag`. Throws
+   * RangeError for a name that is too long.
+   */
+  constructor(self: EndpointId, release = '', flags = 0) {
     this.#name = Buffer.from(self);
+    this.#flags = flags;
+    this.#trailer = Buffer.alloc((flags & signedFlag) === 0 ? 0 : trailerBytes);
     const text = Buffer.from(release).subarray(0, 255);
     this.#release = text.length === 0 ? text : Buffer.concat([Buffer.of(text.length), text]);
     if (this.#name.length > nameBytesMax) {
@@ -167,43 +204,49 @@ export class EnvelopeWriter {
     return this.#connection;
   }
 
+  /** Bytes of a frame beside its content. */
   get headerBytes(): number {
-    return this.#frameHeader.length;
+    return this.#frameHeader.length + this.#trailer.length;
   }
 
   /** A frame in a buffer of its own: the one copy on the way out. */
-  frame(bytes: Uint8Array): Uint8Array {
+  frame(bytes: Uint8Array): Buffer {
     const header = this.#frameHeader;
-    const whole = Buffer.allocUnsafe(header.length + bytes.length);
+    const whole = Buffer.allocUnsafe(header.length + bytes.length + this.#trailer.length);
     whole.set(header);
     whole.set(bytes, header.length);
     return whole;
   }
 
-  piece(number: number, index: number, count: number, bytes: Uint8Array): Uint8Array {
+  piece(number: number, index: number, count: number, bytes: Uint8Array): Buffer {
     const place = Buffer.allocUnsafe(pieceHeaderBytes);
     place.writeUInt32BE(number, 0);
     place.writeUInt32BE(index, 4);
     place.writeUInt32BE(count, 8);
-    return Buffer.concat([this.#header(Kind.piece), place, bytes]);
+    return Buffer.concat([this.#header(Kind.piece), place, bytes, this.#trailer]);
   }
 
-  heartbeat(flags: number): Uint8Array {
-    return Buffer.concat([this.#header(Kind.heartbeat), Buffer.from([flags, newestVersion]), this.#release]);
+  heartbeat(flags: number): Buffer {
+    return Buffer.concat([
+      this.#header(Kind.heartbeat),
+      Buffer.from([flags, newestVersion]),
+      this.#release,
+      this.#trailer,
+    ]);
   }
 
-  bye(about: EndpointId): Uint8Array {
+  bye(about: EndpointId): Buffer {
     const name = Buffer.from(about);
-    return Buffer.concat([this.#header(Kind.bye), Buffer.from([name.length]), name]);
+    return Buffer.concat([this.#header(Kind.bye), Buffer.from([name.length]), name, this.#trailer]);
   }
 
-  evicted(): Uint8Array {
-    return this.#header(Kind.evicted);
+  evicted(): Buffer {
+    return Buffer.concat([this.#header(Kind.evicted), this.#trailer]);
   }
 
   #header(kind: number): Buffer {
     const header = Buffer.allocUnsafe(nameAt + this.#name.length + 4);
-    header[0] = sentVersion;
+    header[0] = sentVersion | this.#flags;
     header[1] = kind;
     header[2] = this.#name.length;
     this.#name.copy(header, nameAt);

@@ -3,6 +3,7 @@ import type { ErrorTable } from '@dunlin/broker';
 import type { EnvelopeError } from './envelope.ts';
 import type { NatsBackplaneError } from './options.ts';
 import type { NatsConfigurationError } from './server-list.ts';
+import type { ClusterSecretError } from './signing.ts';
 
 export const errorTable = {
   NatsConfigurationError: {
@@ -11,6 +12,14 @@ export const errorTable = {
       thrownWhen: '`backplane.url` cannot be read',
       remedy: 'Write the servers in the form that the message names.',
       surfaces: 'as a fault of the configuration: exit code 2',
+    },
+  },
+  ClusterSecretError: {
+    'cluster-secret': {
+      says: 'how many secrets there are, or how long one is; allowed: one secret, or two in two lines, each of 32 to 1024 characters',
+      thrownWhen: '`cluster.secretFile` holds something else',
+      remedy: 'Write a secret into the file: `openssl rand -base64 32`.',
+      surfaces: 'as a fault of the configuration: exit code 2; of a file that changes while the node runs, in the log',
     },
   },
   NatsBackplaneError: {
@@ -39,6 +48,7 @@ export const errorTable = {
   },
 } satisfies ErrorTable<{
   NatsConfigurationError: NatsConfigurationError;
+  ClusterSecretError: ClusterSecretError;
   NatsBackplaneError: NatsBackplaneError;
   EnvelopeError: EnvelopeError;
 }>;

@@ -2,6 +2,11 @@ import { logEvents } from '@dunlin/broker/ports';
 
 /** Log lines of this package; log-meanings.ts says what they mean. */
 export const events = logEvents({
+  'cluster-secret.changed': {
+    level: 'info',
+    message: 'the secret of the cluster has changed',
+    fields: ['secrets'],
+  },
   'endpoint.died': {
     level: 'warn',
     message: 'an endpoint is dead',
@@ -39,8 +44,8 @@ export const events = logEvents({
   },
   'frame.refused': {
     level: 'error',
-    message: 'a message of another endpoint cannot be read',
-    fields: ['from', 'error'],
+    message: 'a message of another endpoint is refused',
+    fields: ['from', 'reason', 'messages', 'error?'],
   },
   'lease.expired': {
     level: 'error',

@@ -5,6 +5,11 @@ import { events } from './log-events.ts';
 export { events };
 
 export const meanings: LogMeanings<typeof events> = {
+  'cluster-secret.changed': {
+    meaning:
+      '`cluster.secretFile` was read again and has other secrets: the first signs from now on, each is accepted.',
+    action: '',
+  },
   'endpoint.died': {
     meaning:
       'A worker of this cluster does not answer and its lease is over, or it says goodbye without having stopped. Its routes are removed; its sessions and wills are released.',
@@ -41,9 +46,9 @@ export const meanings: LogMeanings<typeof events> = {
   },
   'frame.refused': {
     meaning:
-      'The other endpoint uses a version of the envelope that this release does not know, or something else publishes on the subjects of the cluster. Logged once for each sender; the sender never becomes a member.',
+      'A message on the subjects of the cluster was not used. `reason` is `unreadable`: another version of the envelope, or another program; `unsigned`: without the signature that `cluster.secretFile` demands; `forged`: signed with another secret, or for another subject; `replayed`: it was heard before; `needs-secret`: its sender takes signed messages alone, and this node has no `cluster.secretFile`. `from` is what the message says, which need not be true. Logged at most once in ten seconds for each reason, with the number of messages since the line before.',
     action:
-      'See which release `from` runs (docs/compatibility.md), and which users of NATS may publish on these subjects.',
+      'See whether `from` is a node of this cluster. Then give it the same release (docs/compatibility.md) and the same secret. Else somebody else publishes in NATS: see which users may (docs/security.md).',
   },
   'lease.expired': {
     meaning:

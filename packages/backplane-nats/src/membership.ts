@@ -3,6 +3,7 @@ import { goneMax, ignoredMax } from './bounds.ts';
 import { type Incarnation, parseIncarnation } from './incarnation.ts';
 import { events } from './log-events.ts';
 import { type PieceBudget, PieceJoiner } from './pieces.ts';
+import type { Sequences } from './sequences.ts';
 import type { Timings } from './timings.ts';
 
 /** Another endpoint that is reported to the receiver. */
@@ -13,6 +14,8 @@ export class Member {
   /** Subject of messages for it. */
   readonly subject: string;
   readonly joiner: PieceJoiner;
+  /** Sequences of its signed messages; null: it does not sign, or they are not checked here. */
+  sequences: Sequences | null = null;
   /** The highest connection number of its frames. */
   connection = 0;
   /** Release that its heartbeats name; null: none was heard yet. */

@@ -1,5 +1,6 @@
 import type { Backplane, BackplaneReceiver, Clock, EndpointId, Logger } from '@dunlin/broker';
-import { pendingBytesMax, refusedSendersMax, wholeBytesMax } from './bounds.ts';
+import { Admission, flagsOf } from './admission.ts';
+import { pendingBytesMax, wholeBytesMax } from './bounds.ts';
 import { Carrier } from './carrier.ts';
 import { within } from './deadline.ts';
 import {
@@ -52,7 +53,7 @@ export class NatsBackplane implements Backplane {
   readonly #carrier: Carrier;
   readonly #membership: Membership;
   readonly #life: OwnLiveness;
-  readonly #refusedSenders = new Set<string>();
+  readonly #admission: Admission;
   readonly #otherReleases: OtherReleases;
   #receiver: BackplaneReceiver | null = null;
   #state: State = 'new';
@@ -80,7 +81,7 @@ export class NatsBackplane implements Backplane {
     this.#logger = options.logger;
     this.#clock = options.clock;
     this.#subjects = new Subjects(options.clusterName ?? 'dunlin');
-    this.#writer = new EnvelopeWriter(options.self, options.release);
+    this.#writer = new EnvelopeWriter(options.self, options.release, flagsOf(options.signing));
     this.#otherReleases = new OtherReleases(options.release, options.logger);
     const { leases, logger, clock } = options;
     const timings = this.#timings;
@@ -95,13 +96,19 @@ export class NatsBackplane implements Backplane {
     };
     const own = this.#subjects.to(this.self);
     // A bye about an unknown endpoint has no effect. The own subject stands for those of all others.
-    const probe = this.#writer.bye('nobody');
-    const subjects = { listened: [own, all, heartbeat, bye], published: [own, all, heartbeat, bye], probe };
+    const probe = (subject: string): Uint8Array => this.#admission.signed(subject, this.#writer.bye('nobody'));
+    const listened = [own, all, heartbeat, bye];
+    const subjects = { listened, published: listened, probe };
+    this.#admission = new Admission({
+      ...{ options, subjects: listened, timings, counters: this.counters },
+      member: (endpoint) => this.#membership.get(endpoint),
+      greet: (endpoint, flags) => this.#say(this.#subjects.to(endpoint), this.#writer.heartbeat(flags)),
+    });
     this.#carrier = new Carrier(carrierOptions, subjects, {
       up: (count) => this.#up(count),
       down: () => this.#down(),
       denied: (what) => options.denied?.(what),
-      heard: (bytes) => this.#heard(bytes),
+      heard: (bytes, channel) => this.#heard(bytes, channel),
     });
     this.#life = new OwnLiveness(
       { self: this.self, leases, timings, clock, logger },
@@ -138,7 +145,9 @@ export class NatsBackplane implements Backplane {
     const tick = this.#timings.heartbeatMilliseconds / ticksPerHeartbeat;
     const cancelTick = this.#clock.every(tick, () => this.#tick(tick));
     const cancelJoin = this.#clock.every(joinTickMilliseconds, () => this.#checkJoined());
+    const cancelSecrets = this.#admission.watch();
     this.#cancelTimer = () => {
+      cancelSecrets();
       cancelTick();
       cancelJoin();
     };
@@ -211,12 +220,12 @@ export class NatsBackplane implements Backplane {
   }
 
   /** Sends a message of this package itself, if it may send now. A lost one does no harm. */
-  #say(subject: string, message: Uint8Array): void {
+  #say(subject: string, message: Buffer): void {
     if (this.#maySend()) this.#publish(subject, message);
   }
 
-  #publish(subject: string, message: Uint8Array): void {
-    if (this.#carrier.publish(subject, message)) {
+  #publish(subject: string, message: Buffer): void {
+    if (this.#carrier.publish(subject, this.#admission.signed(subject, message))) {
       this.counters.messagesSent++;
       this.counters.bytesSent += message.length;
     } else {
@@ -302,22 +311,24 @@ export class NatsBackplane implements Backplane {
     this.#tell((receiver) => receiver.endpointJoined(member.endpoint));
   }
 
-  #heard(bytes: Uint8Array): void {
+  #heard(bytes: Uint8Array, channel: number): void {
     if (this.#receiver === null) return;
     this.counters.messagesReceived++;
     this.counters.bytesReceived += bytes.length;
     try {
-      this.#dispatch(readEnvelope(bytes));
+      if (this.#admission.isRefused(bytes, channel)) return;
+      this.#dispatch(readEnvelope(bytes), channel);
     } catch (error) {
-      if (error instanceof EnvelopeError) this.#refuse(error);
+      if (error instanceof EnvelopeError) this.#admission.refuse('unreadable', error.from, error);
       else this.#logger.error(events['frame.handle-failed'], { error });
     }
   }
 
-  #dispatch(envelope: Envelope): void {
+  #dispatch(envelope: Envelope, channel: number): void {
     const { kind, from } = envelope;
     // An earlier connection of this endpoint, still in the server when this one began.
     if (from === this.self) return;
+    if (!this.#admission.isOfNow(envelope, channel)) return;
     if (kind === Kind.bye) {
       if (envelope.about === this.self) this.#evict(from, 'it was silent for too long');
       else this.#membership.bye(from, envelope.about);
@@ -329,6 +340,7 @@ export class NatsBackplane implements Backplane {
     }
     const member = this.#membership.heard(from);
     if (member === null) return;
+    this.#admission.heard(member, envelope);
     if (kind === Kind.frame || kind === Kind.piece) this.#deliver(member, envelope);
     else {
       this.#otherReleases.heard(member, envelope.release);
@@ -354,14 +366,6 @@ export class NatsBackplane implements Backplane {
       member.joiner.drop();
     }
     this.#receiver?.received(member.endpoint, envelope.bytes);
-  }
-
-  #refuse(error: EnvelopeError): void {
-    this.counters.refused++;
-    if (this.#refusedSenders.has(error.from)) return;
-    if (this.#refusedSenders.size >= refusedSendersMax) this.#refusedSenders.clear();
-    this.#refusedSenders.add(error.from);
-    this.#logger.error(events['frame.refused'], { from: error.from, error });
   }
 
   #evict(by: string, why: string): void {

@@ -1,6 +1,16 @@
 import { type Clock, CodedError, type EndpointId, type Leases, type Logger } from '@dunlin/broker/ports';
 import type { ReadCredentials } from './dialer.ts';
+import type { RefusalReason } from './refusals.ts';
 import type { Timings } from './timings.ts';
+
+export interface SigningOptions {
+  /** Secrets at the start: the first signs, each is accepted. */
+  secrets: readonly string[];
+  /** Reads them again; called every few seconds. Null: there is nothing that can be used, and those before stay. */
+  read: () => Promise<readonly string[] | null>;
+  /** True while the secret is introduced: messages without a signature are taken too. */
+  allowUnsigned: boolean;
+}
 
 export interface NatsBackplaneOptions {
   /** `nodeId/workerIndex#incarnation`, new at every start. */
@@ -14,6 +24,10 @@ export interface NatsBackplaneOptions {
   credentials?: ReadCredentials;
   /** Release of Dunlin of this endpoint: others are told, and log it where theirs differs. */
   release?: string;
+  /** Signatures; absent: messages are neither signed nor checked. */
+  signing?: SigningOptions;
+  /** Called for every message that is refused, with the reason. */
+  refused?: (reason: RefusalReason) => void;
   /** Clusters of different names on one NATS do not see each other. */
   clusterName?: string;
   /**
@@ -67,8 +81,8 @@ export interface NatsCounters {
   droppedPending: number;
   /** … larger than `wholeBytesMax`. */
   droppedOversize: number;
-  /** Messages received that cannot be read, or are of an unknown version. */
-  refused: number;
+  /** Messages received that were refused, by reason. */
+  refused: Record<RefusalReason, number>;
   /** Received pieces of messages that were not completed. */
   piecesDropped: number;
   /** Received bytes of an earlier connection of the sender. */
@@ -85,7 +99,7 @@ export function newCounters(): NatsCounters {
     droppedDisconnected: 0,
     droppedPending: 0,
     droppedOversize: 0,
-    refused: 0,
+    refused: { unreadable: 0, unsigned: 0, forged: 0, replayed: 0, 'needs-secret': 0 },
     piecesDropped: 0,
     stale: 0,
   };

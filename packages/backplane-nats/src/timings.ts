@@ -45,6 +45,8 @@ export interface Timings {
    * then `roundTripMilliseconds` keeps us careful.
    */
   pingMilliseconds: number;
+  /** Interval at which the secret of the cluster is read again. */
+  secretMilliseconds: number;
   /** Wait after wrong credentials: servers may lock out clients that try faster, and only an operator can help. */
   refusedMilliseconds: number;
   /** Time that a clean stop spends at most on its bye. */
@@ -64,6 +66,7 @@ export const defaultTimings: Readonly<Timings> = {
   connectMilliseconds: 250,
   attemptMilliseconds: 3000,
   pingMilliseconds: 2000,
+  secretMilliseconds: 5000,
   refusedMilliseconds: 5000,
   stopMilliseconds: 1000,
 };

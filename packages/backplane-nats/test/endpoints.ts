@@ -19,6 +19,7 @@ export const fastTimings: Timings = {
   connectMilliseconds: 30,
   attemptMilliseconds: 2000,
   pingMilliseconds: 150,
+  secretMilliseconds: 50,
   refusedMilliseconds: 100,
   stopMilliseconds: 500,
 };

@@ -23,7 +23,7 @@ export function fillIn(configuration: Configuration, origins: ReadonlyMap<string
 
 /** Checks keys against each other that are right each for itself. */
 export function checkWhole(configuration: Configuration, origins: ReadonlyMap<string, string>): Problem[] {
-  const { store, backplane, drain, deviceTokens, httpAuth } = configuration;
+  const { store, backplane, cluster, drain, deviceTokens, httpAuth } = configuration;
   const problems: Problem[] = [];
   const refuse = (path: string, rest: string, suggestion = ''): void => {
     problems.push({ where: origins.get(path) ?? path, message: `${path}: ${rest}`, suggestion });
@@ -38,6 +38,8 @@ export function checkWhole(configuration: Configuration, origins: ReadonlyMap<st
       'give --store redis://HOST:PORT, or leave the backplane out for a node alone',
     );
   }
+  if (cluster.allowUnsigned && cluster.secretFile === '')
+    refuse('cluster.allowUnsigned', 'given without cluster.secretFile: nothing is signed, and everything is heard');
   if (deviceTokens.passwordFile !== '' && deviceTokens.redisUrl === '')
     refuse(
       'deviceTokens.passwordFile',

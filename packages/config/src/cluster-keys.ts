@@ -18,6 +18,13 @@ export const clusterShape = {
       'Clusters of different names can share Redis and NATS: it begins the keys and is part of the subjects. The same on all nodes of one.',
     allowed: nameForm,
   }),
+  secretFile: fileKey(
+    'A file with the secret that all nodes of the cluster share, such as `openssl rand -base64 32` writes: with it every message between nodes is signed, and one that is not, or was sent before, is refused. Two secrets in two lines while it is changed: the first signs, both are accepted. Read again every five seconds.',
+  ),
+  allowUnsigned: z.boolean().default(false).meta({
+    description:
+      'Whether nodes without `cluster.secretFile` are heard too: for the time in which the secret is introduced, node by node.',
+  }),
 };
 
 /** Keys under `backplane`. */

@@ -218,6 +218,25 @@ describe('the chart', () => {
     expect(overWebSocket[0].spec.containers[0].args[2]).toBe('wss://mqtt-dunlin:8084/mqtt');
   });
 
+  test('signs what nodes send each other with a Secret that is given, or made once and kept', async () => {
+    const made = await render(valuesFile('minimal'), ['--set', 'cluster.generateSecret=true']);
+    const secret = only(
+      made.filter(({ kind }) => kind === 'Secret'),
+      'Secret',
+    );
+    expect(secret.metadata.annotations).toEqual({ 'helm.sh/resource-policy': 'keep' });
+    expect(Buffer.from(secret.data.secret, 'base64').toString()).toMatch(/^[A-Za-z0-9]{43}$/);
+    expect(configurationOf(made).cluster.secretFile).toBe('/etc/dunlin/cluster/secret');
+    const volume = podOf(made).volumes.find(({ name }: { name: string }) => name === 'cluster-secret');
+    expect(volume.secret.secretName).toBe(secret.metadata.name);
+    const given = ['--set', 'cluster.generateSecret=true,cluster.existingSecret=mine,cluster.allowUnsigned=true'];
+    const taken = await render(valuesFile('minimal'), given);
+    expect(taken.filter(({ kind }) => kind === 'Secret')).toEqual([]);
+    expect(configurationOf(taken).cluster.allowUnsigned).toBe(true);
+    expect(configurationOf(objectsOf('minimal')).cluster).not.toHaveProperty('secretFile');
+    expect(await refusal('cluster.allowUnsigned=true')).toContain('nothing is signed');
+  });
+
   test('refuses values that it does not know or that cannot be', { timeout: 60_000 }, async () => {
     expect(await refusal('replicas=3')).toContain('replicas');
     expect(await refusal('redis.urll=redis://redis:6379')).toContain('urll');

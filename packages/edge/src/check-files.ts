@@ -1,5 +1,6 @@
 import type { AccessTexts } from '@dunlin/auth';
 import { type Configuration, ConfigurationError, type Problem } from '@dunlin/config';
+import { clusterSigning } from './backplane/cluster-signing.ts';
 import { isInCluster, isStoreRemote, readAccess } from './compose.ts';
 import { natsCredentials, redisCredentials, withPassword } from './credentials.ts';
 import { readTlsMaterial } from './listeners/read-tls-material.ts';
@@ -35,6 +36,7 @@ export async function checkFiles(configuration: Configuration): Promise<AccessTe
   // The files for the connections themselves: certificates, keys, further passwords.
   await check('store', () => isStoreRemote(configuration) && redisCredentials(configuration, silent));
   await check('backplane', () => isInCluster(configuration) && natsCredentials(configuration, silent));
+  await check('cluster.secretFile', () => isInCluster(configuration) && clusterSigning(configuration, silent));
   await check('deviceTokens.redisUrl', () =>
     readRedisUrl(withPassword(deviceTokens.redisUrl, deviceTokens.passwordFile, 'password')),
   );

@@ -37,6 +37,11 @@ export const events = logEvents({
     message: 'the certificates of a listener were reloaded',
     fields: ['listener', 'certificates'],
   },
+  'cluster-secret.reload-failed': {
+    level: 'error',
+    message: 'the secret of the cluster cannot be used; the one before stays',
+    fields: ['file', 'error', 'errorCode?'],
+  },
   'configuration.key-renamed': {
     level: 'warn',
     message: 'the configuration has a key under its old name',

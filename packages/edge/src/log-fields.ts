@@ -71,6 +71,7 @@ export const logFields: Readonly<Record<string, string>> = {
   release: 'release that the other node runs',
   retain: 'whether the message is retained',
   runtime: 'version of Node.js',
+  secrets: 'number of secrets',
   sequence: 'number of the message in its log',
   server: 'the server that is meant: its address, or `Redis` or `NATS`',
   serverName: 'name that the client asked for in TLS (SNI)',

@@ -35,6 +35,11 @@ export const meanings: LogMeanings<typeof events> = {
     meaning: 'New TLS connections get the new certificate.',
     action: '',
   },
+  'cluster-secret.reload-failed': {
+    meaning:
+      '`cluster.secretFile` has changed and does not hold one or two secrets. The node signs and accepts with those that it had. Logged once until the file can be used.',
+    action: 'Write the file as docs/security.md shows.',
+  },
   'configuration.key-renamed': {
     meaning: 'The key is still understood.',
     action: 'Rename the key as `warning` says before the release that ends the old name (docs/compatibility.md).',

@@ -2,7 +2,7 @@
 import { closeReasons, dropReasons } from '@dunlin/broker/ports';
 import { by, byListener, histogram, type MetricRow, one } from './metric-rows.ts';
 import { notReadyReasons } from './node-figures.ts';
-import { storeOperations } from './worker-figures.ts';
+import { backplaneRefusals, storeOperations } from './worker-figures.ts';
 
 const qosLevels = ['0', '1', '2'] as const;
 const versions = ['3', '4', '5'] as const;
@@ -121,6 +121,7 @@ export const metricRows: readonly MetricRow[] = [
   { name: 'dunlin_store_setbacks_total', type: 'counter', merge: 'sum', labels: [], help: 'Times that a worker found less data in the store than before: the store was restored from an older copy, or is empty. The durable sessions of that worker were reset.', samples: one((m) => m.storeSetbacks) },
   // Backplane
   { name: 'dunlin_backplane_connected', type: 'gauge', merge: 'least', labels: [], help: '1 while every worker can reach the other nodes, else 0.', samples: () => [{ labels: [], suffix: '', read: (figures) => figures.backplaneConnected }] },
+  { name: 'dunlin_backplane_refused_total', type: 'counter', merge: 'sum', labels: ['reason'], help: 'Messages of other nodes that were not used: without a signature, with a wrong one, heard before, or not readable.', samples: () => backplaneRefusals.map((reason) => ({ labels: [reason], suffix: '', read: (figures) => figures.backplaneRefused[reason] })) },
   { name: 'dunlin_endpoints', type: 'gauge', merge: 'least', labels: [], help: 'Other workers, of this node and of other nodes; the lowest number that a worker knows.', samples: one((m) => m.endpoints) },
   { name: 'dunlin_links_full', type: 'gauge', merge: 'sum', labels: [], help: 'Links to other workers that are full: the sockets of publishers that feed them are not read.', samples: one((m) => m.linksFull) },
   { name: 'dunlin_link_unacknowledged_bytes', type: 'gauge', merge: 'sum', labels: [], help: 'Bytes sent to other workers that they have not acknowledged.', samples: one((m) => m.linkBytes) },

@@ -14,6 +14,10 @@ export const storeOperations = [
 ] as const;
 export type StoreOperation = (typeof storeOperations)[number];
 
+/** Reasons for which a message of another node is not used. */
+export const backplaneRefusals = ['unreadable', 'unsigned', 'forged', 'replayed', 'needs-secret'] as const;
+export type BackplaneRefusal = (typeof backplaneRefusals)[number];
+
 /** An event loop that is late by less than the first bound is on time: timers have whole milliseconds. */
 export const delayBounds: readonly number[] = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
@@ -35,6 +39,14 @@ export class WorkerFigures {
   /** 0: Redis may evict what is stored. */
   storeNoeviction = 1;
   backplaneConnected = 1;
+  /** Messages between nodes that were refused, by reason. */
+  readonly backplaneRefused: Record<BackplaneRefusal, number> = {
+    unreadable: 0,
+    unsigned: 0,
+    forged: 0,
+    replayed: 0,
+    'needs-secret': 0,
+  };
 
   /** `listeners`: their names. */
   constructor(listeners: readonly string[]) {

@@ -140,7 +140,7 @@ export class ClientLog {
     });
   }
 
-  /** What the client signed in with was withdrawn, or has expired. */
+  /** The client's credentials were withdrawn, or have expired. */
   withdrawn(connection: LoggedClient, reason: string): void {
     this.audit?.record(auditEvents['sign-in.withdrawn'], { ...describeClient(connection), reason });
   }

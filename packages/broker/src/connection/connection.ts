@@ -38,7 +38,7 @@ import { firstPacketError } from './other-protocol.ts';
 import { handlePacket, type PacketHandlers } from './packet-handlers.ts';
 import { applyRates } from './rated-client.ts';
 import { Reading, type ReadingOwner } from './reading.ts';
-import { refuseConnect, sendRefusal } from './send-refusal.ts';
+import { endWithdrawn, sendRefusal } from './send-refusal.ts';
 import { SignIn, type SignInOwner } from './sign-in.ts';
 
 /** Events of a connection that the broker is told. */
@@ -186,9 +186,7 @@ export class Connection
 
   /** The client's credentials are not valid any more. */
   signInWithdrawn(reason: string): void {
-    this.parts.clientLog.withdrawn(this, reason);
-    if (this.state === ConnectionState.connected) this.disconnect(ReasonCode.notAuthorized, reason);
-    else refuseConnect(this, ReasonCode.notAuthorized, reason);
+    endWithdrawn(this, reason);
   }
 
   /** The client's silence counts from here: while its socket was not read, it could not be heard. */

@@ -2,7 +2,7 @@
  * Refusal of a CONNECT: CONNACK, log line, count and end; also the end of connections that send no CONNECT. Which
  * CONNECT is refused, and for what reason, is decided in handlers/connect.ts.
  */
-import type { Properties } from '@dunlin/protocol';
+import { type Properties, ReasonCode } from '@dunlin/protocol';
 import { ConnectionState } from '../output/connection-state.ts';
 import type { CloseReason } from '../ports/close-reason.ts';
 import { events } from '../ports/log-events.ts';
@@ -33,4 +33,11 @@ export function sendRefusal(
     connection.outlet.send({ type: 'connack', sessionPresent: false, reasonCode, properties }); // [MQTT-3.2.2-6]
   }
   connection.end();
+}
+
+/** Ends a connection whose credentials are not valid any more. */
+export function endWithdrawn(connection: Connection, reason: string): void {
+  connection.parts.clientLog.withdrawn(connection, reason);
+  if (connection.state === ConnectionState.connected) connection.disconnect(ReasonCode.notAuthorized, reason);
+  else refuseConnect(connection, ReasonCode.notAuthorized, reason);
 }

@@ -1,11 +1,13 @@
 // The parts of a worker that no other thread of a node has: its backplane, its tracer and its broker.
 
 import type { Access } from '@dunlin/auth';
+import type { RefusalReason } from '@dunlin/backplane-nats';
 import { AnonymousAuthenticator, Broker } from '@dunlin/broker';
 import type { RefusalAllowance } from '@dunlin/broker/guards';
 import type { Backplane, Leases, Logger, Metrics, Store, Tracer } from '@dunlin/broker/ports';
 import type { Configuration } from '@dunlin/config';
 import { startTracing, tracingSettings } from '@dunlin/telemetry';
+import { clusterSigning } from '../backplane/cluster-signing.ts';
 import { MessagePortBackplane } from '../backplane/message-port-backplane.ts';
 import { NodeBackplane } from '../backplane/node-backplane.ts';
 import { isInCluster, isStoreRemote } from '../compose.ts';
@@ -34,6 +36,8 @@ export interface BackplaneParts {
   leases: Leases | null;
   logger: Logger;
   events: ClusterEvents;
+  /** Called for each message between nodes that is refused. */
+  refused: (reason: RefusalReason) => void;
 }
 
 export interface ComposedBackplane {
@@ -44,7 +48,8 @@ export interface ComposedBackplane {
 }
 
 /** Backplane of a worker. NATS is loaded only where it is used. */
-export async function composeBackplane({ setup, leases, logger, events }: BackplaneParts): Promise<ComposedBackplane> {
+export async function composeBackplane(parts: BackplaneParts): Promise<ComposedBackplane> {
+  const { setup, leases, logger, events, refused } = parts;
   const { configuration, endpoint, peers } = setup;
   const isAlone = configuration.workers === 1;
   if (!isInCluster(configuration)) {
@@ -54,12 +59,15 @@ export async function composeBackplane({ setup, leases, logger, events }: Backpl
   }
   const { backplane: keys } = configuration;
   const { NatsBackplane } = await import('@dunlin/backplane-nats');
+  const signing = await clusterSigning(configuration, logger);
   const remote = new NatsBackplane({
     self: endpoint,
     servers: withPassword(keys.url, keys.passwordFile, 'token'),
     credentials: natsCredentials(configuration, logger),
     clusterName: configuration.cluster.name,
     release: setup.version,
+    ...(signing === undefined ? {} : { signing }),
+    refused,
     leases,
     logger,
     clock: new SystemClock(),

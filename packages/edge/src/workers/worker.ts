@@ -144,6 +144,7 @@ class ServingWorker {
       setup: this.#setup,
       leases,
       logger,
+      refused: (reason) => this.#figures.backplaneRefused[reason]++,
       events: {
         connected: (backplane) => this.#tellHealth({ backplane }),
         denied: (what) => this.#tellHealth({ denied: what.join(', ') }),
