@@ -20,6 +20,7 @@ import {
 } from './compose.ts';
 import { newConnectionCounts } from './connection-room.ts';
 import { NodeDrain } from './drain.ts';
+import { warnOfExposedServers } from './exposed-servers.ts';
 import { warnOfOpenFiles } from './file-modes.ts';
 import { refuseSharedPort } from './listeners/shared-port.ts';
 import { events } from './log-events.ts';
@@ -151,6 +152,7 @@ export class EdgeNode {
       this.#accessTexts ??= await readAccess(this.#configuration);
       this.#certificates.open();
       warnOfOpenFiles(this.#configuration, this.#logger);
+      warnOfExposedServers(this.#configuration, this.#logger);
       if (workers > 1) for (const listener of listeners) await refuseSharedPort(listener.address);
       if (this.#admin !== null) {
         this.#adminUrl = await this.#admin.listen(admin.address);

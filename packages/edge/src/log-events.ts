@@ -223,6 +223,11 @@ export const events = logEvents({
     message: 'a file with a secret cannot be read; what it held before is used',
     fields: ['server', 'file', 'error', 'errorCode?'],
   },
+  'server.exposed': {
+    level: 'warn',
+    message: 'a server is reached over the network without TLS or without a password',
+    fields: ['server', 'url', 'missing'],
+  },
   'sessions.given-up': {
     level: 'warn',
     message: 'durable sessions are given up until this worker is known to live',

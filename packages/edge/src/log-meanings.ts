@@ -194,6 +194,12 @@ export const meanings: LogMeanings<typeof events> = {
     meaning: 'A file with a password, key or certificate for `server` is missing, empty or may not be read.',
     action: 'Restore the file before the next restart: the node does not start without it.',
   },
+  'server.exposed': {
+    meaning:
+      'Redis or NATS is not on this machine. Without TLS, who is on the way reads all messages and passwords; without a password, who reaches the server can be a node.',
+    action:
+      'Give it a password and TLS, and NATS `cluster.secretFile` (docs/security.md). On a network that nobody else reaches: nothing.',
+  },
   'sessions.given-up': {
     meaning:
       'The lease of the worker is over and it can reach neither the store nor NATS: other nodes may own its sessions by now. Their clients are disconnected and may go on elsewhere.',
