@@ -117,7 +117,8 @@ export class Access {
     const names = new Set([...options.listeners.values()].flatMap(({ methods }) => methods));
     this.#http =
       options.http === null ? null : new HttpAccess(options.http, http, this.#rules, attempts, clock, logger);
-    const clientsBringRules = (names.has('jwt') && jwt.rulesClaim !== '') || names.has('http');
+    const clientsBringRules =
+      (names.has('jwt') && jwt.rulesClaim !== '') || names.has('http') || names.has('redis-token');
     const own = rules === null && !clientsBringRules ? null : this.#rules;
     this.authorizer = this.#http?.authorizer ?? own;
     this.authenticator = new Chain(this.#policies(options), attempts);

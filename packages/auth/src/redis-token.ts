@@ -11,7 +11,8 @@ import type { Attempts } from './fair/attempts.ts';
 import { Turns } from './fair/turns.ts';
 import { events } from './log-events.ts';
 import { cannotTell, type Decision, type Method, notMine, refuse } from './method.ts';
-import { isSecretOf, readUuid, type TokenRecords } from './token-records.ts';
+import { AccessFileError } from './source-text.ts';
+import { isSecretOf, readTokenRules, readUuid, type TokenRecord, type TokenRecords } from './token-records.ts';
 
 /** A revoked token ends its connections within a second: this, and the way to Redis and back. */
 const tickMilliseconds = 300;
@@ -22,17 +23,22 @@ const questionsMax = 64;
 /** Tokens that are compared in one tick, some 10 µs each: 700 a second. */
 const comparedMax = 200;
 
+/** Secret and rules of a token in one text: who connected with others has to connect again. */
+function versionOf(record: TokenRecord | null): string {
+  return record === null ? '' : `${record.hash}\n${record.rules ?? ''}`;
+}
+
 class TokenPermit implements Permit {
   #tell: ((reason: string) => void) | null = null;
   isWithdrawn = false;
   readonly uuid: string;
-  /** Hash of the token at the time of CONNECT. */
-  readonly hash: string;
+  /** Hash and rules of the token at the time of CONNECT. */
+  readonly version: string;
   readonly #released: (permit: TokenPermit) => void;
 
-  constructor(uuid: string, hash: string, released: (permit: TokenPermit) => void) {
+  constructor(uuid: string, version: string, released: (permit: TokenPermit) => void) {
     this.uuid = uuid;
-    this.hash = hash;
+    this.version = version;
     this.#released = released;
   }
 
@@ -46,7 +52,7 @@ class TokenPermit implements Permit {
 
   withdraw(): void {
     this.isWithdrawn = true;
-    this.#tell?.('the token was revoked');
+    this.#tell?.('the token was revoked or changed');
   }
 }
 
@@ -95,17 +101,24 @@ export class RedisToken implements Method {
       const record = await this.#records.find(uuid);
       if (record === null) return notMine;
       if (!isSecretOf(record.hash, password)) return refuse('wrong secret');
-      const { expiresAt, hash } = record;
+      const { expiresAt } = record;
       if (expiresAt !== null && expiresAt <= this.#clock.now()) return refuse('the token has expired');
-      const acceptance = { kind: 'accept' as const, userName: uuid, permit: this.#permit(uuid, hash) };
+      const rules = record.rules === null ? undefined : readTokenRules(record.rules);
+      const acceptance = {
+        kind: 'accept' as const,
+        userName: uuid,
+        rules,
+        permit: this.#permit(uuid, versionOf(record)),
+      };
       return expiresAt === null ? acceptance : { ...acceptance, expiresAt };
     } catch (error) {
+      if (error instanceof AccessFileError) return refuse(`the rules of the token: ${error.message}`);
       return cannotTell(`Redis cannot be asked for the token: ${(error as Error).message}`);
     }
   }
 
-  #permit(uuid: string, hash: string): TokenPermit {
-    const permit = new TokenPermit(uuid, hash, (released) => this.#release(released));
+  #permit(uuid: string, version: string): TokenPermit {
+    const permit = new TokenPermit(uuid, version, (released) => this.#release(released));
     const others = this.#permits.get(uuid);
     if (others === undefined) this.#permits.set(uuid, new Set([permit]));
     else others.add(permit);
@@ -166,7 +179,7 @@ export class RedisToken implements Method {
       this.#permits.delete(uuids[i]);
       this.#permits.set(uuids[i], permits);
       for (const permit of [...permits]) {
-        if (permit.hash === records[i]?.hash) continue;
+        if (permit.version === versionOf(records[i])) continue;
         this.#release(permit);
         permit.withdraw();
       }

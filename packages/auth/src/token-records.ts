@@ -3,12 +3,15 @@
  *
  * | key | type | what |
  * | --- | --- | --- |
- * | `PREFIX:token:UUID` | hash | `hash` of the secret, `created` and, if it ends by itself, `expires` in milliseconds since 1970; gone when revoked |
+ * | `PREFIX:token:UUID` | hash | `hash` of the secret, `created`, `expires` in milliseconds since 1970 if it ends by itself, and `rules` of its client as JSON if it has any; gone when revoked |
  * | `PREFIX:{tokens}:names` | sorted set | every UUID by the moment it was added, for `dunlin token list` |
  * | `PREFIX:{tokens}:revoked` | stream | a line for each token that was revoked or replaced, from which nodes learn of it |
  */
 import { createHash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
+import { rulesOfClaim } from './jwt-rules.ts';
 import type { RedisCalls } from './redis-calls.ts';
+import type { Rule } from './rule.ts';
+import { AccessFileError } from './source-text.ts';
 
 const secretBytes = 32;
 const saltBytes = 16;
@@ -30,6 +33,8 @@ export interface TokenRecord {
   readonly hash: string;
   /** Milliseconds since 1970; null: never. */
   readonly expiresAt: number | null;
+  /** Rules of the client as JSON, as in the claim of a token; null: it has none of its own. */
+  readonly rules: string | null;
 }
 
 export interface ListedToken {
@@ -44,6 +49,8 @@ export interface NewToken {
   secret?: string;
   /** Absent: it does not end by itself. */
   lifetimeSeconds?: number;
+  /** Rules of the client as JSON, as in the claim of a token; absent: none of its own. */
+  rules?: string;
 }
 
 export class TokenRecords {
@@ -58,24 +65,51 @@ export class TokenRecords {
   /** Null: there is no such token. Rejects when Redis cannot be asked. */
   async find(uuid: string): Promise<TokenRecord | null> {
     const key = this.#key(uuid);
-    const [hash, expires] = (await this.#redis.call(key, 'HMGET', [key, 'hash', 'expires'])) as (Buffer | null)[];
+    const names = ['hash', 'expires', 'rules'];
+    const [hash, expires, rules] = (await this.#redis.call(key, 'HMGET', [key, ...names])) as (Buffer | null)[];
     if (hash === null) return null;
-    return { hash: String(hash), expiresAt: expires === null ? null : Number(expires) };
+    return {
+      hash: String(hash),
+      expiresAt: expires === null ? null : Number(expires),
+      rules: rules === null ? null : String(rules),
+    };
   }
 
-  /** Adds a token, or replaces the secret of one. The secret is returned here and never again. */
-  async add({ uuid = randomUUID(), secret, lifetimeSeconds }: NewToken, now: number): Promise<[string, string]> {
+  /**
+   * Adds a token, or replaces one with its secret and rules. The secret is returned here and never again.
+   *
+   * @throws AccessFileError where the rules are none
+   */
+  async add({ uuid = randomUUID(), secret, lifetimeSeconds, rules }: NewToken, now: number): Promise<[string, string]> {
+    if (rules !== undefined) readTokenRules(rules);
     const chosen = secret ?? randomBytes(secretBytes).toString('base64url');
     const key = this.#key(uuid);
     const existed = Number(await this.#redis.call(key, 'DEL', [key])) > 0;
     const fields = ['hash', hashSecret(chosen), 'created', String(now)];
     const expiresAt = lifetimeSeconds === undefined ? null : now + lifetimeSeconds * 1000;
     if (expiresAt !== null) fields.push('expires', String(expiresAt));
+    if (rules !== undefined) fields.push('rules', rules);
     await this.#redis.call(key, 'HSET', [key, ...fields]);
     if (expiresAt !== null) await this.#redis.call(key, 'PEXPIREAT', [key, String(expiresAt)]);
     await this.#redis.call(this.#names, 'ZADD', [this.#names, String(now), uuid]);
     if (existed) await this.#tell(uuid);
     return [uuid, chosen];
+  }
+
+  /**
+   * Gives a token other rules, or none (null). Its connections end, and come back with them. False: there is no such
+   * token.
+   *
+   * @throws AccessFileError where the rules are none
+   */
+  async setRules(uuid: string, rules: string | null): Promise<boolean> {
+    if (rules !== null) readTokenRules(rules);
+    const key = this.#key(uuid);
+    if ((await this.find(uuid)) === null) return false;
+    if (rules === null) await this.#redis.call(key, 'HDEL', [key, 'rules']);
+    else await this.#redis.call(key, 'HSET', [key, 'rules', rules]);
+    await this.#tell(uuid);
+    return true;
   }
 
   /**
@@ -132,6 +166,21 @@ export class TokenRecords {
   get #revoked(): string {
     return `${this.#prefix}:{tokens}:revoked`;
   }
+}
+
+/**
+ * Rules of a token's client.
+ *
+ * @throws AccessFileError
+ */
+export function readTokenRules(text: string): Rule[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new AccessFileError(`the rules are no JSON: ${(error as Error).message}`);
+  }
+  return rulesOfClaim(value);
 }
 
 function digest(salt: Buffer, secret: Buffer): Buffer {

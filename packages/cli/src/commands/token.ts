@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { TokenRecords } from '@dunlin/auth';
 import { Command, InvalidArgumentError } from 'commander';
 import { CommandError } from '../exit-code.ts';
@@ -10,6 +11,11 @@ const silent = { debug() {}, info() {}, warn() {}, error() {} };
 interface AddValues extends ConfigurationValues {
   secret?: string;
   expires?: number;
+  rules?: string;
+}
+
+interface RulesValues extends ConfigurationValues {
+  none?: boolean;
 }
 
 const add = addConfigurationOptions(
@@ -17,7 +23,8 @@ const add = addConfigurationOptions(
     .description('make a token for a device, or give it a new secret; prints the UUID and the secret, once')
     .argument('[uuid]', 'of the device; a new one unless given')
     .option('--secret <text>', 'a secret that exists already; other users of this machine can see it here')
-    .option('--expires <seconds>', 'the token ends by itself after this', readSeconds),
+    .option('--expires <seconds>', 'the token ends by itself after this', readSeconds)
+    .option('--rules <file>', 'JSON with what the device may do, before the rules of the nodes'),
 ).action((uuid: string | undefined, values: AddValues) =>
   withTokens(values, async (records) => {
     const { readUuid, secretLengthMin } = await import('@dunlin/auth');
@@ -28,8 +35,29 @@ const add = addConfigurationOptions(
         'usage',
         `--secret: given ${values.secret.length} characters, allowed: at least ${secretLengthMin}`,
       );
-    const token = { uuid: known, secret: values.secret, lifetimeSeconds: values.expires };
-    process.stdout.write(`${(await records.add(token, Date.now())).join(' ')}\n`);
+    const rules = values.rules === undefined ? undefined : readText(values.rules);
+    const token = { uuid: known, secret: values.secret, lifetimeSeconds: values.expires, rules };
+    const added = await withRules(values.rules, () => records.add(token, Date.now()));
+    process.stdout.write(`${added.join(' ')}\n`);
+  }),
+);
+
+const rules = addConfigurationOptions(
+  new Command('rules')
+    .description('give a token other rules, or none; its connections end within a second, and come back with them')
+    .argument('<uuid>', 'of the device')
+    .argument('[file]', 'JSON with what the device may do, before the rules of the nodes')
+    .option('--none', 'no rules of its own'),
+).action((text: string, file: string | undefined, values: RulesValues) =>
+  withTokens(values, async (records) => {
+    const { readUuid } = await import('@dunlin/auth');
+    const uuid = readUuid(text);
+    if (uuid === null) throw new CommandError('usage', notUuid(text));
+    if ((file === undefined) === (values.none !== true))
+      throw new CommandError('usage', 'given neither a file nor --none, or both; allowed: one of them');
+    const json = file === undefined ? null : readText(file);
+    if (!(await withRules(file, () => records.setRules(uuid, json))))
+      throw new CommandError('failed', `no token is stored for ${uuid}`);
   }),
 );
 
@@ -62,8 +90,28 @@ const list = addConfigurationOptions(
 export const tokenCommand: Command = new Command('token')
   .description('work with the tokens of devices, which are in Redis')
   .addCommand(add)
+  .addCommand(rules)
   .addCommand(revoke)
   .addCommand(list);
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new CommandError('usage', `${file} cannot be read: ${(error as Error).message}`);
+  }
+}
+
+/** Names the file of rules that cannot be used. */
+async function withRules<Result>(file: string | undefined, work: () => Promise<Result>): Promise<Result> {
+  const { AccessFileError } = await import('@dunlin/auth');
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof AccessFileError) throw new CommandError('usage', `${file}: ${error.message}`);
+    throw error;
+  }
+}
 
 function notUuid(text: string): string {
   return `uuid: given "${text}", allowed: 32 hexadecimal digits, with or without hyphens`;

@@ -63,6 +63,44 @@ describe('device tokens, on two nodes', () => {
     expect(await publish(staying, 'still/here')).not.toBe(refused);
   });
 
+  test('a token may have rules, which hold on every node, and new ones when its client has come back', async () => {
+    const [a, b] = cluster.nodes;
+    const folder = await mkdtemp(join(tmpdir(), 'dunlin-token-'));
+    const file = async (name: string, value: unknown): Promise<string> => {
+      const path = join(folder, name);
+      await writeFile(path, typeof value === 'string' ? value : JSON.stringify(value));
+      return path;
+    };
+    const own = await file('own.json', { publish: ['own/%u/#'], subscribe: ['to/%u/#'] });
+    const [ruled, free] = await Promise.all([add('--rules', own), add()]);
+    for (const { url } of [a, b]) {
+      const wire = await enter(url, { ...ruled, clientId: 'ruled' });
+      expect(await publish(wire, `own/${ruled.userName}/x`)).toBe(0x10);
+      expect(await publish(wire, 'else')).toBe(refused);
+    }
+    expect(await publish(await enter(a.url, { ...free, clientId: 'free' }), 'else')).toBe(0x10);
+
+    const wire = await enter(b.url, { ...ruled, clientId: 'ruled' });
+    const wider = await file('wider.json', [{ allow: 'publish', topics: '#' }]);
+    expect((await run(['token', 'rules', ruled.userName, wider, ...store])).code).toBe(0);
+    await wire.expectPacket({ type: 'disconnect', reasonCode: refused }, 15_000);
+    const back = await enter(b.url, { ...ruled, clientId: 'ruled' });
+    expect(await publish(back, 'else')).toBe(0x10);
+    expect((await run(['token', 'rules', ruled.userName, '--none', ...store])).code).toBe(0);
+    await back.expectPacket({ type: 'disconnect', reasonCode: refused }, 15_000);
+
+    const wrong = await file('wrong.json', [{ allow: 'fly', topics: '#' }]);
+    const told = await run(['token', 'rules', ruled.userName, wrong, ...store]);
+    expect([told.code, told.errors]).toEqual([2, expect.stringContaining('wrong.json: 0.allow: allow: one of')]);
+    const torn = await run(['token', 'add', '--rules', await file('torn.json', '{'), ...store]);
+    expect([torn.code, torn.errors]).toEqual([2, expect.stringContaining('the rules are no JSON')]);
+    const both = await run(['token', 'rules', ruled.userName, own, '--none', ...store]);
+    expect([both.code, both.errors]).toEqual([2, expect.stringContaining('neither a file nor --none, or both')]);
+    const nobody = await run(['token', 'rules', randomUUID(), own, ...store]);
+    expect([nobody.code, nobody.errors]).toEqual([1, expect.stringContaining('no token is stored')]);
+    await rm(folder, { recursive: true });
+  });
+
   test('a new secret ends connections with the old one; a plain DEL does, too', async () => {
     const token = await add();
     const [a] = cluster.nodes;
