@@ -186,7 +186,7 @@ export abstract class BrokerParts extends BrokerWorld {
     this.router = new PublishRouter({
       ...{ delivery, appends, links, retained, durableFilters, matches, tree, limits, self, trust },
     });
-    this.delayed = new DelayedMessages({ store: store.delayed, router: this.router, clock, logger, metrics });
+    this.delayed = this.makeDelayed();
     this.groups = this.makeGroups();
     const ownership = this.makeOwnership();
     this.sessions = ownership.sessions;
@@ -344,21 +344,8 @@ export abstract class BrokerParts extends BrokerWorld {
       this;
     const { connections, sessions, delivery } = this;
     return {
-      ...{
-        flusher,
-        metrics,
-        clock,
-        turn,
-        trust,
-        logger,
-        limits,
-        keepAlive,
-        rates,
-        clientLog,
-        httpUrl,
-        publishBatch,
-        handlers,
-      },
+      ...{ flusher, metrics, clock, turn, trust, logger, limits, keepAlive, rates },
+      ...{ clientLog, httpUrl, publishBatch, handlers },
       inboundRefused: (outlet, packetId) => {
         const session = sessions.get(outlet.clientId);
         if (session?.outlet === outlet) this.writer.refuseInbound(session, packetId);
@@ -385,6 +372,11 @@ export abstract class BrokerParts extends BrokerWorld {
       groupAdded: (group) => this.groups.groupAdded(group),
       groupRemoved: (group) => this.groups.groupRemoved(group),
     };
+  }
+
+  private makeDelayed(): DelayedMessages {
+    const { store, router, clock, logger, metrics, warnings, limits } = this;
+    return new DelayedMessages({ store: store.delayed, router, clock, logger, metrics, warnings, limits });
   }
 
   private makeHousekeeping(): Housekeeping {

@@ -15,7 +15,7 @@ export const errorTable = {
     },
     'quota-exceeded': {
       says: 'what one more would exceed, whose it is, and the limit with its value',
-      thrownWhen: 'a client stores more retained messages than there may be, or than its user may have',
+      thrownWhen: 'a client stores more retained or delayed messages than there may be, or than its user may have',
       remedy:
         'Remove what is not needed: an empty retained message removes the one of its topic. Or raise the limit that the message names.',
       surfaces: 'client: PUBACK or PUBREC 0x97; an MQTT 3 client is disconnected. Log: field `error`',

@@ -49,6 +49,11 @@ export const meanings: LogMeanings<typeof events> = {
     meaning: 'The stored message cannot be read or breaks a rule of MQTT.',
     action: 'Report it with its `error`.',
   },
+  'delayed.refused': {
+    meaning:
+      'The user has as many delayed messages, or bytes of them, as it may have, or all users together. `error` names the limit. One line a minute for each client.',
+    action: 'See what the client publishes to `$delayed/…`, or raise the limit.',
+  },
   'delayed.store-failed': {
     meaning: 'The store did not take it. Its publisher waits.',
     action: 'Nothing, when the store is back (`store.recovered`). Otherwise look at `error`.',

@@ -88,3 +88,47 @@ describe('retained messages', () => {
     expect(broker.broker.metrics.dropped['retained-quota']).toBe(2);
   });
 });
+
+describe('delayed messages', () => {
+  function later(payload: string, qos: 0 | 1 | 2, packetId = 0) {
+    return publish('$delayed/5/t', payload, qos, packetId);
+  }
+
+  test('over the quota of its user a PUBLISH is answered 0x97, with the limit, until one was published', async () => {
+    const { world, worker: broker } = await worker({ delayedMessagesPerUserMax: 2 });
+    const watcher = await broker.connect('watcher');
+    await watcher.subscribe('#', 0);
+    const alice = await broker.connect('alice', { userName: 'alice' });
+    await alice.send(later('1', 1, 1), later('2', 2, 2));
+    await alice.send(later('3', 1, 3), later('4', 2, 4), later('5', 0));
+    const answers = alice.received();
+    expect(answers.map((answer) => 'reasonCode' in answer && answer.reasonCode)).toEqual([0, 0, 0x97, 0x97]);
+    expect(answers[2]).toMatchObject({
+      properties: { reasonString: expect.stringContaining('limits.delayedMessagesPerUserMax is 2') },
+    });
+    expect(broker.broker.metrics.dropped['delayed-quota']).toBe(3);
+    const bob = await broker.connect('bob', { userName: 'bob' });
+    await bob.send(later('6', 1, 1));
+    expect(bob.said()).toEqual(['puback #1']);
+    const old = await broker.connect('old', { version: 4, userName: 'alice' });
+    await old.send(later('7', 1, 1));
+    expect([old.said(), old.isClosed]).toEqual([[], true]);
+    await world.clock.pass(6000);
+    expect(watcher.said().sort()).toEqual(['publish t 1 q0', 'publish t 2 q0', 'publish t 6 q0']);
+    await alice.send(later('8', 2, 4));
+    expect(alice.said()).toEqual(['pubrec #4']);
+  });
+
+  test('a retained one counts against the quota of its user when it is due', async () => {
+    const { world, worker: broker } = await worker({ retainedMessagesPerUserMax: 1 });
+    const alice = await broker.connect('alice', { userName: 'alice' });
+    await alice.send(publish('a', '1', 1, 1, { retain: true }));
+    await alice.send(publish('$delayed/1/b', '1', 1, 2, { retain: true }));
+    const bob = await broker.connect('bob', { userName: 'bob' });
+    await bob.send(publish('$delayed/1/c', '1', 1, 2, { retain: true }));
+    await world.clock.pass(2000);
+    const page = await world.store.retained.read('#', null, 10, world.clock.now());
+    expect(page.entries.map(({ topic }) => topic)).toEqual(['a', 'c']);
+    expect(broker.broker.metrics.dropped['retained-quota']).toBe(1);
+  });
+});

@@ -201,6 +201,20 @@ export const limitShape = {
     'Retained messages of one user; all anonymous clients together are one. Replacing a message of the same user needs no more room, an empty message gives it back.',
   ),
   retainedBytesPerUserMax: whole(0, 2 ** 50, 512 * mebibyte, 'Bytes of the retained messages of one user.'),
+  delayedMessagesMax: whole(
+    0,
+    1_000_000_000,
+    100_000,
+    'Delayed messages in the store. Over it a PUBLISH to `$delayed/…` is answered with 0x97; an MQTT 3 client is disconnected, unless it sent QoS 0, which is dropped.',
+  ),
+  delayedBytesMax: whole(0, 2 ** 50, 256 * mebibyte, 'Bytes of all delayed messages, with the same answer.'),
+  delayedMessagesPerUserMax: whole(
+    0,
+    1_000_000_000,
+    50_000,
+    'Delayed messages of one user; all anonymous clients together are one.',
+  ),
+  delayedBytesPerUserMax: whole(0, 2 ** 50, 128 * mebibyte, 'Bytes of the delayed messages of one user.'),
   delayMaxSeconds: whole(0, never, 4_294_967, 'Delayed publishes further in the future than this are refused.'),
   sharedStrategy: z
     .enum(['round-robin', 'least-inflight', 'hash-topic', 'hash-client', 'sticky', 'local-first'])

@@ -1,4 +1,4 @@
-import type { DelayedMessage, DelayedStore } from '@dunlin/broker';
+import type { Charge, DelayedMessage, DelayedStore } from '@dunlin/broker';
 import type { StoreHandle } from './store-handle.ts';
 
 /** Transactions of delayed publishes. */
@@ -9,9 +9,9 @@ export class DelayedTransactions implements DelayedStore {
     this.handle = handle;
   }
 
-  async add(record: Uint8Array, dueAt: number): Promise<void> {
+  async add(record: Uint8Array, dueAt: number, charge?: Charge): Promise<void> {
     const store = this.handle.use();
-    return store.write(null, () => store.delayed.add(record, dueAt), true);
+    return store.write(null, () => store.delayed.add(record, dueAt, charge), true);
   }
 
   async nextDue(until: number): Promise<number> {

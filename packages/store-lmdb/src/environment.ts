@@ -27,6 +27,11 @@ export type Durability = 'fsync' | 'memory';
 
 /** Part of lmdb's database that we use. Keys and values are bytes; `get` and `getRange` return copies. */
 export type Table = Database<Uint8Array, Uint8Array>;
+/** Entries of a table. */
+export function entryCount(table: Table): number {
+  return (table.getStats() as { entryCount: number }).entryCount;
+}
+
 export type Tables = Record<(typeof mainTables)[number], Table>;
 export type ClaimTables = Record<(typeof claimTables)[number], Table>;
 

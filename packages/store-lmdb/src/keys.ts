@@ -29,7 +29,7 @@ import { createHash } from 'node:crypto';
  * | `will`        | text(client identifier)                         | owner, epoch, times, message           | until removed                           | session      |
  * | `willDue`     | time, digest(client)                            | client identifier                      | while due or handed out                 | none         |
  * | `delayed`     | number                                          | time in `delayedDue`, message          | until removed                           | none         |
- * | `delayedDue`  | time, number                                    | nothing                                | the same                                | none         |
+ * | `delayedDue`  | time, number                                    | user whose quota it counts against     | the same                                | none         |
  * | `ban`         | number of the change                            | times, names, reason, its maker        | until removed or ended                  | none         |
  * | `banName`     | text(names as JSON)                             | number of the change                   | the same                                | none         |
  * | `banEnd`      | time, number of the change                      | nothing                                | the same; only with an end              | none         |

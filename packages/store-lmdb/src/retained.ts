@@ -1,5 +1,5 @@
 import type { Charge, RetainedEntry, RetainedPage } from '@dunlin/broker';
-import type { Table, Tables } from './environment.ts';
+import { entryCount, type Tables } from './environment.ts';
 import { behind, LEVEL_END, levelsKey, sha256, TOPIC_KEY_BYTES_MAX, topicOfKey } from './keys.ts';
 import { RecordReader, type RecordWriter } from './records.ts';
 import { type Charged, Usages } from './usages.ts';
@@ -205,10 +205,6 @@ function addEntry(page: RetainedPage, topic: string, reader: RecordReader, now: 
   if (expiresAt <= now) return;
   const entry: RetainedEntry = { topic, record: reader.rest(), expiresAt };
   page.entries.push(entry);
-}
-
-function entryCount(table: Table): number {
-  return (table.getStats() as { entryCount: number }).entryCount;
 }
 
 /** The start of the encoding and the digest of the whole; 0xff keeps it apart from every level byte. */

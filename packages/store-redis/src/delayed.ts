@@ -1,15 +1,22 @@
 import { randomUUID } from 'node:crypto';
-import type { DelayedMessage, DelayedStore } from '@dunlin/broker';
+import type { Charge, DelayedMessage, DelayedStore } from '@dunlin/broker';
 import { everyShard, firstTime, firstUntil } from './every-shard.ts';
 import type { Opened } from './opened.ts';
 import { scripts } from './scripts.ts';
 import { parseTime, timeText } from './session-fields.ts';
 import type { StoreHandle } from './store-handle.ts';
+import { delayedTouched } from './usage-book.ts';
 import { bufferOf, handedOutMilliseconds } from './wills.ts';
 
-const delayedTouched = 'delayed';
 /** Touches of every call, for its order. */
 const touches = ['d'];
+
+/** An identifier is a UUID, and behind it the user whose quota the message counts against. */
+const uuidLength = 36;
+
+function userOf(id: string): string {
+  return id.slice(uuidLength);
+}
 
 /** Delayed publishes, each in the shard that its identifier gives. */
 export class Delayed implements DelayedStore {
@@ -19,18 +26,19 @@ export class Delayed implements DelayedStore {
     this.handle = handle;
   }
 
-  async add(record: Uint8Array, dueAt: number): Promise<void> {
-    const { order, turn, keys } = this.handle.use();
-    const id = randomUUID();
+  async add(record: Uint8Array, dueAt: number, charge?: Charge): Promise<void> {
+    const { turn, keys, delayedUsage } = this.handle.use();
+    const id = randomUUID() + (charge?.user ?? '');
     const args = [id, timeText(dueAt), bufferOf(record)];
-    await order.single(touches, () =>
-      turn.change(scripts.delayedAdd, keys.shardOf('d', id), delayedTouched, [], args, null),
+    await delayedUsage.write(touches, charge, record.length, (usage) =>
+      turn.change(scripts.delayedAdd, keys.shardOf('d', id), delayedTouched, [], [...args, ...usage], null),
     );
   }
 
   async nextDue(until: number): Promise<number> {
-    const { order, turn, keys } = this.handle.use();
+    const { order, turn, keys, delayedUsage } = this.handle.use();
     const range = firstUntil(until);
+    await delayedUsage.recount(['delayed', 'usage', 'users'], 0, uuidLength);
     return firstTime(
       await order.single(null, () => everyShard(turn, keys.d, 'ZRANGEBYSCORE', 'due', range, delayedTouched)),
     );
@@ -42,9 +50,9 @@ export class Delayed implements DelayedStore {
   }
 
   async remove(id: string): Promise<void> {
-    const { order, turn, keys } = this.handle.use();
-    await order.single(touches, () =>
-      turn.change(scripts.delayedRemove, keys.shardOf('d', id), delayedTouched, [], [id], null),
+    const { turn, keys, delayedUsage } = this.handle.use();
+    await delayedUsage.write(touches, undefined, 0, () =>
+      turn.change(scripts.delayedRemove, keys.shardOf('d', id), delayedTouched, [], [id, userOf(id)], null),
     );
   }
 }
@@ -72,10 +80,10 @@ async function takeDue(
     due.slice(0, limit).map(async ({ id }) => {
       const shard = keys.shardOf('d', id);
       const record = await turn.change(scripts.delayedTake, shard, delayedTouched, [], [id], () => times);
-      return { id, record: record as Buffer | null };
+      return { id, record: record as Buffer | null, user: userOf(id) };
     }),
   );
   sent();
   turn.close();
-  return (await taking).filter((each): each is { id: string; record: Buffer } => each.record !== null);
+  return (await taking).filter((each): each is { id: string; record: Buffer; user: string } => each.record !== null);
 }

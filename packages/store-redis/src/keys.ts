@@ -36,12 +36,13 @@
  * | r     | `records`          | hash   | topic with NUL for `/`: f64 expiry time, record                             | removed                            |
  * | r     | `usage`            | hash   | count and bytes, in all and by user (usage-parts.lua)                       | never                              |
  * | r     | `users`            | hash   | topic with NUL for `/`: user whose quota it counts against; none: no user   | removed                            |
- * | d     | `due`              | zset   | identifier, by the time a delayed publish is handed out next                | removed                            |
+ * | d     | `due`              | zset   | identifier (a UUID and the user's name), by the time a delayed publish is handed out next                | removed                            |
  * | d     | `delayed`          | hash   | identifier: record                                                          | removed                            |
  * | b     | `bans`             | hash   | names as JSON: the ban, as JSON                                             | removed, or ended                  |
  * | b     | `banchanges`       | zset   | names, by the number of the ban's last change                               | with the ban                       |
  * | b     | `banends`          | zset   | names, by the time the ban ends; only with an end                           | with the ban                       |
  * | b     | `bancounts`        | hash   | `changes`, `removals`: how many there were                                  | never                              |
+ * | d     | `usage`            | hash   | count and bytes, in all and by user (usage-parts.lua)                       | never                              |
  * | any   | `probe`            | string | nothing: whether Redis takes writes again                                   | after a millisecond                |
  * | all   | `mark:<process>`   | string | number of the last write of a process, as far as it was one to this server (continuity.ts) | 30 days after it |
  * | lease | `prefix:{lease:<endpoint>}:live` | string | 1; its time to live is the lease                               | it runs out                        |

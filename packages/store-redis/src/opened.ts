@@ -9,10 +9,9 @@ import { type OwnLink, SingleLink } from './links.ts';
 import { Logs } from './logs.ts';
 import type { Settings } from './options.ts';
 import { Order } from './order.ts';
-import { retainedTouched } from './retained.ts';
 import { Sessions } from './sessions.ts';
 import { Turn } from './turn.ts';
-import { UsageBook } from './usage-book.ts';
+import { delayedTouched, retainedTouched, UsageBook } from './usage-book.ts';
 import { WriteRefusals } from './write-refusals.ts';
 
 /** The link that a URL asks for. */
@@ -37,6 +36,7 @@ export class Opened {
   readonly logs: Logs;
   readonly groups: Groups;
   readonly retainedUsage: UsageBook;
+  readonly delayedUsage: UsageBook;
   private readonly link: OwnLink;
   private readonly refusals: WriteRefusals;
   private readonly giveUp: (error: Error) => void;
@@ -61,6 +61,7 @@ export class Opened {
     this.turn = new Turn(this.link, (error, slot) => this.refusals.saw(error, slot));
     this.order = new Order();
     this.retainedUsage = new UsageBook('retained messages', this.turn, this.order, keys.r, retainedTouched);
+    this.delayedUsage = new UsageBook('delayed messages', this.turn, this.order, keys.d, delayedTouched);
     this.logs = new Logs(this.turn, keys, (shard) => continuity.eraOf(shard));
     this.groups = new Groups(this.turn, keys, this.logs);
     this.sessions = new Sessions(this.turn, keys, this.logs, this.groups);

@@ -11,8 +11,8 @@ import type { Opened } from './opened.ts';
 import { scripts } from './scripts.ts';
 import type { StoreHandle } from './store-handle.ts';
 import { type Reply, SingleCall, type Turn } from './turn.ts';
+import { retainedTouched } from './usage-book.ts';
 
-export const retainedTouched = 'retained';
 const expiryBytes = 8;
 /** Touches of every call, for its order. */
 const touches = ['r'];
@@ -38,7 +38,7 @@ export class Retained implements RetainedStore {
     let count = 0;
     const found = await order.single(touches, () => everyShard(turn, keys.r, 'HLEN', 'records', [], retainedTouched));
     for (const { reply } of found) count += reply as number;
-    await retainedUsage.recount(['records', 'usage', 'users'], expiryBytes);
+    await retainedUsage.recount(['records', 'usage', 'users'], expiryBytes, 0);
     return count;
   }
 

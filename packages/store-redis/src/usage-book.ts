@@ -7,6 +7,10 @@ import { type Argument, type Reply, SingleCall, type Turn } from './turn.ts';
 
 /** Time for which amounts that were read hold: others may add as much again meanwhile. */
 const freshMilliseconds = 1000;
+/** Names under which the calls of each kind keep their order in a turn. */
+export const retainedTouched = 'retained';
+export const delayedTouched = 'delayed';
+
 const recountMilliseconds = 60_000;
 /** Users whose amounts are remembered. */
 const usersMax = 10_000;
@@ -77,16 +81,17 @@ export class UsageBook {
 
   /**
    * Counts again, where an earlier release writes to the same Redis or has done so. `names`: keys of records, amounts and
-   * users in each shard. At most once a minute: a million messages take a second of Redis.
+   * users in each shard. `headBytes`: those of a record in front of the message; `nameBytes`: those of its name in front
+   * of the user, 0 where users has it. At most once a minute: a million messages take a second of Redis.
    */
-  async recount(names: readonly string[], headBytes: number): Promise<void> {
+  async recount(names: readonly string[], headBytes: number, nameBytes: number): Promise<void> {
     if (performance.now() < this.recountFrom) return;
     this.recountFrom = performance.now() + recountMilliseconds;
     const { turn } = this;
     await Promise.all(
       this.shards.map(({ slot, start }) => {
         const keys = names.map((name) => start + name);
-        const args = [scripts.usageRecount.sha, String(keys.length), ...keys, String(headBytes)];
+        const args = [scripts.usageRecount.sha, String(keys.length), ...keys, String(headBytes), String(nameBytes)];
         const counted = turn.single(new SingleCall(slot, true, 'EVALSHA', args), this.touched).reply;
         // A Redis that refuses writes says so for those as well; a minute later it is tried again.
         return counted.catch(() => {});

@@ -3,6 +3,7 @@ import { describe } from 'vitest';
 import type { Store } from '../ports/store.ts';
 import { banContract } from './store-contract-bans.ts';
 import { delayedContract } from './store-contract-delayed.ts';
+import { delayedQuotaContract } from './store-contract-delayed-quota.ts';
 import { groupContract } from './store-contract-groups.ts';
 import {
   type GroupsUnderTest,
@@ -63,5 +64,9 @@ export function banStoreContract(name: string, open: StoreOpener<Pick<Store, 'ba
 }
 
 export function delayedStoreContract(name: string, open: StoreOpener<Pick<Store, 'delayed'>>): void {
-  describe(`delayed store contract: ${name}`, () => delayedContract(storeUnderTest(open)));
+  describe(`delayed store contract: ${name}`, () => {
+    const opened = storeUnderTest(open);
+    delayedContract(opened);
+    delayedQuotaContract(opened);
+  });
 }

@@ -6,9 +6,13 @@ import { RecordError, readRecord, writeRecord } from '../message/message-record.
 import type { Publication } from '../message/publication.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DelayedStore } from '../ports/delayed-store.ts';
+import type { Limits } from '../ports/limits.ts';
 import { events } from '../ports/log-events.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
+import type { Quota } from '../ports/quota.ts';
+import { StoreError } from '../ports/store-error.ts';
+import type { RareWarnings } from '../work/rare-warnings.ts';
 import { type DueMessage, DueMessages } from './due-messages.ts';
 import type { PublishRouter } from './publish-router.ts';
 
@@ -42,6 +46,20 @@ export interface DelayedMessagesParts {
   clock: Clock;
   logger: Logger;
   metrics: Metrics;
+  warnings: RareWarnings;
+  limits: Limits;
+}
+
+/** Callback of a message; `refusal`: the quota that is used up, so that it was not stored; empty: none. */
+type DelayedDone = (refusal: string) => void;
+
+interface DelayedWrite {
+  record: Buffer;
+  dueAt: number;
+  client: string;
+  user: string;
+  /** Null: QoS 0. */
+  done: DelayedDone | null;
 }
 
 export class DelayedMessages {
@@ -50,6 +68,8 @@ export class DelayedMessages {
   private readonly clock: Clock;
   private readonly logger: Logger;
   private readonly metrics: Metrics;
+  private readonly warnings: RareWarnings;
+  private readonly quota: Quota;
   private failed: (() => void)[] = [];
   private readonly due = new DueMessages();
   private underWay = 0;
@@ -57,34 +77,50 @@ export class DelayedMessages {
   private failure: Error | null = null;
   private roomWaiters: (() => void)[] = [];
 
-  constructor({ store, router, clock, logger, metrics }: DelayedMessagesParts) {
+  constructor({ store, router, clock, logger, metrics, warnings, limits }: DelayedMessagesParts) {
     this.store = store;
     this.router = router;
     this.clock = clock;
     this.logger = logger;
     this.metrics = metrics;
+    this.warnings = warnings;
+    this.quota = {
+      countMax: limits.delayedMessagesMax,
+      bytesMax: limits.delayedBytesMax,
+      userCountMax: limits.delayedMessagesPerUserMax,
+      userBytesMax: limits.delayedBytesPerUserMax,
+    };
     clock.every(retryMilliseconds, () => {
       for (const retry of this.failed.splice(0)) retry();
     });
   }
 
-  /** Stores the message; `done` is called when it is stored. */
-  add(publication: Publication, delay: Delay, done: (() => void) | null): void {
-    this.write(writeRecord(publication, Buffer.from(delay.topic)), this.clock.now() + delay.seconds * 1000, done);
+  /** Stores the message for this user; `done` is called when it is stored, or refused. */
+  add(publication: Publication, user: string, delay: Delay, done: DelayedDone | null): void {
+    const record = writeRecord(publication, Buffer.from(delay.topic));
+    const dueAt = this.clock.now() + delay.seconds * 1000;
+    this.write({ record, dueAt, client: publication.publisher, user, done });
   }
 
-  private write(record: Buffer, dueAt: number, done: (() => void) | null): void {
-    this.store.add(record, dueAt).then(
+  private write(write: DelayedWrite): void {
+    const { record, dueAt, client, user, done } = write;
+    this.store.add(record, dueAt, { user, quota: this.quota }).then(
       () => {
-        if (done !== null) done();
+        if (done !== null) done('');
       },
       (error: unknown) => {
+        if (error instanceof StoreError && error.code === 'quota-exceeded') {
+          this.metrics.dropped['delayed-quota']++;
+          this.warnings.warn(events['delayed.refused'], client, { user, error });
+          if (done !== null) done(error.message);
+          return;
+        }
         if (done === null && this.failed.length >= failedMax) {
           this.metrics.dropped['delayed-too-many']++;
           return;
         }
         this.logger.warn(events['delayed.store-failed'], { error });
-        this.failed.push(() => this.write(record, dueAt, done));
+        this.failed.push(() => this.write(write));
       },
     );
   }
@@ -96,7 +132,7 @@ export class DelayedMessages {
   async publishDue(): Promise<number> {
     if (this.due.isFull) await new Promise<void>((resolve) => this.roomWaiters.push(resolve));
     const due = await this.store.takeDue(this.clock.now(), batchMax);
-    for (const { id, record } of due) this.due.add({ id, record, publication: this.read(record) });
+    for (const { id, record, user } of due) this.due.add({ id, record, user, publication: this.read(record, user) });
     this.publishSome();
     const { failure } = this;
     this.failure = null;
@@ -134,9 +170,11 @@ export class DelayedMessages {
   }
 
   /** A message that can never be published must not come back for ever: null. */
-  private read(record: Uint8Array): Publication | null {
+  private read(record: Uint8Array, user: string): Publication | null {
     try {
-      return readRecord(record);
+      const publication = readRecord(record);
+      publication.user = user;
+      return publication;
     } catch (error) {
       if (!(error instanceof RecordError)) throw error;
       this.logger.error(events['delayed.dropped'], { error });

@@ -17,7 +17,7 @@ interface Row {
 }
 
 /**
- * Delayed messages that are due, a turn for each publisher: one that has thousands due at once delays nobody else's.
+ * Delayed messages that are due, a turn for each user, or for each client identifier of those without a user: one that has thousands due at once delays nobody else's.
  */
 export class DueMessages {
   private readonly rows = new Map<string, Row>();
@@ -33,7 +33,9 @@ export class DueMessages {
     if (this.known.has(message.id)) return;
     this.known.add(message.id);
     this.bytes += message.record.length;
-    const publisher = message.publication?.publisher ?? '';
+    // Names of users and client identifiers have no U+0000.
+    const { user } = message;
+    const publisher = user === '' ? (message.publication?.publisher ?? '') : `\0${user}`;
     const row = this.rows.get(publisher);
     if (row === undefined) this.rows.set(publisher, { messages: [message], next: 0 });
     else row.messages.push(message);

@@ -115,7 +115,7 @@ export class PublishRouter {
     publisher: Session | null,
     acknowledgement: Pending | null,
   ): void {
-    const user = publisher?.connection.signIn.userName ?? '';
+    const user = publisher === null ? publication.user : (publisher.connection.signIn.userName ?? '');
     if (acknowledgement !== null) {
       acknowledgement.waits++;
       acknowledgement.needsStored(this.parts.trust.losses);

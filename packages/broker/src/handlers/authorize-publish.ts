@@ -164,14 +164,18 @@ export class PublishAuthorization {
   ): void {
     const { parts } = this;
     if (publication.qos === 2) session.inboundInflight.add(packetId, 0, contentDigest(publication));
+    const user = connection.signIn.userName ?? '';
     if (publication.qos === 0) {
-      parts.delayed.add(publication, delay, null);
+      parts.delayed.add(publication, user, delay, null);
       return;
     }
     const pending = connection.outlet.awaitAcknowledgement(publication.qos === 1 ? 4 : 5, packetId);
     pending.waits++;
     pending.needsStored(parts.trust.losses);
-    parts.delayed.add(publication, delay, () => pending.settle());
+    parts.delayed.add(publication, user, delay, (refusal) => {
+      if (refusal !== '') pending.quotaExceeded(refusal);
+      pending.settle();
+    });
     pending.allAdded();
   }
 }

@@ -41,6 +41,8 @@ export class Publication {
   isLent = false;
   /** Client identifier of who published, for No Local; empty: not a client. */
   publisher = '';
+  /** Name of the user whose quota a retained message counts against, where there is no session; empty: none. */
+  user = '';
   /** Parent of the spans of a traced message; null: it is not traced. */
   trace: TraceContext | null = null;
   /** Span to end when the message is acknowledged; whoever takes that over sets it to null here. */

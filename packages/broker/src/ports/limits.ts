@@ -92,6 +92,12 @@ export const defaultLimits = {
   /** Retained messages of one user: half of all, so that no user takes everything. Anonymous clients are one user. */
   retainedMessagesPerUserMax: 500_000,
   retainedBytesPerUserMax: 512 * 1024 * 1024,
+  /** Delayed publishes in the store, and their bytes; over it a PUBLISH to `$delayed/…` is answered 0x97. */
+  delayedMessagesMax: 100_000,
+  delayedBytesMax: 256 * 1024 * 1024,
+  /** Delayed publishes of one user: half of all. */
+  delayedMessagesPerUserMax: 50_000,
+  delayedBytesPerUserMax: 128 * 1024 * 1024,
   /** Delayed publishes further in the future than this are refused. */
   delayMaxSeconds: 4_294_967,
   sharedStrategy: 'round-robin' as SharedStrategy,

@@ -55,6 +55,11 @@ export const events = logEvents({
     message: 'a delayed message cannot be published and is dropped',
     fields: ['error'],
   },
+  'delayed.refused': {
+    level: 'warn',
+    message: 'a message was not kept for later, since a quota is used up',
+    fields: ['client', 'user', 'error'],
+  },
   'delayed.store-failed': {
     level: 'warn',
     message: 'a delayed message could not be stored; it is tried again',
