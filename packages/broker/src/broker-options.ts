@@ -1,6 +1,7 @@
 /** Options of a broker: the ports, and what is configured. */
 
 import type { RefusalAllowance } from './guards/refusal-allowance.ts';
+import type { SharedCounts } from './guards/shared-counts.ts';
 import type { Audit } from './ports/audit.ts';
 import type { Authenticator } from './ports/authenticator.ts';
 import type { Authorizer } from './ports/authorizer.ts';
@@ -47,6 +48,8 @@ export interface BrokerOptions {
   rates?: SharedArrayBuffer;
   /** Allowance in which the workers of this node count the refusals that are logged; absent: there is one worker. */
   refusals?: RefusalAllowance;
+  /** Counts of the subscriptions of all workers of this node, and of nothing else; absent: there is one worker. */
+  subscriptionCounts?: SharedCounts;
   /** True when connects and disconnects are in the log at level info; else they are for debugging. */
   tellsConnections?: boolean;
   /** Address at which this node speaks HTTP: told those who try it at a port of MQTT. Absent: none. */

@@ -142,7 +142,7 @@ export abstract class BrokerParts extends BrokerWorld {
     const { self, store, clock, logger, metrics, limits, backplane, tracer, random } = this;
     const { connections, lease, tree, trust } = this;
     this.turn = new TurnClock(clock);
-    this.budget = new SubscriptionBudget(limits);
+    this.budget = new SubscriptionBudget(limits, options.subscriptionCounts);
     this.warnings = new RareWarnings(clock, logger);
     this.contested = new ContestedIdentifiers(clock, this.warnings, metrics);
     this.flusher = new OutputFlusher(clock, metrics);

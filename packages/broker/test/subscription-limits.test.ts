@@ -1,5 +1,8 @@
 /** Limits on what one session may subscribe to: numbers, bytes, shared groups. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { newSharedCounts, SharedCounts } from '../src/guards/shared-counts.ts';
+import { SubscriptionBudget } from '../src/guards/subscription-budget.ts';
+import { defaultLimits } from '../src/ports/limits.ts';
 import type { Client } from './support/client.ts';
 import { World } from './support/world.ts';
 
@@ -8,13 +11,23 @@ const filters = (count: number) => Array.from({ length: count }, (_, index) => `
 
 /** Reason codes of one SUBSCRIBE with all of these. */
 async function subscribeAtOnce(client: Client, names: readonly string[], qos: 0 | 1 = 0): Promise<number[]> {
+  return (await answerTo(client, names, qos)).reasonCodes;
+}
+
+interface Answer {
+  reasonCodes: number[];
+  reasonString: string;
+}
+
+/** Answer to one SUBSCRIBE with all of these. */
+async function answerTo(client: Client, names: readonly string[], qos: 0 | 1): Promise<Answer> {
   const options = { qos, noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
   await client.send({
     ...{ type: 'subscribe', packetId: 9, subscriptionIdentifier: 0, properties: {} },
     subscriptions: names.map((filter) => ({ filter, ...options })),
   });
   const suback = client.received().find((packet) => packet.type === 'suback');
-  return suback?.reasonCodes ?? [];
+  return { reasonCodes: suback?.reasonCodes ?? [], reasonString: suback?.properties.reasonString ?? '' };
 }
 
 test('a session may have limits.subscriptionsMax, in one packet or several, and others when some are gone', async () => {
@@ -117,6 +130,60 @@ test.each([5, 4] as const)('all filters of an UNSUBSCRIBE with MQTT %i are handl
   expect(worker.view.session('c')?.filters).toEqual([]);
   if (version === 5) expect(reasonCodes.flatMap((code, at) => (code === 0 ? [at] : []))).toEqual([7, 299, 300, 4999]);
   if (version === 5) expect(reasonCodes).toHaveLength(5000);
+});
+
+describe('all sessions of a user, and all of a node', () => {
+  const bytes = (index: number) => 512 + `f/${index}`.length + 2 * 256;
+
+  test('a user has limits.subscriptionsPerUserMax, in whichever sessions; others have theirs', async () => {
+    const { worker } = await World.alone({ limits: { subscriptionsPerUserMax: 10 } });
+    const one = await worker.connect('one', { userName: 'ann' });
+    const two = await worker.connect('two', { userName: 'ann' });
+    expect(await subscribeAtOnce(one, filters(7))).toEqual(Array(7).fill(0));
+    expect(await subscribeAtOnce(two, filters(4))).toEqual([0, 0, 0, 0x97]);
+    const other = await worker.connect('other', { userName: 'ben' });
+    expect(await subscribeAtOnce(other, filters(11))).toEqual([...Array(10).fill(0), 0x97]);
+    const nameless = await worker.connect('nameless');
+    expect(await subscribeAtOnce(nameless, filters(11))).toEqual(Array(11).fill(0));
+    await one.drop();
+    expect(await subscribeAtOnce(two, filters(10))).toEqual(Array(10).fill(0));
+    expect(worker.log).toContainEqual(expect.stringContaining('limits.subscriptionsPerUserMax is reached: 10'));
+  });
+
+  test('one user, or all clients without one, may fill half of what the node has: others have the rest', async () => {
+    const { worker } = await World.alone({ limits: { subscriptionBytesNodeMax: 100 * (bytes(10) + 64) } });
+    const names = filters(60);
+    const granted = async (clientId: string, userName?: string) => {
+      const client = await worker.connect(clientId, userName === undefined ? {} : { userName });
+      const { reasonCodes, reasonString } = await answerTo(client, names, 0);
+      return [reasonCodes.filter((code) => code === 0).length, reasonString];
+    };
+    const half = 'this user has its half of limits.subscriptionBytesNodeMax: 109200';
+    expect(await granted('one', 'ann')).toEqual([50, half]);
+    expect(await granted('two', 'ann')).toEqual([0, half]);
+    expect(await granted('nameless')).toEqual([50, half]);
+    expect(await granted('other', 'ben')).toEqual([0, 'limits.subscriptionBytesNodeMax is reached: 109200']);
+  });
+
+  test('workers of a node count together, and what one had is forgotten when it is replaced', () => {
+    const limits = { ...defaultLimits, subscriptionsPerUserMax: 2 };
+    const memory = newSharedCounts(2);
+    const budgetOf = (worker: number) => new SubscriptionBudget(limits, new SharedCounts(memory, worker));
+    const session = () => ({ holdings: null, connection: { signIn: { userName: 'ann' } } });
+    const [first, second] = [budgetOf(0), budgetOf(1)];
+    expect([first.take(session(), 'a'), second.take(session(), 'a')]).toEqual([null, null]);
+    expect([first.take(session(), 'b'), second.take(session(), 'b')]).toEqual(['user-count', 'user-count']);
+    expect(budgetOf(1).take(session(), 'b')).toBeNull();
+  });
+
+  test('sessions that end, and are restored, are counted once', async () => {
+    const { worker } = await World.alone({ limits: { subscriptionsPerUserMax: 5 } });
+    for (let round = 0; round < 3; round++) {
+      const client = await worker.connect('c', { ...durable, userName: 'ann' });
+      expect(await subscribeAtOnce(client, filters(6), 1)).toEqual([1, 1, 1, 1, 1, 0x97]);
+      await client.drop();
+    }
+  });
 });
 
 test('a session may be a member of eight groups on one filter, and of as many on another', async () => {

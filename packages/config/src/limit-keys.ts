@@ -82,6 +82,18 @@ export const limitShape = {
     4 * mebibyte,
     'Bytes that the subscriptions of one session may take: 512 for each, the length of its filter, and 256 for each level.',
   ),
+  subscriptionsPerUserMax: whole(
+    0,
+    100_000_000,
+    0,
+    'Subscriptions that all sessions of one user may hold at one node; 0: any number within subscriptionBytesNodeMax.',
+  ),
+  subscriptionBytesNodeMax: whole(
+    0,
+    2 ** 36,
+    0,
+    'Bytes that the subscriptions of all clients of a node may take, counted as for subscriptionBytesMax; one user may take half of it, and so may all clients without a user name together. 0: half of the memory of the container or machine, divided by the number of workers, each of which knows them all.',
+  ),
   filtersPerPacketMax: whole(
     1,
     100_000_000,

@@ -10,6 +10,11 @@ export function connectionsMax({ workers, limits, listeners }: Configuration): n
   return workers * Math.min(limits.connectionsMax, ofListeners);
 }
 
+/** Bytes for the subscriptions of all clients of the node: as configured, or half of the memory, shared by the workers that all know them. */
+export function subscriptionBytesMax({ workers, limits }: Configuration): number {
+  return limits.subscriptionBytesNodeMax || Math.floor(memoryLimitBytes() / 2 / workers);
+}
+
 /** Memory that the process may use: the limit of its container when that is less than the memory of the machine. */
 export function memoryLimitBytes(): number {
   const machineBytes = totalmem();

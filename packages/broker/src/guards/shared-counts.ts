@@ -35,19 +35,19 @@ export class SharedCounts {
     this.counts.fill(0, this.own, this.own + workerSlots);
   }
 
-  /** Counts one more. Returns how many there are now, at all workers. */
-  enter(key: string): number {
+  /** Counts one more, or so many. Returns how many there are now, at all workers. */
+  enter(key: string, amount = 1): number {
     const hash = this.hashOf(key);
-    Atomics.add(this.counts, this.own + firstOf(hash), 1);
-    Atomics.add(this.counts, this.own + secondOf(hash), 1);
+    Atomics.add(this.counts, this.own + firstOf(hash), amount);
+    Atomics.add(this.counts, this.own + secondOf(hash), amount);
     return this.countOf(hash);
   }
 
-  /** Counts one less: once for each `enter`. */
-  leave(key: string): void {
+  /** Counts one less, or so many: once for each `enter`. */
+  leave(key: string, amount = 1): void {
     const hash = this.hashOf(key);
-    Atomics.sub(this.counts, this.own + firstOf(hash), 1);
-    Atomics.sub(this.counts, this.own + secondOf(hash), 1);
+    Atomics.sub(this.counts, this.own + firstOf(hash), amount);
+    Atomics.sub(this.counts, this.own + secondOf(hash), amount);
   }
 
   count(key: string): number {

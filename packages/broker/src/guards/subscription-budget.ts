@@ -1,15 +1,25 @@
 /**
- * Limits on the subscriptions of one session and one user. A subscription is charged when it is granted or restored,
+ * Limits on the subscriptions of one session, of one user, and of all clients of the node: the latter two over all of its
+ * workers, in memory that they share. One user may fill half of what there is for all, so that others have the rest. A subscription is charged when it is granted or restored,
  * and given back when it ends. Restored subscriptions are charged and never refused: a session keeps what it has, also
  * above limits that were lowered meanwhile, and is granted no more.
  */
 import { parseShare } from '@dunlin/protocol';
 import type { Limits } from '../ports/limits.ts';
+import { newSharedCounts, SharedCounts } from './shared-counts.ts';
 import { WideFilters } from './wide-filters.ts';
 
 /** Estimate of the memory that a subscription takes in a worker: its objects, and a node of the tree for each level. */
 const bytesPerSubscription = 512;
 const bytesPerLevel = 256;
+
+/** Bytes of one unit of the counts of users and of the node, which have 32 bits. */
+const bytesPerUnit = 64;
+/** Keys of those counts. Clients without a user name are one user. */
+const nodeKey = 'node';
+const namelessKey = 'nameless';
+/** Share of the node's bytes that one user may fill. */
+const sharePerUser = 0.5;
 
 /** Bytes that a subscription is charged. */
 export function subscriptionBytes(filter: string): number {
@@ -44,12 +54,18 @@ export interface SubscriptionHolder {
 }
 
 /** Limit that refuses a subscription. */
-export type ExceededLimit = 'count' | 'bytes' | 'groups' | 'wide';
+export type ExceededLimit = 'count' | 'bytes' | 'groups' | 'wide' | 'user-count' | 'user-bytes' | 'node-bytes';
 
 const texts: Readonly<Record<ExceededLimit, (limits: Limits) => string>> = {
   count: ({ subscriptionsMax }) => `limits.subscriptionsMax is reached: ${subscriptionsMax}`,
   bytes: ({ subscriptionBytesMax }) => `limits.subscriptionBytesMax is reached: ${subscriptionBytesMax}`,
   groups: ({ sharedGroupsPerFilterMax }) => `limits.sharedGroupsPerFilterMax is reached: ${sharedGroupsPerFilterMax}`,
+  'user-count': ({ subscriptionsPerUserMax }) =>
+    `limits.subscriptionsPerUserMax is reached: ${subscriptionsPerUserMax}`,
+  'user-bytes': ({ subscriptionBytesNodeMax }) =>
+    `this user has its half of limits.subscriptionBytesNodeMax: ${subscriptionBytesNodeMax}`,
+  'node-bytes': ({ subscriptionBytesNodeMax }) =>
+    `limits.subscriptionBytesNodeMax is reached: ${subscriptionBytesNodeMax}`,
   wide: () => 'too many filters of this user with two or more + cross above its levels',
 };
 
@@ -61,9 +77,12 @@ export function exceededText(exceeded: ExceededLimit, limits: Limits): string {
 export class SubscriptionBudget {
   readonly wideFilters = new WideFilters();
   private readonly limits: Limits;
+  private readonly counts: SharedCounts;
 
-  constructor(limits: Limits) {
+  /** `counts`: of subscriptions alone, shared by the workers of this node; absent: this worker is alone. */
+  constructor(limits: Limits, counts = new SharedCounts(newSharedCounts(1), 0)) {
     this.limits = limits;
+    this.counts = counts;
   }
 
   /** Charges a new subscription that is within all limits; otherwise returns the limit, and charges nothing. */
@@ -82,14 +101,30 @@ export class SubscriptionBudget {
     const share = parseShare(filter);
     if (share !== null && (holdings.groupsByFilter?.get(share.filter) ?? 0) >= limits.sharedGroupsPerFilterMax)
       return 'groups';
-    return this.wideFilters.mayAdd(holdings.owner, share?.filter ?? filter) ? null : 'wide';
+    if (!this.wideFilters.mayAdd(holdings.owner, share?.filter ?? filter)) return 'wide';
+    return this.exceededByUser(holdings.user, bytes);
+  }
+
+  private exceededByUser(user: string | null, bytes: number): ExceededLimit | null {
+    const { limits, counts } = this;
+    const countMax = limits.subscriptionsPerUserMax;
+    if (user !== null && countMax > 0 && counts.count(countKeyOf(user)) >= countMax) return 'user-count';
+    if (limits.subscriptionBytesNodeMax === 0) return null;
+    const most = limits.subscriptionBytesNodeMax / bytesPerUnit;
+    const units = unitsOf(bytes);
+    if (counts.count(bytesKeyOf(user)) + units > most * sharePerUser) return 'user-bytes';
+    return counts.count(nodeKey) + units > most ? 'node-bytes' : null;
   }
 
   /** Charges a subscription, whatever the limits say. */
   charge(holder: SubscriptionHolder, filter: string): void {
     const holdings = holdingsOf(holder);
+    const bytes = subscriptionBytes(filter);
     holdings.count++;
-    holdings.bytes += subscriptionBytes(filter);
+    holdings.bytes += bytes;
+    this.counts.enter(nodeKey, unitsOf(bytes));
+    this.counts.enter(bytesKeyOf(holdings.user), unitsOf(bytes));
+    if (holdings.user !== null) this.counts.enter(countKeyOf(holdings.user));
     const share = parseShare(filter);
     if (share !== null) {
       holdings.groupsByFilter ??= new Map();
@@ -101,8 +136,12 @@ export class SubscriptionBudget {
   /** Gives back what a subscription was charged. */
   giveBack(holder: SubscriptionHolder, filter: string): void {
     const holdings = holdingsOf(holder);
+    const bytes = subscriptionBytes(filter);
     holdings.count--;
-    holdings.bytes -= subscriptionBytes(filter);
+    holdings.bytes -= bytes;
+    this.counts.leave(nodeKey, unitsOf(bytes));
+    this.counts.leave(bytesKeyOf(holdings.user), unitsOf(bytes));
+    if (holdings.user !== null) this.counts.leave(countKeyOf(holdings.user));
     const share = parseShare(filter);
     if (share !== null) {
       const groups = (holdings.groupsByFilter?.get(share.filter) ?? 0) - 1;
@@ -111,6 +150,18 @@ export class SubscriptionBudget {
     }
     this.wideFilters.remove(holdings.owner, share?.filter ?? filter);
   }
+}
+
+function unitsOf(bytes: number): number {
+  return Math.ceil(bytes / bytesPerUnit);
+}
+
+function bytesKeyOf(user: string | null): string {
+  return user === null ? namelessKey : `bytes ${user}`;
+}
+
+function countKeyOf(user: string): string {
+  return `count ${user}`;
 }
 
 /** The user is that of the first subscription: what was charged to it is given back to it, whoever signs in again. */

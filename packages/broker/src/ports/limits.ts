@@ -52,6 +52,10 @@ export const defaultLimits = {
   subscriptionsMax: 1000,
   /** Bytes of all subscriptions of one session, estimated (guards/subscription-budget.ts): long and deep filters. */
   subscriptionBytesMax: 4 * 1024 * 1024,
+  /** Subscriptions of all sessions of one user, over the workers of a node; 0: any number. */
+  subscriptionsPerUserMax: 0,
+  /** Bytes of the subscriptions of all clients of a node, estimated alike; one user may have half. 0: of the memory. */
+  subscriptionBytesNodeMax: 0,
   /**
    * Filters of one SUBSCRIBE that are looked at. As many as a session may have: MQTT.js with MQTT 3 subscribes to all of
    * its filters again by one packet, and would lose those above a smaller limit after each reconnect.

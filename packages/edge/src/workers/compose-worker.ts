@@ -3,7 +3,7 @@
 import type { Access } from '@dunlin/auth';
 import type { RefusalReason } from '@dunlin/backplane-nats';
 import { AnonymousAuthenticator, Broker } from '@dunlin/broker';
-import type { RefusalAllowance } from '@dunlin/broker/guards';
+import type { RefusalAllowance, SharedCounts } from '@dunlin/broker/guards';
 import type { Backplane, Leases, Logger, Metrics, Store, Tracer } from '@dunlin/broker/ports';
 import type { Configuration } from '@dunlin/config';
 import { startTracing, tracingSettings } from '@dunlin/telemetry';
@@ -13,6 +13,7 @@ import { NodeBackplane } from '../backplane/node-backplane.ts';
 import { isInCluster, isStoreRemote } from '../compose.ts';
 import { natsCredentials, withPassword } from '../credentials.ts';
 import { events } from '../log-events.ts';
+import { subscriptionBytesMax } from '../node-limits.ts';
 import { SystemClock } from '../system-clock.ts';
 import type { WorkerSetup } from './worker-message.ts';
 
@@ -92,6 +93,7 @@ export interface BrokerParts {
   tracer: Tracer | null;
   refusals: RefusalAllowance;
   rates: SharedArrayBuffer;
+  subscriptionCounts: SharedCounts;
 }
 
 /** Null: nothing is traced, and nothing is loaded for it. Of variables that are not understood one worker speaks for all. */
@@ -107,6 +109,7 @@ export async function composeTracer(setup: WorkerSetup, logger: Logger, metrics:
 /** The broker of one worker. Without anything that says who may enter, the configuration lets only listeners through that are open to everyone. */
 export function composeBroker(parts: BrokerParts): Broker {
   const { configuration, version, store, leases, backplane, access, logger, metrics, tracer, refusals, rates } = parts;
+  const { subscriptionCounts } = parts;
   const { address } = configuration.admin;
   return new Broker({
     nodeId: configuration.nodeId,
@@ -124,9 +127,10 @@ export function composeBroker(parts: BrokerParts): Broker {
     deniedWill: configuration.authorization.deniedWill,
     // Where nobody is authenticated, names are not proved.
     sessionOwner: access === null ? 'anybody' : configuration.sessions.owner,
-    limits: configuration.limits,
+    limits: { ...configuration.limits, subscriptionBytesNodeMax: subscriptionBytesMax(configuration) },
     refusals,
     rates,
+    subscriptionCounts,
     tellsConnections: configuration.log.connections,
     httpUrl: address === '' ? '' : `http://${address}`,
   });

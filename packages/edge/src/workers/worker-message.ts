@@ -26,6 +26,8 @@ export interface WorkerSetup {
   rates: SharedArrayBuffer;
   /** Connections of all workers, as `newConnectionCounts` made it. */
   connectionCounts: SharedArrayBuffer;
+  /** Memory in which all workers count subscriptions by user. */
+  subscriptionCounts: SharedArrayBuffer;
   /** Signs of life of all workers, as `newHeartbeats` made the memory. */
   heartbeats: SharedArrayBuffer;
   /** Memory of lines that one worker has logged for all. */

@@ -1,6 +1,6 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { AccessTexts } from '@dunlin/auth';
-import { newSharedMarks, newSharedRates, refusalMemoryBytes } from '@dunlin/broker/guards';
+import { newSharedCounts, newSharedMarks, newSharedRates, refusalMemoryBytes } from '@dunlin/broker/guards';
 import type { DrainOptions, EndpointId, Logger } from '@dunlin/broker/ports';
 import type { Configuration, ListenerAddress } from '@dunlin/config';
 import { type NodeMetrics, spokenBytes } from '@dunlin/telemetry';
@@ -53,6 +53,7 @@ export class WorkerPool {
   readonly #refusals = new SharedArrayBuffer(refusalMemoryBytes);
   readonly #rates = newSharedRates();
   readonly #spoken = new SharedArrayBuffer(spokenBytes);
+  readonly #subscriptionCounts: SharedArrayBuffer;
   readonly #heartbeatMemory: SharedArrayBuffer;
   readonly #heartbeats: Heartbeats;
   readonly #attempts = { marks: newSharedMarks(), failures: newSharedRates() };
@@ -67,6 +68,7 @@ export class WorkerPool {
   constructor(options: PoolOptions) {
     this.#options = options;
     this.#names = new EndpointNames(options.configuration.nodeId);
+    this.#subscriptionCounts = newSharedCounts(options.configuration.workers);
     this.#heartbeatMemory = newHeartbeats(options.configuration.workers);
     this.#heartbeats = new Heartbeats(this.#heartbeatMemory);
     this.#addresses = options.configuration.listeners.map((listener) => listener.address);
@@ -235,6 +237,7 @@ export class WorkerPool {
       connectionCounts: this.#options.connectionCounts,
       spoken: this.#spoken,
       heartbeats: this.#heartbeatMemory,
+      subscriptionCounts: this.#subscriptionCounts,
       tls: tls(),
     };
     this.#heartbeats.beat(index);

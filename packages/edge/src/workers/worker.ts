@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { MessagePort } from 'node:worker_threads';
 import type { AccessTexts } from '@dunlin/auth';
 import type { Broker } from '@dunlin/broker';
-import { RefusalAllowance } from '@dunlin/broker/guards';
+import { RefusalAllowance, SharedCounts } from '@dunlin/broker/guards';
 import type { Store } from '@dunlin/broker/ports';
 import type { ListenerAddress } from '@dunlin/config';
 import {
@@ -164,6 +164,7 @@ class ServingWorker {
       tracer,
       refusals: new RefusalAllowance(refusals),
       rates,
+      subscriptionCounts: new SharedCounts(this.#setup.subscriptionCounts, this.#setup.index),
     });
     const heartbeats = new Heartbeats(this.#setup.heartbeats);
     watchThread(this.#figures, () => {
