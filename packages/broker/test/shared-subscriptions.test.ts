@@ -111,3 +111,20 @@ test('all endpoints count the same order of members, so that hashes agree betwee
     expect(new Set(chosen).size).toBe(1);
   }
 });
+
+test('a large group loses members in any order, and each that is left has its turn', () => {
+  const group = groupOf(Array(500).fill(0), []);
+  const members = [...group.members];
+  const leaving = members.filter((_, index) => (index * 7) % 10 < 8);
+  for (const member of [...leaving.slice(200).reverse(), ...leaving.slice(0, 200)]) group.remove(member);
+  for (const member of leaving.slice(0, 3)) group.remove(member); // twice is once
+  const left = members.filter((member) => !leaving.includes(member));
+  expect(new Set(group.members)).toEqual(new Set(left));
+  const chosen = left.map(() => chooseMember(group, 'round-robin', message('t'), self));
+  expect(new Set(chosen)).toEqual(new Set(left));
+  for (const member of left) group.remove(member);
+  expect(chooseMember(group, 'round-robin', message('t'), self)).toBeNull();
+  group.add(members[0]);
+  group.remove(members[0]);
+  expect(group.members).toEqual([]);
+});

@@ -1,6 +1,7 @@
 /** The cache of the receivers of topics has a bound in bytes, whatever topics clients make up. */
 import { describe, expect, test } from 'vitest';
 import type { Subscription } from '../src/session/subscription.ts';
+import { dropEmptyGroup, groupOf } from '../src/subscriptions/shared-subscriptions.ts';
 import { SubscriptionTree } from '../src/subscriptions/subscription-tree.ts';
 import { type TopicMatch, TopicMatches } from '../src/subscriptions/topic-match.ts';
 
@@ -51,5 +52,28 @@ describe('matches that are kept', () => {
     tree.entry('t/+').subscriptions.push(...subscriptions(2000));
     const topics = Array.from({ length: 4000 }, (_, i) => `t/${i}`);
     expect(keptAfter(tree, topics).length).toBeGreaterThan(3900);
+  });
+
+  test('with thousands of shared groups: one list for all topics of a filter, anew when one joins or leaves', () => {
+    const tree = new SubscriptionTree();
+    const entry = tree.entry('t/+');
+    const join = (index: number) => {
+      const group = groupOf(tree, entry, `$share/g${index}/t/+`, 't/+');
+      group.setRemote('another', 1);
+      tree.touch();
+      return group;
+    };
+    const groups = Array.from({ length: 5000 }, (_, index) => join(index));
+    const topics = Array.from({ length: 4000 }, (_, i) => `t/${i}`);
+    const kept = keptAfter(tree, topics);
+    expect(kept.length).toBeGreaterThan(3900);
+    expect(new Set(kept.map((match) => match.groups)).size).toBe(1);
+    join(5000);
+    groups[7].setRemote('another', 0);
+    dropEmptyGroup(entry, groups[7]);
+    const [match] = keptAfter(tree, ['t/1']);
+    expect(match.groups).toHaveLength(5000);
+    expect(match.groupCalled('$share/g7/t/+')).toBeUndefined();
+    expect(match.groupCalled('$share/g5000/t/+')).toBeDefined();
   });
 });

@@ -19,9 +19,14 @@ import type { SharedStrategy } from '../ports/limits.ts';
 import type { Subscription } from '../session/subscription.ts';
 import type { FilterEntry, SubscriptionTree } from './subscription-tree.ts';
 
+/** Members from which on their places are kept: thousands may leave one after the other. */
+const searchedMax = 32;
+
 /** Members among whom one is chosen. */
 export class SharedMembers {
   readonly members: Subscription[] = [];
+  /** Places in `members`; null while those are few. */
+  private places: Map<Subscription, number> | null = null;
   /** Members at other endpoints, sorted by name so that all endpoints count alike. */
   readonly remote: { endpoint: EndpointId; count: number }[] = [];
   remoteCount = 0;
@@ -35,13 +40,30 @@ export class SharedMembers {
   sticky: Subscription | EndpointId | null = null;
 
   add(member: Subscription): void {
-    this.members.push(member);
+    const { members } = this;
+    this.places?.set(member, members.length);
+    members.push(member);
+    if (this.places === null && members.length > searchedMax)
+      this.places = new Map(members.map((known, place) => [known, place]));
   }
 
   remove(member: Subscription): void {
-    const at = this.members.indexOf(member);
-    if (at >= 0) this.members.splice(at, 1);
     if (this.sticky === member) this.sticky = null;
+    const { members, places } = this;
+    if (places === null) {
+      const at = members.indexOf(member);
+      if (at >= 0) members.splice(at, 1);
+      return;
+    }
+    const at = places.get(member);
+    if (at === undefined) return;
+    places.delete(member);
+    const last = members.pop();
+    if (last !== undefined && last !== member) {
+      members[at] = last;
+      places.set(last, at);
+    }
+    if (members.length === 0) this.places = null;
   }
 
   setRemote(endpoint: EndpointId, count: number): void {
@@ -118,13 +140,17 @@ export function groupOf(tree: SubscriptionTree, entry: FilterEntry, name: string
   if (group === undefined) {
     group = new SharedGroup(name, filter, tree.groupWatcher);
     entry.groups.set(name, group);
+    entry.groupList = null;
   }
   return group;
 }
 
 export function dropEmptyGroup(entry: FilterEntry, group: SharedGroup): void {
   if (!group.isEmpty || entry.groups === null) return;
-  if (entry.groups.get(group.name) === group) entry.groups.delete(group.name);
+  if (entry.groups.get(group.name) === group) {
+    entry.groups.delete(group.name);
+    entry.groupList = null;
+  }
   if (entry.groups.size === 0) entry.groups = null;
 }
 

@@ -28,6 +28,8 @@ export class FilterEntry {
   readonly logged: Subscription[] = [];
   /** Shared groups by their whole names. */
   groups: Map<string, SharedGroup> | null = null;
+  /** The same as a list, made when a match first needs it, and shared by all of them; null: to be made. */
+  groupList: readonly SharedGroup[] | null = null;
   /** Endpoints with subscribers that get messages from frames; no duplicates. */
   endpoints: string[] | null = null;
   /**

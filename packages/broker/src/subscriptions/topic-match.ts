@@ -49,6 +49,8 @@ export class TopicMatch {
    */
   live: readonly Subscription[] = noSubscriptions;
   groups: readonly SharedGroup[] = noGroups;
+  /** The groups are the list of one filter, and not this topic's own. */
+  sharesGroups = true;
   /** Groups by name; null until asked for, with many groups. */
   groupsByName: Map<string, SharedGroup> | null = null;
   /** Groups that get a QoS 1 or 2 publish now: without those that get it through a log. */
@@ -171,7 +173,8 @@ export class TopicMatches {
     match.groupsByName = null;
     match.liveEndpoints = noEndpoints;
     match.loggedEndpoints = noEndpoints;
-    const groups: SharedGroup[] = [];
+    let groups = noGroups;
+    let mergedGroups: SharedGroup[] | null = null;
     const logs: DurableLog[] = [];
     const lists: (readonly Subscription[])[] = [];
     let logged = false;
@@ -181,13 +184,22 @@ export class TopicMatches {
         lists.push(entry.logged);
         logged = true;
       }
-      if (entry.groups !== null) for (const group of entry.groups.values()) groups.push(group);
+      if (entry.groups !== null) {
+        entry.groupList ??= [...entry.groups.values()];
+        if (groups.length === 0) groups = entry.groupList;
+        else {
+          mergedGroups ??= [...groups];
+          for (const group of entry.groupList) mergedGroups.push(group);
+          groups = mergedGroups;
+        }
+      }
       if (entry.endpoints !== null) match.liveEndpoints = union(match.liveEndpoints, entry.endpoints);
       if (entry.loggedEndpoints !== null) match.loggedEndpoints = union(match.loggedEndpoints, entry.loggedEndpoints);
       if (entry.log !== null) logs.push(entry.log);
     }
-    match.groups = groups.length === 0 ? noGroups : groups;
-    match.liveGroups = groups.length === 0 ? noGroups : groups.filter((group) => !group.isLogged);
+    match.groups = groups;
+    match.sharesGroups = mergedGroups === null;
+    match.liveGroups = groups.some(isLogged) ? groups.filter((group) => !group.isLogged) : groups;
     match.logs = logs.length === 0 ? noLogs : logs;
     match.endpoints = union(match.liveEndpoints, match.loggedEndpoints);
     const live = match.liveEndpoints.length;
@@ -205,9 +217,16 @@ export class TopicMatches {
   }
 }
 
+function isLogged(group: SharedGroup): boolean {
+  return group.isLogged;
+}
+
 /** Bytes of what was made for this topic alone. A list of the tree is not: all topics of a filter share it. */
-function ownBytes({ bytes, groups, all, live }: TopicMatch, lists: readonly (readonly Subscription[])[]): number {
-  let places = groups.length;
+function ownBytes(
+  { bytes, groups, liveGroups, sharesGroups, all, live }: TopicMatch,
+  lists: readonly (readonly Subscription[])[],
+): number {
+  let places = (sharesGroups ? 0 : groups.length) + (liveGroups === groups ? 0 : liveGroups.length);
   let merged = 0;
   if (lists.length > 1) {
     places += live === all ? all.length : all.length + live.length;
