@@ -53,14 +53,16 @@ export function intersects(one: Levels, other: Levels): boolean {
  *
  * An identity that holds `+`, `#` or `/`, or begins with `$`, would turn the pattern into another one. So would one
  * that is not there. What allows something then matches nothing (null), and what denies something matches all that it
- * could have stood for.
+ * could have stood for: `#`, or in the first level, where `#` leaves out `$` topics, the `$` topics of that identity.
  */
 export function fillIn(pattern: Levels, clientId: string, userName: string | null, isDenied: boolean): Levels | null {
   const filled: string[] = [];
   for (const level of pattern) {
     const isSafe = (!level.includes('%c') || isPlain(clientId)) && (!level.includes('%u') || isPlain(userName));
-    if (!isSafe) return isDenied ? [...filled, '#'] : null;
-    filled.push(level.replace(/%[cu]/g, (mark) => (mark === '%c' ? clientId : (userName as string))));
+    if (!isSafe && !isDenied) return null;
+    const text = level.replace(/%[cu]/g, (mark) => (mark === '%c' ? clientId : (userName ?? '')));
+    if (isSafe) filled.push(text);
+    else return filled.length === 0 && isHidden(text) ? [text.split('/')[0], '#'] : [...filled, '#'];
   }
   return filled;
 }

@@ -78,6 +78,19 @@ describe('%c and %u', () => {
   test('and everything that is denied', () => {
     expect(fill('a/%c/b', '+', 'u', true)).toBe('a/#');
     expect(fill('a/%u', 'c', null, true)).toBe('a/#');
+    expect(fill('%c/b', 'x/y', 'u', true)).toBe('#');
+  });
+
+  test.each(['$SYS', '$SYS/broker', '$x', '$x/+'])('in the first level, too, where it begins with $: "%s"', (evil) => {
+    for (const [pattern, clientId, userName] of [
+      ['%c/#', evil, 'u'],
+      ['%u/b', 'c', evil],
+      ['%c', evil, null],
+    ] as const) {
+      const denied = levelsOf(fill(pattern, clientId, userName, true) ?? '');
+      expect(intersects(denied, levelsOf(`${evil.split('/')[0]}/a/b`))).toBe(true);
+      expect(intersects(denied, levelsOf('other/a/b'))).toBe(false);
+    }
   });
 });
 
