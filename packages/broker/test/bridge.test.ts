@@ -85,12 +85,14 @@ describe("a bridge's state", () => {
   test.each([3, 4, 5] as const)('is published, retained and left as a will (version %i)', async (version) => {
     const { worker } = await World.alone();
     const watcher = await worker.connect('w', { version });
+    watcher.transport.remoteAddress = '127.0.0.1:1883';
     await watcher.subscribe('$SYS/broker/connection/+/state', 1);
     const client = await worker.connect('b', { version, will: notification(state) });
     await client.send(publish(state, '1', 1, 1, { retain: true }));
     expect(client.said()).toEqual(['puback #1']);
     expect(watcher.said()).toEqual([`publish ${state} 1 q1 #1`]);
     const late = await worker.connect('late', { version });
+    late.transport.remoteAddress = '127.0.0.1:1883';
     await late.subscribe('$SYS/broker/connection/#', 1);
     expect(late.said()).toEqual([`publish ${state} 1 q1 #1 retain`]);
     await client.drop();

@@ -269,6 +269,7 @@ describe('what a publisher may not do', () => {
   test('topics that only the broker publishes are refused, also behind a delay', async () => {
     const { world, worker } = await World.alone();
     const client = await worker.connect('c');
+    client.transport.remoteAddress = '127.0.0.1:1883';
     await client.subscribe('$SYS/forged', 0);
     await client.send(
       publish('$SYS/forged', 'x', 1, 1),

@@ -9,6 +9,7 @@ const limits = { sysIntervalSeconds: 10 };
 
 /** The values that a new subscription is given, by the rest of their topic. */
 async function values(client: Client, prefix = '$SYS/broker/'): Promise<Map<string, string>> {
+  client.transport.remoteAddress = '127.0.0.1:1883';
   await client.subscribe(`${prefix}#`, 0);
   const found = new Map<string, string>();
   for (const packet of client.received())
@@ -115,9 +116,26 @@ describe('$SYS', () => {
   test('subscribers hear of it every few seconds, RETAIN only at first', async () => {
     const { world, worker } = await World.alone({ limits });
     const client = await worker.connect('c');
+    client.transport.remoteAddress = '[::1]:1883';
     await client.subscribe('$SYS/broker/uptime', 0);
     expect(client.said()).toEqual(['publish $SYS/broker/uptime 0 seconds q0 retain']);
     await world.clock.pass(10_000);
     expect(client.said()).toEqual(['publish $SYS/broker/uptime 10 seconds q0']);
+  });
+
+  test.each([
+    ['192.0.2.1:1883', '$SYS/#', [0x87]],
+    ['[2001:db8::1]:1883', '$SYS/broker/version', [0x87]],
+    ['192.0.2.1:1883', '$share/g/$SYS/#', [0x87]],
+    ['192.0.2.1:1883', '$SYSTEM/a', [0]],
+    ['192.0.2.1:1883', '#', [0]],
+    ['127.0.0.1:1883', '$SYS/#', [0]],
+    ['[::ffff:127.0.0.1]:1883', '$SYS/#', [0]],
+    ['unix', '$SYS/#', [0]],
+  ])('where there are no rules, %s may subscribe to %s: %o', async (address, filter, codes) => {
+    const { worker } = await World.alone({ limits });
+    const client = await worker.connect('c');
+    client.transport.remoteAddress = address;
+    expect(await client.subscribe(filter, 0)).toEqual(codes);
   });
 });

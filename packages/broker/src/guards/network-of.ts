@@ -18,3 +18,8 @@ export function networkOf(address: string): string {
   const between = new Array<string>(Math.max(8 - before.length - after.length, 0)).fill('0');
   return `${[...before, ...between, ...after].slice(0, 4).join(':')}::/64`;
 }
+
+/** True for a client on the same machine: over loopback, or a Unix socket. */
+export function isLocal(address: string): boolean {
+  return address === 'unix' || /^(127\.|\[::1\]|\[::ffff:127\.)/.test(address);
+}

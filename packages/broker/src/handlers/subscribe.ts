@@ -7,6 +7,7 @@
 
 import {
   decodeSubscribe,
+  matchedFilter,
   PacketType,
   ProtocolError,
   type ProtocolVersion,
@@ -25,6 +26,7 @@ import type { HeldPacket } from '../connection/held-packets.ts';
 import type { SessionPacketHandler } from '../connection/packet-handlers.ts';
 import type { SubscribeQueue } from '../connection/subscribe-queue.ts';
 import type { RetainedMessages } from '../delivery/retained.ts';
+import { isLocal } from '../guards/network-of.ts';
 import { exceededText } from '../guards/subscription-budget.ts';
 import { isFilterTooLong } from '../message/name-length.ts';
 import { ConnectionState } from '../output/connection-state.ts';
@@ -118,6 +120,11 @@ class Outcome {
 }
 
 const notAuthorized: Refusal = { reasonCode: ReasonCode.notAuthorized, reason: notAllowed };
+/** The state of the broker is for its operator: where no rules say who else may read it, for clients on its machine. */
+const notLocal: Refusal = {
+  reasonCode: ReasonCode.notAuthorized,
+  reason: 'without rules, $SYS is for clients on loopback alone',
+};
 const noShared: Refusal = {
   reasonCode: ReasonCode.sharedSubscriptionsNotSupported,
   reason: 'limits.sharedSubscriptionAvailable is false',
@@ -362,7 +369,8 @@ export class SubscribeHandler implements SessionPacketHandler {
       if (!limits.sharedSubscriptionAvailable) return noShared;
     }
     if (!limits.wildcardSubscriptionAvailable && /[+#]/.test(filter)) return noWildcards;
-    if (authorizer === null) return null;
+    if (authorizer === null)
+      return matchedFilter(filter).startsWith('$SYS/') && !isLocal(connection.remoteAddress) ? notLocal : null;
     const client = connection.signIn.identity(session.clientId);
     const allowed = authorizer.authorize(client, 'subscribe', share?.filter ?? filter, request.qos, false);
     if (allowed === true) return null;
