@@ -1,5 +1,5 @@
 // The table of all metrics: name, type, help, labels, and where each is counted. docs/metrics.md is made of it.
-import { closeReasons, dropReasons } from '@dunlin/broker/ports';
+import { closeReasons, dropReasons, subscriptionRefusals } from '@dunlin/broker/ports';
 import { by, byListener, histogram, type MetricRow, one } from './metric-rows.ts';
 import { notReadyReasons } from './node-figures.ts';
 import { backplaneRefusals, storeOperations } from './worker-figures.ts';
@@ -78,6 +78,7 @@ export const metricRows: readonly MetricRow[] = [
   { name: 'dunlin_subscriptions', type: 'gauge', merge: 'sum', labels: [], help: 'Subscriptions of connected clients.', samples: one((m) => m.subscriptions) },
   { name: 'dunlin_shared_subscriptions', type: 'gauge', merge: 'sum', labels: [], help: 'Subscriptions of connected clients that are members of shared groups.', samples: one((m) => m.sharedSubscriptions) },
   { name: 'dunlin_subscriptions_added_total', type: 'counter', merge: 'sum', labels: [], help: 'Subscriptions that were activated, including those activated again after a reconnect.', samples: one((m) => m.subscriptionsAdded) },
+  { name: 'dunlin_subscriptions_refused_total', type: 'counter', merge: 'sum', labels: ['reason'], help: 'Filters that SUBACK refused, by the rules or a limit.', samples: by(subscriptionRefusals, (m, reason) => m.subscriptionsRefused[reason]) },
   { name: 'dunlin_subscriptions_removed_total', type: 'counter', merge: 'sum', labels: [], help: 'Subscriptions that ended, including those that ended with the connection of their client.', samples: one((m) => m.subscriptionsRemoved) },
   { name: 'dunlin_routes', type: 'gauge', merge: 'sum', labels: [], help: 'Filters and shared groups that the workers have announced to other workers.', samples: one((m) => m.routes) },
   { name: 'dunlin_durable_filters', type: 'gauge', merge: 'least', labels: [], help: 'Filters with a log; the lowest number that a worker knows.', samples: one((m) => m.durableFilters) },

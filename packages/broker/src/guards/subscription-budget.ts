@@ -6,6 +6,7 @@
  */
 import { parseShare } from '@dunlin/protocol';
 import type { Limits } from '../ports/limits.ts';
+import type { SubscriptionRefusal } from '../ports/metrics.ts';
 import { newSharedCounts, SharedCounts } from './shared-counts.ts';
 import { WideFilters } from './wide-filters.ts';
 
@@ -53,25 +54,10 @@ export interface SubscriptionHolder {
   readonly connection: { readonly signIn: { readonly userName: string | null } };
 }
 
-/** Limit that refuses a subscription. */
-export type ExceededLimit = 'count' | 'bytes' | 'groups' | 'wide' | 'user-count' | 'user-bytes' | 'node-bytes';
-
-const texts: Readonly<Record<ExceededLimit, (limits: Limits) => string>> = {
-  count: ({ subscriptionsMax }) => `limits.subscriptionsMax is reached: ${subscriptionsMax}`,
-  bytes: ({ subscriptionBytesMax }) => `limits.subscriptionBytesMax is reached: ${subscriptionBytesMax}`,
-  groups: ({ sharedGroupsPerFilterMax }) => `limits.sharedGroupsPerFilterMax is reached: ${sharedGroupsPerFilterMax}`,
-  'user-count': ({ subscriptionsPerUserMax }) =>
-    `limits.subscriptionsPerUserMax is reached: ${subscriptionsPerUserMax}`,
-  'user-bytes': ({ subscriptionBytesNodeMax }) =>
-    `this user has its half of limits.subscriptionBytesNodeMax: ${subscriptionBytesNodeMax}`,
-  'node-bytes': ({ subscriptionBytesNodeMax }) =>
-    `limits.subscriptionBytesNodeMax is reached: ${subscriptionBytesNodeMax}`,
-  wide: () => 'too many filters of this user with two or more + cross above its levels',
-};
-
-/** Reason of a refusal for the log and the client: which limit, and what it allows. */
-export function exceededText(exceeded: ExceededLimit, limits: Limits): string {
-  return texts[exceeded](limits);
+/** Refusal by a limit: what it is counted as, and the words for the log and the client: which limit, and what it allows. */
+export interface Exceeded {
+  readonly counted: SubscriptionRefusal;
+  readonly text: string;
 }
 
 export class SubscriptionBudget {
@@ -86,34 +72,39 @@ export class SubscriptionBudget {
   }
 
   /** Charges a new subscription that is within all limits; otherwise returns the limit, and charges nothing. */
-  take(holder: SubscriptionHolder, filter: string): ExceededLimit | null {
+  take(holder: SubscriptionHolder, filter: string): Exceeded | null {
     const exceeded = this.exceededBy(holder, filter);
     if (exceeded === null) this.charge(holder, filter);
     return exceeded;
   }
 
-  private exceededBy(holder: SubscriptionHolder, filter: string): ExceededLimit | null {
+  private exceededBy(holder: SubscriptionHolder, filter: string): Exceeded | null {
     const { limits } = this;
     const holdings = holdingsOf(holder);
     const bytes = subscriptionBytes(filter);
-    if (holdings.count >= limits.subscriptionsMax) return 'count';
-    if (holdings.bytes + bytes > limits.subscriptionBytesMax) return 'bytes';
+    if (holdings.count >= limits.subscriptionsMax) return reached('session-limit', limits, 'subscriptionsMax');
+    if (holdings.bytes + bytes > limits.subscriptionBytesMax)
+      return reached('session-limit', limits, 'subscriptionBytesMax');
     const share = parseShare(filter);
     if (share !== null && (holdings.groupsByFilter?.get(share.filter) ?? 0) >= limits.sharedGroupsPerFilterMax)
-      return 'groups';
-    if (!this.wideFilters.mayAdd(holdings.owner, share?.filter ?? filter)) return 'wide';
+      return reached('shared-groups', limits, 'sharedGroupsPerFilterMax');
+    if (!this.wideFilters.mayAdd(holdings.owner, share?.filter ?? filter)) return tooWide;
     return this.exceededByUser(holdings.user, bytes);
   }
 
-  private exceededByUser(user: string | null, bytes: number): ExceededLimit | null {
+  private exceededByUser(user: string | null, bytes: number): Exceeded | null {
     const { limits, counts } = this;
     const countMax = limits.subscriptionsPerUserMax;
-    if (user !== null && countMax > 0 && counts.count(countKeyOf(user)) >= countMax) return 'user-count';
+    if (user !== null && countMax > 0 && counts.count(countKeyOf(user)) >= countMax)
+      return reached('user-limit', limits, 'subscriptionsPerUserMax');
     if (limits.subscriptionBytesNodeMax === 0) return null;
     const most = limits.subscriptionBytesNodeMax / bytesPerUnit;
     const units = unitsOf(bytes);
-    if (counts.count(bytesKeyOf(user)) + units > most * sharePerUser) return 'user-bytes';
-    return counts.count(nodeKey) + units > most ? 'node-bytes' : null;
+    if (counts.count(bytesKeyOf(user)) + units > most * sharePerUser) {
+      const text = `this user has its half of limits.subscriptionBytesNodeMax: ${limits.subscriptionBytesNodeMax}`;
+      return { counted: 'user-limit', text };
+    }
+    return counts.count(nodeKey) + units > most ? reached('node-limit', limits, 'subscriptionBytesNodeMax') : null;
   }
 
   /** Charges a subscription, whatever the limits say. */
@@ -150,6 +141,15 @@ export class SubscriptionBudget {
     }
     this.wideFilters.remove(holdings.owner, share?.filter ?? filter);
   }
+}
+
+const tooWide: Exceeded = {
+  counted: 'wildcards',
+  text: 'too many filters of this user with two or more + cross above its levels',
+};
+
+function reached(counted: SubscriptionRefusal, limits: Limits, limit: keyof Limits): Exceeded {
+  return { counted, text: `limits.${limit} is reached: ${limits[limit]}` };
 }
 
 function unitsOf(bytes: number): number {

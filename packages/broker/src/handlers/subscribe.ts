@@ -27,7 +27,6 @@ import type { SessionPacketHandler } from '../connection/packet-handlers.ts';
 import type { SubscribeQueue } from '../connection/subscribe-queue.ts';
 import type { RetainedMessages } from '../delivery/retained.ts';
 import { isLocal } from '../guards/network-of.ts';
-import { exceededText } from '../guards/subscription-budget.ts';
 import { isFilterTooLong } from '../message/name-length.ts';
 import { ConnectionState } from '../output/connection-state.ts';
 import type { Authorizer } from '../ports/authorizer.ts';
@@ -35,7 +34,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Limits } from '../ports/limits.ts';
 import { events } from '../ports/log-events.ts';
 import type { Logger } from '../ports/logger.ts';
-import type { Metrics } from '../ports/metrics.ts';
+import type { Metrics, SubscriptionRefusal } from '../ports/metrics.ts';
 import type { RetainedPage } from '../ports/retained-store.ts';
 import type { Cursor, StoredSubscription } from '../ports/session-store.ts';
 import type { Store } from '../ports/store.ts';
@@ -107,6 +106,7 @@ interface Granted {
 interface Refusal {
   reasonCode: number;
   reason: string;
+  counted: SubscriptionRefusal;
 }
 
 /** Result of SUBSCRIBE packets that were handled together. */
@@ -119,19 +119,26 @@ class Outcome {
   readonly cursors: LogCursor[] = [];
 }
 
-const notAuthorized: Refusal = { reasonCode: ReasonCode.notAuthorized, reason: notAllowed };
+const notAuthorized: Refusal = {
+  reasonCode: ReasonCode.notAuthorized,
+  reason: notAllowed,
+  counted: 'not-authorized',
+};
 /** The state of the broker is for its operator: where no rules say who else may read it, for clients on its machine. */
 const notLocal: Refusal = {
   reasonCode: ReasonCode.notAuthorized,
   reason: 'without rules, $SYS is for clients on loopback alone',
+  counted: 'not-authorized',
 };
 const noShared: Refusal = {
   reasonCode: ReasonCode.sharedSubscriptionsNotSupported,
   reason: 'limits.sharedSubscriptionAvailable is false',
+  counted: 'not-available',
 };
 const noWildcards: Refusal = {
   reasonCode: ReasonCode.wildcardSubscriptionsNotSupported,
   reason: 'limits.wildcardSubscriptionAvailable is false',
+  counted: 'not-available',
 };
 
 /**
@@ -226,8 +233,12 @@ export class SubscribeHandler implements SessionPacketHandler {
       let reasonString = codes.includes(ReasonCode.quotaExceeded) ? limitText : '';
       if (leftOut > 0) {
         reasonString = `${codes.length + leftOut} filters in a packet; limits.filtersPerPacketMax is ${codes.length}`;
-        const refusal = { reasonCode: ReasonCode.quotaExceeded, reason: reasonString };
-        this.tellRefused(connection, subscriptions[0], refusal);
+        const refusal = {
+          reasonCode: ReasonCode.quotaExceeded,
+          reason: reasonString,
+          counted: 'packet-limit',
+        } as const;
+        this.tellRefused(connection, subscriptions[0], refusal, leftOut);
         for (let i = 0; i < leftOut; i++) codes.push(ReasonCode.quotaExceeded);
       }
       const properties = reasonString !== '' && connection.outlet.mayTellReasons ? { reasonString } : {};
@@ -295,8 +306,9 @@ export class SubscribeHandler implements SessionPacketHandler {
       if (refusal === null && isNew) {
         const exceeded = subscriptions.budget.take(session, filter);
         if (exceeded !== null) {
-          refusal = { reasonCode: ReasonCode.quotaExceeded, reason: exceededText(exceeded, limits) };
-          outcome.limitText = refusal.reason;
+          const { counted, text } = exceeded;
+          refusal = { reasonCode: ReasonCode.quotaExceeded, reason: text, counted };
+          outcome.limitText = text;
         }
       }
       const qos = Math.min(request.qos, limits.maximumQos) as 0 | 1 | 2;
@@ -312,8 +324,13 @@ export class SubscribeHandler implements SessionPacketHandler {
     }
   }
 
-  private tellRefused(connection: Connection, { filter, qos }: SubscriptionRequest, refusal: Refusal): void {
-    const { reasonCode, reason } = refusal;
+  private tellRefused(
+    connection: Connection,
+    { filter, qos }: SubscriptionRequest,
+    { reasonCode, reason, counted }: Refusal,
+    filters = 1,
+  ): void {
+    this.parts.metrics.subscriptionsRefused[counted] += filters;
     const fields = { filter, qos, code: hex(reasonCode), reason };
     this.parts.clientLog.refusedTo(connection, events['subscription.refused'], fields);
   }
@@ -357,10 +374,10 @@ export class SubscribeHandler implements SessionPacketHandler {
     // Well-formed and not accepted, as MQTT 5 section 3.9.3 says it of 0x8F. 0x97 would say that there may be room later.
     if (isFilterTooLong(filter, limits.topicBytesMax)) {
       const reason = `${Buffer.byteLength(filter)} bytes; limits.topicBytesMax is ${limits.topicBytesMax}`;
-      return { reasonCode: ReasonCode.topicFilterInvalid, reason };
+      return { reasonCode: ReasonCode.topicFilterInvalid, reason, counted: 'invalid' };
     }
     const wrong = validateTopicFilter(filter);
-    if (wrong !== null) return { reasonCode: ReasonCode.topicFilterInvalid, reason: wrong };
+    if (wrong !== null) return { reasonCode: ReasonCode.topicFilterInvalid, reason: wrong, counted: 'invalid' };
     const share = parseShare(filter);
     if (share !== null) {
       if (request.noLocal) {

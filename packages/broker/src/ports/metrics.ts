@@ -19,6 +19,23 @@ export const dropReasons = [
 ] as const;
 export type DropReason = (typeof dropReasons)[number];
 
+/**
+ * Reasons for which a subscription is refused: the rules, what is no filter, what is switched off, and the limits of one
+ * packet, of the session (`session`, `shared-groups`), of wildcards, of the user and of the node.
+ */
+export const subscriptionRefusals = [
+  'not-authorized',
+  'invalid',
+  'not-available',
+  'packet-limit',
+  'session-limit',
+  'shared-groups',
+  'wildcards',
+  'user-limit',
+  'node-limit',
+] as const;
+export type SubscriptionRefusal = (typeof subscriptionRefusals)[number];
+
 function zeros<Name extends string>(names: readonly Name[]): Record<Name, number> {
   return Object.fromEntries(names.map((name) => [name, 0])) as Record<Name, number>;
 }
@@ -95,6 +112,7 @@ export class Metrics {
   bytesSent = 0;
   subscriptionsAdded = 0;
   subscriptionsRemoved = 0;
+  readonly subscriptionsRefused: Record<SubscriptionRefusal, number> = zeros(subscriptionRefusals);
   takeovers = 0;
   /** Takeovers of identifiers that are taken over again and again (contested-identifiers.ts). */
   contestedTakeovers = 0;
