@@ -7,34 +7,29 @@
 
 import {
   decodeSubscribe,
-  matchedFilter,
   PacketType,
-  ProtocolError,
   type ProtocolVersion,
   parseShare,
   ReasonCode,
   type SubscribePacket,
   type SubscriptionRequest,
-  validateTopicFilter,
 } from '@dunlin/protocol';
 import type { Routes } from '../cluster/routes.ts';
 import type { ClientLog } from '../connection/client-log.ts';
-import { hex, notAllowed } from '../connection/client-log.ts';
+import { hex } from '../connection/client-log.ts';
 import type { Connection } from '../connection/connection.ts';
 import { faulty } from '../connection/faults.ts';
 import type { HeldPacket } from '../connection/held-packets.ts';
 import type { SessionPacketHandler } from '../connection/packet-handlers.ts';
 import type { SubscribeQueue } from '../connection/subscribe-queue.ts';
 import type { RetainedMessages } from '../delivery/retained.ts';
-import { isLocal } from '../guards/network-of.ts';
-import { isFilterTooLong } from '../message/name-length.ts';
 import { ConnectionState } from '../output/connection-state.ts';
 import type { Authorizer } from '../ports/authorizer.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Limits } from '../ports/limits.ts';
 import { events } from '../ports/log-events.ts';
 import type { Logger } from '../ports/logger.ts';
-import type { Metrics, SubscriptionRefusal } from '../ports/metrics.ts';
+import type { Metrics } from '../ports/metrics.ts';
 import type { RetainedPage } from '../ports/retained-store.ts';
 import type { Cursor, StoredSubscription } from '../ports/session-store.ts';
 import type { Store } from '../ports/store.ts';
@@ -46,6 +41,7 @@ import type { SubscriptionParts } from '../takeover/session-subscriptions.ts';
 import { addSubscription, storedAs } from '../takeover/session-subscriptions.ts';
 import { nextTurn } from '../work/in-slices.ts';
 import type { StoreTrust } from '../work/store-trust.ts';
+import { checkSubscription, type Refusal } from './check-subscription.ts';
 
 /**
  * SUBSCRIBE packets held right behind this one: they go to the store together, each with its own SUBACK. A packet that
@@ -94,19 +90,14 @@ function mayBreakRules({ subscriptions }: SubscribePacket): boolean {
 export const filtersAtOnce = 64;
 /** Filters of one packet handled in one turn, where neither store nor authorizer makes it wait: about 3 ms. */
 const filtersPerTurn = 4 * filtersAtOnce;
+/** Time after which the turn ends all the same: on a busy machine, or for filters that cost more. */
+const turnMilliseconds = 3;
 
 interface Granted {
   stored: StoredSubscription;
   request: SubscriptionRequest;
   /** The session does not have the filter yet, and was charged for it. */
   isNew: boolean;
-}
-
-/** Refused subscription: the reason code of SUBACK, and the words for it. */
-interface Refusal {
-  reasonCode: number;
-  reason: string;
-  counted: SubscriptionRefusal;
 }
 
 /** Result of SUBSCRIBE packets that were handled together. */
@@ -118,28 +109,6 @@ class Outcome {
   readonly replays: Subscription[] = [];
   readonly cursors: LogCursor[] = [];
 }
-
-const notAuthorized: Refusal = {
-  reasonCode: ReasonCode.notAuthorized,
-  reason: notAllowed,
-  counted: 'not-authorized',
-};
-/** The state of the broker is for its operator: where no rules say who else may read it, for clients on its machine. */
-const notLocal: Refusal = {
-  reasonCode: ReasonCode.notAuthorized,
-  reason: 'without rules, $SYS is for clients on loopback alone',
-  counted: 'not-authorized',
-};
-const noShared: Refusal = {
-  reasonCode: ReasonCode.sharedSubscriptionsNotSupported,
-  reason: 'limits.sharedSubscriptionAvailable is false',
-  counted: 'not-available',
-};
-const noWildcards: Refusal = {
-  reasonCode: ReasonCode.wildcardSubscriptionsNotSupported,
-  reason: 'limits.wildcardSubscriptionAvailable is false',
-  counted: 'not-available',
-};
 
 /**
  * Options that a bridge of MQTT 3 cannot express in its SUBSCRIBE. A shared subscription has no No Local
@@ -199,8 +168,14 @@ export class SubscribeHandler implements SessionPacketHandler {
     const all = packets.flatMap(({ subscriptions, subscriptionIdentifier }) =>
       subscriptions.map((request) => ({ request, subscriptionIdentifier })),
     );
+    let turnFrom = 0;
+    let turnAt = parts.clock.now();
     for (let from = 0; from < all.length; from += filtersAtOnce) {
-      if (from > 0 && from % filtersPerTurn === 0) await nextTurn(parts.clock);
+      if (from - turnFrom >= filtersPerTurn || parts.clock.now() - turnAt >= turnMilliseconds) {
+        await nextTurn(parts.clock);
+        turnFrom = from;
+        turnAt = parts.clock.now();
+      }
       const isThere = await this.subscribeSome(connection, session, all.slice(from, from + filtersAtOnce), outcome);
       if (!isThere) return;
     }
@@ -299,7 +274,7 @@ export class SubscribeHandler implements SessionPacketHandler {
     const { limits, subscriptions } = this.parts;
     const added = new Set<string>();
     for (const { request, subscriptionIdentifier } of some) {
-      const checked = this.check(connection, session, request);
+      const checked = checkSubscription(this.parts, connection, session, request);
       let refusal = checked instanceof Promise ? await checked : checked;
       const { filter } = request;
       const isNew = !session.subscriptions.has(filter) && !added.has(filter);
@@ -361,41 +336,5 @@ export class SubscribeHandler implements SessionPacketHandler {
       });
       connection.disconnect(ReasonCode.serverBusy, 'retained messages cannot be read');
     }
-  }
-
-  /** Null: the client may subscribe, as far as limits of the session and the user allow. Throws ProtocolError for what ends the connection. */
-  private check(
-    connection: Connection,
-    session: Session,
-    request: SubscriptionRequest,
-  ): Refusal | null | Promise<Refusal | null> {
-    const { limits, authorizer } = this.parts;
-    const { filter } = request;
-    // Well-formed and not accepted, as MQTT 5 section 3.9.3 says it of 0x8F. 0x97 would say that there may be room later.
-    if (isFilterTooLong(filter, limits.topicBytesMax)) {
-      const reason = `${Buffer.byteLength(filter)} bytes; limits.topicBytesMax is ${limits.topicBytesMax}`;
-      return { reasonCode: ReasonCode.topicFilterInvalid, reason, counted: 'invalid' };
-    }
-    const wrong = validateTopicFilter(filter);
-    if (wrong !== null) return { reasonCode: ReasonCode.topicFilterInvalid, reason: wrong, counted: 'invalid' };
-    const share = parseShare(filter);
-    if (share !== null) {
-      if (request.noLocal) {
-        throw new ProtocolError(ReasonCode.protocolError, 'No Local on a shared subscription', 'MQTT-3.8.3-4');
-      }
-      if (!limits.sharedSubscriptionAvailable) return noShared;
-    }
-    if (!limits.wildcardSubscriptionAvailable && /[+#]/.test(filter)) return noWildcards;
-    if (authorizer === null)
-      return matchedFilter(filter).startsWith('$SYS/') && !isLocal(connection.remoteAddress) ? notLocal : null;
-    const client = connection.signIn.identity(session.clientId);
-    const allowed = authorizer.authorize(client, 'subscribe', share?.filter ?? filter, request.qos, false);
-    if (allowed === true) return null;
-    if (allowed === false) return notAuthorized;
-    // "Cannot tell" means no.
-    return allowed.then(
-      (isAllowed) => (isAllowed ? null : notAuthorized),
-      () => notAuthorized,
-    );
   }
 }
