@@ -17,6 +17,7 @@ import type { HeldPublisher, Pending } from '../message/pending.ts';
 import { FrameWriter } from '../message/wire.ts';
 import { type BatchEntry, type MessageEntry, writeBatch, writeControl, writeMessage } from './entries.ts';
 import { type Acknowledgement, beginFrame, FrameType, frameBytesMax, repeatKept, writeKeptHead } from './frames.ts';
+import { PassingShares } from './passing-shares.ts';
 
 /**
  * Time without an acknowledgement after which kept frames are sent again; doubled each time that does not help, up to
@@ -29,6 +30,8 @@ const patienceMaxMilliseconds = 8000;
  * twice.
  */
 const repeatBytesMax = 1024 * 1024;
+/** Part of a link's room that kept frames may take from the passing ones. */
+const keptShareMax = 0.75;
 /**
  * Time after which passing frames that were not acknowledged no longer count as under way: they were lost, or their
  * acknowledgement was.
@@ -91,10 +94,12 @@ export class Link {
   /** Position up to which the other side has accepted broadcasts of this endpoint. */
   private broadcastTaken: number;
   private passingHeardAt: number;
+  private readonly shares: PassingShares;
 
   constructor({ id, bytesMax, broadcastSent, now, send, repeated, taken }: LinkParts) {
     this.id = id;
     this.bytesMax = bytesMax;
+    this.shares = new PassingShares(bytesMax);
     this.broadcastTaken = broadcastSent;
     this.passingHeardAt = now;
     this.send = send;
@@ -192,9 +197,24 @@ export class Link {
     return this.unacknowledgedBytes > this.bytesMax;
   }
 
-  /** True when messages that may be lost can be added: they are dropped first when the other side does not keep up. */
-  hasRoom(broadcastSent: number): boolean {
-    return this.unacknowledgedBytes + this.passingUnderWay(broadcastSent) + this.passingWriter.length <= this.bytesMax;
+  /**
+   * True when so many bytes of a publisher that may be lost can be added: when the other side does not keep up, they are
+   * dropped first, and first those of whom most is under way.
+   */
+  hasRoom(broadcastSent: number, publisher: string, bytes: number): boolean {
+    const used = this.usedBytes(broadcastSent);
+    return used * 2 <= this.bytesMax || this.shares.admits(publisher, bytes, this.bytesMax - used);
+  }
+
+  /** True when less than half of the room is used: publishers need not share it. */
+  isCalm(broadcastSent: number): boolean {
+    return this.usedBytes(broadcastSent) * 2 <= this.bytesMax;
+  }
+
+  /** Kept frames leave a quarter to the passing ones: publishers of those do not wait for acknowledgements. */
+  private usedBytes(broadcastSent: number): number {
+    const kept = Math.min(this.unacknowledgedBytes, this.bytesMax * keptShareMax);
+    return kept + this.passingUnderWay(broadcastSent) + this.passingWriter.length;
   }
 
   private passingUnderWay(broadcastSent: number): number {
@@ -212,11 +232,14 @@ export class Link {
     return true;
   }
 
-  acknowledged(acknowledgement: Acknowledgement, now: number): void {
+  acknowledged(acknowledgement: Acknowledgement, now: number, broadcastSent: number): void {
+    const before = this.usedBytes(broadcastSent);
     this.broadcastTaken = Math.max(this.broadcastTaken, acknowledgement.broadcast);
     this.passingHeardAt = now;
     if (acknowledgement.link !== this.id) return;
     this.passingTaken = Math.max(this.passingTaken, acknowledgement.passing);
+    if (this.isCalm(broadcastSent)) this.shares.forget();
+    else this.shares.shrink(before, this.usedBytes(broadcastSent));
     let isProgress = false;
     while (this.keptCount > 0 && this.kept[this.head].sequence <= acknowledgement.sequence) {
       this.taken(now - this.kept[this.head].sentAt);
@@ -256,6 +279,7 @@ export class Link {
     this.passingTaken = this.passingSent;
     this.broadcastTaken = broadcastSent;
     this.passingHeardAt = now;
+    this.shares.forget();
   }
 
   private repeat(now: number): void {

@@ -71,7 +71,7 @@ export class Links {
   private readonly acknowledgementWriter = new FrameWriter();
   private broadcastSent = 0;
   /**
-   * True when every link has room, determined once a turn: within a turn the messages of a topic must not change their
+   * True when every link is calm, determined once a turn: within a turn the messages of a topic must not change their
    * way (P4).
    */
   private isBroadcastOpen: boolean | null = null;
@@ -165,10 +165,10 @@ export class Links {
   }
 
   /** Sends a publish that may be lost. Returns false when it was dropped, since the other side does not keep up. */
-  pass(to: EndpointId, entry: MessageEntry): boolean {
+  pass(to: EndpointId, entry: MessageEntry, publisher: string): boolean {
     const link = this.links.get(to);
     if (link === undefined) return true;
-    if (!link.hasRoom(this.broadcastSent)) return false;
+    if (!link.hasRoom(this.broadcastSent, publisher, entry.record.length)) return false;
     link.pass(entry);
     this.markDirty(link);
     return true;
@@ -178,7 +178,7 @@ export class Links {
    * Sends a batch of QoS 0 packets to each of these endpoints, or to all. Returns for how many of them it was dropped,
    * since they do not keep up.
    */
-  passBatch(endpoints: readonly EndpointId[], batch: BatchEntry): number {
+  passBatch(endpoints: readonly EndpointId[], batch: BatchEntry, publisher: string): number {
     if (this.mayBroadcast(endpoints.length)) {
       writeBatch(this.broadcastRoom(batch.end - batch.start), batch);
       this.broadcastWritten();
@@ -188,7 +188,7 @@ export class Links {
     for (let i = 0; i < endpoints.length; i++) {
       const link = this.links.get(endpoints[i]);
       if (link === undefined) continue;
-      if (!link.hasRoom(this.broadcastSent)) {
+      if (!link.hasRoom(this.broadcastSent, publisher, batch.end - batch.start)) {
         dropped++;
         continue;
       }
@@ -201,12 +201,12 @@ export class Links {
   /** True when one frame to all is better than one for each of so many receivers, and no link is behind. */
   mayBroadcast(receivers: number): boolean {
     if (receivers < broadcastReceiversMin || receivers * 2 <= this.links.size) return false;
-    this.isBroadcastOpen ??= this.allHaveRoom();
+    this.isBroadcastOpen ??= this.allAreCalm();
     return this.isBroadcastOpen;
   }
 
-  private allHaveRoom(): boolean {
-    for (const link of this.links.values()) if (!link.hasRoom(this.broadcastSent)) return false;
+  private allAreCalm(): boolean {
+    for (const link of this.links.values()) if (!link.isCalm(this.broadcastSent)) return false;
     return true;
   }
 
@@ -340,7 +340,7 @@ export class Links {
   }
 
   acknowledged(from: EndpointId, acknowledgement: Acknowledgement): void {
-    this.links.get(from)?.acknowledged(acknowledgement, this.clock.now());
+    this.links.get(from)?.acknowledged(acknowledgement, this.clock.now(), this.broadcastSent);
   }
 
   reconnected(): void {

@@ -165,7 +165,7 @@ export class PublishBatch implements BatchEntry {
   private pass(match: TopicMatch): void {
     const { endpoints } = match;
     if (endpoints.length > 0) {
-      const dropped = this.links.passBatch(endpoints, this);
+      const dropped = this.links.passBatch(endpoints, this, this.publisher?.clientId ?? '');
       if (dropped > 0) this.delivery.metrics.dropped['link-lost'] += dropped * this.count;
     }
     this.deliver(match.all);

@@ -242,24 +242,29 @@ export class PublishRouter {
     }
     for (const endpoint of passing) {
       const groups = remoteGroups?.get(endpoint) ?? noGroups;
-      this.toOne(endpoint, { record, toSubscriptions: !isKept, groups, logs }, publication.qos, acknowledgement);
+      this.toOne(endpoint, { record, toSubscriptions: !isKept, groups, logs }, publication, acknowledgement);
     }
     if (remoteGroups === null) return;
     for (const [endpoint, groups] of remoteGroups) {
       if (match.endpoints.includes(endpoint)) continue;
-      this.toOne(endpoint, { record, toSubscriptions: false, groups, logs: noLogs }, publication.qos, acknowledgement);
+      this.toOne(endpoint, { record, toSubscriptions: false, groups, logs: noLogs }, publication, acknowledgement);
     }
   }
 
   /** Sends to an endpoint without ephemeral subscribers of QoS above 0, but with members of groups. */
-  private toOne(endpoint: EndpointId, entry: MessageEntry, qos: 0 | 1 | 2, acknowledgement: Pending | null): void {
+  private toOne(
+    endpoint: EndpointId,
+    entry: MessageEntry,
+    { qos, publisher }: Publication,
+    acknowledgement: Pending | null,
+  ): void {
     const { links, delivery } = this.parts;
     if (qos > 0 && entry.groups.length > 0) {
       links.send(endpoint, entry, acknowledgement);
     } else if (qos === 0) {
-      if (!links.pass(endpoint, entry)) delivery.metrics.dropped['link-lost']++;
+      if (!links.pass(endpoint, entry, publisher)) delivery.metrics.dropped['link-lost']++;
     } else if (entry.logs.length > 0) {
-      links.pass(endpoint, entry); // if it is dropped, the log has it
+      links.pass(endpoint, entry, publisher); // if it is dropped, the log has it
     }
   }
 
@@ -300,7 +305,7 @@ export class PublishRouter {
     if (remote === null) return group.members.length > 0;
     for (const [endpoint, groups] of remote) {
       const entry = { record: writeRecord(publication), toSubscriptions: false, groups, logs: noLogs, hops };
-      this.toOne(endpoint, entry, publication.qos, acknowledgement);
+      this.toOne(endpoint, entry, publication, acknowledgement);
     }
     return true;
   }
