@@ -1,11 +1,13 @@
 import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { connect as connectTls } from 'node:tls';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { decodePacket, encodePacket, type Packet, type ProtocolVersion } from '@dunlin/protocol';
 import { type Frame, PacketFramer } from '@dunlin/testkit';
 import { codeText, type Tally } from './tally.ts';
 
+/** Address that attackers come from, of another network than the healthy clients: they are machines elsewhere. */
+export const attackerAddress = '127.0.0.2';
 /** Time that one answer may take before the attacker goes on without it. */
 const answerMilliseconds = 20_000;
 
@@ -35,13 +37,18 @@ export class AttackSocket {
 
   /** Opens a TCP connection; null where the broker does not let it in, which is counted. */
   static async open(host: string, port: number, version: ProtocolVersion, tally: Tally): Promise<AttackSocket | null> {
-    const socket = connectTcp({ host, port, noDelay: true });
+    const socket = connectTcp({ host, port, noDelay: true, localAddress: attackerAddress });
     return (await opened(socket, 'connect', tally)) ? new AttackSocket(socket, version, tally) : null;
   }
 
   /** Opens a TLS connection and looks at no certificate; null as for `open`. */
   static async openTls(host: string, port: number, tally: Tally): Promise<AttackSocket | null> {
-    const socket = connectTls({ host, port, rejectUnauthorized: false });
+    const socket = connectTls({
+      host,
+      port,
+      rejectUnauthorized: false,
+      localAddress: attackerAddress,
+    } as ConnectionOptions);
     return (await opened(socket, 'secureConnect', tally)) ? new AttackSocket(socket, 5, tally) : null;
   }
 

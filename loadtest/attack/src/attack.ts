@@ -16,6 +16,8 @@ export interface Attack {
   readonly listener?: Listener;
   /** True: it is in the short form, which the tests run. */
   readonly isShort?: boolean;
+  /** Pairs of healthy clients beside it, each of a publisher and a subscriber with QoS 0, on any workers. */
+  readonly pairs?: number;
   /** True: it uses what Mosquitto does not have, so there is no row beside it. */
   readonly isDunlinAlone?: boolean;
   /** Attacks until it is through; the stage rejects what is under way when its time is over. */

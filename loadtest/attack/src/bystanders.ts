@@ -12,6 +12,8 @@ const clientsPerQos = 4;
 const everyMilliseconds = 50;
 const payloadBytes = 64;
 const answerMilliseconds = 10_000;
+/** Users of healthy clients; the others are those of newcomers. */
+const pairUsers = 10;
 
 /** Fate of the messages of one phase. */
 export interface PhaseFigures {
@@ -81,6 +83,13 @@ class Bystander {
   }
 }
 
+async function dial({ host, port }: Address): Promise<Socket> {
+  const socket = connect({ host, port, noDelay: true });
+  await once(socket, 'connect', { signal: AbortSignal.timeout(answerMilliseconds) });
+  socket.on('error', () => {});
+  return socket;
+}
+
 /** Healthy clients beside an attack: each publishes to itself at a steady rate, half of them with QoS 0 and half with QoS 1. */
 export class Bystanders {
   readonly #clients: Bystander[] = [];
@@ -93,9 +102,10 @@ export class Bystanders {
   #sentQos0 = 0;
 
   /** Connects them; each gets its first message back before this resolves. */
-  static async join(address: Address): Promise<Bystanders> {
+  static async join(address: Address, pairs = 0): Promise<Bystanders> {
     const all = new Bystanders();
     for (let index = 0; index < 2 * clientsPerQos; index++) await all.#join(address, index, index % 2 === 0 ? 1 : 0);
+    for (let index = 0; index < pairs; index++) await all.#join(address, 2 * clientsPerQos + index, 0, true);
     return all;
   }
 
@@ -136,12 +146,15 @@ export class Bystanders {
     for (const client of this.#clients) client.leave();
   }
 
-  async #join(address: Address, index: number, qos: 0 | 1): Promise<void> {
-    const socket = connect({ host: address.host, port: address.port, noDelay: true });
-    await once(socket, 'connect', { signal: AbortSignal.timeout(answerMilliseconds) });
-    socket.on('error', () => {});
+  /** `isPair`: another connection publishes what this one subscribes to. */
+  async #join(address: Address, index: number, qos: 0 | 1, isPair = false): Promise<void> {
+    const socket = await dial(address);
+    const user = healthyUsers[index % pairUsers];
+    const sender = isPair ? await dial(address) : socket;
+    if (isPair)
+      sender.write(encodePacket(connectPacket({ clientId: `sender-${index}`, userName: user, password: user }), 5));
     const topic = `${healthyTopics}/${index}`;
-    const client = new Bystander(socket, qos, topic, (pending) => {
+    const client = new Bystander(sender, qos, topic, (pending) => {
       this.#latencies.get(pending.phase)?.push(performance.now() - pending.dueAt);
     });
     const framer = new PacketFramer();
@@ -153,7 +166,6 @@ export class Bystanders {
       }
     });
     socket.on('close', () => subscribed.reject(new Error(`healthy client ${index} was not let in`)));
-    const user = healthyUsers[index];
     const introduction = connectPacket({ clientId: `healthy-${index}`, userName: user, password: user });
     socket.write(Buffer.concat([introduction, subscribePacket({ filter: topic, qos })].map((p) => encodePacket(p, 5))));
     await subscribed.promise;

@@ -54,7 +54,7 @@ export async function runRow(
 ): Promise<RowResult> {
   const target = await targets.start(broker, 2);
   const memory = new MemoryWatch(target.pid);
-  const bystanders = await Bystanders.join(target.address);
+  const bystanders = await Bystanders.join(target.address, attack.pairs);
   const newcomers = new Newcomers(target.address);
   let ended: string | null = null;
   void target.exited.then((how) => {

@@ -58,6 +58,15 @@ export const publishes: readonly Attack[] = [
     },
   },
   {
+    name: 'flood-beside-pairs',
+    title: '20 clients that publish with QoS 0 without pause, one that reads 50 KB a second of it, 16 pairs of others',
+    seconds: 8,
+    pairs: 16,
+    async run(stage) {
+      await Promise.all([slowReader(stage), ...numbers(20).map((name) => flood(stage, `flood-${name}`))]);
+    },
+  },
+  {
     name: 'long-topics',
     title: '8,000 topics of 65,535 bytes',
     seconds: 20,
