@@ -334,7 +334,7 @@ export abstract class BrokerParts extends BrokerWorld {
         ...{ store, clock, logger, metrics, limits, clientLog, authorizer, trust, routes, retained, sysTopics },
         ...{ subscriptions, queue },
       }),
-      unsubscribe: new UnsubscribeHandler({ clock, limits, subscriptions, queue }),
+      unsubscribe: new UnsubscribeHandler({ writer, clock, limits, subscriptions, queue }),
       disconnect: new DisconnectHandler({ self, willStore: store.wills, sessions, pendingWrites }),
     };
   }

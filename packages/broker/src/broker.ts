@@ -83,14 +83,22 @@ export class Broker extends BrokerParts {
     return connection;
   }
 
-  /** The authorizer's answers have changed: nothing that it said before counts, and subscriptions that it does not allow any more are removed. */
+  /**
+   * The authorizer's answers have changed: nothing that it said before counts, subscriptions that it does not allow any
+   * more are suspended, and those that it allows again go on.
+   */
   rulesChanged(): void {
-    for (const connection of this.connections) connection.allowedMatch = null;
+    this.rights.version++;
     const connections = [...this.connections];
+    for (const connection of connections) {
+      connection.allowedMatch = null;
+      if (connection.session !== null && !connection.session.hasEnded)
+        this.rights.checkNow(connection, connection.session);
+    }
     const next = (): void => {
       for (const connection of connections.splice(0, sessionsCheckedAtOnce)) {
         const { session } = connection;
-        if (session !== null && !session.hasEnded) void this.rights.checkSubscriptions(connection, session);
+        if (session !== null && !session.hasEnded) void this.rights.check(connection, session);
       }
       if (connections.length > 0) this.clock.nextTurn(next);
     };

@@ -256,9 +256,9 @@ export const meanings: LogMeanings<typeof events> = {
     meaning: 'The rules or a limit do not allow the subscription. SUBACK carries `code`.',
     action: 'Correct the client, the rules or the limit.',
   },
-  'subscription.removed': {
+  'subscription.suspended': {
     meaning:
-      'The rules were reloaded, and do not allow these subscriptions any more. `filter` is the first of `filters`.',
+      'The rules do not allow these subscriptions of a connected client any more, or of a session that is resumed. Nothing is sent for them; they stay in the store and go on when the rules allow them again. `filter` is the first of `filters`.',
     action: '',
   },
   'subscription.store-failed': {

@@ -1,6 +1,6 @@
 /**
- * Authorization of subscriptions that are in force already: of a session that is resumed, and of all sessions when
- * rules change.
+ * Authorization of subscriptions: of a session that is resumed, before it is in force, and of all sessions when rules
+ * change. What is not allowed is suspended (takeover/suspension.ts); MQTT has no packet that would tell the client.
  */
 
 import { parseShare } from '@dunlin/protocol';
@@ -8,12 +8,12 @@ import type { Authorizer } from '../ports/authorizer.ts';
 import type { Clock } from '../ports/clock.ts';
 import { events } from '../ports/log-events.ts';
 import type { Logger } from '../ports/logger.ts';
-import type { LogCursor } from '../session/log-cursor.ts';
+import type { StoredSession } from '../ports/session-store.ts';
 import type { Session } from '../session/session.ts';
-import { keepInflight } from '../session/stored-inflight.ts';
 import type { Subscription } from '../session/subscription.ts';
+import { updateInSlices } from '../session/update-in-slices.ts';
 import type { SubscriptionParts } from '../takeover/session-subscriptions.ts';
-import { removeSubscription } from '../takeover/session-subscriptions.ts';
+import { resume, setAside, suspend } from '../takeover/suspension.ts';
 import { nextTurn, sliceItems } from '../work/in-slices.ts';
 import type { Connection } from './connection.ts';
 import type { SubscribeQueue } from './subscribe-queue.ts';
@@ -26,54 +26,107 @@ export interface SubscriptionRightsParts {
   queue: SubscribeQueue;
 }
 
+/** A subscription, in force or suspended. */
+type Asked = Pick<Subscription, 'filter' | 'qos'>;
+
 export class SubscriptionRights {
   private readonly parts: SubscriptionRightsParts;
+  /** Counts the changes of rules. */
+  version = 0;
 
   constructor(parts: SubscriptionRightsParts) {
     this.parts = parts;
   }
 
   /**
-   * Removes subscriptions that are not allowed any more; MQTT has no packet that would tell the client. Messages in
-   * flight are completed. Resolves when it is stored; "cannot tell" means no.
+   * Suspends what is not allowed of a stored session that is not in force yet, and returns the version of the rules
+   * that this rests on. "Cannot tell" means no. Rejects with StoreError.
    */
-  checkSubscriptions(connection: Connection, session: Session): Promise<void> {
-    return this.parts.queue.inTurn(connection, () => this.removeForbidden(connection, session));
+  async beforeInForce(connection: Connection, session: Session, stored: StoredSession | null): Promise<number> {
+    const { parts } = this;
+    if (stored === null || parts.authorizer === null) return this.version;
+    for (;;) {
+      const { version } = this;
+      const denied = await this.deniedOf(connection, session, stored.subscriptions);
+      if (version !== this.version) continue;
+      if (denied.length === 0) return version;
+      this.tell(connection, session, denied);
+      const change = setAside(session, stored, new Set(denied));
+      if (change !== null) await updateInSlices(parts.subscriptions.store.sessions, session.key, change);
+      return version;
+    }
   }
 
-  private async removeForbidden(connection: Connection, session: Session): Promise<void> {
-    const { parts } = this;
-    const removed: string[] = [];
-    let left = sliceItems;
-    const leaving = new Set<LogCursor>();
+  /**
+   * The rules have changed: answers that come at once take effect at once, so that no message passes in between. Those
+   * that take longer follow (`check`).
+   */
+  checkNow(connection: Connection, session: Session): void {
+    if (!session.hasSubscriptions) return;
+    const denied: string[] = [];
     for (const subscription of [...session.subscriptions.values()]) {
+      const answer = this.mayHave(connection, session, subscription);
+      if (answer !== false) continue;
+      suspend(this.parts.subscriptions, subscription);
+      denied.push(subscription.filter);
+    }
+    this.tell(connection, session, denied);
+  }
+
+  /** Suspends what is not allowed, and resumes what is allowed again. Resolves when that is done. */
+  check(connection: Connection, session: Session): Promise<void> {
+    return this.parts.queue.inTurn(connection, () => this.checkInTurn(connection, session));
+  }
+
+  private async checkInTurn(connection: Connection, session: Session): Promise<void> {
+    if (session.hasEnded) return;
+    const { subscriptions: parts } = this.parts;
+    const asked: Asked[] = [...session.subscriptions.values()];
+    for (const found of session.suspended?.byFilter.values() ?? [])
+      asked.push(found.kind === 'stored' ? found.stored : found.subscription);
+    const denied = new Set(await this.deniedOf(connection, session, asked));
+    if (session.hasEnded) return;
+    const suspended: string[] = [];
+    for (const { filter } of asked) {
+      if (!denied.has(filter)) {
+        resume(parts, session, filter);
+        continue;
+      }
+      const subscription = session.subscriptions.get(filter);
+      if (subscription === undefined) continue;
+      suspend(parts, subscription);
+      suspended.push(filter);
+    }
+    this.tell(connection, session, suspended);
+  }
+
+  /** Filters that the client may not have; the answers of a turn of the event loop are bounded in number. */
+  private async deniedOf(connection: Connection, session: Session, asked: readonly Asked[]): Promise<string[]> {
+    const denied: string[] = [];
+    let left = sliceItems;
+    for (const one of asked) {
       if (left-- === 0) {
-        await nextTurn(parts.clock);
+        await nextTurn(this.parts.clock);
         left = sliceItems - 1;
       }
-      const answer = this.mayKeep(connection, session, subscription);
+      const answer = this.mayHave(connection, session, one);
       const isAllowed = typeof answer === 'boolean' ? answer : await answer.catch(() => false);
-      if (session.hasEnded) return;
-      if (isAllowed || session.subscriptions.get(subscription.filter) !== subscription) continue;
-      if (subscription.cursor !== null) leaving.add(subscription.cursor);
-      removeSubscription(parts.subscriptions, subscription);
-      removed.push(subscription.filter);
+      if (!isAllowed) denied.push(one.filter);
     }
-    if (removed.length === 0) return;
-    parts.logger.info(events['subscription.removed'], {
-      client: session.clientId,
-      address: connection.transport.remoteAddress,
-      filters: removed.length,
-      filter: removed[0],
-    });
-    if (!session.isStored) return;
-    await keepInflight(parts.subscriptions.store, session, leaving);
-    for (let from = 0; from < removed.length; from += sliceItems)
-      await parts.subscriptions.store.sessions.unsubscribe(session.key, removed.slice(from, from + sliceItems));
-    parts.subscriptions.durableFilters.markStale();
+    return denied;
   }
 
-  private mayKeep(connection: Connection, session: Session, { filter, qos }: Subscription): boolean | Promise<boolean> {
+  private tell(connection: Connection, session: Session, denied: readonly string[]): void {
+    if (denied.length === 0) return;
+    this.parts.logger.info(events['subscription.suspended'], {
+      client: session.clientId,
+      address: connection.transport.remoteAddress,
+      filters: denied.length,
+      filter: denied[0],
+    });
+  }
+
+  private mayHave(connection: Connection, session: Session, { filter, qos }: Asked): boolean | Promise<boolean> {
     const { authorizer } = this.parts;
     if (authorizer === null) return true;
     const plain = parseShare(filter)?.filter ?? filter;

@@ -141,18 +141,20 @@ export class ConnectHandler implements PacketHandler {
     };
     const opening = await parts.openings.inTurn(connection, request);
     if (opening === null) return;
+    let version = 0;
     try {
       await opening.claim();
       await opening.takeOver();
       if (opening.takenFrom !== null) parts.clientLog.tookOver(connection, opening.takenFrom);
       await opening.keep();
+      version = await parts.rights.beforeInForce(connection, opening.session, opening.stored);
       if (!opening.welcome()) return;
       this.welcome(connection, packet, opening, accepted.data);
       await opening.putInForce();
     } finally {
       parts.openings.over(opening);
     }
-    if (await opening.confirm()) await this.begin(connection, opening);
+    if (await opening.confirm()) await this.begin(connection, opening, version);
   }
 
   /** CONNACK, the first packet to the client [MQTT-3.2.0-1], once only [MQTT-3.2.0-2]. */
@@ -307,9 +309,9 @@ export class ConnectHandler implements PacketHandler {
   }
 
   /** Goes on after CONNACK: what was in flight first, in its order, then what the client sent early, then the logs. */
-  private async begin(connection: Connection, { session, stored }: Opening): Promise<void> {
-    if (stored !== null && this.parts.authorizer !== null)
-      await this.parts.rights.checkSubscriptions(connection, session);
+  private async begin(connection: Connection, { session, stored }: Opening, version: number): Promise<void> {
+    const { rights } = this.parts;
+    if (version !== rights.version) await rights.check(connection, session);
     if (session.hasEnded) return;
     if (stored !== null && stored.outbound.length > 0) {
       await finalizeReservations(this.parts.groupStore, session.clientId, stored.outbound);

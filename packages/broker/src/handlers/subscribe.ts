@@ -39,6 +39,7 @@ import type { Session } from '../session/session.ts';
 import type { Subscription } from '../session/subscription.ts';
 import type { SubscriptionParts } from '../takeover/session-subscriptions.ts';
 import { addSubscription, storedAs } from '../takeover/session-subscriptions.ts';
+import { resume } from '../takeover/suspension.ts';
 import { nextTurn } from '../work/in-slices.ts';
 import type { StoreTrust } from '../work/store-trust.ts';
 import { checkSubscription, type Refusal } from './check-subscription.ts';
@@ -247,6 +248,7 @@ export class SubscribeHandler implements SessionPacketHandler {
       const owed: Cursor[] = [];
       for (; placed < granted.length; placed++) {
         const { stored, request } = granted[placed];
+        resume(parts.subscriptions, session, stored.filter);
         const isNew = !session.subscriptions.has(stored.filter);
         const logEnd = ends === null ? 0 : ends[placed].lastSequence;
         const subscription = addSubscription(parts.subscriptions, session, stored, logEnd);
@@ -277,7 +279,8 @@ export class SubscribeHandler implements SessionPacketHandler {
       const checked = checkSubscription(this.parts, connection, session, request);
       let refusal = checked instanceof Promise ? await checked : checked;
       const { filter } = request;
-      const isNew = !session.subscriptions.has(filter) && !added.has(filter);
+      const isKnown = session.subscriptions.has(filter) || session.suspended?.byFilter.has(filter) === true;
+      const isNew = !isKnown && !added.has(filter);
       if (refusal === null && isNew) {
         const exceeded = subscriptions.budget.take(session, filter);
         if (exceeded !== null) {

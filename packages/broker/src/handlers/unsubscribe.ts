@@ -19,8 +19,10 @@ import type { Clock } from '../ports/clock.ts';
 import type { Limits } from '../ports/limits.ts';
 import type { LogCursor } from '../session/log-cursor.ts';
 import type { Session } from '../session/session.ts';
+import type { SessionWriter } from '../session/session-writer.ts';
 import { keepInflight } from '../session/stored-inflight.ts';
 import { removeSubscription, type SubscriptionParts } from '../takeover/session-subscriptions.ts';
+import { endSuspended } from '../takeover/suspension.ts';
 import { nextTurn, sliceItems } from '../work/in-slices.ts';
 import { filtersAtOnce } from './subscribe.ts';
 
@@ -65,7 +67,7 @@ class FilterList {
 const noBytes = Buffer.alloc(0);
 
 async function unsubscribeSome(
-  parts: SubscriptionParts,
+  { subscriptions: parts, writer }: Pick<UnsubscribeHandlerParts, 'subscriptions' | 'writer'>,
   session: Session,
   filters: string[],
   reasonCodes: number[],
@@ -73,7 +75,9 @@ async function unsubscribeSome(
   const left = new Set<LogCursor>();
   for (const filter of filters) {
     const subscription = session.subscriptions.get(filter); // compared byte by byte [MQTT-3.10.4-1]
-    reasonCodes.push(subscription === undefined ? ReasonCode.noSubscriptionExisted : ReasonCode.success);
+    const wasSuspended = subscription === undefined && endSuspended(parts, writer, session, filter, left);
+    const isKnown = subscription !== undefined || wasSuspended;
+    reasonCodes.push(isKnown ? ReasonCode.success : ReasonCode.noSubscriptionExisted);
     if (subscription === undefined) continue;
     if (subscription.cursor !== null) left.add(subscription.cursor);
     removeSubscription(parts, subscription);
@@ -89,6 +93,7 @@ export interface UnsubscribeHandlerParts {
   limits: Limits;
   subscriptions: SubscriptionParts;
   queue: SubscribeQueue;
+  writer: SessionWriter;
 }
 
 export class UnsubscribeHandler implements SessionPacketHandler {
@@ -133,7 +138,7 @@ export class UnsubscribeHandler implements SessionPacketHandler {
     for (let some = list.take(sliceItems); some.length > 0; some = list.take(sliceItems)) {
       if (reasonCodes.length > 0) await nextTurn(parts.clock);
       if (session.hasEnded) return;
-      await unsubscribeSome(parts.subscriptions, session, some, reasonCodes);
+      await unsubscribeSome(parts, session, some, reasonCodes);
     }
     let at = 0;
     for (const { packetId, filters, rest } of packets) {

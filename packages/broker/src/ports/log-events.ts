@@ -300,9 +300,9 @@ export const events = logEvents({
     message: 'subscription refused',
     fields: [...client, 'filter', 'qos', 'code', 'reason'],
   },
-  'subscription.removed': {
+  'subscription.suspended': {
     level: 'info',
-    message: 'subscriptions are not allowed any more and were removed',
+    message: 'subscriptions are not allowed any more and are suspended',
     fields: ['client', 'address', 'filters', 'filter'],
   },
   'subscription.store-failed': {

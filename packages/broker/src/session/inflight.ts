@@ -12,7 +12,8 @@
 import type { Publication } from '../message/publication.ts';
 import type { Subscription } from './subscription.ts';
 
-export const InflightState = { none: 0, sent1: 1, sent2: 2, released: 3 } as const;
+/** `withheld`: not to be sent now (suspended-subscriptions.ts); it takes no room of the window. */
+export const InflightState = { none: 0, sent1: 1, sent2: 2, released: 3, withheld: 4 } as const;
 
 /** Source of a message in flight, which is told when its handshake is complete. */
 export interface InflightSource {
@@ -51,6 +52,7 @@ export class OutboundInflight {
   private sources: (InflightSource | null)[] | null = null;
   private contents: Map<number, InflightContent> | null = null;
   private last = 0;
+  private withheld = 0;
 
   constructor(max: number) {
     this.max = max;
@@ -65,7 +67,7 @@ export class OutboundInflight {
    * full.
    */
   take(qos: 1 | 2, source: InflightSource | null, sequence: number, bytes: number): number {
-    if ((this.count + 1) * 2 > this.mask + 1) this.growSlots();
+    if ((this.count + this.withheld + 1) * 2 > this.mask + 1) this.growSlots();
     let packetId = this.last;
     do {
       packetId = packetId === 65_535 ? 1 : packetId + 1;
@@ -79,10 +81,30 @@ export class OutboundInflight {
 
   /** Restores an identifier that was in use before a reconnect. It counts no bytes until `sentAgain`. */
   restore(packetId: number, state: number, source: InflightSource | null, sequence: number): void {
-    while ((this.count + 1) * 2 > this.mask + 1 || this.states[packetId & this.mask] !== InflightState.none)
-      this.growSlots();
+    this.makeRoomFor(packetId);
     this.put(packetId, state, source, sequence);
     if (packetId > this.last) this.last = packetId;
+  }
+
+  private makeRoomFor(packetId: number): void {
+    const isFull = (): boolean => (this.count + this.withheld + 1) * 2 > this.mask + 1;
+    while (isFull() || this.states[packetId & this.mask] !== InflightState.none) this.growSlots();
+  }
+
+  /** Keeps an identifier that was in use before a reconnect from other messages; its own is withheld. */
+  reserve(packetId: number): void {
+    this.makeRoomFor(packetId);
+    this.put(packetId, InflightState.withheld, null, 0);
+    this.count--;
+    this.withheld++;
+    if (packetId > this.last) this.last = packetId;
+  }
+
+  /** Ends a reservation; `isReleased`: PUBREL is to be acknowledged. */
+  endReservation(packetId: number, isReleased: boolean): void {
+    this.withheld--;
+    this.states[packetId & this.mask] = isReleased ? InflightState.released : InflightState.none;
+    if (isReleased) this.count++;
   }
 
   /** A restored message of so many bytes is sent on this connection, too. */

@@ -63,6 +63,8 @@ export class LogCursor implements InflightSource, LogReader {
   readerAt = -1;
   /** The subscription has ended: later acknowledgements are no progress of this log any more. */
   isDetached = false;
+  /** The rules do not allow its subscription now: nothing is sent, acknowledgements count. */
+  isSuspended = false;
   private isReading = false;
   /**
    * The subscription was replaced by one of QoS 0: up to this number the client is owed queued messages, at the QoS
@@ -161,7 +163,7 @@ export class LogCursor implements InflightSource, LogReader {
 
   /** Sends as much as the window has room for. Called when room came, at the start, and when numbers were missed. */
   pump(): void {
-    if (this.isLive || this.isReading || this.isDetached || this.session.hasEnded) return;
+    if (this.isLive || this.isReading || this.isDetached || this.isSuspended || this.session.hasEnded) return;
     while (this.pageAt < this.page.length && this.session.hasRoom) this.sendEntry(this.page[this.pageAt++]);
     if (this.pageAt < this.page.length || !this.session.hasRoom) {
       this.session.addBehind(this);

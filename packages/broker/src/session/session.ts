@@ -13,6 +13,7 @@ import { OutboundInflight } from './inflight.ts';
 import type { LogCursor } from './log-cursor.ts';
 import type { Resends } from './resends.ts';
 import type { Subscription } from './subscription.ts';
+import type { SuspendedSubscriptions } from './suspended-subscriptions.ts';
 import { WaitingMessages } from './waiting-messages.ts';
 
 /** The will of a connected client, as a record (message-record.ts). */
@@ -87,6 +88,8 @@ export class Session {
   outbound: OutboundInflight | null = null;
   inbound: InboundInflight | null = null;
   waiting: WaitingMessages<WaitingMessage> | null = null;
+  /** Subscriptions that the rules do not allow now; null: none ever was. */
+  suspended: SuspendedSubscriptions<Subscription> | null = null;
   /** Messages in flight before a reconnect, which come first; while they are not null, nothing else has room. */
   resends: Resends | null = null;
   /**

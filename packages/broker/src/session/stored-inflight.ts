@@ -39,6 +39,7 @@ export function outboundOf(session: Session): StoredOutbound[] {
       record: content === null ? null : content.publication.bytes,
     });
   }
+  if (session.suspended !== null) found.push(...session.suspended.withheld.values());
   return found;
 }
 

@@ -11,6 +11,7 @@ import { restoreInflight } from '../session/stored-inflight.ts';
 import { inSlices } from '../work/in-slices.ts';
 import { removeSubscription, restoreSubscription, type SubscriptionParts } from './session-subscriptions.ts';
 import { giveToOthers, type LeavingParts } from './shared-leavings.ts';
+import { forgetSuspended } from './suspension.ts';
 
 /** Cursors added to their logs in one turn: about 1 µs each. */
 const knownPerTurn = 2500;
@@ -79,6 +80,7 @@ function putInFlight(parts: InForceParts, session: Session, stored: StoredSessio
 export function takeOutOfForce(parts: InForceParts, session: Session, redispatchInflight: boolean): void {
   parts.groups.sessionEnded(session);
   giveToOthers(parts, session, redispatchInflight);
+  forgetSuspended(parts, session);
   if (!session.hasSubscriptions) return;
   void inSlices(
     parts.clock,

@@ -226,7 +226,8 @@ function attachCursor(
   log.addReader(attached);
 }
 
-function place(parts: SubscriptionParts, subscription: Subscription): void {
+/** Puts a subscription into the tree, or into its group. */
+export function place(parts: SubscriptionParts, subscription: Subscription): void {
   const { tree, routes } = parts;
   subscription.session.subscriptions.set(subscription.filter, subscription);
   parts.metrics.subscriptionsAdded++;
@@ -247,16 +248,25 @@ function place(parts: SubscriptionParts, subscription: Subscription): void {
 
 /** Takes a subscription out of force. The store is told by the caller. */
 export function removeSubscription(parts: SubscriptionParts, subscription: Subscription): void {
+  parts.budget.giveBack(subscription.session, subscription.filter);
+  detachCursor(subscription);
+  takeOut(parts, subscription);
+}
+
+/** Ends the reading of its log. */
+export function detachCursor({ session, cursor }: Subscription): void {
+  if (cursor === null) return;
+  cursor.isDetached = true;
+  cursor.log.removeReader(cursor);
+  session.removeCursor(cursor);
+}
+
+/** Takes a subscription out of the tree, or out of its group; its cursor stays. */
+export function takeOut(parts: SubscriptionParts, subscription: Subscription): void {
   const { tree, routes } = parts;
   const { session } = subscription;
   session.subscriptions.delete(subscription.filter);
-  parts.budget.giveBack(session, subscription.filter);
   parts.metrics.subscriptionsRemoved++;
-  if (subscription.cursor !== null) {
-    subscription.cursor.isDetached = true;
-    subscription.cursor.log.removeReader(subscription.cursor);
-    session.removeCursor(subscription.cursor);
-  }
   const share = parseShare(subscription.filter);
   if (share !== null) parts.metrics.sharedSubscriptions--;
   const entry = tree.find(share?.filter ?? subscription.filter);

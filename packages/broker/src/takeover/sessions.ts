@@ -127,7 +127,11 @@ export class Sessions {
     handed.outbound = handed.outbound.filter(
       (message) => session.outbound?.stateOf(message.packetId) !== InflightState.none,
     );
-    if (session.isStored) this.parts.fatalMessages.ended(session, handed.outbound);
+    if (session.isStored) {
+      const withheld = session.suspended?.withheld;
+      const sent = handed.outbound.filter(({ packetId }) => withheld?.has(packetId) !== true);
+      this.parts.fatalMessages.ended(session, sent);
+    }
     this.writeBack(session, handed, served);
   }
 
