@@ -1,6 +1,6 @@
 /**
- * A list of names in which `*` stands for any run of characters. Each is looked through once, so that no name given by
- * a client can make it slow.
+ * A list of names in which `*` stands for any run of characters, and `%u` for the user name. Each is looked through
+ * once, so that no name given by a client can make it slow.
  */
 export class Names {
   readonly #names: readonly (readonly string[])[];
@@ -9,10 +9,22 @@ export class Names {
     this.#names = names.map((name) => name.split(/\*+/));
   }
 
-  test(text: string): boolean {
-    for (const pieces of this.#names) if (fits(pieces, text)) return true;
+  /** `userName`: for `%u`; null: a name with it fits nothing. */
+  test(text: string, userName: string | null = null): boolean {
+    for (const pieces of this.#names) {
+      const filled = pieces.some((piece) => piece.includes(userMark)) ? fillIn(pieces, userName) : pieces;
+      if (filled !== null && fits(filled, text)) return true;
+    }
     return false;
   }
+}
+
+const userMark = '%u';
+
+/** After the name was split: a `*` in a user name stands for itself. */
+function fillIn(pieces: readonly string[], userName: string | null): readonly string[] | null {
+  if (userName === null || userName === '') return null;
+  return pieces.map((piece) => piece.replaceAll(userMark, () => userName));
 }
 
 /**

@@ -8,11 +8,15 @@ export interface Rule {
   readonly allows: boolean;
   readonly publish: boolean;
   readonly subscribe: boolean;
+  /** True for a rule about connecting, and about nothing else. */
+  readonly connect: boolean;
   readonly topics: readonly Levels[];
   /** Null: any client. */
   readonly user: Names | null;
   readonly client: Names | null;
   readonly address: BlockList | null;
+  /** Shared groups, by name; null: any, and subscriptions without a group as well. */
+  readonly groups: Names | null;
   /** True when the rule is also for clients without a proved name. A rule that denies is for all of them anyway. */
   readonly anonymous: boolean;
   /** Bits 0 to 2; 7: any. */
@@ -29,6 +33,7 @@ export interface ClientRule {
   readonly publish: boolean;
   readonly subscribe: boolean;
   readonly topics: readonly Levels[];
+  readonly groups: Names | null;
   readonly qosBits: number;
   readonly retain: boolean | null;
   /** Topics are filters to the letter: a subscription to exactly this filter, or a publish to exactly this topic. */
@@ -40,7 +45,7 @@ export function rulesFor(rules: readonly Rule[], client: ClientIdentity): Client
   const address = addressOf(client.remoteAddress);
   const applying: ClientRule[] = [];
   for (const rule of rules) {
-    if (!isFor(rule, client, address)) continue;
+    if (rule.connect || !isFor(rule, client, address)) continue;
     if (!rule.topics.some(hasMarks)) {
       applying.push(rule);
       continue;
@@ -53,13 +58,21 @@ export function rulesFor(rules: readonly Rule[], client: ClientIdentity): Client
   return applying;
 }
 
+/** True if the client may connect: the first rule about it that is for the client decides. */
+export function mayConnect(rules: readonly Rule[], client: ClientIdentity): boolean {
+  if (!rules.some(({ connect }) => connect)) return true;
+  const address = addressOf(client.remoteAddress);
+  for (const rule of rules) if (rule.connect && isFor(rule, client, address)) return rule.allows;
+  return false;
+}
+
 function isFor(rule: Rule, { clientId, userName }: ClientIdentity, address: string): boolean {
   if (rule.user !== null) {
     if (userName === null || !rule.user.test(userName)) return false;
   } else if (userName === null && rule.allows && !rule.anonymous) {
     return false;
   }
-  if (rule.client !== null && !rule.client.test(clientId)) return false;
+  if (rule.client !== null && !rule.client.test(clientId, userName)) return false;
   return rule.address === null || contains(rule.address, address);
 }
 

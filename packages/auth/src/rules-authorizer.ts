@@ -9,7 +9,7 @@
  * connection compares no more than an object for the topic it publishes to again and again.
  */
 import type { Authorizer, ClientIdentity } from '@dunlin/broker';
-import { type ClientRule, type Rule, rulesFor } from './rule.ts';
+import { type ClientRule, mayConnect, type Rule, rulesFor } from './rule.ts';
 import { covers, intersects, type Levels, levelsOf } from './topic-pattern.ts';
 
 /**
@@ -63,16 +63,21 @@ export class RulesAuthorizer implements Authorizer {
     this.#generation++;
   }
 
+  mayConnect(client: ClientIdentity): boolean {
+    return mayConnect(this.#rulesOf(client), client);
+  }
+
   authorize(
     client: ClientIdentity,
     action: 'publish' | 'subscribe',
     topic: string,
     qos: 0 | 1 | 2,
     retain: boolean,
+    group?: string,
   ): boolean {
     const notes = this.#notesOf(client);
     if (notes.isFree) return true;
-    if (action === 'subscribe') return maySubscribe(notes.rules, topic, qos);
+    if (action === 'subscribe') return maySubscribe(notes.rules, topic, qos, group);
     const bit = 1 << (qos + (retain ? 3 : 0));
     const known = notes.answers?.get(topic) ?? 0;
     if ((known & bit) !== 0) return (known & (bit << 6)) !== 0;
@@ -88,10 +93,11 @@ export class RulesAuthorizer implements Authorizer {
     topic: string,
     qos: 0 | 1 | 2,
     retain: boolean,
+    group?: string,
   ): boolean | null {
     const { rules } = this.#notesOf(client);
     if (rules.length === 0) return null;
-    return action === 'publish' ? ofPublish(rules, topic, qos, retain) : ofSubscribe(rules, topic, qos);
+    return action === 'publish' ? ofPublish(rules, topic, qos, retain) : ofSubscribe(rules, topic, qos, group);
   }
 
   #notesOf(client: ClientIdentity): ClientNotes {
@@ -104,9 +110,14 @@ export class RulesAuthorizer implements Authorizer {
   }
 
   #notesFor(client: ClientIdentity): ClientNotes {
-    const own = (client.rules ?? null) as readonly Rule[] | null;
-    const rules = [...(own ?? []), ...(this.#rules ?? [])];
-    return new ClientNotes(this.#generation, rulesFor(rules, client), own === null && this.#rules === null);
+    const isFree = (client.rules ?? null) === null && this.#rules === null;
+    return new ClientNotes(this.#generation, rulesFor(this.#rulesOf(client), client), isFree);
+  }
+
+  /** Rules that came with the client, then those of the file. */
+  #rulesOf(client: ClientIdentity): readonly Rule[] {
+    const own = (client.rules ?? []) as readonly Rule[];
+    return [...own, ...(this.#rules ?? [])];
   }
 }
 
@@ -116,8 +127,8 @@ export function mayPublish(rules: readonly ClientRule[], topic: string, qos: num
 }
 
 /** False where no rule allows it. */
-export function maySubscribe(rules: readonly ClientRule[], filter: string, qos: number): boolean {
-  return ofSubscribe(rules, filter, qos) ?? false;
+export function maySubscribe(rules: readonly ClientRule[], filter: string, qos: number, group?: string): boolean {
+  return ofSubscribe(rules, filter, qos, group) ?? false;
 }
 
 /** Null: no rule matches. */
@@ -134,10 +145,16 @@ function ofPublish(rules: readonly ClientRule[], topic: string, qos: number, ret
 }
 
 /** Null: no rule matches. */
-function ofSubscribe(rules: readonly ClientRule[], filter: string, qos: number): boolean | null {
+function ofSubscribe(
+  rules: readonly ClientRule[],
+  filter: string,
+  qos: number,
+  group: string | undefined,
+): boolean | null {
   const levels = levelsOf(filter);
   for (const rule of rules) {
     if (!rule.subscribe || (rule.qosBits & (1 << qos)) === 0) continue;
+    if (rule.groups !== null && (group === undefined || !rule.groups.test(group))) continue;
     const matches = rule.isExact ? isSame : rule.allows ? covers : intersects;
     for (const pattern of rule.topics) if (matches(pattern, levels)) return rule.allows;
   }

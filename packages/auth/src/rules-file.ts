@@ -7,12 +7,17 @@
  *   topics: ['#', '$SYS/#']
  * - deny: publish
  *   topics: config/#
+ * - allow: connect                    # once a rule says connect, none else may
+ *   client: ['%u', '%u-*']
  * - allow: publish
  *   client: gauge-*
  *   address: [10.0.0.0/8, '::1']
  *   qos: [0, 1]
  *   retain: false
  *   topics: sensors/%c/+              # %c: the client identifier, %u: the user name
+ * - allow: subscribe
+ *   group: workers                    # members of this shared group alone
+ *   topics: jobs/#
  * - allow: subscribe
  *   anonymous: true                   # also clients that have not proved a name
  *   topics: public/#
@@ -30,8 +35,10 @@ import { levelsOf, patternFault } from './topic-pattern.ts';
  */
 const rulesMax = 10_000;
 
-const actions = ['publish', 'subscribe', 'all'];
-const keyNames = ['allow', 'deny', 'user', 'client', 'address', 'anonymous', 'qos', 'retain', 'topics'];
+const actions = ['publish', 'subscribe', 'all', 'connect'];
+const keyNames = ['allow', 'deny', 'user', 'client', 'address', 'anonymous', 'group', 'qos', 'retain', 'topics'];
+/** Keys of a rule about connecting, beside `allow` or `deny`. */
+const connectKeys = ['user', 'client', 'address', 'anonymous'];
 
 /** Last step of a path that means the key, not its value. */
 const itself = '';
@@ -52,7 +59,11 @@ export function parseRulesFile({ name, text }: SourceText): Rule[] {
   const fail: Fail = (path, what) => {
     throw new AccessFileError(`${at(offsetOf(document.contents as Node | null, path))}: ${what}`);
   };
-  return readRules(document.toJS({ maxAliasCount: 0 }), fail);
+  const rules = readRules(document.toJS({ maxAliasCount: 0 }), fail);
+  const first = rules.findIndex(({ connect }) => connect);
+  if (first >= 0 && !rules.some(({ connect, allows }) => connect && allows))
+    fail([first], 'rules deny connect and none allows it, so nobody could connect: end with "allow: connect"');
+  return rules;
 }
 
 function offsetOf(root: Node | null, path: readonly (string | number)[]): number {
@@ -91,19 +102,37 @@ function readRule(item: unknown, fail: Fail): Rule {
   const word = allows ? 'allow' : 'deny';
   const action = given[word];
   if (!actions.includes(action as string)) fail([word], `${word}: one of ${actions.join(', ')}`);
+  if (action === 'connect') return readConnectRule(given, allows, fail);
   const retain = readBoolean(given, 'retain', fail);
+  const groups = readNames(given, 'group', fail);
+  if (groups !== null && action === 'publish') fail(['group', itself], 'group is about subscribing alone');
   if (retain !== null && action === 'subscribe') fail(['retain'], 'retain is about publishing alone');
   return {
     allows,
-    publish: action !== 'subscribe',
+    connect: false,
+    publish: action !== 'subscribe' && groups === null,
     subscribe: action !== 'publish' && retain === null,
     topics: readTopics(given.topics, fail),
     user: readNames(given, 'user', fail),
     client: readNames(given, 'client', fail),
     address: readAddresses(given.address, fail),
+    groups,
     anonymous: readBoolean(given, 'anonymous', fail) === true,
     qosBits: readQos(given.qos, fail),
     retain,
+  };
+}
+
+function readConnectRule(given: Record<string, unknown>, allows: boolean, fail: Fail): Rule {
+  for (const key of Object.keys(given))
+    if (key !== 'allow' && key !== 'deny' && !connectKeys.includes(key))
+      fail([key, itself], `${key} says nothing of connect; there are ${connectKeys.join(', ')}`);
+  return {
+    ...{ allows, connect: true, publish: false, subscribe: false, topics: [], groups: null, qosBits: 7, retain: null },
+    user: readNames(given, 'user', fail),
+    client: readNames(given, 'client', fail),
+    address: readAddresses(given.address, fail),
+    anonymous: readBoolean(given, 'anonymous', fail) === true,
   };
 }
 

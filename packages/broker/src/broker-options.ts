@@ -1,5 +1,6 @@
 /** Options of a broker: the ports, and what is configured. */
 
+import type { ClientIdPolicy } from './connection/client-identifier.ts';
 import type { RefusalAllowance } from './guards/refusal-allowance.ts';
 import type { SharedCounts } from './guards/shared-counts.ts';
 import type { Audit } from './ports/audit.ts';
@@ -36,6 +37,8 @@ export interface BrokerOptions {
    * is disconnected. Default `drop`.
    */
   deniedPublish?: 'drop' | 'disconnect';
+  /** Client identifiers that clients may have; absent: any. */
+  clientIds?: ClientIdPolicy;
   /**
    * Users that may connect with a client identifier whose connection or session belongs to a user: that one alone
    * (others get 0x87), or anybody, who owns it from then on. Default `anybody`.

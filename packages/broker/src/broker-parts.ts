@@ -297,7 +297,17 @@ export abstract class BrokerParts extends BrokerWorld {
   private makeHandlers(queue: SubscribeQueue): PacketHandlers {
     const { self, store, clock, logger, metrics, limits, random, tracer, turn, tree, trust, matches, publishBatch } =
       this;
-    const { authenticator, authorizer, deniedPublish, deniedWill, clientLog, warnings, keepAlive, contested } = this;
+    const {
+      authenticator,
+      authorizer,
+      deniedPublish,
+      clientIds,
+      deniedWill,
+      clientLog,
+      warnings,
+      keepAlive,
+      contested,
+    } = this;
     const { routes, router, retained, delayed, sysTopics, sessions, pendingWrites, delivery, writer, rights } = this;
     const { subscriptions, openings } = this;
     const acceptance = new PublishAcceptance({ router, metrics, trust });
@@ -316,6 +326,7 @@ export abstract class BrokerParts extends BrokerWorld {
           warnings,
           authenticator,
           authorizer,
+          clientIds,
           deniedWill,
         },
         ...{ groupStore: store.groups, contested, openings, delivery, rights },

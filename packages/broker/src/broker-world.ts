@@ -1,5 +1,6 @@
 /** Ports and configuration of one worker's broker. */
 import type { BrokerOptions } from './broker-options.ts';
+import type { ClientIdPolicy } from './connection/client-identifier.ts';
 import type { Authenticator } from './ports/authenticator.ts';
 import type { Authorizer } from './ports/authorizer.ts';
 import type { Backplane } from './ports/backplane.ts';
@@ -26,6 +27,7 @@ export abstract class BrokerWorld {
   readonly deniedPublish: 'drop' | 'disconnect';
   readonly deniedWill: 'drop' | 'refuse';
   readonly isOwnersOnly: boolean;
+  readonly clientIds: ClientIdPolicy;
   readonly limits: Limits;
   readonly httpUrl: string;
   readonly tracer: Tracer | null;
@@ -46,6 +48,7 @@ export abstract class BrokerWorld {
     this.authorizer = options.authorizer;
     this.deniedPublish = options.deniedPublish ?? 'drop';
     this.deniedWill = options.deniedWill ?? 'refuse';
+    this.clientIds = options.clientIds ?? { mode: 'any', separator: '' };
     this.isOwnersOnly = options.sessionOwner === 'user';
     this.httpUrl = options.httpUrl ?? '';
   }

@@ -22,6 +22,14 @@ export const authenticationShape = {
   passwordFile: fileKey(
     'Users and the hashes of their passwords, as `dunlin passwd` and Mosquitto write them. Read again at SIGHUP.',
   ),
+  clientId: z.enum(['any', 'user', 'prefix']).default('any').meta({
+    description:
+      'Client identifiers that a client may have: `any`; `user`: its user name (Mosquitto: `use_username_as_clientid`); `prefix`: its user name, `authentication.clientIdSeparator` and more (Mosquitto: `clientid_prefixes`). Others get 0x85, and so do clients without a name. Identifiers that the server assigns are made like this.',
+  }),
+  clientIdSeparator: z.string().min(1).max(8).default(':').meta({
+    description: 'What stands behind the user name with `authentication.clientId: prefix`.',
+    allowed: 'text of 1 to 8 characters',
+  }),
   certificateName: z.enum(['common-name', 'alternative-name']).default('common-name').meta({
     description:
       'What names the client in a client certificate: its common name, or the first of its alternative names.',

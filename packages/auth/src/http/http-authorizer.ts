@@ -50,14 +50,20 @@ export class HttpAuthorizer implements Authorizer {
     this.#keptMilliseconds = keptSeconds * 1000;
   }
 
+  /** The service says who may connect when the client signs in; here the rules do. */
+  mayConnect(client: ClientIdentity): boolean {
+    return this.#rules.mayConnect(client);
+  }
+
   authorize(
     client: ClientIdentity,
     action: 'publish' | 'subscribe',
     topic: string,
     qos: 0 | 1 | 2,
     retain: boolean,
+    group?: string,
   ): boolean | Promise<boolean> {
-    const decided = this.#rules.decide(client, action, topic, qos, retain);
+    const decided = this.#rules.decide(client, action, topic, qos, retain, group);
     if (decided !== null) return decided;
     const key = `${action}${qos}${retain}${topic}`;
     const known = this.#answers.get(client)?.byQuestion.get(key);

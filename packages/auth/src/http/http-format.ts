@@ -35,7 +35,10 @@ export interface HttpFormat {
 
 /** Rules of a client who may do everything. */
 export const superuserRules: readonly Rule[] = readRules(
-  [{ allow: 'all', anonymous: true, topics: ['#', '$SYS/#'] }],
+  [
+    { allow: 'connect', anonymous: true },
+    { allow: 'all', anonymous: true, topics: ['#', '$SYS/#'] },
+  ],
   (_, what) => {
     throw new TypeError(what);
   },

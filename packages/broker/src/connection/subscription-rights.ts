@@ -129,7 +129,8 @@ export class SubscriptionRights {
   private mayHave(connection: Connection, session: Session, { filter, qos }: Asked): boolean | Promise<boolean> {
     const { authorizer } = this.parts;
     if (authorizer === null) return true;
-    const plain = parseShare(filter)?.filter ?? filter;
-    return authorizer.authorize(connection.signIn.identity(session.clientId), 'subscribe', plain, qos, false);
+    const share = parseShare(filter);
+    const client = connection.signIn.identity(session.clientId);
+    return authorizer.authorize(client, 'subscribe', share?.filter ?? filter, qos, false, share?.shareName);
   }
 }

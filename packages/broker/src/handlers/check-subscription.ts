@@ -76,7 +76,14 @@ export function checkSubscription(
   if (authorizer === null)
     return matchedFilter(filter).startsWith('$SYS/') && !isLocal(connection.remoteAddress) ? notLocal : null;
   const client = connection.signIn.identity(session.clientId);
-  const allowed = authorizer.authorize(client, 'subscribe', share?.filter ?? filter, request.qos, false);
+  const allowed = authorizer.authorize(
+    client,
+    'subscribe',
+    share?.filter ?? filter,
+    request.qos,
+    false,
+    share?.shareName,
+  );
   if (allowed === true) return null;
   if (allowed === false) return notAuthorized;
   // "Cannot tell" means no.

@@ -15,6 +15,7 @@ import {
   validateTopicName,
 } from '@dunlin/protocol';
 import { refuseBanned } from '../connection/banned.ts';
+import { assignedClientId, type ClientIdPolicy, clientIdFault } from '../connection/client-identifier.ts';
 import type { ClientLog } from '../connection/client-log.ts';
 import type { Connection } from '../connection/connection.ts';
 import { firstDeadlineSecond } from '../connection/connection-deadlines.ts';
@@ -63,6 +64,7 @@ export interface ConnectHandlerParts {
   warnings: RareWarnings;
   authenticator: Authenticator;
   authorizer: Authorizer | null;
+  clientIds: ClientIdPolicy;
   deniedWill: 'drop' | 'refuse';
   contested: ContestedIdentifiers;
   openings: Openings;
@@ -115,18 +117,22 @@ export class ConnectHandler implements PacketHandler {
     const { parts } = this;
     this.checkSupported(packet);
     this.takeClientLimits(connection, packet);
-    const clientId = packet.clientId === '' ? `dunlin-${parts.random.uuid()}` : packet.clientId; // [MQTT-3.1.3-6], [MQTT-3.1.3-7]
-    connection.clientId = clientId;
+    const assigned = packet.clientId === '' ? `dunlin-${parts.random.uuid()}` : null;
+    connection.clientId = assigned ?? packet.clientId; // [MQTT-3.1.3-6], [MQTT-3.1.3-7]
     if (refuseBanned(connection, parts.bans, packet.userName)) return;
-    const accepted = await this.authenticate(connection, packet, clientId);
+    const accepted = await this.authenticate(connection, packet, connection.clientId);
     if (accepted === null) return;
     if (!connection.admit(accepted)) {
       if (connection.state === ConnectionState.closed) return;
       refuseConnect(connection, ReasonCode.notAuthorized, 'what the client signed in with was withdrawn');
       return;
     }
+    if (assigned !== null)
+      connection.clientId = assignedClientId(parts.clientIds, accepted.userName, assigned) ?? assigned;
+    const { clientId } = connection;
     if (refuseBanned(connection, parts.bans, accepted.userName)) return;
     parts.clientLog.signedIn(connection);
+    if (!(await this.mayConnect(connection, clientId))) return;
     const keepsWill = await this.authorizeWill(connection, packet, clientId);
     const turn = parts.contested.turnOf(clientId);
     if (turn !== null) await turn;
@@ -155,6 +161,21 @@ export class ConnectHandler implements PacketHandler {
       parts.openings.over(opening);
     }
     if (await opening.confirm()) await this.begin(connection, opening, version);
+  }
+
+  /** False: the client is refused. "Cannot tell" means no. */
+  private async mayConnect(connection: Connection, clientId: string): Promise<boolean> {
+    const { authorizer, clientIds } = this.parts;
+    const { signIn } = connection;
+    const fault = clientIdFault(clientIds, signIn.userName, clientId);
+    if (fault !== null) {
+      refuseConnect(connection, ReasonCode.clientIdentifierNotValid, fault);
+      return false;
+    }
+    const answer = authorizer?.mayConnect?.(signIn.identity(clientId)) ?? true;
+    const isAllowed = typeof answer === 'boolean' ? answer : await answer.catch(() => false);
+    if (!isAllowed) refuseConnect(connection, ReasonCode.notAuthorized, 'the rules do not let this client connect');
+    return isAllowed;
   }
 
   /** CONNACK, the first packet to the client [MQTT-3.2.0-1], once only [MQTT-3.2.0-2]. */

@@ -17,12 +17,18 @@ export interface ClientIdentity {
 export interface Authorizer {
   /** True: an answer holds for a while only, and the authorizer itself keeps it for as long; nobody else may remember it. */
   readonly answersExpire?: boolean;
-  /** False for everything that is not clearly allowed. `topic`: a topic name or filter, without `$share/{group}/` and `$delayed/{seconds}/`. */
+  /** True if the client may connect, under its name and with its identifier; absent: yes. */
+  mayConnect?(client: ClientIdentity): boolean | Promise<boolean>;
+  /**
+   * False for everything that is not clearly allowed. `topic`: a topic name or filter, without `$share/{group}/` and
+   * `$delayed/{seconds}/`. `group`: name of the shared group that a subscription joins; absent: none.
+   */
   authorize(
     client: ClientIdentity,
     action: 'publish' | 'subscribe',
     topic: string,
     qos: 0 | 1 | 2,
     retain: boolean,
+    group?: string,
   ): boolean | Promise<boolean>;
 }

@@ -1,5 +1,6 @@
 import { AnonymousAuthenticator } from '../../src/anonymous-authenticator.ts';
 import { Broker } from '../../src/broker.ts';
+import type { BrokerOptions } from '../../src/broker-options.ts';
 import { MemoryBackplaneHub } from '../../src/memory/memory-backplane.ts';
 import { MemoryStore } from '../../src/memory/memory-store.ts';
 import type { Audit } from '../../src/ports/audit.ts';
@@ -23,6 +24,7 @@ export interface WorkerOptions {
   deniedPublish?: 'drop' | 'disconnect';
   deniedWill?: 'drop' | 'refuse';
   sessionOwner?: 'user' | 'anybody';
+  clientIds?: BrokerOptions['clientIds'];
   leases?: Leases;
   tracer?: Tracer;
   audit?: Audit;
@@ -68,6 +70,7 @@ export class Worker {
       deniedPublish: options.deniedPublish,
       deniedWill: options.deniedWill,
       sessionOwner: options.sessionOwner,
+      clientIds: options.clientIds,
       leases: options.leases ?? null,
       tracer: options.tracer ?? null,
       audit: options.audit ?? null,

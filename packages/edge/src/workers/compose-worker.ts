@@ -111,6 +111,7 @@ export function composeBroker(parts: BrokerParts): Broker {
   const { configuration, version, store, leases, backplane, access, logger, metrics, tracer, refusals, rates } = parts;
   const { subscriptionCounts } = parts;
   const { address } = configuration.admin;
+  const { authentication } = configuration;
   return new Broker({
     nodeId: configuration.nodeId,
     version,
@@ -125,6 +126,7 @@ export function composeBroker(parts: BrokerParts): Broker {
     authorizer: access?.authorizer ?? null,
     deniedPublish: configuration.authorization.deniedPublish,
     deniedWill: configuration.authorization.deniedWill,
+    clientIds: { mode: authentication.clientId, separator: authentication.clientIdSeparator },
     // Where nobody is authenticated, names are not proved.
     sessionOwner: access === null ? 'anybody' : configuration.sessions.owner,
     limits: { ...configuration.limits, subscriptionBytesNodeMax: subscriptionBytesMax(configuration) },
