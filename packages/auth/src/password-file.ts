@@ -1,5 +1,5 @@
 /** Password file: lines of `user:hash`; empty lines and those that begin with `#` are comments. */
-import type { AuthenticationExchange, Clock, Credentials } from '@dunlin/broker';
+import type { AuthenticationExchange, Clock, Credentials, Permit } from '@dunlin/broker';
 import type { Attempts } from './fair/attempts.ts';
 import { type Decision, type Method, notMine, refuse } from './method.ts';
 import { PasswordCheck } from './password-check.ts';
@@ -7,6 +7,7 @@ import { type PasswordHash, parsePasswordHash } from './password-hash.ts';
 import { ScramExchange, type ScramUsers } from './scram/scram-exchange.ts';
 import { scramUsersOf } from './scram/scram-users.ts';
 import { AccessFileError, type SourceText } from './source-text.ts';
+import { UserPermits } from './user-permits.ts';
 
 /**
  * The text of each user's hash: read when it is needed, since a file may have 100,000 of them and a worker must not
@@ -52,6 +53,7 @@ export class PasswordFile implements Method {
   readonly name = 'password-file';
   readonly #check: PasswordCheck;
   #users: Users;
+  readonly #permits = new UserPermits();
   #decoy: PasswordHash;
   /** Null: no line of the file can be used for SCRAM. */
   #scram: ScramUsers | null;
@@ -63,16 +65,29 @@ export class PasswordFile implements Method {
     this.#check = new PasswordCheck(clock, hashesAtOnce, attempts);
   }
 
-  /** Replaces the users, from the next CONNECT on. */
+  /** Replaces the users; connections of those that are removed, or have another line, end. */
   replace(users: Users): void {
     this.#users = users;
+    this.#permits.compare(users);
     this.#decoy = decoyOf(users);
     this.#scram = scramUsersOf(users);
   }
 
   exchange(mechanism: string, credentials: Credentials): AuthenticationExchange | null {
     if (mechanism !== 'SCRAM-SHA-256' || this.#scram === null) return null;
-    return new ScramExchange(this.#scram, credentials);
+    const exchange = new ScramExchange(this.#scram, credentials);
+    return {
+      step: async (data) => {
+        const result = await exchange.step(data);
+        return result.kind === 'accept' && result.userName !== null
+          ? { ...result, ...this.#permit(result.userName) }
+          : result;
+      },
+    };
+  }
+
+  #permit(userName: string): { permit: Permit } {
+    return { permit: this.#permits.give(userName, this.#users.get(userName) ?? '') };
   }
 
   async authenticate(credentials: Credentials): Promise<Decision> {
@@ -83,7 +98,9 @@ export class PasswordFile implements Method {
     if (typeof hash === 'string') return refuse(hash);
     return this.#check.check(credentials, hash, password, (isRight) => {
       if (text === undefined) return notMine;
-      return isRight ? { kind: 'accept', userName } : refuse('wrong password');
+      if (!isRight) return refuse('wrong password');
+      if (this.#users.get(userName) !== text) return refuse('the user was removed or changed meanwhile');
+      return { kind: 'accept', userName, ...this.#permit(userName) };
     });
   }
 }

@@ -297,17 +297,8 @@ export abstract class BrokerParts extends BrokerWorld {
   private makeHandlers(queue: SubscribeQueue): PacketHandlers {
     const { self, store, clock, logger, metrics, limits, random, tracer, turn, tree, trust, matches, publishBatch } =
       this;
-    const {
-      authenticator,
-      authorizer,
-      deniedPublish,
-      clientIds,
-      deniedWill,
-      clientLog,
-      warnings,
-      keepAlive,
-      contested,
-    } = this;
+    const { authenticator, authorizer, deniedPublish, deniedWill, clientLog, warnings, keepAlive, contested } = this;
+    const { bans, clientIds, isOwnersOnly } = this;
     const { routes, router, retained, delayed, sysTopics, sessions, pendingWrites, delivery, writer, rights } = this;
     const { subscriptions, openings } = this;
     const acceptance = new PublishAcceptance({ router, metrics, trust });
@@ -316,22 +307,10 @@ export abstract class BrokerParts extends BrokerWorld {
     });
     return {
       connect: new ConnectHandler({
-        ...{
-          limits,
-          metrics,
-          random,
-          keepAlive,
-          clientLog,
-          bans: this.bans,
-          warnings,
-          authenticator,
-          authorizer,
-          clientIds,
-          deniedWill,
-        },
-        ...{ groupStore: store.groups, contested, openings, delivery, rights },
+        ...{ limits, metrics, random, keepAlive, clientLog, bans, warnings, authenticator, authorizer, clientIds },
+        ...{ deniedWill, groupStore: store.groups, contested, openings, delivery, rights },
       }),
-      auth: new AuthHandler({ logger, authenticator }),
+      auth: new AuthHandler({ logger, authenticator, metrics, clientLog, rights, isOwnersOnly }),
       publish: new PublishHandler({
         ...{ limits, metrics, tracer, authorizer, turn, tree, matches, publishBatch, writer, warnings },
         ...{ acceptance, authorization },

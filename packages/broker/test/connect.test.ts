@@ -230,6 +230,38 @@ test('enhanced authentication, at CONNECT and again, and an authenticator with a
   expect(client.said()).toEqual(['disconnect 0x87']);
 });
 
+test('re-authentication that fails, or as another user, is logged, counted and ends the connection', async () => {
+  const results: AuthenticationResult[] = [];
+  const step = (): Promise<AuthenticationResult> => Promise.resolve(results.shift() as AuthenticationResult);
+  const authenticator: Authenticator = {
+    authenticate: () => ({ kind: 'refuse', reasonCode: 0x86, reason: 'no' }),
+    exchange: () => ({ step }),
+  };
+  const { worker } = await World.alone({ authenticator, sessionOwner: 'user' });
+  const again: Packet = { type: 'auth', reasonCode: 0x19, properties: { authenticationMethod: 'known' } };
+  const { metrics } = worker.broker;
+  const refusals: AuthenticationResult[] = [
+    { kind: 'refuse', reasonCode: 0x87, reason: 'no', told: { user: 'ann', method: 'known', reason: 'wrong proof' } },
+    { kind: 'accept', userName: 'bob' },
+  ];
+  for (const refusal of refusals) {
+    results.push({ kind: 'accept', userName: 'ann' });
+    const client = await worker.connect('c', { properties: { authenticationMethod: 'known' } });
+    results.push({ kind: 'accept', userName: 'ann' });
+    await client.send(again);
+    expect(client.one('auth').reasonCode).toBe(0);
+    const { authenticationsRefused } = metrics;
+    results.push(refusal);
+    await client.send(again);
+    expect(client.said()).toEqual(['disconnect 0x87']);
+    expect(metrics.authenticationsRefused).toBe(authenticationsRefused + 1);
+  }
+  const lines = worker.log.filter((line) => line.startsWith('sign-in refused'));
+  expect(lines).toHaveLength(2);
+  expect(lines[0]).toContain('wrong proof');
+  expect(lines[1]).toContain('a connection cannot go on as another user');
+});
+
 test('10,000 clients that connect, subscribe and vanish leave nothing behind', async () => {
   const { world, worker } = await World.alone();
   const { broker } = worker;

@@ -1,16 +1,26 @@
 /** AUTH (MQTT 5 sections 3.15 and 4.12): enhanced authentication and re-authentication. */
 
 import { decodeAuth, ProtocolError, ReasonCode } from '@dunlin/protocol';
+import type { ClientLog } from '../connection/client-log.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { PacketHandler } from '../connection/packet-handlers.ts';
+import type { SubscriptionRights } from '../connection/subscription-rights.ts';
 import { ConnectionState } from '../output/connection-state.ts';
-import type { Authenticator } from '../ports/authenticator.ts';
+import type { Acceptance, Authenticator } from '../ports/authenticator.ts';
 import { events } from '../ports/log-events.ts';
 import type { Logger } from '../ports/logger.ts';
+import type { Metrics } from '../ports/metrics.ts';
 import type { Session } from '../session/session.ts';
+
+/** Fields of the log line. */
+type SignInRefusal = { readonly reason: string; readonly user?: string; readonly method?: string };
 
 export interface AuthHandlerParts {
   logger: Logger;
+  metrics: Metrics;
+  clientLog: ClientLog;
+  rights: SubscriptionRights;
+  isOwnersOnly: boolean;
   authenticator: Authenticator;
 }
 
@@ -76,10 +86,8 @@ export class AuthHandler implements PacketHandler {
       version: connection.version,
     });
     if (exchange === null) {
-      connection.disconnect(
-        ReasonCode.badAuthenticationMethod,
-        'this authentication method is not known here any more',
-      );
+      const reason = 'this authentication method is not known here any more';
+      this.refuse(connection, ReasonCode.badAuthenticationMethod, reason, { reason });
       return;
     }
     let data: Buffer | null = first;
@@ -87,7 +95,13 @@ export class AuthHandler implements PacketHandler {
       const result = await exchange.step(data);
       if (result.kind === 'gone') return;
       if (result.kind === 'refuse') {
-        connection.disconnect(result.reasonCode, result.reason);
+        this.refuse(connection, result.reasonCode, result.reason, result.told ?? { reason: result.reason });
+        return;
+      }
+      if (result.kind === 'accept' && !this.isSameUser(session, result)) {
+        const reason = 'a connection cannot go on as another user';
+        this.refuse(connection, ReasonCode.notAuthorized, reason, { reason });
+        result.permit?.release();
         return;
       }
       const goesOn = result.kind === 'continue';
@@ -97,10 +111,32 @@ export class AuthHandler implements PacketHandler {
         properties: { authenticationMethod: method, authenticationData: result.data },
       });
       if (!goesOn) {
-        if (!connection.admit(result)) connection.disconnect(ReasonCode.notAuthorized);
+        parts.metrics.authenticationsAccepted++;
+        if (connection.admit(result)) this.admitted(connection, session);
+        else connection.disconnect(ReasonCode.notAuthorized);
         return;
       }
       data = await connection.signIn.nextData();
     }
+  }
+
+  /** True if the connection stays that of its user, who owns the session. */
+  private isSameUser({ user }: Session, { userName }: Acceptance): boolean {
+    return !this.parts.isOwnersOnly || user === '' || user === userName;
+  }
+
+  /** Rules may have come with the sign-in. */
+  private admitted(connection: Connection, session: Session): void {
+    const { rights } = this.parts;
+    connection.allowedMatch = null;
+    rights.checkNow(connection, session);
+    void rights.check(connection, session);
+  }
+
+  private refuse(connection: Connection, reasonCode: number, reason: string, told: SignInRefusal): void {
+    const { metrics, clientLog } = this.parts;
+    metrics.authenticationsRefused++;
+    clientLog.refusedTo(connection, events['sign-in.refused'], told);
+    connection.disconnect(reasonCode, reason);
   }
 }

@@ -114,10 +114,15 @@ describe('with a password file, over MQTT', () => {
     expect(await answerTo(url, carl)).toBe(0x87);
     broker.child.kill('SIGHUP');
     await broker.until('access.reloaded');
-    expect(await answerTo(url, carl)).toBe(0);
+    const connected = await enter(url, carl);
+    const other = await enter(url, { clientId: 'other', userName: 'ann', password: 'secret' });
+    expect((await run(['passwd', '-D', users, 'carl'])).code).toBe(0);
+    broker.child.kill('SIGHUP');
+    await connected.expectPacket({ type: 'disconnect', reasonCode: 0x87 }, 15_000);
+    await other.expectNothing();
     writeFileSync(users, `${readFileSync(users, 'utf8')}dora\n`);
     broker.child.kill('SIGHUP');
-    await broker.until('users:3:1: a line is USER:HASH');
+    await broker.until('users:2:1: a line is USER:HASH');
     await enter(url, { userName: 'ann', password: 'secret' });
   });
 });
