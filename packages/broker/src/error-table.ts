@@ -15,10 +15,12 @@ export const errorTable = {
     },
     'quota-exceeded': {
       says: 'what one more would exceed, whose it is, and the limit with its value',
-      thrownWhen: 'a client stores more retained or delayed messages than there may be, or than its user may have',
+      thrownWhen:
+        'a client stores more retained messages, delayed messages or sessions than there may be, or than its user may have',
       remedy:
         'Remove what is not needed: an empty retained message removes the one of its topic. Or raise the limit that the message names.',
-      surfaces: 'client: PUBACK or PUBREC 0x97; an MQTT 3 client is disconnected. Log: field `error`',
+      surfaces:
+        'client: PUBACK, PUBREC or CONNACK 0x97; an MQTT 3 client is disconnected, or refused with code 3. Log: field `error`, or `reason` where a CONNECT is refused',
     },
     'other-user': {
       says: 'the client identifier belongs to another user',

@@ -132,3 +132,37 @@ describe('delayed messages', () => {
     expect(broker.broker.metrics.dropped['retained-quota']).toBe(1);
   });
 });
+
+describe('sessions', () => {
+  test('over the quota of its user a CONNECT for one more is refused with 0x97, and one for a stored session is not', async () => {
+    const { world, worker: broker } = await worker({ sessionsPerUserMax: 1 });
+    const options = { userName: 'alice', expiry: 100, cleanStart: false };
+    const first = await broker.connect('first', options);
+    const refused = await broker.dial('second', options);
+    expect(refused.one('connack')).toMatchObject({
+      reasonCode: 0x97,
+      properties: { reasonString: expect.stringContaining('limits.sessionsPerUserMax is 1') },
+    });
+    expect(refused.isClosed).toBe(true);
+    const old = await broker.dial('old', { version: 4, userName: 'alice', cleanStart: false });
+    expect(old.said()).toEqual(['connack 0x03']);
+    expect(await world.store.sessions.count()).toBe(1);
+    // Clean sessions are not stored, other users have quotas of their own, and a session that is there goes on.
+    await broker.connect('second', { userName: 'alice' });
+    await broker.connect('bob', { ...options, userName: 'bob' });
+    await first.drop();
+    await broker.connect('first', options).then((again) => again.drop());
+    await world.clock.pass(101_000);
+    await broker.connect('third', options);
+  });
+
+  test('over the quota of all nobody gets one more', async () => {
+    const { worker: broker } = await worker({ sessionsStoredMax: 1 });
+    await broker.connect('first', { userName: 'alice', expiry: 100 });
+    const refused = await broker.dial('second', { userName: 'bob', expiry: 100 });
+    expect(refused.one('connack')).toMatchObject({
+      reasonCode: 0x97,
+      properties: { reasonString: expect.stringContaining('limits.sessionsStoredMax is 1') },
+    });
+  });
+});

@@ -70,6 +70,18 @@ export const limitShape = {
     never,
     'How long MQTT 3 sessions with clean session 0 are kept; 4294967295: for ever.',
   ),
+  sessionsStoredMax: whole(
+    0,
+    1_000_000_000,
+    1_000_000,
+    'Durable sessions in the store. Over it a CONNECT that would store one more is refused with 0x97, for MQTT 3 with code 3; sessions that are stored go on.',
+  ),
+  sessionsPerUserMax: whole(
+    0,
+    1_000_000_000,
+    500_000,
+    'Durable sessions of one user; all anonymous clients together are one.',
+  ),
   subscriptionsMax: whole(
     1,
     100_000_000,

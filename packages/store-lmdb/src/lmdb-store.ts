@@ -38,8 +38,8 @@ export interface LmdbStoreOptions {
  * Counts again what a release without quotas has stored or removed, which takes about a second for a million messages.
  * Workers that open the file at the same time wait for it.
  */
-function recount({ root }: ReturnType<typeof openMain>, { retained, delayed }: Opened): void {
-  const counted = [retained, delayed];
+function recount({ root }: ReturnType<typeof openMain>, { retained, delayed, sessions }: Opened): void {
+  const counted = [retained, delayed, sessions.quota];
   if (!counted.some(({ isMiscounted }) => isMiscounted)) return;
   root.transactionSync(() => {
     for (const each of counted) if (each.isMiscounted) each.recount();

@@ -56,10 +56,7 @@ export interface OpenedParts {
   writesChanged: (failure: StoreError | null) => void;
 }
 
-/**
- * Open store: the two environments, the parts of the state, and steps that touch several of them. Those run within
- * transactions, as `write` and `read` say.
- */
+/** Open store: the two environments, the parts of the state, and steps that touch several of them, in transactions. */
 export class Opened {
   readonly tables: Tables;
   readonly logs: Logs;
@@ -212,6 +209,7 @@ export class Opened {
     const isPast = session !== null && session.expiresAt > 0 && session.expiresAt <= now;
     if (!isPast || session?.expiresAt === ENDED_AT) refuseOtherUser(session?.user ?? found?.user ?? '', request);
     const ended = isPast || (session !== null && cleanStart);
+    this.sessions.quota.check(request, session, ended);
     const will = this.claimWill(clientId, session !== null && !ended, session !== null && cleanStart);
     if (session !== null && ended) {
       if (!this.sessions.removeSome(session)) return this.claimEnded(request, session, previousOwner, will);

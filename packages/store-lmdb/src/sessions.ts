@@ -16,6 +16,7 @@ import type { Groups } from './groups.ts';
 import { behind, digest, firstTime, key, kind, textKey } from './keys.ts';
 import type { Logs } from './logs.ts';
 import { RecordReader, type RecordWriter } from './records.ts';
+import { SessionQuota } from './session-quota.ts';
 import type { SessionReading } from './session-reading.ts';
 import { type CursorRecord, readCursor, readSession, readSubscription, type SessionRecord } from './session-records.ts';
 
@@ -32,12 +33,14 @@ const LOWEST = Buffer.of(0);
 export class Sessions {
   private readonly tables: Tables;
   private readonly writer: RecordWriter;
+  readonly quota: SessionQuota;
   private readonly logs: Logs;
   private readonly groups: Groups;
 
   constructor(tables: Tables, writer: RecordWriter, logs: Logs, groups: Groups) {
     this.tables = tables;
     this.writer = writer;
+    this.quota = new SessionQuota(tables, writer);
     this.logs = logs;
     this.groups = groups;
   }
@@ -75,6 +78,7 @@ export class Sessions {
       outboundOrder: 0,
       user,
     };
+    this.quota.replace(null, user);
     this.put(session);
     this.putOwner(session);
   }
@@ -83,6 +87,7 @@ export class Sessions {
   claim(session: SessionRecord, { owner, sessionExpirySeconds, user = '' }: ClaimRequest, epoch: number): void {
     this.removeOwner(session);
     this.removeExpiry(session);
+    this.quota.replace(session.user, user);
     session.user = user;
     session.owner = owner;
     session.epoch = epoch;
@@ -218,6 +223,7 @@ export class Sessions {
     if (left === 0) return false;
     this.removeOwner(session);
     this.removeExpiry(session);
+    this.quota.replace(session.user, null);
     void this.tables.session.remove(textKey(session.clientId));
     return true;
   }
@@ -231,6 +237,7 @@ export class Sessions {
     this.removeExpiry(session);
     session.owner = owner;
     session.epoch = epoch;
+    this.quota.replace(session.user, user);
     session.user = user;
     session.expiresAt = ENDED_AT;
     this.put(session);

@@ -40,23 +40,21 @@ export class Usages {
    * @throws StoreError `quota-exceeded`, before anything is written
    */
   replace(before: Charged | undefined, after: Charged | undefined, charge?: Charge): void {
-    const bytes = (after?.bytes ?? 0) - (before?.bytes ?? 0);
     const isSameUser = before !== undefined && after !== undefined && before.user === after.user;
-    const all = this.all;
-    const addToAll = { count: (after === undefined ? 0 : 1) - (before === undefined ? 0 : 1), bytes };
-    if (after !== undefined) {
-      const userKey = this.keyOf(after.user);
-      const ofUser = this.read(userKey);
-      const addToUser = isSameUser ? addToAll : { count: 1, bytes: after.bytes };
-      const limit = charge && exceededLimit(charge.quota, all, addToAll, ofUser, addToUser);
-      if (charge !== undefined && limit) throw quotaError(this.kind, charge, limit);
-      this.add(userKey, ofUser, addToUser);
-    }
-    if (before !== undefined && !isSameUser) {
-      const userKey = this.keyOf(before.user);
-      this.add(userKey, this.read(userKey), { count: -1, bytes: -before.bytes });
-    }
-    this.add(this.allKey, all, addToAll);
+    if (charge !== undefined) this.check(before, after, charge);
+    const addToAll = difference(before, after);
+    if (after !== undefined) this.add(this.keyOf(after.user), isSameUser ? addToAll : difference(undefined, after));
+    if (before !== undefined && !isSameUser) this.add(this.keyOf(before.user), difference(before, undefined));
+    this.add(this.allKey, addToAll);
+  }
+
+  /** Throws StoreError `quota-exceeded` where `replace` would. */
+  check(before: Charged | undefined, after: Charged | undefined, charge: Charge): void {
+    if (after === undefined) return;
+    const addToAll = difference(before, after);
+    const addToUser = before?.user === after.user ? addToAll : difference(undefined, after);
+    const limit = exceededLimit(charge.quota, this.all, addToAll, this.read(this.keyOf(after.user)), addToUser);
+    if (limit !== null) throw quotaError(this.kind, charge, limit);
   }
 
   /** Forgets all amounts: everything is counted again. */
@@ -77,8 +75,9 @@ export class Usages {
     return { count: reader.f64(), bytes: reader.f64() };
   }
 
-  private add(usageKey: Buffer, usage: Usage, more: Usage): void {
+  private add(usageKey: Buffer, more: Usage): void {
     if (more.count === 0 && more.bytes === 0) return;
+    const usage = this.read(usageKey);
     const count = usage.count + more.count;
     if (count <= 0) void this.table.remove(usageKey);
     else
@@ -91,4 +90,9 @@ export class Usages {
           .finish(),
       );
   }
+}
+
+function difference(before: Charged | undefined, after: Charged | undefined): Usage {
+  const count = (after === undefined ? 0 : 1) - (before === undefined ? 0 : 1);
+  return { count, bytes: (after?.bytes ?? 0) - (before?.bytes ?? 0) };
 }

@@ -10,7 +10,7 @@
  *
  * | shard | key                | type   | holds                                                                       | goes when                          |
  * | ----- | ------------------ | ------ | --------------------------------------------------------------------------- | ---------------------------------- |
- * | s     | `counters`         | hash   | `epoch`: the last one given; `sessions`: how many are stored; `u:` client: who owns it | never                              |
+ * | s     | `counters`         | hash   | `epoch`: the last one given; `sessions`: how many are stored; `u:` client: who owns it; `named`, `n:` user: how many users have, and one has | never                              |
  * | s     | `owned`            | zset   | by name: owner NUL `s` client (claim), owner NUL `w` client (will)          | released, scheduled, or releaseOwner |
  * | s     | `expiry`           | zset   | client, by the time its session ends; only while not connected              | claimed, or the session ends       |
  * | s     | `wills`            | hash   | client: will (session-parts.lua)                                            | replaced, removed, published       |

@@ -11,7 +11,7 @@ import type { Settings } from './options.ts';
 import { Order } from './order.ts';
 import { Sessions } from './sessions.ts';
 import { Turn } from './turn.ts';
-import { delayedTouched, retainedTouched, UsageBook } from './usage-book.ts';
+import { delayedTouched, retainedTouched, sessionLayout, UsageBook } from './usage-book.ts';
 import { WriteRefusals } from './write-refusals.ts';
 
 /** The link that a URL asks for. */
@@ -64,7 +64,8 @@ export class Opened {
     this.delayedUsage = new UsageBook('delayed messages', this.turn, this.order, keys.d, delayedTouched);
     this.logs = new Logs(this.turn, keys, (shard) => continuity.eraOf(shard));
     this.groups = new Groups(this.turn, keys, this.logs);
-    this.sessions = new Sessions(this.turn, keys, this.logs, this.groups);
+    const stored = new UsageBook('sessions', this.turn, this.order, keys.s, 'counters', sessionLayout);
+    this.sessions = new Sessions(this.turn, keys, this.logs, this.groups, stored);
     this.appends = new Appends(this.logs, this.sessions);
     this.link.start();
   }

@@ -38,6 +38,7 @@ import {
 } from './session-fields.ts';
 import { pagesOf } from './session-pages.ts';
 import { type Argument, SingleCall, type Turn } from './turn.ts';
+import type { UsageBook } from './usage-book.ts';
 
 /** Clients of an owner that are released in one round per shard. */
 const ownedMax = 250;
@@ -61,6 +62,7 @@ export class Sessions {
   private readonly logs: Logs;
   private readonly groups: Groups;
   private readonly jobs: Jobs;
+  private readonly usage: UsageBook;
   /**
    * Beginning of the names of ended sessions, unique to this process, and their count: no two large sessions are put
    * aside under the same name.
@@ -68,7 +70,8 @@ export class Sessions {
   private readonly endedName = `ended:${randomUUID()}:`;
   private endedCount = 0;
 
-  constructor(turn: Turn, keys: Keys, logs: Logs, groups: Groups) {
+  constructor(turn: Turn, keys: Keys, logs: Logs, groups: Groups, usage: UsageBook) {
+    this.usage = usage;
     this.turn = turn;
     this.keys = keys;
     this.logs = logs;
@@ -82,9 +85,12 @@ export class Sessions {
    */
   async claim(request: ClaimRequest, now: number, sent: () => void): Promise<Claim> {
     const { clientId, owner, cleanStart, sessionExpirySeconds } = request;
-    const { user = '', isOwnersOnly = false } = request;
+    const { user = '', isOwnersOnly = false, quota } = request;
     const args = [owner, cleanStart ? '1' : '0', String(sessionExpirySeconds), timeText(now)];
-    const answer = await this.ending(scripts.claim, clientId, [...args, user, isOwnersOnly ? '1' : '0']);
+    args.push(user, isOwnersOnly ? '1' : '0');
+    const answer = await this.usage.claim(quota && { user, quota }, (room) =>
+      this.ending(scripts.claim, clientId, [...args, ...room]),
+    );
     if (answer[0] === 0) throw otherUserError();
     const [epoch, previousOwner, fields, will, job, large] = answer as [
       number,

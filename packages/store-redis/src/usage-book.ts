@@ -1,4 +1,5 @@
 import { type Charge, type QuotaKind, quotaError, quotaLimits, type Usage } from '@dunlin/broker/ports';
+import type { Answer } from './answers.ts';
 import { everyShard } from './every-shard.ts';
 import type { Shard } from './keys.ts';
 import type { Order } from './order.ts';
@@ -16,6 +17,31 @@ const recountMilliseconds = 60_000;
 const usersMax = 10_000;
 /** Name of all users together, which no user has: MQTT forbids U+0000. */
 const everybody = '\0';
+
+/** Fields of a shard that hold the amounts of all and of a user, and what they add up to. */
+export interface UsageLayout {
+  readonly key: string;
+  fields(user: string): string[];
+  /** `sums`: of each field over all shards. */
+  amounts(user: string, sums: readonly number[]): { all: Usage; own: Usage };
+}
+
+/** See usage-parts.lua. */
+export const messageLayout: UsageLayout = {
+  key: 'usage',
+  fields: (user) => ['n', 'b', `n:${user}`, `b:${user}`],
+  amounts: (_user, [n, b, count, bytes]) => ({ all: { count: n, bytes: b }, own: { count, bytes } }),
+};
+
+/** See session-parts.lua. Sessions that earlier releases have stored have no user. */
+export const sessionLayout: UsageLayout = {
+  key: 'counters',
+  fields: (user) => ['sessions', 'named', `n:${user}`],
+  amounts: (user, [sessions, named, own]) => ({
+    all: { count: sessions, bytes: 0 },
+    own: { count: user === '' ? sessions - named : own, bytes: 0 },
+  }),
+};
 
 const anyRoom: readonly Argument[] = ['', 'inf', 'inf', 'inf', 'inf'];
 
@@ -39,11 +65,21 @@ export class UsageBook {
   private readonly order: Order;
   private readonly shards: readonly Shard[];
   private readonly touched: string;
+  private readonly layout: UsageLayout;
+  private readonly reading = new Map<string, Promise<void>>();
   private recountFrom = 0;
   private readonly known = new Map<string, Known>();
 
   /** `touched`: name under which writes of this kind keep their order. */
-  constructor(kind: QuotaKind, turn: Turn, order: Order, shards: readonly Shard[], touched: string) {
+  constructor(
+    kind: QuotaKind,
+    turn: Turn,
+    order: Order,
+    shards: readonly Shard[],
+    touched: string,
+    layout = messageLayout,
+  ) {
+    this.layout = layout;
     this.kind = kind;
     this.turn = turn;
     this.order = order;
@@ -66,11 +102,10 @@ export class UsageBook {
       return;
     }
     const charged = (): Promise<Reply> => this.charged(charge, bytes, write);
-    const isFresh = this.isFresh(everybody) && this.isFresh(charge.user);
-    const reply = isFresh
+    const reply = this.isKnown(charge.user)
       ? await this.order.single(touches, charged)
       : await this.order.multiple(touches, async (sent) => {
-          if (!this.isFresh(everybody) || !this.isFresh(charge.user)) await this.read(charge.user);
+          if (!this.isKnown(charge.user)) await this.read(charge.user);
           const result = charged();
           sent();
           return result;
@@ -99,6 +134,33 @@ export class UsageBook {
     );
   }
 
+  /**
+   * Runs a claim that may store a session. Most of them store none more, and need not know how many there are: they are
+   * asked again, with that, where they do.
+   */
+  async claim(charge: Charge | undefined, claim: (room: readonly Argument[]) => Promise<Answer>): Promise<Answer> {
+    if (charge === undefined) return claim(['inf', 'inf']);
+    const { user } = charge;
+    const within = ([, all, , own]: readonly Argument[]): Promise<Reply> => claim([all, own]);
+    let answer = (await (this.isKnown(user) ? this.charged(charge, 0, within) : claim(['ask', 'ask']))) as Answer;
+    if (Number(answer[0]) < 0) {
+      await this.readOnce(user);
+      answer = (await this.charged(charge, 0, within)) as Answer;
+    }
+    if (Number(answer[0]) < 0) throw quotaError(this.kind, charge, answer[0] === -2 ? 'countMax' : 'userCountMax');
+    return answer;
+  }
+
+  /** Reads the amounts, for all who ask meanwhile. */
+  private readOnce(user: string): Promise<void> {
+    let reading = this.reading.get(user);
+    if (reading === undefined) {
+      reading = this.read(user).finally(() => this.reading.delete(user));
+      this.reading.set(user, reading);
+    }
+    return reading;
+  }
+
   private async charged(
     { user, quota }: Charge,
     bytes: number,
@@ -115,11 +177,18 @@ export class UsageBook {
     for (const each of [all, own]) add(each.underWay, 1, bytes);
     try {
       const reply = await write([user, ...room.map(String)]);
-      this.written(user, reply);
+      if (this.layout === sessionLayout) this.claimed(user, reply as Answer);
+      else this.written(user, reply);
       return reply;
     } finally {
       for (const each of [all, own]) add(each.underWay, -1, -bytes);
     }
+  }
+
+  private claimed(user: string, reply: Answer): void {
+    if (Number(reply[0]) <= 0) return;
+    this.change(everybody, Number(reply[6]), 0);
+    this.change(user, Number(reply[7]), 0);
   }
 
   /** Adds what a script has changed to what is known. */
@@ -136,23 +205,29 @@ export class UsageBook {
     if (known !== undefined) add(known.stored, count, bytes);
   }
 
+  private isKnown(user: string): boolean {
+    return this.isFresh(everybody) && this.isFresh(user);
+  }
+
   private isFresh(user: string): boolean {
     return (this.known.get(user)?.freshUntil ?? 0) > performance.now();
   }
 
   /** Reads the amounts of all and of this user from every shard. */
   private async read(user: string): Promise<void> {
-    const fields = ['n', 'b', `n:${user}`, `b:${user}`];
-    const found = await everyShard(this.turn, this.shards, 'HMGET', 'usage', fields, this.touched);
-    const sums = [0, 0, 0, 0];
+    const { layout } = this;
+    const fields = layout.fields(user);
+    const found = await everyShard(this.turn, this.shards, 'HMGET', layout.key, fields, this.touched);
+    const sums = fields.map(() => 0);
     for (const { reply } of found) {
       for (const [place, value] of (reply as (Buffer | null)[]).entries()) sums[place] += Number(value ?? 0);
     }
-    this.learn(everybody, sums[0], sums[1]);
-    this.learn(user, sums[2], sums[3]);
+    const { all, own } = layout.amounts(user, sums);
+    this.learn(everybody, all);
+    this.learn(user, own);
   }
 
-  private learn(user: string, count: number, bytes: number): void {
+  private learn(user: string, { count, bytes }: Usage): void {
     const known = this.of(user);
     known.stored.count = count;
     known.stored.bytes = bytes;

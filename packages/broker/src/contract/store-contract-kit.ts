@@ -1,5 +1,6 @@
 import { afterEach, beforeEach } from 'vitest';
 import type { AppendRequest } from '../ports/log-store.ts';
+import type { Quota } from '../ports/quota.ts';
 import type { RetainedEntry } from '../ports/retained-store.ts';
 import type { SessionKey } from '../ports/session-key.ts';
 import type { Claim, StoredOutbound, StoredSession, StoredSubscription } from '../ports/session-store.ts';
@@ -72,7 +73,15 @@ export function message(filters: string[], payload: string, more: Partial<Append
 export function connect(
   store: Pick<Store, 'sessions'>,
   clientId: string,
-  more: { owner?: string; clean?: boolean; expiry?: number; at?: number; user?: string; strict?: boolean } = {},
+  more: {
+    owner?: string;
+    clean?: boolean;
+    expiry?: number;
+    at?: number;
+    user?: string;
+    strict?: boolean;
+    quota?: Quota;
+  } = {},
 ): Promise<Claim> {
   const request = {
     clientId,
@@ -81,6 +90,7 @@ export function connect(
     sessionExpirySeconds: more.expiry ?? 3600,
     ...(more.user === undefined ? {} : { user: more.user }),
     ...(more.strict === undefined ? {} : { isOwnersOnly: more.strict }),
+    ...(more.quota === undefined ? {} : { quota: more.quota }),
   };
   return store.sessions.claim(request, more.at ?? now);
 }

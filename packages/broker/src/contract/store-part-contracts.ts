@@ -20,6 +20,7 @@ import { ownerContract } from './store-contract-owners.ts';
 import { repeatedAppendContract } from './store-contract-repeated-appends.ts';
 import { retainedContract } from './store-contract-retained.ts';
 import { retainedQuotaContract } from './store-contract-retained-quota.ts';
+import { sessionQuotaContract } from './store-contract-session-quota.ts';
 import { sessionContract } from './store-contract-sessions.ts';
 import { willContract } from './store-contract-wills.ts';
 
@@ -31,6 +32,7 @@ export function sessionStoreContract(name: string, open: StoreOpener): void {
     ownerContract(opened);
     owedContract(opened);
     largeSessionContract(opened);
+    sessionQuotaContract(opened);
   });
 }
 

@@ -104,6 +104,10 @@ export class ConnectHandler implements PacketHandler {
       refuseConnect(connection, ReasonCode.notAuthorized, error.message);
       return;
     }
+    if (error.code === 'quota-exceeded') {
+      refuseConnect(connection, ReasonCode.quotaExceeded, error.message);
+      return;
+    }
     // The store cannot be reached: MQTT 3 has code 3, MQTT 5 has 0x88 (ARCHITECTURE.md, section 7).
     this.parts.metrics.storeErrors++;
     const reason = 'the session store is not available';

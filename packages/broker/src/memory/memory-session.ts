@@ -9,6 +9,10 @@ import type {
 /** A durable session of the memory store: its parts are maps by name. */
 export class MemorySession {
   readonly clientId: string;
+  /** User whose quota it counts against; empty: nobody. */
+  user = '';
+  /** False: the claim that ends it has taken it from the count. */
+  isCounted = true;
   sessionExpirySeconds = 0;
   expiresAt = 0;
   producerNumber = 0;

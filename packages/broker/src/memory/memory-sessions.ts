@@ -14,6 +14,7 @@ import type { MemoryClaim, MemoryClaims } from './memory-claims.ts';
 import type { MemoryGroups } from './memory-groups.ts';
 import type { MemoryLogs } from './memory-logs.ts';
 import { copyOf, MemorySession } from './memory-session.ts';
+import { MemoryUsage } from './memory-usage.ts';
 import type { MemoryWills } from './memory-wills.ts';
 
 const NEVER_SECONDS = 0xffffffff;
@@ -24,6 +25,7 @@ export class MemorySessions implements SessionStore {
   private readonly logs: MemoryLogs;
   private readonly groups: MemoryGroups;
   private readonly wills: MemoryWills;
+  private readonly usage = new MemoryUsage('sessions');
 
   constructor(claims: MemoryClaims, logs: MemoryLogs, groups: MemoryGroups, wills: MemoryWills) {
     this.claims = claims;
@@ -40,6 +42,15 @@ export class MemorySessions implements SessionStore {
     const isPast = stored !== null && stored.expiresAt > 0 && stored.expiresAt <= now;
     if (!isPast) refuseOtherUser(found?.user ?? '', request);
     const ended = isPast || (stored !== null && cleanStart);
+    const user = request.user ?? '';
+    const before = stored === null ? undefined : { user: stored.user, bytes: 0 };
+    const isStored = (stored !== null && !ended) || sessionExpirySeconds > 0;
+    this.usage.replace(
+      before,
+      isStored ? { user, bytes: 0 } : undefined,
+      request.quota && { user, quota: request.quota },
+    );
+    if (stored !== null && ended) stored.isCounted = false;
     const will = this.wills.claimed(clientId, stored !== null && !ended, stored !== null && cleanStart);
     if (stored !== null && ended) this.end(stored);
     const kept = ended ? null : stored;
@@ -54,8 +65,9 @@ export class MemorySessions implements SessionStore {
     if (session !== null) {
       session.sessionExpirySeconds = sessionExpirySeconds;
       session.expiresAt = 0;
+      session.user = user;
     }
-    this.claims.byClient.set(clientId, { epoch, owner, user: request.user ?? '', session });
+    this.claims.byClient.set(clientId, { epoch, owner, user, session });
     return claim;
   }
 
@@ -165,6 +177,7 @@ export class MemorySessions implements SessionStore {
 
   private end(session: MemorySession): void {
     for (const filter of session.subscriptions.keys()) this.removeCursor(session, filter);
+    if (session.isCounted) this.usage.replace({ user: session.user, bytes: 0 }, undefined);
     this.logs.forgetProducer(session.clientId);
     this.claims.byClient.delete(session.clientId);
   }

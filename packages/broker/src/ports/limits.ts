@@ -49,6 +49,10 @@ export const defaultLimits = {
   sessionExpiryMaxSeconds: 0xffffffff,
   /** MQTT 3 sessions with clean session 0 are kept this long (MQTT 3 has no word for it); 0xffffffff: for ever. */
   persistentSessionExpirySeconds: 0xffffffff,
+  /** Durable sessions in the store; over it a CONNECT that asks for one more is refused with 0x97. */
+  sessionsStoredMax: 1_000_000,
+  /** Durable sessions of one user: half of all. */
+  sessionsPerUserMax: 500_000,
   subscriptionsMax: 1000,
   /** Bytes of all subscriptions of one session, estimated (guards/subscription-budget.ts): long and deep filters. */
   subscriptionBytesMax: 4 * 1024 * 1024,

@@ -1,3 +1,4 @@
+import type { Limits } from './limits.ts';
 import { StoreError } from './store-error.ts';
 
 /** Amount that is stored of one kind. */
@@ -71,4 +72,9 @@ export function quotaError(kind: QuotaKind, { user, quota }: Charge, limit: keyo
     'quota-exceeded',
     `one more would exceed the ${what} that ${whose} may have: limits.${limitNames[kind][limit]} is ${quota[limit]}`,
   );
+}
+
+export function sessionQuota({ sessionsStoredMax, sessionsPerUserMax }: Limits): Quota {
+  const bytesMax = Number.MAX_SAFE_INTEGER;
+  return { countMax: sessionsStoredMax, bytesMax, userCountMax: sessionsPerUserMax, userBytesMax: bytesMax };
 }

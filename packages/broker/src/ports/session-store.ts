@@ -1,5 +1,6 @@
 import type { EndpointId } from './endpoint-id.ts';
 import type { DurableFilter } from './log-store.ts';
+import type { Quota } from './quota.ts';
 import type { SessionKey } from './session-key.ts';
 import { StoreError } from './store-error.ts';
 import type { StoredWill } from './will-store.ts';
@@ -91,6 +92,8 @@ export interface ClaimRequest {
    * are compared and taken in one step.
    */
   isOwnersOnly?: boolean;
+  /** Limits of stored sessions, in all and of the user; absent: none. Of sessions, only the counts have limits. */
+  quota?: Quota;
 }
 
 export interface Claim {
@@ -119,7 +122,10 @@ export interface SessionChange {
 
 /** Port: claims and durable sessions (ARCHITECTURE.md 6, 7). What holds for every part of a store is said in store.ts. */
 export interface SessionStore {
-  /** Rejects with `other-user` as `isOwnersOnly` says: nothing has changed then. */
+  /**
+   * Rejects with `other-user` as `isOwnersOnly` says, and with `quota-exceeded` where there would be a session more than
+   * `quota` says, in all or of the user: nothing has changed then. A session counts until it ends, for the user who claimed it last.
+   */
   claim(request: ClaimRequest, now: number): Promise<Claim>;
   /**
    * Releases the claim. A durable session stays until `expiresAt`; an ephemeral one (sessionExpirySeconds 0) is

@@ -37,6 +37,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import { ConnectionState } from '../output/connection-state.ts';
 import type { Limits } from '../ports/limits.ts';
 import { events } from '../ports/log-events.ts';
+import type { Quota } from '../ports/quota.ts';
 import type { Claim, StoredSession } from '../ports/session-store.ts';
 import { refuseOtherUser } from '../ports/session-store.ts';
 import type { Store } from '../ports/store.ts';
@@ -80,6 +81,8 @@ export interface OpeningParts extends InForceParts {
   lease: LeaseState;
   /** True: what belongs to a user is refused to others. */
   isOwnersOnly: boolean;
+  /** Limits of stored sessions. */
+  quota: Quota;
   trust: StoreTrust;
   cluster: Cluster;
   contested: ContestedIdentifiers;
@@ -162,7 +165,7 @@ export class Opening {
     const { parts, session } = this;
     const { store, clock, sessions, lease, trust, self } = parts;
     const { clientId, cleanStart, expirySeconds, user } = this.request;
-    const { isOwnersOnly } = parts;
+    const { isOwnersOnly, quota } = parts;
     this.losses = trust.losses;
     const needsStore = !cleanStart || expirySeconds > 0;
     if (needsStore && !lease.isHeld)
@@ -176,7 +179,7 @@ export class Opening {
     let claim: Claim;
     try {
       claim = await store.sessions.claim(
-        { clientId, owner: self, cleanStart, sessionExpirySeconds: expirySeconds, user, isOwnersOnly },
+        { clientId, owner: self, cleanStart, sessionExpirySeconds: expirySeconds, user, isOwnersOnly, quota },
         clock.now(),
       );
     } catch (error) {

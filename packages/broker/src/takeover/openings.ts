@@ -1,6 +1,7 @@
 /** The CONNECTs that are worked off here, and sessions that are handed to CONNECTs elsewhere: each waits for those before it (takeover/opening.ts). */
 import type { ClaimedFor } from '../cluster/session-requests.ts';
 import { ConnectionState } from '../output/connection-state.ts';
+import { sessionQuota } from '../ports/quota.ts';
 import { refuseOtherUser } from '../ports/session-store.ts';
 import type { HandedSession } from '../session/handover.ts';
 import { epochUnknown, Opening, type OpeningConnection, type OpeningParts, type SessionRequest } from './opening.ts';
@@ -11,8 +12,8 @@ export class Openings {
   /** The last one of each client identifier. */
   private readonly byClient = new Map<string, Opening>();
 
-  constructor(parts: OpeningParts) {
-    this.parts = parts;
+  constructor(parts: Omit<OpeningParts, 'quota'>) {
+    this.parts = { ...parts, quota: sessionQuota(parts.limits) };
   }
 
   /** Resolves when the CONNECTs of this client identifier that came before are over; it has to be told `over`. Null: the connection ended meanwhile. */

@@ -48,6 +48,14 @@ local function setUser(keys, client, mark, user)
   else call('HSET', keys.counters, 'u:' .. client, mark .. '\0' .. user) end
 end
 
+-- Counts stored sessions, in all and of their user; those of no user are what is left of all (usage-book.ts).
+local function countSession(keys, user, more)
+  call('HINCRBY', keys.counters, 'sessions', more)
+  if user == '' then return end
+  call('HINCRBY', keys.counters, 'named', more)
+  if call('HINCRBY', keys.counters, 'n:' .. user, more) == 0 then call('HDEL', keys.counters, 'n:' .. user) end
+end
+
 -- Ends a stored session. What it leaves in logs becomes a job, kept until it is done; gives the job, or false. A large
 -- session is put aside whole, and the job walks through it.
 local function endSession(keys, session, client, id, owner)
@@ -63,7 +71,7 @@ local function endSession(keys, session, client, id, owner)
     call('UNLINK', session)
   end
   call('ZREM', keys.expiry, client)
-  call('HINCRBY', keys.counters, 'sessions', -1)
+  countSession(keys, userOf(keys, client, id), -1)
   call('HDEL', keys.counters, 'u:' .. client)
   if owner ~= '' then call('ZREM', keys.owned, ownedMember(owner, 's', client)) end
   if #filters == 0 and producer == 0 and not ended then return false end
