@@ -29,6 +29,7 @@ import { RateQuotas } from './guards/client-rates.ts';
 import { RestingClients } from './guards/resting-clients.ts';
 import { newSharedRates, SharedRates } from './guards/shared-rates.ts';
 import { SubscriptionBudget } from './guards/subscription-budget.ts';
+import { UnsignedClients } from './guards/unsigned-clients.ts';
 import { PublishAcceptance } from './handlers/accept-publish.ts';
 import { AuthHandler } from './handlers/auth.ts';
 import { PublishAuthorization } from './handlers/authorize-publish.ts';
@@ -126,6 +127,8 @@ export abstract class BrokerParts extends BrokerWorld {
     ...{ store: this.store.bans, clock: this.clock, logger: this.logger },
     banned: (bans) => endBanned(this.connections, bans, this.clock),
   });
+  /** Connections, and handshakes of listeners, before CONNACK. */
+  readonly unsigned: UnsignedClients;
   protected readonly rights: SubscriptionRights;
   protected readonly connectionParts: ConnectionParts;
   protected readonly lease = new LeaseState();
@@ -147,6 +150,7 @@ export abstract class BrokerParts extends BrokerWorld {
     this.contested = new ContestedIdentifiers(clock, this.warnings, metrics);
     this.flusher = new OutputFlusher(clock, metrics);
     this.keepAlive = new KeepAlive(clock);
+    this.unsigned = new UnsignedClients(limits, clock);
     this.clientLog = new ClientLog(options, this.keepAlive);
     this.rates = makeRates(options, limits, this.turn);
     this.matches = new TopicMatches(

@@ -2,6 +2,7 @@
 import { ReasonCode } from '@dunlin/protocol';
 import { BrokerParts } from './broker-parts.ts';
 import { Connection } from './connection/connection.ts';
+import { enterUnsigned } from './connection/send-refusal.ts';
 import { Drain } from './drain.ts';
 import { ConnectionState } from './output/connection-state.ts';
 import type { DrainOptions } from './ports/drain-options.ts';
@@ -79,7 +80,7 @@ export class Broker extends BrokerParts {
         reason: isLeaving ? 'the node is leaving' : full,
       });
       connection.end();
-    }
+    } else enterUnsigned(connection, this.unsigned);
     return connection;
   }
 

@@ -36,6 +36,30 @@ export const limitShape = {
     mebibyte,
     'Largest packet taken from a client, fixed header included; a larger one is refused before it is buffered.',
   ),
+  connectPacketBytesMax: whole(
+    128,
+    268_435_460,
+    64 * kibibyte,
+    'Largest CONNECT, its will and its password included, and largest AUTH before CONNACK; over WebSocket also the most that is read before CONNECT is complete.',
+  ),
+  unsignedConnectionsMax: whole(
+    1,
+    100_000_000,
+    10_000,
+    'Connections of one worker whose client has no CONNACK yet, TLS and WebSocket handshakes included. Above it, those that have sent no CONNECT for three seconds are closed, the oldest first; if there are none, the new connection is.',
+  ),
+  unsignedConnectionsPerAddressMax: whole(
+    0,
+    100_000_000,
+    5000,
+    'The same for one address (behind a load balancer with the PROXY protocol the real one, of IPv6 a /64). Above it, new connections are closed. 0: no limit.',
+  ),
+  unsignedBytesMax: whole(
+    kibibyte,
+    2 ** 40,
+    64 * mebibyte,
+    'Memory of all of these connections of one worker: 4 KiB each, 64 KiB with TLS, and what they have sent. Above it, the oldest that have sent more than 8 KiB are closed (CONNACK with 0x97).',
+  ),
   connectTimeoutSeconds: whole(1, 3600, 10, 'CONNECT must be complete this long after the connection was opened.'),
   partialPacketTimeoutSeconds: whole(1, 3600, 30, 'A packet that has begun must be complete by then.'),
   keepAliveMaxSeconds: whole(

@@ -146,10 +146,17 @@ const holdersById = entryById.map((entry) => (entry === undefined ? 0 : holderBi
 const repeatableById = entryById.map((entry) => (entry === undefined ? 0 : holderBits(entry.repeatable ?? [])));
 
 /**
+ * User properties of a packet other than PUBLISH, whose properties are passed on as bytes: each becomes three objects,
+ * of five bytes at the least.
+ */
+export const userPropertiesMax = 64;
+
+/**
  * Decodes bytes[start, end), the properties of a packet without their length prefix.
  *
  * Throws a ProtocolError: 0x81 for an unknown identifier, one that the holder may not carry (MQTT 5.0, 2.2.2.2) and
- * fields that do not fit; 0x82 for a property that stands twice or a value out of range; 0x94 for topic alias 0.
+ * fields that do not fit; 0x82 for a property that stands twice or a value out of range; 0x94 for topic alias 0; 0x97
+ * for too many user properties.
  */
 export function decodeProperties(bytes: Buffer, start: number, end: number, packetName: PropertyHolder): Properties {
   const reader = new ByteReader(bytes, start, end);
@@ -158,6 +165,11 @@ export function decodeProperties(bytes: Buffer, start: number, end: number, pack
   while (reader.at < end) {
     const entry = readPropertyEntry(reader, bit, packetName);
     readProperty(reader, entry, properties, (repeatableById[entry.id] & bit) !== 0);
+    const count = properties.userProperties?.length ?? 0;
+    if (count > userPropertiesMax && packetName !== 'publish') {
+      const message = `over ${userPropertiesMax} user properties in one ${packetName}`;
+      throw new ProtocolError(ReasonCode.quotaExceeded, message);
+    }
   }
   if (properties.authenticationData !== undefined && properties.authenticationMethod === undefined) {
     throw protocolError('authentication data without an authentication method'); // MQTT 5.0, 3.1.2.11.10

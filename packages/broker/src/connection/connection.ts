@@ -17,6 +17,7 @@ import {
   ReasonCode,
 } from '@dunlin/protocol';
 import type { ClientRates, RateQuotas } from '../guards/client-rates.ts';
+import type { UnsignedClient } from '../guards/unsigned-clients.ts';
 import type { InboundTopicAliases } from '../message/topic-alias.ts';
 import { ConnectionState } from '../output/connection-state.ts';
 import { Outlet, type OutletOwner, type OutletParts } from '../output/outlet.ts';
@@ -28,13 +29,13 @@ import type { Logger } from '../ports/logger.ts';
 import type { Transport } from '../ports/transport.ts';
 import type { Session, SessionConnection } from '../session/session.ts';
 import type { TopicMatch } from '../subscriptions/topic-match.ts';
+import { earlyBytesCame, firstError, mayCarry, takeEarlyPacket } from './before-connack.ts';
 import type { ClientLog } from './client-log.ts';
 import { checkDeadlines } from './connection-deadlines.ts';
 import { faulty, ruleBroken, tellEscaped } from './faults.ts';
 import { Holding, type HoldingOwner } from './holding.ts';
 import { InputEnd, type InputEndOwner } from './input-end.ts';
 import type { KeepAlive, KeepAliveEntry } from './keep-alive.ts';
-import { firstPacketError } from './other-protocol.ts';
 import { handlePacket, type PacketHandlers } from './packet-handlers.ts';
 import { applyRates } from './rated-client.ts';
 import { Reading, type ReadingOwner } from './reading.ts';
@@ -91,6 +92,8 @@ export class Connection
   /** Client identifier of CONNECT, or the assigned one; empty before. */
   clientId = '';
   inboundAliases: InboundTopicAliases | null = null;
+  /** Counted until CONNACK; null: not any more. */
+  unsigned: UnsignedClient | null = null;
   /** Match of the last topic published to: most clients stay with one. */
   lastMatch: TopicMatch | null = null;
   /** Match of the topic that this client may publish to with QoS 0, as the authorizer answered last. */
@@ -109,7 +112,7 @@ export class Connection
   rates: ClientRates | null = null;
   /** A SUBSCRIBE or UNSUBSCRIBE in progress. */
   subscribing: Promise<void> | null = null;
-  private readonly decoder: Decoder;
+  readonly decoder: Decoder;
 
   constructor(parts: ConnectionParts, transport: Transport) {
     this.parts = parts;
@@ -119,7 +122,7 @@ export class Connection
     this.holding = new Holding(parts, this.reading, this);
     this.inputEnd = new InputEnd(this, parts.keepAlive);
     this.signIn = new SignIn(transport.remoteAddress, this);
-    this.decoder = new Decoder(this, parts.limits.maximumPacketSizeBytes);
+    this.decoder = new Decoder(this, parts.limits.connectPacketBytesMax);
     this.lastReceivedSecond = parts.keepAlive.nowSecond;
     parts.keepAlive.watch(this, this.lastReceivedSecond + parts.limits.connectTimeoutSeconds);
   }
@@ -136,7 +139,7 @@ export class Connection
       this.decoder.push(chunk);
       parts.publishBatch.flush();
     } catch (error) {
-      this.failed(this.state === ConnectionState.new ? firstPacketError(error, chunk, parts.httpUrl) : error);
+      this.failed(this.state === ConnectionState.new ? firstError(this, error, chunk) : error);
       return;
     }
     if (this.rates !== null) this.rates.received(parts.metrics.publishesReceived - publishes, chunk.length);
@@ -144,7 +147,18 @@ export class Connection
     if (partialBytes === 0) this.partialSinceSecond = 0;
     // At most the bytes of this chunk are buffered: the packet begins in it, whatever was unfinished before.
     else if (partialBytes <= chunk.length) this.beginPartial();
+    if (this.state !== ConnectionState.connected) earlyBytesCame(this);
     if (this.outlet.output.isCongested) this.reading.pauseIfUnread();
+  }
+
+  /** True from CONNACK on. */
+  get isConnected(): boolean {
+    return this.state === ConnectionState.connected;
+  }
+
+  /** Bytes that a transport has read in all, whose messages are larger than a chunk. False: the connection has ended. */
+  carried(bytes: number): boolean {
+    return this.state === ConnectionState.connected || mayCarry(this, bytes);
   }
 
   /** An error while packets are handled ends this connection alone, never the worker. */
@@ -206,7 +220,11 @@ export class Connection
     const { session } = this;
     const { handlers } = this.parts;
     if (this.holding.isOn || session === null || this.state !== ConnectionState.connected) {
-      return this.packetBeforeConnected(type, header, bytes, start, bodyStart, end);
+      if (this.state === ConnectionState.closed) return false;
+      if (this.state !== ConnectionState.connected)
+        return takeEarlyPacket(this, handlers, bytes, start, bodyStart, end);
+      this.hold(type, bytes, start, end);
+      return true;
     }
     if (type === PacketType.publish) {
       handlers.publish.handle(this, session, header, bytes, start, bodyStart, end);
@@ -218,34 +236,10 @@ export class Connection
     return this.state === ConnectionState.connected;
   }
 
-  private packetBeforeConnected(
-    type: number,
-    header: number,
-    bytes: Buffer,
-    start: number,
-    bodyStart: number,
-    end: number,
-  ): boolean {
-    if (this.state === ConnectionState.closed) return false;
-    if (this.state === ConnectionState.new) {
-      // The first packet must be CONNECT [MQTT-3.1.0-1].
-      if (type !== PacketType.connect) {
-        const error = new ProtocolError(ReasonCode.protocolError, 'the first packet is not CONNECT', 'MQTT-3.1.0-1');
-        throw firstPacketError(error, bytes.subarray(start, end), this.parts.httpUrl);
-      }
-      this.state = ConnectionState.connecting;
-      this.parts.metrics.packetsReceived[type]++;
-      this.parts.handlers.connect.handle(this, bytes, bodyStart, end);
-      return true;
-    }
-    if (type === PacketType.auth && !this.holding.isOn) {
-      this.parts.metrics.packetsReceived[type]++;
-      this.parts.handlers.auth.handle(this, bytes, bodyStart, end);
-      return true;
-    }
-    this.holding.add(header, bytes, start, bodyStart, end);
+  /** Keeps a packet until the one that it stands behind has taken effect. */
+  hold(type: number, bytes: Buffer, start: number, end: number): void {
+    this.holding.add(bytes, start, end);
     if (type === PacketType.disconnect) this.inputEnd.reached();
-    return true;
   }
 
   /** CONNACK is in the output buffer. Packets of the client are held until `holding.goOn`. */
@@ -254,6 +248,9 @@ export class Connection
     this.outlet.clientId = session.clientId;
     this.state = ConnectionState.connected;
     this.rates = applyRates(this, this.parts.rates);
+    this.decoder.maximumPacketSize = this.parts.limits.maximumPacketSizeBytes;
+    this.unsigned?.leave();
+    this.unsigned = null;
     this.connectedAt = this.parts.clock.now();
     this.holding.isOn = true;
     this.inputEnd.connected();
@@ -364,6 +361,7 @@ export class Connection
     this.outlet.output.close();
     this.holding.giveUp(this.session?.clientId ?? '', this.transport.remoteAddress, this.closeReason);
     this.parts.keepAlive.forget(this);
+    this.unsigned?.leave();
     this.signIn.end();
     this.parts.owner.closed(this);
     this.outlet.wakeRoom();

@@ -79,9 +79,9 @@ export class Holding {
     return this.packets !== null;
   }
 
-  add(header: number, bytes: Buffer, start: number, bodyStart: number, end: number): void {
+  add(bytes: Buffer, start: number, end: number): void {
     this.packets ??= new HeldPackets();
-    this.packets.add(header, bytes, start, bodyStart, end);
+    this.packets.add(bytes, start, end);
     this.reading.held(this.packets.bytes);
   }
 

@@ -3,6 +3,7 @@
  * CONNECT is refused, and for what reason, is decided in handlers/connect.ts.
  */
 import { type Properties, ReasonCode } from '@dunlin/protocol';
+import type { UnsignedClients } from '../guards/unsigned-clients.ts';
 import { ConnectionState } from '../output/connection-state.ts';
 import type { CloseReason } from '../ports/close-reason.ts';
 import { events } from '../ports/log-events.ts';
@@ -24,10 +25,10 @@ export function sendRefusal(
   connection: Connection,
   reasonCode: number,
   reason: string,
-  closeReason: CloseReason = 'connect-refused',
+  closeReason: CloseReason = connection.state === ConnectionState.new ? 'connect-timeout' : 'connect-refused',
 ): void {
   connection.parts.metrics.connectsRefused++;
-  connection.closeReason = connection.state === ConnectionState.new ? 'connect-timeout' : closeReason;
+  connection.closeReason = closeReason;
   if (connection.state === ConnectionState.connecting && reasonCode >= 0x80) {
     const properties: Properties = connection.version5 && reason !== '' ? { reasonString: reason } : {};
     connection.outlet.send({ type: 'connack', sessionPresent: false, reasonCode, properties }); // [MQTT-3.2.2-6]
@@ -40,4 +41,23 @@ export function endWithdrawn(connection: Connection, reason: string): void {
   connection.parts.clientLog.withdrawn(connection, reason);
   if (connection.state === ConnectionState.connected) connection.disconnect(ReasonCode.notAuthorized, reason);
   else refuseConnect(connection, ReasonCode.notAuthorized, reason);
+}
+
+/** Memory of a connection over TCP that has sent nothing. */
+const ownBytesUsual = 4 * 1024;
+
+/** Counts a new connection until CONNACK; where there is no room it is closed at once. */
+export function enterUnsigned(connection: Connection, unsigned: UnsignedClients): void {
+  const { remoteAddress, ownBytes = ownBytesUsual } = connection.transport;
+  const entered = unsigned.enter(remoteAddress, ownBytes, (reason) => endUnsigned(connection, reason));
+  if (typeof entered === 'string') endUnsigned(connection, entered);
+  else connection.unsigned = entered;
+}
+
+/** Ends a connection for which there is no room any more. A client that has sent CONNECT is told. */
+function endUnsigned(connection: Connection, reason: string): void {
+  connection.parts.clientLog.refusedTo(connection, events['connection.refused'], { reason });
+  const isWaiting = connection.state === ConnectionState.connecting;
+  sendRefusal(connection, ReasonCode.quotaExceeded, reason, 'unsigned-max');
+  if (!isWaiting) connection.transport.destroy();
 }

@@ -15,6 +15,7 @@ export const closeReasons = [
   'server-busy',
   'connections-max',
   'banned',
+  'unsigned-max',
   'protocol-error',
 ] as const;
 export type CloseReason = (typeof closeReasons)[number];

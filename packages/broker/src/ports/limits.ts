@@ -22,6 +22,13 @@ export const defaultLimits = {
   topicAliasMaximum: 100,
   /** Whole packet, fixed header included; a larger one is refused before it is buffered. */
   maximumPacketSizeBytes: 1024 * 1024,
+  /** The same for CONNECT, and for AUTH before CONNACK: what an unknown client may make the node keep. */
+  connectPacketBytesMax: 64 * 1024,
+  /** Connections of a worker without CONNACK yet, of all and of one address; TLS and WebSocket handshakes count. */
+  unsignedConnectionsMax: 10_000,
+  unsignedConnectionsPerAddressMax: 5000,
+  /** Memory of all of them, and what they have sent. */
+  unsignedBytesMax: 64 * 1024 * 1024,
   /** CONNECT must be complete by then. */
   connectTimeoutSeconds: 10,
   /** A packet that has begun must be complete by then, keep alive or not, so that half packets cannot be hoarded. */

@@ -29,6 +29,8 @@ export interface Transport {
   destroy(): void;
   /** Address for logs and limits: `203.0.113.7:51034`, or `unix`. */
   readonly remoteAddress: string;
+  /** Memory that it takes before it has received anything, roughly; undefined: as TCP does. */
+  readonly ownBytes?: number;
   /** The name of the listener it came through. */
   readonly listener: string;
   /** Null: the client showed none, or was not asked for one. */

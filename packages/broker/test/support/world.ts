@@ -87,9 +87,12 @@ export class Worker {
   }
 
   /** A connection on which nothing was sent yet. */
-  socket(version: 3 | 4 | 5 = 5): Client {
+  socket(version: 3 | 4 | 5 = 5, address = '192.0.2.1:1883'): Client {
     return new Client(
-      (transport) => this.broker.accept(transport),
+      (transport) => {
+        transport.remoteAddress = address;
+        return this.broker.accept(transport);
+      },
       version,
       () => this.clock.settle(),
     );

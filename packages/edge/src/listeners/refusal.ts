@@ -6,9 +6,10 @@ import { events } from '../log-events.ts';
 export interface Refusal {
   /**
    * `handshake`: TLS or WebSocket failed. `proxy`: the PROXY header. `full`: the listener's own limit of connections.
-   * `files`: the limit of open files. `banned`: the address is under a ban.
+   * `files`: the limit of open files. `banned`: the address is under a ban. `unsigned`: the limits of clients that have
+   * not signed in.
    */
-  kind: 'handshake' | 'proxy' | 'full' | 'files' | 'banned';
+  kind: 'handshake' | 'proxy' | 'full' | 'files' | 'banned' | 'unsigned';
   address: string;
   reason: string;
   /** Value that the client asked for, and the values that this listener allows, where they can be named. */
@@ -42,10 +43,10 @@ export class RefusalLog {
       this.#log.refused(events['handshake.failed'], fields);
       return;
     }
-    if (kind === 'banned') {
+    if (kind === 'banned' || kind === 'unsigned') {
       const listener = this.#metrics.listener(this.#listener);
       listener.opened++;
-      listener.closed.banned++;
+      listener.closed[kind === 'banned' ? 'banned' : 'unsigned-max']++;
       this.#log.refused(brokerEvents['connection.refused'], fields);
       return;
     }

@@ -4,6 +4,7 @@ import { type Broker, describeBan, type Logger } from '@dunlin/broker';
 import type { Listener, ListenerAddress } from '@dunlin/config';
 import type { ConnectionRoom } from '../connection-room.ts';
 import { events } from '../log-events.ts';
+import { Handshakes, tlsBytes, webSocketBytes } from './handshakes.ts';
 import type { Peer } from './peer.ts';
 import { ProxyStage } from './proxy-stage.ts';
 import { type Refusal, RefusalLog } from './refusal.ts';
@@ -57,6 +58,8 @@ export class SocketListener {
   readonly #proxy: ProxyStage | null;
   readonly #tls: TlsStage | null;
   readonly #webSocket: WebSocketStage | null;
+  /** Null: the broker's client begins with the connection. */
+  readonly #handshakes: Handshakes | null;
   /** Peers from PROXY headers, of connections whose TLS or WebSocket handshake is in progress. */
   readonly #peers = new Map<string, Peer>();
 
@@ -68,6 +71,9 @@ export class SocketListener {
     this.#proxy = this.#makeProxyStage();
     this.#tls = this.#makeTlsStage();
     this.#webSocket = this.#makeWebSocketStage();
+    const hasHandshake = this.#tls !== null || this.#webSocket !== null;
+    const ownBytes = this.#tls === null ? webSocketBytes : tlsBytes;
+    this.#handshakes = hasHandshake ? new Handshakes(broker, ownBytes) : null;
     const tcp = { noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveMilliseconds };
     this.#server = createServer({ ...tcp, allowHalfOpen: false }, (socket) => this.#enter(socket));
     if (listener.connectionsMax !== null) this.#server.maxConnections = listener.connectionsMax;
@@ -115,7 +121,7 @@ export class SocketListener {
       frameBytesMax: frameBytesMax(broker.limits.maximumPacketSizeBytes),
       handshakeTimeoutSeconds: listener.handshakeTimeoutSeconds,
       accept: (webSocket, socket) => {
-        const transport = new WebSocketTransport(webSocket, this.#transportOf(socket));
+        const transport = new WebSocketTransport(webSocket, socket, this.#transportOf(socket));
         transport.attach(broker.accept(transport));
       },
       refuse: (refusal) => this.#refuseClient(refusal),
@@ -136,8 +142,25 @@ export class SocketListener {
       return;
     }
     if (this.#proxy !== null) this.#proxy.enter(socket);
-    else if (this.#isBanned(socket, formatPeer(socket))) return;
-    else if (this.#tls !== null) this.#tls.enter(socket);
+    else if (this.#mayEnter(socket, formatPeer(socket))) this.#entered(socket);
+  }
+
+  /** False: the address is banned, or there are too many clients that have not signed in; the connection is closed. */
+  #mayEnter(socket: Socket, address: string): boolean {
+    if (this.#isBanned(socket, address)) return false;
+    if (this.#handshakes === null) return true;
+    const refuse = (reason: string): void => {
+      this.#refusals.add({ kind: 'unsigned', address, reason });
+      socket.on('error', () => undefined); // no other listener need be there
+      socket.destroy();
+    };
+    const refused = this.#handshakes.begin(socket, address, refuse);
+    if (refused !== null) refuse(refused);
+    return refused === null;
+  }
+
+  #entered(socket: Socket): void {
+    if (this.#tls !== null) this.#tls.enter(socket);
     else this.#established(socket);
   }
 
@@ -151,7 +174,7 @@ export class SocketListener {
   }
 
   #proxied(socket: Socket, peer: Peer): void {
-    if (this.#isBanned(socket, peer.address)) return;
+    if (!this.#mayEnter(socket, peer.address)) return;
     const key = formatPeer(socket);
     this.#peers.set(key, peer);
     socket.once('close', () => this.#peers.delete(key));
@@ -162,12 +185,8 @@ export class SocketListener {
       ...fields,
       ...(commonName === undefined ? {} : { commonName }),
     });
-    if (this.#tls !== null) {
-      this.#tls.enter(socket);
-      return;
-    }
-    this.#established(socket);
-    socket.resume(); // paused behind the header before
+    this.#entered(socket);
+    if (this.#tls === null) socket.resume(); // paused behind the header before
   }
 
   /** Reads the bytes of the client: MQTT, or the request for a WebSocket. */
@@ -182,6 +201,7 @@ export class SocketListener {
 
   #transportOf(socket: Socket): SocketTransport {
     const { listener } = this.#options;
+    this.#handshakes?.done(socket);
     const peer = this.#peers.size === 0 ? null : (this.#peers.get(formatPeer(socket)) ?? null);
     return this.#tls === null
       ? new SocketTransport(socket, listener.name, peer)

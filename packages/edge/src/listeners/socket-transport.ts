@@ -21,6 +21,8 @@ const nothing = Buffer.alloc(0);
 
 export class SocketTransport implements Transport {
   readonly listener: string;
+  /** Undefined: as TCP takes. */
+  readonly ownBytes: number | undefined = undefined;
   /** Set right after the broker has accepted the transport, before any event of the socket can come. */
   connection: Connection | null;
   protected readonly socket: Socket;

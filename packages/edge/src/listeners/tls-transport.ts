@@ -1,6 +1,7 @@
 import type { TLSSocket } from 'node:tls';
 import type { ClientCertificate } from '@dunlin/broker';
 import { clientCertificateOf } from './client-certificate.ts';
+import { tlsBytes } from './handshakes.ts';
 import type { Peer } from './peer.ts';
 import { SocketTransport } from './socket-transport.ts';
 
@@ -15,6 +16,7 @@ const untoldBytesMax = 16 * 1024;
  * before it returns: the buffer may be reused (a test holds Node to that).
  */
 export class TlsTransport extends SocketTransport {
+  override readonly ownBytes: number = tlsBytes;
   private readonly flushed: () => void;
 
   constructor(socket: TLSSocket, listener: string, peer: Peer | null = null) {

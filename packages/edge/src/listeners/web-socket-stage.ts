@@ -10,8 +10,8 @@ const requestBytesMax = 16 * 1024;
 /** Time that a client has for its own close frame; then the connection is dropped. */
 const closeTimeoutMilliseconds = 2000;
 
-/** A message may come in this many frames; a client that needs more has no reason to. */
-const fragmentsMax = 64 * 1024;
+/** Frames of one message: each is kept as an object until the last has come, however small it is. */
+const fragmentsMax = 1024;
 
 /** The subprotocols of MQTT, the one we like better first: clients of MQTT 3.1 name it with its version. */
 const subprotocols = ['mqtt', 'mqttv3.1'] as const;

@@ -1,13 +1,16 @@
+import type { Socket } from 'node:net';
 import type { ClientCertificate, Connection, Transport } from '@dunlin/broker';
 import type { WebSocket } from 'ws';
+import { webSocketBytes } from './handshakes.ts';
 import type { SocketTransport } from './socket-transport.ts';
 import { framesOf, keepFrames } from './web-socket-frame.ts';
 
 /** Codes of close frames (RFC 6455, section 7.4.1). */
-const closeCodes = { normal: 1000, unsupportedData: 1003 } as const;
+const closeCodes = { normal: 1000, unsupportedData: 1003, messageTooBig: 1009 } as const;
 
 const transportKey = Symbol('transport');
 type Owned = WebSocket & { [transportKey]: WebSocketTransport };
+type OwnedSocket = Socket & { [transportKey]: WebSocketTransport };
 
 /**
  * A WebSocket as the broker's transport. Hot path.
@@ -18,10 +21,17 @@ type Owned = WebSocket & { [transportKey]: WebSocketTransport };
 export class WebSocketTransport implements Transport {
   private readonly webSocket: WebSocket;
   private readonly carrier: SocketTransport;
+  private readonly socket: Socket;
+  /** Bytes that the socket has received before CONNACK. */
+  private carriedBytes: number;
+  private closeCode: number;
 
-  constructor(webSocket: WebSocket, carrier: SocketTransport) {
+  constructor(webSocket: WebSocket, socket: Socket, carrier: SocketTransport) {
     this.webSocket = webSocket;
+    this.socket = socket;
     this.carrier = carrier;
+    this.carriedBytes = 0;
+    this.closeCode = closeCodes.normal;
   }
 
   write(bytes: Buffer): boolean {
@@ -39,6 +49,10 @@ export class WebSocketTransport implements Transport {
 
   get remoteAddress(): string {
     return this.carrier.remoteAddress;
+  }
+
+  get ownBytes(): number {
+    return this.carrier.ownBytes ?? webSocketBytes;
   }
 
   get listener(): string {
@@ -61,7 +75,7 @@ export class WebSocketTransport implements Transport {
    * Sends what is pending and a close frame; the socket is closed when the client has answered, or after two seconds.
    */
   end(): void {
-    this.webSocket.close(closeCodes.normal);
+    this.webSocket.close(this.closeCode);
   }
 
   /** A client that has said goodbye is owed a close frame still; a browser would call it a failure otherwise. */
@@ -75,6 +89,25 @@ export class WebSocketTransport implements Transport {
     webSocket.on('message', onMessage);
     webSocket.on('error', onError);
     this.carrier.carry(connection);
+    (this.socket as OwnedSocket)[transportKey] = this;
+    this.socket.prependListener('data', onBytes);
+  }
+
+  /** Bytes of frames, before they are part of a message. Not called any more for a client that has its CONNACK. */
+  bytesCame(bytes: number): void {
+    const connection = this.carrier.connection as Connection;
+    if (connection.isConnected) {
+      this.socket.removeListener('data', onBytes);
+      return;
+    }
+    this.carriedBytes += bytes;
+    this.closeCode = closeCodes.messageTooBig;
+    const goesOn = connection.carried(this.carriedBytes);
+    this.closeCode = closeCodes.normal;
+    if (goesOn) return;
+    // Nothing more becomes part of the message: what still comes is read and let go of.
+    this.socket.removeAllListeners('data');
+    this.carrier.end();
   }
 
   received(data: Buffer, isBinary: boolean): void {
@@ -93,6 +126,15 @@ export class WebSocketTransport implements Transport {
 
   escaped(error: unknown): void {
     this.carrier.connection?.escaped(error);
+  }
+}
+
+function onBytes(this: Socket, chunk: Buffer): void {
+  const transport = (this as OwnedSocket)[transportKey];
+  try {
+    transport.bytesCame(chunk.length);
+  } catch (error) {
+    transport.escaped(error);
   }
 }
 
