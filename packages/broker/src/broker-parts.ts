@@ -38,7 +38,7 @@ import { DisconnectHandler } from './handlers/disconnect.ts';
 import { PingreqHandler } from './handlers/pingreq.ts';
 import { PubackHandler } from './handlers/puback.ts';
 import { PubcompHandler } from './handlers/pubcomp.ts';
-import { PublishHandler } from './handlers/publish.ts';
+import { countUnreleased, PublishHandler } from './handlers/publish.ts';
 import { PubrecHandler } from './handlers/pubrec.ts';
 import { PubrelHandler } from './handlers/pubrel.ts';
 import { SubscribeHandler } from './handlers/subscribe.ts';
@@ -128,7 +128,8 @@ export abstract class BrokerParts extends BrokerWorld {
     banned: (bans) => endBanned(this.connections, bans, this.clock),
   });
   /** Connections, and handshakes of listeners, before CONNACK. */
-  readonly unsigned: UnsignedClients;
+  readonly unsigned = new UnsignedClients(this.limits, this.clock);
+  private readonly unreleased = countUnreleased(this.limits, this.clock);
   protected readonly rights: SubscriptionRights;
   protected readonly connectionParts: ConnectionParts;
   protected readonly lease = new LeaseState();
@@ -150,7 +151,6 @@ export abstract class BrokerParts extends BrokerWorld {
     this.contested = new ContestedIdentifiers(clock, this.warnings, metrics);
     this.flusher = new OutputFlusher(clock, metrics);
     this.keepAlive = new KeepAlive(clock);
-    this.unsigned = new UnsignedClients(limits, clock);
     this.clientLog = new ClientLog(options, this.keepAlive);
     this.rates = makeRates(options, limits, this.turn);
     this.matches = new TopicMatches(
@@ -304,7 +304,7 @@ export abstract class BrokerParts extends BrokerWorld {
     const { authenticator, authorizer, deniedPublish, deniedWill, clientLog, warnings, keepAlive, contested } = this;
     const { bans, clientIds, isOwnersOnly } = this;
     const { routes, router, retained, delayed, sysTopics, sessions, pendingWrites, delivery, writer, rights } = this;
-    const { subscriptions, openings } = this;
+    const { subscriptions, openings, unreleased } = this;
     const acceptance = new PublishAcceptance({ router, metrics, trust });
     const authorization = new PublishAuthorization({
       ...{ limits, metrics, clientLog, authorizer, deniedPublish, matches, delayed, trust, acceptance },
@@ -317,11 +317,11 @@ export abstract class BrokerParts extends BrokerWorld {
       auth: new AuthHandler({ logger, authenticator, metrics, clientLog, rights, isOwnersOnly }),
       publish: new PublishHandler({
         ...{ limits, metrics, tracer, authorizer, turn, tree, matches, publishBatch, writer, warnings },
-        ...{ acceptance, authorization },
+        ...{ acceptance, authorization, unreleased },
       }),
       puback: new PubackHandler({ writer, delivery }),
       pubrec: new PubrecHandler({ writer, delivery }),
-      pubrel: new PubrelHandler({ writer }),
+      pubrel: new PubrelHandler({ writer, unreleased }),
       pubcomp: new PubcompHandler({ writer, delivery }),
       pingreq: new PingreqHandler({ metrics }),
       subscribe: new SubscribeHandler({
@@ -336,6 +336,7 @@ export abstract class BrokerParts extends BrokerWorld {
   private makeConnectionParts(handlers: PacketHandlers): ConnectionParts {
     const { flusher, metrics, clock, turn, trust, logger, limits, keepAlive, rates, clientLog, httpUrl, publishBatch } =
       this;
+    const { unreleased } = this;
     const { connections, sessions, delivery } = this;
     return {
       ...{ flusher, metrics, clock, turn, trust, logger, limits, keepAlive, rates },
@@ -347,6 +348,7 @@ export abstract class BrokerParts extends BrokerWorld {
       owner: {
         closed: (connection) => {
           connections.delete(connection);
+          unreleased.forget(connection);
           metrics.connectionsClosed++;
           if (connection.session !== null) sessions.close(connection.session);
         },

@@ -24,6 +24,12 @@ export const limitShape = {
     1000,
     'QoS 1 and 2 publishes that one client may have unacknowledged towards the broker.',
   ),
+  unreleasedMessagesMax: whole(
+    0,
+    1_000_000_000,
+    1_000_000,
+    'QoS 2 messages that MQTT 3 clients of one worker may have sent and not released, beyond 8 times receiveMaximum of each client, which is where an MQTT 5 client is disconnected. Above it, the client is that has been beyond for longest.',
+  ),
   topicAliasMaximum: whole(
     0,
     65_535,

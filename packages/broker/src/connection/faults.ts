@@ -1,5 +1,5 @@
 /** Ends of a connection by a fault: a rule that the client broke, or an error of this broker. */
-import { type ProtocolError, ReasonCode } from '@dunlin/protocol';
+import { ProtocolError, ReasonCode } from '@dunlin/protocol';
 import { ConnectionState } from '../output/connection-state.ts';
 import { events } from '../ports/log-events.ts';
 import type { LogEvent, Logger } from '../ports/logger.ts';
@@ -49,4 +49,10 @@ export function tellEscaped(connection: FaultyConnection, event: FaultEvent, err
     address: connection.transport.remoteAddress,
     error,
   });
+}
+
+/** The client has this many messages of QoS 2 that it does not release, and others need the room. */
+export function neverReleased(connection: FaultyConnection, messages: number): void {
+  if (connection.state !== ConnectionState.connected) return;
+  ruleBroken(connection, new ProtocolError(ReasonCode.quotaExceeded, `${messages} messages of QoS 2 unreleased`));
 }

@@ -27,16 +27,19 @@
 
 import { ProtocolError, PublishView, ReasonCode, readPublish } from '@dunlin/protocol';
 import type { Connection } from '../connection/connection.ts';
+import { neverReleased } from '../connection/faults.ts';
 import type { PublishPacketHandler } from '../connection/packet-handlers.ts';
 import { batchHeaders } from '../delivery/batch-packets.ts';
 import type { PublishBatch } from '../delivery/publish-batch.ts';
 import { keep } from '../delivery/session-delivery.ts';
 import { beginPublish, endPublish, mayBeTraced, takeTraced } from '../delivery/traced-publish.ts';
+import { UnreleasedMessages } from '../guards/unreleased-messages.ts';
 import { contentDigest } from '../message/content-digest.ts';
 import { requireTopicLength } from '../message/name-length.ts';
 import { Publication } from '../message/publication.ts';
 import { placeInPacket } from '../message/publish-in-place.ts';
 import type { Authorizer } from '../ports/authorizer.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { Limits } from '../ports/limits.ts';
 import { events } from '../ports/log-events.ts';
 import type { Metrics } from '../ports/metrics.ts';
@@ -56,6 +59,15 @@ const scratch = new Publication();
 
 /** MQTT.js, which Node-RED builds on, wrote 3,000 messages at once where 1,000 were asked for. */
 const receiveMaximumTolerance = 8;
+
+/** Counter of messages that clients of MQTT 3 do not release; it ends those that have too many. */
+export function countUnreleased(limits: Limits, clock: Clock): UnreleasedMessages<Connection> {
+  const window = receiveMaximumTolerance * limits.receiveMaximum;
+  return new UnreleasedMessages(window, limits.unreleasedMessagesMax, (connection, messages) => {
+    // Later: a packet of this or of another client is being handled.
+    clock.nextTurn(() => neverReleased(connection, messages));
+  });
+}
 
 /** The table above. */
 const Way = { batch: 0, direct: 1, authorized: 2, repeated: 3, replaced: 4 } as const;
@@ -104,6 +116,7 @@ export interface PublishHandlerParts {
   publishBatch: PublishBatch;
   writer: SessionWriter;
   warnings: RareWarnings;
+  unreleased: UnreleasedMessages<Connection>;
   acceptance: PublishAcceptance;
   authorization: PublishAuthorization;
 }
@@ -224,14 +237,18 @@ export class PublishHandler implements PublishPacketHandler {
    * Refuses unreleased messages of QoS 2 beyond a multiple of our Receive Maximum [MQTT-3.3.4-7]. Exceeding the maximum
    * itself is tolerated: clients without flow control write a burst before they read the first PUBREC. While PUBACKs
    * and PUBRECs wait here, for the store or for other endpoints, the socket is not read (connection/reading.ts), as for
-   * MQTT 3 clients, which know no such limit. Messages whose PUBREC waits here do not count against the client, nor do
+   * MQTT 3 clients, which know no such limit: those have a bound together (guards/unreleased-messages.ts). Messages whose PUBREC waits here do not count against the client, nor do
    * those that it left unreleased on another connection (MQTT 5 section 4.9).
    */
   private checkReceiveMaximum(connection: Connection, session: Session): void {
-    if (!connection.version5 || session.inbound === null) return;
+    if (session.inbound === null) return;
     const unreleased = session.inbound.countHere - (connection.outlet.acknowledgements?.pubrecs ?? 0);
     const most = receiveMaximumTolerance * this.parts.limits.receiveMaximum;
     if (unreleased < most) return;
+    if (!connection.version5) {
+      this.parts.unreleased.received(connection, unreleased + 1);
+      return;
+    }
     throw new ProtocolError(ReasonCode.receiveMaximumExceeded, `${most} messages of QoS 2 unreleased`, 'MQTT-3.3.4-7');
   }
 

@@ -7,11 +7,13 @@
 import { decodeAck, PacketType, ReasonCode } from '@dunlin/protocol';
 import type { Connection } from '../connection/connection.ts';
 import type { SessionPacketHandler } from '../connection/packet-handlers.ts';
+import type { UnreleasedMessages } from '../guards/unreleased-messages.ts';
 import type { Session } from '../session/session.ts';
 import type { SessionWriter } from '../session/session-writer.ts';
 
 export interface PubrelHandlerParts {
   writer: SessionWriter;
+  unreleased: UnreleasedMessages<Connection>;
 }
 
 export class PubrelHandler implements SessionPacketHandler {
@@ -24,6 +26,7 @@ export class PubrelHandler implements SessionPacketHandler {
   handle(connection: Connection, session: Session, bytes: Buffer, bodyStart: number, end: number): void {
     const { packetId } = decodeAck(bytes, bodyStart, end, connection.version, PacketType.pubrel);
     const known = session.inbound?.delete(packetId) ?? false;
+    this.parts.unreleased.released(connection, session.inbound?.countHere ?? 0);
     if (!session.isStored || !known) {
       connection.outlet.sendAcknowledgement(
         7,

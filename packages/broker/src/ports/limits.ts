@@ -18,6 +18,8 @@ export const sharedStrategies: readonly SharedStrategy[] = [
 export const defaultLimits = {
   /** QoS 1 and 2 publishes that one client may have unacknowledged towards us (MQTT 5 Receive Maximum in CONNACK). */
   receiveMaximum: 1000,
+  /** QoS 2 messages that MQTT 3 clients of a worker have not released, beyond 8 times that many of each. */
+  unreleasedMessagesMax: 1_000_000,
   /** Topic aliases a client may set towards us, and the most that we set towards a client. */
   topicAliasMaximum: 100,
   /** Whole packet, fixed header included; a larger one is refused before it is buffered. */
