@@ -43,6 +43,16 @@ describe.each(['tcp', 'ws'] as const)('over %s', (kind) => {
   });
 });
 
+test('user names that nobody has checked: 1,024 bytes are taken, more are refused with 0x86, or code 4', async () => {
+  await (await open(5)).connect({ userName: allowed });
+  const refused = await (await open(5)).introduce({ userName: tooLong });
+  expect([refused.reasonCode, refused.properties.reasonString]).toEqual([
+    0x86,
+    'a user name of 1026 bytes; at most 1024',
+  ]);
+  expect((await (await open(4)).introduce({ userName: tooLong })).reasonCode).toBe(4);
+});
+
 test.each([
   ['behind an alias', publishPacket({ topic: tooLong, properties: { topicAlias: 1 } })],
   ['for later', publishPacket({ topic: `$delayed/1/${allowed}`, qos: 1 })],
