@@ -20,6 +20,7 @@ import { FatalMessages } from './delivery/fatal-messages.ts';
 import { PublishBatch } from './delivery/publish-batch.ts';
 import { PublishRouter } from './delivery/publish-router.ts';
 import { RetainedMessages } from './delivery/retained.ts';
+import { RightsAgain } from './delivery/rights-again.ts';
 import { type DeliveryUpcalls, SessionDelivery } from './delivery/session-delivery.ts';
 import { willPublication } from './delivery/will.ts';
 import { GroupHousekeeping } from './groups/group-housekeeping.ts';
@@ -47,6 +48,7 @@ import { Housekeeping } from './housekeeping.ts';
 import { AppendQueue } from './logs/append-queue.ts';
 import { DurableFilters, type GroupsWatcher } from './logs/durable-filters.ts';
 import { LogEnds } from './logs/log-ends.ts';
+import { takeIdentity } from './message/publisher-mark.ts';
 import { OutputFlusher } from './output/output-buffer.ts';
 import type { EndpointId } from './ports/endpoint-id.ts';
 import type { Limits } from './ports/limits.ts';
@@ -131,14 +133,18 @@ export abstract class BrokerParts extends BrokerWorld {
   readonly unsigned = new UnsignedClients(this.limits, this.clock);
   private readonly unreleased = countUnreleased(this.limits, this.clock);
   protected readonly rights: SubscriptionRights;
+  private readonly rightsAgain: RightsAgain;
   protected readonly connectionParts: ConnectionParts;
   protected readonly lease = new LeaseState();
   /** Sessions that were given up with the lease: their claims are still in the store, in this worker's name. */
   protected readonly givenUp: GivenUpSessions;
   /** Publishes a will; resolves when it is safe. */
   private readonly publishWill = async (record: Uint8Array): Promise<void> => {
+    const publication = willPublication(record, this.turn.renew());
+    const answer = this.rightsAgain.mayPublish(takeIdentity(publication), publication, events['will.denied']);
+    if (answer !== true && !(await answer)) return;
     this.metrics.willsPublished++;
-    await this.router.publish(willPublication(record, this.turn.renew()));
+    await this.router.publish(publication);
   };
 
   constructor(options: BrokerOptions) {
@@ -148,6 +154,7 @@ export abstract class BrokerParts extends BrokerWorld {
     this.turn = new TurnClock(clock);
     this.budget = new SubscriptionBudget(limits, options.subscriptionCounts);
     this.warnings = new RareWarnings(clock, logger);
+    this.rightsAgain = new RightsAgain(this.authorizer, metrics, this.warnings);
     this.contested = new ContestedIdentifiers(clock, this.warnings, metrics);
     this.flusher = new OutputFlusher(clock, metrics);
     this.keepAlive = new KeepAlive(clock);
@@ -371,8 +378,8 @@ export abstract class BrokerParts extends BrokerWorld {
   }
 
   private makeDelayed(): DelayedMessages {
-    const { store, router, clock, logger, metrics, warnings, limits } = this;
-    return new DelayedMessages({ store: store.delayed, router, clock, logger, metrics, warnings, limits });
+    const { store, router, clock, logger, metrics, warnings, limits, rightsAgain: rights } = this;
+    return new DelayedMessages({ store: store.delayed, router, clock, logger, metrics, warnings, limits, rights });
   }
 
   private makeHousekeeping(): Housekeeping {

@@ -45,6 +45,10 @@ export const meanings: LogMeanings<typeof events> = {
       'With the prefix of dead letters the topic has too many levels or is too long. The message is dropped and counted.',
     action: 'Shorten the prefix (`limits`), or the topics.',
   },
+  'delayed.denied': {
+    meaning: 'When the message was due, the rules did not allow its client to publish it. Once a minute for a client.',
+    action: 'Correct the client or the rules.',
+  },
   'delayed.dropped': {
     meaning: 'The stored message cannot be read or breaks a rule of MQTT.',
     action: 'Report it with its `error`.',
@@ -268,7 +272,7 @@ export const meanings: LogMeanings<typeof events> = {
   },
   'will.denied': {
     meaning:
-      'The rules do not allow the topic of the will; with `authorization.deniedWill` set to `drop` the client is let in without it. Once a minute for a client.',
+      'The rules do not allow the topic of the will: with `authorization.deniedWill` set to `drop` the client is let in without it; when it was to be published, it was not. Once a minute for a client.',
     action: 'Correct the client or the rules.',
   },
   'will.dropped': {

@@ -4,6 +4,7 @@
 import { ProtocolError, quote, validateTopic } from '@dunlin/protocol';
 import { RecordError, readRecord, writeRecord } from '../message/message-record.ts';
 import type { Publication } from '../message/publication.ts';
+import { takeIdentity } from '../message/publisher-mark.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DelayedStore } from '../ports/delayed-store.ts';
 import type { Limits } from '../ports/limits.ts';
@@ -15,6 +16,7 @@ import { StoreError } from '../ports/store-error.ts';
 import type { RareWarnings } from '../work/rare-warnings.ts';
 import { type DueMessage, DueMessages } from './due-messages.ts';
 import type { PublishRouter } from './publish-router.ts';
+import type { RightsAgain } from './rights-again.ts';
 
 /** Messages read from the store at once. */
 const batchMax = 500;
@@ -47,6 +49,7 @@ export interface DelayedMessagesParts {
   logger: Logger;
   metrics: Metrics;
   warnings: RareWarnings;
+  rights: RightsAgain;
   limits: Limits;
 }
 
@@ -68,6 +71,7 @@ export class DelayedMessages {
   private readonly clock: Clock;
   private readonly logger: Logger;
   private readonly metrics: Metrics;
+  private readonly rights: RightsAgain;
   private readonly warnings: RareWarnings;
   private readonly quota: Quota;
   private failed: (() => void)[] = [];
@@ -77,13 +81,14 @@ export class DelayedMessages {
   private failure: Error | null = null;
   private roomWaiters: (() => void)[] = [];
 
-  constructor({ store, router, clock, logger, metrics, warnings, limits }: DelayedMessagesParts) {
+  constructor({ store, router, clock, logger, metrics, rights, warnings, limits }: DelayedMessagesParts) {
     this.store = store;
     this.router = router;
     this.clock = clock;
     this.logger = logger;
     this.metrics = metrics;
     this.warnings = warnings;
+    this.rights = rights;
     this.quota = {
       countMax: limits.delayedMessagesMax,
       bytesMax: limits.delayedBytesMax,
@@ -95,11 +100,19 @@ export class DelayedMessages {
     });
   }
 
-  /** Stores the message for this user; `done` is called when it is stored, or refused. */
-  add(publication: Publication, user: string, delay: Delay, done: DelayedDone | null): void {
+  /** Stores the message for its user; `done` is called when it is stored, or refused. `publisher`: its mark (publisher-mark.ts). */
+  add(
+    publication: Publication,
+    { publisher, user }: { publisher: string; user: string },
+    delay: Delay,
+    done: DelayedDone | null,
+  ): void {
+    const client = publication.publisher;
+    publication.publisher = publisher;
     const record = writeRecord(publication, Buffer.from(delay.topic));
+    publication.publisher = client;
     const dueAt = this.clock.now() + delay.seconds * 1000;
-    this.write({ record, dueAt, client: publication.publisher, user, done });
+    this.write({ record, dueAt, client, user, done });
   }
 
   private write(write: DelayedWrite): void {
@@ -132,7 +145,11 @@ export class DelayedMessages {
   async publishDue(): Promise<number> {
     if (this.due.isFull) await new Promise<void>((resolve) => this.roomWaiters.push(resolve));
     const due = await this.store.takeDue(this.clock.now(), batchMax);
-    for (const { id, record, user } of due) this.due.add({ id, record, user, publication: this.read(record, user) });
+    for (const { id, record, user } of due) {
+      const publication = this.read(record, user);
+      const client = publication === null ? null : takeIdentity(publication);
+      this.due.add({ id, record, user, publication, client });
+    }
     this.publishSome();
     const { failure } = this;
     this.failure = null;
@@ -159,9 +176,12 @@ export class DelayedMessages {
   }
 
   /** Messages of one publisher are routed in their order. */
-  private async publishOne({ id, publication }: DueMessage): Promise<void> {
+  private async publishOne({ id, publication, client }: DueMessage): Promise<void> {
     try {
-      if (publication !== null && !publication.isExpired(this.clock.now())) await this.router.publish(publication);
+      if (publication !== null && !publication.isExpired(this.clock.now())) {
+        const answer = this.rights.mayPublish(client, publication, events['delayed.denied']);
+        if (answer === true || (await answer)) await this.router.publish(publication);
+      }
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.logger.error(events['delayed.dropped'], { error });

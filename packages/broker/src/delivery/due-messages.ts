@@ -1,9 +1,12 @@
 import type { Publication } from '../message/publication.ts';
+import type { ClientIdentity } from '../ports/authorizer.ts';
 import type { DelayedMessage } from '../ports/delayed-store.ts';
 
 /** A delayed message that is due; null: its record cannot be read. */
 export interface DueMessage extends DelayedMessage {
   publication: Publication | null;
+  /** Identity for the authorizer; null: it is not asked. */
+  client: ClientIdentity | null;
 }
 
 /** Limits of the messages that wait for their turn: memory of the one worker that publishes for all. */

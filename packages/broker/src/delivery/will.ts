@@ -24,9 +24,9 @@ import type { Session, SessionWill } from '../session/session.ts';
 
 /**
  * The stored form of a will, or null if the client has none. Its expiry is a duration: it begins when the will is
- * published.
+ * published. `publisher`: its mark (publisher-mark.ts).
  */
-export function willOf(packet: ConnectPacket, clientId: string): SessionWill | null {
+export function willOf(packet: ConnectPacket, publisher: string): SessionWill | null {
   const will = packet.will;
   if (will === null) return null;
   const { willDelayInterval, ...properties } = will.properties;
@@ -47,7 +47,7 @@ export function willOf(packet: ConnectPacket, clientId: string): SessionWill | n
   const publication = new Publication();
   readPublish(view, bytes[0], bytes, lengthEnd(bytes, 1), bytes.length, 5);
   placeInPacket(publication, view, bytes, 0, true, { now: 0 }, null);
-  publication.publisher = clientId;
+  publication.publisher = publisher;
   return { record: writeRecord(publication), delaySeconds: willDelayInterval ?? 0 };
 }
 

@@ -11,6 +11,7 @@ import { type Delay, delayOf } from '../delivery/delayed.ts';
 import { keep } from '../delivery/session-delivery.ts';
 import { contentDigest } from '../message/content-digest.ts';
 import type { Publication } from '../message/publication.ts';
+import { publisherMark } from '../message/publisher-mark.ts';
 import { isBridgeStateOf, isDelayedTopic, isRestrictedTopic } from '../message/restricted-topic.ts';
 import type { Authorizer } from '../ports/authorizer.ts';
 import type { Limits } from '../ports/limits.ts';
@@ -165,14 +166,16 @@ export class PublishAuthorization {
     const { parts } = this;
     if (publication.qos === 2) session.inboundInflight.add(packetId, 0, contentDigest(publication));
     const user = connection.signIn.userName ?? '';
+    const { clientId } = session;
+    const publisher = parts.authorizer === null ? clientId : publisherMark(connection.signIn.identity(clientId));
     if (publication.qos === 0) {
-      parts.delayed.add(publication, user, delay, null);
+      parts.delayed.add(publication, { publisher, user }, delay, null);
       return;
     }
     const pending = connection.outlet.awaitAcknowledgement(publication.qos === 1 ? 4 : 5, packetId);
     pending.waits++;
     pending.needsStored(parts.trust.losses);
-    parts.delayed.add(publication, user, delay, (refusal) => {
+    parts.delayed.add(publication, { publisher, user }, delay, (refusal) => {
       if (refusal !== '') pending.quotaExceeded(refusal);
       pending.settle();
     });

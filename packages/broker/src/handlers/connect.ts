@@ -29,6 +29,7 @@ import { willOf } from '../delivery/will.ts';
 import { finalizeReservations } from '../groups/group-reservations.ts';
 import type { BanList } from '../guards/ban-list.ts';
 import { requireClientIdLength, requireTopicLength } from '../message/name-length.ts';
+import { publisherMark } from '../message/publisher-mark.ts';
 import { isBridgeStateOf, isRestrictedTopic } from '../message/restricted-topic.ts';
 import { InboundTopicAliases, OutboundTopicAliases } from '../message/topic-alias.ts';
 import { ConnectionState } from '../output/connection-state.ts';
@@ -147,7 +148,7 @@ export class ConnectHandler implements PacketHandler {
       cleanStart: packet.cleanStart,
       expirySeconds: this.expiryOf(connection, packet),
       inflightMax: Math.min(packet.properties.receiveMaximum ?? parts.limits.inflightMax, parts.limits.inflightMax),
-      will: keepsWill ? willOf(packet, clientId) : null,
+      will: keepsWill ? willOf(packet, this.publisherOf(connection, clientId)) : null,
     };
     const opening = await parts.openings.inTurn(connection, request);
     if (opening === null) return;
@@ -180,6 +181,10 @@ export class ConnectHandler implements PacketHandler {
     const isAllowed = typeof answer === 'boolean' ? answer : await answer.catch(() => false);
     if (!isAllowed) refuseConnect(connection, ReasonCode.notAuthorized, 'the rules do not let this client connect');
     return isAllowed;
+  }
+
+  private publisherOf(connection: Connection, clientId: string): string {
+    return this.parts.authorizer === null ? clientId : publisherMark(connection.signIn.identity(clientId));
   }
 
   /** CONNACK, the first packet to the client [MQTT-3.2.0-1], once only [MQTT-3.2.0-2]. */

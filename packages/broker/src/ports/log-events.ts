@@ -50,6 +50,11 @@ export const events = logEvents({
     message: 'a dead letter cannot be published',
     fields: ['group', 'error'],
   },
+  'delayed.denied': {
+    level: 'warn',
+    message: 'a delayed message that is not allowed any more was dropped',
+    fields: ['client', 'topic'],
+  },
   'delayed.dropped': {
     level: 'error',
     message: 'a delayed message cannot be published and is dropped',
