@@ -4,7 +4,10 @@ import { RecordReader, RecordWriter } from './records.ts';
 const writer = new RecordWriter();
 
 /** The next number of this name, from 1, within a transaction. Numbers are never given twice. */
-export function counter(meta: Table, name: 'session' | 'log' | 'group' | 'delayed' | 'ban' | 'banRemoval'): number {
+export function counter(
+  meta: Table,
+  name: 'session' | 'log' | 'group' | 'delayed' | 'shared' | 'ban' | 'banRemoval',
+): number {
   const next = counterValue(meta, name) + 1;
   setCounter(meta, name, next);
   return next;

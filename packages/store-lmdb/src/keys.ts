@@ -16,7 +16,8 @@ import { createHash } from 'node:crypto';
  * | `expiry`      | time, session number                            | client identifier                      | while disconnected                      | none         |
  * | `owner`       | digest(owner), `s` or `w`, digest(client)       | owner, client identifier               | while the owner holds the claim or will | none         |
  * | `filter`      | text(filter)                                    | log number, ends, size, cursor count   | for ever, because numbering goes on     | log          |
- * | `log`         | log number, sequence                            | expiry, message                        | until trimmed                           | log          |
+ * | `log`         | log number, sequence                            | expiry, message or number in `shared`  | until trimmed                           | log          |
+ * | `shared`      | number, `m` or `n`                              | message; count of logs that refer to it | until the last of these is trimmed     | log          |
  * | `slowest`     | log number, acknowledged, session or group number | nothing                                | with the cursor; the first is slowest   | log          |
  * | `group`       | text(group)                                     | number, epoch, members, log number, cursor | until the last durable member leaves | log          |
  * | `groupTake`   | group number, sequence                          | client identifier, epoch, final or not    | until the cursor has passed it          | log          |
@@ -52,6 +53,7 @@ export const mainTables = [
   'owner',
   'filter',
   'log',
+  'shared',
   'slowest',
   'group',
   'groupTake',
