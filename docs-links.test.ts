@@ -1,6 +1,7 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
+import { auditEvents } from './packages/broker/src/ports/audit-events.ts';
 import { keys } from './packages/config/src/keys.ts';
 import { renamedKeys } from './packages/config/src/renamed-keys.ts';
 import { eventTables } from './packages/edge/src/log-document.ts';
@@ -149,7 +150,8 @@ function quoted(pattern: RegExp): { path: string; name: string }[] {
     );
 }
 
-const eventNames = eventTables.flatMap(({ events }) => Object.keys(events));
+/** Names of lines of the log, and of records of the audit log. */
+const eventNames = [...eventTables.flatMap(({ events }) => Object.keys(events)), ...Object.keys(auditEvents)];
 
 test('log events that documents name exist', () => {
   const nouns = new Set(eventNames.map((name) => name.split('.')[0]));

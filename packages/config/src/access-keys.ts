@@ -20,7 +20,7 @@ export const authenticationShape = {
     defaultText: '`jwt`, `password-file` and `http`, those of them that are configured',
   }),
   passwordFile: fileKey(
-    'Users and the hashes of their passwords, as `dunlin passwd` and Mosquitto write them. Read again at SIGHUP.',
+    'Users and the hashes of their passwords, as `dunlin passwd` and Mosquitto write them. Read again at SIGHUP, and when the file changes.',
   ),
   clientId: z.enum(['any', 'user', 'prefix']).default('any').meta({
     description:
@@ -39,9 +39,11 @@ export const authenticationShape = {
 /** Keys under `jwt`. */
 export const jwtShape = {
   keyFile: fileKey(
-    'Public keys that tokens are checked with: PEM, a JWK or a JWK set (RSA, P-256, P-384, P-521, Ed25519). Read again at SIGHUP.',
+    'Public keys that tokens are checked with: PEM, a JWK or a JWK set (RSA, P-256, P-384, P-521, Ed25519). Read again at SIGHUP, and when the file changes.',
   ),
-  secretFile: fileKey('The secret of tokens signed with HMAC, at least 32 bytes. Read again at SIGHUP.'),
+  secretFile: fileKey(
+    'The secret of tokens signed with HMAC, at least 32 bytes. Read again at SIGHUP, and when the file changes.',
+  ),
   jwksUrl: z.string().regex(jwksUrlPattern).refine(isUrlOrNone).default('').meta({
     description:
       'Where a JWK set is fetched: at the start, when a token names a key that is not known (at most twice a minute), and every ten minutes. The last good one is kept.',
@@ -107,10 +109,10 @@ export const httpAuthShape = {
       'With `go-auth`: what says yes, as `http_response_mode` there; `json` and `text` also look at the body.',
   }),
   headersFile: fileKey(
-    'Headers sent with each question, lines of `NAME: VALUE`, such as `authorization`. Read again at SIGHUP.',
+    'Headers sent with each question, lines of `NAME: VALUE`, such as `authorization`. Read again at SIGHUP, and when the file changes.',
   ),
   tlsCaFile: fileKey(
-    "Authorities that the service's certificate is checked against, PEM; the system's without it. Read again at SIGHUP.",
+    "Authorities that the service's certificate is checked against, PEM; the system's without it. Read again at SIGHUP, and when the file changes.",
   ),
   timeoutMilliseconds: z.int().min(10).max(60_000).default(2000).meta({
     description: 'How long an answer may take, the wait for a connection included. No answer means no.',
@@ -135,7 +137,7 @@ export const sessionsShape = {
 /** Keys under `authorization`. */
 export const authorizationShape = {
   rulesFile: fileKey(
-    'Who may publish and subscribe to what (docs/security.md); without it, every accepted client may do everything. Read again at SIGHUP.',
+    'Who may publish and subscribe to what (docs/security.md); without it, every accepted client may do everything. Read again at SIGHUP, and when the file changes.',
   ),
   deniedPublish: z.enum(['drop', 'disconnect']).default('drop').meta({
     description:

@@ -41,6 +41,9 @@ function readText(file: string, part: 'cert' | 'key'): string {
 /** Every certificate of a text in PEM; the first is the one that the key belongs to. */
 function certificatesOf(text: string, file: string): X509Certificate[] {
   const blocks = text.match(certificatePattern) ?? [];
+  const begun = text.match(/-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----/g)?.length ?? 0;
+  if (blocks.length > 0 && begun > blocks.length)
+    throw new CertificateFileError('cert', `the file ${file} ends within certificate ${blocks.length + 1}`);
   if (blocks.length === 0) throw new CertificateFileError('cert', `the file ${file} holds no certificate in PEM`);
   return blocks.map((block, index) => {
     try {

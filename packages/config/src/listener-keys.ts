@@ -87,7 +87,7 @@ export const listenerOptions = {
   ),
   cert: file.optional().meta({
     description:
-      'The certificate, PEM, with those between it and its authority. Read again at SIGHUP, like all files of this table.',
+      'The certificate, PEM, with those between it and its authority. Read again at SIGHUP, and when the file changes, like all files of this table.',
     allowed: 'a path',
     defaultText: 'none',
     schemes: secure,

@@ -8,6 +8,7 @@ import {
   jwtShape,
   sessionsShape,
 } from './access-keys.ts';
+import { auditShape } from './audit-keys.ts';
 import { adminShape, backplaneShape, clusterShape, nameForm, namePattern } from './cluster-keys.ts';
 import { drainShape } from './drain-keys.ts';
 import { limitShape } from './limit-keys.ts';
@@ -122,6 +123,7 @@ export const schema = z.strictObject({
   drain: z.strictObject(drainShape),
   limits: z.strictObject(limitShape),
   log,
+  audit: z.strictObject(auditShape),
   tracing: z.strictObject(tracingShape),
 });
 
@@ -140,5 +142,6 @@ export const sections = [
   'drain',
   'limits',
   'log',
+  'audit',
   'tracing',
 ] as const;

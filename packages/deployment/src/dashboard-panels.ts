@@ -59,6 +59,7 @@ export const panelRows: readonly PanelRow[] = [
   { row: 'Sign-in' },
   { title: 'Sign-ins', unit: 'cps', targets: [[rate('dunlin_authentications_total', 'result'), '{{result}}']], description: 'Many refused: credentials have expired, a file is wrong, or an attacker tries passwords. The log line "sign-in refused" names client and address.' },
   { title: 'Authentication failures, by node', unit: 'cps', thresholds: warnAbove(5), targets: [[rate('dunlin_authentications_total', 'instance', 'result="refused"'), '{{instance}}']], description: 'One node alone: its files of passwords, keys or rules differ from those of the others.' },
+  { title: 'Audit records dropped', unit: 'cps', thresholds: warnAbove(0.001), targets: [[rate('dunlin_audit_dropped_total', 'instance'), '{{instance}}']], description: 'Should be 0: the disk of audit.file is slow or full. Clients notice nothing.' },
   { title: 'Publishes not authorized', unit: 'cps', targets: [[rate('dunlin_messages_dropped_total', 'instance', 'reason="not-authorized"'), '{{instance}}']], description: 'A client publishes to topics that the rules do not allow. After a change of rules: check them.' },
 
   { row: 'Messages' },

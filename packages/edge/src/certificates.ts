@@ -14,6 +14,12 @@ import { events } from './log-events.ts';
 /** Tickets are sealed with one secret for so long: whoever steals it later cannot open older conversations. */
 const ticketKeysMilliseconds = 24 * 3600 * 1000;
 
+/** Listener whose certificates are others now. */
+export interface Renewed {
+  listener: string;
+  certificates: ReturnType<typeof describeMaterial>;
+}
+
 /** The certificates of a node's listeners, as its workers have them: read by the supervisor, renewed by SIGHUP; ticket keys change once a day. */
 export class Certificates {
   readonly #logger: Logger;
@@ -74,9 +80,10 @@ export class Certificates {
     this.#renewed(index, material);
   }
 
-  /** Reads the files again, of the paths that the configuration names now. A listener whose files cannot be used keeps what it has: then false. */
-  reload({ listeners }: Configuration): boolean {
+  /** Reads the files again, of the paths that the configuration names now. A listener whose files cannot be used keeps what it has: then it is not whole. */
+  reload({ listeners }: Configuration): { isWhole: boolean; renewed: Renewed[] } {
     let isWhole = true;
+    const renewed: Renewed[] = [];
     for (const [index, listener] of this.#listeners.entries()) {
       const before = this.#materials[index];
       // Several may have the same URL where the system picks the port.
@@ -87,16 +94,15 @@ export class Certificates {
         const material = readTlsMaterial(next);
         if (material === null || isSameMaterial(material, before)) continue;
         this.#set(index, material);
-        this.#logger.info(events['certificates.reloaded'], {
-          listener: listener.name,
-          certificates: describeMaterial(material),
-        });
+        const certificates = describeMaterial(material);
+        renewed.push({ listener: listener.name, certificates });
+        this.#logger.info(events['certificates.reloaded'], { listener: listener.name, certificates });
       } catch (error) {
         const reason = (error as Error).message;
         this.#logger.error(events['certificates.reload-failed'], { listener: listener.name, reason });
         isWhole = false;
       }
     }
-    return isWhole;
+    return { isWhole, renewed };
   }
 }

@@ -1,11 +1,10 @@
 import type { AccessTexts } from '@dunlin/auth';
-import type { Store } from '@dunlin/broker';
+import { auditEvents, type Store } from '@dunlin/broker/ports';
 import { type Configuration, formatListenerUrl, type ListenerAddress, withoutSecrets } from '@dunlin/config';
 import { type NodeLogger, NodeMetrics } from '@dunlin/telemetry';
 import { AdminServer } from './admin/admin-server.ts';
 import { type ControlServer, openControl } from './admin/open-control.ts';
-import { Certificates } from './certificates.ts';
-import { changedKeys } from './changed-keys.ts';
+import { type NodeAudit, openAudit, processFields } from './audit/open-audit.ts';
 import {
   closeStore,
   composeLeases,
@@ -16,7 +15,6 @@ import {
   listenerNames,
   needsStoreThread,
   type OpenLeases,
-  readAccess,
 } from './compose.ts';
 import { newConnectionCounts } from './connection-room.ts';
 import { NodeDrain } from './drain.ts';
@@ -27,6 +25,7 @@ import { events } from './log-events.ts';
 import { connectionsMax, memoryLimitBytes } from './node-limits.ts';
 import { NodeStatus } from './node-status.ts';
 import { checkOpenFiles, makeRoom, openFiles } from './open-files.ts';
+import { Renewal } from './renewal.ts';
 import { StoppedError } from './stopped-error.ts';
 import { lockData, widerThanNeeded } from './store/data-lock.ts';
 import { StoreThread } from './store/store-thread.ts';
@@ -50,7 +49,8 @@ export class EdgeNode {
   readonly #version: string;
   readonly #pool: WorkerPool;
   readonly #metrics: NodeMetrics;
-  readonly #certificates: Certificates;
+  readonly #renewal: Renewal;
+  #audit: NodeAudit | null = null;
   /** Readiness of the node for clients, with the reasons. */
   readonly readiness: NodeStatus;
   readonly #admin: AdminServer | null;
@@ -59,8 +59,6 @@ export class EdgeNode {
   #store: Store | null = null;
   #leases: OpenLeases | null = null;
   #isStoreConnected = false;
-  /** Texts of the files with users and rules: the last good ones. */
-  #accessTexts: AccessTexts | null = null;
   #control: ControlServer | null = null;
   #unlockData: () => void = () => undefined;
   readonly #connectionCounts: SharedArrayBuffer;
@@ -78,7 +76,6 @@ export class EdgeNode {
   constructor(configuration: Configuration, options: NodeOptions) {
     this.#configuration = configuration;
     this.#version = options.version;
-    this.#accessTexts = options.accessTexts ?? null;
     this.#logger = composeLogger(configuration, null);
     this.readiness = new NodeStatus(this.#logger);
     this.#admin =
@@ -94,19 +91,22 @@ export class EdgeNode {
     this.failure = promise;
     promise.catch((error: Error) => this.#logger.error(events['node.failed'], { error }));
     this.#storeThread = needsStoreThread(configuration) ? new StoreThread(reject) : null;
-    this.#certificates = new Certificates(configuration.listeners, this.#logger, (listener, material) =>
-      this.#pool.renewTls(listener, material),
-    );
+    this.#renewal = new Renewal({
+      ...{ configuration, logger: this.#logger, accessTexts: options.accessTexts ?? null },
+      workers: () => this.#pool,
+      audit: () => this.#audit,
+    });
     this.#connectionsMax = connectionsMax(configuration);
     this.#connectionCounts = newConnectionCounts(configuration.workers);
     this.#pool = new WorkerPool({
       connectionCounts: this.#connectionCounts,
-      tls: () => this.#certificates.materials,
+      tls: () => this.#renewal.certificates.materials,
       configuration,
       version: options.version,
       logger: this.#logger,
       connectStore: () => this.#storeThread?.connect() ?? null,
-      accessTexts: () => this.#accessTexts,
+      accessTexts: () => this.#renewal.accessTexts,
+      connectAudit: () => this.#audit?.connect() ?? null,
       metrics: this.#metrics,
       releaseOwner: (endpoint) => this.#releaseOwner(endpoint),
       changed: () => this.#observe(),
@@ -149,8 +149,8 @@ export class EdgeNode {
     try {
       const { listeners, workers, admin } = this.#configuration;
       checkOpenFiles(this.#configuration);
-      this.#accessTexts ??= await readAccess(this.#configuration);
-      this.#certificates.open();
+      this.#audit = await openAudit(this.#configuration, this.#logger);
+      await this.#renewal.open();
       warnOfOpenFiles(this.#configuration, this.#logger);
       warnOfExposedServers(this.#configuration, this.#logger);
       if (workers > 1) for (const listener of listeners) await refuseSharedPort(listener.address);
@@ -170,10 +170,9 @@ export class EdgeNode {
       throw error;
     }
     const startMilliseconds = Math.round(performance.now() - begun);
-    this.#logger.info(events['node.started'], {
-      listeners: this.#addresses.map(formatListenerUrl),
-      startMilliseconds,
-    });
+    const listeners = this.#addresses.map(formatListenerUrl);
+    this.#logger.info(events['node.started'], { listeners, startMilliseconds });
+    this.#audit?.record(auditEvents['node.started'], { version: this.#version, ...processFields(), listeners });
     this.readiness.set({ starting: false });
   }
 
@@ -219,7 +218,7 @@ export class EdgeNode {
     this.#goOn();
     await this.#leases?.open();
     if (isStoreRemote(configuration)) return;
-    if (kind === 'lmdb') this.#control = await openControl(path, this.#store, this.#logger);
+    if (kind === 'lmdb') this.#control = await openControl(path, this.#store, this.#logger, this.#audit);
     for (const owner of await this.#store.sessions.owners()) await this.#store.sessions.releaseOwner(owner, Date.now());
   }
 
@@ -268,7 +267,8 @@ export class EdgeNode {
       notReady: this.readiness.reasons,
       connectionsMax: this.#connectionsMax,
       openFiles: openFiles(),
-      certificateEnds: this.#certificates.ends,
+      certificateEnds: this.#renewal.certificates.ends,
+      auditDropped: this.#audit?.dropped ?? 0,
       memoryLimitBytes: memoryLimitBytes(),
       listening: this.#pool.listening,
       replaced: this.#pool.replaced,
@@ -284,48 +284,7 @@ export class EdgeNode {
    * @returns the keys that changed and need a new start
    */
   reload(next: Configuration): string[] {
-    const changed = changedKeys(this.#configuration, next);
-    const { log } = this.#configuration;
-    Object.assign(log, { level: next.log.level, connections: next.log.connections });
-    this.#logger.setLevel(log.level);
-    this.#pool.setLog(log);
-    Object.assign(this.#configuration.drain, next.drain);
-    const isWhole = this.#certificates.reload(next);
-    const applied = changed.filter((key) => key.reloads).map((key) => key.path);
-    const needStart = changed.filter((key) => !key.reloads).map((key) => key.path);
-    void this.#tellReload(applied, isWhole);
-    if (needStart.length > 0) this.#logger.warn(events['configuration.start-needed'], { keys: needStart });
-    return needStart;
-  }
-
-  /** Logs in one line whether all is well. Broken certificates were logged already. */
-  async #tellReload(changed: string[], isWhole: boolean): Promise<void> {
-    const fault = await this.#reloadAccess();
-    if (fault !== null)
-      this.#logger.error(events['access.reload-failed'], {
-        error: fault,
-        changed,
-      });
-    else if (!isWhole) this.#logger.warn(events['configuration.reload-incomplete'], { changed });
-    else this.#logger.info(events['configuration.reloaded'], { changed });
-  }
-
-  /**
-   * Passwords, keys and rules are read again, from the same files. What is broken is not taken over, not even the rest of it.
-   * @returns what is wrong; null: nothing
-   */
-  async #reloadAccess(): Promise<string | null> {
-    if (this.#accessTexts === null) return null;
-    try {
-      const texts = await readAccess(this.#configuration);
-      if (texts === null) return null;
-      this.#accessTexts = texts;
-      this.#pool.replaceAccess(texts);
-      this.#logger.info(events['access.reloaded']);
-      return null;
-    } catch (error) {
-      return (error as Error).message;
-    }
+    return this.#renewal.reload(next);
   }
 
   /**
@@ -356,6 +315,7 @@ export class EdgeNode {
     if (isWaiting) await closeStore(this.#configuration, this.#store, this.#leases);
     else await this.#started?.catch(() => undefined);
     await this.#pool.stop();
+    this.#audit?.record(auditEvents['node.stopped'], {});
     await this.#close();
     this.#logger.info(events['node.stopped']);
   }
@@ -366,11 +326,12 @@ export class EdgeNode {
   }
 
   async #closeAll(): Promise<void> {
-    this.#certificates.close();
+    this.#renewal.close();
     await Promise.all([this.#admin?.close(), this.#control?.close()]);
     await closeStore(this.#configuration, this.#store, this.#leases);
     await this.#storeThread?.stop();
     this.#unlockData();
+    await this.#audit?.close();
   }
 
   /** Last step of each worker in a stop, for the line that says what hung. */

@@ -17,6 +17,16 @@ export const events = logEvents({
     message: 'the node answers over HTTP',
     fields: ['address'],
   },
+  'audit.write-failed': {
+    level: 'error',
+    message: 'the audit log cannot be written',
+    fields: ['file', 'error', 'errorCode?'],
+  },
+  'audit.written-again': {
+    level: 'info',
+    message: 'the audit log is written again',
+    fields: ['file'],
+  },
   'ban.added': {
     level: 'info',
     message: 'a ban was added by a command',

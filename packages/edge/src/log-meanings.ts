@@ -18,6 +18,12 @@ export const meanings: LogMeanings<typeof events> = {
     meaning: '`/healthz`, `/readyz` and `/metrics` can be asked.',
     action: '',
   },
+  'audit.write-failed': {
+    meaning:
+      'The disk of `audit.file` is full or refuses writes. Some 15,000 records wait; those beyond are dropped and counted (`dunlin_audit_dropped_total`), and the audit log says how many when it goes on. Clients notice nothing. Tried again each second.',
+    action: 'Make room, or correct the permissions of the file.',
+  },
+  'audit.written-again': { meaning: 'After `audit.write-failed`.', action: '' },
   'ban.added': {
     meaning:
       '`dunlin ban add` has asked this node. In a cluster the command writes into Redis itself, and this line is missing.',

@@ -38,6 +38,8 @@ export interface NodeFigures {
   connectionsMax: number;
   /** Ends of certificates, one for each listener with TLS. */
   certificateEnds: readonly CertificateEnd[];
+  /** Records of the audit log that were not written. */
+  auditDropped: number;
   /** Memory limit of the process: the limit of its container, else the memory of the machine. */
   memoryLimitBytes: number;
   residentBytes: number;

@@ -19,6 +19,7 @@ const node: NodeFigures = {
   notReady: [],
   listening: 2,
   replaced: 0,
+  auditDropped: 0,
   connectionsMax: 100,
   certificateEnds: [{ listener: 'inside', endsAt: 2_000_000 }],
   memoryLimitBytes: 9,

@@ -23,7 +23,7 @@ export function refuseBanned(connection: Connection, bans: BanList, userName: st
 
 function refuse(connection: Connection, ban: Ban): void {
   const code = hex(ReasonCode.banned);
-  connection.parts.clientLog.refusedTo(connection, events['connection.refused'], { reason: describeBan(ban), code });
+  connection.parts.clientLog.banned(connection, events['connection.refused'], { reason: describeBan(ban), code });
   sendRefusal(connection, ReasonCode.banned, tellBan(ban), 'banned');
 }
 
@@ -46,7 +46,7 @@ function endIfBanned(connection: Connection, bans: BanTable, now: number): void 
     refuse(connection, ban);
     return;
   }
-  connection.parts.clientLog.refusedTo(connection, events['client.banned'], { reason: describeBan(ban) });
+  connection.parts.clientLog.banned(connection, events['client.banned'], { reason: describeBan(ban) });
   // 0x8A is for CONNACK alone (MQTT 5 section 3.14.2.1).
   connection.disconnect(ReasonCode.administrativeAction, tellBan(ban), '', 'banned');
 }

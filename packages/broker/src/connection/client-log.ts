@@ -140,6 +140,12 @@ export class ClientLog {
     });
   }
 
+  /** The client is under a ban: it was refused, or its connection ends. */
+  banned(connection: LoggedClient, event: LogEvent<'info' | 'warn'>, fields: { reason: string; code?: string }): void {
+    this.refusedTo(connection, event, fields);
+    this.audit?.record(auditEvents['client.banned'], { ...describeClient(connection), reason: fields.reason });
+  }
+
   /** The client's credentials were withdrawn, or have expired. */
   withdrawn(connection: LoggedClient, reason: string): void {
     this.audit?.record(auditEvents['sign-in.withdrawn'], { ...describeClient(connection), reason });

@@ -5,6 +5,44 @@ const client = ['client', 'user', 'address', 'listener'] as const;
 
 /** Records of the audit log, of all packages; docs/audit.md is made of them. */
 export const auditEvents = auditTable({
+  'access.changed': {
+    fields: ['by', 'files', 'rulesSha256?'],
+    meaning:
+      'Users, passwords, keys or rules were read again and are others now. `files` are the keys of the configuration whose files have changed; `rulesSha256` says which rules hold; `by` is `SIGHUP`, or `file` where the change of the file itself was noticed.',
+  },
+  'audit.dropped': {
+    fields: ['records'],
+    meaning:
+      'The disk was slow or full, so that this many records were not written. They are between the record before and the one behind it.',
+  },
+  'ban.added': {
+    fields: ['client', 'user', 'address', 'reason', 'by', 'endsAt'],
+    meaning:
+      'A command has asked this node for a ban of the clients that all names given mean; `null`: any. `by` is who asked. In a cluster the command writes into Redis itself, and nodes record `client.banned` alone.',
+  },
+  'ban.removed': {
+    fields: ['client', 'user', 'address', 'by'],
+    meaning: 'A command has asked this node to remove a ban. In a cluster as with `ban.added`.',
+  },
+  'certificates.changed': {
+    fields: ['by', 'listener', 'certificates'],
+    meaning: 'A listener shows other certificates, or trusts other authorities. `by` as in `access.changed`.',
+  },
+  'client.banned': {
+    fields: [...client, 'reason'],
+    meaning:
+      'A client was refused, or its connection was ended, since it is under a ban. `reason` says until when, and what the ban says.',
+  },
+  'configuration.changed': {
+    fields: ['by', 'keys', 'needStart'],
+    meaning:
+      'The configuration was read again. `keys` are those whose new values hold; those in `needStart` hold from the next start on.',
+  },
+  'node.started': {
+    fields: ['version', 'pid', 'uid', 'listeners'],
+    meaning: 'A node has started; `uid` is the user of the system whose process it is.',
+  },
+  'node.stopped': { fields: [], meaning: 'A node has stopped as it was asked to.' },
   'session.taken-over': {
     fields: [...client, 'fromEndpoint', 'fromAddress?'],
     meaning:

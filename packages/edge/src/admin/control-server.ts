@@ -1,6 +1,6 @@
 import { chmodSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { Store } from '@dunlin/broker/ports';
+import { type Audit, auditEvents, type Store } from '@dunlin/broker/ports';
 import type { NodeLogger } from '@dunlin/telemetry';
 import { removeStaleSocket } from '../listeners/stale-socket.ts';
 import { events } from '../log-events.ts';
@@ -30,10 +30,12 @@ type Handler = (given: Partial<BanRecord>) => Promise<unknown>;
 export class ControlServer {
   readonly #server: Server;
   readonly #logger: NodeLogger;
+  readonly #audit: Audit | null;
   readonly #handlers: ReadonlyMap<string, Handler>;
 
-  constructor(store: Store, logger: NodeLogger) {
+  constructor(store: Store, logger: NodeLogger, audit: Audit | null) {
     this.#logger = logger;
+    this.#audit = audit;
     const bans = new BanBook(store.bans);
     this.#handlers = new Map<string, Handler>([
       ['GET /api/v1/bans', async () => ({ bans: await bans.list() })],
@@ -75,14 +77,18 @@ export class ControlServer {
   async #addBan(bans: BanBook, given: Partial<BanRecord>): Promise<BanRecord> {
     const ban = await bans.add(given);
     const { clientId, userName, address, reason, by, endsAt } = ban;
-    this.#logger.info(events['ban.added'], { client: clientId, user: userName, address, reason, by, endsAt });
+    const fields = { client: clientId, user: userName, address, reason, by, endsAt };
+    this.#logger.info(events['ban.added'], fields);
+    this.#audit?.record(auditEvents['ban.added'], fields);
     return ban;
   }
 
   async #removeBan(bans: BanBook, given: Partial<BanRecord>): Promise<{ removed: boolean }> {
     if (!(await bans.remove(given))) return { removed: false };
     const { clientId = null, userName = null, address = null, by = '' } = given;
-    this.#logger.info(events['ban.removed'], { client: clientId, user: userName, address, by });
+    const fields = { client: clientId, user: userName, address, by };
+    this.#logger.info(events['ban.removed'], fields);
+    this.#audit?.record(auditEvents['ban.removed'], fields);
     return { removed: true };
   }
 

@@ -4,7 +4,7 @@ import type { Access } from '@dunlin/auth';
 import type { RefusalReason } from '@dunlin/backplane-nats';
 import { AnonymousAuthenticator, Broker } from '@dunlin/broker';
 import type { RefusalAllowance, SharedCounts } from '@dunlin/broker/guards';
-import type { Backplane, Leases, Logger, Metrics, Store, Tracer } from '@dunlin/broker/ports';
+import type { Audit, Backplane, Leases, Logger, Metrics, Store, Tracer } from '@dunlin/broker/ports';
 import type { Configuration } from '@dunlin/config';
 import { startTracing, tracingSettings } from '@dunlin/telemetry';
 import { clusterSigning } from '../backplane/cluster-signing.ts';
@@ -91,6 +91,8 @@ export interface BrokerParts {
   logger: Logger;
   metrics: Metrics;
   tracer: Tracer | null;
+  /** Null: there is no audit log. */
+  audit: Audit | null;
   refusals: RefusalAllowance;
   rates: SharedArrayBuffer;
   subscriptionCounts: SharedCounts;
@@ -109,7 +111,7 @@ export async function composeTracer(setup: WorkerSetup, logger: Logger, metrics:
 /** The broker of one worker. Without anything that says who may enter, the configuration lets only listeners through that are open to everyone. */
 export function composeBroker(parts: BrokerParts): Broker {
   const { configuration, version, store, leases, backplane, access, logger, metrics, tracer, refusals, rates } = parts;
-  const { subscriptionCounts } = parts;
+  const { subscriptionCounts, audit } = parts;
   const { address } = configuration.admin;
   const { authentication } = configuration;
   return new Broker({
@@ -122,6 +124,7 @@ export function composeBroker(parts: BrokerParts): Broker {
     logger,
     metrics,
     tracer,
+    audit,
     authenticator: access?.authenticator ?? new AnonymousAuthenticator(),
     authorizer: access?.authorizer ?? null,
     deniedPublish: configuration.authorization.deniedPublish,
@@ -136,4 +139,11 @@ export function composeBroker(parts: BrokerParts): Broker {
     tellsConnections: configuration.log.connections,
     httpUrl: address === '' ? '' : `http://${address}`,
   });
+}
+
+/** Audit log of a worker, whose records its supervisor writes; null: there is none, and nothing is loaded for it. */
+export async function composeAudit({ auditPort, configuration, index }: WorkerSetup): Promise<Audit | null> {
+  if (auditPort === null) return null;
+  const { AuditLines, ownFields } = await import('../audit/audit-lines.ts');
+  return new AuditLines(ownFields(configuration.nodeId, index), (lines) => auditPort.postMessage(lines));
 }

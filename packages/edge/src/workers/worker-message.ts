@@ -14,6 +14,8 @@ export interface WorkerSetup {
   peers: PeerPort[];
   /** Port to the store, when it lives in a thread of its own. */
   storePort: MessagePort | null;
+  /** Port to the audit log; null: there is none. */
+  auditPort: MessagePort | null;
   /** Texts of the files with users and rules; null: every client may do everything. */
   accessTexts: AccessTexts | null;
   /** Memory that the worker counts in, as `NodeMetrics` lays it out. */

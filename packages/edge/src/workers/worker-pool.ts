@@ -27,6 +27,8 @@ export interface PoolOptions {
   connectStore(): MessagePort | null;
   /** The last valid texts, for a worker that starts now. */
   accessTexts(): AccessTexts | null;
+  /** A port to the audit log for one more worker; null: there is none. */
+  connectAudit(): MessagePort | null;
   metrics: NodeMetrics;
   connectionCounts: SharedArrayBuffer;
   /** Called when a worker has died, before its successor starts: releases what it owned. */
@@ -222,13 +224,14 @@ export class WorkerPool {
 
   /** Starts a thread with a channel to each of the others. */
   #spawn(index: number, others: readonly WorkerSlot[]): WorkerThread {
-    const { configuration, version, connectStore, accessTexts, tls } = this.#options;
+    const { configuration, version, connectStore, connectAudit, accessTexts, tls } = this.#options;
     const endpoint = this.#names.next(index);
     const channels = others.filter((slot) => slot.isAlive).map((slot) => ({ slot, channel: new MessageChannel() }));
     const peers = channels.map(({ slot, channel }) => ({ endpoint: slot.thread.setup.endpoint, port: channel.port1 }));
     const setup = {
       ...{ configuration, version, endpoint, index, peers },
       storePort: connectStore(),
+      auditPort: connectAudit(),
       accessTexts: accessTexts(),
       figures: this.#options.metrics.attach(index),
       refusals: this.#refusals,

@@ -49,6 +49,7 @@ export class WorkerThread {
     this.#healthChanged = healthChanged;
     const ports: MessagePort[] = setup.peers.map((peer) => peer.port);
     if (setup.storePort !== null) ports.push(setup.storePort);
+    if (setup.auditPort !== null) ports.push(setup.auditPort);
     const entry = new URL(`./worker-entry${extname(import.meta.filename)}`, import.meta.url);
     this.#thread = new Worker(entry, { workerData: setup, transferList: ports, name: `worker ${setup.index}` });
     this.composed = this.#wait('composed') as Promise<void>;

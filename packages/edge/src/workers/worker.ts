@@ -35,7 +35,13 @@ import { listenError } from '../listeners/listen-failure.ts';
 import { SocketListener } from '../listeners/socket-listener.ts';
 import type { TlsMaterial } from '../listeners/tls-material.ts';
 import { events } from '../log-events.ts';
-import { type ComposedBackplane, composeBackplane, composeBroker, composeTracer } from './compose-worker.ts';
+import {
+  type ComposedBackplane,
+  composeAudit,
+  composeBackplane,
+  composeBroker,
+  composeTracer,
+} from './compose-worker.ts';
 import { Heartbeats } from './heartbeats.ts';
 import { StartLogger } from './start-logger.ts';
 import { surviveUncaughtErrors } from './uncaught-errors.ts';
@@ -162,6 +168,7 @@ class ServingWorker {
       logger: this.#brokerLogger,
       metrics: this.#figures.broker,
       tracer,
+      audit: await composeAudit(this.#setup),
       refusals: new RefusalAllowance(refusals),
       rates,
       subscriptionCounts: new SharedCounts(this.#setup.subscriptionCounts, this.#setup.index),
