@@ -86,7 +86,13 @@ describe('the chain', () => {
 });
 
 describe('client certificates', () => {
-  const certificate = { commonName: 'gauge-7', subjectAltNames: ['DNS:g7.example', 'URI:x'], fingerprint: '' };
+  const certificate = {
+    commonName: 'gauge-7',
+    subjectAltNames: ['DNS:g7.example', 'URI:x'],
+    fingerprint: '',
+    expiresAt: 0,
+    revocationName: '',
+  };
   const name = (from: 'common-name' | 'alternative-name', clientCertificate: typeof certificate | null) =>
     new ClientCertificateName(from).authenticate(credentials({ clientCertificate }));
 

@@ -106,6 +106,16 @@ export class Broker extends BrokerParts {
     next();
   }
 
+  /** Ends the connections at this listener whose client certificate has been withdrawn. */
+  certificatesRevoked(listener: string, revoked: ReadonlySet<string>): void {
+    for (const connection of [...this.connections]) {
+      const { transport } = connection;
+      const name = transport.clientCertificate?.revocationName ?? '';
+      if (name !== '' && transport.listener === listener && revoked.has(name))
+        connection.signInWithdrawn('the client certificate was withdrawn by its authority');
+    }
+  }
+
   /**
    * This worker's lease has run out: others may own its durable sessions already, and publish their wills. It ends their connections and writes nothing;
    * ephemeral clients are served on (ARCHITECTURE.md, section 9). Returns how many there were.

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Acceptance, Authenticator, Credentials, Permit } from '../src/ports/authenticator.ts';
 import type { Authorizer, ClientIdentity } from '../src/ports/authorizer.ts';
-import { publish } from './support/client.ts';
+import { connect, publish } from './support/client.ts';
 import { World } from './support/world.ts';
 
 /** Lets everybody in with what the test says. */
@@ -48,6 +48,34 @@ describe('what a client was let in with', () => {
       expect(client.said()).toEqual(version === 5 ? ['disconnect 0xa0'] : []);
       expect(client.isClosed).toBe(true);
     }
+  });
+
+  test('is a certificate of TLS that expires: the connection ends with it, whoever let it in', async () => {
+    const { world, worker } = await World.alone({ authenticator: accepting(() => ({ expiresAt: 1_700_000_900_000 })) });
+    const client = worker.socket();
+    client.certify({ expiresAt: 1_700_000_010_000, revocationName: 'issuer:01' });
+    await client.send(connect('c'));
+    client.one('connack');
+    await world.clock.pass(9000);
+    expect(client.isClosed).toBe(false);
+    await world.clock.pass(3500);
+    expect(client.said()).toEqual(['disconnect 0xa0']);
+  });
+
+  test('is a certificate that its authority has withdrawn: this connection ends, and no other', async () => {
+    const { worker } = await World.alone();
+    const [revoked, other] = [worker.socket(), worker.socket()];
+    revoked.certify({ expiresAt: 0, revocationName: 'issuer:01' });
+    other.certify({ expiresAt: 0, revocationName: 'issuer:02' });
+    await revoked.send(connect('c'));
+    await other.send(connect('d'));
+    revoked.one('connack');
+    other.one('connack');
+    worker.broker.certificatesRevoked('elsewhere', new Set(['issuer:01']));
+    expect(revoked.isClosed).toBe(false);
+    worker.broker.certificatesRevoked('test', new Set(['issuer:01']));
+    expect(revoked.said()).toEqual(['disconnect 0x87']);
+    expect(other.isClosed).toBe(false);
   });
 
   test('is withdrawn: the connection ends, and releases it once', async () => {

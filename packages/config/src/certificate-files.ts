@@ -1,5 +1,6 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import { CodedError } from '@dunlin/protocol/coded-error';
 
 /** A certificate and its key, each a file in PEM. */
@@ -112,5 +113,24 @@ export function readCertificate(files: CertificateFiles): CertificateTexts {
 export function readAuthorities(file: string): string {
   const text = readText(file, 'cert');
   certificatesOf(text, file);
+  return text;
+}
+
+/**
+ * Reads a file of lists of withdrawn certificates.
+ * @throws CertificateFileError when it is missing, or holds something else
+ */
+export function readCrl(file: string): string {
+  const text = readText(file, 'cert');
+  const begun = text.match(/-----BEGIN X509 CRL-----/g)?.length ?? 0;
+  const ended = text.match(/-----BEGIN X509 CRL-----[A-Za-z0-9+/=\s]+-----END X509 CRL-----/g)?.length ?? 0;
+  if (begun === 0)
+    throw new CertificateFileError('cert', `the file ${file} holds no list of withdrawn certificates in PEM`);
+  if (begun > ended) throw new CertificateFileError('cert', `the file ${file} ends within list ${ended + 1}`);
+  try {
+    createSecureContext({ crl: text });
+  } catch (cause) {
+    throw new CertificateFileError('cert', `the file ${file} cannot be used: ${(cause as Error).message}`, cause);
+  }
   return text;
 }

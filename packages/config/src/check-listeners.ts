@@ -1,4 +1,4 @@
-import { CertificateFileError, readAuthorities, readCertificate } from './certificate-files.ts';
+import { CertificateFileError, readAuthorities, readCertificate, readCrl } from './certificate-files.ts';
 import type { InnerPath } from './layer.ts';
 import {
   defaultHandshakeTimeoutSeconds,
@@ -169,7 +169,7 @@ function checkKinds(input: ListenerOptions, address: ListenerAddress, place: Pla
 }
 
 function resolveTls(input: ListenerInput, place: Place): ListenerTls {
-  const { cert, key, clientCa = '' } = input;
+  const { cert, key, clientCa = '', clientCrl = '' } = input;
   const { path } = place;
   const mode = input.clientCertificates ?? (clientCa === '' ? 'off' : 'require');
   const certificates = [...(input.certificates ?? [])];
@@ -192,12 +192,16 @@ function resolveTls(input: ListenerInput, place: Place): ListenerTls {
       ['clientCertificates'],
       `${path}.clientCertificates: given "off" with ${path}.clientCa, allowed: request, require`,
     );
-  checkFiles(certificates, clientCa, cert !== undefined, place);
+  if (clientCrl !== '' && clientCa === '')
+    refuse(place, ['clientCrl'], `${path}.clientCrl: given without ${path}.clientCa, allowed: both`);
+  checkFiles(certificates, { clientCa, clientCrl }, cert !== undefined, place);
   return {
     certificates,
     clientCa,
+    clientCrl,
     clientCertificates: mode,
     minimumVersion: String(input.minimumTlsVersion ?? '1.2') as TlsVersion,
+    ciphers: input.ciphers ?? '',
     sessionResumption: input.sessionResumption ?? true,
   };
 }
@@ -206,7 +210,12 @@ function resolveTls(input: ListenerInput, place: Place): ListenerTls {
  * A broken file is found when the configuration is read, at the start and at a reload alike: before anything has
  * changed.
  */
-function checkFiles(certificates: ListenerTls['certificates'], clientCa: string, isAlone: boolean, place: Place): void {
+function checkFiles(
+  certificates: ListenerTls['certificates'],
+  { clientCa, clientCrl }: { clientCa: string; clientCrl: string },
+  isAlone: boolean,
+  place: Place,
+): void {
   const attempt = (read: () => unknown, at: (part: 'cert' | 'key') => InnerPath): void => {
     try {
       read();
@@ -221,6 +230,11 @@ function checkFiles(certificates: ListenerTls['certificates'], clientCa: string,
     const at = (part: 'cert' | 'key'): InnerPath => (isAlone ? [part] : ['certificates', position, part]);
     attempt(() => readCertificate(files), at);
   }
+  if (clientCrl !== '')
+    attempt(
+      () => readCrl(clientCrl),
+      () => ['clientCrl'],
+    );
   if (clientCa !== '')
     attempt(
       () => readAuthorities(clientCa),

@@ -104,7 +104,7 @@ listeners:
     allowAnonymous: true
 \`\`\`
 
-Certificates, keys and authorities are reloaded at SIGHUP and used for new connections. An invalid file
+Certificates, keys, authorities and lists of withdrawn certificates are reloaded at SIGHUP and when the files change, and used for new connections; connections whose client certificate is withdrawn are ended. An invalid file
 is logged and changes nothing. All other options of listeners take effect at a start.
 
 A WebSocket message, in one frame or several, may have twice \`limits.maximumPacketSizeBytes\`, at least 64 KiB. A request for a WebSocket that is not

@@ -5,6 +5,7 @@ export {
   type CertificateTexts,
   readAuthorities,
   readCertificate,
+  readCrl,
 } from './certificate-files.ts';
 export type { Configuration } from './configuration.ts';
 export {

@@ -1,4 +1,5 @@
 import { isIP, isIPv4 } from 'node:net';
+import { createSecureContext } from 'node:tls';
 import { z } from 'zod';
 import { authenticationMethods, methodList } from './access-keys.ts';
 
@@ -36,6 +37,16 @@ function isOrigin(text: string): boolean {
   return (
     text === '*' || text === 'null' || /^[a-z][a-z0-9+.-]*:\/\/(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?$/.test(text)
   );
+}
+
+/** False for a list that OpenSSL does not know. */
+function isCipherList(ciphers: string): boolean {
+  try {
+    createSecureContext({ ciphers });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 const file = z.string().min(1);
@@ -111,6 +122,13 @@ export const listenerOptions = {
     defaultText: 'none',
     schemes: secure,
   }),
+  clientCrl: file.optional().meta({
+    description:
+      'Lists of the client certificates that their authorities have withdrawn (CRL), PEM: one of each authority in `clientCa`, and of those between. A list that has expired refuses everybody.',
+    allowed: 'a path',
+    defaultText: 'none',
+    schemes: secure,
+  }),
   clientCertificates: z
     .enum(clientCertificateModes)
     .optional()
@@ -125,6 +143,13 @@ export const listenerOptions = {
     description: 'The oldest accepted version of TLS.',
     allowed: tlsVersions.join(', '),
     defaultText: '`1.2`',
+    schemes: secure,
+  }),
+  ciphers: z.string().min(1).max(1000).refine(isCipherList).optional().meta({
+    description:
+      'Ciphers for this listener, as OpenSSL writes them. Those with static RSA or DHE and SHA-1 are left out in any case.',
+    allowed: 'a list of names with colons, such as ECDHE+AESGCM:TLS_AES_256_GCM_SHA384',
+    defaultText: 'those of Node.js',
     schemes: secure,
   }),
   sessionResumption: z.boolean().optional().meta({

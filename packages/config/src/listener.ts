@@ -22,8 +22,12 @@ export interface ListenerTls {
   certificates: CertificateFiles[];
   /** Empty: clients are not asked for a certificate. */
   clientCa: string;
+  /** Lists of withdrawn certificates; empty: none. */
+  clientCrl: string;
   clientCertificates: ClientCertificateMode;
   minimumVersion: TlsVersion;
+  /** Ciphers in the words of OpenSSL; empty: the usual ones. */
+  ciphers: string;
   sessionResumption: boolean;
 }
 
@@ -133,6 +137,8 @@ export function listenerInput(listener: Listener): ListenerInput {
   if (tls !== null) {
     input.certificates = tls.certificates;
     if (tls.clientCa !== '') input.clientCa = tls.clientCa;
+    if (tls.clientCrl !== '') input.clientCrl = tls.clientCrl;
+    if (tls.ciphers !== '') input.ciphers = tls.ciphers;
     Object.assign(input, {
       clientCertificates: tls.clientCertificates,
       minimumTlsVersion: tls.minimumVersion,

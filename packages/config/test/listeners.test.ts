@@ -89,8 +89,10 @@ test('every option in the file', () => {
     tls: {
       certificates: [one, other],
       clientCa: authority.ca,
+      clientCrl: '',
       clientCertificates: 'request',
       minimumVersion: '1.3',
+      ciphers: '',
       sessionResumption: false,
     },
     trustedProxies: ['10.0.0.0/8', '2001:db8::/32', '192.0.2.1'],

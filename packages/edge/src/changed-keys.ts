@@ -16,5 +16,5 @@ function isSame(key: Key, before: Configuration, after: Configuration): boolean 
 /** Part of a listener that takes effect at a start only: its certificates do at once. */
 function withoutFiles(listener: Listener): unknown {
   const { tls } = listener;
-  return { ...listener, tls: tls === null ? null : { ...tls, certificates: [], clientCa: '' } };
+  return { ...listener, tls: tls === null ? null : { ...tls, certificates: [], clientCa: '', clientCrl: '' } };
 }

@@ -1,6 +1,7 @@
 // For docs/errors.md alone: nothing that runs imports it.
 import type { ErrorTable } from '@dunlin/protocol';
 import type { ControlError } from './admin/control-socket.ts';
+import type { CrlError } from './listeners/crl.ts';
 import type { ListenError } from './listeners/listen-failure.ts';
 import type { TooFewFilesError } from './open-files.ts';
 import type { SecretFileError } from './secret-file.ts';
@@ -19,6 +20,15 @@ export const errorTable = {
       thrownWhen: 'a port is in use or privileged, or the machine does not have the address',
       remedy: 'Stop the other process, or choose another port or address.',
       surfaces: atStart,
+    },
+  },
+  CrlError: {
+    crl: {
+      says: 'it is not DER, or where it ends',
+      thrownWhen: 'a list of `clientCrl` is PEM and not what it should hold',
+      remedy: 'Write the list as the authority gives it out (`openssl crl -in FILE -noout -text` shows it).',
+      surfaces:
+        'as a fault of the configuration; of a file that changes while the node runs, `certificates.reload-failed` in the log',
     },
   },
   ControlError: {
@@ -99,6 +109,7 @@ export const errorTable = {
     },
   },
 } satisfies ErrorTable<{
+  CrlError: CrlError;
   ControlError: ControlError;
   ListenError: ListenError;
   DataInUseError: DataInUseError;

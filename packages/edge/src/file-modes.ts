@@ -38,7 +38,7 @@ function secretFiles({
 export function warnOfOpenFiles(configuration: Configuration, logger: Logger): void {
   const secrets = secretFiles(configuration);
   const { authorization, jwt, listeners } = configuration;
-  const authorities = listeners.map(({ tls }) => tls?.clientCa ?? '');
+  const authorities = listeners.flatMap(({ tls }) => [tls?.clientCa ?? '', tls?.clientCrl ?? '']);
   const readable = withMode(secrets, othersRead);
   const writable = withMode([...secrets, authorization.rulesFile, jwt.keyFile, ...authorities], othersWrite);
   if (readable.length > 0) logger.warn(events['files.exposed'], { files: readable });

@@ -163,7 +163,7 @@ export class Renewal {
 
 function certificateFiles({ listeners }: Configuration): string[] {
   const files = listeners.flatMap(({ tls }) =>
-    tls === null ? [] : [...tls.certificates.flatMap(({ cert, key }) => [cert, key]), tls.clientCa],
+    tls === null ? [] : [...tls.certificates.flatMap(({ cert, key }) => [cert, key]), tls.clientCa, tls.clientCrl],
   );
   return [...new Set(files.filter((file) => file !== ''))];
 }

@@ -45,6 +45,8 @@ test('name, other names and fingerprint of a verified certificate', async () => 
     commonName: 'device-7',
     subjectAltNames: [...names.slice(0, 3), 'IP Address:192.0.2.1'],
     fingerprint: expect.stringMatching(/^([0-9A-F]{2}:){31}[0-9A-F]{2}$/),
+    expiresAt: expect.any(Number),
+    revocationName: expect.stringMatching(/^[\w-]{43}:[0-9a-f]+$/),
   });
 });
 

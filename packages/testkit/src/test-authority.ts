@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -46,6 +46,23 @@ export class TestAuthority {
     const more = ['-CA', this.ca, '-CAkey', join(this.directory, 'ca.key'), '-days', '1'];
     await this.#request(authority.ca, join(authority.directory, 'ca.key'), name, 'ec', more);
     return authority;
+  }
+
+  /** A list of withdrawn certificates, valid for a day; its path. */
+  async crl(withdrawn: readonly IssuedCertificate[]): Promise<string> {
+    const file = (name: string): string => join(this.directory, name);
+    this.#issued += 1;
+    const list = file(`${this.#issued}.crl`);
+    const key = file('ca.key');
+    await writeFile(
+      file('crl.cnf'),
+      `[ca]\ndefault_ca=a\n[a]\ndatabase=${file('index.txt')}\ndefault_md=sha256\ndefault_crl_days=1\n`,
+    );
+    await writeFile(file('index.txt'), '');
+    const common = ['ca', '-config', file('crl.cnf'), '-keyfile', key, '-cert', this.ca];
+    for (const { cert } of withdrawn) await run('openssl', [...common, '-revoke', cert]);
+    await run('openssl', [...common, '-gencrl', '-out', list]);
+    return list;
   }
 
   /** A certificate for servers and clients alike. */

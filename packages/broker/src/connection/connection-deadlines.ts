@@ -12,10 +12,12 @@ export function keepAliveDeadlineSecond(connection: Connection): number {
   return connection.lastReceivedSecond + Math.ceil(connection.keepAliveSeconds * 1.5) + 1;
 }
 
-/** Second in which the client's credentials expire; 0: never. Rounded up: no earlier than their last moment. */
+/** Second in which the client's credentials expire, a certificate of TLS included; 0: never. Rounded up: no earlier than their last moment. */
 function acceptanceDeadlineSecond(connection: Connection): number {
-  const expiresAt = connection.signIn.acceptance?.expiresAt;
-  return expiresAt === undefined ? 0 : Math.ceil(expiresAt / 1000);
+  const accepted = connection.signIn.acceptance?.expiresAt ?? 0;
+  const certificate = connection.transport.clientCertificate?.expiresAt ?? 0;
+  const expiresAt = accepted > 0 && certificate > 0 ? Math.min(accepted, certificate) : Math.max(accepted, certificate);
+  return Math.ceil(expiresAt / 1000);
 }
 
 /** Second in which a connected client must be checked first; 0: never. */

@@ -9,6 +9,10 @@ export interface ClientCertificate {
   subjectAltNames: string[];
   /** SHA-256 of the certificate, `AB:CD:…`; empty from a PROXY header. */
   fingerprint: string;
+  /** Milliseconds since 1970; 0 from a PROXY header: not known. The connection ends then. */
+  expiresAt: number;
+  /** Issuer and serial number as lists of withdrawn certificates name it; empty from a PROXY header. */
+  revocationName: string;
 }
 
 /** Port: one client's byte stream, whatever carries it. Bytes that arrive are given to `Connection.receive`. */

@@ -11,13 +11,13 @@ import {
 } from '@dunlin/protocol';
 import { ackPacket, connectPacket, type PacketOf, publishPacket, subscribePacket } from '@dunlin/testkit';
 import type { Connection } from '../../src/connection/connection.ts';
-import type { Transport } from '../../src/ports/transport.ts';
+import type { ClientCertificate, Transport } from '../../src/ports/transport.ts';
 
 /** A socket's other end: keeps what the broker writes. */
 export class FakeTransport implements Transport {
   remoteAddress = '192.0.2.1:1883';
   readonly listener = 'test';
-  readonly clientCertificate = null;
+  clientCertificate: ClientCertificate | null = null;
   pendingBytes = 0;
   paused = false;
   ended = false;
@@ -83,6 +83,11 @@ export class Client {
       256 * 1024 * 1024,
     );
     this.decoder.version = version;
+  }
+
+  /** Gives the client a certificate of TLS. */
+  certify(certificate: Pick<ClientCertificate, 'expiresAt' | 'revocationName'>): void {
+    this.transport.clientCertificate = { commonName: '', subjectAltNames: [], fingerprint: '', ...certificate };
   }
 
   /** Puts packets on the wire in one chunk, without waiting for what comes of it. */

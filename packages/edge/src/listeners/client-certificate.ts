@@ -1,5 +1,6 @@
 import type { TLSSocket } from 'node:tls';
 import type { ClientCertificate } from '@dunlin/broker';
+import { revocationName } from './crl.ts';
 
 /** The verified certificate of the client; null: none. */
 export function clientCertificateOf(socket: TLSSocket): ClientCertificate | null {
@@ -12,6 +13,8 @@ export function clientCertificateOf(socket: TLSSocket): ClientCertificate | null
     commonName: typeof CN === 'string' ? CN : '',
     subjectAltNames: splitAltNames(certificate.subjectaltname ?? ''),
     fingerprint: certificate.fingerprint256,
+    expiresAt: Date.parse(certificate.valid_to),
+    revocationName: revocationName(certificate.raw),
   };
 }
 

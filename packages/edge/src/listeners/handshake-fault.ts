@@ -29,6 +29,8 @@ const sentences: Readonly<Record<string, string>> = {
 
 /** A sentence for the log: what was wrong, and what the listener allows. */
 export function handshakeFault({ code, message, authorizationError }: HandshakeError, tls: ListenerTls): string {
+  if (authorizationError !== null && /CRL|REVOKED/.test(authorizationError))
+    return `the client's certificate is withdrawn, or no valid list of clientCrl is of its authority (${authorizationError})`;
   if (authorizationError !== null)
     return `the client's certificate is not of an authority in clientCa, or has expired (${authorizationError})`;
   if (code === 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE')

@@ -90,6 +90,7 @@ function ignore(): void {}
 
 /** Certificate that the load balancer has verified; its header has only the name. */
 function peerOf({ address, serverName, commonName }: ProxyHeader): Peer {
-  const clientCertificate = commonName === null ? null : { commonName, subjectAltNames: [], fingerprint: '' };
+  const clientCertificate =
+    commonName === null ? null : { commonName, subjectAltNames: [], fingerprint: '', expiresAt: 0, revocationName: '' };
   return { address, serverName, clientCertificate };
 }

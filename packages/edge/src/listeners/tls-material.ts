@@ -12,6 +12,8 @@ export interface TlsMaterial {
   /** The first is for clients that name no host, or none of these. */
   certificates: CertificateTexts[];
   clientCa: string | null;
+  /** Lists of withdrawn certificates of clients, PEM; null: none. */
+  clientCrl: string | null;
   /**
    * Secret of the tickets for session resumption, which all workers share. Every listener has its own: a ticket of a
    * listener that asks for no certificate must not open one that requires it.
@@ -29,7 +31,8 @@ export function withNewTicketKeys(material: TlsMaterial): TlsMaterial {
 }
 
 export function isSameMaterial(one: TlsMaterial, other: TlsMaterial): boolean {
-  const files = ({ certificates, clientCa }: TlsMaterial) => JSON.stringify([certificates, clientCa]);
+  const files = ({ certificates, clientCa, clientCrl }: TlsMaterial) =>
+    JSON.stringify([certificates, clientCa, clientCrl]);
   return files(one) === files(other);
 }
 

@@ -19,11 +19,11 @@ import { hostNames, type TlsMaterial } from './tls-material.ts';
 const sessionTimeoutSeconds = 2 * 3600;
 
 /**
- * Ciphers of Node, or of `--tls-cipher-list`, without those of TLS 1.2 that have neither forward secrecy nor a hash
+ * Ciphers that are left out of those of Node, of `--tls-cipher-list` or of the listener: those of TLS 1.2 that have neither forward secrecy nor a hash
  * that is still trusted. Small devices without elliptic curves keep static RSA with `AES128-GCM-SHA256` and
  * `AES128-SHA256`.
  */
-const ciphers = `${DEFAULT_CIPHERS}:!kRSA+SHA1`;
+const leftOut = ':!kRSA+SHA1';
 
 /** Longest value that OpenSSL accepts. */
 const sessionIdContextLength = 32;
@@ -102,17 +102,19 @@ export class TlsStage {
     this.#options.refuse({ kind: 'handshake', address: formatPeer(raw), reason });
   }
 
-  /** A ticket is valid for the authorities it was verified with: its context is named after them. */
-  #contextOptions({ certificates, clientCa }: TlsMaterial, index: number): TlsOptions {
-    const { minimumVersion, sessionResumption } = this.#options.tls;
+  /** A ticket is valid for the authorities and lists it was verified with: its context is named after them. */
+  #contextOptions({ certificates, clientCa, clientCrl }: TlsMaterial, index: number): TlsOptions {
+    const { minimumVersion, sessionResumption, ciphers } = this.#options.tls;
     return {
       cert: certificates[index].cert,
       key: certificates[index].key,
       ...(clientCa === null ? {} : { ca: clientCa }),
-      ciphers,
+      ...(clientCrl === null ? {} : { crl: clientCrl }),
+      ciphers: `${ciphers === '' ? DEFAULT_CIPHERS : ciphers}${leftOut}`,
       minVersion: `TLSv${minimumVersion}`,
       sessionIdContext: createHash('sha256')
         .update(clientCa ?? '')
+        .update(clientCrl ?? '')
         .digest('hex')
         .slice(0, sessionIdContextLength),
       ...(sessionResumption ? {} : { secureOptions: constants.SSL_OP_NO_TICKET }),

@@ -31,6 +31,7 @@ import {
 } from '../compose.ts';
 import { ConnectionRoom } from '../connection-room.ts';
 import { collectWhenIdle } from '../idle-collection.ts';
+import { revokedNames } from '../listeners/crl.ts';
 import { listenError } from '../listeners/listen-failure.ts';
 import { SocketListener } from '../listeners/socket-listener.ts';
 import type { TlsMaterial } from '../listeners/tls-material.ts';
@@ -219,6 +220,7 @@ class ServingWorker {
       case 'tls':
         this.#tls[command.listener] = command.material;
         this.#listenersAt.get(command.listener)?.renewTls(command.material);
+        this.#endRevoked(command.listener, command.material);
         break;
       case 'log':
         this.#logger.setLevel(command.log.level);
@@ -248,6 +250,13 @@ class ServingWorker {
         void this.#stop();
         break;
     }
+  }
+
+  /** Ends connections of clients whose certificates were withdrawn meanwhile; new ones are refused by TLS. */
+  #endRevoked(listener: number, { clientCrl }: TlsMaterial): void {
+    if (clientCrl === null) return;
+    const { name } = this.#setup.configuration.listeners[listener];
+    this.#parts.broker.certificatesRevoked(name, revokedNames(clientCrl));
   }
 
   #replaceAccess(texts: AccessTexts): void {
