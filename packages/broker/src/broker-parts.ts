@@ -323,7 +323,7 @@ export abstract class BrokerParts extends BrokerWorld {
       }),
       auth: new AuthHandler({ logger, authenticator, metrics, clientLog, rights, isOwnersOnly }),
       publish: new PublishHandler({
-        ...{ limits, metrics, tracer, authorizer, turn, tree, matches, publishBatch, writer, warnings },
+        ...{ clock, limits, metrics, tracer, authorizer, turn, tree, matches, publishBatch, writer, warnings },
         ...{ acceptance, authorization, unreleased },
       }),
       puback: new PubackHandler({ writer, delivery }),

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { branchesMax, isWide, WideFilters } from '../src/guards/wide-filters.ts';
+import { matchWorkMax } from '../src/handlers/publish.ts';
 import type { Authorizer } from '../src/ports/authorizer.ts';
 import { SubscriptionTree } from '../src/subscriptions/subscription-tree.ts';
 import { publish } from './support/client.ts';
@@ -121,6 +122,36 @@ describe('nodes that a match visits', () => {
     expect(visited).toBeLessThanOrEqual(nodesWithOnePlus(10));
   });
 });
+
+test.each([0, 1] as const)(
+  'topics of QoS %i that are costly to match take some a turn, in their order, and others are served in between',
+  async (qos) => {
+    const { world, worker } = await World.alone({
+      limits: { subscriptionsMax: 100_000, subscriptionBytesMax: 2 ** 40 },
+    });
+    const mallory = await worker.connect('mallory', { userName: 'mallory' });
+    for (const filter of everyFilter(10, `${'/a'.repeat(90)}/+`)) await mallory.subscribe(filter, qos);
+    const [publisher, other] = [await worker.connect('publisher'), await worker.connect('other')];
+    await other.subscribe('other', 0);
+    const { tree } = worker.broker;
+    const numbers = Array.from({ length: 60 }, (_, index) => String(index));
+    const before = tree.nodesVisited;
+    publisher.put(...numbers.map((n) => publish(`a${'/a'.repeat(99)}/${n}`, n, qos, 1 + Number(n))));
+    const inOneTurn = tree.nodesVisited - before;
+    expect(inOneTurn).toBeGreaterThan(matchWorkMax);
+    expect(inOneTurn).toBeLessThan(2 * matchWorkMax);
+    await world.clock.turnOnce();
+    other.put(publish('other', 'x'));
+    await world.clock.turnOnce();
+    expect(other.said()).toEqual(['publish other x q0']);
+    expect(tree.nodesVisited - before).toBeLessThan(8 * matchWorkMax);
+    await world.clock.settle();
+    expect(tree.nodesVisited - before).toBeGreaterThan(8 * matchWorkMax);
+    const got = mallory.received().flatMap((packet) => (packet.type === 'publish' ? [packet.payload.toString()] : []));
+    expect(got).toEqual(numbers);
+    if (qos === 1) expect(publisher.said()).toEqual(numbers.map((n) => `puback #${1 + Number(n)}`));
+  },
+);
 
 const level = fc.constantFrom('a', 'b', '', '+', '+', '+');
 const filter = fc

@@ -13,7 +13,9 @@
  *   once for each topic in the match cache.
  *
  * An owner thus slows down matches of topics that it may subscribe to by at most 64 paths, which is less than its
- * subscriptions cost there as deliveries, and refuses nothing to any other owner. Each worker counts for itself.
+ * subscriptions cost there as deliveries, and refuses nothing to any other owner. Each worker counts for itself. Deep
+ * topics are left: whoever publishes to many that are costly waits for its next turn (`matchWorkMax` in
+ * handlers/publish.ts), so that it slows down itself.
  */
 
 /** Wide filters of real fleets have one or two such levels. */

@@ -62,6 +62,9 @@ class Node {
   readonly parent: Node | null;
   /** Level of this node in its parent; `+` for the plus node. */
   readonly level: string;
+  /** The only child, while there is no other: most nodes have one, and a map takes more memory than all the rest. */
+  only: Node | null = null;
+  /** Children by their levels, where there are several. */
   children: Map<string, Node> | null = null;
   plus: Node | null = null;
   exact: FilterEntry | null = null;
@@ -72,7 +75,34 @@ class Node {
   }
 
   isEmpty(): boolean {
-    return this.children === null && this.plus === null && this.exact === null && this.multi === null;
+    const { only, children, plus, exact, multi } = this;
+    return only === null && children === null && plus === null && exact === null && multi === null;
+  }
+
+  /** The child for a level other than `+`. */
+  child(level: string): Node | null {
+    const { only } = this;
+    if (only !== null) return only.level === level ? only : null;
+    return this.children?.get(level) ?? null;
+  }
+
+  addChild(child: Node): void {
+    if (this.only === null && this.children === null) {
+      this.only = child;
+      return;
+    }
+    if (this.children === null) {
+      this.children = new Map();
+      if (this.only !== null) this.children.set(this.only.level, this.only);
+      this.only = null;
+    }
+    this.children.set(child.level, child);
+  }
+
+  removeChild(child: Node): void {
+    if (this.only === child) this.only = null;
+    this.children?.delete(child.level);
+    if (this.children?.size === 0) this.children = null;
   }
 }
 
@@ -134,7 +164,7 @@ export class SubscriptionTree {
     const multi = levels[levels.length - 1] === '#';
     let node: Node | null = this.root;
     for (let i = 0, n = multi ? levels.length - 1 : levels.length; i < n && node !== null; i++) {
-      node = levels[i] === '+' ? node.plus : (node.children?.get(levels[i]) ?? null);
+      node = levels[i] === '+' ? node.plus : node.child(levels[i]);
     }
     return [node, multi];
   }
@@ -175,25 +205,17 @@ export class SubscriptionTree {
 }
 
 function childOf(node: Node, level: string): Node {
-  let child = level === '+' ? node.plus : (node.children?.get(level) ?? null);
+  let child = level === '+' ? node.plus : node.child(level);
   if (child !== null) return child;
   child = new Node(node, level);
-  if (level === '+') {
-    node.plus = child;
-  } else {
-    node.children ??= new Map();
-    node.children.set(level, child);
-  }
+  if (level === '+') node.plus = child;
+  else node.addChild(child);
   return child;
 }
 
 function removeChild(parent: Node, child: Node): void {
-  if (child === parent.plus) {
-    parent.plus = null;
-  } else {
-    parent.children?.delete(child.level);
-    if (parent.children?.size === 0) parent.children = null;
-  }
+  if (child === parent.plus) parent.plus = null;
+  else parent.removeChild(child);
 }
 
 /** Returns the number of visited nodes. Depth is bounded by the levels of the topic, at most 128. */
@@ -204,8 +226,8 @@ function collect(node: Node, levels: string[], at: number, found: FilterEntry[],
     return 1;
   }
   let visited = 1;
-  const child = node.children?.get(levels[at]);
-  if (child !== undefined) visited += collect(child, levels, at + 1, found, false);
+  const child = node.child(levels[at]);
+  if (child !== null) visited += collect(child, levels, at + 1, found, false);
   if (node.plus !== null && !hideWildcards) visited += collect(node.plus, levels, at + 1, found, false);
   return visited;
 }

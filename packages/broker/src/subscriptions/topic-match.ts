@@ -113,6 +113,8 @@ export class TopicMatches {
   private readonly seed: number;
   private count = 0;
   private keptBytes = 0;
+  /** Nodes that were visited and receivers that were listed for matches, since somebody set it to 0. */
+  work = 0;
 
   constructor(tree: SubscriptionTree, entriesMax: number, levelsMax: number, seed: number) {
     this.tree = tree;
@@ -168,7 +170,9 @@ export class TopicMatches {
   }
 
   private fill(match: TopicMatch): void {
+    const visitedBefore = this.tree.nodesVisited;
     const entries = this.tree.match(match.topic);
+    this.work += this.tree.nodesVisited - visitedBefore;
     match.version = this.tree.version;
     match.groupsByName = null;
     match.liveEndpoints = noEndpoints;
@@ -211,6 +215,8 @@ export class TopicMatches {
     if (lists.length > 1) for (const entry of entries) entry.isMerged = true;
     match.all = mergeLists(lists);
     match.live = logged ? mergeLists(lists.filter((list) => list[0].cursor === null)) : match.all;
+    this.work += groups.length;
+    if (lists.length > 1) for (const list of lists) this.work += list.length;
     const bytes = ownBytes(match, lists);
     this.keptBytes += bytes - match.keptBytes;
     match.keptBytes = bytes;
