@@ -166,6 +166,27 @@ describe('all sessions of a user, and all of a node', () => {
     expect(await granted('other', 'ben')).toEqual([0, 'limits.subscriptionBytesNodeMax is reached: 109200']);
   });
 
+  test('durable filters of sessions that are away count for the node, and no more are taken when it is full', async () => {
+    const { worker } = await World.alone({ limits: { subscriptionBytesNodeMax: 20 * bytes(10) } });
+    for (const clientId of ['a', 'b', 'c', 'd']) {
+      const client = await worker.connect(clientId, { ...durable, userName: clientId });
+      await subscribeAtOnce(
+        client,
+        Array.from({ length: 8 }, (_, index) => `${clientId}/${10 + index}`),
+        1,
+      );
+      await client.drop();
+    }
+    expect(worker.view.durableFilters).toBe(24); // those of one packet are looked at before they are in force
+    const late = await worker.connect('late', { ...durable, userName: 'late' });
+    const full = {
+      reasonCodes: [0x97, 1],
+      reasonString: `limits.subscriptionBytesNodeMax is reached: ${20 * bytes(10)}`,
+    };
+    expect(await answerTo(late, ['new', 'a/10'], 1)).toEqual(full);
+    expect(await subscribeAtOnce(late, ['new'], 0)).toEqual([0]);
+  });
+
   test('workers of a node count together, and what one had is forgotten when it is replaced', () => {
     const limits = { ...defaultLimits, subscriptionsPerUserMax: 2 };
     const memory = newSharedCounts(2);

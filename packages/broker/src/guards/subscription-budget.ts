@@ -60,6 +60,12 @@ export interface Exceeded {
   readonly text: string;
 }
 
+/** Durable filters and groups. */
+export interface DurableNames {
+  readonly bytes: number;
+  has(name: string): boolean;
+}
+
 export class SubscriptionBudget {
   readonly wideFilters = new WideFilters();
   private readonly limits: Limits;
@@ -90,6 +96,17 @@ export class SubscriptionBudget {
       return reached('shared-groups', limits, 'sharedGroupsPerFilterMax');
     if (!this.wideFilters.mayAdd(holdings.owner, share?.filter ?? filter)) return tooWide;
     return this.exceededByUser(holdings.user, bytes);
+  }
+
+  /**
+   * Limit that refuses one more durable filter. `durable`: those that are known here, of all nodes, and also of sessions
+   * whose clients are away, which nobody is charged for.
+   */
+  exceededByDurable(durable: DurableNames, name: string): Exceeded | null {
+    const { limits } = this;
+    const most = limits.subscriptionBytesNodeMax;
+    if (most === 0 || durable.bytes + subscriptionBytes(name) <= most || durable.has(name)) return null;
+    return reached('node-limit', limits, 'subscriptionBytesNodeMax');
   }
 
   private exceededByUser(user: string | null, bytes: number): Exceeded | null {

@@ -274,6 +274,7 @@ export class SubscribeHandler implements SessionPacketHandler {
     granted: Granted[],
   ): Promise<void> {
     const { limits, subscriptions } = this.parts;
+    const { budget, durableFilters } = subscriptions;
     const added = new Set<string>();
     for (const { request, subscriptionIdentifier } of some) {
       const checked = checkSubscription(this.parts, connection, session, request);
@@ -282,7 +283,9 @@ export class SubscribeHandler implements SessionPacketHandler {
       const isKnown = session.subscriptions.has(filter) || session.suspended?.byFilter.has(filter) === true;
       const isNew = !isKnown && !added.has(filter);
       if (refusal === null && isNew) {
-        const exceeded = subscriptions.budget.take(session, filter);
+        const isDurable = session.isStored && request.qos > 0;
+        const exceeded =
+          (isDurable ? budget.exceededByDurable(durableFilters, filter) : null) ?? budget.take(session, filter);
         if (exceeded !== null) {
           const { counted, text } = exceeded;
           refusal = { reasonCode: ReasonCode.quotaExceeded, reason: text, counted };

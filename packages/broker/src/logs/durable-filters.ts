@@ -8,6 +8,7 @@
  * being loaded stays: the answer may be older than the announcement.
  */
 import { matchedFilter } from '@dunlin/protocol';
+import { subscriptionBytes } from '../guards/subscription-budget.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EndpointId } from '../ports/endpoint-id.ts';
 import type { Store } from '../ports/store.ts';
@@ -47,6 +48,8 @@ export interface DurableFiltersParts {
 
 export class DurableFilters {
   readonly digest = new SetDigest();
+  /** Bytes of all of them, estimated as for subscriptions. */
+  bytes = 0;
   /** Logs that have a reader here. */
   readonly followed = new FollowedLogs();
   private readonly store: Pick<Store, 'logs' | 'groups'>;
@@ -74,6 +77,21 @@ export class DurableFilters {
     this.tree = tree;
     this.watcher = watcher;
     this.wentBack = wentBack;
+  }
+
+  /** True for a durable filter, and for a group with a durable member. */
+  has(name: string): boolean {
+    return this.announcedAt.has(name) || this.groupsAnnouncedAt.has(name);
+  }
+
+  private count(name: string): void {
+    this.digest.add(name, 0);
+    this.bytes += subscriptionBytes(name);
+  }
+
+  private discount(name: string): void {
+    this.digest.remove(name, 0);
+    this.bytes -= subscriptionBytes(name);
   }
 
   get size(): number {
@@ -146,7 +164,7 @@ export class DurableFilters {
 
   private put(filter: string, lastSequence: number, announced: number): DurableLog {
     const known = this.announcedAt.get(filter);
-    if (known === undefined) this.digest.add(filter, 0);
+    if (known === undefined) this.count(filter);
     if (known === undefined || known < announced) this.announcedAt.set(filter, announced);
     const entry = this.tree.entry(filter);
     if (entry.log === null) {
@@ -167,7 +185,7 @@ export class DurableFilters {
     const known = this.groupsAnnouncedAt.get(name);
     if (known === undefined || known < announced) this.groupsAnnouncedAt.set(name, announced);
     if (known !== undefined) return;
-    this.digest.add(name, 0);
+    this.count(name);
     const filter = matchedFilter(name);
     const group = groupOf(this.tree, this.tree.entry(filter), name, filter);
     group.isLogged = true;
@@ -177,7 +195,7 @@ export class DurableFilters {
 
   private removeGroup(name: string): void {
     this.groupsAnnouncedAt.delete(name);
-    this.digest.remove(name, 0);
+    this.discount(name);
     const entry = this.tree.find(matchedFilter(name));
     const group = entry?.groups?.get(name);
     if (entry === null || group === undefined) return;
@@ -221,7 +239,7 @@ export class DurableFilters {
     if (entry === null || entry.log === null || entry.log.readers.length > 0) return;
     entry.log = null;
     this.announcedAt.delete(filter);
-    this.digest.remove(filter, 0);
+    this.discount(filter);
     this.tree.touch();
     this.tree.prune(entry);
   }
