@@ -13,6 +13,8 @@ export interface Address {
   readonly port: number;
   readonly tlsPort: number;
   readonly webSocketPort: number;
+  /** Port of `/healthz`; null: the broker has none. */
+  readonly adminPort: number | null;
 }
 
 /** The attacker may do everything below `mallory/`, and below `devices/mallory/`. */
@@ -111,7 +113,7 @@ export class Targets {
         'authorization.rulesFile': join(this.#directory, 'rules.yaml'),
       },
     });
-    const address = { host: '127.0.0.1', port: broker.port, tlsPort, webSocketPort };
+    const address = { host: '127.0.0.1', port: broker.port, tlsPort, webSocketPort, adminPort };
     return new Target('dunlin', broker, address, data, `http://127.0.0.1:${adminPort}`);
   }
 
@@ -134,7 +136,7 @@ export class Targets {
     return new Target(
       'mosquitto',
       broker,
-      { host: '127.0.0.1', port: broker.port, tlsPort, webSocketPort },
+      { host: '127.0.0.1', port: broker.port, tlsPort, webSocketPort, adminPort: null },
       data,
       null,
     );

@@ -69,6 +69,25 @@ async function clientHello(): Promise<Buffer> {
 
 export const beforeConnect: readonly Attack[] = [
   {
+    name: 'held-http-connections',
+    title: '400 connections to the HTTP server of the node that say nothing, opened again when they are closed',
+    seconds: 10,
+    isDunlinAlone: true,
+    async run(stage) {
+      const { host, adminPort } = stage.address;
+      const hold = async () => {
+        while (adminPort !== null && stage.goesOn) {
+          const socket = connectTcp(adminPort, host);
+          socket.on('error', () => stage.tally.add('HTTP connections that failed'));
+          const closed = new Promise((resolve) => socket.resume().once('close', resolve));
+          await Promise.race([closed, stage.hold()]);
+          socket.destroy();
+        }
+      };
+      await Promise.all(Array.from({ length: 400 }, hold));
+    },
+  },
+  {
     name: 'silent-connections',
     title: '3,000 connections that say nothing',
     seconds: 11,

@@ -104,6 +104,59 @@ export const subscriptions: readonly Attack[] = [
       ),
   },
   {
+    name: 'filters-of-many-sessions',
+    title: '200 clients of one user with 1,000 filters of eight levels each',
+    seconds: 25,
+    async run(stage) {
+      const sockets = await stage.many(200, (index) => stage.connect({ clientId: `many-${index}` }));
+      const filters = (index: number) => filtersOf(1000, (filter) => `mallory/${index}/${filter}/a/b/c/d/e`);
+      for (const [index, socket] of sockets.entries()) if (stage.goesOn) await subscribe(socket, filters(index));
+      await stage.hold();
+    },
+  },
+  {
+    name: 'unsubscribe-packets',
+    title: '4 clients that send UNSUBSCRIBE packets of 1 MB, with 70,000 filters that they do not have',
+    seconds: 8,
+    async run(stage) {
+      const filters = Array.from({ length: 70_000 }, (_, index) => `mallory/${index % 100}`);
+      const packet = unsubscribePacket(filters, 1);
+      const one = async (index: number) => {
+        const socket = await stage.connect({ clientId: `unsubscribe-${index}` });
+        while (socket !== null && stage.goesOn && !socket.isClosed) {
+          const answer = socket.answer('unsuback');
+          await socket.send(packet);
+          await answer;
+        }
+      };
+      await Promise.all([0, 1, 2, 3].map(one));
+    },
+  },
+  {
+    name: 'wide-filters',
+    title:
+      '10 clients with all mixes of a name and a plus sign on ten levels, and new topics of 100 levels that they all match',
+    seconds: 12,
+    async run(stage) {
+      const mixes = filtersOf(1000, (bits) =>
+        ['mallory', ...Array.from({ length: 10 }, (_, level) => ((bits >> level) & 1 ? '+' : 'a'))].join('/'),
+      );
+      const sockets = await stage.many(10, (index) => stage.connect({ clientId: `wide-${index}` }));
+      for (const socket of sockets)
+        await subscribe(
+          socket,
+          mixes.map(({ filter }) => ({ filter: `${filter}${'/a'.repeat(80)}/x`, qos: 0 })),
+        );
+      const publisher = await stage.connect({ clientId: 'publisher' });
+      for (let index = 0; publisher !== null && stage.goesOn; index += 100) {
+        const packets = Array.from({ length: 100 }, (_, offset) =>
+          publishPacket({ topic: `mallory${'/a'.repeat(90)}/${index + offset}`, payload: 'x' }),
+        );
+        if (!(await publisher.send(...packets))) return;
+      }
+    },
+  },
+  {
     name: 'subscribe-and-unsubscribe',
     title: '2 clients that subscribe and unsubscribe without pause',
     seconds: 8,
@@ -141,6 +194,25 @@ export const subscriptions: readonly Attack[] = [
         await answer;
       }
       stage.tally.add('bytes of messages', socket.received);
+    },
+  },
+  {
+    name: 'shared-groups-of-many-sessions',
+    title: '1,000 clients with eight shared groups each on one topic, and 200 publishes to it',
+    seconds: 28,
+    async run(stage) {
+      const publisher = await stage.connect({ clientId: 'publisher' });
+      const sockets = await stage.many(1000, (index) => stage.connect({ clientId: `member-${index}` }));
+      if (publisher === null) return;
+      const groups = (member: number) => filtersOf(8, (index) => `$share/g${member}-${index}/mallory/topic`);
+      await Promise.all(sockets.map((socket, index) => subscribe(socket, groups(index))));
+      for (let index = 0; index < 200 && stage.goesOn; index++) {
+        const answer = publisher.answer('puback');
+        await publisher.send(
+          publishPacket({ topic: 'mallory/topic', payload: 'x', qos: 1, packetId: (index % 100) + 1 }),
+        );
+        await answer;
+      }
     },
   },
   {
