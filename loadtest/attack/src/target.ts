@@ -111,6 +111,8 @@ export class Targets {
         'admin.address': `127.0.0.1:${adminPort}`,
         'authentication.passwordFile': join(this.#directory, 'users'),
         'authorization.rulesFile': join(this.#directory, 'rules.yaml'),
+        // As a container of 512 MiB has it by default: half of its memory, divided by two workers.
+        'limits.subscriptionBytesNodeMax': 128 * 1024 * 1024,
       },
     });
     const address = { host: '127.0.0.1', port: broker.port, tlsPort, webSocketPort, adminPort };

@@ -60,10 +60,10 @@ test('the answer says which limit is reached and what it allows, unless the clie
 });
 
 test.each([
-  ['long', (index: number) => `${100 + index}/`.padEnd(976, 'x'), 100],
-  ['deep', (index: number) => `${10 + index}${'/x'.repeat(99)}`, 7],
-])('%s filters are limited by bytes', async (_what, filter, granted) => {
-  const { worker } = await World.alone({ limits: { subscriptionBytesMax: 201_000 } });
+  ['long', (index: number) => `${100 + index}/`.padEnd(976, 'x'), 100, 175_200],
+  ['deep', (index: number) => `${10 + index}${'/x'.repeat(99)}`, 7, 95_300],
+])('%s filters are limited by bytes', async (_what, filter, granted, subscriptionBytesMax) => {
+  const { worker } = await World.alone({ limits: { subscriptionBytesMax } });
   const client = await worker.connect('c');
   const codes: number[] = [];
   for (let index = 0; index < granted + 3; index++) codes.push(...(await client.subscribe(filter(index), 0)));
@@ -134,7 +134,7 @@ test.each([5, 4] as const)('all filters of an UNSUBSCRIBE with MQTT %i are handl
 });
 
 describe('all sessions of a user, and all of a node', () => {
-  const bytes = (index: number) => 512 + `f/${index}`.length + 2 * 256;
+  const bytes = (index: number) => 512 + `f/${index}`.length + 2 * 128;
 
   test('a user has limits.subscriptionsPerUserMax, in whichever sessions; others have theirs', async () => {
     const { worker } = await World.alone({ limits: { subscriptionsPerUserMax: 10 } });
@@ -159,11 +159,11 @@ describe('all sessions of a user, and all of a node', () => {
       const { reasonCodes, reasonString } = await answerTo(client, names, 0);
       return [reasonCodes.filter((code) => code === 0).length, reasonString];
     };
-    const half = 'this user has its half of limits.subscriptionBytesNodeMax: 109200';
+    const half = 'this user has its half of limits.subscriptionBytesNodeMax: 83600';
     expect(await granted('one', 'ann')).toEqual([50, half]);
     expect(await granted('two', 'ann')).toEqual([0, half]);
     expect(await granted('nameless')).toEqual([50, half]);
-    expect(await granted('other', 'ben')).toEqual([0, 'limits.subscriptionBytesNodeMax is reached: 109200']);
+    expect(await granted('other', 'ben')).toEqual([0, 'limits.subscriptionBytesNodeMax is reached: 83600']);
   });
 
   test('durable filters of sessions that are away count for the node, and no more are taken when it is full', async () => {

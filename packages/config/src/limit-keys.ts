@@ -122,7 +122,7 @@ export const limitShape = {
     kibibyte,
     2 ** 40,
     4 * mebibyte,
-    'Bytes that the subscriptions of one session may take: 512 for each, the length of its filter, and 256 for each level.',
+    'Bytes that the subscriptions of one session may take: 512 for each, the length of its filter, and 128 for each level.',
   ),
   subscriptionsPerUserMax: whole(
     0,

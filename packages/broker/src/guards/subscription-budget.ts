@@ -12,7 +12,7 @@ import { WideFilters } from './wide-filters.ts';
 
 /** Estimate of the memory that a subscription takes in a worker: its objects, and a node of the tree for each level. */
 const bytesPerSubscription = 512;
-const bytesPerLevel = 256;
+const bytesPerLevel = 128;
 
 /** Bytes of one unit of the counts of users and of the node, which have 32 bits. */
 const bytesPerUnit = 64;

@@ -197,7 +197,7 @@ export class PublishHandler implements PublishPacketHandler {
     if (parts.matches.work > matchWorkMax) this.giveBackTurn(connection);
   }
 
-  /** Whoever publishes to topics that are costly to match waits for the next turn: others are served in between. */
+  /** Lets the client wait for the next turn, when its topics were costly to match: others are served in between. */
   private giveBackTurn(connection: Connection): void {
     const { matches, clock } = this.parts;
     matches.work = 0;
