@@ -15,6 +15,7 @@ import { KeepAlive } from './connection/keep-alive.ts';
 import type { PacketHandlers } from './connection/packet-handlers.ts';
 import { SubscribeQueue } from './connection/subscribe-queue.ts';
 import { SubscriptionRights } from './connection/subscription-rights.ts';
+import { keepWriteDeadlines } from './connection/write-deadlines.ts';
 import { DelayedMessages } from './delivery/delayed.ts';
 import { FatalMessages } from './delivery/fatal-messages.ts';
 import { PublishBatch } from './delivery/publish-batch.ts';
@@ -214,6 +215,7 @@ export abstract class BrokerParts extends BrokerWorld {
     const queue = new SubscribeQueue({ logger, metrics });
     const { authorizer, subscriptions } = this;
     this.rights = new SubscriptionRights({ clock, logger, authorizer, subscriptions, queue });
+    keepWriteDeadlines({ flusher: this.flusher, clock, limits, clientLog: this.clientLog });
     this.connectionParts = this.makeConnectionParts(this.makeHandlers(queue));
   }
 

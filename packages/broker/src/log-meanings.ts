@@ -242,6 +242,11 @@ export const meanings: LogMeanings<typeof events> = {
     meaning: 'The client did not prove who it is.',
     action: 'Correct the credentials of the client, or the password file, token or certificate.',
   },
+  'slow-reader.disconnected': {
+    meaning:
+      'Bytes waited for a socket that took none of them: the client hangs, its network is gone, or it holds memory on purpose. Its session goes on as for any lost connection.',
+    action: 'Look at the client. If its line is that slow, raise `limits.writeTimeoutSeconds`.',
+  },
   'store.flush-timed-out': {
     meaning:
       'The worker stops while the store is away. What it had not written is as if the worker had been killed; acknowledged messages are safe.',

@@ -8,7 +8,7 @@ const slowClients = 20;
 const messages = 1500;
 const payload = Buffer.alloc(10_000, 'x');
 /** Together they leave more than this waiting, and may leave this little behind. */
-const waitingBytes = 200 * mebibyte;
+const waitingBytes = 150 * mebibyte;
 const leftBytes = 32 * mebibyte;
 /** Resident memory of the whole process, with its code and its other threads. */
 const leftResidentBytes = 64 * mebibyte;
@@ -18,7 +18,10 @@ let port: string;
 let adminUrl: string;
 
 beforeAll(async () => {
-  ({ broker, port } = await startBroker([...['--workers', '1', '--admin', '127.0.0.1:0', '--log-level', 'debug']]));
+  // A window as wide as all of it: what waits in the sessions' queues is held once for all of them.
+  const window = ['--set', 'limits.inflightBytesMax=100000000', '--set', 'limits.outputBufferBytesMax=100000000'];
+  const words = ['--workers', '1', '--admin', '127.0.0.1:0', '--log-level', 'debug', ...window];
+  ({ broker, port } = await startBroker(words));
   adminUrl = String(broker.log().find((line) => line.event === 'admin.opened')?.address);
 });
 afterAll(async () => {

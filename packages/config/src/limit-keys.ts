@@ -93,6 +93,12 @@ export const limitShape = {
     4 * mebibyte,
     'Bytes waiting for one socket; over it QoS 0 messages to that client are dropped, others wait in its log or queue.',
   ),
+  writeTimeoutSeconds: whole(
+    0,
+    86_400,
+    60,
+    'A connection ends when bytes wait for its socket and it has taken none of them for this long; 0: never.',
+  ),
   sessionExpiryMaxSeconds: whole(0, never, never, 'Longest session expiry a client may ask for; 4294967295: for ever.'),
   persistentSessionExpirySeconds: whole(
     0,

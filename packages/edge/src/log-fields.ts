@@ -60,6 +60,7 @@ export const logFields: Readonly<Record<string, string>> = {
   packetId: 'packet identifier',
   packets: 'number of packets',
   path: 'the data directory',
+  pendingBytes: 'bytes that wait for the socket',
   pid: 'number of the process',
   piece: 'bytes of one piece',
   policy: 'the `maxmemory-policy` of Redis',

@@ -8,7 +8,7 @@ import type { Transport } from '../ports/transport.ts';
 import type { StoreTrust } from '../work/store-trust.ts';
 import type { TurnClock } from '../work/turn-clock.ts';
 import { Acknowledgements, PendingAcknowledgement } from './acknowledgements.ts';
-import { OutputBuffer, type OutputFlusher } from './output-buffer.ts';
+import { OutputBuffer, type OutputFlusher, type OutputOwner } from './output-buffer.ts';
 
 /** The reading half of the connection, as far as its acknowledgements concern it. */
 export interface OutletReading extends HeldPublisher {
@@ -17,7 +17,7 @@ export interface OutletReading extends HeldPublisher {
   acknowledgementsSent(): void;
 }
 
-export interface OutletOwner {
+export interface OutletOwner extends OutputOwner {
   readonly reading: OutletReading;
   /** Another endpoint owns the session now: nothing may be written back. */
   fenced(): void;
@@ -54,7 +54,7 @@ export class Outlet {
   constructor(parts: OutletParts, owner: OutletOwner, transport: Transport) {
     this.parts = parts;
     this.owner = owner;
-    this.output = new OutputBuffer(parts.flusher, transport);
+    this.output = new OutputBuffer(parts.flusher, transport, owner);
   }
 
   /**
@@ -144,7 +144,7 @@ export class Outlet {
 
   /** The socket has taken all bytes. */
   drained(): void {
-    this.output.isCongested = this.output.isHeldForRate;
+    this.output.drained();
     this.wakeRoom();
   }
 

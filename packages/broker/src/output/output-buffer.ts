@@ -12,6 +12,7 @@ import type { ClientRates } from '../guards/client-rates.ts';
 import { copyInto } from '../message/copy-into.ts';
 import type { Variant } from '../message/publication.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { CloseReason } from '../ports/close-reason.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { Transport } from '../ports/transport.ts';
 import { countPublishes } from './count-publishes.ts';
@@ -37,6 +38,8 @@ export class OutputFlusher {
   private dirty: OutputBuffer[] = [];
   private flushing: OutputBuffer[] = [];
   private isScheduled = false;
+  /** Buffers whose sockets have not taken everything. */
+  readonly congested = new Set<OutputBuffer>();
   /** Number of turns of the event loop in which something was added. */
   turn = 0;
   private readonly flush: () => void;
@@ -84,6 +87,8 @@ export class OutputFlusher {
 }
 
 const noBuffer = Buffer.alloc(0);
+/** Bytes of a write above which a transport that has copied them may have them still (TLS). */
+const untoldBytesMax = 16 * 1024;
 
 /** Listener for the next write. */
 export interface RoomWaiter {
@@ -93,9 +98,19 @@ export interface RoomWaiter {
 /** Turns with one stretch each after which the next one is expected to have one, too. */
 const eagerAfterTurns = 4;
 
+/** Connection whose bytes wait. */
+export interface OutputOwner {
+  /** Ends it for a reason that is counted by itself. */
+  disconnect(reasonCode: number, reasonString: string, serverReference: string, closeReason: CloseReason): void;
+}
+
 export class OutputBuffer {
   private readonly flusher: OutputFlusher;
   private readonly transport: Transport;
+  readonly owner: OutputOwner;
+  /** Progress of its socket as last seen, and looks since then that found none; -1: not seen yet. */
+  takenBytes = 0;
+  stalledLooks = -1;
   buffer: Buffer = noBuffer;
   length = 0;
   private sizeClass = -1;
@@ -120,9 +135,35 @@ export class OutputBuffer {
   private lastTurn = -1;
   private singleTurns = 0;
 
-  constructor(flusher: OutputFlusher, transport: Transport) {
+  constructor(flusher: OutputFlusher, transport: Transport, owner: OutputOwner) {
     this.flusher = flusher;
     this.transport = transport;
+    this.owner = owner;
+  }
+
+  private congest(): void {
+    this.isCongested = true;
+    this.watch();
+  }
+
+  private watch(): void {
+    if (this.flusher.congested.has(this)) return;
+    this.stalledLooks = -1;
+    this.flusher.congested.add(this);
+  }
+
+  /** The socket has taken everything. */
+  drained(): void {
+    this.isCongested = this.isHeldForRate;
+    this.flusher.congested.delete(this);
+  }
+
+  /** Looks how the socket fares. Returns the looks in a row that found no progress. */
+  look(): number {
+    const { takenBytes } = this.transport;
+    this.stalledLooks = this.stalledLooks < 0 || takenBytes !== this.takenBytes ? 0 : this.stalledLooks + 1;
+    this.takenBytes = takenBytes;
+    return this.stalledLooks;
   }
 
   /** Bytes that have not reached the kernel. */
@@ -149,7 +190,7 @@ export class OutputBuffer {
     }
     if (this.length > 0 || this.isCorked || this.isClosed) return false;
     this.flusher.metrics.bytesSent += end - start;
-    if (!this.transport.write(bytes.subarray(start, end))) this.isCongested = true;
+    if (!this.transport.write(bytes.subarray(start, end))) this.congest();
     if (this.rates !== null) this.rates.sent(countPublishes(bytes, start, end), end - start);
     return true;
   }
@@ -208,8 +249,10 @@ export class OutputBuffer {
     }
     this.flusher.metrics.bytesSent += length;
     if (this.rates !== null) this.rates.sent(countPublishes(buffer, 0, length), length);
-    if (this.transport.write(buffer.subarray(0, length))) this.flusher.giveBack(buffer, sizeClass);
-    else this.isCongested = true;
+    if (this.transport.write(buffer.subarray(0, length))) {
+      this.flusher.giveBack(buffer, sizeClass);
+      if (length > untoldBytesMax && this.transport.pendingBytes > 0) this.watch();
+    } else this.congest();
     if (this.awaitedBy !== null) this.awaitedBy.roomCame();
   }
 
@@ -245,6 +288,7 @@ export class OutputBuffer {
   close(): void {
     this.isClosed = true;
     this.isCongested = true;
+    this.flusher.congested.delete(this);
     this.isCorked = false;
     if (this.sizeClass >= 0 && this.length === 0) this.flusher.giveBack(this.buffer, this.sizeClass);
     this.buffer = noBuffer;

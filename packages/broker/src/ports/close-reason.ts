@@ -9,6 +9,7 @@ export const closeReasons = [
   'keep-alive-timeout',
   'session-taken-over',
   'quota-exceeded',
+  'write-timeout',
   'not-authorized',
   'administrative',
   'server-shutting-down',

@@ -54,6 +54,8 @@ export const defaultLimits = {
    * of their session. The publishers' acknowledgements go on.
    */
   outputBufferBytesMax: 4 * 1024 * 1024,
+  /** A connection ends whose socket has taken nothing of waiting bytes for this long; 0: never. */
+  writeTimeoutSeconds: 60,
   /** The most a session may ask to be kept; 0xffffffff: for ever. */
   sessionExpiryMaxSeconds: 0xffffffff,
   /** MQTT 3 sessions with clean session 0 are kept this long (MQTT 3 has no word for it); 0xffffffff: for ever. */

@@ -285,6 +285,11 @@ export const events = logEvents({
     message: 'sign-in refused',
     fields: [...client, 'reason', 'method?'],
   },
+  'slow-reader.disconnected': {
+    level: 'info',
+    message: 'a client that does not read was disconnected',
+    fields: [...client, 'reason', 'pendingBytes'],
+  },
   'store.flush-timed-out': {
     level: 'warn',
     message: 'the store did not take the last writes in time; the worker stops without them',

@@ -24,6 +24,8 @@ export interface Transport {
   write(bytes: Buffer): boolean;
   /** Bytes accepted by `write` that have not left. */
   readonly pendingBytes: number;
+  /** Grows with each byte that the system takes, also within a write that it has not taken whole. */
+  readonly takenBytes: number;
   /** Stops and starts reading. */
   pause(): void;
   resume(): void;

@@ -19,6 +19,7 @@ export class FakeTransport implements Transport {
   readonly listener = 'test';
   clientCertificate: ClientCertificate | null = null;
   pendingBytes = 0;
+  takenBytes = 0;
   paused = false;
   ended = false;
   /** False: the kernel takes nothing, as for a client that does not read. */

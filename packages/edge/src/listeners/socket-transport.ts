@@ -19,6 +19,13 @@ type Owned = Socket & { [transportKey]: SocketTransport };
 
 const nothing = Buffer.alloc(0);
 
+/** Counts of libuv's stream: bytes given to it, and those of them that the system has not taken. */
+interface StreamHandle {
+  readonly bytesWritten: number;
+  readonly writeQueueSize: number;
+}
+type WithHandle = Socket & { readonly _handle?: StreamHandle | null };
+
 export class SocketTransport implements Transport {
   readonly listener: string;
   /** Undefined: as TCP takes. */
@@ -110,6 +117,16 @@ export class SocketTransport implements Transport {
 
   get pendingBytes(): number {
     return this.directBytes + this.socket.writableLength;
+  }
+
+  /** Stream of the system below: TLS has one more in between. */
+  protected get carrier(): Socket {
+    return this.socket;
+  }
+
+  get takenBytes(): number {
+    const handle = (this.carrier as WithHandle)._handle;
+    return handle === undefined || handle === null ? 0 : handle.bytesWritten - handle.writeQueueSize;
   }
 
   /**

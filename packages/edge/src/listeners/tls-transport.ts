@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { ClientCertificate } from '@dunlin/broker';
 import { clientCertificateOf } from './client-certificate.ts';
@@ -43,6 +44,10 @@ export class TlsTransport extends SocketTransport {
 
   override get pendingBytes(): number {
     return this.socket.writableLength;
+  }
+
+  protected override get carrier(): Socket {
+    return (this.socket as Socket & { readonly _parent?: Socket | null })._parent ?? this.socket;
   }
 
   /**

@@ -47,6 +47,10 @@ export class WebSocketTransport implements Transport {
     return this.carrier.pendingBytes;
   }
 
+  get takenBytes(): number {
+    return this.carrier.takenBytes;
+  }
+
   get remoteAddress(): string {
     return this.carrier.remoteAddress;
   }
