@@ -1,6 +1,7 @@
 /** Options of a broker: the ports, and what is configured. */
 
 import type { ClientIdPolicy } from './connection/client-identifier.ts';
+import type { MemoryLevel } from './guards/memory-level.ts';
 import type { RefusalAllowance } from './guards/refusal-allowance.ts';
 import type { SharedCounts } from './guards/shared-counts.ts';
 import type { Audit } from './ports/audit.ts';
@@ -53,6 +54,8 @@ export interface BrokerOptions {
   refusals?: RefusalAllowance;
   /** Counts of the subscriptions of all workers of this node, and of nothing else; absent: there is one worker. */
   subscriptionCounts?: SharedCounts;
+  /** Level of memory of the node, as its supervisor writes it; absent: nobody does. */
+  memory?: MemoryLevel;
   /** True when connects and disconnects are in the log at level info; else they are for debugging. */
   tellsConnections?: boolean;
   /** Address at which this node speaks HTTP: told those who try it at a port of MQTT. Absent: none. */

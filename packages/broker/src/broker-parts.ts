@@ -171,7 +171,7 @@ export abstract class BrokerParts extends BrokerWorld {
     this.writer = new SessionWriter({ sessionStore: store.sessions, clock, logger, metrics });
     this.delivery = new SessionDelivery({
       ...{ logStore: store.logs, clock, logger, metrics, limits, writer: this.writer, tracer, turn: this.turn },
-      upcalls: this.deliveryUpcalls(),
+      ...{ memory: this.memory, upcalls: this.deliveryUpcalls() },
     });
     this.fatalMessages = new FatalMessages(logger, metrics, this.delivery.resending);
     this.appends = new AppendQueue({
@@ -215,7 +215,6 @@ export abstract class BrokerParts extends BrokerWorld {
     const queue = new SubscribeQueue({ logger, metrics });
     const { authorizer, subscriptions } = this;
     this.rights = new SubscriptionRights({ clock, logger, authorizer, subscriptions, queue });
-    keepWriteDeadlines({ flusher: this.flusher, clock, limits, clientLog: this.clientLog });
     this.connectionParts = this.makeConnectionParts(this.makeHandlers(queue));
   }
 
@@ -321,7 +320,7 @@ export abstract class BrokerParts extends BrokerWorld {
     return {
       connect: new ConnectHandler({
         ...{ limits, metrics, random, keepAlive, clientLog, bans, warnings, authenticator, authorizer, clientIds },
-        ...{ deniedWill, groupStore: store.groups, contested, openings, delivery, rights },
+        ...{ memory: this.memory, deniedWill, groupStore: store.groups, contested, openings, delivery, rights },
       }),
       auth: new AuthHandler({ logger, authenticator, metrics, clientLog, rights, isOwnersOnly }),
       publish: new PublishHandler({
@@ -335,7 +334,7 @@ export abstract class BrokerParts extends BrokerWorld {
       pingreq: new PingreqHandler({ metrics }),
       subscribe: new SubscribeHandler({
         ...{ store, clock, logger, metrics, limits, clientLog, authorizer, trust, routes, retained, sysTopics },
-        ...{ subscriptions, queue },
+        ...{ memory: this.memory, subscriptions, queue },
       }),
       unsubscribe: new UnsubscribeHandler({ writer, clock, limits, subscriptions, queue }),
       disconnect: new DisconnectHandler({ self, willStore: store.wills, sessions, pendingWrites }),
@@ -347,8 +346,9 @@ export abstract class BrokerParts extends BrokerWorld {
       this;
     const { unreleased } = this;
     const { connections, sessions, delivery } = this;
+    keepWriteDeadlines({ flusher, clock, limits, clientLog });
     return {
-      ...{ flusher, metrics, clock, turn, trust, logger, limits, keepAlive, rates },
+      ...{ flusher, memory: this.memory, metrics, clock, turn, trust, logger, limits, keepAlive, rates },
       ...{ clientLog, httpUrl, publishBatch, handlers },
       inboundRefused: (outlet, packetId) => {
         const session = sessions.get(outlet.clientId);

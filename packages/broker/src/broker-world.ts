@@ -1,6 +1,7 @@
 /** Ports and configuration of one worker's broker. */
 import type { BrokerOptions } from './broker-options.ts';
 import type { ClientIdPolicy } from './connection/client-identifier.ts';
+import { MemoryLevel } from './guards/memory-level.ts';
 import type { Authenticator } from './ports/authenticator.ts';
 import type { Authorizer } from './ports/authorizer.ts';
 import type { Backplane } from './ports/backplane.ts';
@@ -29,6 +30,7 @@ export abstract class BrokerWorld {
   readonly isOwnersOnly: boolean;
   readonly clientIds: ClientIdPolicy;
   readonly limits: Limits;
+  readonly memory: MemoryLevel;
   readonly httpUrl: string;
   readonly tracer: Tracer | null;
 
@@ -43,6 +45,7 @@ export abstract class BrokerWorld {
     this.logger = logger;
     this.metrics = metrics;
     this.limits = limits;
+    this.memory = options.memory ?? new MemoryLevel();
     this.tracer = tracer;
     this.authenticator = options.authenticator;
     this.authorizer = options.authorizer;

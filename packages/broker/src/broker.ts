@@ -4,6 +4,7 @@ import { BrokerParts } from './broker-parts.ts';
 import { Connection } from './connection/connection.ts';
 import { enterUnsigned } from './connection/send-refusal.ts';
 import { Drain } from './drain.ts';
+import { shedMemory } from './memory-shedding.ts';
 import { ConnectionState } from './output/connection-state.ts';
 import type { DrainOptions } from './ports/drain-options.ts';
 import { events } from './ports/log-events.ts';
@@ -82,6 +83,11 @@ export class Broker extends BrokerParts {
       connection.end();
     } else enterUnsigned(connection, this.unsigned);
     return connection;
+  }
+
+  /** Gives up so many bytes that wait for clients, the largest first, where memory of the node is scarce. */
+  shedMemory(bytes: number): void {
+    shedMemory(this, bytes);
   }
 
   /**

@@ -242,9 +242,14 @@ export const meanings: LogMeanings<typeof events> = {
     meaning: 'The client did not prove who it is.',
     action: 'Correct the credentials of the client, or the password file, token or certificate.',
   },
+  'memory.shed': {
+    meaning:
+      'Memory is above `limits.memoryCriticalPercent`. The largest queues of ephemeral sessions were dropped, and then the connections with the most waiting bytes ended; durable sessions lose nothing.',
+    action: 'Look for clients that do not read (`slow-reader.disconnected`), or give the node more memory.',
+  },
   'slow-reader.disconnected': {
     meaning:
-      'Bytes waited for a socket that took none of them: the client hangs, its network is gone, or it holds memory on purpose. Its session goes on as for any lost connection.',
+      'Bytes waited for a socket that took none of them, or were the most when memory became scarce (`reason`): the client hangs, its network is gone, or it holds memory on purpose. Its session goes on as for any lost connection.',
     action: 'Look at the client. If its line is that slow, raise `limits.writeTimeoutSeconds`.',
   },
   'store.flush-timed-out': {

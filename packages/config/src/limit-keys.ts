@@ -93,6 +93,24 @@ export const limitShape = {
     4 * mebibyte,
     'Bytes waiting for one socket; over it QoS 0 messages to that client are dropped, others wait in its log or queue.',
   ),
+  memoryBytesMax: whole(
+    0,
+    2 ** 50,
+    0,
+    'Memory that the process may use; 0: the limit of its container, or else the memory of the machine. The next two are shares of it.',
+  ),
+  memoryHighPercent: whole(
+    1,
+    100,
+    70,
+    'Share of memory in use from which on new connections and subscriptions are refused, and the node is not ready.',
+  ),
+  memoryCriticalPercent: whole(
+    1,
+    100,
+    85,
+    'Share of memory in use from which on the largest buffers go: queues of ephemeral sessions, then connections that do not read.',
+  ),
   writeTimeoutSeconds: whole(
     0,
     86_400,

@@ -22,7 +22,8 @@ import { warnOfExposedServers } from './exposed-servers.ts';
 import { warnOfOpenFiles } from './file-modes.ts';
 import { refuseSharedPort } from './listeners/shared-port.ts';
 import { events } from './log-events.ts';
-import { connectionsMax, memoryLimitBytes } from './node-limits.ts';
+import { connectionsMax } from './node-limits.ts';
+import { NodeMemory } from './node-memory.ts';
 import { NodeStatus } from './node-status.ts';
 import { checkOpenFiles, makeRoom, openFiles } from './open-files.ts';
 import { Renewal } from './renewal.ts';
@@ -62,6 +63,7 @@ export class EdgeNode {
   #control: ControlServer | null = null;
   #unlockData: () => void = () => undefined;
   readonly #connectionCounts: SharedArrayBuffer;
+  readonly #memory: NodeMemory;
   /** Limit of connections from the configuration, or what the open files leave room for when that is less. */
   #connectionsMax: number;
   #addresses: ListenerAddress[] = [];
@@ -98,12 +100,12 @@ export class EdgeNode {
     });
     this.#connectionsMax = connectionsMax(configuration);
     this.#connectionCounts = newConnectionCounts(configuration.workers);
+    this.#memory = new NodeMemory(configuration, this.#logger, this.readiness, () => this.#pool);
     this.#pool = new WorkerPool({
       connectionCounts: this.#connectionCounts,
+      memoryLevel: this.#memory.level,
       tls: () => this.#renewal.certificates.materials,
-      configuration,
-      version: options.version,
-      logger: this.#logger,
+      ...{ configuration, version: options.version, logger: this.#logger },
       connectStore: () => this.#storeThread?.connect() ?? null,
       accessTexts: () => this.#renewal.accessTexts,
       connectAudit: () => this.#audit?.connect() ?? null,
@@ -174,6 +176,7 @@ export class EdgeNode {
     this.#logger.info(events['node.started'], { listeners, startMilliseconds });
     this.#audit?.record(auditEvents['node.started'], { version: this.#version, ...processFields(), listeners });
     this.readiness.set({ starting: false });
+    this.#memory.start();
   }
 
   /** The first line: what this node is. */
@@ -269,10 +272,9 @@ export class EdgeNode {
       openFiles: openFiles(),
       certificateEnds: this.#renewal.certificates.ends,
       auditDropped: this.#audit?.dropped ?? 0,
-      memoryLimitBytes: memoryLimitBytes(),
+      ...this.#memory.figures,
       listening: this.#pool.listening,
       replaced: this.#pool.replaced,
-      residentBytes: process.memoryUsage.rss(),
       ...{ heapBytes: heap + storeHeap, externalBytes: buffers + storeBuffers },
       cpuUserSeconds: process.cpuUsage().user / 1e6,
       cpuSystemSeconds: process.cpuUsage().system / 1e6,
@@ -326,6 +328,7 @@ export class EdgeNode {
   }
 
   async #closeAll(): Promise<void> {
+    this.#memory.stop();
     this.#renewal.close();
     await Promise.all([this.#admin?.close(), this.#control?.close()]);
     await closeStore(this.#configuration, this.#store, this.#leases);

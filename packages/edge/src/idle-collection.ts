@@ -33,6 +33,15 @@ function exposedCollector(): () => void {
   return collect;
 }
 
+/** Collects the garbage of this thread at once. A large heap, which would stand still for long, only where it is urgent. */
+export function collectNow(isUrgent: boolean): void {
+  if (usedBytes().heap > heapBytesMax && !isUrgent) return;
+  collector ??= exposedCollector();
+  collector();
+}
+
+let collector: (() => void) | null = null;
+
 /** Thread that is asked for a collection when it has become quiet. */
 export interface IdleThread {
   /** True when nobody is connected. */
@@ -47,7 +56,6 @@ export interface IdleThread {
  * clients that was 170 MiB of heap and 3.5 GiB of buffers.
  */
 export function collectWhenIdle(thread: IdleThread): void {
-  let collector: (() => void) | null = null;
   let utilization = performance.eventLoopUtilization();
   /** Bytes left after the last collection, and the least that there ever was. */
   let leftBytes = usedBytes().all;

@@ -142,6 +142,21 @@ export const events = logEvents({
     message: 'a listener refuses connections',
     fields: ['listener', 'address', 'reason', 'given?', 'allowed?'],
   },
+  'memory.became-critical': {
+    level: 'error',
+    message: 'memory is nearly used up: the largest buffers are given up',
+    fields: ['usedBytes', 'limitBytes'],
+  },
+  'memory.became-high': {
+    level: 'warn',
+    message: 'memory is scarce: new connections and subscriptions are refused',
+    fields: ['usedBytes', 'limitBytes'],
+  },
+  'memory.became-normal': {
+    level: 'info',
+    message: 'memory is no longer scarce',
+    fields: ['usedBytes', 'limitBytes'],
+  },
   'memory.collected': {
     level: 'debug',
     message: 'the memory of clients that have gone is free',

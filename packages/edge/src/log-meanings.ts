@@ -125,6 +125,20 @@ export const meanings: LogMeanings<typeof events> = {
       'A listener is full, the process may open no more files, or a proxy is not trusted or sends a wrong header. Once in ten seconds; refusals in between are `connection.refused`.',
     action: 'Do what `reason` says: raise the limit, or correct the proxy.',
   },
+  'memory.became-critical': {
+    meaning:
+      'The process uses more than `limits.memoryCriticalPercent` of its memory, garbage not counted. QoS 0 to clients that do not read is dropped, then the largest queues of ephemeral sessions, then the connections with the most waiting bytes end (`memory.shed`).',
+    action: 'Give the node more memory, or look for what takes it: docs/memory.md.',
+  },
+  'memory.became-high': {
+    meaning:
+      'The process uses more than `limits.memoryHighPercent` of its memory, garbage not counted. New connections get 0x89, new subscriptions 0x97, `/readyz` answers 503; connected clients go on.',
+    action: 'Give the node more memory, add nodes, or look for what takes it: docs/memory.md.',
+  },
+  'memory.became-normal': {
+    meaning: 'Memory is 5 % of the limit below the mark: new connections and subscriptions are taken again.',
+    action: '',
+  },
   'memory.collected': {
     meaning: 'After many connections have ended a worker collects its garbage.',
     action: '',

@@ -12,11 +12,12 @@ export function connectionsMax({ workers, limits, listeners }: Configuration): n
 
 /** Bytes for the subscriptions of all clients of the node: as configured, or half of the memory, shared by the workers that all know them. */
 export function subscriptionBytesMax({ workers, limits }: Configuration): number {
-  return limits.subscriptionBytesNodeMax || Math.floor(memoryLimitBytes() / 2 / workers);
+  return limits.subscriptionBytesNodeMax || Math.floor(memoryLimitBytes({ limits }) / 2 / workers);
 }
 
-/** Memory that the process may use: the limit of its container when that is less than the memory of the machine. */
-export function memoryLimitBytes(): number {
+/** Memory that the process may use: as configured, else the limit of its container when that is less than the memory of the machine. */
+export function memoryLimitBytes({ limits }: Pick<Configuration, 'limits'>): number {
+  if (limits.memoryBytesMax > 0) return limits.memoryBytesMax;
   const machineBytes = totalmem();
   // 0, or more than there can be, where nothing limits it.
   const containerBytes = process.constrainedMemory();

@@ -10,6 +10,7 @@ export const reasons = {
   backplane: 'backplane unavailable',
   routes: 'routes not loaded',
   workers: 'no worker accepts connections',
+  memory: 'memory scarce',
   draining: 'draining',
 } as const satisfies Record<NotReadyReason, string>;
 

@@ -6,6 +6,7 @@ export const notReadyReasons = [
   'backplane',
   'routes',
   'workers',
+  'memory',
   'draining',
 ] as const;
 export type NotReadyReason = (typeof notReadyReasons)[number];
@@ -43,6 +44,8 @@ export interface NodeFigures {
   /** Memory limit of the process: the limit of its container, else the memory of the machine. */
   memoryLimitBytes: number;
   residentBytes: number;
+  /** Memory without mapped files, as the marks of memory see it. */
+  anonymousBytes: number;
   /**
    * Heap in use, and buffers outside of it, of threads that are no workers. `NodeMetrics` adds what the workers have.
    */

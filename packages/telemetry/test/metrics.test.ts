@@ -24,6 +24,7 @@ const node: NodeFigures = {
   certificateEnds: [{ listener: 'inside', endsAt: 2_000_000 }],
   memoryLimitBytes: 9,
   residentBytes: 5,
+  anonymousBytes: 4,
   heapBytes: 4,
   externalBytes: 3,
   cpuUserSeconds: 1.5,

@@ -6,6 +6,7 @@
  * limits; for a durable one it waits in the log.
  */
 
+import type { MemoryLevel } from '../guards/memory-level.ts';
 import { recordAsSent } from '../message/identifier-properties.ts';
 import { readRecord, writeRecord } from '../message/message-record.ts';
 import type { Publication } from '../message/publication.ts';
@@ -46,6 +47,7 @@ export interface SessionDeliveryParts {
   logger: Logger;
   metrics: Metrics;
   limits: Limits;
+  memory: MemoryLevel;
   tracer: Tracer | null;
   turn: TurnClock;
   upcalls: DeliveryUpcalls;
@@ -55,6 +57,7 @@ export class SessionDelivery implements PublishWindow {
   readonly metrics: Metrics;
   private readonly writer: SessionWriter;
   private readonly limits: Limits;
+  private readonly memory: MemoryLevel;
   /** Tracer; null: nothing is traced. */
   readonly tracer: Tracer | null;
   private readonly upcalls: DeliveryUpcalls;
@@ -71,6 +74,7 @@ export class SessionDelivery implements PublishWindow {
     this.writer = writer;
     this.metrics = metrics;
     this.limits = limits;
+    this.memory = parts.memory;
     this.turn = turn;
     this.logs = new LogDelivery({ logStore, writer, clock, logger, metrics, limits, turn, upcalls, window: this });
     this.resending = new Resending({ logStore, writer, logger, metrics, window: this });
@@ -79,7 +83,7 @@ export class SessionDelivery implements PublishWindow {
 
   /**
    * True if a QoS 0 message may be added for a client. Where the socket is congested, up to a limit, and none for a
-   * client that is over a rate; a drop is counted.
+   * client that is over a rate, or where memory is scarce; a drop is counted.
    */
   mayQueueQos0(outlet: Outlet): boolean {
     if (!outlet.output.isCongested) return true;
@@ -88,7 +92,7 @@ export class SessionDelivery implements PublishWindow {
       this.metrics.dropped['over-rate']++;
       return false;
     }
-    if (outlet.output.pendingBytes < this.limits.outputBufferBytesMax) return true;
+    if (!this.memory.isCritical && outlet.output.pendingBytes < this.limits.outputBufferBytesMax) return true;
     this.metrics.dropped['outbox-full']++;
     return false;
   }

@@ -1,6 +1,7 @@
 /** Bans, and counts and allowances that the workers of a node share, for who makes their memory: the entry `@dunlin/broker/guards`. */
 export { canonicalRange } from './address-range.ts';
 export { describeBan } from './ban-list.ts';
+export { MemoryLevel, type MemoryLevelNumber, memoryLevels, newMemoryLevel } from './memory-level.ts';
 export { networkOf } from './network-of.ts';
 export { RefusalAllowance, refusalMemoryBytes } from './refusal-allowance.ts';
 export { newSharedCounts, SharedCounts } from './shared-counts.ts';

@@ -21,6 +21,7 @@ import type { Connection } from '../connection/connection.ts';
 import { firstDeadlineSecond } from '../connection/connection-deadlines.ts';
 import { faulty, ruleBroken } from '../connection/faults.ts';
 import type { KeepAlive } from '../connection/keep-alive.ts';
+import { refuseForMemory } from '../connection/memory-refusal.ts';
 import type { PacketHandler } from '../connection/packet-handlers.ts';
 import { refuseConnect, sendRefusal } from '../connection/send-refusal.ts';
 import type { SubscriptionRights } from '../connection/subscription-rights.ts';
@@ -28,6 +29,7 @@ import type { SessionDelivery } from '../delivery/session-delivery.ts';
 import { willOf } from '../delivery/will.ts';
 import { finalizeReservations } from '../groups/group-reservations.ts';
 import type { BanList } from '../guards/ban-list.ts';
+import type { MemoryLevel } from '../guards/memory-level.ts';
 import { requireClientIdLength, requireTopicLength } from '../message/name-length.ts';
 import { publisherMark } from '../message/publisher-mark.ts';
 import { isBridgeStateOf, isRestrictedTopic } from '../message/restricted-topic.ts';
@@ -62,6 +64,7 @@ export interface ConnectHandlerParts {
   keepAlive: KeepAlive;
   clientLog: ClientLog;
   bans: BanList;
+  memory: MemoryLevel;
   warnings: RareWarnings;
   authenticator: Authenticator;
   authorizer: Authorizer | null;
@@ -124,6 +127,7 @@ export class ConnectHandler implements PacketHandler {
     this.takeClientLimits(connection, packet);
     const assigned = packet.clientId === '' ? `dunlin-${parts.random.uuid()}` : null;
     connection.clientId = assigned ?? packet.clientId; // [MQTT-3.1.3-6], [MQTT-3.1.3-7]
+    if (refuseForMemory(connection, parts.memory)) return;
     if (refuseBanned(connection, parts.bans, packet.userName)) return;
     const accepted = await this.authenticate(connection, packet, connection.clientId);
     if (accepted === null) return;

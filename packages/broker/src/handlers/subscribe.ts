@@ -23,6 +23,8 @@ import type { HeldPacket } from '../connection/held-packets.ts';
 import type { SessionPacketHandler } from '../connection/packet-handlers.ts';
 import type { SubscribeQueue } from '../connection/subscribe-queue.ts';
 import type { RetainedMessages } from '../delivery/retained.ts';
+import type { MemoryLevel } from '../guards/memory-level.ts';
+import type { Exceeded } from '../guards/subscription-budget.ts';
 import { ConnectionState } from '../output/connection-state.ts';
 import type { Authorizer } from '../ports/authorizer.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -129,6 +131,11 @@ function wantsRetained(request: SubscriptionRequest, isNew: boolean): boolean {
   return parseShare(request.filter) === null;
 }
 
+/** Refusal of a new subscription while memory of the node is scarce. */
+function scarce(memory: MemoryLevel, { memoryHighPercent }: Limits): Exceeded {
+  return { counted: 'memory', text: memory.refusal('subscriptions', memoryHighPercent) };
+}
+
 export interface SubscribeHandlerParts {
   store: Pick<Store, 'sessions' | 'logs'>;
   clock: Clock;
@@ -137,6 +144,7 @@ export interface SubscribeHandlerParts {
   limits: Limits;
   clientLog: ClientLog;
   authorizer: Authorizer | null;
+  memory: MemoryLevel;
   trust: StoreTrust;
   routes: Routes;
   retained: RetainedMessages;
@@ -273,7 +281,7 @@ export class SubscribeHandler implements SessionPacketHandler {
     outcome: Outcome,
     granted: Granted[],
   ): Promise<void> {
-    const { limits, subscriptions } = this.parts;
+    const { limits, memory, subscriptions } = this.parts;
     const { budget, durableFilters } = subscriptions;
     const added = new Set<string>();
     for (const { request, subscriptionIdentifier } of some) {
@@ -285,7 +293,9 @@ export class SubscribeHandler implements SessionPacketHandler {
       if (refusal === null && isNew) {
         const isDurable = session.isStored && request.qos > 0;
         const exceeded =
-          (isDurable ? budget.exceededByDurable(durableFilters, filter) : null) ?? budget.take(session, filter);
+          (memory.isHigh ? scarce(memory, limits) : null) ??
+          (isDurable ? budget.exceededByDurable(durableFilters, filter) : null) ??
+          budget.take(session, filter);
         if (exceeded !== null) {
           const { counted, text } = exceeded;
           refusal = { reasonCode: ReasonCode.quotaExceeded, reason: text, counted };

@@ -1,5 +1,6 @@
 /** The sending half of a connection: everything that delivery needs to know of it. */
 import { encodeWithin, type Packet, PacketType, type ProtocolVersion, writeAck } from '@dunlin/protocol';
+import type { MemoryLevel } from '../guards/memory-level.ts';
 import type { HeldPublisher } from '../message/pending.ts';
 import type { OutboundTopicAliases } from '../message/topic-alias.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -28,6 +29,7 @@ export interface OutletParts {
   /** PUBREC with an error code was sent: the packet identifier is free again [MQTT-4.3.3-4]. */
   inboundRefused(outlet: Outlet, packetId: number): void;
   flusher: OutputFlusher;
+  memory: MemoryLevel;
   metrics: Metrics;
   clock: Clock;
   turn: TurnClock;

@@ -10,6 +10,7 @@ export const closeReasons = [
   'session-taken-over',
   'quota-exceeded',
   'write-timeout',
+  'memory',
   'not-authorized',
   'administrative',
   'server-shutting-down',

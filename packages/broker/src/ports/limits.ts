@@ -54,6 +54,12 @@ export const defaultLimits = {
    * of their session. The publishers' acknowledgements go on.
    */
   outputBufferBytesMax: 4 * 1024 * 1024,
+  /** Memory of the process; 0: the limit of its container, else the memory of the machine. */
+  memoryBytesMax: 0,
+  /** Share of it from which on the node takes no new connections and subscriptions, and is not ready. */
+  memoryHighPercent: 70,
+  /** Share of it from which on the largest buffers are given up. */
+  memoryCriticalPercent: 85,
   /** A connection ends whose socket has taken nothing of waiting bytes for this long; 0: never. */
   writeTimeoutSeconds: 60,
   /** The most a session may ask to be kept; 0xffffffff: for ever. */

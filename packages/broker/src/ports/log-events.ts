@@ -285,6 +285,11 @@ export const events = logEvents({
     message: 'sign-in refused',
     fields: [...client, 'reason', 'method?'],
   },
+  'memory.shed': {
+    level: 'warn',
+    message: 'waiting messages and connections were given up for memory',
+    fields: ['bytes', 'messages', 'connections'],
+  },
   'slow-reader.disconnected': {
     level: 'info',
     message: 'a client that does not read was disconnected',

@@ -6,6 +6,7 @@ export const dropReasons = [
   'queue-full',
   'outbox-full',
   'over-rate',
+  'memory',
   'expired',
   'packet-too-large',
   'not-authorized',
@@ -32,6 +33,7 @@ export const subscriptionRefusals = [
   'shared-groups',
   'wildcards',
   'user-limit',
+  'memory',
   'node-limit',
 ] as const;
 export type SubscriptionRefusal = (typeof subscriptionRefusals)[number];

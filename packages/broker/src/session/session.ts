@@ -194,13 +194,15 @@ export class Session {
   /**
    * True if bytes in flight, and bytes that a socket has not taken, leave room for a message of any size: what a client
    * does not read waits in its log or queue. Bytes of this turn alone are sent before they are many, and no event would
-   * tell that they have left.
+   * tell that they have left. Where memory is scarce a socket takes all before it is given more.
    */
   private get hasRoomForBytes(): boolean {
     const { limits, outbound } = this;
     if (outbound !== null && outbound.bytes >= limits.inflightBytesMax) return false;
-    const { output } = this.outlet;
-    return !output.isCongested || (!output.isHeldForRate && output.pendingBytes < limits.outputBufferBytesMax);
+    const { output, parts } = this.outlet;
+    if (!output.isCongested) return true;
+    if (output.isHeldForRate) return false;
+    return output.pendingBytes < (parts.memory.isHigh ? 1 : limits.outputBufferBytesMax);
   }
 
   /** True if there is room for one more QoS 1 or 2 message [MQTT-3.3.4-9]. */

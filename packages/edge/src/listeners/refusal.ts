@@ -7,9 +7,9 @@ export interface Refusal {
   /**
    * `handshake`: TLS or WebSocket failed. `proxy`: the PROXY header. `full`: the listener's own limit of connections.
    * `files`: the limit of open files. `banned`: the address is under a ban. `unsigned`: the limits of clients that have
-   * not signed in.
+   * not signed in. `memory`: the node has none to spare.
    */
-  kind: 'handshake' | 'proxy' | 'full' | 'files' | 'banned' | 'unsigned';
+  kind: 'handshake' | 'proxy' | 'full' | 'files' | 'banned' | 'unsigned' | 'memory';
   address: string;
   reason: string;
   /** Value that the client asked for, and the values that this listener allows, where they can be named. */
@@ -43,10 +43,10 @@ export class RefusalLog {
       this.#log.refused(events['handshake.failed'], fields);
       return;
     }
-    if (kind === 'banned' || kind === 'unsigned') {
+    if (kind === 'banned' || kind === 'unsigned' || kind === 'memory') {
       const listener = this.#metrics.listener(this.#listener);
       listener.opened++;
-      listener.closed[kind === 'banned' ? 'banned' : 'unsigned-max']++;
+      listener.closed[kind === 'unsigned' ? 'unsigned-max' : kind]++;
       this.#log.refused(brokerEvents['connection.refused'], fields);
       return;
     }

@@ -141,6 +141,12 @@ export class SocketListener {
       socket.destroy();
       return;
     }
+    if (this.#options.broker.memory.isCritical) {
+      const reason = this.#options.broker.memory.refusal('connections', this.#options.broker.limits.memoryHighPercent);
+      this.#refusals.add({ kind: 'memory', address: formatPeer(socket), reason });
+      socket.destroy();
+      return;
+    }
     if (this.#proxy !== null) this.#proxy.enter(socket);
     else if (this.#mayEnter(socket, formatPeer(socket))) this.#entered(socket);
   }

@@ -32,6 +32,8 @@ export interface WorkerSetup {
   subscriptionCounts: SharedArrayBuffer;
   /** Signs of life of all workers, as `newHeartbeats` made the memory. */
   heartbeats: SharedArrayBuffer;
+  /** Level of memory of the node, as `newMemoryLevel` made it. */
+  memoryLevel: SharedArrayBuffer;
   /** Memory of lines that one worker has logged for all. */
   spoken: SharedArrayBuffer;
   /** TLS material, one for each listener of the configuration; null where it has no TLS. */
@@ -53,6 +55,10 @@ export type WorkerCommand =
   | { kind: 'status'; id: number }
   /** Write all counters into shared memory. */
   | { kind: 'count' }
+  /** Collect garbage. */
+  | { kind: 'collect'; isUrgent: boolean }
+  /** Give up so many bytes that wait for clients. */
+  | { kind: 'shed'; bytes: number }
   /** Accept no more connections. */
   | { kind: 'close-listeners' }
   /** Disconnect all clients at a pace. */
@@ -69,6 +75,8 @@ export type WorkerReport =
   /** The start failed, and would fail again. */
   | { kind: 'failed'; message: string }
   | { kind: 'status'; id: number; status: WorkerStatus }
+  /** The answer to `collect`, and to all that came before it. */
+  | { kind: 'collected' }
   /** The answer to `count`. */
   | { kind: 'counted' }
   /** Health of the store and of the connection to the other nodes, when it has changed. */

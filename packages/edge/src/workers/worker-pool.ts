@@ -19,6 +19,17 @@ const healthyAfterMilliseconds = 60_000;
 /** Time that a request for metrics waits for a worker: a busy one answers within some turns of its event loop. */
 const countMilliseconds = 500;
 
+/** Time that a collection waits for a worker: full collections of large heaps take about a millisecond for each MiB. */
+const collectMilliseconds = 1000;
+
+/** Resolves when all have settled, or some time has passed. */
+async function within(milliseconds: number, all: readonly Promise<void>[]): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, milliseconds);
+  await Promise.race([Promise.allSettled(all), late]);
+  clearTimeout(timer);
+}
+
 export interface PoolOptions {
   configuration: Configuration;
   version: string;
@@ -31,6 +42,7 @@ export interface PoolOptions {
   connectAudit(): MessagePort | null;
   metrics: NodeMetrics;
   connectionCounts: SharedArrayBuffer;
+  memoryLevel: SharedArrayBuffer;
   /** Called when a worker has died, before its successor starts: releases what it owned. */
   releaseOwner(endpoint: EndpointId): Promise<void>;
   /** Current certificates, one for each listener; null where it has no TLS. */
@@ -158,11 +170,11 @@ export class WorkerPool {
    * counters are used.
    */
   async count(): Promise<void> {
-    const counted = this.#slots.filter((slot) => slot.isAlive).map((slot) => slot.thread.count());
-    const { promise: late, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, countMilliseconds);
-    await Promise.race([Promise.allSettled(counted), late]);
-    clearTimeout(timer);
+    const alive = this.#slots.filter((slot) => slot.isAlive);
+    await within(
+      countMilliseconds,
+      alive.map((slot) => slot.thread.count()),
+    );
   }
 
   /** Workers between death and replacement are left out. */
@@ -171,6 +183,21 @@ export class WorkerPool {
       this.#slots.filter((slot) => slot.isListening).map((slot) => slot.thread.status()),
     );
     return answers.filter((answer) => answer.status === 'fulfilled').map((answer) => answer.value);
+  }
+
+  /** Resolves when all workers have collected their garbage, or some time has passed. */
+  async collect(isUrgent: boolean): Promise<void> {
+    const alive = this.#slots.filter((slot) => slot.isAlive);
+    await within(
+      collectMilliseconds,
+      alive.map((slot) => slot.thread.collect(isUrgent)),
+    );
+  }
+
+  /** Gives up so many bytes that wait for clients, each worker its part. */
+  shed(bytes: number): void {
+    const alive = this.#slots.filter((slot) => slot.isListening);
+    for (const slot of alive) slot.thread.command({ kind: 'shed', bytes: Math.ceil(bytes / alive.length) });
   }
 
   setLog(log: Configuration['log']): void {
@@ -238,6 +265,7 @@ export class WorkerPool {
       attempts: this.#attempts,
       rates: this.#rates,
       connectionCounts: this.#options.connectionCounts,
+      memoryLevel: this.#options.memoryLevel,
       spoken: this.#spoken,
       heartbeats: this.#heartbeatMemory,
       subscriptionCounts: this.#subscriptionCounts,

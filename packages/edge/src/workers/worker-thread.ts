@@ -1,8 +1,10 @@
 import { extname } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { type MessagePort, Worker } from 'node:worker_threads';
 import { CodedError, type DrainOptions } from '@dunlin/broker/ports';
 import type { ListenerAddress } from '@dunlin/config';
+import { workerHeapMebibytes } from '../memory-shares.ts';
+import { memoryLimitBytes } from '../node-limits.ts';
 import type { WorkerCommand, WorkerHealth, WorkerReport, WorkerSetup, WorkerStatus } from './worker-message.ts';
 
 /**
@@ -41,6 +43,7 @@ export class WorkerThread {
   readonly #healthChanged: () => void;
   #lastStatusId = 0;
   #counting: Promise<void> | null = null;
+  #collecting: Promise<void> | null = null;
   #isEvicted = false;
   #ended: Error | null = null;
 
@@ -51,7 +54,10 @@ export class WorkerThread {
     if (setup.storePort !== null) ports.push(setup.storePort);
     if (setup.auditPort !== null) ports.push(setup.auditPort);
     const entry = new URL(`./worker-entry${extname(import.meta.filename)}`, import.meta.url);
-    this.#thread = new Worker(entry, { workerData: setup, transferList: ports, name: `worker ${setup.index}` });
+    const heap = workerHeapMebibytes(memoryLimitBytes(setup.configuration), getHeapStatistics().heap_size_limit);
+    const resourceLimits = heap === null ? {} : { maxOldGenerationSizeMb: heap };
+    const name = `worker ${setup.index}`;
+    this.#thread = new Worker(entry, { workerData: setup, transferList: ports, name, resourceLimits });
     this.composed = this.#wait('composed') as Promise<void>;
     this.exited = this.#watch();
     this.#thread.on('message', (report: WorkerReport) => this.#hear(report));
@@ -156,6 +162,17 @@ export class WorkerThread {
       this.command({ kind: 'count' });
     }
     return this.#counting;
+  }
+
+  /** Resolves when it has collected its garbage. Calls before the answer share one request. */
+  collect(isUrgent: boolean): Promise<void> {
+    if (this.#collecting === null) {
+      this.#collecting = (this.#wait('collected') as Promise<void>).finally(() => {
+        this.#collecting = null;
+      });
+      this.command({ kind: 'collect', isUrgent });
+    }
+    return this.#collecting;
   }
 
   /** Accepts no connection from now on. */

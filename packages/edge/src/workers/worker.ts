@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { MessagePort } from 'node:worker_threads';
 import type { AccessTexts } from '@dunlin/auth';
 import type { Broker } from '@dunlin/broker';
-import { RefusalAllowance, SharedCounts } from '@dunlin/broker/guards';
+import { MemoryLevel, RefusalAllowance, SharedCounts } from '@dunlin/broker/guards';
 import type { Store } from '@dunlin/broker/ports';
 import type { ListenerAddress } from '@dunlin/config';
 import {
@@ -30,7 +30,7 @@ import {
   type OpenLeases,
 } from '../compose.ts';
 import { ConnectionRoom } from '../connection-room.ts';
-import { collectWhenIdle } from '../idle-collection.ts';
+import { collectNow, collectWhenIdle } from '../idle-collection.ts';
 import { revokedNames } from '../listeners/crl.ts';
 import { listenError } from '../listeners/listen-failure.ts';
 import { SocketListener } from '../listeners/socket-listener.ts';
@@ -173,6 +173,7 @@ class ServingWorker {
       refusals: new RefusalAllowance(refusals),
       rates,
       subscriptionCounts: new SharedCounts(this.#setup.subscriptionCounts, this.#setup.index),
+      memory: new MemoryLevel(this.#setup.memoryLevel),
     });
     const heartbeats = new Heartbeats(this.#setup.heartbeats);
     watchThread(this.#figures, () => {
@@ -238,6 +239,13 @@ class ServingWorker {
       case 'count':
         this.#count();
         this.report({ kind: 'counted' });
+        break;
+      case 'collect':
+        collectNow(command.isUrgent);
+        this.report({ kind: 'collected' });
+        break;
+      case 'shed':
+        this.#parts.broker.shedMemory(command.bytes);
         break;
       case 'close-listeners':
         void this.#closeListeners();
