@@ -178,7 +178,8 @@ export const listenerOptions = {
     description:
       'Web pages that may connect, by their origin. `*`: all; `null`: pages from files. Clients that send no origin, as all but browsers, are not checked.',
     allowed: 'a list of origins (https://example.com, http://localhost:8080), null or *',
-    defaultText: 'the host that the client asked for, any port',
+    defaultText:
+      'the host that the client asked for, any port; on loopback without authentication only `localhost` and addresses',
     schemes: webSocket,
   }),
 };

@@ -118,6 +118,7 @@ export class SocketListener {
     return new WebSocketStage({
       paths: address.paths,
       origins: listener.origins,
+      isOpenLoopback: listener.allowAnonymous && /^(127\.|::1$|localhost$)/i.test(address.host),
       frameBytesMax: frameBytesMax(broker.limits.maximumPacketSizeBytes),
       handshakeTimeoutSeconds: listener.handshakeTimeoutSeconds,
       accept: (webSocket, socket) => {

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
-import type { Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Refusal } from './refusal.ts';
 import { formatPeer } from './socket-transport.ts';
@@ -41,6 +41,11 @@ export interface WebSocketStageOptions {
   paths: readonly string[];
   /** Null: those whose host is the one that was asked for. */
   origins: readonly string[] | null;
+  /**
+   * True at a loopback address that asks nobody who they are: a page whose name was pointed at this machine meanwhile
+   * (DNS rebinding) names itself as both origin and host, so without `origins` the host must be an address or localhost.
+   */
+  isOpenLoopback: boolean;
   /** Largest frame, or message of several frames. */
   frameBytesMax: number;
   handshakeTimeoutSeconds: number;
@@ -132,10 +137,11 @@ export class WebSocketStage {
   /** Browsers say which page wants to connect. Programs do not, and could say anything. */
   #admitsOrigin({ origin, host }: IncomingMessage['headers']): boolean {
     if (origin === undefined) return true;
-    const { origins } = this.#options;
+    const { origins, isOpenLoopback } = this.#options;
     if (origins !== null) return origins.includes('*') || origins.includes(origin.toLowerCase());
     const page = URL.parse(origin);
-    return page !== null && page.hostname !== '' && page.hostname === URL.parse(`http://${host}`)?.hostname;
+    if (page === null || page.hostname === '' || page.hostname !== URL.parse(`http://${host}`)?.hostname) return false;
+    return !isOpenLoopback || page.hostname === 'localhost' || isIP(page.hostname.replace(/^\[|\]$/g, '')) !== 0;
   }
 
   #answer(socket: Socket, { status, answer, headers = [], given, allowed }: Fault): void {
