@@ -4,6 +4,7 @@ import type { ClientIdPolicy } from './connection/client-identifier.ts';
 import type { MemoryLevel } from './guards/memory-level.ts';
 import type { RefusalAllowance } from './guards/refusal-allowance.ts';
 import type { SharedCounts } from './guards/shared-counts.ts';
+import type { SignInMemory } from './guards/sign-in-guard.ts';
 import type { Audit } from './ports/audit.ts';
 import type { Authenticator } from './ports/authenticator.ts';
 import type { Authorizer } from './ports/authorizer.ts';
@@ -56,6 +57,8 @@ export interface BrokerOptions {
   subscriptionCounts?: SharedCounts;
   /** Level of memory of the node, as its supervisor writes it; absent: nobody does. */
   memory?: MemoryLevel;
+  /** Memory in which the workers of this node count sign-ins; absent: there is one worker. */
+  attempts?: SignInMemory;
   /** True when connects and disconnects are in the log at level info; else they are for debugging. */
   tellsConnections?: boolean;
   /** Address at which this node speaks HTTP: told those who try it at a port of MQTT. Absent: none. */

@@ -1,16 +1,15 @@
 /** Parts of one worker's broker, put together. What it needs of the world comes through ports. */
 
 import { isShared } from '@dunlin/protocol';
+import { BrokerGuards } from './broker-guards.ts';
 import type { BrokerOptions } from './broker-options.ts';
-import { BrokerWorld } from './broker-world.ts';
 import { Cluster, type ClusterUpcalls } from './cluster/cluster.ts';
 import { DeadEndpoints } from './cluster/dead-endpoints.ts';
 import { writeGroupControl } from './cluster/group-control.ts';
 import { Links } from './cluster/links.ts';
 import { Routes } from './cluster/routes.ts';
-import { endBanned } from './connection/banned.ts';
 import { ClientLog } from './connection/client-log.ts';
-import type { Connection, ConnectionParts } from './connection/connection.ts';
+import type { ConnectionParts } from './connection/connection.ts';
 import { KeepAlive } from './connection/keep-alive.ts';
 import type { PacketHandlers } from './connection/packet-handlers.ts';
 import { SubscribeQueue } from './connection/subscribe-queue.ts';
@@ -26,7 +25,6 @@ import { type DeliveryUpcalls, SessionDelivery } from './delivery/session-delive
 import { willPublication } from './delivery/will.ts';
 import { GroupHousekeeping } from './groups/group-housekeeping.ts';
 import { GroupLogs } from './groups/group-logs.ts';
-import { BanList } from './guards/ban-list.ts';
 import { RateQuotas } from './guards/client-rates.ts';
 import { RestingClients } from './guards/resting-clients.ts';
 import { newSharedRates, SharedRates } from './guards/shared-rates.ts';
@@ -90,7 +88,7 @@ function makeRates({ clock, metrics, rates }: BrokerOptions, limits: Limits, tur
 }
 
 /** The parts, built from low to high: who is built earlier is given what it tells those above it as a function. */
-export abstract class BrokerParts extends BrokerWorld {
+export abstract class BrokerParts extends BrokerGuards {
   readonly clientLog: ClientLog;
   readonly warnings: RareWarnings;
   readonly contested: ContestedIdentifiers;
@@ -125,11 +123,6 @@ export abstract class BrokerParts extends BrokerWorld {
   readonly sysTopics: SysTopics;
   readonly pendingWrites: PendingWrites;
   protected readonly housekeeping: Housekeeping;
-  readonly connections = new Set<Connection>();
-  readonly bans = new BanList({
-    ...{ store: this.store.bans, clock: this.clock, logger: this.logger },
-    banned: (bans) => endBanned(this.connections, bans, this.clock),
-  });
   /** Connections, and handshakes of listeners, before CONNACK. */
   readonly unsigned = new UnsignedClients(this.limits, this.clock);
   private readonly unreleased = countUnreleased(this.limits, this.clock);
@@ -310,7 +303,7 @@ export abstract class BrokerParts extends BrokerWorld {
     const { self, store, clock, logger, metrics, limits, random, tracer, turn, tree, trust, matches, publishBatch } =
       this;
     const { authenticator, authorizer, deniedPublish, deniedWill, clientLog, warnings, keepAlive, contested } = this;
-    const { bans, clientIds, isOwnersOnly } = this;
+    const { bans, failedSignIns, clientIds, isOwnersOnly } = this;
     const { routes, router, retained, delayed, sysTopics, sessions, pendingWrites, delivery, writer, rights } = this;
     const { subscriptions, openings, unreleased } = this;
     const acceptance = new PublishAcceptance({ router, metrics, trust });
@@ -319,8 +312,8 @@ export abstract class BrokerParts extends BrokerWorld {
     });
     return {
       connect: new ConnectHandler({
-        ...{ limits, metrics, random, keepAlive, clientLog, bans, warnings, authenticator, authorizer, clientIds },
-        ...{ memory: this.memory, deniedWill, groupStore: store.groups, contested, openings, delivery, rights },
+        ...{ limits, metrics, random, keepAlive, clientLog, bans, failedSignIns, warnings, authenticator, authorizer },
+        ...{ clientIds, memory: this.memory, deniedWill, groupStore: store.groups, contested, openings, delivery, rights },
       }),
       auth: new AuthHandler({ logger, authenticator, metrics, clientLog, rights, isOwnersOnly }),
       publish: new PublishHandler({

@@ -2,6 +2,7 @@
 import type { BrokerOptions } from './broker-options.ts';
 import type { ClientIdPolicy } from './connection/client-identifier.ts';
 import { MemoryLevel } from './guards/memory-level.ts';
+import { SignInGuard } from './guards/sign-in-guard.ts';
 import type { Authenticator } from './ports/authenticator.ts';
 import type { Authorizer } from './ports/authorizer.ts';
 import type { Backplane } from './ports/backplane.ts';
@@ -31,6 +32,7 @@ export abstract class BrokerWorld {
   readonly clientIds: ClientIdPolicy;
   readonly limits: Limits;
   readonly memory: MemoryLevel;
+  readonly signInGuard: SignInGuard;
   readonly httpUrl: string;
   readonly tracer: Tracer | null;
 
@@ -46,6 +48,7 @@ export abstract class BrokerWorld {
     this.metrics = metrics;
     this.limits = limits;
     this.memory = options.memory ?? new MemoryLevel();
+    this.signInGuard = new SignInGuard(limits, options.attempts);
     this.tracer = tracer;
     this.authenticator = options.authenticator;
     this.authorizer = options.authorizer;

@@ -10,6 +10,16 @@ export const meanings: LogMeanings<typeof events> = {
       'The store did not answer. Bans that were read before hold; new ones, and their removal, are not known on this worker until it does. Logged once until it has answered.',
     action: 'Nothing, when the store is back (`store.recovered`). Otherwise look at `error`.',
   },
+  'bans.write-failed': {
+    meaning: 'The store did not take a ban that a rule has made.',
+    action: 'Nothing, when the store is back (`store.recovered`). Otherwise look at `error`.',
+  },
+  'client.ban-made': {
+    meaning:
+      'Somebody guesses passwords, a device has an old one, or two devices share an identifier. `reason` says what is banned, and until when.',
+    action:
+      'Give the device its password; then `dunlin ban remove` lets it in at once. The limits are `limits.signIn…` and `limits.flapping…`.',
+  },
   'client.banned': {
     meaning: 'A ban was added that a connected client is under. `reason` says which, by whom it was made, and why.',
     action: 'Nothing; `dunlin ban remove` takes it back.',

@@ -251,6 +251,28 @@ export const limitShape = {
     5,
     'A client or user that was quiet may exceed its rates by what they allow in this time.',
   ),
+  signInFailuresMax: whole(
+    0,
+    100_000,
+    20,
+    'Failed sign-ins of a device (client identifier, user name and address together) in the window, after which it is banned for a while; five times as many of a user name at an address. What has signed in lately is slowed, not banned. 0: nothing is banned or slowed.',
+  ),
+  signInFailuresPerAddressMax: whole(
+    0,
+    1_000_000,
+    0,
+    'Failed sign-ins of an address (IPv6: a network of 64 bits) in the window, after which it is banned for a while, if nobody has signed in there lately. 0: none is.',
+  ),
+  signInFailuresWindowSeconds: whole(1, 86_400, 300, 'The window in which failed sign-ins are counted.'),
+  signInBanSeconds: whole(1, 604_800, 300, 'How long a ban for failed sign-ins lasts.'),
+  flappingConnectsMax: whole(
+    0,
+    100_000,
+    0,
+    'Connects of a client identifier at an address in the window, after which both together are banned for a while. 0: none is.',
+  ),
+  flappingWindowSeconds: whole(1, 86_400, 60, 'The window in which connects are counted.'),
+  flappingBanSeconds: whole(1, 604_800, 300, 'How long a ban for connecting too often lasts.'),
   logMessagesMax: whole(
     1,
     1_000_000_000,

@@ -13,6 +13,8 @@ import { type BannableClient, BanTable } from './ban-table.ts';
 
 const readMilliseconds = 500;
 const forgetMilliseconds = 60_000;
+/** Bans up to which rules add more: an attack from very many addresses must not fill the store. */
+const madeHereMax = 100_000;
 /** Bans of one answer of the store. */
 const pageBans = 1000;
 
@@ -51,6 +53,18 @@ export class BanList {
   /** The ban of an address whoever uses it, to be asked before anything is done for a connection; null: none. */
   ofAddress(remoteAddress: string): Ban | null {
     return this.table.size === 0 ? null : this.table.ofAddress(remoteAddress, this.parts.clock.now());
+  }
+
+  /**
+   * Adds a ban that this worker has made; others know it within a second. False: there are so many that it is left out,
+   * or it holds already.
+   */
+  add(ban: Ban): boolean {
+    const { store, clock, logger } = this.parts;
+    if (this.table.size >= madeHereMax || this.table.has(ban, clock.now())) return false;
+    this.table.put(ban);
+    store.put(ban).catch((error: unknown) => logger.warn(events['bans.write-failed'], { error }));
+    return true;
   }
 
   /** Begins to read what is new. */

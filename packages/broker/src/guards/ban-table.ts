@@ -35,6 +35,11 @@ export class BanTable {
     group.map.set(group.name, bans);
   }
 
+  /** True when a ban of the same names holds. */
+  has(target: BanTarget, now: number): boolean {
+    return (this.all.get(banKey(target))?.endsAt ?? 0) > now;
+  }
+
   /** Forgets bans that have ended: they ban nobody already. */
   forgetEnded(now: number): void {
     for (const [key, ban] of this.all) {

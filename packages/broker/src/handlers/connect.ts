@@ -19,11 +19,12 @@ import { assignedClientId, type ClientIdPolicy, clientIdFault } from '../connect
 import type { ClientLog } from '../connection/client-log.ts';
 import type { Connection } from '../connection/connection.ts';
 import { firstDeadlineSecond } from '../connection/connection-deadlines.ts';
+import type { FailedSignIns } from '../connection/failed-sign-ins.ts';
 import { faulty, ruleBroken } from '../connection/faults.ts';
 import type { KeepAlive } from '../connection/keep-alive.ts';
 import { refuseForMemory } from '../connection/memory-refusal.ts';
 import type { PacketHandler } from '../connection/packet-handlers.ts';
-import { refuseConnect, sendRefusal } from '../connection/send-refusal.ts';
+import { refuseConnect } from '../connection/send-refusal.ts';
 import type { SubscriptionRights } from '../connection/subscription-rights.ts';
 import type { SessionDelivery } from '../delivery/session-delivery.ts';
 import { willOf } from '../delivery/will.ts';
@@ -65,6 +66,7 @@ export interface ConnectHandlerParts {
   clientLog: ClientLog;
   bans: BanList;
   memory: MemoryLevel;
+  failedSignIns: FailedSignIns;
   warnings: RareWarnings;
   authenticator: Authenticator;
   authorizer: Authorizer | null;
@@ -131,6 +133,7 @@ export class ConnectHandler implements PacketHandler {
     if (refuseBanned(connection, parts.bans, packet.userName)) return;
     const accepted = await this.authenticate(connection, packet, connection.clientId);
     if (accepted === null) return;
+    parts.failedSignIns.accepted(connection, accepted.userName);
     if (!connection.admit(accepted)) {
       if (connection.state === ConnectionState.closed) return;
       refuseConnect(connection, ReasonCode.notAuthorized, 'what the client signed in with was withdrawn');
@@ -268,8 +271,11 @@ export class ConnectHandler implements PacketHandler {
       version: connection.version,
       presence: connection.signIn,
     };
+    const turn = this.parts.failedSignIns.turnOf(connection, packet.userName);
+    if (turn !== null) await turn;
     const method = packet.properties.authenticationMethod;
-    if (method === undefined) return this.decide(connection, await this.parts.authenticator.authenticate(credentials));
+    if (method === undefined)
+      return this.decide(connection, packet, await this.parts.authenticator.authenticate(credentials));
     const exchange = this.parts.authenticator.exchange(method, credentials);
     if (exchange === null) {
       refuseConnect(connection, ReasonCode.badAuthenticationMethod, 'this authentication method is not known here'); // [MQTT-4.12.0-1]
@@ -287,10 +293,10 @@ export class ConnectHandler implements PacketHandler {
       if (answer === null) return null;
       result = await exchange.step(answer);
     }
-    return this.decide(connection, result);
+    return this.decide(connection, packet, result);
   }
 
-  private decide(connection: Connection, result: AuthenticationResult): Acceptance | null {
+  private decide(connection: Connection, packet: ConnectPacket, result: AuthenticationResult): Acceptance | null {
     const { parts } = this;
     const { metrics } = this.parts;
     if (result.kind === 'accept') {
@@ -311,7 +317,7 @@ export class ConnectHandler implements PacketHandler {
       const isUnknown = isOverloaded || reasonCode === ReasonCode.serverUnavailable;
       const event = events[isUnknown ? 'sign-in.check-failed' : 'sign-in.refused'];
       parts.clientLog.signInRefused(connection, event, reasonCode, told ?? { reason });
-      sendRefusal(connection, reasonCode, reason); // [MQTT-4.12.0-4]
+      parts.failedSignIns.refuse(connection, packet.userName, reasonCode, reason);
     } else refuseConnect(connection, ReasonCode.notAuthorized, '');
     return null;
   }

@@ -105,6 +105,16 @@ export const defaultLimits = {
   subscribesPerSecond: 0,
   /** A rate may be exceeded by what comes in these seconds. */
   rateBurstSeconds: 5,
+  /** Failed sign-ins of a device (identifier, user name and address) in the window, after which it is banned; five times as many of a user name at an address; 0: none is. */
+  signInFailuresMax: 20,
+  /** Failed sign-ins of an address after which it is banned, where nobody signs in; 0: none is. */
+  signInFailuresPerAddressMax: 0,
+  signInFailuresWindowSeconds: 300,
+  signInBanSeconds: 300,
+  /** Connects of a client identifier at an address in the window, after which both together are banned; 0: none is. */
+  flappingConnectsMax: 0,
+  flappingWindowSeconds: 60,
+  flappingBanSeconds: 300,
   /** Messages that one durable filter's log may hold; the oldest go first. */
   logMessagesMax: 1_000_000,
   logBytesMax: 1024 * 1024 * 1024,

@@ -10,6 +10,16 @@ export const events = logEvents({
     message: 'bans could not be read; those that are known hold, and the worker tries again',
     fields: ['error'],
   },
+  'bans.write-failed': {
+    level: 'warn',
+    message: 'a ban could not be written; it holds on this worker alone',
+    fields: ['error'],
+  },
+  'client.ban-made': {
+    level: 'warn',
+    message: 'a client failed to sign in too often, or came and went, and is banned for a while',
+    fields: [...client, 'reason'],
+  },
   'client.banned': {
     level: 'info',
     message: 'a client is banned and was disconnected',

@@ -35,6 +35,8 @@ beforeEach(async () => {
       'authentication.passwordFile': join(directory, 'users'),
       // Guesses wait as long as the test takes.
       'limits.connectTimeoutSeconds': 600,
+      // Guesses at one account would be slowed and banned before.
+      'limits.signInFailuresMax': 0,
     },
   });
 });

@@ -3,7 +3,7 @@
 import type { Access } from '@dunlin/auth';
 import type { RefusalReason } from '@dunlin/backplane-nats';
 import { AnonymousAuthenticator, Broker } from '@dunlin/broker';
-import type { MemoryLevel, RefusalAllowance, SharedCounts } from '@dunlin/broker/guards';
+import type { MemoryLevel, RefusalAllowance, SharedCounts, SignInMemory } from '@dunlin/broker/guards';
 import type { Audit, Backplane, Leases, Logger, Metrics, Store, Tracer } from '@dunlin/broker/ports';
 import type { Configuration } from '@dunlin/config';
 import { startTracing, tracingSettings } from '@dunlin/telemetry';
@@ -97,6 +97,7 @@ export interface BrokerParts {
   rates: SharedArrayBuffer;
   subscriptionCounts: SharedCounts;
   memory: MemoryLevel;
+  attempts: SignInMemory;
 }
 
 /** Null: nothing is traced, and nothing is loaded for it. Of variables that are not understood one worker speaks for all. */
@@ -112,7 +113,7 @@ export async function composeTracer(setup: WorkerSetup, logger: Logger, metrics:
 /** The broker of one worker. Without anything that says who may enter, the configuration lets only listeners through that are open to everyone. */
 export function composeBroker(parts: BrokerParts): Broker {
   const { configuration, version, store, leases, backplane, access, logger, metrics, tracer } = parts;
-  const { refusals, rates, memory, subscriptionCounts, audit } = parts;
+  const { refusals, rates, attempts, memory, subscriptionCounts, audit } = parts;
   const { address } = configuration.admin;
   const { authentication } = configuration;
   return new Broker({
@@ -134,7 +135,7 @@ export function composeBroker(parts: BrokerParts): Broker {
     // Where nobody is authenticated, names are not proved.
     sessionOwner: access === null ? 'anybody' : configuration.sessions.owner,
     limits: { ...configuration.limits, subscriptionBytesNodeMax: subscriptionBytesMax(configuration) },
-    ...{ refusals, rates, memory, subscriptionCounts },
+    ...{ refusals, rates, attempts, memory, subscriptionCounts },
     tellsConnections: configuration.log.connections,
     httpUrl: address === '' ? '' : `http://${address}`,
   });

@@ -174,6 +174,7 @@ class ServingWorker {
       rates,
       subscriptionCounts: new SharedCounts(this.#setup.subscriptionCounts, this.#setup.index),
       memory: new MemoryLevel(this.#setup.memoryLevel),
+      attempts,
     });
     const heartbeats = new Heartbeats(this.#setup.heartbeats);
     watchThread(this.#figures, () => {

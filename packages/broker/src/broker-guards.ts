@@ -1,0 +1,17 @@
+/** Guards that look at connections: bans, and what follows failed sign-ins. */
+import { BrokerWorld } from './broker-world.ts';
+import { endBanned } from './connection/banned.ts';
+import type { Connection } from './connection/connection.ts';
+import { FailedSignIns } from './connection/failed-sign-ins.ts';
+import { BanList } from './guards/ban-list.ts';
+
+export abstract class BrokerGuards extends BrokerWorld {
+  readonly connections = new Set<Connection>();
+  readonly bans = new BanList({
+    ...{ store: this.store.bans, clock: this.clock, logger: this.logger },
+    banned: (bans) => endBanned(this.connections, bans, this.clock),
+  });
+  protected readonly failedSignIns = new FailedSignIns({
+    ...{ clock: this.clock, guard: this.signInGuard, bans: this.bans },
+  });
+}
