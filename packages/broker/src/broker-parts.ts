@@ -313,7 +313,16 @@ export abstract class BrokerParts extends BrokerGuards {
     return {
       connect: new ConnectHandler({
         ...{ limits, metrics, random, keepAlive, clientLog, bans, failedSignIns, warnings, authenticator, authorizer },
-        ...{ clientIds, memory: this.memory, deniedWill, groupStore: store.groups, contested, openings, delivery, rights },
+        ...{
+          clientIds,
+          memory: this.memory,
+          deniedWill,
+          groupStore: store.groups,
+          contested,
+          openings,
+          delivery,
+          rights,
+        },
       }),
       auth: new AuthHandler({ logger, authenticator, metrics, clientLog, rights, isOwnersOnly }),
       publish: new PublishHandler({

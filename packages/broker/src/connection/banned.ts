@@ -2,7 +2,6 @@
 import { ReasonCode } from '@dunlin/protocol';
 import { type BanList, describeBan, tellBan } from '../guards/ban-list.ts';
 import type { BanTable } from '../guards/ban-table.ts';
-import { madeByRule } from '../guards/sign-in-guard.ts';
 import { ConnectionState } from '../output/connection-state.ts';
 import type { Ban } from '../ports/ban-store.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -47,8 +46,6 @@ function endIfBanned(connection: Connection, bans: BanTable, now: number): void 
     refuse(connection, ban);
     return;
   }
-  // A connected client has shown who it is: the rule means those that could not.
-  if (ban.by === madeByRule) return;
   connection.parts.clientLog.banned(connection, events['client.banned'], { reason: describeBan(ban) });
   // 0x8A is for CONNACK alone (MQTT 5 section 3.14.2.1).
   connection.disconnect(ReasonCode.administrativeAction, tellBan(ban), '', 'banned');

@@ -10,6 +10,7 @@ import { events } from '../ports/log-events.ts';
 import type { Logger } from '../ports/logger.ts';
 import { StoreError } from '../ports/store-error.ts';
 import { type BannableClient, BanTable } from './ban-table.ts';
+import { madeByRule } from './sign-in-guard.ts';
 
 const readMilliseconds = 500;
 const forgetMilliseconds = 60_000;
@@ -94,7 +95,8 @@ export class BanList {
       if (page.isWhole) table = new BanTable();
       for (const ban of page.bans) {
         table.put(ban);
-        fresh.put(ban);
+        // A rule means those that have not shown who they are: it ends no connection, and there may be many.
+        if (ban.by !== madeByRule) fresh.put(ban);
       }
       ({ place, hasMore } = page);
     }

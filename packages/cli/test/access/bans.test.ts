@@ -147,6 +147,34 @@ describe('a node with an embedded store', () => {
   });
 });
 
+test('a device that guesses is banned on all workers, its user name elsewhere is not; the command lets it in again', {
+  timeout,
+}, async () => {
+  directory = mkdtempSync(join(tmpdir(), 'dunlin-bans-'));
+  const users = join(directory, 'users');
+  await run(['passwd', '-c', '-b', users, 'u', 'right']);
+  const { urls, data } = await start(undefined, [
+    ...['--password-file', users, '--set', 'limits.signInFailuresMax=5'],
+    ...['--set', 'limits.connectTimeoutSeconds=60'],
+  ]);
+  const [url] = urls;
+  const wrong = { clientId: 'old', userName: 'u', password: 'old' };
+  const answers = await Promise.all(Array.from({ length: 8 }, () => answerTo(url, wrong)));
+  // Those that come late find the ban.
+  expect(answers).toContain(0x87);
+  expect(answers.filter((code) => code !== 0x87 && code !== banned)).toEqual([]);
+  const right = { ...wrong, password: 'right' };
+  while ((await answerTo(url, right)) !== banned);
+  expect(await answerTo(url, { ...right, clientId: 'new' })).toBe(0);
+  expect((await run(['ban', 'list', ...data])).output).toMatch(
+    /\nold +u +127\.0\.0\.1 +20\S+Z +dunlin +too many failed sign-ins\n/,
+  );
+  const names = ['--client-id', 'old', '--user', 'u', '--address', '127.0.0.1'];
+  expect(await run(['ban', 'remove', ...names, ...data])).toMatchObject({ code: 0, errors: '' });
+  while ((await answerTo(url, right)) !== 0);
+  expect(broker?.log().filter(({ event }) => event === 'client.ban-made').length).toBeGreaterThan(0);
+});
+
 describe('what is not allowed is refused with what is', () => {
   const cases: [words: string[], code: number, errors: string][] = [
     [['add'], 2, 'given no name, allowed: --client-id, --user, --address'],
