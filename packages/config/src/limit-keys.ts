@@ -273,6 +273,19 @@ export const limitShape = {
   ),
   flappingWindowSeconds: whole(1, 86_400, 60, 'The window in which connects are counted.'),
   flappingBanSeconds: whole(1, 604_800, 300, 'How long a ban for connecting too often lasts.'),
+  connectionsPerAddressMax: whole(
+    0,
+    100_000_000,
+    0,
+    'Connections that one address may have to a node (IPv6: a network of 64 bits; behind PROXY headers the address of the client); further ones are closed at once. 0: any number, since thousands of clients may share one address.',
+  ),
+  connectRatePerAddress: whole(
+    0,
+    1_000_000,
+    0,
+    'Connections a second that one address may open to a node; further ones are closed at once. 0: any number.',
+  ),
+  connectBurstPerAddress: whole(1, 1_000_000, 100, 'Connections that an address which was quiet may open at once.'),
   logMessagesMax: whole(
     1,
     1_000_000_000,

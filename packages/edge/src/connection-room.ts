@@ -37,8 +37,13 @@ export class ConnectionRoom {
   enter(socket: Socket): boolean {
     Atomics.add(this.#counts, this.#own, 1);
     socket.once('close', this.#left);
-    let all = 0;
-    for (let at = firstWorkerAt; at < this.#counts.length; at++) all += Atomics.load(this.#counts, at);
-    return all <= Atomics.load(this.#counts, mostAt);
+    const { open, most } = this.fullness;
+    return open <= most;
+  }
+
+  get fullness(): { open: number; most: number } {
+    let open = 0;
+    for (let at = firstWorkerAt; at < this.#counts.length; at++) open += Atomics.load(this.#counts, at);
+    return { open, most: Atomics.load(this.#counts, mostAt) };
   }
 }

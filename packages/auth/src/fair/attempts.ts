@@ -38,7 +38,7 @@ export class Attempts {
     const network = networkOf(remoteAddress);
     const now = this.#clock.now();
     if (userName !== null && this.marks.has(this.marks.markOf('account', network, userName), now)) return 2;
-    return this.marks.has(this.marks.markOf('network', network), now) ? 1 : 0;
+    return this.marks.has(this.marks.ofNetwork(network), now) ? 1 : 0;
   }
 
   /** False: the network or the account has failed too often. An account that is known at its network is not locked out by what others do. */
@@ -54,7 +54,7 @@ export class Attempts {
   wasRight({ remoteAddress, userName }: Credentials): void {
     const network = networkOf(remoteAddress);
     const until = this.#clock.now() + knownMilliseconds;
-    this.marks.set(this.marks.markOf('network', network), until);
+    this.marks.set(this.marks.ofNetwork(network), until);
     if (userName !== null) this.marks.set(this.marks.markOf('account', network, userName), until);
   }
 

@@ -40,6 +40,11 @@ export class SharedMarks {
     return hmac.digest();
   }
 
+  /** The mark of a network that signed in. */
+  ofNetwork(network: string): Buffer {
+    return this.markOf('network', network);
+  }
+
   /** True when the mark was set and holds at this moment, in milliseconds since 1970. */
   has(mark: Buffer, now: number): boolean {
     const at = this.find(mark);

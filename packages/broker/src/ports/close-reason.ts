@@ -16,6 +16,8 @@ export const closeReasons = [
   'server-shutting-down',
   'server-busy',
   'connections-max',
+  'connections-per-address',
+  'connect-rate',
   'banned',
   'unsigned-max',
   'protocol-error',

@@ -115,6 +115,10 @@ export const defaultLimits = {
   flappingConnectsMax: 0,
   flappingWindowSeconds: 60,
   flappingBanSeconds: 300,
+  /** Connections that one address may have to a node, and open a second, and at once; 0: any number. */
+  connectionsPerAddressMax: 0,
+  connectRatePerAddress: 0,
+  connectBurstPerAddress: 100,
   /** Messages that one durable filter's log may hold; the oldest go first. */
   logMessagesMax: 1_000_000,
   logBytesMax: 1024 * 1024 * 1024,

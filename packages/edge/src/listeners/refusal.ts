@@ -2,14 +2,19 @@ import type { ClientLog } from '@dunlin/broker';
 import { brokerEvents, type Metrics } from '@dunlin/broker/ports';
 import { events } from '../log-events.ts';
 
+type RefusalKind =
+  | ('handshake' | 'proxy' | 'full' | 'files' | 'banned' | 'unsigned' | 'memory')
+  | ('connections-per-address' | 'connect-rate');
+
 /** Reason why a connection ended before its first MQTT byte. */
 export interface Refusal {
   /**
    * `handshake`: TLS or WebSocket failed. `proxy`: the PROXY header. `full`: the listener's own limit of connections.
    * `files`: the limit of open files. `banned`: the address is under a ban. `unsigned`: the limits of clients that have
-   * not signed in. `memory`: the node has none to spare.
+   * not signed in. `memory`: the node has none to spare. `connections-per-address`,
+   * `connect-rate`: the limits of one address.
    */
-  kind: 'handshake' | 'proxy' | 'full' | 'files' | 'banned' | 'unsigned' | 'memory';
+  kind: RefusalKind;
   address: string;
   reason: string;
   /** Value that the client asked for, and the values that this listener allows, where they can be named. */
@@ -43,7 +48,7 @@ export class RefusalLog {
       this.#log.refused(events['handshake.failed'], fields);
       return;
     }
-    if (kind === 'banned' || kind === 'unsigned' || kind === 'memory') {
+    if (kind !== 'proxy' && kind !== 'full' && kind !== 'files') {
       const listener = this.#metrics.listener(this.#listener);
       listener.opened++;
       listener.closed[kind === 'unsigned' ? 'unsigned-max' : kind]++;

@@ -4,6 +4,7 @@ import { type Broker, describeBan, type Logger } from '@dunlin/broker';
 import type { Listener, ListenerAddress } from '@dunlin/config';
 import type { ConnectionRoom } from '../connection-room.ts';
 import { events } from '../log-events.ts';
+import type { Admission, Fullness } from './admission.ts';
 import { Handshakes, tlsBytes, webSocketBytes } from './handshakes.ts';
 import type { Peer } from './peer.ts';
 import { ProxyStage } from './proxy-stage.ts';
@@ -39,6 +40,7 @@ export interface SocketListenerOptions {
   /** Result of `readTlsMaterial`; null where the listener has no TLS. */
   material: TlsMaterial | null;
   room: ConnectionRoom;
+  admission: Admission;
 }
 
 /**
@@ -60,6 +62,8 @@ export class SocketListener {
   readonly #webSocket: WebSocketStage | null;
   /** Null: the broker's client begins with the connection. */
   readonly #handshakes: Handshakes | null;
+  /** Connections that are open. */
+  #open = 0;
   /** Peers from PROXY headers, of connections whose TLS or WebSocket handshake is in progress. */
   readonly #peers = new Map<string, Peer>();
 
@@ -136,6 +140,8 @@ export class SocketListener {
   }
 
   #enter(socket: Socket): void {
+    this.#open++;
+    socket.once('close', () => this.#open--);
     if (!this.#options.room.enter(socket)) {
       const reason = 'this process may open no more files: ulimit -n, LimitNOFILE=';
       this.#refusals.add({ kind: 'files', address: formatPeer(socket), reason });
@@ -152,9 +158,9 @@ export class SocketListener {
     else if (this.#mayEnter(socket, formatPeer(socket))) this.#entered(socket);
   }
 
-  /** False: the address is banned, or there are too many clients that have not signed in; the connection is closed. */
+  /** False: the address is banned or has too many connections, or there are too many clients that have not signed in; the connection is closed. */
   #mayEnter(socket: Socket, address: string): boolean {
-    if (this.#isBanned(socket, address)) return false;
+    if (this.#isTurnedAway(socket, address)) return false;
     if (this.#handshakes === null) return true;
     const refuse = (reason: string): void => {
       this.#refusals.add({ kind: 'unsigned', address, reason });
@@ -178,6 +184,24 @@ export class SocketListener {
     this.#refusals.add({ kind: 'banned', address, reason: describeBan(ban) });
     socket.destroy();
     return true;
+  }
+
+  /** By the address of the client, which may be that of a PROXY header: it costs no handshake, and no answer. */
+  #isTurnedAway(socket: Socket, address: string): boolean {
+    if (this.#isBanned(socket, address)) return true;
+    const refusal = this.#options.admission.enter(socket, address, this.#fullness());
+    if (refusal === null) return false;
+    this.#refusals.add(refusal);
+    socket.destroy();
+    return true;
+  }
+
+  /** Connections and their limits; none where nobody signs in, since nobody is known there. */
+  #fullness(): Fullness[] {
+    const { listener, broker, room } = this.#options;
+    if (listener.methods.length === 0) return [];
+    const own = { open: this.#open, most: listener.connectionsMax ?? Number.POSITIVE_INFINITY };
+    return [own, room.fullness, { open: broker.connectionCount + 1, most: broker.limits.connectionsMax }];
   }
 
   #proxied(socket: Socket, peer: Peer): void {

@@ -26,6 +26,8 @@ export interface WorkerSetup {
   attempts: AttemptMemory;
   /** Memory in which all workers charge users for what they send and get. */
   rates: SharedArrayBuffer;
+  /** Connections, and connections a second, by address. */
+  byAddress: { connections: SharedArrayBuffer; connectRates: SharedArrayBuffer };
   /** Connections of all workers, as `newConnectionCounts` made it. */
   connectionCounts: SharedArrayBuffer;
   /** Memory in which all workers count subscriptions by user. */

@@ -70,6 +70,7 @@ export class WorkerPool {
   readonly #subscriptionCounts: SharedArrayBuffer;
   readonly #heartbeatMemory: SharedArrayBuffer;
   readonly #heartbeats: Heartbeats;
+  readonly #byAddress: { readonly connections: SharedArrayBuffer; readonly connectRates: SharedArrayBuffer };
   readonly #attempts = { marks: newSharedMarks(), failures: newSharedRates() };
   #slots: WorkerSlot[] = [];
   #addresses: ListenerAddress[];
@@ -81,6 +82,8 @@ export class WorkerPool {
 
   constructor(options: PoolOptions) {
     this.#options = options;
+    const { workers } = options.configuration;
+    this.#byAddress = { connections: newSharedCounts(workers), connectRates: newSharedRates() };
     this.#names = new EndpointNames(options.configuration.nodeId);
     this.#subscriptionCounts = newSharedCounts(options.configuration.workers);
     this.#heartbeatMemory = newHeartbeats(options.configuration.workers);
@@ -263,6 +266,7 @@ export class WorkerPool {
       figures: this.#options.metrics.attach(index),
       refusals: this.#refusals,
       attempts: this.#attempts,
+      byAddress: this.#byAddress,
       rates: this.#rates,
       connectionCounts: this.#options.connectionCounts,
       memoryLevel: this.#options.memoryLevel,

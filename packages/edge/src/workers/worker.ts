@@ -31,6 +31,7 @@ import {
 } from '../compose.ts';
 import { ConnectionRoom } from '../connection-room.ts';
 import { collectNow, collectWhenIdle } from '../idle-collection.ts';
+import { Admission } from '../listeners/admission.ts';
 import { revokedNames } from '../listeners/crl.ts';
 import { listenError } from '../listeners/listen-failure.ts';
 import { SocketListener } from '../listeners/socket-listener.ts';
@@ -86,6 +87,7 @@ class ServingWorker {
   readonly #region: WorkerRegion;
   readonly #listeners: SocketListener[] = [];
   readonly #room: ConnectionRoom;
+  readonly #admission: Admission;
   /** Resolves when the last connection through the listeners is closed; null: they are open. */
   #listenersClosed: Promise<unknown> | null = null;
   /** Certificates by the place of their listener in the configuration, as they were last given. */
@@ -101,6 +103,8 @@ class ServingWorker {
     this.#setup = setup;
     this.#tls = [...setup.tls];
     this.#room = new ConnectionRoom(setup.connectionCounts, index);
+    const { connections, connectRates: rates } = setup.byAddress;
+    this.#admission = new Admission(configuration.limits, { connections, rates, marks: setup.attempts.marks }, index);
     this.#supervisor = supervisor;
     this.#logger = composeLogger(configuration, index);
     const spoken = new SpokenLines(index, setup.spoken);
@@ -336,6 +340,7 @@ class ServingWorker {
           broker: this.#parts.broker,
           logger: this.#logger,
           room: this.#room,
+          admission: this.#admission,
           material,
         });
         this.#listenersAt.set(position, open);
