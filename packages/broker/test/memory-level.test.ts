@@ -46,7 +46,6 @@ describe('above limits.memoryHighPercent', () => {
   });
 });
 
-/** Seen to fail without the question for the level in Session. */
 test('above limits.memoryHighPercent QoS 1 to a client that does not read waits where it costs least', async () => {
   const { worker, client } = await scarce();
   client.transport.reads = false;

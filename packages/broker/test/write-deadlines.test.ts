@@ -16,7 +16,6 @@ async function stopped(): Promise<{ world: World; worker: Worker; subscriber: Cl
   return { world, worker, subscriber, publisher };
 }
 
-/** Seen to fail without the deadline. */
 test('a socket that takes nothing for limits.writeTimeoutSeconds is closed, counted and logged', async () => {
   const { world, worker, subscriber } = await stopped();
   await world.clock.pass(5000);

@@ -50,7 +50,6 @@ async function client(clientId: string, sessionExpirySeconds = 0): Promise<Conve
   return conversation;
 }
 
-/** Seen to fail (the process grew to 1.2 GiB) without the marks. */
 test('deaf clients do not take the node past its memory: it refuses, gives up the largest buffers, and recovers', async () => {
   const deaf: Conversation[] = [];
   for (let i = 0; i < deafClients; i++) {

@@ -24,6 +24,10 @@ const quiet = new Map([
   ['Wills published: late', 'no client that goes while the store is away has one'],
   ['Store has gone back: {{instance}}', 'Redis keeps what it has'],
   ['Connections refused: no open files left', 'a node may open as many as it needs'],
+  ['Subscriptions refused, by reason: {{reason}}', 'no client has more than it may'],
+  ['Audit records dropped: {{instance}}', 'nothing is audited'],
+  ['Clients that came over a rate: {{direction}}', 'no rates are configured'],
+  ['Messages between nodes refused: {{instance}} {{reason}}', 'all nodes have the same secret, or none'],
   ['Contested identifiers and messages that end connections: {{instance}} identifier contested', 'nobody has another client\'s'],
   ['Contested identifiers and messages that end connections: {{instance}} ended over the same message', 'no client fails'],
 ]);

@@ -17,7 +17,7 @@ const shedMilliseconds = { first: 500, longest: 60_000 };
 /** Bytes given up in a round at least. */
 const shedBytesLeast = 8 * 1024 * 1024;
 /** Wait until garbage is collected again: after a collection that was worth it, and after others, each twice as long. */
-const collectMilliseconds = { worth: 1000, first: 5000, longest: 300_000 };
+const collectMilliseconds = { worth: 1000, first: 5000, longest: 60_000 };
 /** Share of the limit that is worth a collection, or a round. */
 const worthShare = 0.02;
 

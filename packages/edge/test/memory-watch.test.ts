@@ -58,7 +58,6 @@ describe('MemoryWatch', () => {
     ]);
   });
 
-  /** Seen to fail where memory was measured before garbage was collected. */
   test('garbage raises no level: it is collected first', async () => {
     const memory = new Memory();
     for (let round = 0; round < 20; round++) {
@@ -84,7 +83,7 @@ describe('MemoryWatch', () => {
     const memory = new Memory();
     memory.used = 750;
     await memory.pass(600_000);
-    expect(memory.collections).toBeLessThan(10);
+    expect(memory.collections).toBeLessThan(16);
   });
 
   test('above the second mark so much is given up as brings it 5 % below, and no more', async () => {

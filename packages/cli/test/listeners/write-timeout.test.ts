@@ -64,7 +64,6 @@ async function readSlowly(client: WireClient): Promise<void> {
   client.resumeReading();
 }
 
-/** Seen to fail without the deadline, and, over TLS and WebSocket, where the progress of a write was not known. */
 test.each([
   ['tcp', 0],
   ['ws', 1],
