@@ -165,7 +165,11 @@ conversation(
       await client.expectNothing();
       return;
     }
-    if (packet !== undefined) expect(packet).toMatchObject({ type: 'connack', reasonCode: level === 5 ? 0x85 : 2 });
+    // A server may also limit the size of CONNECT.
+    if (packet !== undefined) {
+      expect(packet.type).toBe('connack');
+      expect(level === 5 ? [0x85, 0x95] : [2]).toContain(packet.type === 'connack' ? packet.reasonCode : 0);
+    }
     await client.expectClosed();
   },
 );
@@ -184,8 +188,9 @@ conversation(
 conversation('user name and password of 65,535 bytes are taken or refused', { 4: '', 5: '' }, async (level) => {
   const client = await open(level);
   client.send(connectPacket(level, { userName: 'u'.repeat(65_535), password: Buffer.alloc(65_535) }));
-  const packet = await client.expect('connack');
-  if (packet.reasonCode === 0) await client.expectNothing();
+  const packet = await client.next().catch(() => undefined);
+  if (packet !== undefined) expect(packet.type).toBe('connack');
+  if (packet?.type === 'connack' && packet.reasonCode === 0) await client.expectNothing();
   else await client.expectClosed();
 });
 
