@@ -141,7 +141,7 @@ function resolve(input: ListenerInput, place: Place): Listener | null {
   }
   checkKinds(input, address, place);
   const tls = address.kind === 'tls' || address.kind === 'wss' ? resolveTls(input, place) : null;
-  const trustedProxies = resolveProxies(input, place);
+  const trustedProxies = resolveProxies(input, address, place);
   if (place.faults.length > before) return null;
   return {
     url: input.url,
@@ -154,6 +154,7 @@ function resolve(input: ListenerInput, place: Place): Listener | null {
     connectionsMax: input.connectionsMax ?? null,
     handshakeTimeoutSeconds: input.handshakeTimeoutSeconds ?? defaultHandshakeTimeoutSeconds,
     tls,
+    proxy: input.proxy ?? 'off',
     trustedProxies,
     origins: input.origins ?? null,
   };
@@ -242,17 +243,21 @@ function checkFiles(
     );
 }
 
-/** Null: no PROXY header is expected. */
-function resolveProxies(input: ListenerInput, place: Place): string[] | null {
+/** Null: no header is expected. */
+function resolveProxies(input: ListenerInput, address: ListenerAddress, place: Place): string[] | null {
   const { proxy = 'off', trustedProxies } = input;
   const { path } = place;
-  if (proxy === 'required' && trustedProxies === undefined) {
-    const message = `${path}.proxy: given "required" without ${path}.trustedProxies, allowed: off`;
+  if (proxy !== 'off' && trustedProxies === undefined) {
+    const message = `${path}.proxy: given "${proxy}" without ${path}.trustedProxies, allowed: off`;
     refuse(place, ['proxy'], message, 'name the addresses of the load balancers with trustedProxies');
+  }
+  if (proxy === 'x-forwarded-for' && address.kind !== 'ws' && address.kind !== 'wss') {
+    const message = `${path}.proxy: given "${proxy}" for ${address.kind}:, allowed: off, required`;
+    refuse(place, ['proxy'], message, 'only requests for WebSockets have headers');
   }
   if (proxy === 'off' && trustedProxies !== undefined)
     refuse(place, ['trustedProxies', ''], `${path}.trustedProxies: given without ${path}.proxy: required`);
-  return proxy === 'required' ? (trustedProxies ?? null) : null;
+  return proxy === 'off' ? null : (trustedProxies ?? null);
 }
 
 /** The same address or name twice. Port 0 is another port each time. */

@@ -13,7 +13,8 @@ export type ClientCertificateMode = (typeof clientCertificateModes)[number];
 export const tlsVersions = ['1.2', '1.3'] as const;
 export type TlsVersion = (typeof tlsVersions)[number];
 
-export const proxyModes = ['off', 'required'] as const;
+export const proxyModes = ['off', 'required', 'x-forwarded-for'] as const;
+export type ProxyMode = (typeof proxyModes)[number];
 
 /** Certificates of one listener; more are a mistake: each is a context of OpenSSL in every worker. */
 export const certificatesMax = 1000;
@@ -163,13 +164,13 @@ export const listenerOptions = {
     .optional()
     .meta({
       description:
-        '`required`: every connection begins with a PROXY protocol header, version 1 or 2, from one of `trustedProxies`; any other is refused.',
+        '`required`: every connection begins with a PROXY protocol header, version 1 or 2, from one of `trustedProxies`; any other is refused. `x-forwarded-for` (ws, wss): a request for a WebSocket from one of `trustedProxies` has the address of the client in this header; from others the header is not looked at.',
       allowed: proxyModes.join(', '),
       defaultText: '`off`',
       schemes: network,
     }),
   trustedProxies: z.array(z.string().refine(isAddressRange)).min(1).optional().meta({
-    description: 'The addresses of the load balancers whose PROXY header is trusted.',
+    description: 'The addresses of the load balancers whose header is trusted.',
     allowed: 'a list of IP addresses or ranges (10.0.0.0/8)',
     defaultText: 'none',
     schemes: network,

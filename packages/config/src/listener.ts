@@ -1,7 +1,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import type { AuthenticationMethod } from './access-keys.ts';
 import type { CertificateFiles } from './certificate-files.ts';
-import type { ClientCertificateMode, ListenerOptions, Scheme, TlsVersion } from './listener-keys.ts';
+import type { ClientCertificateMode, ListenerOptions, ProxyMode, Scheme, TlsVersion } from './listener-keys.ts';
 
 /** Address at which a listener accepts connections. `port` 0: the system picks one. */
 export type ListenerAddress =
@@ -49,7 +49,9 @@ export interface Listener {
   /** Time-out of each step before the first MQTT byte. */
   handshakeTimeoutSeconds: number;
   tls: ListenerTls | null;
-  /** Addresses and ranges whose PROXY header is trusted and required; null: no header is expected. */
+  /** Header that says who the client is: of the PROXY protocol (`required`), or of the request for a WebSocket. */
+  proxy: ProxyMode;
+  /** Addresses and ranges whose header is trusted; null: no header is expected. */
   trustedProxies: string[] | null;
   /** Origins of web pages that may connect; null: the same host alone. */
   origins: string[] | null;
@@ -145,7 +147,7 @@ export function listenerInput(listener: Listener): ListenerInput {
       sessionResumption: tls.sessionResumption,
     });
   }
-  if (trustedProxies !== null) Object.assign(input, { proxy: 'required', trustedProxies });
+  if (trustedProxies !== null) Object.assign(input, { proxy: listener.proxy, trustedProxies });
   if (origins !== null) input.origins = origins;
   return input;
 }

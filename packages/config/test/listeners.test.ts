@@ -95,9 +95,23 @@ test('every option in the file', () => {
       ciphers: '',
       sessionResumption: false,
     },
+    proxy: 'required',
     trustedProxies: ['10.0.0.0/8', '2001:db8::/32', '192.0.2.1'],
     origins: ['https://example.com', 'null'],
   });
+});
+
+test('X-Forwarded-For is for WebSockets, from proxies that are named', () => {
+  const ws = 'ws://127.0.0.1:0?proxy=x-forwarded-for&trustedProxies=10.0.0.0/8';
+  const { listeners, faults } = checkListeners([ws]);
+  expect(faults).toEqual([]);
+  expect(listeners[0]).toMatchObject({ proxy: 'x-forwarded-for', trustedProxies: ['10.0.0.0/8'] });
+  expect(messages([ws.replace('ws:', 'tcp:')])).toEqual([
+    'listeners[0].proxy: given "x-forwarded-for" for tcp:, allowed: off, required; only requests for WebSockets have headers',
+  ]);
+  expect(messages(['ws://127.0.0.1:0?proxy=x-forwarded-for'])).toEqual([
+    expect.stringContaining('given "x-forwarded-for" without listeners[0].trustedProxies'),
+  ]);
 });
 
 test('every option behind a URL', () => {
@@ -132,7 +146,7 @@ describe('refused', () => {
     const { settings } = parseFileLayer(yaml, 'dunlin.yaml');
     const { faults } = checkListeners(settings[0].value);
     expect(faults.map(({ inner, message }) => `${settings[0].locate(inner)}: ${message}`)).toEqual([
-      'dunlin.yaml:4:12: listeners[0].proxy: given "sometimes", allowed: off, required',
+      'dunlin.yaml:4:12: listeners[0].proxy: given "sometimes", allowed: off, required, x-forwarded-for',
       'dunlin.yaml:6:5: unknown key listeners[1].trustedProxys',
       'dunlin.yaml:8:34: listeners[2].origins[1]: given "b.example", allowed: a list of origins (https://example.com, http://localhost:8080), null or *',
       'dunlin.yaml:9:22: listeners[2].trustedProxies[0]: given "10.0.0.0/33", allowed: a list of IP addresses or ranges (10.0.0.0/8)',

@@ -168,6 +168,7 @@ const written: readonly { name: ValuesName; names: Readonly<Record<string, reado
     names: {
       'dunlin-redis': ['password'],
       'dunlin-nats': ['password'],
+      'dunlin-nodes': ['secret'],
       'mqtt-users': ['passwords'],
       'mqtt-rules': ['rules'],
     },
@@ -192,6 +193,7 @@ const written: readonly { name: ValuesName; names: Readonly<Record<string, reado
     names: {
       certificate: ['chain.pem', 'key.pem', 'tls.crt', 'tls.key'],
       devices: ['ca.pem'],
+      'everything-nodes': ['key'],
       users: ['passwords'],
       rules: ['rules'],
     },

@@ -3,7 +3,7 @@ import { auditEvents } from '@dunlin/broker/ports';
 
 /** Meanings of the fields that the records have. */
 export const auditFields: Readonly<Record<string, string>> = {
-  address: 'address and port of the client, as the PROXY header says where that is trusted',
+  address: 'address and port of the client, as the PROXY header or `X-Forwarded-For` says where that is trusted',
   by: 'who or what caused the change',
   certificates: 'names of the certificates, and the ends of their validity',
   claimedUser: 'name that the client gave and has not proved; `(a token)` in the place of a token',

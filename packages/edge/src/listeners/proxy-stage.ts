@@ -1,8 +1,9 @@
-import { BlockList, isIPv4, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Peer } from './peer.ts';
 import { type ProxyHeader, parseProxyHeader } from './proxy-header.ts';
 import type { Refusal } from './refusal.ts';
 import { formatPeer } from './socket-transport.ts';
+import { TrustedProxies } from './trusted-proxies.ts';
 
 export interface ProxyStageOptions {
   /** Addresses and ranges of load balancers. */
@@ -17,15 +18,11 @@ export interface ProxyStageOptions {
 /** Reads the PROXY header before anything else. The bytes behind it stay in the socket's own buffer. */
 export class ProxyStage {
   readonly #options: ProxyStageOptions;
-  readonly #trusted = new BlockList();
+  readonly #trusted: TrustedProxies;
 
   constructor(options: ProxyStageOptions) {
     this.#options = options;
-    for (const range of options.trusted) {
-      const [address, bits] = range.split('/');
-      const family = isIPv4(address) ? 'ipv4' : 'ipv6';
-      this.#trusted.addSubnet(address, bits === undefined ? (family === 'ipv4' ? 32 : 128) : Number(bits), family);
-    }
+    this.#trusted = new TrustedProxies(options.trusted);
   }
 
   enter(socket: Socket): void {
@@ -35,7 +32,7 @@ export class ProxyStage {
       socket.destroy();
       return;
     }
-    if (!this.#isTrusted(socket)) {
+    if (!this.#trusted.has(socket.remoteAddress ?? '')) {
       this.#refuse(socket, 'not from a trusted proxy');
       return;
     }
@@ -70,12 +67,6 @@ export class ProxyStage {
     socket.on('data', onData);
     socket.on('close', onClose);
     socket.on('error', ignore);
-  }
-
-  /** A listener on `::` sees clients of IPv4 as `::ffff:192.0.2.1`. */
-  #isTrusted({ remoteAddress = '' }: Socket): boolean {
-    const address = remoteAddress.startsWith('::ffff:') ? remoteAddress.slice('::ffff:'.length) : remoteAddress;
-    return address !== '' && this.#trusted.check(address, isIPv4(address) ? 'ipv4' : 'ipv6');
   }
 
   #refuse(socket: Socket, reason: string): void {

@@ -14,6 +14,7 @@ import { removeStaleSocket } from './stale-socket.ts';
 import type { TlsMaterial } from './tls-material.ts';
 import { TlsStage } from './tls-stage.ts';
 import { TlsTransport } from './tls-transport.ts';
+import { TrustedProxies } from './trusted-proxies.ts';
 import { WebSocketStage } from './web-socket-stage.ts';
 import { WebSocketTransport } from './web-socket-transport.ts';
 
@@ -58,6 +59,8 @@ export class SocketListener {
   readonly #address: ListenerAddress;
   readonly #refusals: RefusalLog;
   readonly #proxy: ProxyStage | null;
+  /** Proxies that name their client in the request for a WebSocket. */
+  readonly #forwarders: TrustedProxies | null;
   readonly #tls: TlsStage | null;
   readonly #webSocket: WebSocketStage | null;
   /** Null: the broker's client begins with the connection. */
@@ -73,6 +76,8 @@ export class SocketListener {
     this.#address = address;
     this.#refusals = new RefusalLog(listener.name, broker.clientLog, broker.metrics);
     this.#proxy = this.#makeProxyStage();
+    const forwarders = listener.proxy === 'x-forwarded-for' ? listener.trustedProxies : null;
+    this.#forwarders = forwarders === null ? null : new TrustedProxies(forwarders);
     this.#tls = this.#makeTlsStage();
     this.#webSocket = this.#makeWebSocketStage();
     const hasHandshake = this.#tls !== null || this.#webSocket !== null;
@@ -92,8 +97,8 @@ export class SocketListener {
   }
 
   #makeProxyStage(): ProxyStage | null {
-    const { trustedProxies: trusted, handshakeTimeoutSeconds } = this.#options.listener;
-    if (trusted === null) return null;
+    const { proxy, trustedProxies: trusted, handshakeTimeoutSeconds } = this.#options.listener;
+    if (proxy !== 'required' || trusted === null) return null;
     return new ProxyStage({
       trusted,
       handshakeTimeoutSeconds,
@@ -125,6 +130,8 @@ export class SocketListener {
       isOpenLoopback: listener.allowAnonymous && /^(127\.|::1$|localhost$)/i.test(address.host),
       frameBytesMax: frameBytesMax(broker.limits.maximumPacketSizeBytes),
       handshakeTimeoutSeconds: listener.handshakeTimeoutSeconds,
+      trusted: this.#forwarders,
+      announced: (socket, address) => this.#announced(socket, { address, serverName: '', clientCertificate: null }),
       accept: (webSocket, socket) => {
         const transport = new WebSocketTransport(webSocket, socket, this.#transportOf(socket));
         transport.attach(broker.accept(transport));
@@ -155,6 +162,8 @@ export class SocketListener {
       return;
     }
     if (this.#proxy !== null) this.#proxy.enter(socket);
+    // Whom it forwards for is known, and asked about, when the request has come.
+    else if (this.#forwarders?.has(socket.remoteAddress ?? '') === true) this.#entered(socket);
     else if (this.#mayEnter(socket, formatPeer(socket))) this.#entered(socket);
   }
 
@@ -205,7 +214,14 @@ export class SocketListener {
   }
 
   #proxied(socket: Socket, peer: Peer): void {
-    if (!this.#mayEnter(socket, peer.address)) return;
+    if (!this.#announced(socket, peer)) return;
+    this.#entered(socket);
+    if (this.#tls === null) socket.resume(); // paused behind the header before
+  }
+
+  /** A trusted proxy has named its client. False: that one may not enter, and the connection is closed. */
+  #announced(socket: Socket, peer: Peer): boolean {
+    if (!this.#mayEnter(socket, peer.address)) return false;
     const key = formatPeer(socket);
     this.#peers.set(key, peer);
     socket.once('close', () => this.#peers.delete(key));
@@ -216,8 +232,7 @@ export class SocketListener {
       ...fields,
       ...(commonName === undefined ? {} : { commonName }),
     });
-    this.#entered(socket);
-    if (this.#tls === null) socket.resume(); // paused behind the header before
+    return true;
   }
 
   /** Reads the bytes of the client: MQTT, or the request for a WebSocket. */

@@ -3,6 +3,7 @@ import { isIP, type Socket } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Refusal } from './refusal.ts';
 import { formatPeer } from './socket-transport.ts';
+import { forwardedFor, type TrustedProxies } from './trusted-proxies.ts';
 
 /** The request for a WebSocket: a few hundred bytes, with the cookies of a browser some thousands. */
 const requestBytesMax = 16 * 1024;
@@ -49,6 +50,10 @@ export interface WebSocketStageOptions {
   /** Largest frame, or message of several frames. */
   frameBytesMax: number;
   handshakeTimeoutSeconds: number;
+  /** Proxies whose `X-Forwarded-For` names the client; null: the header is not looked at. */
+  trusted: TrustedProxies | null;
+  /** Called with the client that a trusted proxy names. False: it may not enter, and the connection is closed. */
+  announced(socket: Socket, address: string): boolean;
   accept(webSocket: WebSocket, socket: Socket): void;
   refuse(refusal: Refusal): void;
 }
@@ -110,11 +115,31 @@ export class WebSocketStage {
       this.#answer(socket, fault);
       return;
     }
+    const client = this.#forwarded(request);
+    if (client === null) {
+      const given = request.headers['x-forwarded-for']?.toString();
+      this.#answer(socket, {
+        status: 400,
+        answer: 'X-Forwarded-For is no list of addresses',
+        given,
+        allowed: 'IP addresses',
+      });
+      return;
+    }
+    if (client !== '' && !this.#options.announced(socket, client)) return;
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       this.#arrived.get(socket)?.();
       this.#arrived.delete(socket);
       this.#options.accept(webSocket, socket);
     });
+  }
+
+  /** The client that a trusted proxy names. Empty: nobody else than the peer; null: what it names is no address. */
+  #forwarded({ socket, headers }: IncomingMessage): string | null {
+    const { trusted } = this.#options;
+    const header = headers['x-forwarded-for'];
+    if (trusted === null || header === undefined || !trusted.has(socket.remoteAddress ?? '')) return '';
+    return forwardedFor(header.toString(), trusted);
   }
 
   #faultOf({ url = '', headers }: IncomingMessage): Fault | null {
