@@ -219,13 +219,8 @@ export class Connection
     const type = header >> 4;
     const { session } = this;
     const { handlers } = this.parts;
-    if (this.holding.isOn || session === null || this.state !== ConnectionState.connected) {
-      if (this.state === ConnectionState.closed) return false;
-      if (this.state !== ConnectionState.connected)
-        return takeEarlyPacket(this, handlers, bytes, start, bodyStart, end);
-      this.hold(type, bytes, start, end);
-      return true;
-    }
+    if (this.holding.isOn || session === null || this.state !== ConnectionState.connected)
+      return this.heldOrEarly(type, bytes, start, bodyStart, end);
     if (type === PacketType.publish) {
       handlers.publish.handle(this, session, header, bytes, start, bodyStart, end);
       return this.state === ConnectionState.connected;
@@ -234,6 +229,15 @@ export class Connection
     this.parts.metrics.packetsReceived[type]++;
     handlePacket(handlers, type, this, session, bytes, bodyStart, end);
     return this.state === ConnectionState.connected;
+  }
+
+  /** Apart from `packet`, which is inlined where it is small. */
+  private heldOrEarly(type: number, bytes: Buffer, start: number, bodyStart: number, end: number): boolean {
+    if (this.state === ConnectionState.closed) return false;
+    if (this.state !== ConnectionState.connected)
+      return takeEarlyPacket(this, this.parts.handlers, bytes, start, bodyStart, end);
+    this.hold(type, bytes, start, end);
+    return true;
   }
 
   /** Keeps a packet until the one that it stands behind has taken effect. */
