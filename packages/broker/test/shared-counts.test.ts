@@ -40,6 +40,7 @@ test('what was spent beyond the tokens is waited for, a minute at the most', () 
   expect(rates.spend('a', 50, 10, 50, now)).toBe(0);
   expect(rates.has('a', 10, 50, now)).toBe(false);
   expect(rates.spend('a', 20, 10, 50, now)).toBe(2000);
+  expect([rates.has('a', 10, 50, now), rates.take('a', 10, 50, now)]).toEqual([false, false]);
   expect(rates.spend('a', 0, 10, 50, now + 1900)).toBeCloseTo(100, 0);
   expect(rates.spend('a', 1_000_000, 10, 50, now + 2100)).toBe(60_000);
   expect(rates.spend('b', 1, 10, 50, now)).toBe(0);

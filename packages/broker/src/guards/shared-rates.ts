@@ -64,7 +64,8 @@ export class SharedRates {
   take(key: string, perSecond: number, burst: number, now: number): boolean {
     const each = unitsOf(1000 / perSecond);
     const whole = unitsOf((1000 * burst) / perSecond);
-    return this.change(key, now, whole, (missing) => (missing + each > whole ? null : missing + each)) !== null;
+    const more = (missing: number): number | null => (missing + each > whole ? null : missing + each);
+    return this.change(key, now, mostMissing(whole), more) !== null;
   }
 
   /** True when there is a token, which stays. */
@@ -72,7 +73,7 @@ export class SharedRates {
     const whole = unitsOf((1000 * burst) / perSecond);
     const each = unitsOf(1000 / perSecond);
     let isThere = false;
-    this.change(key, now, whole, (missing) => {
+    this.change(key, now, mostMissing(whole), (missing) => {
       isThere = missing + each <= whole;
       return null;
     });
@@ -87,7 +88,7 @@ export class SharedRates {
   spend(key: string, count: number, perSecond: number, burst: number, now: number): number {
     const cost = unitsOf((1000 * count) / perSecond);
     const whole = unitsOf((1000 * burst) / perSecond);
-    const most = Math.min(whole + debtMaxMilliseconds * unitsPerMillisecond, aheadMax);
+    const most = mostMissing(whole);
     const missing = this.change(key, now, most, (before) => Math.min(before + cost, most)) ?? 0;
     return missing <= whole ? 0 : (missing - whole) / unitsPerMillisecond;
   }
@@ -128,6 +129,11 @@ export class SharedRates {
     }
     return { ...fullest, missing: 0 };
   }
+}
+
+/** The most that can be missing: a whole bucket, and the debt of who spent more. */
+function mostMissing(whole: number): number {
+  return Math.min(whole + debtMaxMilliseconds * unitsPerMillisecond, aheadMax);
 }
 
 /** At least one: a rate is never without bound. */
