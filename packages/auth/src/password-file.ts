@@ -4,10 +4,10 @@ import type { Attempts } from './fair/attempts.ts';
 import { type Decision, type Method, notMine, refuse } from './method.ts';
 import { PasswordCheck } from './password-check.ts';
 import { type PasswordHash, parsePasswordHash } from './password-hash.ts';
+import { Permits } from './permits.ts';
 import { ScramExchange, type ScramUsers } from './scram/scram-exchange.ts';
 import { scramUsersOf } from './scram/scram-users.ts';
 import { AccessFileError, type SourceText } from './source-text.ts';
-import { UserPermits } from './user-permits.ts';
 
 /**
  * The text of each user's hash: read when it is needed, since a file may have 100,000 of them and a worker must not
@@ -53,7 +53,7 @@ export class PasswordFile implements Method {
   readonly name = 'password-file';
   readonly #check: PasswordCheck;
   #users: Users;
-  readonly #permits = new UserPermits();
+  readonly #permits = new Permits('the user was removed or has another password');
   #decoy: PasswordHash;
   /** Null: no line of the file can be used for SCRAM. */
   #scram: ScramUsers | null;
@@ -68,7 +68,7 @@ export class PasswordFile implements Method {
   /** Replaces the users; connections of those that are removed, or have another line, end. */
   replace(users: Users): void {
     this.#users = users;
-    this.#permits.compare(users);
+    for (const userName of [...this.#permits.keys()]) this.#permits.compare(userName, users.get(userName));
     this.#decoy = decoyOf(users);
     this.#scram = scramUsersOf(users);
   }

@@ -6,11 +6,12 @@
  * - Tokens that vanish in another way (a plain DEL, a failover that lost the line) are found by comparing those of connected clients in turn, so many a tick: the cost does
  *   not grow with the number of clients, the time until the last is compared does.
  */
-import { type Clock, type Credentials, codeOf, type Logger, type Permit } from '@dunlin/broker/ports';
+import { type Clock, type Credentials, codeOf, type Logger } from '@dunlin/broker/ports';
 import type { Attempts } from './fair/attempts.ts';
 import { Turns } from './fair/turns.ts';
 import { events } from './log-events.ts';
 import { cannotTell, type Decision, type Method, notMine, refuse } from './method.ts';
+import { Permits } from './permits.ts';
 import { AccessFileError } from './source-text.ts';
 import { isSecretOf, readTokenRules, readUuid, type TokenRecord, type TokenRecords } from './token-records.ts';
 
@@ -24,36 +25,8 @@ const questionsMax = 64;
 const comparedMax = 200;
 
 /** Secret and rules of a token in one text: who connected with others has to connect again. */
-function versionOf(record: TokenRecord | null): string {
-  return record === null ? '' : `${record.hash}\n${record.rules ?? ''}`;
-}
-
-class TokenPermit implements Permit {
-  #tell: ((reason: string) => void) | null = null;
-  isWithdrawn = false;
-  readonly uuid: string;
-  /** Hash and rules of the token at the time of CONNECT. */
-  readonly version: string;
-  readonly #released: (permit: TokenPermit) => void;
-
-  constructor(uuid: string, version: string, released: (permit: TokenPermit) => void) {
-    this.uuid = uuid;
-    this.version = version;
-    this.#released = released;
-  }
-
-  whenWithdrawn(tell: (reason: string) => void): void {
-    this.#tell = tell;
-  }
-
-  release(): void {
-    this.#released(this);
-  }
-
-  withdraw(): void {
-    this.isWithdrawn = true;
-    this.#tell?.('the token was revoked or changed');
-  }
+function versionOf(record: TokenRecord): string {
+  return `${record.hash}\n${record.rules ?? ''}`;
 }
 
 export class RedisToken implements Method {
@@ -65,7 +38,7 @@ export class RedisToken implements Method {
   /**
    * Permits of connected clients, by UUID, in the order in which they are compared: a compared one moves to the end.
    */
-  readonly #permits = new Map<string, Set<TokenPermit>>();
+  readonly #permits = new Permits('the token was revoked or changed');
   /** Identifier of the last entry of the stream that was read; null: not known yet. */
   #place: string | null = null;
   #ticking = false;
@@ -108,26 +81,13 @@ export class RedisToken implements Method {
         kind: 'accept' as const,
         userName: uuid,
         rules,
-        permit: this.#permit(uuid, versionOf(record)),
+        permit: this.#permits.give(uuid, versionOf(record)),
       };
       return expiresAt === null ? acceptance : { ...acceptance, expiresAt };
     } catch (error) {
       if (error instanceof AccessFileError) return refuse(`the rules of the token: ${error.message}`);
       return cannotTell(`Redis cannot be asked for the token: ${(error as Error).message}`);
     }
-  }
-
-  #permit(uuid: string, version: string): TokenPermit {
-    const permit = new TokenPermit(uuid, version, (released) => this.#release(released));
-    const others = this.#permits.get(uuid);
-    if (others === undefined) this.#permits.set(uuid, new Set([permit]));
-    else others.add(permit);
-    return permit;
-  }
-
-  #release(permit: TokenPermit): void {
-    const permits = this.#permits.get(permit.uuid);
-    if (permits?.delete(permit) && permits.size === 0) this.#permits.delete(permit.uuid);
   }
 
   async #tick(): Promise<void> {
@@ -174,15 +134,8 @@ export class RedisToken implements Method {
   async #compare(uuids: readonly string[]): Promise<void> {
     const records = await Promise.all(uuids.map((uuid) => this.#records.find(uuid)));
     for (let i = 0; i < uuids.length; i++) {
-      const permits = this.#permits.get(uuids[i]);
-      if (permits === undefined) continue;
-      this.#permits.delete(uuids[i]);
-      this.#permits.set(uuids[i], permits);
-      for (const permit of [...permits]) {
-        if (permit.version === versionOf(records[i])) continue;
-        this.#release(permit);
-        permit.withdraw();
-      }
+      const record = records[i];
+      this.#permits.compare(uuids[i], record === null ? undefined : versionOf(record));
     }
   }
 }
