@@ -3,24 +3,8 @@ import { type PacketOf, publishPacket } from '@dunlin/testkit';
 import { describe, expect, test } from 'vitest';
 import type { Limits } from '../src/ports/limits.ts';
 import { ack, type Client, connect, publish, subscribe } from './support/client.ts';
-import { type Worker, World } from './support/world.ts';
-
-async function pair(
-  limits: Partial<Limits>,
-  options: object,
-): Promise<{ world: World; worker: Worker; subscriber: Client; publisher: Client }> {
-  const { world, worker } = await World.alone({ limits });
-  const subscriber = await worker.connect('s', options);
-  await subscriber.subscribe('t', 2);
-  return { world, worker, subscriber, publisher: await worker.connect('p') };
-}
-
-function payloads(client: Client): string[] {
-  return client.received().flatMap((packet) => (packet.type === 'publish' ? [packet.payload.toString()] : []));
-}
-
-const numbers = (first: number, last: number): string[] =>
-  Array.from({ length: last - first + 1 }, (_, i) => String(first + i));
+import { numbers, pair, payloads } from './support/pair.ts';
+import { World } from './support/world.ts';
 
 /** Messages of a hundred and some bytes each, numbered from 1. */
 const filling = '.'.repeat(100);
