@@ -1,9 +1,11 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { encodePacket } from '@dunlin/protocol';
 import { ackPacket, connectPacket, type Frame, PacketFramer, publishPacket, subscribePacket } from '@dunlin/testkit';
 import { decoded } from './attack-socket.ts';
 import { quantile } from './quantile.ts';
+import type { Losses, PhaseFigures } from './row-result.ts';
 import { type Address, healthyTopics, healthyUsers } from './target.ts';
 
 /** Healthy clients of each QoS: as many messages as a few devices send, spread over all workers. */
@@ -14,22 +16,6 @@ const payloadBytes = 64;
 const answerMilliseconds = 10_000;
 /** Users of healthy clients; the others are those of newcomers. */
 const pairUsers = 10;
-
-/** Fate of the messages of one phase. */
-export interface PhaseFigures {
-  readonly sent: number;
-  /** Milliseconds, from the time when a message was due to its arrival. */
-  readonly p50: number;
-  readonly p99: number;
-}
-
-/** Messages that did not come, and connections that ended. */
-export interface Losses {
-  readonly qos0: number;
-  readonly qos1: number;
-  readonly sentQos0: number;
-  readonly disconnected: number;
-}
 
 /** A message on its way: when it was due, and in which phase. */
 interface Pending {
@@ -109,10 +95,11 @@ export class Bystanders {
     return all;
   }
 
-  /** Begins a phase: messages are counted under its name. The first call begins to send. */
+  /** Begins a phase, or begins it anew: messages are counted under its name. The first call begins to send. */
   begin(phase: string): void {
     this.#phase = phase;
     this.#latencies.set(phase, []);
+    this.#sent.set(phase, 0);
     if (this.#timer !== undefined) return;
     this.#startedAt = performance.now();
     this.#timer = setInterval(() => this.#round(), everyMilliseconds / 5);
@@ -132,6 +119,13 @@ export class Bystanders {
     );
     const all = [...latencies, ...waiting];
     return { sent: this.#sent.get(phase) ?? 0, p50: quantile(all, 0.5), p99: quantile(all, 0.99) };
+  }
+
+  /** Waits until all messages have come, at most so long. Those that have not come by then are lost. */
+  async settle(milliseconds: number): Promise<void> {
+    const until = performance.now() + milliseconds;
+    const isWaiting = () => this.#clients.some(({ isConnected, pending }) => isConnected && pending.size > 0);
+    while (isWaiting() && performance.now() < until) await pause(20);
   }
 
   losses(): Losses {

@@ -1,23 +1,14 @@
 import { Conversation, subscribePacket } from '@dunlin/testkit';
+import type { NewcomerFigures } from './row-result.ts';
 import { type Address, healthyUsers } from './target.ts';
 
 /** The first users are those of the bystanders, who are remembered. */
 const firstUser = 10;
 const everyMilliseconds = 1000;
-/** A client that is not in by then goes away. */
+/** A client that has no answer by then goes away; one that has no connection after half of it does, too. */
 const patienceMilliseconds = 10_000;
 /** Filter of an operator: one wildcard level. */
 const plainFilter = 'devices/+/status';
-
-/** Figures of healthy clients that got in. */
-export interface NewcomerFigures {
-  readonly tried: number;
-  readonly failed: number;
-  /** Milliseconds from the dial to SUBACK, of the slowest that got in. */
-  readonly slowest: number;
-  /** Number of those whose plain subscription was refused. */
-  readonly refusedFilters: number;
-}
 
 /** Healthy clients that come, sign in with a right password that no cache knows, subscribe, and leave: one a second. */
 export class Newcomers {
@@ -25,7 +16,8 @@ export class Newcomers {
   readonly #underWay = new Set<Promise<void>>();
   #timer: NodeJS.Timeout | undefined;
   #tried = 0;
-  #failed = 0;
+  #refused = 0;
+  #late = 0;
   #refusedFilters = 0;
   #slowest = 0;
 
@@ -46,7 +38,8 @@ export class Newcomers {
     await Promise.all(this.#underWay);
     return {
       tried: this.#tried,
-      failed: this.#failed,
+      refused: this.#refused,
+      late: this.#late,
       slowest: this.#slowest,
       refusedFilters: this.#refusedFilters,
     };
@@ -66,7 +59,8 @@ export class Newcomers {
       if (reasonCodes[0] >= 0x80) this.#refusedFilters++;
       this.#slowest = Math.max(this.#slowest, performance.now() - startedAt);
     } catch {
-      this.#failed++;
+      if (performance.now() - startedAt < patienceMilliseconds / 2) this.#refused++;
+      else this.#late++;
     } finally {
       await client?.drop().catch(() => {});
     }

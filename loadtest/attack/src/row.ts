@@ -4,11 +4,14 @@ import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Attack } from './attack.ts';
-import { Bystanders, type Losses, type PhaseFigures } from './bystanders.ts';
+import type { BrokerName } from './broker-name.ts';
+import { Bystanders } from './bystanders.ts';
+import { isBack } from './ceilings.ts';
 import { MemoryWatch } from './memory.ts';
-import { type NewcomerFigures, Newcomers } from './newcomers.ts';
+import { Newcomers } from './newcomers.ts';
+import type { PhaseFigures, RowResult } from './row-result.ts';
 import { Tally } from './tally.ts';
-import type { BrokerName, Target, Targets } from './target.ts';
+import type { Target, Targets } from './target.ts';
 
 /** Attackers run at this priority: they stand for machines elsewhere, and are not to take the processor from the broker. */
 const attackerPriority = 10;
@@ -17,52 +20,28 @@ const graceMilliseconds = 15_000;
 /** Messages that have not come by then are lost. */
 const lostMilliseconds = 5000;
 const healthEveryMilliseconds = 1000;
+/** Seconds for which the quiet node is watched before the attack. */
+const quietSeconds = 3;
 
-/** Times for which a row watches the quiet node before the attack, and again after it. */
-export interface Durations {
-  readonly beforeSeconds: number;
-  readonly afterSeconds: number;
-}
-
-/** Costs of an attack. */
-export interface RowResult {
-  readonly attack: string;
-  readonly title: string;
-  readonly broker: BrokerName;
-  /** MiB. */
-  readonly memory: { readonly before: number; readonly peak: number; readonly after: number };
-  readonly quiet: PhaseFigures;
-  readonly during: PhaseFigures;
-  readonly after: PhaseFigures;
-  readonly lost: Losses;
-  readonly newcomers: NewcomerFigures;
-  /** Seconds in which `/healthz` did not say 200. */
-  readonly unhealthy: number;
-  readonly workersReplaced: number;
-  /** The broker has ended: how. */
-  readonly ended: string | null;
-  /** Answers to the attacker. */
-  readonly answers: string;
-}
-
-/** Runs one row: a new broker, healthy clients, a quiet time, the attack, another quiet time. */
+/** Runs one row: a new broker, healthy clients, a quiet time, the attack, and the time until the broker is as it was, at most `afterSeconds`. */
 export async function runRow(
   attack: Attack,
   broker: BrokerName,
   targets: Targets,
-  { beforeSeconds, afterSeconds }: Durations,
+  afterSeconds: number,
 ): Promise<RowResult> {
-  const target = await targets.start(broker, 2);
+  const target = await targets.start(broker, attack);
   const memory = new MemoryWatch(target.pid);
-  const bystanders = await Bystanders.join(target.address, attack.pairs);
   const newcomers = new Newcomers(target.address);
+  let bystanders: Bystanders | undefined;
   let ended: string | null = null;
   void target.exited.then((how) => {
     ended = String(how);
   });
   try {
+    bystanders = await Bystanders.join(target.address, attack.pairs);
     bystanders.begin('quiet');
-    await pause(beforeSeconds * 1000);
+    await pause(quietSeconds * 1000);
     const before = memory.look();
     memory.peak = 0;
     const quiet = bystanders.figures('quiet');
@@ -71,19 +50,15 @@ export async function runRow(
     newcomers.begin();
     const answers = await runAttackers(attack, target);
     const during = bystanders.figures('during');
-    bystanders.begin('after');
-    const came = await newcomers.end();
-    await pause(afterSeconds * 1000);
-    const after = bystanders.figures('after');
+    const leaving = newcomers.end();
+    const end = await watchEnd(bystanders, memory, { before, quiet, afterSeconds });
+    const came = await leaving;
     bystanders.stopSending();
-    const atRest = memory.look();
-    await pause(lostMilliseconds);
+    await bystanders.settle(lostMilliseconds);
     return {
-      attack: attack.name,
-      title: attack.title,
-      broker,
-      memory: { before, peak: memory.peak, after: atRest },
-      ...{ quiet, during, after },
+      ...{ attack: attack.name, broker },
+      memory: { before, peak: memory.peak, after: end.memory },
+      ...{ quiet, during, after: end.after, backSeconds: end.backSeconds, afterSeconds },
       lost: bystanders.losses(),
       newcomers: came,
       unhealthy: health.end(),
@@ -93,9 +68,26 @@ export async function runRow(
     };
   } finally {
     memory.stop();
-    bystanders.leave();
+    bystanders?.leave();
     await newcomers.end();
     await target.stop();
+  }
+}
+
+/** Looks every second whether the broker is as it was before the attack; ends when it is, or when the time is over. */
+async function watchEnd(
+  bystanders: Bystanders,
+  memory: MemoryWatch,
+  { before, quiet, afterSeconds }: { before: number; quiet: PhaseFigures; afterSeconds: number },
+): Promise<{ memory: number; after: PhaseFigures; backSeconds: number | null }> {
+  const startedAt = performance.now();
+  for (let second = 1; ; second++) {
+    bystanders.begin('after');
+    await pause(Math.max(0, startedAt + second * 1000 - performance.now()));
+    const now = memory.look();
+    const after = bystanders.figures('after');
+    if (isBack({ before, after: now }, quiet, after)) return { memory: now, after, backSeconds: second };
+    if (second >= afterSeconds) return { memory: now, after, backSeconds: null };
   }
 }
 

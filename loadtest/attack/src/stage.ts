@@ -27,9 +27,9 @@ export class Stage {
     return performance.now() < this.#endsAt;
   }
 
-  /** Waits until the time of the attack is over, its connections open. */
-  async hold(): Promise<void> {
-    await pause(Math.max(0, this.#endsAt - performance.now()));
+  /** Waits with open connections until the time of the attack is over, or for so many seconds. */
+  async hold(seconds = Number.POSITIVE_INFINITY): Promise<void> {
+    await pause(Math.max(0, Math.min(seconds * 1000, this.#endsAt - performance.now())));
   }
 
   /** Opens a connection and says nothing. */

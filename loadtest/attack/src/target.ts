@@ -1,11 +1,19 @@
-import { pbkdf2Sync, randomBytes, scryptSync } from 'node:crypto';
+import { createHash, createHmac, pbkdf2Sync, randomBytes, scryptSync } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type BrokerProcess, freePort, startDunlin, startMosquitto, TestAuthority } from '@dunlin/testkit';
-
-/** Brokers that can be attacked. */
-export type BrokerName = 'dunlin' | 'mosquitto';
+import { setTimeout as pause } from 'node:timers/promises';
+import {
+  type BrokerProcess,
+  freePort,
+  HttpQuestionServer,
+  startDunlin,
+  startMosquitto,
+  TestAuthority,
+} from '@dunlin/testkit';
+import type { Attack } from './attack.ts';
+import type { BrokerName } from './broker-name.ts';
+import { peakMebibytesMax } from './ceilings.ts';
 
 /** Address at which a broker listens. */
 export interface Address {
@@ -19,6 +27,8 @@ export interface Address {
 
 /** The attacker may do everything below `mallory/`, and below `devices/mallory/`. */
 export const attacker = { userName: 'mallory', password: 'mallory' } as const;
+/** A user who may sign in with SCRAM-SHA-256. */
+const scramUser = 'scarlett';
 /** A user who may do nothing at all. */
 export const powerless = { userName: 'eve', password: 'eve' } as const;
 /** Healthy clients have users of their own, each with a password of its own. */
@@ -59,6 +69,39 @@ function mosquittoLine(user: string): string {
   return `${user}:$7$101$${salt.toString('base64')}$${hash.toString('base64')}`;
 }
 
+/** A verifier for SCRAM-SHA-256 as `dunlin passwd --scram` writes it (RFC 5802, section 3). */
+function scramLine(user: string): string {
+  const [salt, iterations] = [randomBytes(16), 15_000];
+  const salted = pbkdf2Sync(user, salt, iterations, 32, 'sha256');
+  const keyOf = (name: string) => createHmac('sha256', salted).update(name).digest();
+  const stored = createHash('sha256').update(keyOf('Client Key')).digest('base64');
+  return `${user}:SCRAM-SHA-256$${iterations}:${salt.toString('base64')}$${stored}:${keyOf('Server Key').toString('base64')}`;
+}
+
+/** Memory that a node may use, as a container of this size has it. */
+const memoryBytesMax = peakMebibytesMax * 1024 * 1024;
+/** Time that the slow service for sign-ins takes for each. */
+const signInMilliseconds = 300;
+
+/** An HTTP service that knows the same users, and takes its time. */
+async function slowSignInService(): Promise<HttpQuestionServer> {
+  const service = await HttpQuestionServer.start();
+  service.reply = async ({ fields: { username, password } }) => {
+    await pause(signInMilliseconds);
+    const result = users.includes(username) && username === password ? 'allow' : 'deny';
+    return { status: 200, body: { result } };
+  };
+  return service;
+}
+
+/** Lines that give Mosquitto back the defaults which the test kit's configuration changes. */
+const mosquittoDefaults = [
+  'max_queued_messages 1000',
+  'max_inflight_messages 20',
+  'autosave_on_changes false',
+  'autosave_interval 1800',
+];
+
 /** Starts brokers with the same users and rights, each time anew, and removes what they have written. */
 export class Targets {
   readonly #directory: string;
@@ -81,16 +124,16 @@ export class Targets {
     const certificate = await authority.issue('127.0.0.1');
     const write = (name: string, text: string) => writeFile(join(directory, name), text, { mode: 0o600 });
     const hashed = users.map((user) => (healthyUsers.includes(user) ? scryptLine(user) : mosquittoLine(user)));
-    await write('users', `${hashed.join('\n')}\n`);
+    await write('users', `${[...hashed, scramLine(scramUser)].join('\n')}\n`);
     await write('rules.yaml', rules);
     await write('mosquitto-users', `${users.map(mosquittoLine).join('\n')}\n`);
     await write('mosquitto-rules', `${accessList}\n`);
     return new Targets(directory, authority, certificate);
   }
 
-  /** Starts a broker with its own defaults but for what is asked: users, rights, three listeners, a store on disk. */
-  start(name: BrokerName, workers: number): Promise<Target> {
-    return name === 'dunlin' ? this.#startDunlin(workers) : this.#startMosquitto();
+  /** Starts a broker with its own defaults but for what is asked: users, rights, three listeners, a store on disk, and what the attack needs. */
+  start(name: BrokerName, attack: Attack): Promise<Target> {
+    return name === 'dunlin' ? this.#startDunlin(attack) : this.#startMosquitto();
   }
 
   async remove(): Promise<void> {
@@ -98,24 +141,29 @@ export class Targets {
     await rm(this.#directory, { recursive: true, force: true });
   }
 
-  async #startDunlin(workers: number): Promise<Target> {
+  async #startDunlin({ settings, hasSlowSignInService }: Attack): Promise<Target> {
+    const service = hasSlowSignInService ? await slowSignInService() : null;
     const data = await mkdtemp(join(this.#directory, 'data-'));
     const [tlsPort, webSocketPort, adminPort] = [await freePort(), await freePort(), await freePort()];
     const { cert, key } = this.#certificate;
     const broker = await startDunlin({
+      isBuilt: true,
       store: 'lmdb',
       dataDirectory: data,
-      workers,
+      workers: 2,
       listeners: [`tls://127.0.0.1:${tlsPort}?cert=${cert}&key=${key}`, `ws://127.0.0.1:${webSocketPort}`],
       set: {
         'admin.address': `127.0.0.1:${adminPort}`,
-        'authentication.passwordFile': join(this.#directory, 'users'),
+        ...(service === null
+          ? { 'authentication.passwordFile': join(this.#directory, 'users') }
+          : { 'httpAuth.signInUrl': service.url }),
         'authorization.rulesFile': join(this.#directory, 'rules.yaml'),
-        // As a container of 512 MiB has it by default: half of its memory, divided by two workers.
-        'limits.subscriptionBytesNodeMax': 128 * 1024 * 1024,
+        'limits.memoryBytesMax': memoryBytesMax,
+        ...settings,
       },
     });
     const address = { host: '127.0.0.1', port: broker.port, tlsPort, webSocketPort, adminPort };
+    void broker.exited.then(() => service?.stop());
     return new Target('dunlin', broker, address, data, `http://127.0.0.1:${adminPort}`);
   }
 
@@ -126,6 +174,7 @@ export class Targets {
     const broker = await startMosquitto({
       dataDirectory: data,
       configuration: [
+        ...mosquittoDefaults,
         'allow_anonymous false',
         `password_file ${join(this.#directory, 'mosquitto-users')}`,
         `acl_file ${join(this.#directory, 'mosquitto-rules')}`,

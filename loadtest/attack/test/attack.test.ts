@@ -4,7 +4,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import type { RowResult } from '../src/row.ts';
+import type { RowResult } from '../src/row-result.ts';
 
 /** The quiet time, the attack, what came late, and the start of a node on a busy machine. */
 const timeoutMilliseconds = 90_000;
@@ -29,11 +29,11 @@ async function attack(...args: string[]) {
 test('one row runs: healthy clients lose nothing, the attacker is answered, and nothing is left behind', {
   timeout: timeoutMilliseconds,
 }, async () => {
-  const { lines, errors, left } = await attack('--rows', 'long-reasons', '--after', '0', '--json');
+  const { lines, errors, left } = await attack('--rows', 'long-reasons', '--after', '1', '--json');
   expect(lines.length, errors).toBe(2);
   const row: RowResult = JSON.parse(lines[0]);
   expect(row.attack).toBe('long-reasons');
-  // Ten CONNECT a second for eight seconds, each larger than a CONNECT may be.
+  // Ten CONNECT a second for four seconds, each larger than a CONNECT may be.
   expect(row.answers).toMatch(/^connack 0x95 × \d+/);
   expect(row.lost).toMatchObject({ qos1: 0, disconnected: 0 });
   expect(row.during.sent).toBeGreaterThan(0);
@@ -48,4 +48,10 @@ test('a row that does not exist is an error with those that do', async () => {
   expect(code).toBe(2);
   expect(errors).toMatch(/--rows must be of .*silent-connections, connect-byte-by-byte/);
   expect(errors).toContain("not 'floods'");
+});
+
+test('a document is measured as it says, whatever else is asked', async () => {
+  const { code, errors } = await attack('--document', '--short');
+  expect(code).toBe(2);
+  expect(errors).toContain('not with --short or --after');
 });

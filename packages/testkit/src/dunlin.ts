@@ -20,6 +20,8 @@ export interface DunlinOptions {
   readonly port?: number;
   /** Address for WebSocket connections, if one of `listeners` takes them. */
   readonly webSocketUrl?: string;
+  /** True: the node is run as it was built, as users have it, also where this package runs from its sources. */
+  readonly isBuilt?: boolean;
 }
 
 /** A node that compiles its sources as it goes may take this long to start on a busy machine. */
@@ -74,7 +76,7 @@ async function startOnce(options: DunlinOptions): Promise<BrokerProcess> {
   const server = await ServerProcess.start({
     name: 'dunlin',
     command: process.execPath,
-    args: [...conditions, commandPath(), ...dunlinArguments(options, port)],
+    args: [...(options.isBuilt ? [] : conditions), commandPath(), ...dunlinArguments(options, port)],
     isReady,
     startMilliseconds,
   });

@@ -70,8 +70,9 @@ async function clientHello(): Promise<Buffer> {
 export const beforeConnect: readonly Attack[] = [
   {
     name: 'held-http-connections',
-    title: '400 connections to the HTTP server of the node that say nothing, opened again when they are closed',
-    seconds: 10,
+    title: 'Silent HTTP connections',
+    details: '400 connections to the HTTP server of the node that say nothing, opened again when they are closed',
+    seconds: 8,
     isDunlinAlone: true,
     async run(stage) {
       const { host, adminPort } = stage.address;
@@ -89,13 +90,15 @@ export const beforeConnect: readonly Attack[] = [
   },
   {
     name: 'silent-connections',
-    title: '3,000 connections that say nothing',
+    title: 'Connections that say nothing',
+    details: '3,000 connections that say nothing',
     seconds: 11,
     run: (stage) => holding(stage, 3000, Buffer.alloc(0)),
   },
   {
     name: 'connect-byte-by-byte',
-    title: '1,000 connections that send CONNECT a byte at a time',
+    title: 'CONNECT a byte at a time',
+    details: '1,000 connections that send CONNECT a byte at a time',
     seconds: 11,
     async run(stage) {
       const sockets = await stage.many(1000, () => stage.open());
@@ -104,29 +107,33 @@ export const beforeConnect: readonly Attack[] = [
   },
   {
     name: 'most-of-a-connect',
-    title: '600 connections, each with 99 % of a CONNECT of 1 MiB',
-    seconds: 11,
+    title: 'CONNECT packets that never end',
+    details: '600 connections, each with 99 % of a CONNECT of 1 MiB',
+    seconds: 6,
     isShort: true,
     run: (stage) => holding(stage, 600, mostOfAConnect()),
   },
   {
     name: 'packets-behind-connect',
-    title: '200 connections: CONNECT with a wrong password, and 64 KiB of PINGREQ behind it',
-    seconds: 11,
+    title: 'Packets sent before CONNACK',
+    details: '200 connections: CONNECT with a wrong password, and 64 KiB of PINGREQ behind it',
+    seconds: 6,
     isShort: true,
     run: (stage) =>
       holding(stage, 200, Buffer.concat([wrongConnect, ...Array.from({ length: 32 * 1024 }, () => pingreq)])),
   },
   {
     name: 'connect-user-properties',
-    title: '24 CONNECT packets with 149,000 user properties each',
-    seconds: 11,
+    title: 'CONNECT with 149,000 properties',
+    details: '24 CONNECT packets with 149,000 user properties each',
+    seconds: 5,
     isShort: true,
     run: (stage) => holding(stage, 24, rawConnect({ level: 5, properties: userProperties })),
   },
   {
     name: 'tls-half-open',
-    title: '2,000 TLS handshakes that stop after ClientHello',
+    title: 'TLS handshakes never finished',
+    details: '2,000 TLS handshakes that stop after ClientHello',
     seconds: 11,
     listener: 'tls',
     async run(stage) {
@@ -144,8 +151,9 @@ export const beforeConnect: readonly Attack[] = [
   },
   {
     name: 'tls-client-hellos',
-    title: '500 ClientHello a second, each on a new connection that ends at the answer',
-    seconds: 8,
+    title: 'TLS handshakes broken off',
+    details: '500 ClientHello a second, each on a new connection that ends at the answer',
+    seconds: 6,
     listener: 'tls',
     async run(stage) {
       const hello = await clientHello();
@@ -156,6 +164,44 @@ export const beforeConnect: readonly Attack[] = [
         socket.on('data', () => socket.destroy());
         socket.write(hello);
       });
+    },
+  },
+  {
+    name: 'malformed-packets',
+    title: 'Malformed packets',
+    details: '40 connections at a time that send bytes which are no MQTT, without pause',
+    seconds: 6,
+    isShort: true,
+    async run(stage) {
+      const bytes = Buffer.from([0x30, 0xff, 0xff, 0xff, 0xff, 0xff]);
+      const one = async () => {
+        while (stage.goesOn) {
+          const socket = await stage.open();
+          const closed = socket?.answer('connack');
+          await socket?.send(bytes);
+          await closed;
+          socket?.drop();
+        }
+      };
+      await Promise.all(Array.from({ length: 40 }, one));
+    },
+  },
+  {
+    name: 'metrics-requests',
+    title: 'Requests for metrics without pause',
+    details: '16 HTTP clients that ask for the metrics of the node again and again',
+    seconds: 6,
+    isDunlinAlone: true,
+    async run(stage) {
+      const { host, adminPort } = stage.address;
+      const one = async () => {
+        while (stage.goesOn) {
+          const answer = await fetch(`http://${host}:${adminPort}/metrics`).catch(() => null);
+          await answer?.text().catch(() => '');
+          if (answer?.status !== 200) stage.tally.add(`HTTP ${answer?.status ?? 'connections that failed'}`);
+        }
+      };
+      await Promise.all(Array.from({ length: 16 }, one));
     },
   },
 ];

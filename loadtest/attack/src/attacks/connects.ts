@@ -9,7 +9,7 @@ import type { Stage } from '../stage.ts';
 const longName = '\u0001'.repeat(65_535);
 
 /** CONNECT with a wrong password for this user; waits for the answer, or for the end. */
-async function guess(stage: Stage, userName: string, clientId: string): Promise<void> {
+export async function guess(stage: Stage, userName: string, clientId: string): Promise<void> {
   const socket = await stage.open();
   if (socket === null) return;
   const answer = socket.answer('connack');
@@ -29,8 +29,9 @@ async function comeAndGo(stage: Stage, clientId: string): Promise<void> {
 export const connects: readonly Attack[] = [
   {
     name: 'guesses-that-wait',
-    title: '2,200 connections that guess passwords',
-    seconds: 24,
+    title: 'Password guessing by 2,200 clients',
+    details: '2,200 connections that guess passwords',
+    seconds: 15,
     async run(stage) {
       const guesser = async (index: number) => {
         for (let turn = 0; stage.goesOn; turn++) await guess(stage, `user-${index}`, `guess-${index}-${turn}`);
@@ -40,8 +41,9 @@ export const connects: readonly Attack[] = [
   },
   {
     name: 'guesses-that-leave',
-    title: '200 CONNECT a second with a wrong password, closed at once',
-    seconds: 20,
+    title: 'Password guessing without waiting',
+    details: '200 CONNECT a second with a wrong password, closed at once',
+    seconds: 12,
     isShort: true,
     async run(stage) {
       await stage.repeat(200, async (index) => {
@@ -53,7 +55,8 @@ export const connects: readonly Attack[] = [
   },
   {
     name: 'long-names',
-    title: 'CONNECT with a client identifier and a user name of 65,535 control characters, refused, over and over',
+    title: 'Refused CONNECT with the longest names',
+    details: 'CONNECT with a client identifier and a user name of 65,535 control characters, refused, over and over',
     seconds: 5,
     async run(stage) {
       const bytes = encodePacket(connectPacket({ clientId: longName, userName: longName }), 5);
@@ -71,8 +74,9 @@ export const connects: readonly Attack[] = [
   },
   {
     name: 'connect-and-leave',
-    title: '4 processes that connect and leave without pause',
-    seconds: 8,
+    title: 'Connecting and leaving without pause',
+    details: '4 processes that connect and leave without pause',
+    seconds: 6,
     processes: 4,
     isShort: true,
     async run(stage) {
@@ -82,7 +86,8 @@ export const connects: readonly Attack[] = [
   },
   {
     name: 'one-client-identifier',
-    title: 'one client identifier, 2,000 connections at once, durable',
+    title: '2,000 clients with one identifier',
+    details: 'one client identifier, 2,000 connections at once, durable',
     seconds: 11,
     async run(stage) {
       const open: Promise<AttackSocket | null>[] = [];
@@ -97,23 +102,25 @@ export const connects: readonly Attack[] = [
   },
   {
     name: 'large-wills',
-    title: '300 clients that leave a will of 900 KB each',
+    title: 'The largest wills',
+    details: '2,000 clients that leave a will of 60 KB each',
     seconds: 15,
     async run(stage) {
       const will = {
         topic: 'mallory/will',
-        payload: Buffer.alloc(900_000),
+        payload: Buffer.alloc(60_000),
         qos: 1 as const,
         retain: false,
         properties: {},
       };
-      await stage.many(300, (index) => stage.connect({ clientId: `will-${index}`, will }));
+      await stage.many(2000, (index) => stage.connect({ clientId: `will-${index}`, will }));
     },
   },
   {
     name: 'long-reasons',
-    title: 'packets whose names would not fit into a reason string, ten a second',
-    seconds: 8,
+    title: 'Names too long for a reason string',
+    details: 'packets whose names would not fit into a reason string, ten a second',
+    seconds: 4,
     isDunlinAlone: true,
     async run(stage) {
       const will = { payload: Buffer.alloc(0), qos: 0 as const, retain: false, properties: {} };

@@ -2,18 +2,23 @@
 import type { Attack } from '../attack.ts';
 import { beforeConnect } from './before-connect.ts';
 import { connects } from './connects.ts';
+import { floods } from './floods.ts';
 import { publishes } from './publishes.ts';
 import { readers } from './readers.ts';
+import { signIns } from './sign-ins.ts';
 import { stored } from './stored.ts';
 import { subscriptions } from './subscriptions.ts';
 import { webSockets } from './web-sockets.ts';
 
-export const attacks: readonly Attack[] = [
-  ...beforeConnect,
-  ...webSockets,
-  ...connects,
-  ...subscriptions,
-  ...publishes,
-  ...readers,
-  ...stored,
+/** Attacks by what they are about. */
+export const groups: readonly { readonly title: string; readonly attacks: readonly Attack[] }[] = [
+  { title: 'Before CONNECT', attacks: beforeConnect },
+  { title: 'WebSocket', attacks: webSockets },
+  { title: 'Connecting and signing in', attacks: [...connects, ...signIns] },
+  { title: 'Subscriptions', attacks: subscriptions },
+  { title: 'Messages', attacks: [...publishes, ...floods] },
+  { title: 'Clients that do not read', attacks: readers },
+  { title: 'What is stored', attacks: stored },
 ];
+
+export const attacks: readonly Attack[] = groups.flatMap((group) => group.attacks);

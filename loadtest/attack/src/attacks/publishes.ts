@@ -50,7 +50,8 @@ const numbers = (count: number, prefix = '') => Array.from({ length: count }, (_
 export const publishes: readonly Attack[] = [
   {
     name: 'flood',
-    title: '20 clients that publish with QoS 0 without pause, and one that reads 50 KB a second of it',
+    title: 'Floods of QoS 0 and a slow reader',
+    details: '20 clients that publish with QoS 0 without pause, and one that reads 50 KB a second of it',
     seconds: 8,
     isShort: true,
     async run(stage) {
@@ -59,7 +60,9 @@ export const publishes: readonly Attack[] = [
   },
   {
     name: 'flood-beside-pairs',
-    title: '20 clients that publish with QoS 0 without pause, one that reads 50 KB a second of it, 16 pairs of others',
+    title: 'The same beside more healthy clients',
+    details:
+      '20 clients that publish with QoS 0 without pause, one that reads 50 KB a second of it, 16 pairs of others',
     seconds: 8,
     pairs: 16,
     async run(stage) {
@@ -68,14 +71,16 @@ export const publishes: readonly Attack[] = [
   },
   {
     name: 'long-topics',
-    title: '8,000 topics of 65,535 bytes',
+    title: '8,000 of the longest topics',
+    details: '8,000 topics of 65,535 bytes',
     seconds: 20,
     isShort: true,
     run: (stage) => topics(stage, 'topics', numbers(8000)),
   },
   {
     name: 'denied-topics',
-    title: '40 clients without any right, each with 250 topics of 65,535 bytes',
+    title: 'Long topics without a right to them',
+    details: '40 clients without any right, each with 250 topics of 65,535 bytes',
     seconds: 20,
     async run(stage) {
       await Promise.all(
@@ -85,7 +90,8 @@ export const publishes: readonly Attack[] = [
   },
   {
     name: 'same-long-topics',
-    title: '60 clients that publish to the same 256 topics of 65,535 bytes',
+    title: 'The same long topics from 60 clients',
+    details: '60 clients that publish to the same 256 topics of 65,535 bytes',
     seconds: 20,
     async run(stage) {
       await Promise.all(numbers(60).map((name) => topics(stage, `same-${name}`, numbers(256))));
@@ -93,7 +99,8 @@ export const publishes: readonly Attack[] = [
   },
   {
     name: 'topic-aliases',
-    title: '100 clients, each with 100 topic aliases of 65,535 bytes',
+    title: 'Topic aliases of the longest topics',
+    details: '100 clients, each with 100 topic aliases of 65,535 bytes',
     seconds: 20,
     async run(stage) {
       const one = async (name: string) => {
@@ -104,12 +111,13 @@ export const publishes: readonly Attack[] = [
         }
       };
       await Promise.all(numbers(100).map(one));
-      await stage.hold();
+      await stage.hold(2);
     },
   },
   {
     name: 'publish-user-properties',
-    title: '100 PUBLISH packets with 149,000 user properties each',
+    title: 'PUBLISH with 149,000 properties',
+    details: '100 PUBLISH packets with 149,000 user properties each',
     seconds: 11,
     async run(stage) {
       const socket = await stage.connect({ clientId: 'properties' });
@@ -123,7 +131,8 @@ export const publishes: readonly Attack[] = [
   },
   {
     name: 'retained-messages',
-    title: '200,000 retained topics',
+    title: '200,000 retained messages',
+    details: '200,000 retained topics',
     seconds: 25,
     async run(stage) {
       const socket = await stage.connect({ clientId: 'retained' });
@@ -137,8 +146,9 @@ export const publishes: readonly Attack[] = [
   },
   {
     name: 'delayed-messages',
-    title: '20,000 delayed messages that are due at the same time',
-    seconds: 25,
+    title: '20,000 delayed messages due at once',
+    details: '20,000 delayed messages that are due at the same time',
+    seconds: 16,
     isDunlinAlone: true,
     async run(stage) {
       const socket = await stage.connect({ clientId: 'delayed' });

@@ -27,33 +27,62 @@ async function stoppedReaders(stage: Stage, qos: 0 | 1 | 2, messages: number, is
     if (qos === 2) continue;
     await answer;
   }
-  await stage.hold();
+  await stage.hold(2);
 }
 
 export const readers: readonly Attack[] = [
   {
     name: 'stopped-readers-qos-0',
-    title: '10 clients that stop to read, 400 messages of 1 MB with QoS 0',
+    title: 'Clients that stop reading, QoS 0',
+    details: '10 clients that stop to read, 400 messages of 1 MB with QoS 0',
     seconds: 11,
     run: (stage) => stoppedReaders(stage, 0, 400, false),
   },
   {
     name: 'stopped-readers-qos-1',
-    title: '10 clients that stop to read, 90 messages of 1 MB with QoS 1',
+    title: 'Clients that stop reading, QoS 1',
+    details: '10 clients that stop to read, 90 messages of 1 MB with QoS 1',
     seconds: 11,
     isShort: true,
     run: (stage) => stoppedReaders(stage, 1, 90, false),
   },
   {
     name: 'stopped-readers-qos-2',
-    title: '10 clients that stop to read, 90 messages of 1 MB with QoS 2',
+    title: 'Clients that stop reading, QoS 2',
+    details: '10 clients that stop to read, 90 messages of 1 MB with QoS 2',
     seconds: 11,
     run: (stage) => stoppedReaders(stage, 2, 90, false),
   },
   {
     name: 'stopped-readers-durable',
-    title: '10 clients with durable sessions that stop to read, 90 messages of 1 MB with QoS 1',
+    title: 'Durable clients that stop reading',
+    details: '10 clients with durable sessions that stop to read, 90 messages of 1 MB with QoS 1',
     seconds: 11,
     run: (stage) => stoppedReaders(stage, 1, 90, true),
+  },
+  {
+    name: 'window-of-65535',
+    title: 'Receive Maximum 65,535 and no PUBACK',
+    details: '20 clients that let 65,535 messages be sent and acknowledge none, 30,000 messages of 1 KB with QoS 1',
+    seconds: 20,
+    async run(stage) {
+      await stage.many(20, async (index) => {
+        const socket = await stage.connect({ clientId: `window-${index}`, properties: { receiveMaximum: 65_535 } });
+        const answer = socket?.answer('suback');
+        await socket?.send(subscribePacket({ filter: 'mallory/#', qos: 1 }));
+        await answer;
+        return socket;
+      });
+      const publisher = await stage.connect({ clientId: 'publisher' });
+      const packets = Array.from({ length: 100 }, (_, index) =>
+        publishPacket({ topic: 'mallory/m', payload: Buffer.alloc(1000), qos: 1, packetId: index + 1 }),
+      );
+      for (let sent = 0; publisher !== null && sent < 30_000 && stage.goesOn; sent += packets.length) {
+        const answers = packets.map(() => publisher.answer('puback'));
+        if (!(await publisher.send(...packets))) return;
+        await answers.at(-1);
+      }
+      await stage.hold(2);
+    },
   },
 ];

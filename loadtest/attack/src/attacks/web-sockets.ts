@@ -34,8 +34,9 @@ const pings = Buffer.alloc(2 * 1_040_000, Buffer.from([0xc0, 0]));
 export const webSockets: readonly Attack[] = [
   {
     name: 'most-of-a-web-socket-message',
-    title: '400 WebSockets, each with 99 % of a message of 2 MiB',
-    seconds: 11,
+    title: 'WebSocket messages that never end',
+    details: '400 WebSockets, each with 99 % of a message of 2 MiB',
+    seconds: 6,
     listener: 'web-socket',
     isShort: true,
     run: (stage) => {
@@ -45,16 +46,18 @@ export const webSockets: readonly Attack[] = [
   },
   {
     name: 'packets-behind-connect-in-one-message',
-    title: '8 WebSocket messages: CONNECT with a wrong password and 1,040,000 PINGREQ',
-    seconds: 11,
+    title: 'A million packets in one WebSocket message',
+    details: '8 WebSocket messages: CONNECT with a wrong password and 1,040,000 PINGREQ',
+    seconds: 6,
     listener: 'web-socket',
     isShort: true,
     run: (stage) => holding(stage, 8, frame(webSocketOpcode.binary, Buffer.concat([wrongConnect, pings]), true)),
   },
   {
     name: 'web-socket-fragments',
-    title: '60 WebSocket messages of 65,001 fragments of one byte',
-    seconds: 11,
+    title: 'WebSocket messages in 65,001 pieces',
+    details: '60 WebSocket messages of 65,001 fragments of one byte',
+    seconds: 6,
     listener: 'web-socket',
     run: (stage) => {
       const part = frame(webSocketOpcode.continuation, Buffer.alloc(1), false);
@@ -64,8 +67,9 @@ export const webSockets: readonly Attack[] = [
   },
   {
     name: 'web-socket-byte-frames',
-    title: '40 WebSockets that send a byte a frame and a frame a segment',
-    seconds: 8,
+    title: 'WebSocket frames of one byte',
+    details: '40 WebSockets that send a byte a frame and a frame a segment',
+    seconds: 6,
     listener: 'web-socket',
     async run(stage) {
       const sockets = await stage.many(40, () => stage.openWebSocket());
@@ -78,8 +82,9 @@ export const webSockets: readonly Attack[] = [
   },
   {
     name: 'web-socket-pings',
-    title: '4 WebSockets that send ping frames without end',
-    seconds: 8,
+    title: 'Floods of WebSocket pings',
+    details: '4 WebSockets that send ping frames without end',
+    seconds: 4,
     listener: 'web-socket',
     async run(stage) {
       const ping = frame(webSocketOpcode.ping, randomBytes(100), true);
@@ -95,7 +100,8 @@ export const webSockets: readonly Attack[] = [
   },
   {
     name: 'web-socket-headers',
-    title: '2,000 requests for a WebSocket with 15.9 KiB of headers that do not end',
+    title: 'WebSocket requests that never end',
+    details: '2,000 requests for a WebSocket with 15.9 KiB of headers that do not end',
     seconds: 11,
     listener: 'web-socket',
     async run(stage) {

@@ -1,0 +1,3 @@
+/** Brokers that can be attacked. */
+export const brokerNames = ['dunlin', 'mosquitto'] as const;
+export type BrokerName = (typeof brokerNames)[number];
