@@ -1,7 +1,7 @@
 /** `$SYS/broker/…` and `$SYS/cluster/…`. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { type Client, publish } from './support/client.ts';
+import { type Client, connect, publish } from './support/client.ts';
 import { World } from './support/world.ts';
 
 const durable = { cleanStart: false, expiry: 1000 } as const;
@@ -137,5 +137,26 @@ describe('$SYS', () => {
     const client = await worker.connect('c');
     client.transport.remoteAddress = address;
     expect(await client.subscribe(filter, 0)).toEqual(codes);
+  });
+
+  test('a session that subscribed here gets nothing of it where it is resumed from another machine, until it is here again', async () => {
+    const { world, worker } = await World.alone({ limits });
+    const resume = async (address: string) => {
+      const client = worker.socket(5, address);
+      await client.send(connect('c', durable));
+      client.one('connack');
+      await world.clock.pass(10_000);
+      const said = client.said();
+      await client.drop();
+      return said;
+    };
+    const first = worker.socket(5, '127.0.0.1:1883');
+    await first.send(connect('c', durable));
+    await first.subscribe('$SYS/broker/uptime', 1);
+    await first.subscribe('$share/g/$SYS/broker/version', 1);
+    await first.drop();
+    expect(await resume('192.0.2.1:1883')).toEqual([]);
+    expect(await resume('127.0.0.1:1883')).toEqual(['publish $SYS/broker/uptime 20 seconds q0']);
+    expect(await resume('[2001:db8::1]:1883')).toEqual([]);
   });
 });

@@ -4,6 +4,7 @@
  */
 
 import { parseShare } from '@dunlin/protocol';
+import { mayReadWithoutRules } from '../message/restricted-topic.ts';
 import type { Authorizer } from '../ports/authorizer.ts';
 import type { Clock } from '../ports/clock.ts';
 import { events } from '../ports/log-events.ts';
@@ -44,10 +45,13 @@ export class SubscriptionRights {
    */
   async beforeInForce(connection: Connection, session: Session, stored: StoredSession | null): Promise<number> {
     const { parts } = this;
-    if (stored === null || parts.authorizer === null) return this.version;
+    if (stored === null) return this.version;
     for (;;) {
       const { version } = this;
-      const denied = await this.deniedOf(connection, session, stored.subscriptions);
+      const denied =
+        parts.authorizer === null
+          ? notForOthers(stored, connection.remoteAddress)
+          : await this.deniedOf(connection, session, stored.subscriptions);
       if (version !== this.version) continue;
       if (denied.length === 0) return version;
       this.tell(connection, session, denied);
@@ -128,9 +132,14 @@ export class SubscriptionRights {
 
   private mayHave(connection: Connection, session: Session, { filter, qos }: Asked): boolean | Promise<boolean> {
     const { authorizer } = this.parts;
-    if (authorizer === null) return true;
+    if (authorizer === null) return mayReadWithoutRules(filter, connection.remoteAddress);
     const share = parseShare(filter);
     const client = connection.signIn.identity(session.clientId);
     return authorizer.authorize(client, 'subscribe', share?.filter ?? filter, qos, false, share?.shareName);
   }
+}
+
+/** Filters of a session that is resumed from another machine, where there are no rules. */
+function notForOthers({ subscriptions }: StoredSession, remoteAddress: string): string[] {
+  return subscriptions.map(({ filter }) => filter).filter((filter) => !mayReadWithoutRules(filter, remoteAddress));
 }

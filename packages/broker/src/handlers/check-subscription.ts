@@ -1,16 +1,9 @@
 /** Checks of one filter of a SUBSCRIBE that ask neither the store nor what the client has: its form, what is switched on, the rules. */
-import {
-  matchedFilter,
-  ProtocolError,
-  parseShare,
-  ReasonCode,
-  type SubscriptionRequest,
-  validateTopicFilter,
-} from '@dunlin/protocol';
+import { ProtocolError, parseShare, ReasonCode, type SubscriptionRequest, validateTopicFilter } from '@dunlin/protocol';
 import { notAllowed } from '../connection/client-log.ts';
 import type { Connection } from '../connection/connection.ts';
-import { isLocal } from '../guards/network-of.ts';
 import { isFilterTooLong } from '../message/name-length.ts';
+import { mayReadWithoutRules } from '../message/restricted-topic.ts';
 import type { Authorizer } from '../ports/authorizer.ts';
 import type { Limits } from '../ports/limits.ts';
 import type { SubscriptionRefusal } from '../ports/metrics.ts';
@@ -28,7 +21,6 @@ const notAuthorized: Refusal = {
   reason: notAllowed,
   counted: 'not-authorized',
 };
-/** The state of the broker is for its operator: where no rules say who else may read it, for clients on its machine. */
 const notLocal: Refusal = {
   reasonCode: ReasonCode.notAuthorized,
   reason: 'without rules, $SYS is for clients on loopback alone',
@@ -73,8 +65,7 @@ export function checkSubscription(
     if (!limits.sharedSubscriptionAvailable) return noShared;
   }
   if (!limits.wildcardSubscriptionAvailable && /[+#]/.test(filter)) return noWildcards;
-  if (authorizer === null)
-    return matchedFilter(filter).startsWith('$SYS/') && !isLocal(connection.remoteAddress) ? notLocal : null;
+  if (authorizer === null) return mayReadWithoutRules(filter, connection.remoteAddress) ? null : notLocal;
   const client = connection.signIn.identity(session.clientId);
   const allowed = authorizer.authorize(
     client,

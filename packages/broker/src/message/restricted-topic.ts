@@ -1,4 +1,7 @@
 /** `$` topics with a meaning; all others are ordinary. */
+import { matchedFilter } from '@dunlin/protocol';
+import { isLocal } from '../guards/network-of.ts';
+
 const readOnlyPrefixes = ['$SYS', '$share', '$events', '$dead-letter'];
 const delayedPrefix = '$delayed';
 /**
@@ -25,6 +28,14 @@ function isBridgeState(topic: string): boolean {
 /** The state of a bridge with this client identifier: it says it wherever it may connect, whatever rules there are. */
 export function isBridgeStateOf(topic: string, clientId: string): boolean {
   return topic.charCodeAt(0) === 0x24 && topic === `${bridgePrefix}${clientId}${bridgeEnd}` && isBridgeState(topic);
+}
+
+/**
+ * The state of the broker is for its operator: where no rules say who else may read it, for clients on its machine.
+ * True for every other filter.
+ */
+export function mayReadWithoutRules(filter: string, remoteAddress: string): boolean {
+  return !matchedFilter(filter).startsWith('$SYS/') || isLocal(remoteAddress);
 }
 
 function isBelow(topic: string, prefix: string): boolean {
