@@ -207,7 +207,7 @@ export class SysTopics {
       const bytes = Buffer.from(topic);
       const match = parts.matches.find(bytes, 0, bytes.length);
       if (match.all.length > 0)
-        deliverQos0(parts.delivery, publicationOf(topic, Buffer.from(value), 0, true), match.all, null);
+        deliverQos0(parts.delivery, publicationOf(topic, Buffer.from(value), 0, true), match.all);
     }
   }
 

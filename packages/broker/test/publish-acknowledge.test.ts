@@ -295,3 +295,31 @@ test('No Local: a publisher does not hear itself, through the tree or through a 
     expect(other.said()).toEqual(['publish t x q0', 'publish t y q1 #1']);
   }
 });
+
+test.each([
+  [0, 0],
+  [1, 0],
+  [1, 1000],
+  [2, 1000],
+] as const)(
+  'No Local: nor its delayed message, whichever worker publishes that (QoS %i, expiry %i s)',
+  async (qos, expiry) => {
+    const { world, workers } = await World.of(2);
+    const clients = [];
+    for (const [index, worker] of workers.entries()) {
+      const client = await worker.connect(`self-${index}`, { expiry });
+      await client.send(subscribe('t', 1, { noLocal: true }));
+      clients.push(client);
+    }
+    for (const [index, client] of clients.entries()) {
+      await client.send(publish('$delayed/1/t', `of ${index}`, qos, qos === 0 ? 0 : 1));
+      client.received();
+    }
+    await world.clock.pass(2000);
+    const suffix = qos === 0 ? 'q0' : 'q1 #1';
+    expect(clients.map((client) => client.said())).toEqual([
+      [`publish t of 1 ${suffix}`],
+      [`publish t of 0 ${suffix}`],
+    ]);
+  },
+);

@@ -30,16 +30,13 @@ export interface PublishWindow {
 const publishType = 0x30;
 const nothing = Buffer.alloc(0);
 
-/**
- * Delivers a QoS 0 message to every subscription of the list. `publisher`: for No Local; null where it is not a local
- * client.
- */
+/** Delivers a QoS 0 message to every subscription of the list. */
 export function deliverQos0(
   delivery: PublishWindow,
   publication: Publication,
   subscriptions: readonly Subscription[],
-  publisher: Session | null,
 ): void {
+  const { publisher } = publication;
   const retainBit = publication.retain ? 1 : 0;
   const isTraced = publication.trace !== null;
   for (let i = 0; i < subscriptions.length; i++) {
@@ -66,8 +63,8 @@ export function deliverAcknowledged(
   delivery: PublishWindow,
   publication: Publication,
   subscriptions: readonly Subscription[],
-  publisher: Session | null,
 ): void {
+  const { publisher } = publication;
   for (let i = 0; i < subscriptions.length; i++) {
     const subscription = subscriptions[i];
     if (!mayReceive(subscription, publisher)) continue;

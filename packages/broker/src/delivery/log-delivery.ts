@@ -14,7 +14,7 @@ import type { SessionWriter } from '../session/session-writer.ts';
 import type { TurnClock } from '../work/turn-clock.ts';
 import { type PublishWindow, sendPublish } from './deliver.ts';
 import { LogPages } from './log-pages.ts';
-import { mayReceiveLogged } from './receivers.ts';
+import { mayReceive } from './receivers.ts';
 
 export interface LogDeliveryParts {
   logStore: LogStore;
@@ -51,7 +51,7 @@ export class LogDelivery implements CursorDelivery {
   sendLogged(cursor: LogCursor, sequence: number, publication: Publication): void {
     const session = cursor.session;
     const subscription = cursor.subscription;
-    if (!mayReceiveLogged(subscription, publication.publisher)) {
+    if (!mayReceive(subscription, publication.publisher)) {
       cursor.acknowledge(sequence);
       return;
     }

@@ -165,7 +165,7 @@ export class PublishBatch implements BatchEntry {
   private pass(match: TopicMatch): void {
     const { endpoints } = match;
     if (endpoints.length > 0) {
-      const dropped = this.links.passBatch(endpoints, this, this.publisher?.clientId ?? '');
+      const dropped = this.links.passBatch(endpoints, this, this.publisherId);
       if (dropped > 0) this.delivery.metrics.dropped['link-lost'] += dropped * this.count;
     }
     this.deliver(match.all);
@@ -197,11 +197,16 @@ export class PublishBatch implements BatchEntry {
     if (this.kept.length > 0) this.kept.length = 0;
   }
 
+  /** Client identifier of the publisher; empty: a client of another endpoint. */
+  private get publisherId(): string {
+    return this.publisher === null ? '' : this.publisher.clientId;
+  }
+
   private deliver(subscriptions: readonly Subscription[]): void {
-    const { delivery, publisher, count, version5 } = this;
+    const { delivery, publisherId, count, version5 } = this;
     for (let i = 0; i < subscriptions.length; i++) {
       const subscription = subscriptions[i];
-      if (!mayReceive(subscription, publisher)) continue;
+      if (!mayReceive(subscription, publisherId)) continue;
       const { outlet } = subscription;
       if (!delivery.mayQueueQos0(outlet)) continue;
       if (receivesCommonBytes(subscription)) {
@@ -243,9 +248,10 @@ export class PublishBatch implements BatchEntry {
 
   /** Sends as one piece what the window has room for; the rest, and packets of an individual subscriber, one by one. */
   private deliverAcknowledged(subscriptions: readonly Subscription[]): void {
+    const { publisherId } = this;
     for (let i = 0; i < subscriptions.length; i++) {
       const subscription = subscriptions[i];
-      if (!mayReceive(subscription, this.publisher)) continue;
+      if (!mayReceive(subscription, publisherId)) continue;
       const isPiece = subscription.qos > 0 && receivesCommonBytes(subscription);
       const sent = isPiece ? this.sendStamped(subscription) : 0;
       if (sent < this.count) this.sendEach(subscription, sent);

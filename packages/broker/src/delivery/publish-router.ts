@@ -85,7 +85,7 @@ export class PublishRouter {
     }
   }
 
-  /** Routes a publication to all receivers. `publisher`: for No Local. */
+  /** Routes a publication to all receivers. `publisher`: whose user a retained message is charged to; null: it is that of the publication. */
   route(
     publication: Publication,
     match: TopicMatch,
@@ -96,9 +96,9 @@ export class PublishRouter {
     const { delivery } = this.parts;
     if (publication.retain && this.parts.limits.retainAvailable)
       this.retain(publication, match, publisher, acknowledgement);
-    if (publication.qos === 0) deliverQos0(delivery, publication, match.all, publisher);
+    if (publication.qos === 0) deliverQos0(delivery, publication, match.all);
     else if (match.live.length > 0 && (producer.producer === null || this.given.takes(producer.producer)))
-      deliverAcknowledged(delivery, publication, match.live, publisher);
+      deliverAcknowledged(delivery, publication, match.live);
     const groups = publication.qos === 0 ? match.groups : match.liveGroups;
     const remoteGroups = groups.length > 0 ? this.toGroups(publication, groups) : null;
     if (publication.qos === 0 || (match.logs.length === 0 && producer.inbound === null)) {
@@ -183,7 +183,7 @@ export class PublishRouter {
     const { delivery, limits, links } = this.parts;
     if (publication.retain && limits.retainAvailable) this.retain(publication, match, publisher, acknowledgement);
     if (match.live.length > 0 && this.given.takesRepetition(from))
-      deliverAcknowledged(delivery, publication, match.live, publisher);
+      deliverAcknowledged(delivery, publication, match.live);
     if (match.liveEndpoints.length === 0) return;
     const producer = { ...from, isRepeated: true };
     const entry = { record: writeRecord(publication), toSubscriptions: true, groups: noGroups, logs: noLogs, producer };
@@ -338,8 +338,8 @@ export class PublishRouter {
     const { delivery, matches, tree, limits } = this.parts;
     const match = matches.find(publication.bytes, publication.topicStart, publication.topicEnd);
     if (entry.toSubscriptions) {
-      if (publication.qos === 0) deliverQos0(delivery, publication, match.all, null);
-      else if (match.live.length > 0 && this.isNew(entry)) deliverAcknowledged(delivery, publication, match.live, null);
+      if (publication.qos === 0) deliverQos0(delivery, publication, match.all);
+      else if (match.live.length > 0 && this.isNew(entry)) deliverAcknowledged(delivery, publication, match.live);
     }
     for (const { filter, sequence } of entry.logs) tree.find(filter)?.log?.arrived(sequence, publication);
     const hops = (entry.hops ?? 0) + 1;

@@ -1,17 +1,11 @@
 /** Rules about the receivers of a publication, shared by the loops of deliver.ts and publish-batch.ts. */
-import type { Session } from '../session/session.ts';
 import type { Subscription } from '../session/subscription.ts';
 
 /**
- * False for the publisher's own message under No Local [MQTT-3.8.3-3]. `publisher`: null where it is no client of this
- * worker.
+ * False for the publisher's own message under No Local [MQTT-3.8.3-3], whichever connection and endpoint it comes by.
+ * `publisherId`: its client identifier; empty: not a client.
  */
-export function mayReceive(subscription: Subscription, publisher: Session | null): boolean {
-  return !subscription.noLocal || subscription.session !== publisher;
-}
-
-/** The same rule for a message of a log, whose publisher may have another connection by now, or none. */
-export function mayReceiveLogged(subscription: Subscription, publisherId: string): boolean {
+export function mayReceive(subscription: Subscription, publisherId: string): boolean {
   return !subscription.noLocal || subscription.session.clientId !== publisherId;
 }
 
