@@ -72,15 +72,20 @@ export class Chain implements Authenticator {
     return null;
   }
 
-  /** The same exchange, whose end counts as that of any attempt does. */
+  /** The same exchange, whose end counts as that of any attempt does: for the name that is given in it. */
   #counted(exchange: AuthenticationExchange, credentials: Credentials): AuthenticationExchange {
-    const mayTry = this.#attempts.mayTry(credentials, this.#attempts.standingOf(credentials));
+    const attempts = this.#attempts;
+    const named = (): Credentials => ({ ...credentials, userName: exchange.claimedName ?? credentials.userName });
     return {
+      get claimedName() {
+        return exchange.claimedName ?? null;
+      },
       step: async (data) => {
-        if (!mayTry) return overloaded(credentials, 'exchange', tooMany);
+        const before = named();
+        if (!attempts.mayTry(before, attempts.standingOf(before))) return overloaded(before, 'exchange', tooMany);
         const result = await exchange.step(data);
-        if (result.kind === 'accept') this.#attempts.wasRight({ ...credentials, userName: result.userName });
-        else if (result.kind === 'refuse') this.#attempts.wasWrong(credentials);
+        if (result.kind === 'accept') attempts.wasRight({ ...credentials, userName: result.userName });
+        else if (result.kind === 'refuse') attempts.wasWrong(named());
         return result;
       },
     };

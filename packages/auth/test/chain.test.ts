@@ -80,6 +80,37 @@ describe('the chain', () => {
     expect(await enter([saying(yes)], true, { listener: 'another' })).toMatchObject({ kind: 'refuse' });
   });
 
+  test('failures in an exchange count for the name that is given in it: others are not shut out', async () => {
+    const method: Method = {
+      name: 'password-file',
+      authenticate: () => notMine,
+      exchange: () => {
+        let claimedName: string | null = null;
+        return {
+          get claimedName() {
+            return claimedName;
+          },
+          step: async (data): Promise<AuthenticationResult> => {
+            if (claimedName !== null) return { kind: 'refuse', reasonCode: 0x87, reason: 'wrong proof' };
+            claimedName = String(data);
+            return { kind: 'continue', data };
+          },
+        };
+      },
+    };
+    const policies = new Map([['main', { methods: [method], allowAnonymous: false }]]);
+    const chain = new Chain(policies, new Attempts(new StillClock()));
+    const prove = async (name: string, address: string) => {
+      const exchange = chain.exchange('SCRAM-SHA-256', credentials({ userName: null, remoteAddress: `${address}:1` }));
+      await exchange?.step(Buffer.from(name));
+      const result = await exchange?.step(Buffer.from('x'));
+      return result?.kind === 'refuse' ? result.reasonCode : 0;
+    };
+    for (let i = 0; i < 400; i++) expect(await prove('bob', `198.51.${i >> 8}.${i & 255}`)).toBe(0x87);
+    expect(await prove('bob', '203.0.113.7')).toBe(0x9f);
+    expect(await prove('ann', '203.0.113.7')).toBe(0x87);
+  });
+
   test('a listener without a policy offers no enhanced authentication', () => {
     expect(new Chain(new Map(), new Attempts(new StillClock())).exchange('SCRAM-SHA-256', credentials({}))).toBeNull();
   });

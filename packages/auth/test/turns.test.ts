@@ -101,6 +101,15 @@ describe('turns', () => {
     expect(bench.begun).toEqual(['guess-0', 'ann']);
   });
 
+  test('who gives no name, such as a client with a token alone, is not shut out by others who give none', () => {
+    const { attempts } = world();
+    const nameless = (address: string) => credentials({ remoteAddress: `${address}:50000`, userName: null });
+    for (let i = 0; i < 1000; i++) attempts.wasWrong(nameless(`198.51.${i >> 8}.${i & 255}`));
+    expect(attempts.mayTry(nameless('203.0.113.7'), 0)).toBe(true);
+    for (let i = 0; i < 200; i++) attempts.wasWrong(nameless('203.0.113.8'));
+    expect(attempts.mayTry(nameless('203.0.113.8'), 0)).toBe(false);
+  });
+
   test('of those whose connection has gone nobody is asked', async () => {
     const { bench, tries } = world();
     const sockets = Array.from({ length: 200 }, () => new Socket());

@@ -324,7 +324,7 @@ export abstract class BrokerParts extends BrokerGuards {
           rights,
         },
       }),
-      auth: new AuthHandler({ logger, authenticator, metrics, clientLog, rights, isOwnersOnly }),
+      auth: new AuthHandler({ logger, authenticator, metrics, clientLog, bans, rights, isOwnersOnly }),
       publish: new PublishHandler({
         ...{ clock, limits, metrics, tracer, authorizer, turn, tree, matches, publishBatch, writer, warnings },
         ...{ acceptance, authorization, unreleased },

@@ -1,7 +1,9 @@
 /** Clients that are banned: at CONNECT, while they are connected, and as other workers come to know of it. */
+import type { Packet } from '@dunlin/protocol';
 import { describe, expect, test } from 'vitest';
 import { canonicalRange } from '../src/guards/address-range.ts';
 import { BanTable } from '../src/guards/ban-table.ts';
+import type { AuthenticationExchange, AuthenticationResult } from '../src/ports/authenticator.ts';
 import type { Ban, BanTarget } from '../src/ports/ban-store.ts';
 import { type Client, connect } from './support/client.ts';
 import { type Worker, World } from './support/world.ts';
@@ -73,6 +75,65 @@ describe('CONNECT of a banned client is refused', () => {
     expect(asked).toBe(0);
     expect((await worker.dial('c', { userName: 'other' })).said()).toEqual(['connack 0x8a']);
     expect(asked).toBe(1);
+  });
+});
+
+describe('enhanced authentication', () => {
+  const properties = { authenticationMethod: 'names' };
+  const auth = (reasonCode: number, name: string): Packet => ({
+    type: 'auth',
+    reasonCode,
+    properties: { ...properties, authenticationData: Buffer.from(name) },
+  });
+
+  /** A method whose client first says its name, and then proves the one that it says next. */
+  class Names implements AuthenticationExchange {
+    claimedName: string | null = null;
+
+    async step(data: Buffer): Promise<AuthenticationResult> {
+      if (this.claimedName !== null) return { kind: 'accept', userName: String(data) };
+      this.claimedName = String(data);
+      return { kind: 'continue', data: Buffer.from('prove it') };
+    }
+  }
+
+  async function begin() {
+    const { world, worker } = await World.alone({
+      authenticator: {
+        authenticate: () => ({ kind: 'refuse', reasonCode: 0x87, reason: 'no' }),
+        exchange: () => new Names(),
+      },
+      sessionOwner: 'anybody',
+    });
+    await world.store.bans.put(ban({ userName: 'thief' }));
+    await world.clock.pass(500);
+    return { world, worker };
+  }
+
+  test('a banned name is refused when it is given, before it is proved; another one when it is proved', async () => {
+    const { worker } = await begin();
+    const authenticationData = Buffer.from('thief');
+    const told = await worker.dial('c', { properties: { ...properties, authenticationData } });
+    expect(told.said()).toEqual(['connack 0x8a']);
+    const client = await worker.dial('c', { properties: { ...properties, authenticationData: Buffer.from('ann') } });
+    expect(client.said()).toEqual(['auth']);
+    await client.send(auth(0x18, 'thief'));
+    expect(client.said()).toEqual(['connack 0x8a']);
+  });
+
+  test('a client that signs in again under a banned name is disconnected in place of an answer', async () => {
+    const { worker } = await begin();
+    const client = await worker.dial('c', { properties: { ...properties, authenticationData: Buffer.from('ann') } });
+    await client.send(auth(0x18, 'ann'));
+    expect(client.said()).toEqual(['auth', 'connack 0x00']);
+    await client.send(auth(0x19, 'ann'));
+    await client.send(auth(0x18, 'bob'));
+    expect(client.said()).toEqual(['auth', 'auth']);
+    await client.send(auth(0x19, 'ann'));
+    await client.send(auth(0x18, 'thief'));
+    expect(client.said()).toEqual(['auth', 'disconnect 0x98']);
+    expect(client.isClosed).toBe(true);
+    expect(worker.broker.metrics.listener('test').closed.banned).toBe(1);
   });
 });
 

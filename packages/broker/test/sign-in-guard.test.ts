@@ -104,6 +104,49 @@ describe('a device that fails too often', () => {
   });
 });
 
+describe('guessing by enhanced authentication, where CONNECT has no user name', () => {
+  /** Asks for a proof; `right` is one. */
+  const exchanging: Authenticator = {
+    authenticate: () => ({ kind: 'refuse', reasonCode: 0x86, reason: 'no' }),
+    exchange: () => ({
+      claimedName: 'u',
+      step: async (data) => {
+        if (String(data) === 'u') return { kind: 'continue', data: Buffer.from('prove it') };
+        if (String(data) === 'right') return { kind: 'accept', userName: 'u' };
+        return { kind: 'refuse', reasonCode: 0x87, reason: 'wrong proof' };
+      },
+    }),
+  };
+
+  async function prove(world: World, worker: Worker, address: string, clientId: string, proof: string) {
+    const client = worker.socket(5, address);
+    const authenticationMethod = 'known';
+    await client.send(
+      connectPacket({ clientId, properties: { authenticationMethod, authenticationData: Buffer.from('u') } }),
+    );
+    const properties = { authenticationMethod, authenticationData: Buffer.from(proof) };
+    let said: string[] = [];
+    for (let seconds = 0; !said.some((word) => word.startsWith('connack')) && seconds < 20; seconds++) {
+      said = client.said();
+      if (said[0] === 'auth') await client.send({ type: 'auth', reasonCode: 0x18, properties });
+      else if (said.length === 0) await world.clock.pass(1000);
+    }
+    return said.join();
+  }
+
+  test('is slowed and followed by a ban, as by password', async () => {
+    const { world, worker } = await worldOf({}, exchanging);
+    let failures = 0;
+    while (failures < 100 && (await prove(world, worker, here, 'old', 'x')) === 'connack 0x87') failures++;
+    expect(failures).toBeGreaterThan(20);
+    expect(failures).toBeLessThan(25);
+    expect(await prove(world, worker, here, 'old', 'right')).toBe(banned);
+    expect(await prove(world, worker, there, 'old', 'right')).toBe(right);
+    const { bans } = await world.store.bans.changes(null, 10);
+    expect(bans).toMatchObject([{ clientId: 'old', userName: 'u', address: '192.0.2.7' }]);
+  });
+});
+
 test('a ban that a rule has made ends no connection', async () => {
   const { world, worker } = await worldOf();
   const client = await knock(worker, here, 'c', 'u', 'right');

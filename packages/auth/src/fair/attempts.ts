@@ -45,10 +45,9 @@ export class Attempts {
   mayTry(credentials: Credentials, standing: Standing): boolean {
     if (standing === 2) return true;
     const now = this.#clock.now();
-    return (
-      this.#failures.has(networkKey(credentials), ofNetwork.perSecond, ofNetwork.burst, now) &&
-      this.#failures.has(accountKey(credentials), ofAccount.perSecond, ofAccount.burst, now)
-    );
+    if (!this.#failures.has(networkKey(credentials), ofNetwork.perSecond, ofNetwork.burst, now)) return false;
+    const account = accountKey(credentials);
+    return account === null || this.#failures.has(account, ofAccount.perSecond, ofAccount.burst, now);
   }
 
   wasRight({ remoteAddress, userName }: Credentials): void {
@@ -61,7 +60,8 @@ export class Attempts {
   wasWrong(credentials: Credentials): void {
     const now = this.#clock.now();
     this.#failures.take(networkKey(credentials), ofNetwork.perSecond, ofNetwork.burst, now);
-    this.#failures.take(accountKey(credentials), ofAccount.perSecond, ofAccount.burst, now);
+    const account = accountKey(credentials);
+    if (account !== null) this.#failures.take(account, ofAccount.perSecond, ofAccount.burst, now);
   }
 }
 
@@ -69,6 +69,7 @@ function networkKey({ remoteAddress }: Credentials): string {
   return `network ${networkOf(remoteAddress)}`;
 }
 
-function accountKey({ userName }: Credentials): string {
-  return `account ${userName ?? ''}`;
+/** Null: no name was given. Those who give none, such as clients with a token alone, are no account together: strangers would shut them out. */
+function accountKey({ userName }: Credentials): string | null {
+  return userName === null ? null : `account ${userName}`;
 }

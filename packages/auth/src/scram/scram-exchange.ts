@@ -38,6 +38,10 @@ export class ScramExchange implements AuthenticationExchange {
     this.#ownNonce = ownNonce;
   }
 
+  get claimedName(): string | null {
+    return this.#first?.userName ?? null;
+  }
+
   async step(data: Buffer): Promise<AuthenticationResult> {
     return this.#user === null ? this.#begin(data) : this.#end(data, this.#user);
   }

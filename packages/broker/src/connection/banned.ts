@@ -46,6 +46,18 @@ function endIfBanned(connection: Connection, bans: BanTable, now: number): void 
     refuse(connection, ban);
     return;
   }
+  end(connection, ban);
+}
+
+/** Ends the connection of a client that has signed in again under another name, where that is banned. False: it is not. */
+export function endIfBannedAs(connection: Connection, bans: BanList, userName: string | null): boolean {
+  const { clientId, remoteAddress } = connection;
+  const ban = bans.of({ clientId, userName, remoteAddress });
+  if (ban !== null) end(connection, ban);
+  return ban !== null;
+}
+
+function end(connection: Connection, ban: Ban): void {
   connection.parts.clientLog.banned(connection, events['client.banned'], { reason: describeBan(ban) });
   // 0x8A is for CONNACK alone (MQTT 5 section 3.14.2.1).
   connection.disconnect(ReasonCode.administrativeAction, tellBan(ban), '', 'banned');

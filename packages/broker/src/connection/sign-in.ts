@@ -12,6 +12,8 @@ export interface SignInOwner {
 
 export class SignIn implements Presence {
   userName: string | null = null;
+  /** Name that the client says it has: in CONNECT, or in the data of its authentication method. */
+  claimedName: string | null = null;
   /** Result of the authentication. */
   acceptance: Acceptance | null = null;
   /** Method of enhanced authentication; null: there is none. */

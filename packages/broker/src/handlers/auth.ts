@@ -1,10 +1,12 @@
 /** AUTH (MQTT 5 sections 3.15 and 4.12): enhanced authentication and re-authentication. */
 
 import { decodeAuth, ProtocolError, ReasonCode } from '@dunlin/protocol';
+import { endIfBannedAs } from '../connection/banned.ts';
 import type { ClientLog } from '../connection/client-log.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { PacketHandler } from '../connection/packet-handlers.ts';
 import type { SubscriptionRights } from '../connection/subscription-rights.ts';
+import type { BanList } from '../guards/ban-list.ts';
 import { ConnectionState } from '../output/connection-state.ts';
 import type { Acceptance, Authenticator } from '../ports/authenticator.ts';
 import { events } from '../ports/log-events.ts';
@@ -19,6 +21,7 @@ export interface AuthHandlerParts {
   logger: Logger;
   metrics: Metrics;
   clientLog: ClientLog;
+  bans: BanList;
   rights: SubscriptionRights;
   isOwnersOnly: boolean;
   authenticator: Authenticator;
@@ -104,6 +107,10 @@ export class AuthHandler implements PacketHandler {
         result.permit?.release();
         return;
       }
+      if (result.kind === 'accept' && this.isBanned(connection, result)) {
+        result.permit?.release();
+        return;
+      }
       const goesOn = result.kind === 'continue';
       connection.outlet.send({
         type: 'auth',
@@ -123,6 +130,11 @@ export class AuthHandler implements PacketHandler {
   /** True if the connection stays that of its user, who owns the session. */
   private isSameUser({ user }: Session, { userName }: Acceptance): boolean {
     return !this.parts.isOwnersOnly || user === '' || user === userName;
+  }
+
+  /** A ban of the name that the connection has had was looked for when it was proved, and since then. */
+  private isBanned(connection: Connection, { userName }: Acceptance): boolean {
+    return userName !== connection.signIn.userName && endIfBannedAs(connection, this.parts.bans, userName);
   }
 
   /** Rules may have come with the sign-in. */

@@ -49,6 +49,7 @@ import type { Opening } from '../takeover/opening.ts';
 import type { Openings } from '../takeover/openings.ts';
 import type { RareWarnings } from '../work/rare-warnings.ts';
 import { connackProperties } from './connack.ts';
+import { converse } from './enhanced-authentication.ts';
 
 /** The protocol level, whatever name stands before it; 0: there is none. */
 function levelOf(bytes: Buffer, bodyStart: number, end: number): number {
@@ -271,32 +272,23 @@ export class ConnectHandler implements PacketHandler {
       version: connection.version,
       presence: connection.signIn,
     };
+    connection.signIn.claimedName = packet.userName;
     const turn = this.parts.failedSignIns.turnOf(connection, packet.userName);
     if (turn !== null) await turn;
     const method = packet.properties.authenticationMethod;
-    if (method === undefined)
-      return this.decide(connection, packet, await this.parts.authenticator.authenticate(credentials));
+    if (method === undefined) return this.decide(connection, await this.parts.authenticator.authenticate(credentials));
     const exchange = this.parts.authenticator.exchange(method, credentials);
     if (exchange === null) {
       refuseConnect(connection, ReasonCode.badAuthenticationMethod, 'this authentication method is not known here'); // [MQTT-4.12.0-1]
       return null;
     }
     connection.signIn.method = method;
-    let result = await exchange.step(packet.properties.authenticationData ?? Buffer.alloc(0));
-    while (result.kind === 'continue') {
-      connection.outlet.send({
-        type: 'auth',
-        reasonCode: ReasonCode.continueAuthentication,
-        properties: { authenticationMethod: method, authenticationData: result.data },
-      }); // [MQTT-4.12.0-2]
-      const answer = await connection.signIn.nextData();
-      if (answer === null) return null;
-      result = await exchange.step(answer);
-    }
-    return this.decide(connection, packet, result);
+    const first = packet.properties.authenticationData ?? Buffer.alloc(0);
+    const result = await converse(this.parts, connection, method, exchange, first);
+    return result === null ? null : this.decide(connection, result);
   }
 
-  private decide(connection: Connection, packet: ConnectPacket, result: AuthenticationResult): Acceptance | null {
+  private decide(connection: Connection, result: AuthenticationResult): Acceptance | null {
     const { parts } = this;
     const { metrics } = this.parts;
     if (result.kind === 'accept') {
@@ -317,7 +309,7 @@ export class ConnectHandler implements PacketHandler {
       const isUnknown = isOverloaded || reasonCode === ReasonCode.serverUnavailable;
       const event = events[isUnknown ? 'sign-in.check-failed' : 'sign-in.refused'];
       parts.clientLog.signInRefused(connection, event, reasonCode, told ?? { reason });
-      parts.failedSignIns.refuse(connection, packet.userName, reasonCode, reason);
+      parts.failedSignIns.refuse(connection, connection.signIn.claimedName, reasonCode, reason);
     } else refuseConnect(connection, ReasonCode.notAuthorized, '');
     return null;
   }

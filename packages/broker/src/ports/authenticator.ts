@@ -62,6 +62,8 @@ export type AuthenticationResult =
 
 /** Conversation of enhanced authentication (MQTT 5, section 4.12). */
 export interface AuthenticationExchange {
+  /** Name that the client says it has, before it has proved it; null or absent: it has said none. */
+  readonly claimedName?: string | null;
   step(data: Buffer): Promise<AuthenticationResult>;
 }
 
