@@ -77,3 +77,57 @@ test('a client that has brought rules of its own is not asked for again: they ar
   expect(watcher.said()).toEqual(['publish gone x q0']);
   expect(rules.clients).toHaveLength(asked);
 });
+
+/** Late answers, as where an HTTP service is asked. */
+const late: [string, () => Promise<boolean>, string[]][] = [
+  ['allows it', async () => true, ['publish gone x q0', 'publish later x q0']],
+  ['denies it', async () => false, []],
+  ['fails', () => Promise.reject(new Error('no answer')), []],
+];
+describe.each(late)('an authorizer that answers later %s', (_title, answer, said) => {
+  test('a will, and a delayed message', async () => {
+    let isLeft = false;
+    const authorizer: Authorizer = {
+      authorize: (_client, action) => (isLeft && action === 'publish' ? answer() : Promise.resolve(true)),
+    };
+    const { world, workers } = await World.of(2, { authenticator, authorizer });
+    const watcher = await workers[1].connect('watcher');
+    await watcher.subscribe('#', 0);
+    const client = await workers[0].connect('c', { userName: 'ann', will });
+    await client.send(publish('$delayed/5/later', 'x', 1, 1));
+    isLeft = true;
+    await client.drop();
+    await world.clock.pass(7000);
+    expect(watcher.said()).toEqual(said);
+    expect(await world.store.delayed.takeDue(Infinity, 9)).toEqual([]);
+  });
+});
+
+test.each([
+  ['without rules of its own is asked for', 'ann', []],
+  ['with rules of its own is not', 'token', ['publish gone x q0', 'publish later x q0']],
+])('a client whose token has expired meanwhile, %s', async (_title, userName, said) => {
+  let isWithdrawn = false;
+  const authorizer: Authorizer = { authorize: (_client, action) => action === 'subscribe' || !isWithdrawn };
+  const expiring: Authenticator = {
+    authenticate: ({ userName }) => ({
+      kind: 'accept',
+      userName,
+      ...(userName === 'token' ? { rules: [] } : {}),
+      ...(userName === 'watcher' ? {} : { expiresAt: 1_700_000_002_000 }),
+    }),
+    exchange: () => null,
+  };
+  const { world, workers } = await World.of(2, { authenticator: expiring, authorizer });
+  const client = await workers[0].connect('c', { userName, will });
+  await client.send(publish('$delayed/9/later', 'x', 1, 1));
+  client.received();
+  await world.clock.pass(1000);
+  const watcher = await workers[1].connect('watcher', { userName: 'watcher' });
+  await watcher.subscribe('#', 0);
+  isWithdrawn = true;
+  await world.clock.pass(3000);
+  expect(client.said()).toEqual(['disconnect 0xa0']);
+  await world.clock.pass(9000);
+  expect(watcher.said()).toEqual(said);
+});
