@@ -37,6 +37,9 @@ const USAGE = `npm run bench -- COMMAND
       What TLS and WebSocket cost beside plain TCP; TLS handshakes and idle TLS connections beside Mosquitto's.
   newcomer [--json]
       How long a newcomer waits: a clone, an empty cache of npm, README's first command, the first message. Port 1883 must be free.
+  sign-in [--parts LIST] [--rounds 2] [--seconds 60] [--json]
+      10,000 sign-ins a minute by password, sign-in over HTTP, and 100,000 rules, on one worker and one core.
+       --parts    passwords,http,rules,messages
   subscriptions [--json]
       Match time and memory of the subscription tree at its limits.
 `;
@@ -46,7 +49,8 @@ const OPTIONS = {
   brokers: { type: 'string', default: BROKERS.map(({ name }) => name).join(',') },
   against: { type: 'string' },
   rounds: { type: 'string' },
-  seconds: { type: 'string', default: '3' },
+  seconds: { type: 'string' },
+  parts: { type: 'string' },
   output: { type: 'string', default: join(CHECKOUT, 'docs') },
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
@@ -71,7 +75,7 @@ async function runAgainst(values: Values, directory: string): Promise<void> {
   const figures = await measureAgainst(checkoutBefore(resolve(directory)), {
     rows: selectRows(values.rows ?? AGAINST_ROWS),
     rounds: positive('rounds', values.rounds ?? String(AGAINST_ROUNDS)),
-    seconds: positive('seconds', values.seconds),
+    seconds: positive('seconds', values.seconds ?? '3'),
     onProgress: (line) => console.error(line),
   });
   console.log(values.json ? JSON.stringify(figures) : renderAgainst(figures));
@@ -82,7 +86,7 @@ async function runCompare(values: Values): Promise<void> {
     rows: selectRows(values.rows ?? 'all'),
     brokers: selectBrokers(values.brokers),
     rounds: positive('rounds', values.rounds ?? '3'),
-    seconds: positive('seconds', values.seconds),
+    seconds: positive('seconds', values.seconds ?? '3'),
     onProgress: (line) => console.error(line),
   });
   mkdirSync(join(values.output, 'benchmarks'), { recursive: true });
@@ -104,7 +108,7 @@ async function runTable(values: Values, commands: string[]): Promise<void> {
     commands: parseCommands(commands),
     rows: selectRows(values.rows ?? 'v4'),
     rounds: positive('rounds', values.rounds ?? '1'),
-    seconds: positive('seconds', values.seconds),
+    seconds: positive('seconds', values.seconds ?? '3'),
   };
   const result = await measureTable(options);
   console.log(renderTable(result, options));
@@ -122,7 +126,7 @@ async function runCluster(values: Values): Promise<void> {
   const figures = await measureCluster({
     rows: selectClusterRows(values.rows ?? 'all'),
     rounds: positive('rounds', values.rounds ?? '3'),
-    seconds: positive('seconds', values.seconds),
+    seconds: positive('seconds', values.seconds ?? '3'),
     onProgress: (line) => console.log(line),
   });
   if (values.json) console.log(JSON.stringify(figures));
@@ -132,7 +136,7 @@ async function runRules(values: Values): Promise<void> {
   const { measureRules } = await import('./rules.ts');
   const figures = await measureRules({
     rounds: positive('rounds', values.rounds ?? '5'),
-    seconds: positive('seconds', values.seconds),
+    seconds: positive('seconds', values.seconds ?? '3'),
     onProgress: (line) => console.log(line),
   });
   if (values.json) console.log(JSON.stringify(figures));
@@ -142,7 +146,7 @@ async function runTelemetry(values: Values): Promise<void> {
   const { measureTelemetry } = await import('./telemetry.ts');
   const figures = await measureTelemetry({
     rounds: positive('rounds', values.rounds ?? '5'),
-    seconds: positive('seconds', values.seconds),
+    seconds: positive('seconds', values.seconds ?? '3'),
     onProgress: (line) => console.error(line),
   });
   if (values.json) console.log(JSON.stringify(figures));
@@ -151,11 +155,21 @@ async function runTelemetry(values: Values): Promise<void> {
       console.log(`${outcome}: ${name}: ${measured} (${bound})`);
 }
 
+async function runSignIn(values: Values): Promise<void> {
+  const { measureSignIn, SIGN_IN_PARTS } = await import('./sign-in.ts');
+  const figures = await measureSignIn(values.parts ?? SIGN_IN_PARTS, {
+    rounds: positive('rounds', values.rounds ?? '2'),
+    seconds: positive('seconds', values.seconds ?? '60'),
+    onProgress: (line) => console.error(line),
+  });
+  if (values.json) console.log(JSON.stringify(figures));
+}
+
 async function runListeners(values: Values): Promise<void> {
   const { measureListeners, renderListeners } = await import('./listeners.ts');
   const figures = await measureListeners({
     rounds: positive('rounds', values.rounds ?? '3'),
-    seconds: positive('seconds', values.seconds),
+    seconds: positive('seconds', values.seconds ?? '3'),
     onProgress: (line) => console.error(line),
   });
   console.log(values.json ? JSON.stringify(figures) : renderListeners(figures));
@@ -186,6 +200,7 @@ async function main(): Promise<void> {
   else if (command === 'rules') await runRules(values);
   else if (command === 'telemetry') await runTelemetry(values);
   else if (command === 'listeners') await runListeners(values);
+  else if (command === 'sign-in') await runSignIn(values);
   else if (command === 'newcomer') await runNewcomer(values);
   else if (command === 'subscriptions') await runSubscriptions(values);
   else if (command === 'doors') throw new UsageError("the command 'doors' is now called 'listeners'");

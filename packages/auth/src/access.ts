@@ -15,9 +15,8 @@ import type { Method, MethodName } from './method.ts';
 import { PasswordFile, parsePasswordFile, type Users } from './password-file.ts';
 import type { RedisCalls } from './redis-calls.ts';
 import { RedisToken } from './redis-token.ts';
-import type { Rule } from './rule.ts';
+import { type RuleList, readRuleList, ruleSetInTurns, ruleSetOf } from './rules/rule-list.ts';
 import { RulesAuthorizer } from './rules-authorizer.ts';
-import { parseRulesFile } from './rules-file.ts';
 import { readSource, type SourceText } from './source-text.ts';
 import { TokenRecords } from './token-records.ts';
 
@@ -31,25 +30,26 @@ export interface AccessPaths {
   readonly httpAuthorities: string;
 }
 
-/** Texts of the files. */
-export type AccessTexts = Readonly<Record<keyof AccessPaths, SourceText | null>>;
+/** Texts of the files, and the rules as they were read already. */
+export interface AccessTexts extends Readonly<Record<Exclude<keyof AccessPaths, 'rules'>, SourceText | null>> {
+  readonly rules: RuleList | null;
+}
 
 interface Parsed {
   users: Users;
-  rules: Rule[] | null;
   keys: VerificationKey[];
   http: HttpTexts;
 }
 
 /**
- * Reads the files and checks them whole.
- * @throws AccessFileError
+ * Reads the files and checks them whole. Rejects with AccessFileError.
  */
-export function readAccessTexts(paths: AccessPaths): AccessTexts {
+export async function readAccessTexts(paths: AccessPaths): Promise<AccessTexts> {
   const read = (path: string): SourceText | null => (path === '' ? null : readSource(path));
+  const rules = read(paths.rules);
   const texts = {
     passwords: read(paths.passwords),
-    rules: read(paths.rules),
+    rules: rules === null ? null : await readRuleList(rules),
     jwtKeys: read(paths.jwtKeys),
     jwtSecret: read(paths.jwtSecret),
     httpHeaders: read(paths.httpHeaders),
@@ -61,10 +61,9 @@ export function readAccessTexts(paths: AccessPaths): AccessTexts {
 
 /** `isChecked`: what takes long was checked before. */
 function parse(texts: AccessTexts, isChecked: boolean): Parsed {
-  const { passwords, rules, jwtKeys, jwtSecret, httpHeaders, httpAuthorities } = texts;
+  const { passwords, jwtKeys, jwtSecret, httpHeaders, httpAuthorities } = texts;
   return {
     users: passwords === null ? new Map() : parsePasswordFile(passwords, isChecked),
-    rules: rules === null ? null : parseRulesFile(rules),
     keys: [
       ...(jwtSecret === null ? [] : [parseSecretFile(jwtSecret)]),
       ...(jwtKeys === null ? [] : parseKeyFile(jwtKeys)),
@@ -102,11 +101,13 @@ export class Access {
   readonly #tokens: RedisToken | null;
   readonly #http: HttpAccess | null;
   readonly #rules: RulesAuthorizer;
+  #replacements = 0;
 
   /** @throws AccessFileError */
   constructor(options: AccessOptions, texts: AccessTexts) {
     const { clock, logger, jwt, tokens } = options;
-    const { users, rules, keys, http } = parse(texts, true);
+    const { users, keys, http } = parse(texts, true);
+    const rules = texts.rules === null ? null : ruleSetOf(texts.rules);
     const attempts = new Attempts(clock, options.attempts);
     this.#passwords = new PasswordFile(users, clock, options.hashesAtOnce, attempts);
     this.#jwks = jwt.jwksUrl === '' ? null : new Jwks(jwt.jwksUrl, clock, logger);
@@ -152,14 +153,19 @@ export class Access {
   }
 
   /**
-   * Takes over files that have changed. The broker must be told: `Broker.rulesChanged`.
-   * @throws AccessFileError, and then everything stays as it was
+   * Takes over files that have changed, all at once, after some turns of the event loop where there are many rules. The broker must be told: `Broker.rulesChanged`.
+   * Rejects with AccessFileError, and then everything stays as it was.
+   * @returns false: newer ones came meanwhile, and count
    */
-  replace(texts: AccessTexts): void {
-    const { users, rules, keys, http } = parse(texts, true);
+  async replace(texts: AccessTexts): Promise<boolean> {
+    const turn = ++this.#replacements;
+    const rules = texts.rules === null ? null : await ruleSetInTurns(texts.rules);
+    if (turn !== this.#replacements) return false;
+    const { users, keys, http } = parse(texts, true);
     this.#passwords.replace(users);
     this.#jwt.replace(keys);
     this.#rules.replace(rules);
     this.#http?.replace(http);
+    return true;
   }
 }

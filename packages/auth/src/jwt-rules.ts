@@ -3,7 +3,7 @@
  * "subscribe": ["b/#"], "all": ["c"] }`.
  */
 import type { Rule } from './rule.ts';
-import { readRules } from './rules-file.ts';
+import { readRules } from './rules/read-rules.ts';
 import { AccessFileError } from './source-text.ts';
 
 /** @throws AccessFileError */

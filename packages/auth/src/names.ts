@@ -9,6 +9,11 @@ export class Names {
     this.#names = names.map((name) => name.split(/\*+/));
   }
 
+  /** Beginnings of the names, before anything that stands for others. */
+  beginnings(): string[] {
+    return [...new Set(this.#names.map(([first]) => first.split(userMark, 1)[0]))];
+  }
+
   /** `userName`: for `%u`; null: a name with it fits nothing. */
   test(text: string, userName: string | null = null): boolean {
     for (const pieces of this.#names) {

@@ -5,12 +5,14 @@
  * A subscription is allowed when an allowing rule covers its filter whole and no denying rule before it has a topic in
  * common with the filter: `#` does not get around a rule that denies `secret/#`.
  *
- * A client's rules are found once, at its first request, and its answers are kept for its last topics (bounded); a
- * connection compares no more than an object for the topic it publishes to again and again.
+ * Where a client's rules are is found once, at its first request, and its answers are kept for its last topics (bounded);
+ * a connection compares no more than an object for the topic it publishes to again and again.
  */
 import type { Authorizer, ClientIdentity } from '@dunlin/broker';
-import { type ClientRule, mayConnect, type Rule, rulesFor } from './rule.ts';
-import { covers, intersects, type Levels, levelsOf } from './topic-pattern.ts';
+import type { Rule } from './rule.ts';
+import type { RuleGroup } from './rules/rule-group.ts';
+import { mayPublish, maySubscribe, RuleSet } from './rules/rule-set.ts';
+import { levelsOf } from './topic-pattern.ts';
 
 /**
  * Answers kept for one client; then all are forgotten. A client with more topics than this pays for the rules again.
@@ -22,18 +24,23 @@ const answersLengthMax = 16 * 1024;
 /** Value of `ClientIdentity.notes`. */
 class ClientNotes {
   readonly generation: number;
-  readonly rules: readonly ClientRule[];
-  /** Null: nothing restricts this client. */
-  readonly isFree: boolean;
+  /** Groups of the rules that came with the client, and of those of the file; null: there are no such rules. */
+  readonly own: readonly RuleGroup[] | null;
+  readonly file: readonly RuleGroup[] | null;
   /** Answers for publishes, by topic: bits 0 to 5 asked, bits 6 to 11 allowed; by QoS, and 3 more with RETAIN. */
   answers: Map<string, number> | null = null;
   /** Characters of the topics in `answers`. */
   answersLength = 0;
 
-  constructor(generation: number, rules: readonly ClientRule[], isFree: boolean) {
+  constructor(generation: number, own: readonly RuleGroup[] | null, file: readonly RuleGroup[] | null) {
     this.generation = generation;
-    this.rules = rules;
-    this.isFree = isFree;
+    this.own = own;
+    this.file = file;
+  }
+
+  /** True: nothing restricts this client. */
+  get isFree(): boolean {
+    return this.own === null && this.file === null;
   }
 
   keep(topic: string, answer: number, isNew: boolean): void {
@@ -50,21 +57,26 @@ class ClientNotes {
 
 export class RulesAuthorizer implements Authorizer {
   /** Null: there is no rules file, and only what came with a token restricts anybody. */
-  #rules: readonly Rule[] | null;
+  #rules: RuleSet | null;
   #generation = 0;
+  /** Sets of rules that came with clients: some, such as those for who may do everything, come with many. */
+  readonly #ownSets = new WeakMap<readonly Rule[], RuleSet>();
 
-  constructor(rules: readonly Rule[] | null) {
+  constructor(rules: RuleSet | null) {
     this.#rules = rules;
   }
 
   /** Replaces the rules. The broker must be told: `Broker.rulesChanged`. */
-  replace(rules: readonly Rule[] | null): void {
+  replace(rules: RuleSet | null): void {
     this.#rules = rules;
     this.#generation++;
   }
 
   mayConnect(client: ClientIdentity): boolean {
-    return mayConnect(this.#rulesOf(client), client);
+    const own = this.#ownOf(client);
+    const file = this.#rules;
+    if (own?.hasConnect !== true && file?.hasConnect !== true) return true;
+    return own?.mayConnect(client) ?? file?.mayConnect(client) ?? false;
   }
 
   authorize(
@@ -77,11 +89,11 @@ export class RulesAuthorizer implements Authorizer {
   ): boolean {
     const notes = this.#notesOf(client);
     if (notes.isFree) return true;
-    if (action === 'subscribe') return maySubscribe(notes.rules, topic, qos, group);
+    if (action === 'subscribe') return decided(notes, client, action, topic, qos, false, group, false) ?? false;
     const bit = 1 << (qos + (retain ? 3 : 0));
     const known = notes.answers?.get(topic) ?? 0;
     if ((known & bit) !== 0) return (known & (bit << 6)) !== 0;
-    const isAllowed = mayPublish(notes.rules, topic, qos, retain);
+    const isAllowed = decided(notes, client, action, topic, qos, retain, undefined, false) ?? false;
     notes.keep(topic, known | bit | (isAllowed ? bit << 6 : 0), known === 0);
     return isAllowed;
   }
@@ -95,72 +107,47 @@ export class RulesAuthorizer implements Authorizer {
     retain: boolean,
     group?: string,
   ): boolean | null {
-    const { rules } = this.#notesOf(client);
-    if (rules.length === 0) return null;
-    return action === 'publish' ? ofPublish(rules, topic, qos, retain) : ofSubscribe(rules, topic, qos, group);
+    return decided(this.#notesOf(client), client, action, topic, qos, retain, group, true);
   }
 
   #notesOf(client: ClientIdentity): ClientNotes {
     let notes = client.notes as ClientNotes | undefined;
     if (notes === undefined || notes.generation !== this.#generation) {
-      notes = this.#notesFor(client);
+      const own = this.#ownOf(client)?.groupsFor(client) ?? null;
+      notes = new ClientNotes(this.#generation, own, this.#rules?.groupsFor(client) ?? null);
       client.notes = notes;
     }
     return notes;
   }
 
-  #notesFor(client: ClientIdentity): ClientNotes {
-    const isFree = (client.rules ?? null) === null && this.#rules === null;
-    return new ClientNotes(this.#generation, rulesFor(this.#rulesOf(client), client), isFree);
+  #ownOf({ rules }: ClientIdentity): RuleSet | null {
+    const own = (rules ?? null) as readonly Rule[] | null;
+    if (own === null) return null;
+    let set = this.#ownSets.get(own);
+    if (set === undefined) {
+      set = RuleSet.of(own);
+      this.#ownSets.set(own, set);
+    }
+    return set;
   }
-
-  /** Rules that came with the client, then those of the file. */
-  #rulesOf(client: ClientIdentity): readonly Rule[] {
-    const own = (client.rules ?? []) as readonly Rule[];
-    return [...own, ...(this.#rules ?? [])];
-  }
 }
 
-/** False where no rule allows it. */
-export function mayPublish(rules: readonly ClientRule[], topic: string, qos: number, retain: boolean): boolean {
-  return ofPublish(rules, topic, qos, retain) ?? false;
-}
-
-/** False where no rule allows it. */
-export function maySubscribe(rules: readonly ClientRule[], filter: string, qos: number, group?: string): boolean {
-  return ofSubscribe(rules, filter, qos, group) ?? false;
-}
-
-/** Null: no rule matches. */
-function ofPublish(rules: readonly ClientRule[], topic: string, qos: number, retain: boolean): boolean | null {
-  const levels = levelsOf(topic);
-  for (const rule of rules) {
-    if (!rule.publish || (rule.qosBits & (1 << qos)) === 0) continue;
-    if (rule.retain !== null && rule.retain !== retain) continue;
-    // To the letter, a pattern with wildcards is no topic at all.
-    const matches = rule.isExact ? isSame : covers;
-    for (const pattern of rule.topics) if (matches(pattern, levels)) return rule.allows;
-  }
-  return null;
-}
-
-/** Null: no rule matches. */
-function ofSubscribe(
-  rules: readonly ClientRule[],
-  filter: string,
-  qos: number,
+/** Null: no rule matches. `isNullTold`: somebody else is asked then, and not where a rule denies. */
+function decided(
+  { own, file }: ClientNotes,
+  client: ClientIdentity,
+  action: 'publish' | 'subscribe',
+  topic: string,
+  qos: 0 | 1 | 2,
+  retain: boolean,
   group: string | undefined,
+  isNullTold: boolean,
 ): boolean | null {
-  const levels = levelsOf(filter);
-  for (const rule of rules) {
-    if (!rule.subscribe || (rule.qosBits & (1 << qos)) === 0) continue;
-    if (rule.groups !== null && (group === undefined || !rule.groups.test(group))) continue;
-    const matches = rule.isExact ? isSame : rule.allows ? covers : intersects;
-    for (const pattern of rule.topics) if (matches(pattern, levels)) return rule.allows;
-  }
-  return null;
-}
-
-function isSame(pattern: Levels, levels: Levels): boolean {
-  return pattern.length === levels.length && pattern.every((level, index) => level === levels[index]);
+  const asked = { client, levels: levelsOf(topic), qos, retain, group };
+  const ask = (groups: readonly RuleGroup[] | null, isNullOfUse: boolean): boolean | null => {
+    if (groups === null) return null;
+    return action === 'publish' ? mayPublish(groups, asked) : maySubscribe(groups, asked, isNullOfUse);
+  };
+  // Behind the client's own rules come those of the file.
+  return ask(own, file !== null || isNullTold) ?? ask(file, isNullTold);
 }

@@ -67,7 +67,8 @@ export function fillIn(pattern: Levels, clientId: string, userName: string | nul
   return filled;
 }
 
-function isPlain(identity: string | null): boolean {
+/** True for an identity that can be filled in. */
+export function isPlain(identity: string | null): boolean {
   return identity !== null && identity !== '' && !/[+#/]|^\$/.test(identity);
 }
 

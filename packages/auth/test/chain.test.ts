@@ -5,6 +5,7 @@ import { Chain } from '../src/chain.ts';
 import { ClientCertificateName } from '../src/client-certificate.ts';
 import { Attempts } from '../src/fair/attempts.ts';
 import { cannotTell, type Decision, type Method, notMine, refuse } from '../src/method.ts';
+import { readRuleList } from '../src/rules/rule-list.ts';
 import { credentials, Notebook, StillClock } from './credentials.ts';
 
 function saying(decision: Decision): Method & { asked: number } {
@@ -177,15 +178,29 @@ describe('access as a whole', () => {
     expect(access.authorizer).toBeNull();
   });
 
-  test('a broken file leaves everything as it was', () => {
-    const access = new Access(options, { ...texts, rules: named('- {allow: all, topics: a}') });
+  test('a broken file leaves everything as it was', async () => {
+    const list = (text: string) => readRuleList(named(text));
+    const access = new Access(options, { ...texts, rules: await list('- {allow: all, topics: a}') });
     const client = { clientId: 'c', userName: 'u', remoteAddress: 'unix' };
     const may = (topic: string) => access.authorizer?.authorize(client, 'publish', topic, 0, false);
-    expect(() =>
-      access.replace({ ...texts, rules: named('- {allow: all, topics: b}'), passwords: named('x') }),
-    ).toThrow('file:1:1: a line is USER:HASH');
+    const other = await list('- {allow: all, topics: b}');
+    await expect(access.replace({ ...texts, rules: other, passwords: named('x') })).rejects.toThrow(
+      'file:1:1: a line is USER:HASH',
+    );
     expect([may('a'), may('b')]).toEqual([true, false]);
-    access.replace({ ...texts, rules: named('- {allow: all, topics: b}') });
+    expect(await access.replace({ ...texts, rules: other })).toBe(true);
     expect([may('a'), may('b')]).toEqual([false, true]);
+  });
+
+  test('of files that change twice in short order the later ones count', async () => {
+    const many = await readRuleList(named('- {allow: all, topics: old/topic}\n'.repeat(2000)));
+    const few = await readRuleList(named('- {allow: all, topics: b}'));
+    const access = new Access(options, { ...texts, rules: few });
+    const older = access.replace({ ...texts, rules: many });
+    const newer = access.replace({ ...texts, rules: few });
+    expect(await Promise.all([older, newer])).toEqual([false, true]);
+    const client = { clientId: 'c', userName: 'u', remoteAddress: 'unix' };
+    expect(access.authorizer?.authorize(client, 'publish', 'b', 0, false)).toBe(true);
+    expect(access.authorizer?.authorize(client, 'publish', 'old/topic', 0, false)).toBe(false);
   });
 });

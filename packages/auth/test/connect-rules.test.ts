@@ -1,10 +1,13 @@
 import type { ClientIdentity } from '@dunlin/broker';
 import { describe, expect, test } from 'vitest';
+import { RuleSet } from '../src/rules/rule-set.ts';
 import { RulesAuthorizer } from '../src/rules-authorizer.ts';
-import { parseRulesFile } from '../src/rules-file.ts';
+import { readRulesFile } from '../src/rules-file.ts';
 
 function authorizerOf(text: string): RulesAuthorizer {
-  return new RulesAuthorizer(parseRulesFile({ name: 'rules.yaml', text }));
+  return new RulesAuthorizer(
+    RuleSet.of([...readRulesFile({ name: 'rules.yaml', text })].flatMap(({ rules }) => rules)),
+  );
 }
 
 function client(userName: string | null, clientId: string, remoteAddress = '192.0.2.7:1883'): ClientIdentity {

@@ -4,8 +4,9 @@ import { Attempts } from '../src/fair/attempts.ts';
 import { HttpAccess, type HttpAccessOptions } from '../src/http/http-access.ts';
 import { HttpService, HttpServiceError, parseHeadersFile } from '../src/http/http-service.ts';
 import { notMine } from '../src/method.ts';
+import { RuleSet } from '../src/rules/rule-set.ts';
 import { RulesAuthorizer } from '../src/rules-authorizer.ts';
-import { parseRulesFile } from '../src/rules-file.ts';
+import { readRulesFile } from '../src/rules-file.ts';
 import { credentials, Notebook, StillClock } from './credentials.ts';
 
 let server: HttpQuestionServer;
@@ -36,7 +37,10 @@ function access(change: Partial<HttpAccessOptions> = {}, rules: string | null = 
     concurrentMax: 4,
     ...change,
   };
-  const file = rules === null ? null : parseRulesFile({ name: 'rules', text: rules });
+  const file =
+    rules === null
+      ? null
+      : RuleSet.of([...readRulesFile({ name: 'rules', text: rules })].flatMap((piece) => piece.rules));
   const [authorizer, attempts] = [new RulesAuthorizer(file), new Attempts(clock)];
   const made = new HttpAccess(options, { headers: {}, authorities: null }, authorizer, attempts, clock, log);
   opened.push(made);

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { addressOf } from '../src/rule.ts';
+import { RuleSet } from '../src/rules/rule-set.ts';
 import { RulesAuthorizer } from '../src/rules-authorizer.ts';
-import { parseRulesFile } from '../src/rules-file.ts';
+import { readRulesFile } from '../src/rules-file.ts';
 
 interface Asking {
   clientId?: string;
@@ -10,11 +11,12 @@ interface Asking {
   rules?: unknown;
 }
 
-const parse = (text: string) => parseRulesFile({ name: 'rules.yaml', text });
+const parse = (text: string) => [...readRulesFile({ name: 'rules.yaml', text })].flatMap(({ rules }) => rules);
+const setOf = (text: string) => RuleSet.of(parse(text));
 
 /** Permissions of a client under the rules of a text. */
 function under(text: string, asking: Asking = {}) {
-  const authorizer = new RulesAuthorizer(parse(text));
+  const authorizer = new RulesAuthorizer(setOf(text));
   const client = { clientId: 'c', userName: 'u' as string | null, remoteAddress: '10.1.2.3:5000', ...asking };
   return {
     publish: (topic: string, qos: 0 | 1 | 2 = 0, retain = false) =>
@@ -101,7 +103,7 @@ describe('rules', () => {
   test('new rules count at once', () => {
     const { publish, authorizer } = under('- {allow: all, topics: a}\n');
     expect([publish('a'), publish('b')]).toEqual([true, false]);
-    authorizer.replace(parse('- {allow: all, topics: b}\n'));
+    authorizer.replace(setOf('- {allow: all, topics: b}\n'));
     expect([publish('a'), publish('b')]).toEqual([false, true]);
   });
 
@@ -155,7 +157,7 @@ test('addresses without their ports', () => {
 });
 
 test.each(['allow', 'deny'])('answers of one client are kept within 16 KiB of topics: %s', (word) => {
-  const authorizer = new RulesAuthorizer(parse(`- {${word}: all, topics: '#'}`));
+  const authorizer = new RulesAuthorizer(setOf(`- {${word}: all, topics: '#'}`));
   const client = { clientId: 'c', userName: 'u', remoteAddress: '10.1.2.3:5000', notes: undefined as unknown };
   const isAllowed = word === 'allow';
   for (let round = 0; round < 2; round++) {

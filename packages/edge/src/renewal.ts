@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { AccessTexts } from '@dunlin/auth';
 import { auditEvents } from '@dunlin/broker/ports';
 import type { Configuration } from '@dunlin/config';
@@ -175,10 +174,15 @@ function accessFiles({ authentication, authorization, jwt, httpAuth }: Configura
 
 function changedTexts(before: AccessTexts, after: AccessTexts): string[] {
   const names = Object.keys(accessKeys) as (keyof AccessTexts)[];
-  return names.filter((name) => before[name]?.text !== after[name]?.text).map((name) => accessKeys[name]);
+  return names.filter((name) => contentOf(before[name]) !== contentOf(after[name])).map((name) => accessKeys[name]);
+}
+
+/** Text that tells one content from another. */
+function contentOf(text: AccessTexts[keyof AccessTexts]): string | undefined {
+  return text === null ? undefined : 'text' in text ? text.text : text.sha256;
 }
 
 /** Rules hold no secret: their digest says which were in force. */
 function rulesDigest({ rules }: AccessTexts): { rulesSha256?: string } {
-  return rules === null ? {} : { rulesSha256: createHash('sha256').update(rules.text).digest('hex') };
+  return rules === null ? {} : { rulesSha256: rules.sha256 };
 }

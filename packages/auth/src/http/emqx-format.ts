@@ -13,7 +13,7 @@
  */
 import type { Credentials } from '@dunlin/broker';
 import { addressOf, type Rule } from '../rule.ts';
-import { readRules } from '../rules-file.ts';
+import { readRules } from '../rules/read-rules.ts';
 import type { HttpFormat, RightsQuestion, SignInAnswer } from './http-format.ts';
 import { type HttpService, HttpServiceError } from './http-service.ts';
 

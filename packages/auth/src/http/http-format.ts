@@ -1,7 +1,7 @@
 /** Questions to an HTTP service about clients, and its answers; both known formats make one of these. */
 import type { Credentials } from '@dunlin/broker';
 import type { Rule } from '../rule.ts';
-import { readRules } from '../rules-file.ts';
+import { readRules } from '../rules/read-rules.ts';
 
 /** Answer of the service to a CONNECT. */
 export type SignInAnswer =

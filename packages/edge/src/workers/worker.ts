@@ -233,7 +233,7 @@ class ServingWorker {
         this.#parts.broker.clientLog.tellsConnections = command.log.connections;
         break;
       case 'access':
-        this.#replaceAccess(command.texts);
+        void this.#replaceAccess(command.texts);
         break;
       case 'status': {
         const { index, endpoint } = this.#setup;
@@ -272,10 +272,9 @@ class ServingWorker {
     this.#parts.broker.certificatesRevoked(name, revokedNames(clientCrl));
   }
 
-  #replaceAccess(texts: AccessTexts): void {
+  async #replaceAccess(texts: AccessTexts): Promise<void> {
     const { access, broker } = this.#parts;
-    access?.access.replace(texts);
-    broker.rulesChanged();
+    if ((await access?.access.replace(texts)) !== false) broker.rulesChanged();
   }
 
   /** Writes the counters into shared memory. */
