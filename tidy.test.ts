@@ -73,7 +73,7 @@ const rooms = [
     'delivery',
     'groups',
   ],
-  ...['takeover', 'connection', 'handlers', 'top'],
+  ...['takeover', 'connection', 'handlers', 'queries', 'top'],
 ];
 /** Rooms that only tests and whoever puts a node together look into. */
 const asideRooms = ['memory', 'contract'];
@@ -146,7 +146,8 @@ function againstDirection(file: File): string[] {
 }
 
 /** Entries beside an index for threads that would otherwise load a whole broker or codec: they are read by everybody. */
-const smallEntries = /^@dunlin\/(broker\/(guards|memory|ports)|protocol\/(coded-error|fnv|reason-codes|topic))$/;
+const smallEntries =
+  /^@dunlin\/(broker\/(guards|memory|ports)|edge\/control|protocol\/(coded-error|fnv|reason-codes|topic))$/;
 
 /** Packages meet at their index; tests and the bench also at what the broker exports for them, and docs/log.md at what log lines mean. */
 function pastTheIndex(file: File): string[] {

@@ -1,14 +1,18 @@
 /** Broker of one worker: what is done with all of it. It is put together in broker-parts.ts. */
 import { ReasonCode } from '@dunlin/protocol';
+import type { BrokerOptions } from './broker-options.ts';
 import { BrokerParts } from './broker-parts.ts';
 import { Connection } from './connection/connection.ts';
 import { enterUnsigned } from './connection/send-refusal.ts';
 import { Drain } from './drain.ts';
+import { makeQueries } from './make-queries.ts';
 import { shedMemory } from './memory-shedding.ts';
 import { ConnectionState } from './output/connection-state.ts';
+import type { Asked, QueryAnswer } from './ports/client-record.ts';
 import type { DrainOptions } from './ports/drain-options.ts';
 import { events } from './ports/log-events.ts';
 import type { Transport } from './ports/transport.ts';
+import type { Queries } from './queries/queries.ts';
 import { untilAvailable } from './work/until-available.ts';
 import { withinBound } from './work/within-bound.ts';
 
@@ -23,6 +27,14 @@ const sessionsCheckedAtOnce = 200;
 export class Broker extends BrokerParts {
   private stopping = false;
   private draining: Drain | null = null;
+  /** Questions of operators to this worker. */
+  readonly queries: Queries;
+
+  constructor(options: BrokerOptions) {
+    super(options);
+    this.queries = makeQueries(this);
+    this.cluster.answer = (body) => this.queries.answer(body);
+  }
 
   get connectionCount(): number {
     return this.connections.size;
@@ -83,6 +95,15 @@ export class Broker extends BrokerParts {
       connection.end();
     } else enterUnsigned(connection, this.unsigned);
     return connection;
+  }
+
+  /** Puts a question of an operator to this worker and, as `asked` says, to others. */
+  query(asked: Asked, body: string, milliseconds: number): Promise<QueryAnswer[]> {
+    const { self, cluster } = this;
+    const isAsked = asked.who !== 'node' || self.startsWith(`${asked.node}/`);
+    const own = this.queries.answer(body).then((answer) => ({ endpoint: self, body: answer }));
+    const others = asked.who === 'one' ? [] : cluster.endpointsOf(asked.who === 'node' ? asked.node : null);
+    return Promise.all([...(isAsked ? [own] : []), ...others.map((each) => cluster.query(each, body, milliseconds))]);
   }
 
   /** Gives up so many bytes that wait for clients, the largest first, where memory of the node is scarce. */

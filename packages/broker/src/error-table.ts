@@ -3,8 +3,17 @@ import type { ErrorTable } from '@dunlin/protocol';
 import type { RecordError } from './message/message-record.ts';
 import type { FrameError } from './message/wire.ts';
 import type { StoreError } from './ports/store-error.ts';
+import type { QueryError } from './queries/query-error.ts';
 
 export const errorTable = {
+  QueryError: {
+    'query-refused': {
+      says: 'what was given, and what is allowed',
+      thrownWhen: 'an operator asks for what MQTT does not allow, such as a message on a topic with a wildcard',
+      remedy: 'As the message says.',
+      surfaces: 'the administration API: the answer 400',
+    },
+  },
   StoreError: {
     fenced: {
       says: "epoch N is not the claim's, which is M",
@@ -79,4 +88,9 @@ export const errorTable = {
       surfaces: 'log: field `error`, with the other endpoint in `from`',
     },
   },
-} satisfies ErrorTable<{ StoreError: StoreError; RecordError: RecordError; FrameError: FrameError }>;
+} satisfies ErrorTable<{
+  QueryError: QueryError;
+  StoreError: StoreError;
+  RecordError: RecordError;
+  FrameError: FrameError;
+}>;

@@ -49,8 +49,23 @@ export const backplaneShape = {
 export const adminShape = {
   address: z.string().regex(addressPattern).default('').meta({
     description:
-      'Where the node answers over HTTP: `/healthz`, 200 unless the event loop of a worker has been silent for 30 s; `/readyz`, 200 while it is ready for clients, else 503 with the reasons; `/metrics` for Prometheus.',
+      'Where the node answers over HTTP: `/healthz`, 200 unless the event loop of a worker has been silent for 30 s; `/readyz`, 200 while it is ready for clients, else 503 with the reasons; `/metrics` for Prometheus; `/api/v1`, the administration API (docs/administration.md), for those who have a key.',
     allowed: 'HOST:PORT, an IPv6 address in brackets',
     defaultText: 'none: no HTTP',
+  }),
+  keyFile: fileKey(
+    'A file with a key of the administration API, at least 16 characters, which may do everything; it is read at every request. Without it a node with an embedded store writes its first key to the file admin.key in `store.path`.',
+  ),
+  hosts: z
+    .array(z.string().regex(/^[A-Za-z0-9.-]+$/))
+    .default([])
+    .meta({
+      description:
+        'Names, beside addresses, `localhost` and the host of `admin.address`, under which requests to the administration API may come: others are refused, since a web page could let its name stand for this node.',
+      allowed: 'names of hosts, without ports',
+      defaultText: 'none',
+    }),
+  metricsKey: z.boolean().default(false).meta({
+    description: 'Whether `/metrics` is answered to those alone who show a key with the scope `read` or above.',
   }),
 };

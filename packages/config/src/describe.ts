@@ -156,11 +156,24 @@ function yamlLines(name: string, value: unknown): string[] {
     .split('\n');
 }
 
+/** Values of all keys, as they are written in a file. Passwords in URLs are left out. */
+export function shownConfiguration(configuration: Configuration): Map<string, unknown> {
+  return new Map(
+    keys.map(({ path, isSecret }) => {
+      let value: unknown = configuration;
+      for (const step of path.split('.')) value = (value as Record<string, unknown>)[step];
+      if (path === 'listeners') return [path, configuration.listeners.map(listenerInput)];
+      return [path, isSecret ? withoutSecrets(value as string) : value];
+    }),
+  );
+}
+
 /**
  * The effective configuration as YAML that can be loaded again; a comment on each key says where it was set. Passwords
  * in URLs are left out.
  */
 export function printConfiguration(configuration: Configuration, origins: ReadonlyMap<string, string>): string {
+  const values = shownConfiguration(configuration);
   const lines: string[] = [];
   let section = '';
   for (const key of keys) {
@@ -169,15 +182,7 @@ export function printConfiguration(configuration: Configuration, origins: Readon
       section = steps[0];
       lines.push(`${section}:`);
     }
-    let value: unknown = configuration;
-    for (const step of steps) value = (value as Record<string, unknown>)[step];
-    const plain =
-      key.path === 'listeners'
-        ? configuration.listeners.map(listenerInput)
-        : key.isSecret
-          ? withoutSecrets(value as string)
-          : value;
-    const text = yamlLines(steps.at(-1) as string, plain);
+    const text = yamlLines(steps.at(-1) as string, values.get(key.path));
     text[0] += ` # ${origins.get(key.path) ?? 'default'}`;
     lines.push(...text.map((line) => '  '.repeat(steps.length - 1) + line));
   }

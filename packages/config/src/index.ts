@@ -13,6 +13,7 @@ export {
   configurationReference,
   configurationTemplate,
   printConfiguration,
+  shownConfiguration,
 } from './describe.ts';
 export { drainEndSeconds } from './drain-keys.ts';
 export { type Flag, parseAssignment } from './flag-layer.ts';

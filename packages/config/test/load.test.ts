@@ -376,6 +376,7 @@ const lists = new Map([
   ['listeners', 'tcp://127.0.0.1:0'],
   ['authentication.methods', 'client-certificate'],
   ['jwt.claims', 'sub=%u'],
+  ['admin.hosts', 'dunlin.example'],
 ]);
 
 describe('every key', () => {

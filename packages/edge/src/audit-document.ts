@@ -3,6 +3,7 @@ import { auditEvents } from '@dunlin/broker/ports';
 
 /** Meanings of the fields that the records have. */
 export const auditFields: Readonly<Record<string, string>> = {
+  action: 'what was done',
   address: 'address and port of the client, as the PROXY header or `X-Forwarded-For` says where that is trusted',
   by: 'who or what caused the change',
   certificates: 'names of the certificates, and the ends of their validity',
@@ -22,6 +23,7 @@ export const auditFields: Readonly<Record<string, string>> = {
   reason: 'why',
   records: 'number of records that are missing',
   rulesSha256: 'SHA-256 of the file with the rules that hold now; absent: there are none',
+  target: 'what it was done to',
   uid: 'user of the system whose process it is; -1 where the system has none',
   user: 'name that the client has proved to have; empty: none',
   version: 'version of MQTT, or of Dunlin',

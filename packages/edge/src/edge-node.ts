@@ -1,8 +1,10 @@
 import type { AccessTexts } from '@dunlin/auth';
-import { auditEvents, type Store } from '@dunlin/broker/ports';
+import { auditEvents, type Store, StoreError } from '@dunlin/broker/ports';
 import { type Configuration, formatListenerUrl, type ListenerAddress, withoutSecrets } from '@dunlin/config';
 import { type NodeLogger, NodeMetrics } from '@dunlin/telemetry';
 import { AdminServer } from './admin/admin-server.ts';
+import { provideFirstKey } from './admin/first-key.ts';
+import { LazyApi } from './admin/lazy-api.ts';
 import { type ControlServer, openControl } from './admin/open-control.ts';
 import { type NodeAudit, openAudit, processFields } from './audit/open-audit.ts';
 import {
@@ -38,6 +40,10 @@ export interface NodeOptions {
   version: string;
   /** Texts of the files with users and rules, if they were read already; null: there are none. */
   accessTexts?: AccessTexts | null;
+  /** Places where the keys of the configuration were set; absent: they are not known. */
+  origins?: ReadonlyMap<string, string>;
+  /** Reads the configuration again; absent: it cannot be. Throws ConfigurationError. */
+  reload?: () => Configuration;
 }
 
 /**
@@ -54,6 +60,7 @@ export class EdgeNode {
   #audit: NodeAudit | null = null;
   /** Readiness of the node for clients, with the reasons. */
   readonly readiness: NodeStatus;
+  readonly #api: LazyApi;
   readonly #admin: AdminServer | null;
   readonly #storeThread: StoreThread | null;
   /** The supervisor's own view of the store; null when only the one worker can see it. */
@@ -80,6 +87,7 @@ export class EdgeNode {
     this.#version = options.version;
     this.#logger = composeLogger(configuration, null);
     this.readiness = new NodeStatus(this.#logger);
+    this.#api = this.#makeApi(options);
     this.#admin =
       configuration.admin.address === ''
         ? null
@@ -87,6 +95,8 @@ export class EdgeNode {
             status: this.readiness,
             isAlive: () => this.#pool.isAlive,
             metrics: () => this.#countAll(),
+            metricsNeedKey: configuration.admin.metricsKey,
+            api: this.#api,
           });
     this.#metrics = new NodeMetrics(listenerNames(configuration));
     const { promise, reject } = Promise.withResolvers<never>();
@@ -104,6 +114,7 @@ export class EdgeNode {
     this.#pool = new WorkerPool({
       connectionCounts: this.#connectionCounts,
       memoryLevel: this.#memory.level,
+      readiness: this.readiness.shared,
       tls: () => this.#renewal.certificates.materials,
       ...{ configuration, version: options.version, logger: this.#logger },
       connectStore: () => this.#storeThread?.connect() ?? null,
@@ -162,6 +173,7 @@ export class EdgeNode {
       }
       await Promise.all([this.#openStore(), this.#pool.load()]);
       this.#goOn();
+      await provideFirstKey(this.#configuration, this.#store?.adminKeys ?? null, this.#logger);
       await this.#pool.prepare();
       // Everything that the node opens for itself is open now, and no connection yet.
       this.#connectionsMax = makeRoom(this.#configuration, this.#connectionCounts, this.#logger);
@@ -177,6 +189,25 @@ export class EdgeNode {
     this.#audit?.record(auditEvents['node.started'], { version: this.#version, ...processFields(), listeners });
     this.readiness.set({ starting: false });
     this.#memory.start();
+  }
+
+  #makeApi({ version, origins, reload }: NodeOptions): LazyApi {
+    return new LazyApi({
+      ...{ configuration: this.#configuration, origins: origins ?? new Map(), version, logger: this.#logger },
+      audit: () => this.#audit,
+      store: () => this.#storeOfApi(),
+      ask: (...question) => this.#pool.ask(...question),
+      addresses: () => this.#addresses,
+      certificateEnds: () => this.#renewal.certificates.ends,
+      reload: reload === undefined ? null : () => this.reload(reload()),
+    });
+  }
+
+  /** The supervisor's own view of the store, or that of a lone worker which keeps it in memory. */
+  #storeOfApi(): Store {
+    const store = this.readiness.reasons.includes('starting') ? null : (this.#store ?? this.#pool.threads[0].store);
+    if (store === null) throw new StoreError('unavailable', 'the node is starting');
+    return store;
   }
 
   /** The first line: what this node is. */
@@ -221,7 +252,7 @@ export class EdgeNode {
     this.#goOn();
     await this.#leases?.open();
     if (isStoreRemote(configuration)) return;
-    if (kind === 'lmdb') this.#control = await openControl(path, this.#store, this.#logger, this.#audit);
+    if (kind === 'lmdb') this.#control = await openControl(path, this.#logger, this.#api.answer);
     for (const owner of await this.#store.sessions.owners()) await this.#store.sessions.releaseOwner(owner, Date.now());
   }
 

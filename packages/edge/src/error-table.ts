@@ -1,6 +1,8 @@
 // For docs/errors.md alone: nothing that runs imports it.
 import type { ErrorTable } from '@dunlin/protocol';
 import type { ControlError } from './admin/control-socket.ts';
+import type { GatheringError } from './api/gathering.ts';
+import type { ApiError } from './api/problem.ts';
 import type { CrlError } from './listeners/crl.ts';
 import type { ListenError } from './listeners/listen-failure.ts';
 import type { TooFewFilesError } from './open-files.ts';
@@ -37,13 +39,29 @@ export const errorTable = {
       thrownWhen:
         'a command wants to ask the node that runs on a data directory, and none does, or it may not open the socket',
       remedy: 'Start the node, give its `--data`, and run the command as the user who runs the node.',
-      surfaces: '`dunlin ban`: standard error, exit code 3',
+      surfaces: '`dunlin ban`, `dunlin status` and all that ask a node: standard error, exit code 3',
     },
     'control-refused': {
       says: 'what was given, and what is allowed',
-      thrownWhen: 'a ban has names or times that are not allowed',
+      thrownWhen: 'a node refuses what a command asks for',
       remedy: 'As the message says.',
-      surfaces: '`dunlin ban`: standard error, exit code 2',
+      surfaces: '`dunlin ban`: standard error, exit code 2; other commands: exit code 1',
+    },
+  },
+  ApiError: {
+    'request-refused': {
+      says: 'what was given, and what is allowed',
+      thrownWhen: 'a request to the administration API has no key, a scope that is too low, or an input that is wrong',
+      remedy: 'As `detail` of the answer says; docs/api.md has the statuses.',
+      surfaces: 'the answer: `application/problem+json`',
+    },
+  },
+  GatheringError: {
+    'no-answer': {
+      says: 'which worker has not answered, and how long it was waited for',
+      thrownWhen: 'the administration API needs a worker of its node, and none answers',
+      remedy: 'Ask again: another worker is asked each time. `/healthz` says whether a worker hangs.',
+      surfaces: 'the answer: 503',
     },
   },
   DataInUseError: {
@@ -77,6 +95,12 @@ export const errorTable = {
       remedy: 'The log line of the worker has the error itself.',
       surfaces: `${atStart}. For a worker that takes the place of another: log line, and it is tried again`,
     },
+    'worker-silent': {
+      says: 'worker N gives no answer within M ms',
+      thrownWhen: 'a worker that is to put a question of an operator is busy or hangs',
+      remedy: 'Ask again: another worker is asked each time.',
+      surfaces: 'the administration API: the node is named in `incomplete`',
+    },
     'worker-ended': {
       says: 'worker N ended with code M',
       thrownWhen: 'a worker thread ends though nobody stopped it',
@@ -94,10 +118,11 @@ export const errorTable = {
   },
   SecretFileError: {
     'secret-file': {
-      says: 'the file is empty',
-      thrownWhen: 'a file with a password, certificate or key is empty when it is read again',
+      says: 'the file is empty; or: the key in it is too short',
+      thrownWhen:
+        'a file with a password, certificate or key is empty when it is read again, or `admin.keyFile` holds a key that could be guessed',
       remedy: 'Write the file. What it held before stays in use.',
-      surfaces: 'log: field `error`, once until the file can be read again',
+      surfaces: `log: field \`error\`, once until the file can be read again. ${atStart} for a short key`,
     },
   },
   StoppedError: {
@@ -109,6 +134,8 @@ export const errorTable = {
     },
   },
 } satisfies ErrorTable<{
+  ApiError: ApiError;
+  GatheringError: GatheringError;
   CrlError: CrlError;
   ControlError: ControlError;
   ListenError: ListenError;

@@ -12,10 +12,35 @@ export const events = logEvents({
     message: 'passwords, keys and rules were reloaded',
     fields: [],
   },
+  'admin-key.needed': {
+    level: 'info',
+    message: 'the administration API has no key: set admin.keyFile',
+    fields: [],
+  },
+  'admin-key.written': {
+    level: 'info',
+    message: 'the first key of the administration API was made',
+    fields: ['file'],
+  },
   'admin.opened': {
     level: 'info',
     message: 'the node answers over HTTP',
     fields: ['address'],
+  },
+  'administration.done': {
+    level: 'info',
+    message: 'an operator has changed something',
+    fields: ['action', 'by', 'target'],
+  },
+  'administration.failed': {
+    level: 'error',
+    message: 'a request to the administration API failed',
+    fields: ['error'],
+  },
+  'administration.refused': {
+    level: 'warn',
+    message: 'the administration API was asked with a wrong key',
+    fields: ['address', 'refusals'],
   },
   'audit.write-failed': {
     level: 'error',

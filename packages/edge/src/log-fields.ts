@@ -1,5 +1,6 @@
 /** Meanings of the fields of log lines, for docs/log.md. */
 export const logFields: Readonly<Record<string, string>> = {
+  action: 'what was done',
   address: 'of the server (`host:port`), or of the client',
   after: 'the time that was allowed',
   again: 'whether it is tried again',
@@ -86,6 +87,7 @@ export const logFields: Readonly<Record<string, string>> = {
   store: 'where sessions and messages are kept, without secrets',
   subscriptions: 'number of subscriptions',
   takeovers: 'number of takeovers',
+  target: 'what it was done to: client, key, filter',
   times: 'how often in a row',
   to: 'where traces are sent',
   topic: 'topic of the message',

@@ -14,9 +14,32 @@ export const meanings: LogMeanings<typeof events> = {
     meaning: 'The files of authentication and authorization were read again. They hold for connected clients as well.',
     action: '',
   },
+  'admin-key.needed': {
+    meaning:
+      'The node has `admin.address`, and neither `admin.keyFile` nor a data directory that a first key could be written to.',
+    action: 'Nothing, if the API is not wanted. Otherwise set `admin.keyFile`, the same key at every node.',
+  },
+  'admin-key.written': {
+    meaning: 'The store had no key, so the first one was written to this file. It has the scope `admin`.',
+    action: 'Make keys of your own with `dunlin keys add`, then revoke `first`.',
+  },
   'admin.opened': {
     meaning: '`/healthz`, `/readyz` and `/metrics` can be asked.',
     action: '',
+  },
+  'administration.done': {
+    meaning:
+      '`action` says what was done, `by` is the name of the key, or `control socket`, and `target` what it was done to.',
+    action: '',
+  },
+  'administration.failed': {
+    meaning: 'A request failed for no fault of its own.',
+    action: 'Report it, with the error.',
+  },
+  'administration.refused': {
+    meaning:
+      'Requests came with keys that are not known, or were revoked; at most one line a second, `refusals` counts those since the last. After ten from one network each further one costs it a wait, up to a minute.',
+    action: 'If it is no one of yours, keep `admin.address` off the networks that `address` comes from.',
   },
   'audit.write-failed': {
     meaning:

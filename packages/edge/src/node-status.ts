@@ -16,6 +16,14 @@ export const reasons = {
 
 export type Reason = NotReadyReason;
 
+const order = Object.keys(reasons) as Reason[];
+
+/** Reasons in the memory that the threads of a node share, in the order of the table. */
+export function reasonsIn(shared: SharedArrayBuffer): Reason[] {
+  const [bits] = new Int32Array(shared);
+  return order.filter((_, at) => (bits & (1 << at)) !== 0);
+}
+
 /**
  * Readiness of the node for new clients, as load balancers ask. A node that is not ready still serves those it has.
  * Changes are logged once the node has been ready for the first time: until then its start says what it waits for.
@@ -25,9 +33,12 @@ export class NodeStatus {
   readonly #reasons = new Set<Reason>(['starting']);
   readonly #details = new Map<Reason, string>();
   #logged = '';
+  /** The reasons for other threads, each a bit. */
+  readonly shared = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
 
   constructor(logger: Logger) {
     this.#logger = logger;
+    this.#share();
   }
 
   get isReady(): boolean {
@@ -57,7 +68,14 @@ export class NodeStatus {
       if (holds) this.#reasons.add(reason);
       else this.#reasons.delete(reason);
     }
+    this.#share();
     if (hadStarted) this.#log();
+  }
+
+  #share(): void {
+    let bits = 0;
+    for (const [at, reason] of order.entries()) if (this.#reasons.has(reason)) bits |= 1 << at;
+    new Int32Array(this.shared)[0] = bits;
   }
 
   #log(): void {

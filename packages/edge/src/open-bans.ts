@@ -2,7 +2,7 @@ import type { Logger } from '@dunlin/broker/ports';
 import type { Configuration } from '@dunlin/config';
 import { BanBook } from './admin/ban-book.ts';
 import type { BanRecord } from './admin/ban-record.ts';
-import { askNode } from './admin/control-socket.ts';
+import { askNode, controlSocketOf, type Door } from './admin/control-socket.ts';
 import { composeStore, isStoreRemote } from './compose.ts';
 
 /** Bans for a command, wherever they are. Each method rejects with what cannot be done, in words for people. */
@@ -31,22 +31,22 @@ export async function openBans(configuration: Configuration, logger: Logger): Pr
 const path = '/api/v1/bans';
 
 class BansOfNode implements OpenBans {
-  readonly #directory: string;
+  readonly #door: Door;
 
   constructor(directory: string) {
-    this.#directory = directory;
+    this.#door = { socketPath: controlSocketOf(directory) };
   }
 
   async add(given: Partial<BanRecord>): Promise<BanRecord> {
-    return (await askNode(this.#directory, 'POST', path, given)) as BanRecord;
+    return (await askNode(this.#door, 'POST', path, given)) as BanRecord;
   }
 
   async remove(given: Partial<BanRecord>): Promise<boolean> {
-    return ((await askNode(this.#directory, 'DELETE', path, given)) as { removed: boolean }).removed;
+    return ((await askNode(this.#door, 'DELETE', path, given)) as { removed: boolean }).removed;
   }
 
   async list(): Promise<BanRecord[]> {
-    return ((await askNode(this.#directory, 'GET', path, null)) as { bans: BanRecord[] }).bans;
+    return ((await askNode(this.#door, 'GET', path)) as { bans: BanRecord[] }).bans;
   }
 
   async close(): Promise<void> {}

@@ -19,6 +19,8 @@ async function start(): Promise<URL> {
     status: new NodeStatus({ debug: nothing, info: nothing, warn: nothing, error: nothing }),
     isAlive: () => true,
     metrics: async () => ({ contentType: 'text/plain', text: '' }),
+    metricsNeedKey: false,
+    api: { answer: async () => nothing(), admits: async () => false },
   });
   return new URL(await server.listen('127.0.0.1:0'));
 }

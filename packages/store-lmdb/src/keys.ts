@@ -34,6 +34,7 @@ import { createHash } from 'node:crypto';
  * | `ban`         | number of the change                            | times, names, reason, its maker        | until removed or ended                  | none         |
  * | `banName`     | text(names as JSON)                             | number of the change                   | the same                                | none         |
  * | `banEnd`      | time, number of the change                      | nothing                                | the same; only with an end              | none         |
+ * | `adminKey`    | text(name)                                      | times, name, scope, SHA-256, its maker | until revoked                           | none         |
  *
  * `groupTake` holds reservations (`GroupReservation`): tables keep the names that they have in stored files.
  *
@@ -70,6 +71,7 @@ export const mainTables = [
   'ban',
   'banName',
   'banEnd',
+  'adminKey',
 ] as const;
 export const claimTables = ['claim', 'claimOwner', 'claimMeta'] as const;
 

@@ -1,4 +1,5 @@
 import type { Store, StoreError } from '@dunlin/broker';
+import { AdminKeys } from './admin-keys.ts';
 import { BanTransactions } from './ban-transactions.ts';
 import { DelayedTransactions } from './delayed-transactions.ts';
 import { type Durability, openClaims, openMain, writeMarker } from './environment.ts';
@@ -60,6 +61,7 @@ export class LmdbStore implements Store {
   readonly wills: WillTransactions;
   readonly delayed: DelayedTransactions;
   readonly bans: BanTransactions;
+  readonly adminKeys: AdminKeys;
   private readonly options: LmdbStoreOptions;
   private readonly handle: StoreHandle;
 
@@ -74,6 +76,7 @@ export class LmdbStore implements Store {
     this.wills = new WillTransactions(this.handle);
     this.delayed = new DelayedTransactions(this.handle);
     this.bans = new BanTransactions(this.handle);
+    this.adminKeys = new AdminKeys(this.handle);
   }
 
   async open(): Promise<void> {

@@ -42,6 +42,8 @@
  * | b     | `banchanges`       | zset   | names, by the number of the ban's last change                               | with the ban                       |
  * | b     | `banends`          | zset   | names, by the time the ban ends; only with an end                           | with the ban                       |
  * | b     | `bancounts`        | hash   | `changes`, `removals`: how many there were                                  | never                              |
+ * | b     | `adminkeys`        | hash   | name: key of the administration API, as JSON                                | revoked                            |
+ * | b     | `adminkeyuses`     | hash   | name: time of its last use                                                  | revoked                            |
  * | d     | `usage`            | hash   | count and bytes, in all and by user (usage-parts.lua)                       | never                              |
  * | any   | `probe`            | string | nothing: whether Redis takes writes again                                   | after a millisecond                |
  * | all   | `mark:<process>`   | string | number of the last write of a process, as far as it was one to this server (continuity.ts) | 30 days after it |

@@ -1,4 +1,5 @@
 import type { Store } from '@dunlin/broker';
+import { AdminKeys } from './admin-keys.ts';
 import { Bans } from './bans.ts';
 import { Delayed } from './delayed.ts';
 import { Opened } from './opened.ts';
@@ -23,6 +24,7 @@ export class RedisStore implements Store {
   readonly wills: Wills;
   readonly delayed: Delayed;
   readonly bans: Bans;
+  readonly adminKeys: AdminKeys;
   private readonly settings: Settings;
   private readonly handle: StoreHandle;
 
@@ -38,6 +40,7 @@ export class RedisStore implements Store {
     this.wills = new Wills(this.handle);
     this.delayed = new Delayed(this.handle);
     this.bans = new Bans(this.handle);
+    this.adminKeys = new AdminKeys(this.handle);
   }
 
   /**

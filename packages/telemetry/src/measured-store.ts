@@ -14,6 +14,7 @@ export const operationOf: Record<StoreMethod, StoreOperation> = {
   'wills.set': 'other', 'wills.schedule': 'other', 'wills.nextDue': 'other', 'wills.takeDue': 'other', 'wills.remove': 'other',
   'delayed.add': 'other', 'delayed.nextDue': 'other', 'delayed.takeDue': 'other', 'delayed.remove': 'other',
   'bans.put': 'other', 'bans.remove': 'other', 'bans.changes': 'other', 'bans.expire': 'other',
+  'adminKeys.put': 'other', 'adminKeys.remove': 'other', 'adminKeys.used': 'other', 'adminKeys.list': 'other',
 };
 
 /** The same store, with the time that each call takes counted, from the call to its answer or failure. */

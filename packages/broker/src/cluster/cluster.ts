@@ -8,6 +8,7 @@ import { readRecord } from '../message/message-record.ts';
 import type { Publication } from '../message/publication.ts';
 import { FrameError, FrameReader, FrameWriter } from '../message/wire.ts';
 import type { Backplane, BackplaneReceiver } from '../ports/backplane.ts';
+import type { QueryAnswer } from '../ports/client-record.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EndpointId } from '../ports/endpoint-id.ts';
 import { events } from '../ports/log-events.ts';
@@ -40,6 +41,7 @@ import {
 } from './frames.ts';
 import { type GroupControl, readGroupControl } from './group-control.ts';
 import type { Links, LostMessages } from './links.ts';
+import { ClusterQueries } from './queries.ts';
 import { RouteFrames } from './route-frames.ts';
 import type { Routes } from './routes.ts';
 import { type ClaimedFor, SessionRequests } from './session-requests.ts';
@@ -83,6 +85,9 @@ export class Cluster implements BackplaneReceiver {
   /** Endpoints that are there, and those that were. */
   private readonly known = new Set<EndpointId>();
   private readonly requests: SessionRequests;
+  private readonly queries: ClusterQueries;
+  /** The answer to a question of an operator; set by the broker. Never rejects. */
+  answer: (body: string) => Promise<string> = () => new Promise(() => undefined);
   private readonly routeFrames: RouteFrames;
   /** Counters of other workers, for `$SYS`. */
   readonly statistics = new Map<EndpointId, number[]>();
@@ -90,12 +95,27 @@ export class Cluster implements BackplaneReceiver {
   constructor(parts: ClusterParts) {
     this.parts = parts;
     this.routeFrames = new RouteFrames(parts.clock, (from, bytes) => this.handleSafely(from, bytes));
+    this.queries = new ClusterQueries({
+      clock: parts.clock,
+      send: (to, bytes) => parts.backplane?.send(to, bytes),
+      answer: (body) => this.answer(body),
+    });
     this.requests = new SessionRequests(
       parts.clock,
       parts.logger,
       (to, bytes) => parts.backplane?.send(to, bytes),
       (request) => this.handed(request),
     );
+  }
+
+  /** Puts a question to one endpoint. */
+  query(endpoint: EndpointId, body: string, milliseconds: number): Promise<QueryAnswer> {
+    return this.queries.ask(endpoint, body, milliseconds);
+  }
+
+  /** Other endpoints, or those of one node. */
+  endpointsOf(node: string | null): EndpointId[] {
+    return [...this.endpoints].filter((endpoint) => node === null || endpoint.startsWith(`${node}/`));
   }
 
   /** The answer to a request. */
@@ -151,6 +171,7 @@ export class Cluster implements BackplaneReceiver {
     this.parts.durableFilters.endpointLeft(endpoint);
     this.parts.deadEndpoints.endpointLeft(endpoint);
     this.requests.endpointLeft(endpoint);
+    this.queries.endpointLeft(endpoint);
     this.parts.logEnds.wantRound();
   }
 
@@ -211,6 +232,12 @@ export class Cluster implements BackplaneReceiver {
         break;
       case FrameType.response:
         this.response(reader);
+        break;
+      case FrameType.query:
+        this.queries.queried(from, reader.f64(), reader.text());
+        break;
+      case FrameType.answer:
+        this.queries.answered(from, reader.f64(), reader.text());
         break;
       case FrameType.statistics:
         this.statistics.set(from, readStatistics(reader));

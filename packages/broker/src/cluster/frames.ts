@@ -16,6 +16,8 @@
  * | request | id, client identifier, clean start, epoch; the user that it is asked for, if it matters | asks the owner of a session to release it |
  * | response | id, body | the answer |
  * | statistics | counters | counters of the sender, for `$SYS` |
+ * | query | id, body | a question of an operator (ports/client-record.ts); a release that does not know it gives no answer |
+ * | answer | id, body | the answer to `query` |
  *
  * Versions: an endpoint reads its own version of the format and the one before (`readableVersions`). A release that
  * changes the format reads both and still writes the older; the release after it writes the newer. So nodes that are
@@ -43,6 +45,8 @@ export const FrameType = {
   snapshot: 10,
   wanted: 11,
   digest: 12,
+  query: 13,
+  answer: 14,
 } as const;
 
 /**
@@ -309,6 +313,18 @@ export function writeResponse(writer: FrameWriter, id: number, body: string): vo
 
 export function readResponse(reader: FrameReader): { id: number; body: string } {
   return { id: reader.f64(), body: reader.text() };
+}
+
+export function writeQuery(writer: FrameWriter, id: number, body: string): void {
+  beginFrame(writer, FrameType.query);
+  writer.f64(id);
+  writer.text(body);
+}
+
+export function writeAnswer(writer: FrameWriter, id: number, body: string): void {
+  beginFrame(writer, FrameType.answer);
+  writer.f64(id);
+  writer.text(body);
 }
 
 export function writeStatistics(writer: FrameWriter, counters: readonly number[]): void {

@@ -104,7 +104,7 @@ export class Connection
   /** Reason code of the DISCONNECT that ended it, from either side; also where the version has none. */
   closeCode = 0;
   /** Milliseconds since 1970. */
-  private connectedAt = Number.NaN;
+  connectedAt = Number.NaN;
   lastReceivedSecond: number;
   partialSinceSecond = 0;
   checkAtSecond = 0;

@@ -4,6 +4,7 @@ export { type LeasesUnderTest, leasesContract } from './leases-contract.ts';
 export { storeContract } from './store-contract.ts';
 export type { GroupsUnderTest, LogsUnderTest, StoreOpener, WillsUnderTest } from './store-contract-kit.ts';
 export {
+  adminKeyStoreContract,
   banStoreContract,
   delayedStoreContract,
   groupStoreContract,

@@ -7,6 +7,7 @@ import { type StoreOpener, storeUnderTest } from './store-contract-kit.ts';
 import { modelContract } from './store-contract-model.ts';
 import { survivalContract } from './store-contract-survival.ts';
 import {
+  adminKeyStoreContract,
   banStoreContract,
   delayedStoreContract,
   groupStoreContract,
@@ -24,6 +25,7 @@ export function storeContract(name: string, open: StoreOpener): void {
   willStoreContract(name, open);
   delayedStoreContract(name, open);
   banStoreContract(name, open);
+  adminKeyStoreContract(name, open);
   describe(`store contract: ${name}`, () => {
     const opened = storeUnderTest(open);
     dueContract(opened);

@@ -1,6 +1,7 @@
 /** Suites of the parts of a store: the sentences of ports/*-store.ts as tests. */
 import { describe } from 'vitest';
 import type { Store } from '../ports/store.ts';
+import { adminKeyContract } from './store-contract-admin-keys.ts';
 import { banContract } from './store-contract-bans.ts';
 import { delayedContract } from './store-contract-delayed.ts';
 import { delayedQuotaContract } from './store-contract-delayed-quota.ts';
@@ -63,6 +64,10 @@ export function willStoreContract(name: string, open: StoreOpener<WillsUnderTest
 
 export function banStoreContract(name: string, open: StoreOpener<Pick<Store, 'bans'>>): void {
   describe(`ban store contract: ${name}`, () => banContract(storeUnderTest(open)));
+}
+
+export function adminKeyStoreContract(name: string, open: StoreOpener<Pick<Store, 'adminKeys'>>): void {
+  describe(`admin key store contract: ${name}`, () => adminKeyContract(storeUnderTest(open)));
 }
 
 export function delayedStoreContract(name: string, open: StoreOpener<Pick<Store, 'delayed'>>): void {

@@ -1,4 +1,5 @@
 import type { Store } from '../ports/store.ts';
+import { MemoryAdminKeys } from './memory-admin-keys.ts';
 import { MemoryBans } from './memory-bans.ts';
 import { MemoryClaims } from './memory-claims.ts';
 import { MemoryDelayed } from './memory-delayed.ts';
@@ -24,6 +25,7 @@ export class MemoryStore implements Store {
   readonly retained = new MemoryRetained(this.claims);
   readonly delayed = new MemoryDelayed(this.claims);
   readonly bans = new MemoryBans(this.claims);
+  readonly adminKeys = new MemoryAdminKeys(this.claims);
 
   async open(): Promise<void> {
     this.claims.isOpen = true;

@@ -10,6 +10,11 @@ export const auditEvents = auditTable({
     meaning:
       'Users, passwords, keys or rules were read again and are others now. `files` are the keys of the configuration whose files have changed; `rulesSha256` says which rules hold; `by` is `SIGHUP`, or `file` where the change of the file itself was noticed.',
   },
+  'administration.done': {
+    fields: ['action', 'by', 'target'],
+    meaning:
+      'An operator has changed something through the administration API. `by` is the name of the key that was shown, or `control socket`: a command of the user who runs the node.',
+  },
   'audit.dropped': {
     fields: ['records'],
     meaning:

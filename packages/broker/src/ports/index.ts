@@ -4,12 +4,14 @@
  */
 export { CodedError, codeOf, type ErrorTable } from '@dunlin/protocol/coded-error';
 export { fnvOfText } from '@dunlin/protocol/fnv';
+export * from './admin-key-store.ts';
 export * from './audit.ts';
 export { auditEvents } from './audit-events.ts';
 export * from './authenticator.ts';
 export * from './authorizer.ts';
 export * from './backplane.ts';
 export * from './ban-store.ts';
+export * from './client-record.ts';
 export * from './clock.ts';
 export { type CloseReason, closeReasons } from './close-reason.ts';
 export * from './delayed-store.ts';

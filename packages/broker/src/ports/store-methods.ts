@@ -23,6 +23,7 @@ const methods: Record<StoreMethod, true> = {
   'wills.set': true, 'wills.schedule': true, 'wills.nextDue': true, 'wills.takeDue': true, 'wills.remove': true,
   'delayed.add': true, 'delayed.nextDue': true, 'delayed.takeDue': true, 'delayed.remove': true,
   'bans.put': true, 'bans.remove': true, 'bans.changes': true, 'bans.expire': true,
+  'adminKeys.put': true, 'adminKeys.remove': true, 'adminKeys.used': true, 'adminKeys.list': true,
 };
 
 export const storeMethods = Object.keys(methods) as StoreMethod[];

@@ -1,5 +1,5 @@
 /**
- * Port: where durable state lives, in seven parts. Redis for a cluster, LMDB embedded in the process for a single node, memory
+ * Port: where durable state lives, in eight parts. Redis for a cluster, LMDB embedded in the process for a single node, memory
  * for tests.
  *
  * Contract of all parts, the same for every implementation and checked by the suites in `contract/`:
@@ -26,6 +26,7 @@
  * - Messages are opaque bytes (see message-record.ts), which the caller leaves unchanged until the promise is settled. Times
  *   are milliseconds since 1970 on the clock that the caller passes.
  */
+import type { AdminKeyStore } from './admin-key-store.ts';
 import type { BanStore } from './ban-store.ts';
 import type { DelayedStore } from './delayed-store.ts';
 import type { GroupStore } from './group-store.ts';
@@ -43,6 +44,7 @@ export interface StoreParts {
   readonly wills: WillStore;
   readonly delayed: DelayedStore;
   readonly bans: BanStore;
+  readonly adminKeys: AdminKeyStore;
 }
 
 export interface Store extends StoreParts {

@@ -46,7 +46,7 @@ const shortcuts: { option: keyof ConfigurationValues; flags: string; path: strin
     option: 'admin',
     flags: '--admin <host:port>',
     path: 'admin.address',
-    description: 'where /healthz, /readyz and /metrics are answered',
+    description: 'where /healthz, /readyz, /metrics and the administration API are answered',
   },
   {
     option: 'passwordFile',
@@ -65,7 +65,11 @@ const shortcuts: { option: keyof ConfigurationValues; flags: string; path: strin
   { option: 'logFormat', flags: '--log-format <format>', path: 'log.format', description: 'json or pretty' },
 ];
 
-export function addConfigurationOptions(command: Command): Command {
+/** `without`: short flags that mean something else for this command. */
+export function addConfigurationOptions(
+  command: Command,
+  without: readonly (keyof ConfigurationValues)[] = [],
+): Command {
   command
     .option('--config <file>', 'configuration file (YAML)')
     .option(
@@ -75,7 +79,8 @@ export function addConfigurationOptions(command: Command): Command {
     )
     .option('--store <kind or url>', 'memory, lmdb, or where Redis is: redis://HOST:PORT')
     .option('--set <key=value>', 'set any key of the configuration; may be given several times', collect);
-  for (const { flags, description } of shortcuts) command.option(flags, description);
+  for (const { option, flags, description } of shortcuts)
+    if (!without.includes(option)) command.option(flags, description);
   return command;
 }
 

@@ -17,6 +17,13 @@ async function start(values: ConfigurationValues): Promise<void> {
   // The other commands have no need of a broker, and start faster without it.
   const { checkFiles, serve } = await import('@dunlin/edge');
   const accessTexts = await checkFiles(configuration);
-  const options = { version, reload, accessTexts, warnings: warnings.map(formatProblem), starterGone: starterGone() };
+  const options = {
+    version,
+    origins,
+    reload,
+    accessTexts,
+    warnings: warnings.map(formatProblem),
+    starterGone: starterGone(),
+  };
   process.exit(await serve(configuration, options));
 }

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import type { NodeStatus } from '../node-status.ts';
 import { ConnectionPlaces } from './connection-places.ts';
+import type { LazyApi } from './lazy-api.ts';
 
 /** A question that takes longer to arrive, or to be answered, is nobody's of interest. */
 const requestMilliseconds = 5000;
@@ -13,6 +14,9 @@ export interface AdminParts {
   /** False when an event loop has been silent for too long. Answers at once. */
   isAlive: () => boolean;
   metrics: () => Promise<{ contentType: string; text: string }>;
+  /** `/metrics` is for those alone who show a key. */
+  metricsNeedKey: boolean;
+  api: Pick<LazyApi, 'answer' | 'admits'>;
 }
 
 /**
@@ -23,6 +27,7 @@ export interface AdminParts {
  * | `/healthz` | 200 unless the event loop of a worker has been silent for 30 s, then 503; asks nobody |
  * | `/readyz` | 200 while the node is ready for clients, else 503; `{"ready":false,"reasons":["store"]}`, with `details` of reasons of which more is known |
  * | `/metrics` | what the node counts (docs/metrics.md), in the text format of Prometheus |
+ * | `/api/…` | the administration API (docs/api.md) |
  */
 export class AdminServer {
   readonly #parts: AdminParts;
@@ -67,11 +72,15 @@ export class AdminServer {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = request.url?.split('?')[0] ?? '';
+    if (path.startsWith('/api/')) {
+      await this.#parts.api.answer(request, response, false);
+      return;
+    }
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       send(response, 405, { error: 'only GET and HEAD are answered' });
       return;
     }
-    const path = request.url?.split('?')[0];
     if (path === '/healthz') {
       const alive = this.#parts.isAlive();
       send(response, alive ? 200 : 503, { alive });
@@ -80,11 +89,12 @@ export class AdminServer {
       const more = Object.keys(details).length === 0 ? {} : { details };
       send(response, isReady ? 200 : 503, { ready: isReady, reasons, ...more });
     } else if (path === '/metrics') {
+      if (this.#parts.metricsNeedKey && !(await this.#parts.api.admits(request, response))) return;
       const { contentType, text } = await this.#parts.metrics();
       response.writeHead(200, { 'content-type': contentType, 'cache-control': 'no-store' });
       response.end(text);
     } else {
-      send(response, 404, { error: 'there are /healthz, /readyz and /metrics' });
+      send(response, 404, { error: 'there are /healthz, /readyz, /metrics and /api/v1' });
     }
   }
 }

@@ -7,43 +7,67 @@ import { CodedError } from '@dunlin/broker/ports';
 const socketName = 'control.sock';
 /** Longest path of a Unix socket that every system takes (macOS: 104 bytes with the zero behind it). */
 export const socketPathBytesMax = 103;
-/** Time in which a node answers. */
-const answerMilliseconds = 5000;
+/** Time in which a node answers: it waits for other nodes up to two seconds. */
+const answerMilliseconds = 8000;
 /** Longest answer: 100,000 bans with long reasons. */
 const answerBytesMax = 256 * 1024 * 1024;
 
-/** The node behind a control socket cannot be reached, or refuses what it was asked. */
+/** The node behind a control socket, or a URL, cannot be reached, or refuses what it was asked. */
 export class ControlError extends CodedError<'control-unavailable' | 'control-refused'> {}
+
+/** Way to a node: its control socket, or its address with a key. */
+export type Door = { readonly socketPath: string } | { readonly url: string; readonly key: string };
 
 /** Path of the socket at which a node with an embedded store takes commands. */
 export function controlSocketOf(dataDirectory: string): string {
   return join(resolve(dataDirectory), socketName);
 }
 
-/** Asks the node that runs on a data directory, over its control socket. Rejects with ControlError. */
-export async function askNode(dataDirectory: string, method: string, path: string, body: unknown): Promise<unknown> {
-  const socketPath = controlSocketOf(dataDirectory);
+/** Asks a node through its administration API. Rejects with ControlError. */
+export async function askNode(door: Door, method: string, path: string, body: unknown = null): Promise<unknown> {
+  const place = 'url' in door ? door.url : door.socketPath;
   const away = (why: string, cause?: unknown): ControlError =>
-    new ControlError('control-unavailable', `no node can be asked at ${socketPath}: ${why}`, { cause });
-  if (!existsSync(socketPath)) throw away('there is no such socket; a node with this store.path must be running');
+    new ControlError('control-unavailable', `no node can be asked at ${place}: ${why}`, { cause });
+  if ('socketPath' in door && !existsSync(door.socketPath))
+    throw away('there is no such socket; a node with this store.path must be running');
   let answer: IncomingMessage;
   let text: string;
   try {
-    const sent = body === null ? '' : JSON.stringify(body);
-    // Node sends a GET or DELETE with a body only if its length is given.
-    const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(sent) };
-    const asked = request({ socketPath, method, path, headers });
-    asked.setTimeout(answerMilliseconds, () => asked.destroy(away(`no answer within ${answerMilliseconds} ms`)));
-    asked.end(sent);
-    answer = await new Promise<IncomingMessage>((done, failed) => asked.on('response', done).on('error', failed));
+    answer = await send(door, method, path, body === null ? '' : JSON.stringify(body), away);
     text = await textOf(answer, answerBytesMax);
   } catch (error) {
     throw error instanceof ControlError ? error : away((error as Error).message, error);
   }
-  const said = JSON.parse(text) as { error?: string };
+  let said: { detail?: string };
+  try {
+    said = JSON.parse(text) as { detail?: string };
+  } catch (cause) {
+    throw away(`it does not answer as a node does (HTTP ${answer.statusCode})`, cause);
+  }
   if (answer.statusCode === 200) return said;
-  if (answer.statusCode === 503) throw away(said.error ?? '');
-  throw new ControlError('control-refused', said.error ?? `HTTP ${answer.statusCode}`);
+  if (answer.statusCode === 503) throw away(said.detail ?? '');
+  throw new ControlError('control-refused', said.detail ?? `HTTP ${answer.statusCode}`);
+}
+
+function send(
+  door: Door,
+  method: string,
+  path: string,
+  sent: string,
+  away: (why: string) => ControlError,
+): Promise<IncomingMessage> {
+  const headers: Record<string, string | number> = {};
+  // Node sends a GET or DELETE with a body only if its length is given.
+  if (sent !== '')
+    Object.assign(headers, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(sent) });
+  if ('key' in door) headers.authorization = `Bearer ${door.key}`;
+  const asked =
+    'url' in door
+      ? request(new URL(path, door.url), { method, headers })
+      : request({ socketPath: door.socketPath, method, path, headers });
+  asked.setTimeout(answerMilliseconds, () => asked.destroy(away(`no answer within ${answerMilliseconds} ms`)));
+  asked.end(sent);
+  return new Promise((done, failed) => asked.on('response', done).on('error', failed));
 }
 
 /** The body of a message. Rejects when it is longer. */

@@ -20,6 +20,7 @@ export class RemoteStore implements Store {
   readonly wills: StoreParts['wills'];
   readonly delayed: StoreParts['delayed'];
   readonly bans: StoreParts['bans'];
+  readonly adminKeys: StoreParts['adminKeys'];
   readonly #port: MessagePort;
   readonly #waiting = new Map<number, Waiting>();
   #batch: StoreCalls['calls'] = [];
@@ -43,6 +44,7 @@ export class RemoteStore implements Store {
     this.wills = parts.wills;
     this.delayed = parts.delayed;
     this.bans = parts.bans;
+    this.adminKeys = parts.adminKeys;
     port.on('message', (message: StoreReplies) => this.#settle(message));
     port.on('close', () => this.#portClosed());
   }

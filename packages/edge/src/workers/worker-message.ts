@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { AccessTexts, AttemptMemory } from '@dunlin/auth';
-import type { DrainOptions, EndpointId } from '@dunlin/broker';
+import type { Asked, DrainOptions, EndpointId, QueryAnswer } from '@dunlin/broker';
 import type { Configuration, ListenerAddress } from '@dunlin/config';
 import type { PeerPort } from '../backplane/message-port-backplane.ts';
 import type { TlsMaterial } from '../listeners/tls-material.ts';
@@ -36,6 +36,8 @@ export interface WorkerSetup {
   heartbeats: SharedArrayBuffer;
   /** Level of memory of the node, as `newMemoryLevel` made it. */
   memoryLevel: SharedArrayBuffer;
+  /** Reasons why the node is not ready, as `NodeStatus` shares them. */
+  readiness: SharedArrayBuffer;
   /** Memory of lines that one worker has logged for all. */
   spoken: SharedArrayBuffer;
   /** TLS material, one for each listener of the configuration; null where it has no TLS. */
@@ -55,6 +57,10 @@ export type WorkerCommand =
   /** Files with users and rules have changed. */
   | { kind: 'access'; texts: AccessTexts }
   | { kind: 'status'; id: number }
+  /** Put a question of an operator, to itself and to others. */
+  | { kind: 'query'; id: number; asked: Asked; body: string; milliseconds: number }
+  /** Answer calls to the store, which this worker alone has. */
+  | { kind: 'serve-store'; port: MessagePort }
   /** Write all counters into shared memory. */
   | { kind: 'count' }
   /** Collect garbage. */
@@ -77,6 +83,7 @@ export type WorkerReport =
   /** The start failed, and would fail again. */
   | { kind: 'failed'; message: string }
   | { kind: 'status'; id: number; status: WorkerStatus }
+  | { kind: 'answers'; id: number; answers: QueryAnswer[] }
   /** The answer to `collect`, and to all that came before it. */
   | { kind: 'collected' }
   /** The answer to `count`. */

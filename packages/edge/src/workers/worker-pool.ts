@@ -1,7 +1,7 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { AccessTexts } from '@dunlin/auth';
 import { newSharedCounts, newSharedMarks, newSharedRates, refusalMemoryBytes } from '@dunlin/broker/guards';
-import type { DrainOptions, EndpointId, Logger } from '@dunlin/broker/ports';
+import type { Asked, DrainOptions, EndpointId, Logger, QueryAnswer } from '@dunlin/broker/ports';
 import type { Configuration, ListenerAddress } from '@dunlin/config';
 import { type NodeMetrics, spokenBytes } from '@dunlin/telemetry';
 import { EndpointNames } from '../endpoint-name.ts';
@@ -9,7 +9,7 @@ import type { TlsMaterial } from '../listeners/tls-material.ts';
 import { events } from '../log-events.ts';
 import { Heartbeats, newHeartbeats } from './heartbeats.ts';
 import type { WorkerHealth, WorkerStatus } from './worker-message.ts';
-import { type WorkerExit, WorkerThread } from './worker-thread.ts';
+import { WorkerError, type WorkerExit, WorkerThread } from './worker-thread.ts';
 
 /** Delay until a worker that ended is replaced, doubled each time it ends again soon, up to the longest. */
 const firstBackoffMilliseconds = 50;
@@ -43,6 +43,8 @@ export interface PoolOptions {
   metrics: NodeMetrics;
   connectionCounts: SharedArrayBuffer;
   memoryLevel: SharedArrayBuffer;
+  /** Reasons why the node is not ready, as `NodeStatus` shares them. */
+  readiness: SharedArrayBuffer;
   /** Called when a worker has died, before its successor starts: releases what it owned. */
   releaseOwner(endpoint: EndpointId): Promise<void>;
   /** Current certificates, one for each listener; null where it has no TLS. */
@@ -76,6 +78,7 @@ export class WorkerPool {
   #addresses: ListenerAddress[];
   #stopping = false;
   #replaced = 0;
+  #asked = 0;
   /** The node is leaving: workers that die are not replaced. */
   #isLeaving = false;
   #isPrepared = false;
@@ -188,6 +191,13 @@ export class WorkerPool {
     return answers.filter((answer) => answer.status === 'fulfilled').map((answer) => answer.value);
   }
 
+  /** Puts a question of an operator through one of the workers, each time another. Rejects when it gives no answer in time. */
+  async ask(asked: Asked, body: string, milliseconds: number): Promise<QueryAnswer[]> {
+    const ready = this.#slots.filter((slot) => slot.isListening);
+    if (ready.length === 0) throw new WorkerError('worker-ended', 'no worker accepts connections');
+    return ready[this.#asked++ % ready.length].thread.query(asked, body, milliseconds);
+  }
+
   /** Resolves when all workers have collected their garbage, or some time has passed. */
   async collect(isUrgent: boolean): Promise<void> {
     const alive = this.#slots.filter((slot) => slot.isAlive);
@@ -270,6 +280,7 @@ export class WorkerPool {
       rates: this.#rates,
       connectionCounts: this.#options.connectionCounts,
       memoryLevel: this.#options.memoryLevel,
+      readiness: this.#options.readiness,
       spoken: this.#spoken,
       heartbeats: this.#heartbeatMemory,
       subscriptionCounts: this.#subscriptionCounts,

@@ -1,10 +1,11 @@
 import { extname } from 'node:path';
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
-import { type MessagePort, Worker } from 'node:worker_threads';
-import { CodedError, type DrainOptions } from '@dunlin/broker/ports';
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import { type Asked, CodedError, type DrainOptions, type QueryAnswer, type Store } from '@dunlin/broker/ports';
 import type { ListenerAddress } from '@dunlin/config';
 import { workerHeapMebibytes } from '../memory-shares.ts';
 import { memoryLimitBytes } from '../node-limits.ts';
+import { RemoteStore } from '../store/remote-store.ts';
 import type { WorkerCommand, WorkerHealth, WorkerReport, WorkerSetup, WorkerStatus } from './worker-message.ts';
 
 /**
@@ -16,8 +17,11 @@ import type { WorkerCommand, WorkerHealth, WorkerReport, WorkerSetup, WorkerStat
 if (Number(process.versions.node.split('.')[0]) >= 26)
   setFlagsFromString('--external-memory-accounted-in-global-limit');
 
+/** Time by which the answers of a worker may be later than those that it waits for. */
+const lateMilliseconds = 300;
+
 /** Error of a worker thread that did not start, or has ended. */
-export class WorkerError extends CodedError<'worker-ended' | 'worker-not-started'> {}
+export class WorkerError extends CodedError<'worker-ended' | 'worker-not-started' | 'worker-silent'> {}
 
 /** End of a worker thread. */
 export interface WorkerExit {
@@ -42,6 +46,7 @@ export class WorkerThread {
   readonly #waiting = new Map<string, { resolve(value: unknown): void; reject(error: Error): void }>();
   readonly #healthChanged: () => void;
   #lastStatusId = 0;
+  #store: Store | null = null;
   #counting: Promise<void> | null = null;
   #collecting: Promise<void> | null = null;
   #isEvicted = false;
@@ -115,6 +120,9 @@ export class WorkerThread {
       case 'status':
         this.#settle(`status ${report.id}`, report.status);
         break;
+      case 'answers':
+        this.#settle(`answers ${report.id}`, report.answers);
+        break;
       case 'listening':
         this.#settle(report.kind, report.addresses);
         break;
@@ -151,6 +159,30 @@ export class WorkerThread {
     const status = this.#wait(`status ${id}`);
     this.command({ kind: 'status', id });
     return status as Promise<WorkerStatus>;
+  }
+
+  /** Puts a question of an operator. Rejects with WorkerError when the worker itself gives no answer in time. */
+  async query(asked: Asked, body: string, milliseconds: number): Promise<QueryAnswer[]> {
+    const id = ++this.#lastStatusId;
+    const answers = this.#wait(`answers ${id}`) as Promise<QueryAnswer[]>;
+    this.command({ kind: 'query', id, asked, body, milliseconds });
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      this.#waiting.delete(`answers ${id}`);
+      reject(new WorkerError('worker-silent', `worker ${this.setup.index} gives no answer within ${milliseconds} ms`));
+    }, milliseconds + lateMilliseconds);
+    return Promise.race([answers, late]).finally(() => clearTimeout(timer));
+  }
+
+  /** Store that this worker alone has, for the supervisor. */
+  get store(): Store {
+    if (this.#store === null) {
+      const { port1, port2 } = new MessageChannel();
+      this.#store = new RemoteStore('memory', port1);
+      port1.unref();
+      this.command({ kind: 'serve-store', port: port2 }, [port2]);
+    }
+    return this.#store;
   }
 
   /** Resolves when its counters are in shared memory. Calls before the answer share one request. */

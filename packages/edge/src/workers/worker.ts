@@ -48,6 +48,7 @@ import { Heartbeats } from './heartbeats.ts';
 import { StartLogger } from './start-logger.ts';
 import { surviveUncaughtErrors } from './uncaught-errors.ts';
 import type { StopPhase, WorkerCommand, WorkerHealth, WorkerReport, WorkerSetup } from './worker-message.ts';
+import { WorkerQueries } from './worker-queries.ts';
 
 /**
  * Time that disconnected clients have to read the reason and close; a socket that is closed earlier may cost them the
@@ -75,6 +76,7 @@ interface Parts extends ComposedBackplane {
   leases: OpenLeases | null;
   access: ComposedAccess | null;
   tracer: OtelTracer | null;
+  queries: WorkerQueries;
 }
 
 class ServingWorker {
@@ -180,10 +182,12 @@ class ServingWorker {
       memory: new MemoryLevel(this.#setup.memoryLevel),
       attempts,
     });
+    const queries = new WorkerQueries(broker, this.#setup, this.#health);
     const heartbeats = new Heartbeats(this.#setup.heartbeats);
     watchThread(this.#figures, () => {
       heartbeats.beat(this.#setup.index);
       this.#count();
+      queries.sample();
     });
     collectWhenIdle({
       isEmpty: () => broker.connectionCount === 0,
@@ -192,7 +196,7 @@ class ServingWorker {
     });
     // Counts of a worker outlive it.
     process.once('exit', () => this.#count());
-    return { broker, store, leases, access, tracer, ...composed };
+    return { broker, store, leases, access, tracer, queries, ...composed };
   }
 
   async #prepare(): Promise<void> {
@@ -241,6 +245,12 @@ class ServingWorker {
         this.report({ kind: 'status', id: command.id, status });
         break;
       }
+      case 'query':
+        void this.#parts.queries.put(command).then((report) => this.report(report));
+        break;
+      case 'serve-store':
+        void this.#parts.queries.serveStore(this.#parts.store, command.port);
+        break;
       case 'count':
         this.#count();
         this.report({ kind: 'counted' });

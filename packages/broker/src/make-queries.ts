@@ -1,0 +1,47 @@
+import type { PublishRouter } from './delivery/publish-router.ts';
+import type { DurableFilters } from './logs/durable-filters.ts';
+import type { Clock } from './ports/clock.ts';
+import type { Limits } from './ports/limits.ts';
+import type { StoreParts } from './ports/store.ts';
+import { ClientCommands } from './queries/client-commands.ts';
+import { ClientList } from './queries/client-list.ts';
+import { clientDetail } from './queries/client-records.ts';
+import { PublishCommand } from './queries/publish-command.ts';
+import { Queries } from './queries/queries.ts';
+import { RetainedPages } from './queries/retained-query.ts';
+import type { Session } from './session/session.ts';
+import type { TopicMatches } from './subscriptions/topic-match.ts';
+import type { TurnClock } from './work/turn-clock.ts';
+
+export interface QueriesParts {
+  store: StoreParts;
+  clock: Clock;
+  limits: Limits;
+  turn: TurnClock;
+  sessions: { get(clientId: string): Session | undefined; all(): Iterable<Session> };
+  durableFilters: DurableFilters;
+  router: PublishRouter;
+  matches: TopicMatches;
+}
+
+/** Answers to questions about this worker, by their kinds. */
+export function makeQueries(parts: QueriesParts): Queries {
+  const { store, clock, limits, turn, sessions, durableFilters, router, matches } = parts;
+  const list = new ClientList({ clock, sessions });
+  const commands = new ClientCommands({ store, sessions, durableFilters });
+  const publishing = new PublishCommand({ router, matches, turn, packetBytesMax: limits.maximumPacketSizeBytes });
+  const retained = new RetainedPages({ store, router, clock });
+  const queries = new Queries();
+  queries.add('clients', (query) => list.page(query));
+  queries.add('client', async ({ clientId }) => {
+    const session = sessions.get(clientId);
+    return session === undefined ? null : clientDetail(session);
+  });
+  queries.add('kick', async ({ clientId, reason }) => commands.kick(clientId, reason));
+  queries.add('end-session', async ({ clientId }) => commands.endSession(clientId));
+  queries.add('forget-session', ({ clientId }) => commands.forgetSession(clientId));
+  queries.add('receivers', async ({ topic }) => publishing.receivers(topic));
+  queries.add('publish', (query) => publishing.publish(query));
+  queries.add('retained', (query) => retained.page(query));
+  return queries;
+}

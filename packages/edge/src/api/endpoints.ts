@@ -1,0 +1,19 @@
+import type { Endpoint } from './endpoint.ts';
+import { banEndpoints } from './endpoints/bans.ts';
+import { clientEndpoints } from './endpoints/clients.ts';
+import { configurationEndpoints } from './endpoints/configuration.ts';
+import { keyEndpoints } from './endpoints/keys.ts';
+import { listenerEndpoints } from './endpoints/listeners.ts';
+import { messageEndpoints } from './endpoints/messages.ts';
+import { nodeEndpoints } from './endpoints/nodes.ts';
+
+/** All endpoints of the administration API but `openapi.json`, which is made of them. */
+export const endpoints: readonly Endpoint[] = [
+  ...nodeEndpoints,
+  ...clientEndpoints,
+  ...messageEndpoints,
+  ...banEndpoints,
+  ...keyEndpoints,
+  ...listenerEndpoints,
+  ...configurationEndpoints,
+];

@@ -1,0 +1,76 @@
+/** Keys of the administration API over starts, and guesses at them. */
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { FailedKeys } from '../src/api/failed-keys.ts';
+import { ask } from './support/api-client.ts';
+import { SmallNode } from './support/small-node.ts';
+
+let directory: string;
+let node: SmallNode | null = null;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'dunlin-api-keys-'));
+});
+afterEach(async () => {
+  await node?.stop();
+  node = null;
+  rmSync(directory, { recursive: true });
+});
+
+async function start(settings: Record<string, string> = {}): Promise<string> {
+  node = await SmallNode.start({ 'store.kind': 'lmdb', 'store.path': join(directory, 'data'), ...settings });
+  return node.node.adminUrl ?? '';
+}
+
+test('the first start writes a key for one user alone; later starts leave it, and do not bring it back', async () => {
+  let base = await start();
+  const file = join(directory, 'data', 'admin.key');
+  const key = readFileSync(file, 'utf8').trim();
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  expect(await ask(base, '/api/v1/keys', { key })).toMatchObject({
+    status: 200,
+    body: { keys: [{ name: 'first', scope: 'admin' }] },
+  });
+  await node?.stop();
+  base = await start();
+  expect(readFileSync(file, 'utf8').trim()).toBe(key);
+  expect(await ask(base, '/api/v1/keys/first', { method: 'DELETE', key })).toMatchObject({ status: 200 });
+  await node?.stop();
+  base = await start();
+  expect(await ask(base, '/api/v1/keys', { key })).toMatchObject({ status: 401 });
+  // The data itself does not hold it.
+  expect(readFileSync(join(directory, 'data', 'main.mdb')).includes(key)).toBe(false);
+});
+
+test('a node without admin.address makes no key', async () => {
+  await start({ 'admin.address': '' });
+  expect(existsSync(join(directory, 'data', 'admin.key'))).toBe(false);
+});
+
+test('guesses are slowed: an eleventh has to wait, and so has the right key of that network, no other', async () => {
+  const base = await start();
+  const key = readFileSync(join(directory, 'data', 'admin.key'), 'utf8').trim();
+  for (let guess = 0; guess < 11; guess++)
+    expect(await ask(base, '/api/v1/bans', { key: `guess-${guess}` })).toMatchObject({ status: 401 });
+  const slowed = await ask(base, '/api/v1/bans', { key });
+  expect(slowed).toMatchObject({ status: 429 });
+  expect(slowed.headers['retry-after']).toBe('1');
+  expect(slowed.body.detail).toBe('too many wrong keys came from this address: wait 1 s');
+});
+
+test('the wait doubles up to a minute, and a right key ends it', () => {
+  const failed = new FailedKeys();
+  const waits: number[] = [];
+  let now = 1000;
+  for (let guess = 0; guess < 20; guess++) {
+    failed.failed('203.0.113.7', now);
+    waits.push(failed.waitSeconds('203.0.113.7', now));
+    now += waits[guess] * 1000;
+  }
+  expect(waits).toEqual([...Array(10).fill(0), 1, 2, 4, 8, 16, 32, 60, 60, 60, 60]);
+  expect(failed.waitSeconds('198.51.100.1', now - 1)).toBe(0);
+  failed.succeeded('203.0.113.7');
+  expect(failed.waitSeconds('203.0.113.7', now - 1)).toBe(0);
+  expect(failed.count).toBe(20);
+});
