@@ -52,7 +52,7 @@ export function checkSubscription(
   const { filter } = request;
   // Well-formed and not accepted, as MQTT 5 section 3.9.3 says it of 0x8F. 0x97 would say that there may be room later.
   if (isFilterTooLong(filter, limits.topicBytesMax)) {
-    const reason = `${Buffer.byteLength(filter)} bytes; limits.topicBytesMax is ${limits.topicBytesMax}`;
+    const reason = `a filter of ${Buffer.byteLength(filter)} bytes; limits.topicBytesMax is ${limits.topicBytesMax}`;
     return { reasonCode: ReasonCode.topicFilterInvalid, reason, counted: 'invalid' };
   }
   const wrong = validateTopicFilter(filter);

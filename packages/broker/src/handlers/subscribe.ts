@@ -107,10 +107,18 @@ interface Granted {
 class Outcome {
   /** Reason codes, in the order of the filters of all packets [MQTT-3.8.4-6]. */
   readonly reasonCodes: number[] = [];
-  /** Limit that refused a subscription, in words for the client; empty: none did. */
-  limitText = '';
+  /** Words for the client where a subscription was refused; empty where it was not. */
+  readonly reasons: string[] = [];
   readonly replays: Subscription[] = [];
   readonly cursors: LogCursor[] = [];
+}
+
+/** SUBACK has one reason string for all filters: the last limit that refused one, else the first other reason. `at`: place of the first. */
+function reasonOf(codes: readonly number[], reasons: readonly string[], at: number): string {
+  const limited = codes.lastIndexOf(ReasonCode.quotaExceeded);
+  if (limited >= 0) return reasons[at + limited];
+  for (let i = at; i < at + codes.length; i++) if (reasons[i] !== '') return reasons[i];
+  return '';
 }
 
 /**
@@ -209,12 +217,12 @@ export class SubscribeHandler implements SessionPacketHandler {
   }
 
   /** Sends SUBACK for each packet [MQTT-3.8.4-1], [MQTT-3.8.4-2]. */
-  private answer(connection: Connection, packets: SubscribePacket[], { reasonCodes, limitText }: Outcome): void {
+  private answer(connection: Connection, packets: SubscribePacket[], { reasonCodes, reasons }: Outcome): void {
     let at = 0;
     for (const { packetId, subscriptions, leftOut = 0 } of packets) {
       const codes = reasonCodes.slice(at, at + subscriptions.length);
+      let reasonString = reasonOf(codes, reasons, at);
       at += subscriptions.length;
-      let reasonString = codes.includes(ReasonCode.quotaExceeded) ? limitText : '';
       if (leftOut > 0) {
         reasonString = `${codes.length + leftOut} filters in a packet; limits.filtersPerPacketMax is ${codes.length}`;
         const refusal = {
@@ -299,11 +307,11 @@ export class SubscribeHandler implements SessionPacketHandler {
         if (exceeded !== null) {
           const { counted, text } = exceeded;
           refusal = { reasonCode: ReasonCode.quotaExceeded, reason: text, counted };
-          outcome.limitText = text;
         }
       }
       const qos = Math.min(request.qos, limits.maximumQos) as 0 | 1 | 2;
       outcome.reasonCodes.push(refusal === null ? qos : refusal.reasonCode);
+      outcome.reasons.push(refusal === null ? '' : refusal.reason);
       if (refusal !== null) {
         this.tellRefused(connection, request, refusal);
         continue;
