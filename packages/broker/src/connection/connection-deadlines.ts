@@ -28,6 +28,11 @@ export function firstDeadlineSecond(connection: Connection): number {
   return keepAlive === 0 || (acceptance > 0 && acceptance < keepAlive) ? acceptance : keepAlive;
 }
 
+/** The earlier of two times, where 0 is none. */
+function earlier(first: number, second: number): number {
+  return first === 0 || second === 0 ? first + second : Math.min(first, second);
+}
+
 /** Ends the connection if a deadline has passed. Returns the second of the next check; 0: none. */
 export function checkDeadlines(connection: Connection, nowSecond: number): number {
   if (connection.state === ConnectionState.closed) return 0;
@@ -49,10 +54,12 @@ export function checkDeadlines(connection: Connection, nowSecond: number): numbe
   if (connection.reading.isHeldBack) {
     connection.lastReceivedSecond = nowSecond;
     if (connection.partialSinceSecond > 0) connection.partialSinceSecond = nowSecond;
+    if (connection.carriedSinceSecond > 0) connection.carriedSinceSecond = nowSecond;
   }
   let next = 0;
-  if (connection.partialSinceSecond > 0) {
-    next = connection.partialSinceSecond + limits.partialPacketTimeoutSeconds;
+  const partialSince = earlier(connection.partialSinceSecond, connection.carriedSinceSecond);
+  if (partialSince > 0) {
+    next = partialSince + limits.partialPacketTimeoutSeconds;
     if (next <= nowSecond) {
       connection.disconnect(ReasonCode.malformedPacket, 'a packet was begun and not completed in time');
       return 0;

@@ -107,6 +107,8 @@ export class Connection
   connectedAt = Number.NaN;
   lastReceivedSecond: number;
   partialSinceSecond = 0;
+  /** The same for a message of the transport, of which packets have not come yet. */
+  carriedSinceSecond = 0;
   checkAtSecond = 0;
   /** Rates of the client; null: nothing is charged. */
   rates: ClientRates | null = null;
@@ -207,11 +209,22 @@ export class Connection
   readingResumed(): void {
     this.lastReceivedSecond = this.parts.keepAlive.nowSecond;
     if (this.partialSinceSecond > 0) this.beginPartial();
+    if (this.carriedSinceSecond > 0) this.carriesPartial(true);
+  }
+
+  /** A message of the transport has begun to come; false: it is complete. */
+  carriesPartial(hasBegun: boolean): void {
+    this.carriedSinceSecond = hasBegun ? this.parts.keepAlive.nowSecond : 0;
+    if (hasBegun) this.watchPartial(this.carriedSinceSecond);
   }
 
   private beginPartial(): void {
     this.partialSinceSecond = this.lastReceivedSecond;
-    const deadline = this.lastReceivedSecond + this.parts.limits.partialPacketTimeoutSeconds;
+    this.watchPartial(this.partialSinceSecond);
+  }
+
+  private watchPartial(sinceSecond: number): void {
+    const deadline = sinceSecond + this.parts.limits.partialPacketTimeoutSeconds;
     if (this.checkAtSecond > deadline || this.checkAtSecond === 0) this.parts.keepAlive.watch(this, deadline);
   }
 

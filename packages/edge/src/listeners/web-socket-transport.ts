@@ -4,6 +4,7 @@ import type { WebSocket } from 'ws';
 import { webSocketBytes } from './handshakes.ts';
 import type { SocketTransport } from './socket-transport.ts';
 import { framesOf, keepFrames } from './web-socket-frame.ts';
+import { WebSocketProgress } from './web-socket-progress.ts';
 
 /** Codes of close frames (RFC 6455, section 7.4.1). */
 const closeCodes = { normal: 1000, unsupportedData: 1003, messageTooBig: 1009 } as const;
@@ -22,6 +23,7 @@ export class WebSocketTransport implements Transport {
   private readonly webSocket: WebSocket;
   private readonly carrier: SocketTransport;
   private readonly socket: Socket;
+  private readonly progress = new WebSocketProgress();
   /** Bytes that the socket has received before CONNACK. */
   private carriedBytes: number;
   private closeCode: number;
@@ -97,14 +99,15 @@ export class WebSocketTransport implements Transport {
     this.socket.prependListener('data', onBytes);
   }
 
-  /** Bytes of frames, before they are part of a message. Not called any more for a client that has its CONNACK. */
-  bytesCame(bytes: number): void {
+  /** Bytes of frames, before they are part of a message. */
+  bytesCame(chunk: Buffer): void {
     const connection = this.carrier.connection as Connection;
-    if (connection.isConnected) {
-      this.socket.removeListener('data', onBytes);
-      return;
-    }
-    this.carriedBytes += bytes;
+    const { progress } = this;
+    const wasPartial = progress.isPartial;
+    const isNew = progress.push(chunk);
+    if (progress.isPartial ? isNew : wasPartial) connection.carriesPartial(progress.isPartial);
+    if (connection.isConnected) return;
+    this.carriedBytes += chunk.length;
     this.closeCode = closeCodes.messageTooBig;
     const goesOn = connection.carried(this.carriedBytes);
     this.closeCode = closeCodes.normal;
@@ -136,7 +139,7 @@ export class WebSocketTransport implements Transport {
 function onBytes(this: Socket, chunk: Buffer): void {
   const transport = (this as OwnedSocket)[transportKey];
   try {
-    transport.bytesCame(chunk.length);
+    transport.bytesCame(chunk);
   } catch (error) {
     transport.escaped(error);
   }
