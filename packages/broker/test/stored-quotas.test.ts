@@ -1,6 +1,7 @@
 /** Quotas of what the store keeps for clients: over one, the client hears so, and nobody else loses anything. */
 import { describe, expect, test } from 'vitest';
 import type { Authenticator } from '../src/ports/authenticator.ts';
+import type { Authorizer } from '../src/ports/authorizer.ts';
 import type { Limits } from '../src/ports/limits.ts';
 import { ack, publish } from './support/client.ts';
 import { type Worker, World } from './support/world.ts';
@@ -12,6 +13,11 @@ const byUserName: Authenticator = {
 
 async function worker(limits: Partial<Limits>): Promise<{ world: World; worker: Worker }> {
   return World.alone({ authenticator: byUserName, limits });
+}
+
+interface WillOptions {
+  authorizer?: Authorizer;
+  rules?: unknown[];
 }
 
 function retained(topic: string, payload: string, qos: 0 | 1 | 2, packetId = 0) {
@@ -86,6 +92,46 @@ describe('retained messages', () => {
     expect([old.said(), old.isClosed]).toEqual([[], true]);
     expect(watcher.said()).toEqual(['publish a 1 q0', 'publish a 2 q0']);
     expect(broker.broker.metrics.dropped['retained-quota']).toBe(2);
+  });
+});
+
+describe('retained wills', () => {
+  const allowAll: Authorizer = { authorize: (): boolean => true };
+  const will = { qos: 1, retain: true, payload: Buffer.from('gone'), properties: {} } as const;
+
+  async function retainedTopics(world: World): Promise<string[]> {
+    const { entries } = await world.store.retained.read('#', null, 100, world.clock.now());
+    return entries.map(({ topic }) => topic);
+  }
+
+  test.each([
+    ['without rules', {}],
+    ['with rules', { authorizer: allowAll }],
+    ['of a client with rules of its own', { authorizer: allowAll, rules: [] }],
+  ])('count against the quota of their user, %s', async (_what, { authorizer, rules }: WillOptions) => {
+    const authenticator: Authenticator = {
+      authenticate: ({ userName }) => ({ kind: 'accept', userName, rules }),
+      exchange: () => null,
+    };
+    const { world, workers } = await World.of(2, {
+      authenticator,
+      authorizer,
+      limits: { retainedMessagesPerUserMax: 1 },
+    });
+    const clients = await Promise.all(
+      ['alice', 'alice', 'bob'].map((userName, index) =>
+        workers[0].connect(`c${index}`, { userName, will: { ...will, topic: `will/${index}` } }),
+      ),
+    );
+    for (const client of clients) await client.drop();
+    expect((await retainedTopics(world)).sort()).toEqual(['will/0', 'will/2']);
+    expect(workers[0].broker.metrics.dropped['retained-quota']).toBe(1);
+    // With a delay, another worker may publish it.
+    const delayed = { ...will, topic: 'will/3', properties: { willDelayInterval: 5 } };
+    const late = await workers[0].connect('late', { userName: 'bob', expiry: 100, will: delayed });
+    await late.drop();
+    await world.clock.pass(7000);
+    expect((await retainedTopics(world)).sort()).toEqual(['will/0', 'will/2']);
   });
 });
 

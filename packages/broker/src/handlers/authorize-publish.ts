@@ -167,7 +167,7 @@ export class PublishAuthorization {
     if (publication.qos === 2) session.inboundInflight.add(packetId, 0, contentDigest(publication));
     const user = connection.signIn.userName ?? '';
     const { clientId } = session;
-    const publisher = parts.authorizer === null ? clientId : publisherMark(connection.signIn.identity(clientId));
+    const publisher = parts.authorizer === null ? clientId : publisherMark(connection.signIn.identity(clientId), true);
     if (publication.qos === 0) {
       parts.delayed.add(publication, { publisher, user }, delay, null);
       return;

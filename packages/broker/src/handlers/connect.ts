@@ -192,7 +192,7 @@ export class ConnectHandler implements PacketHandler {
   }
 
   private publisherOf(connection: Connection, clientId: string): string {
-    return this.parts.authorizer === null ? clientId : publisherMark(connection.signIn.identity(clientId));
+    return publisherMark(connection.signIn.identity(clientId), this.parts.authorizer !== null);
   }
 
   /** CONNACK, the first packet to the client [MQTT-3.2.0-1], once only [MQTT-3.2.0-2]. */
