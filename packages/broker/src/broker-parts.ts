@@ -26,6 +26,7 @@ import { willPublication } from './delivery/will.ts';
 import { GroupHousekeeping } from './groups/group-housekeeping.ts';
 import { GroupLogs } from './groups/group-logs.ts';
 import { RateQuotas } from './guards/client-rates.ts';
+import { LogRoom } from './guards/log-room.ts';
 import { RestingClients } from './guards/resting-clients.ts';
 import { newSharedRates, SharedRates } from './guards/shared-rates.ts';
 import { SubscriptionBudget } from './guards/subscription-budget.ts';
@@ -126,6 +127,7 @@ export abstract class BrokerParts extends BrokerGuards {
   /** Connections, and handshakes of listeners, before CONNACK. */
   readonly unsigned = new UnsignedClients(this.limits, this.clock);
   private readonly unreleased = countUnreleased(this.limits, this.clock);
+  private readonly logRoom = new LogRoom(this.limits);
   protected readonly rights: SubscriptionRights;
   private readonly rightsAgain: RightsAgain;
   protected readonly connectionParts: ConnectionParts;
@@ -187,9 +189,9 @@ export abstract class BrokerParts extends BrokerGuards {
       ...{ leases: options.leases ?? null, sessionStore: store.sessions, clock, logger, self, isMember },
     });
     this.cluster = this.makeCluster();
-    const { delivery, appends, retained, durableFilters, links, matches } = this;
+    const { delivery, appends, retained, durableFilters, links, matches, logRoom } = this;
     this.router = new PublishRouter({
-      ...{ delivery, appends, links, retained, durableFilters, matches, tree, limits, self, trust },
+      ...{ delivery, appends, links, retained, durableFilters, matches, tree, limits, self, trust, warnings, logRoom },
     });
     this.delayed = this.makeDelayed();
     this.groups = this.makeGroups();
@@ -387,10 +389,10 @@ export abstract class BrokerParts extends BrokerGuards {
   }
 
   private makeHousekeeping(): Housekeeping {
-    const { store, clock, logger, metrics, limits, cluster, sysTopics, durableFilters, logEnds } = this;
+    const { store, clock, logger, metrics, limits, cluster, sysTopics, durableFilters, logEnds, logRoom } = this;
     const { deadEndpoints, groupHousekeeping, delayed, publishWill } = this;
     return new Housekeeping({
-      ...{ store, clock, logger, metrics, limits, cluster, sysTopics, durableFilters, logEnds },
+      ...{ store, clock, logger, metrics, limits, cluster, sysTopics, durableFilters, logEnds, logRoom },
       ...{ deadEndpoints, groupHousekeeping, delayed, publishWill },
       isClustered: this.backplane !== null,
     });

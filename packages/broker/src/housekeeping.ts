@@ -5,6 +5,7 @@ import { ProtocolError } from '@dunlin/protocol';
 import type { DeadEndpoints } from './cluster/dead-endpoints.ts';
 import type { DelayedMessages } from './delivery/delayed.ts';
 import type { GroupHousekeeping } from './groups/group-housekeeping.ts';
+import type { LogRoom } from './guards/log-room.ts';
 import type { DurableFilters } from './logs/durable-filters.ts';
 import type { LogEnds } from './logs/log-ends.ts';
 import { RecordError } from './message/message-record.ts';
@@ -41,6 +42,7 @@ export interface HousekeepingParts {
   sysTopics: { publish(): void };
   durableFilters: DurableFilters;
   logEnds: LogEnds;
+  logRoom: LogRoom;
   deadEndpoints: DeadEndpoints;
   groupHousekeeping: GroupHousekeeping;
   delayed: DelayedMessages;
@@ -81,6 +83,7 @@ export class Housekeeping {
     this.seconds++;
     const { isLeader } = parts.cluster;
     this.run('refreshing durable filters', () => parts.durableFilters.refresh());
+    this.run('measuring logs', () => this.measureLogs());
     // Without a backplane there are no other writers. With one there may be, also while none of them is heard of.
     if (parts.isClustered) this.run('looking at the ends of logs', () => parts.logEnds.everySecond());
     this.run('releasing what the dead owned', () => parts.deadEndpoints.everySecond(isLeader));
@@ -92,8 +95,8 @@ export class Housekeeping {
       return;
     }
     this.look();
+    if (this.seconds % slowEverySeconds === 0 || parts.logRoom.isScarce) this.run('trimming logs', () => this.trim());
     if (this.seconds % slowEverySeconds === 0) {
-      this.run('trimming logs', () => this.trim());
       this.run('looking after groups', () => parts.groupHousekeeping.run());
       this.run('removing bans that have ended', () => this.expireBans());
       this.run('counting what is stored', () => this.count());
@@ -209,11 +212,17 @@ export class Housekeeping {
     metrics.messagesRetained = retained;
   }
 
+  private async measureLogs(): Promise<void> {
+    const { durableFilters, logRoom, store } = this.parts;
+    logRoom.measured(durableFilters.size === 0 ? 0 : await store.logs.bytes());
+  }
+
   private async trim(): Promise<void> {
     const { parts } = this;
     const { logMessagesMax, logBytesMax } = parts.limits;
+    const { trimmedBytesMax } = parts.logRoom;
     const dropped = await parts.store.logs.trim(
-      { messagesMax: logMessagesMax, bytesMax: logBytesMax },
+      { messagesMax: logMessagesMax, bytesMax: logBytesMax, totalBytesMax: trimmedBytesMax },
       parts.clock.now(),
     );
     parts.metrics.dropped['log-limit'] += dropped;

@@ -5,6 +5,12 @@ import type { LogMeanings } from './ports/logger.ts';
 export { events };
 
 export const meanings: LogMeanings<typeof events> = {
+  'append.refused': {
+    meaning:
+      '`limits.logsBytesMax` is reached: messages come faster than the largest logs are trimmed. The publisher heard 0x97 (MQTT 3: it was disconnected) and sends the message again. One line a minute for each client.',
+    action:
+      'See which durable sessions are behind (`$SYS`, `inflight.dropped`) and end those whose clients never come back; or raise the limit, if disk or Redis has room.',
+  },
   'bans.read-failed': {
     meaning:
       'The store did not answer. Bans that were read before hold; new ones, and their removal, are not known on this worker until it does. Logged once until it has answered.',

@@ -298,6 +298,12 @@ export const limitShape = {
     1024 * mebibyte,
     'Bytes the log of one durable filter may hold; the oldest go first.',
   ),
+  logsBytesMax: whole(
+    64 * kibibyte,
+    2 ** 50,
+    64 * 1024 * mebibyte,
+    'Bytes of the logs of all durable filters together; a message that is in several logs counts in each. Above seven eighths of it the largest logs are cut to one size, the oldest messages first, and smaller ones keep everything. A PUBLISH of QoS 1 or 2 that does not fit all the same is delivered to connected subscribers without a log and answered with 0x97; an MQTT 3 client is disconnected.',
+  ),
   logPageMessages: whole(1, 65_535, 256, 'Messages read from a log at once.'),
   logPageBytes: whole(kibibyte, 2 ** 30, mebibyte, 'Bytes read from a log at once.'),
   retainedMessagesMax: whole(

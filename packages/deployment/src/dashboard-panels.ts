@@ -21,6 +21,7 @@ const lossReasons = [
   'delayed-too-many',
   'retained-quota',
   'delayed-quota',
+  'logs-full',
   'dead-letter',
 ];
 const lost = `reason=~"${lossReasons.join('|')}"`;

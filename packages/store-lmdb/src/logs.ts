@@ -1,5 +1,5 @@
-import type { AppendRequest, DurableFilter, LogLimits, LogPage } from '@dunlin/broker';
-import { counter } from './counters.ts';
+import type { AppendRequest, DurableFilter, LogLimits, LogPage, LogSizes } from '@dunlin/broker';
+import { counter, counterValue, setCounter } from './counters.ts';
 import type { Tables } from './environment.ts';
 import { behind, digest, key, textKey } from './keys.ts';
 import { LOG_HEADER_BYTES, LogEntryReader, REFERENCE_BYTES, writeEntry, writeReference } from './log-entries.ts';
@@ -31,6 +31,8 @@ const PRODUCER_NUMBERS_KEPT = 65_535;
 export const TRIM_MESSAGES_MAX = 4096;
 /** Logs examined in one step of trimming. */
 export const TRIM_LOGS_MAX = 1024;
+/** Name under which the bytes of all logs stand in `meta`. */
+const LOG_BYTES = 'logBytes';
 /** Filters read in one turn when all durable filters are listed: about 3 ms. */
 const FILTERS_PER_PAGE = 1000;
 /** Least size of a message that several logs share: a smaller one costs less in each of them than apart. */
@@ -39,6 +41,8 @@ const SHARED_BYTES_MIN = 1024;
 /** Result of one step of trimming, and where to continue; `after` null: all logs were seen. */
 export interface TrimStep {
   dropped: number;
+  /** Bytes that are left in the logs of this step. */
+  bytes: number;
   after: Buffer | null;
 }
 
@@ -48,6 +52,8 @@ export class Logs {
   private readonly writer: RecordWriter;
   private readonly heads: Map<string, LogHead | null>;
   private readonly changed: Set<LogHead>;
+  /** Bytes that this transaction has added to all logs. */
+  private addedBytes: number;
   private readonly shared: SharedRecords;
   private readonly entryKey: Buffer;
   private entry: Buffer;
@@ -58,6 +64,7 @@ export class Logs {
     this.shared = new SharedRecords(tables, writer);
     this.heads = new Map();
     this.changed = new Set();
+    this.addedBytes = 0;
     this.entryKey = Buffer.allocUnsafeSlow(16);
     this.entry = Buffer.allocUnsafeSlow(64 * 1024);
   }
@@ -66,9 +73,15 @@ export class Logs {
   begin(): void {
     this.heads.clear();
     this.changed.clear();
+    this.addedBytes = 0;
   }
 
-  /** Writes the heads that changed. */
+  /** Bytes of all logs. */
+  get bytes(): number {
+    return counterValue(this.tables.meta, LOG_BYTES) + this.addedBytes;
+  }
+
+  /** Writes the heads that changed, and what they hold together. */
   finish(): void {
     for (const head of this.changed) {
       const record = this.writer
@@ -82,6 +95,8 @@ export class Logs {
       void this.tables.filter.put(textKey(head.filter), record.finish());
     }
     this.changed.clear();
+    if (this.addedBytes !== 0) setCounter(this.tables.meta, LOG_BYTES, this.bytes);
+    this.addedBytes = 0;
   }
 
   head(filter: string): LogHead | null {
@@ -105,6 +120,26 @@ export class Logs {
       if (head.cursors > 0) filters.push({ filter: head.filter, lastSequence: head.lastSequence });
     }
     return { filters, next: null };
+  }
+
+  /** Adds the sizes of a page of logs from here on. Returns where the next begins; null: they were the last. */
+  addSizes(from: Buffer | undefined, sizes: LogSizes): Buffer | null {
+    let looked = 0;
+    for (const { key: place, value } of this.tables.filter.getRange({ start: from })) {
+      if (looked++ === FILTERS_PER_PAGE) return Buffer.from(place as Buffer);
+      sizes.add(readHead(value).bytes);
+    }
+    return null;
+  }
+
+  /**
+   * Corrects the bytes of all logs after a walk over them that has found so many: a release that keeps no sum has written
+   * to this file. `isWhole`: nothing has changed meanwhile; otherwise what others have written explains a small difference.
+   */
+  correctBytes(found: number, isWhole: boolean): void {
+    const { bytes } = this;
+    if (bytes !== found && (isWhole || Math.abs(bytes - found) > Math.max(bytes, found) / 16))
+      this.addedBytes += found - bytes;
   }
 
   /** Adds a cursor of the session at the end of the log, which is created when there is none. */
@@ -132,6 +167,7 @@ export class Logs {
     if (head.firstSequence <= head.lastSequence)
       void this.tables.garbage.put(key(head.logNumber), Buffer.of(RECORD_VERSION));
     head.firstSequence = head.lastSequence + 1;
+    this.addedBytes -= head.bytes;
     head.bytes = 0;
   }
 
@@ -164,6 +200,7 @@ export class Logs {
       }
       const sequence = ++head.lastSequence;
       head.bytes += request.record.length;
+      this.addedBytes += request.record.length;
       this.changed.add(head);
       if (isShared && references++ === 0) shared = this.shared.add(request.record);
       this.putEntry(head.logNumber, sequence, request, shared);
@@ -215,7 +252,8 @@ export class Logs {
   trimStep(after: Buffer | null, limits: LogLimits, now: number): TrimStep {
     let room = TRIM_MESSAGES_MAX - this.removeGarbage(TRIM_MESSAGES_MAX);
     let dropped = 0;
-    if (room <= 0) return { dropped, after: after ?? Buffer.of(0) };
+    let bytes = 0;
+    if (room <= 0) return { dropped, bytes, after: after ?? Buffer.of(0) };
     // Logs that began in this transaction are found in the table, too.
     this.finish();
     const seen: { filterKey: Buffer; filter: string }[] = [];
@@ -229,10 +267,14 @@ export class Logs {
       const step = this.trimLog(head, limits, now, room);
       room -= step.removed;
       dropped += step.dropped;
-      if (room <= 0) return { dropped, after: Buffer.from(filterKey) };
+      if (room <= 0) return { dropped, bytes, after: Buffer.from(filterKey) };
+      bytes += head.bytes;
     }
-    if (seen.length < TRIM_LOGS_MAX) return { dropped, after: null };
-    return { dropped, after: Buffer.concat([seen[seen.length - 1].filterKey, Buffer.of(0)]) };
+    if (seen.length < TRIM_LOGS_MAX) {
+      if (after === null) this.correctBytes(bytes, true);
+      return { dropped, bytes, after: null };
+    }
+    return { dropped, bytes, after: Buffer.concat([seen[seen.length - 1].filterKey, Buffer.of(0)]) };
   }
 
   private trimLog(head: LogHead, limits: LogLimits, now: number, room: number): { removed: number; dropped: number } {
@@ -250,6 +292,7 @@ export class Logs {
       removed.push(entryKey as Buffer);
       if (entry.shared > 0) released.push(entry.shared);
       head.bytes -= entry.recordBytes;
+      this.addedBytes -= entry.recordBytes;
       head.firstSequence++;
     }
     for (const entryKey of removed) void this.tables.log.remove(entryKey);

@@ -21,6 +21,7 @@
  * | l     | `heads`            | hash   | filter: f64 base, first, last, bytes of records, u8 dirty; durable filters  | the last cursor goes               |
  * | l     | `ends`             | hash   | filter: last number, of filters that are not durable now                    | durable again                      |
  * | l     | `filled`           | zset   | filter, of logs with messages, by the time they are to be trimmed           | the log is empty                   |
+ * | l     | `logbytes`         | hash   | `b`: bytes of the messages in all logs of the shard                         | never                              |
  * | l     | `taken`            | zset   | by name: producer NUL NUL number NUL filter NUL sequence NUL digest                 | handshake through, session ended   |
  * |       |                    |        | and producer NUL SOH filter NUL epoch: its session's latest owner that is known at the log | session ended |
  * | l     | `writer:<writer>`  | string | f64 last batch, of each of its parts u32 length and MessagePack: the numbers it was given | a week after its last append |

@@ -1,4 +1,5 @@
 import type { AppendOrigin, DurableFilter, LogLimits, LogPage } from '@dunlin/broker';
+import { LogSizes } from '@dunlin/broker/ports';
 import { AppendCall, AppendPart, type EraOf, type LogAppend, type LogName, LogNames } from './append-call.ts';
 import { everyShard } from './every-shard.ts';
 import type { Keys, Shard } from './keys.ts';
@@ -15,6 +16,8 @@ const trimMessagesMax = 4096;
 const dueLogsMax = 10_000;
 /** Fields that one request reads when all durable filters are listed. */
 const scanCount = 1000;
+/** Logs of a shard whose bytes are added up again in every round: a millisecond or two of Redis. */
+const measuredLogsMax = 10_000;
 
 /** Step of a session's cursor; see scripts/cursors.lua. */
 export interface CursorStep {
@@ -52,8 +55,9 @@ export interface CursorPlace {
   stands: number;
 }
 
-/** Offset of the last number in a head (keys.ts). */
+/** Offsets of the last number and of the bytes in a head (keys.ts). */
 const headLastOffset = 16;
+const headBytesOffset = 24;
 
 /** Name under which calls on logs wait in the turn: their order is kept across all logs. */
 export const logsTouched = 'logs';
@@ -66,6 +70,8 @@ export class Logs {
   private readonly eraOf: EraOf;
   /** The calls that appends of this turn join, by slot group. */
   private readonly appends: Map<number, AppendCall>;
+  /** The shard whose bytes are added up again next. */
+  private measuredNext = 0;
 
   constructor(turn: Turn, keys: Keys, eraOf: EraOf) {
     this.turn = turn;
@@ -189,6 +195,12 @@ export class Logs {
   async durableFilters(): Promise<DurableFilter[]> {
     this.behindAppends();
     const found = new Map<string, number>();
+    await this.eachHead((filter, head) => found.set(filter.toString(), head.readDoubleBE(headLastOffset)));
+    return Array.from(found, ([filter, lastSequence]) => ({ filter, lastSequence }));
+  }
+
+  /** Walks through the heads of all logs; one that changes meanwhile may come twice. */
+  private async eachHead(each: (filter: Buffer, head: Buffer) => void): Promise<void> {
     await Promise.all(
       this.keys.l.map(async (shard) => {
         let cursor = '0';
@@ -196,13 +208,19 @@ export class Logs {
           const args = [`${shard.start}heads`, cursor, 'COUNT', String(scanCount)];
           const reply = await this.turn.single(new SingleCall(shard.slot, false, 'HSCAN', args), logsTouched).reply;
           const [next, fields] = reply as [Buffer, Buffer[]];
-          for (let i = 0; i < fields.length; i += 2)
-            found.set(fields[i].toString(), fields[i + 1].readDoubleBE(headLastOffset));
+          for (let i = 0; i < fields.length; i += 2) each(fields[i], fields[i + 1]);
           cursor = next.toString();
         } while (cursor !== '0');
       }),
     );
-    return Array.from(found, ([filter, lastSequence]) => ({ filter, lastSequence }));
+  }
+
+  /** Bytes of all logs. */
+  async bytes(): Promise<number> {
+    const found = await everyShard(this.turn, this.keys.l, 'HGET', 'logbytes', ['b'], null);
+    let bytes = 0;
+    for (const { reply } of found) bytes += Number(reply);
+    return Math.max(0, bytes);
   }
 
   async ends(filters: readonly string[]): Promise<number[]> {
@@ -230,7 +248,8 @@ export class Logs {
   /** `sent` is called when the first step of dropping has been sent. */
   async trim(limits: LogLimits, now: number, sent: () => void): Promise<number> {
     this.behindAppends();
-    const limitsText = `${limits.messagesMax},${limits.bytesMax}`;
+    const { messagesMax, bytesMax, totalBytesMax = Number.POSITIVE_INFINITY } = limits;
+    const limitsText = `${messagesMax},${bytesMax},${totalBytesMax}`;
     const due = await this.due(limitsText, now);
     const first: Promise<number>[] = due.map(({ shard, filters }) => this.trimAll(shard, filters, limits, now));
     sent();
@@ -238,23 +257,52 @@ export class Logs {
     for (const count of await Promise.all(first)) dropped += count;
     await Promise.all(
       due.map(async ({ shard, next, isNew }) => {
-        for (let cursor = next; cursor !== '0'; ) {
-          const more = await this.scan(shard, cursor);
-          dropped += await this.trimAll(shard, more.filters, limits, now);
-          cursor = more.next;
-        }
-        if (isNew) {
-          const args = [`${shard.start}trimmed`, limitsText];
-          // The memory is full, and trimming must still work: then all logs are examined the next time too.
-          await this.turn
-            .single(new SingleCall(shard.slot, true, 'SET', args), logsTouched)
-            .reply.catch((error: unknown) => {
-              if (!refusesWrites((error as Error).cause)) throw error;
-            });
-        }
+        if (next !== '0') dropped += await this.trimFrom(shard, next, limits, now);
+        if (isNew) await this.trimmedBy(shard, limitsText);
       }),
     );
+    await this.measure(due.filter(({ isNew }) => isNew));
+    if ((await this.bytes()) <= totalBytesMax) return dropped;
+    const sizes = new LogSizes();
+    await this.eachHead((_filter, head) => sizes.add(head.readDoubleBE(headBytesOffset)));
+    const cut = { messagesMax, bytesMax: Math.min(bytesMax, sizes.levelFor(totalBytesMax)) };
+    const counts = await Promise.all(this.keys.l.map((shard) => this.trimFrom(shard, '0', cut, now)));
+    return counts.reduce((sum, count) => sum + count, dropped);
+  }
+
+  /** Trims all logs of the shard from this place of the walk on. */
+  private async trimFrom(shard: Shard, from: string, limits: LogLimits, now: number): Promise<number> {
+    let dropped = 0;
+    let cursor = from;
+    do {
+      const { filters, next } = await this.scan(shard, cursor);
+      dropped += await this.trimAll(shard, filters, limits, now);
+      cursor = next;
+    } while (cursor !== '0');
     return dropped;
+  }
+
+  private async trimmedBy(shard: Shard, limitsText: string): Promise<void> {
+    const args = [`${shard.start}trimmed`, limitsText];
+    // The memory is full, and trimming must still work: then all logs are examined the next time too.
+    await this.turn.single(new SingleCall(shard.slot, true, 'SET', args), logsTouched).reply.catch((error: unknown) => {
+      if (!refusesWrites((error as Error).cause)) throw error;
+    });
+  }
+
+  /** Adds up the bytes of these shards again, and of one more in each round, unless it has very many logs. */
+  private async measure(changed: readonly { shard: Shard }[]): Promise<void> {
+    const { l } = this.keys;
+    this.measuredNext = (this.measuredNext + 1) % l.length;
+    const measured = changed.map(({ shard }) => ({ shard, logsMax: Number.MAX_SAFE_INTEGER }));
+    measured.push({ shard: l[this.measuredNext], logsMax: measuredLogsMax });
+    await Promise.all(
+      measured.map(({ shard: { slot, start }, logsMax }) => {
+        const args = [scripts.logsMeasure.sha, '2', `${start}heads`, `${start}logbytes`, String(logsMax)];
+        // A Redis that refuses writes says so to those that wait for them.
+        return this.turn.single(new SingleCall(slot, false, 'EVALSHA', args), logsTouched).reply.catch(() => {});
+      }),
+    );
   }
 
   /** Logs to examine: those that changed or have expired messages; with new limits all of them, a page at a time. */
@@ -305,7 +353,7 @@ export class Logs {
   }
 
   private async trimStep(shard: Shard, filters: readonly string[], limits: LogLimits, now: number): Promise<number> {
-    const keys = [`${shard.start}heads`, `${shard.start}filled`];
+    const keys = [`${shard.start}heads`, `${shard.start}filled`, `${shard.start}logbytes`];
     const logs: Argument[] = [];
     for (const filter of filters) {
       keys.push(this.names.get(filter).stream, `${shard.start}cursors:${filter}`);

@@ -31,6 +31,10 @@ export class OrderedLogs implements LogStore {
     );
   }
 
+  async bytes(): Promise<number> {
+    return this.handle.use().logs.bytes();
+  }
+
   async append(requests: AppendRequest[], _now: number, origin?: AppendOrigin): Promise<AppendResult[]> {
     const { order, appends } = this.handle.use();
     if (requests.some((request) => request.producer !== null || request.inbound !== null)) {

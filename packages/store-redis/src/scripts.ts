@@ -28,6 +28,7 @@ function read(name: string): string {
 const allowed = new Set([
   ...[
     'trim',
+    'logs-measure',
     'cursors',
     'cursor-finish',
     'update',
@@ -77,22 +78,24 @@ function ending(name: string): Script {
 }
 
 function group(name: string): Script {
-  return script(name, 'l', ['heads', 'filled', 'ends', 'groups', 'groupepoch', 'taken'], true, groupParts);
+  const keys = ['heads', 'filled', 'ends', 'groups', 'groupepoch', 'taken', 'logbytes'];
+  return script(name, 'l', keys, true, groupParts);
 }
 
 const banKeys = ['bans', 'banchanges', 'banends', 'bancounts'];
 
 export const scripts = {
-  append: script('append', 'l', ['heads', 'filled', 'taken'], true, ownerParts),
+  append: script('append', 'l', ['heads', 'filled', 'taken', 'logbytes'], true, ownerParts),
   era: script('era', 'l', []),
   readLog: script('read-log', 'l', ['heads', 'ends'], false),
-  cursors: script('cursors', 'l', ['heads', 'filled', 'ends', 'taken'], true, cursorParts),
+  cursors: script('cursors', 'l', ['heads', 'filled', 'ends', 'taken', 'logbytes'], true, cursorParts),
   groupMember: group('group-member'),
   groupClaim: group('group-claim'),
   groupUpdate: group('group-update'),
   groupReserve: group('group-reserve'),
   producersForget: script('producers-forget', 'l', ['taken']),
-  trim: script('trim', 'l', ['heads', 'filled']),
+  trim: script('trim', 'l', ['heads', 'filled', 'logbytes']),
+  logsMeasure: script('logs-measure', 'l', ['heads', 'logbytes']),
   claim: ending('claim'),
   release: ending('release'),
   update: session('update'),

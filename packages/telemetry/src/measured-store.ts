@@ -8,7 +8,7 @@ export const operationOf: Record<StoreMethod, StoreOperation> = {
   'sessions.claim': 'claim', 'sessions.release': 'release', 'sessions.subscribe': 'subscribe', 'sessions.unsubscribe': 'subscribe',
   'sessions.endCursors': 'subscribe', 'sessions.update': 'update', 'sessions.delete': 'other', 'sessions.expire': 'other', 'sessions.nextDue': 'other',
   'sessions.releaseOwner': 'other', 'sessions.owners': 'other', 'sessions.count': 'other',
-  'logs.append': 'append', 'logs.read': 'read-log', 'logs.ends': 'read-log', 'logs.durableFilters': 'other', 'logs.trim': 'other',
+  'logs.append': 'append', 'logs.read': 'read-log', 'logs.ends': 'read-log', 'logs.durableFilters': 'other', 'logs.bytes': 'other', 'logs.trim': 'other',
   'groups.list': 'other', 'groups.claim': 'other', 'groups.update': 'update', 'groups.reserve': 'update', 'groups.reservations': 'other',
   'retained.set': 'write-retained', 'retained.read': 'read-retained', 'retained.count': 'other',
   'wills.set': 'other', 'wills.schedule': 'other', 'wills.nextDue': 'other', 'wills.takeDue': 'other', 'wills.remove': 'other',

@@ -14,6 +14,7 @@ import {
   type WillsUnderTest,
 } from './store-contract-kit.ts';
 import { largeSessionContract } from './store-contract-large-sessions.ts';
+import { logBytesContract } from './store-contract-log-bytes.ts';
 import { logEndsContract } from './store-contract-log-ends.ts';
 import { logContract } from './store-contract-logs.ts';
 import { owedContract } from './store-contract-owed.ts';
@@ -43,6 +44,7 @@ export function logStoreContract(name: string, open: StoreOpener<LogsUnderTest>)
     logContract(opened);
     repeatedAppendContract(opened);
     logEndsContract(opened);
+    logBytesContract(opened);
   });
 }
 

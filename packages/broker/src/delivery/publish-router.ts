@@ -7,6 +7,7 @@
 import { matchedFilter, parseShare } from '@dunlin/protocol';
 import type { MessageEntry } from '../cluster/entries.ts';
 import type { Links, LostMessages } from '../cluster/links.ts';
+import type { LogRoom } from '../guards/log-room.ts';
 import type { AppendQueue } from '../logs/append-queue.ts';
 import type { DurableFilters } from '../logs/durable-filters.ts';
 import { readRecord, writeRecord } from '../message/message-record.ts';
@@ -14,12 +15,14 @@ import { type Pending, PendingForOthers, PendingPromise } from '../message/pendi
 import type { Publication } from '../message/publication.ts';
 import type { EndpointId } from '../ports/endpoint-id.ts';
 import type { Limits } from '../ports/limits.ts';
+import { events } from '../ports/log-events.ts';
 import type { AppendRequest } from '../ports/log-store.ts';
 import type { Session } from '../session/session.ts';
 import type { Subscription } from '../session/subscription.ts';
 import { chooseLocal, chooseMember, type SharedGroup } from '../subscriptions/shared-subscriptions.ts';
 import type { SubscriptionTree } from '../subscriptions/subscription-tree.ts';
 import type { TopicMatch, TopicMatches } from '../subscriptions/topic-match.ts';
+import type { RareWarnings } from '../work/rare-warnings.ts';
 import type { StoreTrust } from '../work/store-trust.ts';
 import { deliverAcknowledged, deliverQos0 } from './deliver.ts';
 import { GivenMessages, type ProducerNumber } from './given-messages.ts';
@@ -37,6 +40,8 @@ export interface PublishRouterParts {
   limits: Limits;
   trust: StoreTrust;
   self: EndpointId;
+  logRoom: LogRoom;
+  warnings: RareWarnings;
 }
 
 /** Producer of a QoS 2 message, for its log record (P2). */
@@ -141,6 +146,12 @@ export class PublishRouter {
     // For the limit on the time that it waits in groups.
     const isTimed = this.parts.limits.groupMessageTtlSeconds > 0 && match.groups.length > match.liveGroups.length;
     const record = writeRecord(publication, null, isTimed ? this.parts.delivery.turn.now : publication.publishedAt);
+    // Wills and delayed messages were accepted before; they have quotas of their own.
+    if (acknowledgement?.isOfClient && logs.length > 0 && !this.parts.logRoom.take(record.length * logs.length)) {
+      this.refused(publication, match, acknowledgement);
+      this.toEndpoints(publication, match, remoteGroups, noLogs, acknowledgement, producer.producer);
+      return;
+    }
     if (acknowledgement !== null) acknowledgement.waits++;
     const hasRemote = match.endpoints.length > 0 || remoteGroups !== null;
     this.parts.appends.add({
@@ -165,6 +176,14 @@ export class PublishRouter {
     // Without logs `appended` is not called; frames then do not depend on log numbers.
     if (logs.length === 0 && hasRemote)
       this.toEndpoints(publication, match, remoteGroups, noLogs, acknowledgement, producer.producer);
+  }
+
+  /** There is no room in the logs: durable sessions do not get it, and its publisher hears so. */
+  private refused({ publisher }: Publication, { topic }: TopicMatch, acknowledgement: Pending): void {
+    const { logRoom, warnings, delivery } = this.parts;
+    delivery.metrics.dropped['logs-full']++;
+    warnings.warn(events['append.refused'], publisher, { topic, reason: logRoom.refusal });
+    acknowledgement.quotaExceeded(logRoom.refusal);
   }
 
   /**

@@ -35,6 +35,11 @@ export class MemoryLogStore implements LogStore {
     return filters.map((filter) => this.logs.end(filter));
   }
 
+  async bytes(): Promise<number> {
+    this.claims.check();
+    return this.logs.bytes;
+  }
+
   async append(requests: AppendRequest[], _now: number, origin?: AppendOrigin): Promise<AppendResult[]> {
     this.claims.check();
     const known = origin === undefined ? null : this.lastBatches.find(origin);

@@ -1,3 +1,4 @@
+import { LogSizes } from '../ports/log-sizes.ts';
 import type { AppendRequest, DurableFilter, LogEntry, LogLimits, LogPage } from '../ports/log-store.ts';
 
 interface Log {
@@ -12,6 +13,8 @@ interface Log {
 
 /** Logs of the memory store. */
 export class MemoryLogs {
+  /** Bytes of all logs. */
+  bytes = 0;
   private readonly logs = new Map<string, Log>();
   /** Logs that hold a number of the producer. */
   private readonly takenBy = new Map<string, Set<Log>>();
@@ -42,6 +45,7 @@ export class MemoryLogs {
   removeCursor(filter: string, clientId: string): void {
     const log = this.logs.get(filter);
     if (log === undefined || !log.cursors.delete(clientId) || log.cursors.size > 0) return;
+    this.bytes -= log.bytes;
     log.entries = [];
     log.bytes = 0;
     for (const producer of [...log.taken.keys()]) this.forgetAll(log, producer);
@@ -95,6 +99,15 @@ export class MemoryLogs {
 
   /** Returns how many messages were dropped by limit. */
   trim(limits: LogLimits, now: number): number {
+    const dropped = this.trimEach(limits, now);
+    const { totalBytesMax = Number.POSITIVE_INFINITY } = limits;
+    if (this.bytes <= totalBytesMax) return dropped;
+    const sizes = new LogSizes();
+    for (const { bytes } of this.logs.values()) sizes.add(bytes);
+    return dropped + this.trimEach({ ...limits, bytesMax: sizes.levelFor(totalBytesMax) }, now);
+  }
+
+  private trimEach(limits: LogLimits, now: number): number {
     let dropped = 0;
     for (const log of this.logs.values()) {
       let passed = log.lastSequence;
@@ -106,6 +119,7 @@ export class MemoryLogs {
         if (entry.sequence > passed && !expired) dropped++;
         log.entries.shift();
         log.bytes -= entry.record.length;
+        this.bytes -= entry.record.length;
       }
     }
     return dropped;
@@ -133,6 +147,7 @@ export class MemoryLogs {
     }
     log.entries.push({ sequence: ++log.lastSequence, record, expiresAt });
     log.bytes += record.length;
+    this.bytes += record.length;
     return log.lastSequence;
   }
 }

@@ -22,6 +22,7 @@ export * from './histogram.ts';
 export * from './leases.ts';
 export * from './limits.ts';
 export { events as brokerEvents } from './log-events.ts';
+export * from './log-sizes.ts';
 export * from './log-store.ts';
 export * from './logger.ts';
 export * from './metrics.ts';

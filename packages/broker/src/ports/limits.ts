@@ -122,6 +122,8 @@ export const defaultLimits = {
   /** Messages that one durable filter's log may hold; the oldest go first. */
   logMessagesMax: 1_000_000,
   logBytesMax: 1024 * 1024 * 1024,
+  /** Bytes of all logs; above 7/8 of it the largest are trimmed, above it a PUBLISH for logs is answered 0x97. */
+  logsBytesMax: 64 * 1024 * 1024 * 1024,
   /** Messages read from a log at once. */
   logPageMessages: 256,
   logPageBytes: 1024 * 1024,

@@ -5,6 +5,11 @@ const client = ['client', 'user', 'address', 'listener'] as const;
 
 /** Log lines of the broker; log-meanings.ts says what they mean. */
 export const events = logEvents({
+  'append.refused': {
+    level: 'warn',
+    message: 'a message was not stored for durable sessions, since all logs together are full',
+    fields: ['client', 'topic', 'reason'],
+  },
   'bans.read-failed': {
     level: 'warn',
     message: 'bans could not be read; those that are known hold, and the worker tries again',

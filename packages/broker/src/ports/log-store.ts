@@ -71,10 +71,16 @@ export interface LogPage {
   firstSequence: number;
 }
 
-/** Limits of a log; older messages are dropped first. */
+/** Limits of logs; older messages are dropped first. */
 export interface LogLimits {
+  /** Messages and bytes of one log. */
   messagesMax: number;
   bytesMax: number;
+  /**
+   * Bytes of all logs together. Over it the largest are cut to one size, the oldest messages first, and smaller ones keep
+   * everything. Absent: any number.
+   */
+  totalBytesMax?: number;
 }
 
 /** Port: the logs of durable filters. What holds for every part of a store is said in store.ts. */
@@ -85,6 +91,8 @@ export interface LogStore {
    * of them, made every few seconds for the logs that local sessions read.
    */
   ends(filters: readonly string[]): Promise<number[]>;
+  /** Bytes of all messages in logs; a message that is in several logs counts in each of them. One read, made every second. */
+  bytes(): Promise<number>;
   /**
    * Appends. With an origin a batch is appended once, however often it is given and in whatever order the attempts
    * arrive: a message that an earlier attempt appended is answered with its number, and an attempt that comes when a

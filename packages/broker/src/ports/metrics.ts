@@ -16,6 +16,7 @@ export const dropReasons = [
   'delayed-too-many',
   'retained-quota',
   'delayed-quota',
+  'logs-full',
   'dead-letter',
 ] as const;
 export type DropReason = (typeof dropReasons)[number];

@@ -17,7 +17,7 @@ const methods: Record<StoreMethod, true> = {
   'sessions.claim': true, 'sessions.release': true, 'sessions.subscribe': true, 'sessions.unsubscribe': true, 'sessions.endCursors': true,
   'sessions.update': true, 'sessions.delete': true, 'sessions.expire': true, 'sessions.nextDue': true, 'sessions.releaseOwner': true,
   'sessions.owners': true, 'sessions.count': true,
-  'logs.durableFilters': true, 'logs.ends': true, 'logs.append': true, 'logs.read': true, 'logs.trim': true,
+  'logs.durableFilters': true, 'logs.ends': true, 'logs.bytes': true, 'logs.append': true, 'logs.read': true, 'logs.trim': true,
   'groups.list': true, 'groups.claim': true, 'groups.update': true, 'groups.reserve': true, 'groups.reservations': true,
   'retained.set': true, 'retained.read': true, 'retained.count': true,
   'wills.set': true, 'wills.schedule': true, 'wills.nextDue': true, 'wills.takeDue': true, 'wills.remove': true,

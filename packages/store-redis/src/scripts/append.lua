@@ -1,6 +1,6 @@
 -- Appends runs of messages to logs. One step for all logs named; with Cluster they share one tag.
 --
--- KEYS  for each shard: heads, filled, taken; then for each log its stream; for a part of a batch with an origin the writer's memory (keys.ts)
+-- KEYS  for each shard: heads, filled, taken, logbytes; then for each log its stream; for a part of a batch with an origin the writer's memory (keys.ts)
 -- ARGV  1: bytes, all numbers big-endian:
 --         u16 shards; for each: f64 first number of its era, u16 logs; for each log: u16 length, filter
 --         u32 runs; for each: u32 log (counted from 1 over all shards), u32 messages, u32 bytes of their records, u8 kind,
@@ -60,7 +60,7 @@ for shard = 1, shards do
     shardOf[count + i] = shard
   end
   for first = 1, logs, argumentsMax do
-    local some = call('HMGET', KEYS[3 * shard - 2], spread(names, first, math.min(logs, first + argumentsMax - 1)))
+    local some = call('HMGET', KEYS[4 * shard - 3], spread(names, first, math.min(logs, first + argumentsMax - 1)))
     for i = 1, #some do heads[count + first + i - 1] = some[i] end
   end
   count = count + logs
@@ -74,7 +74,7 @@ for log = 1, count do
 end
 
 local function taken(shard, producer, number, filter)
-  local key = KEYS[3 * shard]
+  local key = KEYS[4 * shard - 1]
   if number > 65535 then
     -- Numbers so far behind are finished: each needs a packet identifier, and there are no more.
     call('ZREMRANGEBYLEX', key, '[' .. producer .. '\0\0', '(' .. producer .. '\0\0' .. string.format('%016.0f', number - 65535))
@@ -83,7 +83,7 @@ local function taken(shard, producer, number, filter)
   return prefix, call('ZRANGEBYLEX', key, '[' .. prefix, '(' .. prefix .. '\255', 'LIMIT', 0, 1)[1]
 end
 
-local results, streams = {}, 3 * shards
+local results, streams, added = {}, 4 * shards, {}
 local runs
 runs, at = unpack('>I4', blob, at)
 for run = 1, runs do
@@ -91,7 +91,7 @@ for run = 1, runs do
   log, messages, size, kind, chunk, at = unpack('>I4I4I4BI4c0', blob, at)
   if kind == 1 then producer, number, digest, epoch, at = unpack('>I4c0dI4d', blob, at) end
   local first = 0
-  if last[log] and kind ~= 2 and not (producer and epoch > 0 and isPassed(KEYS[3 * shardOf[log]], producer, filterOf[log], epoch, true)) then
+  if last[log] and kind ~= 2 and not (producer and epoch > 0 and isPassed(KEYS[4 * shardOf[log] - 1], producer, filterOf[log], epoch, true)) then
     first = following(last[log], eras[shardOf[log]])
     if producer then
       local shard = shardOf[log]
@@ -104,13 +104,14 @@ for run = 1, runs do
       if sequence and sequence > base[log] and not isOther then
         first = -sequence
       else
-        if member then call('ZREM', KEYS[3 * shard], member) end
-        call('ZADD', KEYS[3 * shard], 0, prefix .. string.format('%.0f', first) .. '\0' .. string.format('%.0f', digest))
+        if member then call('ZREM', KEYS[4 * shard - 1], member) end
+        call('ZADD', KEYS[4 * shard - 1], 0, prefix .. string.format('%.0f', first) .. '\0' .. string.format('%.0f', digest))
       end
     end
     if first > 0 then
       last[log] = first + messages - 1
       bytes[log] = bytes[log] + size
+      added[shardOf[log]] = (added[shardOf[log]] or 0) + size
       changed[log] = true
       call('XADD', KEYS[streams + log], string.format('%.0f-0', last[log]), 'r', chunk)
     end
@@ -132,8 +133,9 @@ for log in pairs(changed) do
   writtenCount[shard] = n + 2
 end
 for shard = 1, shards do
-  for first = 1, writtenCount[shard], argumentsMax do call('HSET', KEYS[3 * shard - 2], spread(written[shard], first, math.min(writtenCount[shard], first + argumentsMax - 1))) end
-  for first = 1, markedCount[shard], argumentsMax do call('ZADD', KEYS[3 * shard - 1], spread(marked[shard], first, math.min(markedCount[shard], first + argumentsMax - 1))) end
+  for first = 1, writtenCount[shard], argumentsMax do call('HSET', KEYS[4 * shard - 3], spread(written[shard], first, math.min(writtenCount[shard], first + argumentsMax - 1))) end
+  for first = 1, markedCount[shard], argumentsMax do call('ZADD', KEYS[4 * shard - 2], spread(marked[shard], first, math.min(markedCount[shard], first + argumentsMax - 1))) end
+  if added[shard] then call('HINCRBY', KEYS[4 * shard], 'b', string.format('%.0f', added[shard])) end
 end
 if batch then
   local numbers = cmsgpack.pack(results)

@@ -9,7 +9,7 @@ end
 
 -- The log as it is; without `head` it has no readers, and `last` is nil until one comes.
 local function openLog(keys, filter, stream, cursors)
-  local log = { heads = keys.heads, filled = keys.filled, ends = keys.ends, filter = filter, stream = stream, cursors = cursors }
+  local log = { heads = keys.heads, filled = keys.filled, ends = keys.ends, sum = keys.sum, filter = filter, stream = stream, cursors = cursors }
   log.head = call('HGET', log.heads, filter)
   if log.head then log.base, log.front, log.last, log.bytes, log.dirty = unpack('>ddddB', log.head) end
   return log
@@ -48,6 +48,7 @@ local function removeCursor(log, reader)
     call('HDEL', log.heads, log.filter)
     call('ZREM', log.filled, log.filter)
     call('UNLINK', log.stream)
+    if log.bytes > 0 then call('HINCRBY', log.sum, 'b', string.format('%.0f', -log.bytes)) end
     if log.last > 0 then call('HSET', log.ends, log.filter, string.format('%.0f', log.last)) end
   else
     mark(log)

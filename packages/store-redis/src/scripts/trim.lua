@@ -1,6 +1,6 @@
 -- Drops messages from the front of logs: what every cursor has passed, what has expired, what is over the limits.
 --
--- KEYS  for each shard: heads, filled; then for each log: stream, cursors
+-- KEYS  for each shard: heads, filled, logbytes; then for each log: stream, cursors
 -- ARGV  1: shards  2: now  3: messages a log may hold  4: bytes a log may hold  5: messages to drop at most in this step
 --       then for each log: shard (counted from 1), filter
 -- Gives messages dropped by limit, and 1 if the bound of this step was met and there is more to do
@@ -10,10 +10,11 @@ local dropped, more = 0, 0
 -- Chunks looked at in one go, after a first look at one.
 local blocksMax = 16
 
-local function trim(heads, filled, filter, stream, cursors)
+local function trim(heads, filled, sum, filter, stream, cursors)
   local head = call('HGET', heads, filter)
   if not head then return call('ZREM', filled, filter) end
   local base, front, last, bytes = unpack('>dddd', head)
+  local bytesBefore = bytes
   local passed = tonumber(call('ZRANGE', cursors, 0, 0, 'WITHSCORES')[2] or last)
   -- When this log must be examined again if it does not change: the expiry of its front message.
   local due, from, done, blocks = math.huge, string.format('%.0f', front), false, 1
@@ -60,6 +61,7 @@ local function trim(heads, filled, filter, stream, cursors)
       if done then break end
     end
   end
+  if bytes ~= bytesBefore then call('HINCRBY', sum, 'b', string.format('%.0f', bytes - bytesBefore)) end
   call('HSET', heads, filter, pack('>ddddB', base, front, last, bytes, (due == 0 and front <= last) and 1 or 0))
   if front > last then
     call('UNLINK', stream)
@@ -70,11 +72,11 @@ local function trim(heads, filled, filter, stream, cursors)
   end
 end
 
-local key = 2 * shards
+local key = 3 * shards
 for at = 6, #ARGV, 2 do
   if room <= 0 then return { dropped, 1 } end
   local shard = tonumber(ARGV[at])
-  trim(KEYS[2 * shard - 1], KEYS[2 * shard], ARGV[at + 1], KEYS[key + 1], KEYS[key + 2])
+  trim(KEYS[3 * shard - 2], KEYS[3 * shard - 1], KEYS[3 * shard], ARGV[at + 1], KEYS[key + 1], KEYS[key + 2])
   key = key + 2
 end
 return { dropped, more }
