@@ -15,7 +15,7 @@ import { createHash } from 'node:crypto';
  * |               | session number, `i`, packet identifier          | producer number of an inbound message, digest | until PUBREL                            | session      |
  * | `expiry`      | time, session number                            | client identifier                      | while disconnected                      | none         |
  * | `owner`       | digest(owner), `s` or `w`, digest(client)       | owner, client identifier               | while the owner holds the claim or will | none         |
- * | `filter`      | text(filter)                                    | log number, ends, size, cursor count   | for ever, because numbering goes on     | log          |
+ * | `filter`      | text(filter)                                    | log number, ends, size, cursor count   | 1,024 of those that are durable no more | log          |
  * | `log`         | log number, sequence                            | expiry, message or number in `shared`  | until trimmed                           | log          |
  * | `shared`      | number, `m` or `n`                              | message; count of logs that refer to it | until the last of these is trimmed     | log          |
  * | `slowest`     | log number, acknowledged, session or group number | nothing                                | with the cursor; the first is slowest   | log          |

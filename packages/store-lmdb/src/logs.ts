@@ -6,7 +6,10 @@ import { LOG_HEADER_BYTES, LogEntryReader, REFERENCE_BYTES, writeEntry, writeRef
 import { RECORD_VERSION, RecordReader, type RecordWriter } from './records.ts';
 import { SharedRecords } from './shared-records.ts';
 
-/** State of one log. It outlives its messages and its subscribers, because numbering continues. */
+/**
+ * State of one log. It outlives its messages and its subscribers, because numbering continues; where many filters have
+ * come and gone it is forgotten, and numbering continues behind all that were.
+ */
 export interface LogHead {
   filter: string;
   /**
@@ -33,6 +36,10 @@ export const TRIM_MESSAGES_MAX = 4096;
 export const TRIM_LOGS_MAX = 1024;
 /** Name under which the bytes of all logs stand in `meta`. */
 const LOG_BYTES = 'logBytes';
+/** Filters that are durable no more and whose last numbers are kept. */
+const ENDED_FILTERS_MAX = 1024;
+/** Name in `meta` of the highest number in logs of filters that were forgotten. */
+const FORGOTTEN_END = 'logEnd';
 /** Filters read in one turn when all durable filters are listed: about 3 ms. */
 const FILTERS_PER_PAGE = 1000;
 /** Least size of a message that several logs share: a smaller one costs less in each of them than apart. */
@@ -54,6 +61,8 @@ export class Logs {
   private readonly changed: Set<LogHead>;
   /** Bytes that this transaction has added to all logs. */
   private addedBytes: number;
+  /** Filters that are durable no more, as far as the current walk of trimming has seen. */
+  private endedFilters: number;
   private readonly shared: SharedRecords;
   private readonly entryKey: Buffer;
   private entry: Buffer;
@@ -65,6 +74,7 @@ export class Logs {
     this.heads = new Map();
     this.changed = new Set();
     this.addedBytes = 0;
+    this.endedFilters = 0;
     this.entryKey = Buffer.allocUnsafeSlow(16);
     this.entry = Buffer.allocUnsafeSlow(64 * 1024);
   }
@@ -146,7 +156,8 @@ export class Logs {
   addCursor(filter: string, sessionNumber: number): LogHead {
     let head = this.head(filter);
     if (head === null) {
-      head = { filter, logNumber: 0, cursors: 0, firstSequence: 1, lastSequence: 0, bytes: 0 };
+      const end = this.forgottenEnd;
+      head = { filter, logNumber: 0, cursors: 0, firstSequence: end + 1, lastSequence: end, bytes: 0 };
       this.heads.set(filter, head);
     }
     if (head.cursors === 0) head.logNumber = counter(this.tables.meta, 'log');
@@ -225,7 +236,7 @@ export class Logs {
 
   readLog(filter: string, from: number, messagesMax: number, bytesMax: number, now: number): LogPage {
     const head = this.head(filter);
-    if (head === null) return { entries: [], lastSequence: 0, firstSequence: 1 };
+    if (head === null) return { entries: [], lastSequence: this.forgottenEnd, firstSequence: this.forgottenEnd + 1 };
     const page: LogPage = { entries: [], lastSequence: head.lastSequence, firstSequence: head.firstSequence };
     const start = Math.max(from, head.firstSequence);
     if (start > head.lastSequence || messagesMax < 1) return page;
@@ -256,6 +267,7 @@ export class Logs {
     if (room <= 0) return { dropped, bytes, after: after ?? Buffer.of(0) };
     // Logs that began in this transaction are found in the table, too.
     this.finish();
+    if (after === null) this.endedFilters = 0;
     const seen: { filterKey: Buffer; filter: string }[] = [];
     const range = { start: after ?? Buffer.of(0), limit: TRIM_LOGS_MAX };
     for (const { key: filterKey, value } of this.tables.filter.getRange(range)) {
@@ -263,6 +275,7 @@ export class Logs {
     }
     for (const { filterKey, filter } of seen) {
       const head = this.head(filter) as LogHead;
+      if (head.cursors === 0 && ++this.endedFilters > ENDED_FILTERS_MAX) this.forget(head);
       if (head.firstSequence > head.lastSequence) continue;
       const step = this.trimLog(head, limits, now, room);
       room -= step.removed;
@@ -275,6 +288,18 @@ export class Logs {
       return { dropped, bytes, after: null };
     }
     return { dropped, bytes, after: Buffer.concat([seen[seen.length - 1].filterKey, Buffer.of(0)]) };
+  }
+
+  private get forgottenEnd(): number {
+    return counterValue(this.tables.meta, FORGOTTEN_END);
+  }
+
+  /** Forgets a log without cursors. If its filter is durable again, numbers go on behind those of all forgotten logs. */
+  private forget(head: LogHead): void {
+    if (head.lastSequence > this.forgottenEnd) setCounter(this.tables.meta, FORGOTTEN_END, head.lastSequence);
+    void this.tables.filter.remove(textKey(head.filter));
+    this.heads.set(head.filter, null);
+    this.changed.delete(head);
   }
 
   private trimLog(head: LogHead, limits: LogLimits, now: number, room: number): { removed: number; dropped: number } {

@@ -19,7 +19,7 @@
  * | s     | `session:<client>` | hash   | see session-fields.ts                                                       | the session ends; ephemeral: the claim |
  * | s     | `ended:<name>`     | hash   | a session of thousands of fields that has ended, until its logs are updated | with its job                       |
  * | l     | `heads`            | hash   | filter: f64 base, first, last, bytes of records, u8 dirty; durable filters  | the last cursor goes               |
- * | l     | `ends`             | hash   | filter: last number, of filters that are not durable now                    | durable again                      |
+ * | l     | `ends`             | hash   | filter: last number, of filters that are not durable now; empty name: highest of those forgotten | durable again, or among many       |
  * | l     | `filled`           | zset   | filter, of logs with messages, by the time they are to be trimmed           | the log is empty                   |
  * | l     | `logbytes`         | hash   | `b`: bytes of the messages in all logs of the shard                         | never                              |
  * | l     | `taken`            | zset   | by name: producer NUL NUL number NUL filter NUL sequence NUL digest                 | handshake through, session ended   |

@@ -5,6 +5,7 @@ import { adminKeyContract } from './store-contract-admin-keys.ts';
 import { banContract } from './store-contract-bans.ts';
 import { delayedContract } from './store-contract-delayed.ts';
 import { delayedQuotaContract } from './store-contract-delayed-quota.ts';
+import { endedFilterContract } from './store-contract-ended-filters.ts';
 import { groupContract } from './store-contract-groups.ts';
 import {
   type GroupsUnderTest,
@@ -45,6 +46,7 @@ export function logStoreContract(name: string, open: StoreOpener<LogsUnderTest>)
     repeatedAppendContract(opened);
     logEndsContract(opened);
     logBytesContract(opened);
+    endedFilterContract(opened);
   });
 }
 

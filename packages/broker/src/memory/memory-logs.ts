@@ -1,6 +1,9 @@
 import { LogSizes } from '../ports/log-sizes.ts';
 import type { AppendRequest, DurableFilter, LogEntry, LogLimits, LogPage } from '../ports/log-store.ts';
 
+/** Filters that are durable no more and whose last numbers are kept. */
+const endedFiltersMax = 1024;
+
 interface Log {
   /** Number up to which each client with a cursor has acknowledged; empty: the filter is not durable. */
   cursors: Map<string, number>;
@@ -15,6 +18,8 @@ interface Log {
 export class MemoryLogs {
   /** Bytes of all logs. */
   bytes = 0;
+  /** The highest number in logs of filters that were forgotten: new logs go on behind it. */
+  private forgottenEnd = 0;
   private readonly logs = new Map<string, Log>();
   /** Logs that hold a number of the producer. */
   private readonly takenBy = new Map<string, Set<Log>>();
@@ -28,7 +33,7 @@ export class MemoryLogs {
       cursors: new Map(),
       entries: [],
       bytes: 0,
-      lastSequence: 0,
+      lastSequence: this.forgottenEnd,
       taken: new Map(),
     };
     this.logs.set(filter, log);
@@ -82,7 +87,8 @@ export class MemoryLogs {
 
   read(filter: string, from: number, messagesMax: number, bytesMax: number, now: number): LogPage {
     const log = this.logs.get(filter);
-    if (log === undefined) return { entries: [], lastSequence: 0, firstSequence: 1 };
+    if (log === undefined)
+      return { entries: [], lastSequence: this.forgottenEnd, firstSequence: this.forgottenEnd + 1 };
     const { lastSequence } = log;
     const page: LogPage = { entries: [], lastSequence, firstSequence: log.entries[0]?.sequence ?? lastSequence + 1 };
     let bytes = 0;
@@ -99,12 +105,22 @@ export class MemoryLogs {
 
   /** Returns how many messages were dropped by limit. */
   trim(limits: LogLimits, now: number): number {
+    this.forgetEnded();
     const dropped = this.trimEach(limits, now);
     const { totalBytesMax = Number.POSITIVE_INFINITY } = limits;
     if (this.bytes <= totalBytesMax) return dropped;
     const sizes = new LogSizes();
     for (const { bytes } of this.logs.values()) sizes.add(bytes);
     return dropped + this.trimEach({ ...limits, bytesMax: sizes.levelFor(totalBytesMax) }, now);
+  }
+
+  private forgetEnded(): void {
+    let ended = 0;
+    for (const [filter, { cursors, lastSequence }] of this.logs) {
+      if (cursors.size > 0 || ++ended <= endedFiltersMax) continue;
+      this.forgottenEnd = Math.max(this.forgottenEnd, lastSequence);
+      this.logs.delete(filter);
+    }
   }
 
   private trimEach(limits: LogLimits, now: number): number {

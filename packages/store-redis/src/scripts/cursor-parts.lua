@@ -15,10 +15,35 @@ local function openLog(keys, filter, stream, cursors)
   return log
 end
 
+-- Filters of a shard that are durable no more and whose last numbers are kept.
+local endsMax = 1024
+
+-- The number after which the log of a filter begins that is not durable now: nobody was given a higher one. The empty name has the highest of
+-- those that were forgotten.
+local function endOf(ends, filter)
+  local found = call('HMGET', ends, filter, '')
+  return math.max(tonumber(found[1] or 0), tonumber(found[2] or 0))
+end
+
+-- Forgets last numbers where there are many, so that filters that come and go do not stay for ever.
+local function forgetEnds(ends)
+  if call('HLEN', ends) <= endsMax then return end
+  local highest, names = endOf(ends, ''), {}
+  local found = call('HSCAN', ends, '0', 'COUNT', 2 * endsMax)[2]
+  for i = 1, #found, 2 do
+    if found[i] ~= '' then
+      names[#names + 1] = found[i]
+      highest = math.max(highest, tonumber(found[i + 1]))
+    end
+  end
+  for first = 1, #names, 1000 do call('HDEL', ends, _G.unpack(names, first, math.min(#names, first + 999))) end
+  call('HSET', ends, '', string.format('%.0f', highest))
+end
+
 -- A cursor unless there is one: at `number`, or at the log's end when that is empty. Gives where it stands.
 local function addCursor(log, reader, number)
   if not log.head then
-    log.last = tonumber(call('HGET', log.ends, log.filter) or 0)
+    log.last = endOf(log.ends, log.filter)
     call('HDEL', log.ends, log.filter)
     log.head = pack('>ddddB', log.last, log.last + 1, log.last, 0, 0)
     call('HSET', log.heads, log.filter, log.head)
@@ -50,6 +75,7 @@ local function removeCursor(log, reader)
     call('UNLINK', log.stream)
     if log.bytes > 0 then call('HINCRBY', log.sum, 'b', string.format('%.0f', -log.bytes)) end
     if log.last > 0 then call('HSET', log.ends, log.filter, string.format('%.0f', log.last)) end
+    forgetEnds(log.ends)
   else
     mark(log)
   end

@@ -7,7 +7,8 @@
 local bytesMax, blockMax = math.min(tonumber(ARGV[4]), 1048576), 16
 local head = redis.call('HGET', KEYS[1], ARGV[1])
 if not head then
-  local last = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or 0)
+  local ends = redis.call('HMGET', KEYS[2], ARGV[1], '')
+  local last = math.max(tonumber(ends[1] or 0), tonumber(ends[2] or 0))
   return { last, last + 1 }
 end
 local _, front, last = struct.unpack('>ddd', head)
