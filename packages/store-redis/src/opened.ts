@@ -9,6 +9,7 @@ import { type OwnLink, SingleLink } from './links.ts';
 import { Logs } from './logs.ts';
 import type { Settings } from './options.ts';
 import { Order } from './order.ts';
+import { SessionUsers } from './session-users.ts';
 import { Sessions } from './sessions.ts';
 import { Turn } from './turn.ts';
 import { delayedTouched, retainedTouched, sessionLayout, UsageBook } from './usage-book.ts';
@@ -33,6 +34,7 @@ export class Opened {
   readonly order: Order;
   readonly appends: Appends;
   readonly sessions: Sessions;
+  readonly users: SessionUsers;
   readonly logs: Logs;
   readonly groups: Groups;
   readonly retainedUsage: UsageBook;
@@ -66,6 +68,7 @@ export class Opened {
     this.groups = new Groups(this.turn, keys, this.logs);
     const stored = new UsageBook('sessions', this.turn, this.order, keys.s, 'counters', sessionLayout);
     this.sessions = new Sessions(this.turn, keys, this.logs, this.groups, stored);
+    this.users = new SessionUsers(this.turn, keys);
     this.appends = new Appends(this.logs, this.sessions);
     this.link.start();
   }

@@ -83,7 +83,9 @@ export class OrderedSessions implements SessionStore {
   }
 
   async count(): Promise<number> {
-    const { order, sessions } = this.handle.use();
-    return order.single(null, () => sessions.count());
+    const { order, sessions, users } = this.handle.use();
+    const count = await order.single(null, () => sessions.count());
+    await users.heal();
+    return count;
   }
 }

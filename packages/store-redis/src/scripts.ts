@@ -51,7 +51,7 @@ const allowed = new Set([
     'ban-remove',
     'ban-expire',
   ],
-  ...['lease-renew', 'lease-evict', 'inbound-set', 'era', 'usage-recount'],
+  ...['lease-renew', 'lease-evict', 'inbound-set', 'era', 'usage-recount', 'users-heal'],
 ]);
 
 function script(name: string, family: Family, shardKeys: string[], writes = true, parts = ''): Script {
@@ -113,6 +113,7 @@ export const scripts = {
   /** The keys that the caller reads, in every shard. */
   everyShard: script('every-shard', 's', [], false),
   retainedSet: script('retained-set', 'r', ['topics', 'records', 'usage', 'users'], true, usageParts),
+  usersHeal: script('users-heal', 's', ['counters']),
   usageRecount: script('usage-recount', 'r', [], true, usageParts),
   retainedRead: script('retained-read', 'r', ['topics', 'records'], false),
   delayedAdd: script('delayed-add', 'd', ['due', 'delayed', 'usage'], true, usageParts),
