@@ -1,4 +1,4 @@
-/** What all logs together may hold: the largest give way first, and who publishes faster than that hears so. */
+/** Bound of all logs together: the largest give way first, and who publishes faster than that hears so. */
 import { expect, test } from 'vitest';
 import { ack, publish } from './support/client.ts';
 import { World } from './support/world.ts';

@@ -1,4 +1,4 @@
-/** What has begun must be completed in time, keep alive or not, whatever carries it: half packets and messages cannot be hoarded. */
+/** Messages over WebSocket that have begun must be complete in time, keep alive or not: half of them cannot be hoarded. */
 import { encodePacket } from '@dunlin/protocol';
 import { connectPacket, publishPacket, WebSocketClient, webSocketOpcode } from '@dunlin/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';

@@ -1,4 +1,4 @@
-/** What a release without owners of sessions leaves behind is found and counted again. */
+/** Owners that a release without them leaves behind are found, and sessions counted again. */
 import { redisCall } from '@dunlin/testkit';
 import { expect, test } from 'vitest';
 import { Keys } from '../src/keys.ts';

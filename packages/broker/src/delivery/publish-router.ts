@@ -178,7 +178,7 @@ export class PublishRouter {
       this.toEndpoints(publication, match, remoteGroups, noLogs, acknowledgement, producer.producer);
   }
 
-  /** There is no room in the logs: durable sessions do not get it, and its publisher hears so. */
+  /** Refuses a message that has no room in the logs: durable sessions do not get it, and its publisher hears so. */
   private refused({ publisher }: Publication, { topic }: TopicMatch, acknowledgement: Pending): void {
     const { logRoom, warnings, delivery } = this.parts;
     delivery.metrics.dropped['logs-full']++;

@@ -1,7 +1,7 @@
 const headerBytesMax = 14;
 
 /**
- * How far the messages of a WebSocket client have come, read from the heads of its frames (RFC 6455, section 5.2): `ws`
+ * Progress of the messages of a WebSocket client, read from the heads of its frames (RFC 6455, section 5.2): `ws`
  * says nothing of a message before it is complete. Hot path: payloads are passed over.
  */
 export class WebSocketProgress {
