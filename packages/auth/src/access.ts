@@ -3,6 +3,7 @@
  * change.
  */
 import type { Authenticator, Authorizer, Clock, Logger } from '@dunlin/broker';
+import type { HttpFigures } from '@dunlin/broker/ports';
 import { type AccessPolicy, Chain } from './chain.ts';
 import { type CertificateName, ClientCertificateName } from './client-certificate.ts';
 import { type AttemptMemory, Attempts } from './fair/attempts.ts';
@@ -87,6 +88,8 @@ export interface AccessOptions {
   readonly tokens: { readonly redis: RedisCalls; readonly prefix: string } | null;
   /** Null: no HTTP service is asked. */
   readonly http: HttpAccessOptions | null;
+  /** Absent: its questions are counted for nobody. */
+  readonly httpFigures?: HttpFigures;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -117,7 +120,9 @@ export class Access {
     this.#rules = new RulesAuthorizer(rules);
     const names = new Set([...options.listeners.values()].flatMap(({ methods }) => methods));
     this.#http =
-      options.http === null ? null : new HttpAccess(options.http, http, this.#rules, attempts, clock, logger);
+      options.http === null
+        ? null
+        : new HttpAccess(options.http, http, this.#rules, attempts, clock, logger, options.httpFigures);
     const clientsBringRules =
       (names.has('jwt') && jwt.rulesClaim !== '') || names.has('http') || names.has('redis-token');
     const own = rules === null && !clientsBringRules ? null : this.#rules;

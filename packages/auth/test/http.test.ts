@@ -1,8 +1,9 @@
+import { QuestionFigures } from '@dunlin/broker/ports';
 import { HttpQuestionServer, type Reply } from '@dunlin/testkit';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Attempts } from '../src/fair/attempts.ts';
 import { HttpAccess, type HttpAccessOptions } from '../src/http/http-access.ts';
-import { HttpService, HttpServiceError, parseHeadersFile } from '../src/http/http-service.ts';
+import { HttpService, HttpServiceError } from '../src/http/http-service.ts';
 import { notMine } from '../src/method.ts';
 import { RuleSet } from '../src/rules/rule-set.ts';
 import { RulesAuthorizer } from '../src/rules-authorizer.ts';
@@ -31,6 +32,7 @@ function access(change: Partial<HttpAccessOptions> = {}, rules: string | null = 
     signInUrl: `${server.url}/sign-in`,
     rightsUrl: `${server.url}/rights`,
     superuserUrl: '',
+    parameters: 'form',
     answers: 'status',
     cacheSeconds: 30,
     timeoutMilliseconds: 2000,
@@ -82,6 +84,16 @@ describe('sign-in in the JSON of EMQX', () => {
       { kind: 'accept', expiresAt: (seconds + 60) * 1000 },
     ],
     ['an end in the past', { status: 200, body: { result: 'allow', expire_at: seconds } }, { kind: 'refuse' }],
+    [
+      'an end in milliseconds',
+      { status: 200, body: { result: 'allow', expire_at: seconds * 1000 } },
+      { kind: 'cannot-tell' },
+    ],
+    [
+      'attributes and whatever else there is',
+      { status: 200, body: { result: 'allow', client_attrs: { role: 'admin' }, more: [1] } },
+      { kind: 'accept', userName: 'ann' },
+    ],
     ['an end that is none', { status: 200, body: { result: 'allow', expire_at: 'soon' } }, { kind: 'cannot-tell' }],
     ['rules that are none', { status: 200, body: { result: 'allow', acl: [{}] } }, { kind: 'cannot-tell' }],
     [
@@ -90,7 +102,7 @@ describe('sign-in in the JSON of EMQX', () => {
         status: 200,
         body: {
           result: 'allow',
-          acl: [{ permission: 'allow', action: 'all', topic: '#', ipaddr: '10.0.0.0/8' }],
+          acl: [{ permission: 'allow', action: 'all', topic: '#', clientid_re: '^c' }],
         },
       },
       { kind: 'cannot-tell' },
@@ -138,6 +150,45 @@ describe('sign-in in the JSON of EMQX', () => {
     expect(await may('publish', 't/c/a', 2)).toBe(true);
     expect(server.paths).toEqual(['/sign-in', '/rights']);
   });
+});
+
+test('rules in all the forms that EMQX takes', async () => {
+  server.reply = () => ({
+    status: 200,
+    body: {
+      result: 'allow',
+      acl: [
+        { permission: 'deny', action: 'sub', topics: ['secret/#', 'eq exact/#'] },
+        { permission: 'allow', action: 'pub', topics: ['a/+', 'b'], qos: 1, retain: 'all' },
+        { permission: 'allow', action: 'all', topic: 'near/#', ipaddr: '127.0.0.0/8' },
+        { permission: 'allow', action: 'all', topic: 'far/#', ipaddr: '10.0.0.0/8' },
+        { permission: 'allow', action: 'subscribe', topic: 'exact/#', retain: true },
+        { permission: 'deny', action: 'all', topic: '#' },
+      ],
+    },
+  });
+  const { method, authorizer } = access();
+  const { rules } = (await method.authenticate(ann)) as { rules?: unknown };
+  const may = (action: 'publish' | 'subscribe', topic: string, qos: 0 | 1 = 0, retain = false) =>
+    authorizer?.authorize(client(rules), action, topic, qos, retain);
+  expect([may('subscribe', 'secret/a'), may('subscribe', 'exact/#'), may('subscribe', 'exact/a')]).toEqual([
+    false,
+    false,
+    true,
+  ]);
+  expect([may('publish', 'a/x', 1, true), may('publish', 'b', 1), may('publish', 'b', 0)]).toEqual([true, true, false]);
+  expect([may('publish', 'near/a'), may('publish', 'far/a')]).toEqual([true, false]);
+});
+
+test('questions of mosquitto-go-auth as JSON', async () => {
+  server.reply = () => ({ status: 200 });
+  const { method, authorizer } = access({ ...goAuth, parameters: 'json' });
+  expect(await method.authenticate(ann)).toMatchObject({ kind: 'accept' });
+  expect(await authorizer?.authorize(client(), 'publish', 'a', 0, false)).toBe(true);
+  expect(server.questions).toMatchObject([
+    { contentType: 'application/json', fields: { username: 'ann', password: 'secret', clientid: 'c' } },
+    { contentType: 'application/json', fields: { username: 'ann', clientid: 'c', topic: 'a', acc: 2 } },
+  ]);
 });
 
 describe('sign-in in the form posts of mosquitto-go-auth', () => {
@@ -276,6 +327,31 @@ describe('a service that does not answer', () => {
     expect(log.lines.length).toBe(2);
   });
 
+  test('is counted: answers, failures, what was not asked, and whether it is left alone', async () => {
+    const figures = new QuestionFigures();
+    const made = new HttpService(
+      { timeoutMilliseconds: 2000, concurrentMax: 1 },
+      { headers: {}, authorities: null },
+      clock,
+      log,
+      figures,
+    );
+    opened.push(made);
+    const ask = () => made.ask(`${server.url}/x`, 'json', {}).catch(() => undefined);
+    server.reply = () => ({ status: 403 });
+    await ask();
+    server.reply = () => ({ status: 500 });
+    for (let index = 0; index < 7; index++) await ask();
+    expect(figures.results).toEqual({ answered: 1, failed: 5, 'not-asked': 2 });
+    expect(figures.seconds.counts.reduce((sum, count) => sum + count)).toBe(6);
+    expect(figures.circuitOpen).toBe(1);
+    server.reply = () => ({ status: 204 });
+    clock.milliseconds += 5000;
+    await ask();
+    expect(figures.results.answered).toBe(2);
+    expect(figures.circuitOpen).toBe(0);
+  });
+
   test('is asked so many questions at once, fifteen times as many wait, and more are refused', async () => {
     const gate = Promise.withResolvers<void>();
     const two = Promise.withResolvers<void>();
@@ -318,13 +394,4 @@ describe('a service that does not answer', () => {
     expect(server.questions[1].headers).toMatchObject({ 'x-key': 'new' });
     expect(server.questions[1].headers.authorization).toBeUndefined();
   });
-});
-
-test('a file of headers is read line by line', () => {
-  const read = (text: string) => parseHeadersFile({ name: 'headers', text });
-  expect(read('# the key\nAuthorization: Bearer a b\r\n\nX-Key:1\n')).toEqual({
-    authorization: 'Bearer a b',
-    'x-key': '1',
-  });
-  expect(() => read('x: 1\nAuthorization Bearer')).toThrow('headers:2:1: a line is NAME: VALUE');
 });

@@ -104,6 +104,10 @@ export const httpAuthShape = {
   signInUrl: httpUrlKey('Asked who a client is: makes the method `http` available.'),
   rightsUrl: httpUrlKey('Asked what a client may publish and subscribe to, where no rule decides.'),
   superuserUrl: httpUrlKey('With `go-auth`: asked at CONNECT whether the client may do everything.'),
+  parameters: z.enum(['form', 'json']).default('form').meta({
+    description:
+      'With `go-auth`: how the fields of a question are sent, as `http_params_mode` there, whose default is `json`.',
+  }),
   answers: z.enum(['status', 'json', 'text']).default('status').meta({
     description:
       'With `go-auth`: what says yes, as `http_response_mode` there; `json` and `text` also look at the body.',

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { MessagePort } from 'node:worker_threads';
 import type { Access, AccessOptions, AccessTexts, AttemptMemory, TokenRecords } from '@dunlin/auth';
-import { codeOf, type Leases, type Logger, type Store } from '@dunlin/broker/ports';
+import { codeOf, type HttpFigures, type Leases, type Logger, type Store } from '@dunlin/broker/ports';
 import type { Configuration } from '@dunlin/config';
 import type { RedisCommands, RedisStoreOptions } from '@dunlin/store-redis';
 import { NodeLogger } from '@dunlin/telemetry';
@@ -165,13 +165,17 @@ export async function composeAccess(
   configuration: Configuration,
   texts: AccessTexts | null,
   attempts: AttemptMemory,
+  httpFigures: HttpFigures,
   logger: Logger,
 ): Promise<ComposedAccess | null> {
   if (texts === null) return null;
   const { Access } = await import('@dunlin/auth');
   const usesTokens = configuration.listeners.some(({ methods }) => methods.includes('redis-token'));
   const redis = usesTokens ? await composeTokenRedis(configuration, logger) : null;
-  return { access: new Access({ ...accessOptions(configuration, redis, logger), attempts }, texts), redis };
+  return {
+    access: new Access({ ...accessOptions(configuration, redis, logger), attempts, httpFigures }, texts),
+    redis,
+  };
 }
 
 function accessOptions(configuration: Configuration, redis: RedisCommands | null, logger: Logger): AccessOptions {

@@ -1,5 +1,5 @@
 // The table of all metrics: name, type, help, labels, and where each is counted. docs/metrics.md is made of it.
-import { closeReasons, dropReasons, subscriptionRefusals } from '@dunlin/broker/ports';
+import { closeReasons, dropReasons, questionKinds, questionResults, subscriptionRefusals } from '@dunlin/broker/ports';
 import { by, byListener, histogram, type MetricRow, one } from './metric-rows.ts';
 import { notReadyReasons } from './node-figures.ts';
 import { backplaneRefusals, storeOperations } from './worker-figures.ts';
@@ -64,6 +64,9 @@ export const metricRows: readonly MetricRow[] = [
   { name: 'dunlin_connections_closed_total', type: 'counter', merge: 'sum', labels: ['listener', 'reason'], help: 'Connections that have ended, by reason.', samples: byListener(closeReasons, (listener, reason) => listener.closed[reason]) },
   { name: 'dunlin_connects_refused_total', type: 'counter', merge: 'sum', labels: [], help: 'CONNECT packets that were refused, and connections on which none came.', samples: one((m) => m.connectsRefused) },
   { name: 'dunlin_authentications_total', type: 'counter', merge: 'sum', labels: ['result'], help: 'Attempts of clients to authenticate: accepted, refused, gone (the connection had closed before its turn came) and overloaded (too many waited, or had failed at this address or account).', samples: by(authenticationResults, (m, result) => m[authenticationFields[result]]) },
+  { name: 'dunlin_http_auth_questions_total', type: 'counter', merge: 'sum', labels: ['question', 'result'], help: 'Questions to the HTTP service for sign-in and rights: answered, failed (not in time, or with a status that says nothing) and not-asked (too many were under way, or the service was left alone because it had failed).', samples: () => questionKinds.flatMap((kind) => questionResults.map((result) => ({ labels: [kind, result], suffix: '', read: ({ httpQuestions }) => httpQuestions[kind].results[result] }))) },
+  { name: 'dunlin_http_auth_seconds', type: 'histogram', merge: 'sum', labels: ['question'], help: 'Duration of questions to the HTTP service, including failed ones.', samples: () => questionKinds.flatMap((kind) => histogram([kind], ({ httpQuestions }) => httpQuestions[kind].seconds)) },
+  { name: 'dunlin_http_auth_circuits_open', type: 'gauge', merge: 'sum', labels: ['question'], help: 'Workers that leave the HTTP service alone because it failed five times in a row, until it answers again.', samples: () => questionKinds.map((kind) => ({ labels: [kind], suffix: '', read: ({ httpQuestions }) => httpQuestions[kind].circuitOpen })) },
   { name: 'dunlin_protocol_errors_total', type: 'counter', merge: 'sum', labels: [], help: 'Connections that were ended because the client broke a rule of MQTT.', samples: one((m) => m.protocolErrors) },
   { name: 'dunlin_errors_escaped_total', type: 'counter', merge: 'sum', labels: [], help: 'Unexpected errors: each ended at most one connection, and the log has its stack trace.', samples: one((m) => m.errorsEscaped) },
   { name: 'dunlin_sessions', type: 'gauge', merge: 'sum', labels: [], help: 'Sessions of connected clients.', samples: one((m) => m.sessions) },

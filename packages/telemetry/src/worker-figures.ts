@@ -1,4 +1,4 @@
-import { Histogram, latencyBounds, Metrics } from '@dunlin/broker/ports';
+import { Histogram, latencyBounds, Metrics, newHttpFigures } from '@dunlin/broker/ports';
 
 /** Operations that calls to the store are counted under. */
 export const storeOperations = [
@@ -25,6 +25,8 @@ export const delayBounds: readonly number[] = [0.002, 0.005, 0.01, 0.025, 0.05, 
 export class WorkerFigures {
   readonly broker: Metrics;
   readonly storeSeconds: Record<StoreOperation, Histogram>;
+  /** Questions to the HTTP service for sign-in and rights. */
+  readonly httpQuestions = newHttpFigures();
   /** Delay with which the event loop came to a timer. */
   readonly delaySeconds = new Histogram(delayBounds);
   /** Time that the event loop spent at work since the thread began. */

@@ -32,6 +32,11 @@ export class Circuit {
     return true;
   }
 
+  /** True from the failures on until the service has answered again. */
+  get isOpen(): boolean {
+    return this.#openUntil !== 0;
+  }
+
   /** Returns true when the service had been away. */
   succeeded(): boolean {
     const wasOpen = this.#openUntil !== 0;

@@ -8,8 +8,9 @@
  *
  * Status 204 is `allow`; 400 to 499 is `ignore`, as there. What EMQX takes for `ignore` as well, a service that is broken, is no answer here.
  *
- * Rules in `acl` have `permission`, `action`, `topic`, and perhaps `qos` and `retain`; `${clientid}` and `${username}` are filled in. A rule with another placeholder
- * or another condition (`clientid_re`, `ipaddr`, `zone` …) makes the answer unusable: a rule that is not understood must not be left out.
+ * Rules in `acl` have `permission`, `action`, `topic` or `topics`, and perhaps `qos`, `retain` and `ipaddr`; `${clientid}` and `${username}` are filled in. A rule with another placeholder
+ * or another condition (`clientid_re`, `username_re`, `zone`, `listener` …) makes the answer unusable: a rule that is not understood must not be left out. Of `client_attrs` and other fields of
+ * the answer nothing is used.
  */
 import type { Credentials } from '@dunlin/broker';
 import { addressOf, type Rule } from '../rule.ts';
@@ -20,7 +21,11 @@ import { type HttpService, HttpServiceError } from './http-service.ts';
 const results = ['allow', 'deny', 'ignore'] as const;
 type Result = (typeof results)[number];
 
-const ruleKeys = ['permission', 'action', 'topic', 'qos', 'retain'];
+const ruleKeys = ['permission', 'action', 'topic', 'topics', 'qos', 'retain', 'ipaddr'];
+/** Short names of actions that are taken there as well. */
+const actionAliases: Readonly<Record<string, string>> = { pub: 'publish', sub: 'subscribe' };
+/** The year 3000: what is later is no number of seconds but of milliseconds, which would never be over. */
+const secondsMax = 32_503_680_000;
 /** Prefix of a topic that is a filter to the letter, not a pattern. */
 const exactPrefix = 'eq ';
 
@@ -48,8 +53,8 @@ export class EmqxFormat implements HttpFormat {
     if (answer.result === 'ignore') return { kind: 'ignore' };
     if (answer.result === 'deny') return { kind: 'deny', reason: 'the service says deny' };
     const { is_superuser: isSuperuser, expire_at: expireAt, acl } = answer;
-    if (expireAt !== undefined && !Number.isSafeInteger(expireAt))
-      throw new HttpServiceError('expire_at is not a whole number of seconds');
+    if (expireAt !== undefined && (!Number.isSafeInteger(expireAt) || (expireAt as number) > secondsMax))
+      throw new HttpServiceError(`expire_at: given ${JSON.stringify(expireAt)}, allowed: seconds since 1970`);
     return {
       kind: 'allow',
       isSuperuser: isSuperuser === true,
@@ -92,32 +97,39 @@ export class EmqxFormat implements HttpFormat {
 /** @throws HttpServiceError */
 export function emqxRules(acl: unknown): Rule[] {
   if (!Array.isArray(acl)) throw new HttpServiceError('acl is not a list of rules');
-  return acl.map((item, index) => {
-    const fail = (what: string): never => {
-      throw new HttpServiceError(`acl[${index}]: ${what}`);
-    };
-    if (typeof item !== 'object' || item === null) return fail('a rule is an object');
-    const unknown = Object.keys(item).find((key) => !ruleKeys.includes(key));
-    if (unknown !== undefined) fail(`${unknown} is not supported; there are ${ruleKeys.join(', ')}`);
-    const { permission, action, topic, qos, retain } = item as Record<string, unknown>;
-    if (permission !== 'allow' && permission !== 'deny') return fail('permission is allow or deny');
-    if (typeof topic !== 'string') return fail('topic is a text');
-    const isExact = topic.startsWith(exactPrefix);
-    const [rule] = readRules(
-      [
-        {
-          [permission]: action,
-          topics: withMarks(isExact ? topic.slice(exactPrefix.length) : topic, fail),
-          anonymous: permission === 'allow',
-          ...(qos === undefined ? {} : { qos }),
-          // There it says something of publishing alone, and may stand beside `subscribe`.
-          ...(retain === undefined || action === 'subscribe' ? {} : { retain }),
-        },
-      ],
-      (path, what) => fail(`${path.slice(1).join('.')}: ${what}`),
-    );
-    return isExact ? { ...rule, isExact } : rule;
-  });
+  return acl.flatMap((item, index) => emqxRule(item, `acl[${index}]`));
+}
+
+/** Topics that are filters to the letter are a rule of their own. */
+function emqxRule(item: unknown, where: string): Rule[] {
+  const fail = (what: string): never => {
+    throw new HttpServiceError(`${where}: ${what}`);
+  };
+  if (typeof item !== 'object' || item === null) return fail('a rule is an object');
+  const unknown = Object.keys(item).find((key) => !ruleKeys.includes(key));
+  if (unknown !== undefined) fail(`${unknown} is not supported; there are ${ruleKeys.join(', ')}`);
+  const { permission, action, topic, topics = [topic], qos, retain, ipaddr } = item as Record<string, unknown>;
+  if (permission !== 'allow' && permission !== 'deny') return fail('permission is allow or deny');
+  if (!Array.isArray(topics) || topics.some((one) => typeof one !== 'string')) return fail('topic is a text');
+  const rule = {
+    [permission]: actionAliases[String(action)] ?? action,
+    anonymous: permission === 'allow',
+    ...(qos === undefined ? {} : { qos }),
+    // There it says something of publishing alone, and may stand beside `subscribe`.
+    ...(retain === undefined || retain === 'all' || action === 'subscribe' || action === 'sub' ? {} : { retain }),
+    ...(ipaddr === undefined ? {} : { address: ipaddr }),
+  };
+  const read = (given: readonly string[]): Rule[] =>
+    given.length === 0
+      ? []
+      : readRules([{ ...rule, topics: given.map((one) => withMarks(one, fail)) }], (path, what) =>
+          fail(`${path.slice(1).join('.')}: ${what}`),
+        );
+  const exact = topics.filter((one) => one.startsWith(exactPrefix)).map((one) => one.slice(exactPrefix.length));
+  return [
+    ...read(topics.filter((one) => !one.startsWith(exactPrefix))),
+    ...read(exact).map((one) => ({ ...one, isExact: true })),
+  ];
 }
 
 /** A name as it stands in a topic there. */

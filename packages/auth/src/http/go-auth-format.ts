@@ -1,5 +1,5 @@
 /**
- * The three form posts of mosquitto-go-auth's backend `http` (iegomez/mosquitto-go-auth, backends/http.go):
+ * The three posts of mosquitto-go-auth's backend `http` (iegomez/mosquitto-go-auth, backends/http.go), as forms or, as `http_params_mode` has it, as JSON:
  *
  * | asked | fields |
  * | --- | --- |
@@ -13,7 +13,7 @@
  */
 import type { Credentials } from '@dunlin/broker';
 import type { HttpFormat, RightsQuestion, SignInAnswer } from './http-format.ts';
-import { type HttpService, HttpServiceError } from './http-service.ts';
+import { type BodyFormat, type HttpService, HttpServiceError } from './http-service.ts';
 
 /** `http_response_mode` of mosquitto-go-auth. */
 export type GoAuthAnswers = 'status' | 'json' | 'text';
@@ -30,11 +30,13 @@ export interface GoAuthUrls {
 export class GoAuthFormat implements HttpFormat {
   readonly #service: HttpService;
   readonly #urls: GoAuthUrls;
+  readonly #parameters: BodyFormat;
   readonly #answers: GoAuthAnswers;
 
-  constructor(service: HttpService, urls: GoAuthUrls, answers: GoAuthAnswers) {
+  constructor(service: HttpService, urls: GoAuthUrls, parameters: BodyFormat, answers: GoAuthAnswers) {
     this.#service = service;
     this.#urls = urls;
+    this.#parameters = parameters;
     this.#answers = answers;
   }
 
@@ -54,7 +56,7 @@ export class GoAuthFormat implements HttpFormat {
   }
 
   async #isYes(url: string, fields: Readonly<Record<string, string | number>>): Promise<boolean> {
-    const { status, body } = await this.#service.ask(url, 'form', fields);
+    const { status, body } = await this.#service.ask(url, this.#parameters, fields);
     if (status < 200 || status >= 300) return false;
     if (this.#answers === 'status') return true;
     if (this.#answers === 'text') return body === 'ok';

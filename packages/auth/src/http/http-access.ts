@@ -1,4 +1,5 @@
 import type { Authorizer, Clock, Logger } from '@dunlin/broker';
+import { newHttpFigures } from '@dunlin/broker/ports';
 import type { Attempts } from '../fair/attempts.ts';
 import { Turns } from '../fair/turns.ts';
 import type { RulesAuthorizer } from '../rules-authorizer.ts';
@@ -6,7 +7,7 @@ import { EmqxFormat } from './emqx-format.ts';
 import { type GoAuthAnswers, GoAuthFormat } from './go-auth-format.ts';
 import { HttpAuthorizer } from './http-authorizer.ts';
 import type { HttpFormat } from './http-format.ts';
-import { HttpService, type HttpServiceOptions, type HttpTexts } from './http-service.ts';
+import { type BodyFormat, HttpService, type HttpServiceOptions, type HttpTexts } from './http-service.ts';
 import { HttpSignIn } from './http-sign-in.ts';
 
 /** Settings under `httpAuth`; an empty URL: the service is not asked that. */
@@ -15,6 +16,7 @@ export interface HttpAccessOptions extends HttpServiceOptions {
   readonly signInUrl: string;
   readonly rightsUrl: string;
   readonly superuserUrl: string;
+  readonly parameters: BodyFormat;
   readonly answers: GoAuthAnswers;
   readonly cacheSeconds: number;
 }
@@ -33,10 +35,11 @@ export class HttpAccess {
     attempts: Attempts,
     clock: Clock,
     logger: Logger,
+    figures = newHttpFigures(),
   ) {
     // A service each: a sign-in must not wait behind questions about rights, nor their failures close it.
-    const signIn = new HttpService(options, texts, clock, logger);
-    const rights = new HttpService(options, texts, clock, logger);
+    const signIn = new HttpService(options, texts, clock, logger, figures['sign-in']);
+    const rights = new HttpService(options, texts, clock, logger, figures.rights);
     this.#services = [signIn, rights];
     this.method = new HttpSignIn(
       formatOf(options, signIn),
@@ -61,8 +64,9 @@ export class HttpAccess {
 }
 
 function formatOf(options: HttpAccessOptions, service: HttpService): HttpFormat {
-  const { format, signInUrl: signIn, rightsUrl: rights, superuserUrl: superuser, answers } = options;
+  const { format, signInUrl: signIn, rightsUrl: rights, superuserUrl: superuser } = options;
+  const { parameters, answers } = options;
   return format === 'emqx'
     ? new EmqxFormat(service, { signIn, rights })
-    : new GoAuthFormat(service, { signIn, superuser, rights }, answers);
+    : new GoAuthFormat(service, { signIn, superuser, rights }, parameters, answers);
 }

@@ -8,7 +8,7 @@ import {
   validateHeaderValue,
 } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { type Clock, CodedError, codeOf, type Logger } from '@dunlin/broker/ports';
+import { type Clock, CodedError, codeOf, type Logger, QuestionFigures } from '@dunlin/broker/ports';
 import { events } from '../log-events.ts';
 import { AccessFileError, type SourceText } from '../source-text.ts';
 import { Circuit } from './circuit.ts';
@@ -75,10 +75,18 @@ export class HttpService {
   readonly #plain: HttpAgent;
   #secure: HttpsAgent;
   #texts: HttpTexts;
+  readonly #figures: QuestionFigures;
   #underWay = 0;
 
-  constructor(options: HttpServiceOptions, texts: HttpTexts, clock: Clock, logger: Logger) {
+  constructor(
+    options: HttpServiceOptions,
+    texts: HttpTexts,
+    clock: Clock,
+    logger: Logger,
+    figures = new QuestionFigures(),
+  ) {
     this.#options = options;
+    this.#figures = figures;
     this.#circuit = new Circuit(clock);
     this.#logger = logger;
     this.#texts = texts;
@@ -115,17 +123,19 @@ export class HttpService {
     fields: Readonly<Record<string, string | number | boolean>>,
   ): Promise<HttpAnswer> {
     const waitingMax = this.#options.concurrentMax * (1 + waitingPerConnection);
-    if (this.#underWay >= waitingMax) throw new HttpServiceError(`${waitingMax} questions are under way already`);
-    if (!this.#circuit.enter())
-      throw new HttpServiceError('the service did not answer just now, and is not asked for 5 s');
+    if (this.#underWay >= waitingMax) throw this.#notAsked(`${waitingMax} questions are under way already`);
+    if (!this.#circuit.enter()) throw this.#notAsked('the service did not answer just now, and is not asked for 5 s');
     this.#underWay++;
+    const begun = performance.now();
     try {
       const answer = await this.#post(new URL(url), format, fields);
       if (answer.status >= 500 || (answer.status >= 300 && answer.status < 400))
         throw new HttpServiceError(`the service answered with status ${answer.status}`);
       if (this.#circuit.succeeded()) this.#logger.info(events['http-service.recovered'], { url: addressOf(url) });
+      this.#figures.results.answered++;
       return answer;
     } catch (error) {
+      this.#figures.results.failed++;
       const told = error instanceof HttpServiceError ? error : new HttpServiceError((error as Error).message, error);
       if (this.#circuit.failed())
         this.#logger.warn(events['http-service.failed'], {
@@ -136,7 +146,14 @@ export class HttpService {
       throw told;
     } finally {
       this.#underWay--;
+      this.#figures.seconds.observe((performance.now() - begun) / 1000);
+      this.#figures.circuitOpen = this.#circuit.isOpen ? 1 : 0;
     }
+  }
+
+  #notAsked(why: string): HttpServiceError {
+    this.#figures.results['not-asked']++;
+    return new HttpServiceError(why);
   }
 
   /** Ends the connections that are kept open. */

@@ -26,6 +26,7 @@ export * from './log-sizes.ts';
 export * from './log-store.ts';
 export * from './logger.ts';
 export * from './metrics.ts';
+export * from './question-figures.ts';
 export * from './quota.ts';
 export * from './random.ts';
 export * from './retained-store.ts';

@@ -167,7 +167,7 @@ class ServingWorker {
       },
     });
     const { backplane } = composed;
-    const access = await composeAccess(configuration, accessTexts, attempts, this.#logger);
+    const access = await composeAccess(configuration, accessTexts, attempts, this.#figures.httpQuestions, this.#logger);
     const tracer = await composeTracer(this.#setup, this.#logger, this.#figures.broker);
     const broker = composeBroker({
       ...{ configuration, version, store, leases, backplane },
