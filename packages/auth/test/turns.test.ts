@@ -1,7 +1,7 @@
 import type { Credentials } from '@dunlin/broker';
+import { FairQueue, type Standing } from '@dunlin/broker/guards';
 import { describe, expect, test } from 'vitest';
 import { Attempts, newAttemptMemory } from '../src/fair/attempts.ts';
-import { FairQueue, type Standing } from '../src/fair/fair-queue.ts';
 import { Turns } from '../src/fair/turns.ts';
 import { type Decision, notMine, refuse } from '../src/method.ts';
 import { PasswordCheck } from '../src/password-check.ts';

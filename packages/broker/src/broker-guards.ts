@@ -4,6 +4,7 @@ import { endBanned } from './connection/banned.ts';
 import type { Connection } from './connection/connection.ts';
 import { FailedSignIns } from './connection/failed-sign-ins.ts';
 import { BanList } from './guards/ban-list.ts';
+import { NewcomerTurns } from './guards/newcomer-turns.ts';
 
 export abstract class BrokerGuards extends BrokerWorld {
   readonly connections = new Set<Connection>();
@@ -11,6 +12,7 @@ export abstract class BrokerGuards extends BrokerWorld {
     ...{ store: this.store.bans, clock: this.clock, logger: this.logger },
     banned: (bans) => endBanned(this.connections, bans, this.clock),
   });
+  readonly newcomers = new NewcomerTurns(this.clock, (network) => this.signInGuard.knows(network, this.clock.now()));
   protected readonly failedSignIns = new FailedSignIns({
     ...{ clock: this.clock, guard: this.signInGuard, bans: this.bans },
   });

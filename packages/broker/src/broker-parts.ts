@@ -315,16 +315,8 @@ export abstract class BrokerParts extends BrokerGuards {
     return {
       connect: new ConnectHandler({
         ...{ limits, metrics, random, keepAlive, clientLog, bans, failedSignIns, warnings, authenticator, authorizer },
-        ...{
-          clientIds,
-          memory: this.memory,
-          deniedWill,
-          groupStore: store.groups,
-          contested,
-          openings,
-          delivery,
-          rights,
-        },
+        ...{ clientIds, deniedWill, contested, openings, delivery, rights },
+        ...{ newcomers: this.newcomers, memory: this.memory, groupStore: store.groups },
       }),
       auth: new AuthHandler({ logger, authenticator, metrics, clientLog, bans, rights, isOwnersOnly }),
       publish: new PublishHandler({

@@ -1,6 +1,12 @@
 import type { Clock, Credentials } from '@dunlin/broker';
-import { networkOf, newSharedMarks, newSharedRates, SharedMarks, SharedRates } from '@dunlin/broker/guards';
-import type { Standing } from './fair-queue.ts';
+import {
+  networkOf,
+  newSharedMarks,
+  newSharedRates,
+  SharedMarks,
+  SharedRates,
+  type Standing,
+} from '@dunlin/broker/guards';
 
 /** Time for which a network and an account of it are known after they were right. */
 const knownMilliseconds = 24 * 3600 * 1000;

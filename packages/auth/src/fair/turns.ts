@@ -1,8 +1,7 @@
 import type { Credentials } from '@dunlin/broker';
-import { networkOf } from '@dunlin/broker/guards';
+import { FairQueue, networkOf, type Standing, type Waiter } from '@dunlin/broker/guards';
 import { type Decision, gone, tooBusy, tooMany } from '../method.ts';
 import type { Attempts } from './attempts.ts';
-import { FairQueue, type Standing, type Waiter } from './fair-queue.ts';
 
 /** Sign-ins that wait in one lane. Most of a storm of reconnects needs no work when its turn comes, so it may be long. */
 const laneMax = 4000;

@@ -100,6 +100,11 @@ export class SignInGuard {
     return ruleBan(client, { clientId: client.clientId, userName: null }, reason, flappingBanSeconds, now);
   }
 
+  /** True: somebody with a user name has signed in lately from this network. */
+  knows(network: string, now: number): boolean {
+    return this.marks.has(this.marks.ofNetwork(network), now);
+  }
+
   /** Counts a failure; true: there were too many, and no success lately. */
   private isOver(counted: Counted, most: number, now: number): boolean {
     const late = this.failures.spend(`failed ${counted.join('\0')}`, 1, this.perSecond(most), most, now);

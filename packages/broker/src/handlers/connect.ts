@@ -31,6 +31,7 @@ import { willOf } from '../delivery/will.ts';
 import { finalizeReservations } from '../groups/group-reservations.ts';
 import type { BanList } from '../guards/ban-list.ts';
 import type { MemoryLevel } from '../guards/memory-level.ts';
+import { type NewcomerTurns, newcomerCosts } from '../guards/newcomer-turns.ts';
 import { requireClientIdLength, requireTopicLength } from '../message/name-length.ts';
 import { publisherMark } from '../message/publisher-mark.ts';
 import { isBridgeStateOf, isRestrictedTopic } from '../message/restricted-topic.ts';
@@ -67,6 +68,7 @@ export interface ConnectHandlerParts {
   clientLog: ClientLog;
   bans: BanList;
   memory: MemoryLevel;
+  newcomers: NewcomerTurns;
   failedSignIns: FailedSignIns;
   warnings: RareWarnings;
   authenticator: Authenticator;
@@ -93,9 +95,25 @@ export class ConnectHandler implements PacketHandler {
     if (version !== 0) connection.setVersion(version);
     else if (levelOf(bytes, bodyStart, end) === 5) connection.setVersion(5); // of another name: it reads the answer of its level
     const packet = decodeConnect(bytes, bodyStart, end);
+    if (this.parts.newcomers.take(newcomerCosts.connect)) this.start(connection, packet);
+    else this.startInTurn(connection, packet);
+  }
+
+  private start(connection: Connection, packet: ConnectPacket): void {
     this.establish(connection, packet)
       .catch((error: unknown) => this.establishFailed(connection, error))
       .catch((error: unknown) => connection.escaped(error));
+  }
+
+  /** Many clients have come at once: this one is looked at in a later turn, if it is still there. */
+  private startInTurn(connection: Connection, packet: ConnectPacket): void {
+    const { signIn, transport } = connection;
+    signIn.method = packet.properties.authenticationMethod ?? null;
+    const waiting = this.parts.newcomers.wait(transport.remoteAddress, newcomerCosts.connect, () => {
+      signIn.whenGone(null);
+      this.start(connection, packet);
+    });
+    signIn.whenGone(() => waiting.leave());
   }
 
   private establishFailed(connection: Connection, error: unknown): void {

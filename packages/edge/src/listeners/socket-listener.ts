@@ -6,6 +6,7 @@ import type { ConnectionRoom } from '../connection-room.ts';
 import { events } from '../log-events.ts';
 import type { Admission, Fullness } from './admission.ts';
 import { Handshakes, tlsBytes, webSocketBytes } from './handshakes.ts';
+import { HelloStage } from './hello-stage.ts';
 import type { Peer } from './peer.ts';
 import { ProxyStage } from './proxy-stage.ts';
 import { type Refusal, RefusalLog } from './refusal.ts';
@@ -49,8 +50,8 @@ export interface SocketListenerOptions {
  * listener has:
  *
  * ```
- *   socket ──> ProxyStage ──> TlsStage ──> WebSocketStage ──> transport ──> broker
- *               (proxy)      (tls, wss)     (ws, wss)
+ *   socket ──> ProxyStage ──> HelloStage ──> TlsStage ──> WebSocketStage ──> transport ──> broker
+ *               (proxy)       (tls, wss)    (tls, wss)     (ws, wss)
  * ```
  */
 export class SocketListener {
@@ -61,6 +62,7 @@ export class SocketListener {
   readonly #proxy: ProxyStage | null;
   /** Proxies that name their client in the request for a WebSocket. */
   readonly #forwarders: TrustedProxies | null;
+  readonly #hello: HelloStage | null;
   readonly #tls: TlsStage | null;
   readonly #webSocket: WebSocketStage | null;
   /** Null: the broker's client begins with the connection. */
@@ -79,6 +81,7 @@ export class SocketListener {
     const forwarders = listener.proxy === 'x-forwarded-for' ? listener.trustedProxies : null;
     this.#forwarders = forwarders === null ? null : new TrustedProxies(forwarders);
     this.#tls = this.#makeTlsStage();
+    this.#hello = this.#tls === null ? null : this.#makeHelloStage(this.#tls);
     this.#webSocket = this.#makeWebSocketStage();
     const hasHandshake = this.#tls !== null || this.#webSocket !== null;
     const ownBytes = this.#tls === null ? webSocketBytes : tlsBytes;
@@ -116,7 +119,21 @@ export class SocketListener {
       material,
       protocol: address.kind === 'wss' ? 'http/1.1' : 'mqtt',
       handshakeTimeoutSeconds: listener.handshakeTimeoutSeconds,
-      accept: (socket) => this.#established(socket),
+      accept: (socket, below) => {
+        this.#hello?.done(below);
+        this.#established(socket);
+      },
+      refuse: (refusal) => this.#refuseClient(refusal),
+    });
+  }
+
+  #makeHelloStage(tls: TlsStage): HelloStage {
+    const { listener, broker } = this.#options;
+    return new HelloStage({
+      turns: broker.newcomers,
+      handshakeTimeoutSeconds: listener.handshakeTimeoutSeconds,
+      begin: (socket) => tls.enter(socket),
+      late: (socket) => tls.endLate(socket),
       refuse: (refusal) => this.#refuseClient(refusal),
     });
   }
@@ -142,8 +159,12 @@ export class SocketListener {
 
   /** Behind a load balancer the refused address is the client's. */
   #refuseClient(refusal: Refusal): void {
-    const address = this.#peers.get(refusal.address)?.address || refusal.address;
-    this.#refusals.add({ ...refusal, address });
+    this.#refusals.add({ ...refusal, address: this.#clientOf(refusal.address) });
+  }
+
+  /** Address of the client behind a peer. */
+  #clientOf(peer: string): string {
+    return this.#peers.get(peer)?.address || peer;
   }
 
   #enter(socket: Socket): void {
@@ -182,7 +203,7 @@ export class SocketListener {
   }
 
   #entered(socket: Socket): void {
-    if (this.#tls !== null) this.#tls.enter(socket);
+    if (this.#hello !== null) this.#hello.enter(socket, this.#clientOf(formatPeer(socket)));
     else this.#established(socket);
   }
 

@@ -34,7 +34,8 @@ export interface TlsStageOptions {
   /** Protocol behind TLS, as clients name it: `mqtt`, `http/1.1`. */
   protocol: string;
   handshakeTimeoutSeconds: number;
-  accept(socket: TLSSocket): void;
+  /** `below`: the connection that carries TLS. */
+  accept(socket: TLSSocket, below: Socket): void;
   refuse(refusal: Refusal): void;
 }
 
@@ -42,6 +43,8 @@ export interface TlsStageOptions {
 export class TlsStage {
   readonly #options: TlsStageOptions;
   #server: Server;
+  /** Connections that were ended here; their failure was told. */
+  readonly #ended = new WeakSet<Socket>();
 
   constructor(options: TlsStageOptions) {
     this.#options = options;
@@ -50,8 +53,19 @@ export class TlsStage {
 
   /** Starts the handshake of a connection. Bytes that were read already are in the socket's own buffer. */
   enter(socket: Socket): void {
-    void socket.remoteAddress; // cached by the socket from now on, also when it is closed
     this.#server.emit('connection', socket);
+  }
+
+  /** Ends a connection whose handshake, or its beginning, has not come in time. */
+  endLate(socket: Socket): void {
+    const error = { code: 'ERR_TLS_HANDSHAKE_TIMEOUT', message: '', authorizationError: null };
+    this.#options.refuse({
+      kind: 'handshake',
+      address: formatPeer(socket),
+      reason: handshakeFault(error, this.#options.tls),
+    });
+    this.#ended.add(socket);
+    socket.destroy();
   }
 
   /**
@@ -95,8 +109,8 @@ export class TlsStage {
    * only connects is no failure.
    */
   #failed({ code, message }: NodeJS.ErrnoException, socket: TLSSocket): void {
-    const raw = (socket as TLSSocket & { _parent?: Socket | null })._parent ?? socket;
-    if (code === 'ECONNRESET' && raw.bytesRead === 0) return;
+    const raw = below(socket);
+    if (this.#ended.has(raw) || (code === 'ECONNRESET' && raw.bytesRead === 0)) return;
     const authorizationError = (socket.authorizationError as unknown as string | undefined) ?? null;
     const reason = handshakeFault({ code, message, authorizationError }, this.#options.tls);
     this.#options.refuse({ kind: 'handshake', address: formatPeer(raw), reason });
@@ -146,7 +160,7 @@ export class TlsStage {
       socket.authorized ||
       (clientCertificates === 'request' && socket.getPeerX509Certificate() === undefined);
     if (isRight) {
-      this.#options.accept(socket);
+      this.#options.accept(socket, below(socket));
       return;
     }
     const authorizationError = String(socket.authorizationError ?? 'none');
@@ -162,4 +176,9 @@ function contextFor(contexts: ReadonlyMap<string, SecureContext>, serverName: st
   const name = serverName.toLowerCase();
   const dot = name.indexOf('.');
   return contexts.get(name) ?? (dot > 0 ? contexts.get(`*${name.slice(dot)}`) : undefined);
+}
+
+/** Connection that carries TLS. */
+function below(socket: TLSSocket): Socket {
+  return (socket as TLSSocket & { _parent?: Socket | null })._parent ?? socket;
 }
