@@ -1,9 +1,10 @@
 /** Password file: lines of `user:hash`; empty lines and those that begin with `#` are comments. */
 import type { AuthenticationExchange, Clock, Credentials, Permit } from '@dunlin/broker';
+import { Decoys } from './decoys.ts';
 import type { Attempts } from './fair/attempts.ts';
 import { type Decision, type Method, notMine, refuse } from './method.ts';
 import { PasswordCheck } from './password-check.ts';
-import { type PasswordHash, parsePasswordHash } from './password-hash.ts';
+import { parsePasswordHash } from './password-hash.ts';
 import { Permits } from './permits.ts';
 import { ScramExchange, type ScramUsers } from './scram/scram-exchange.ts';
 import { scramUsersOf } from './scram/scram-users.ts';
@@ -38,29 +39,18 @@ export function parsePasswordFile({ name, text }: SourceText, isChecked = false)
   return users;
 }
 
-/**
- * Hash for users that are not in the file: verified in vain, so that they take as long as the others. Its password is
- * unknown.
- */
-const nobody = parsePasswordHash(
-  '$scrypt$ln=15,r=8,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',
-) as PasswordHash;
-
-/** Lines that are verifiers of SCRAM: their kind has the number of iterations behind the first sign. */
-const scramPrefix = 'SCRAM-SHA-256$';
-
 export class PasswordFile implements Method {
   readonly name = 'password-file';
   readonly #check: PasswordCheck;
   #users: Users;
   readonly #permits = new Permits('the user was removed or has another password');
-  #decoy: PasswordHash;
+  #decoys: Decoys;
   /** Null: no line of the file can be used for SCRAM. */
   #scram: ScramUsers | null;
 
   constructor(users: Users, clock: Clock, hashesAtOnce: number, attempts: Attempts) {
     this.#users = users;
-    this.#decoy = decoyOf(users);
+    this.#decoys = new Decoys(users);
     this.#scram = scramUsersOf(users);
     this.#check = new PasswordCheck(clock, hashesAtOnce, attempts);
   }
@@ -69,7 +59,7 @@ export class PasswordFile implements Method {
   replace(users: Users): void {
     this.#users = users;
     for (const userName of [...this.#permits.keys()]) this.#permits.compare(userName, users.get(userName));
-    this.#decoy = decoyOf(users);
+    this.#decoys = new Decoys(users);
     this.#scram = scramUsersOf(users);
   }
 
@@ -94,7 +84,7 @@ export class PasswordFile implements Method {
     const { userName, password } = credentials;
     if (userName === null || password === null || password.length === 0) return notMine;
     const text = this.#users.get(userName);
-    const hash = text === undefined ? this.#decoy : parsePasswordHash(text);
+    const hash = text === undefined ? this.#decoys.hashFor(userName) : parsePasswordHash(text);
     if (typeof hash === 'string') return refuse(hash);
     return this.#check.check(credentials, hash, password, (isRight) => {
       if (text === undefined) return notMine;
@@ -103,25 +93,4 @@ export class PasswordFile implements Method {
       return { kind: 'accept', userName, ...this.#permit(userName) };
     });
   }
-}
-
-/**
- * The most expensive kind of hash in the file, with another expected result. A file from elsewhere has several kinds: a
- * decoy of a cheap one would reveal which users exist. Of each kind, which is the part before salt and hash, one line
- * is read: there may be 100,000.
- */
-function decoyOf(users: Users): PasswordHash {
-  const kinds = new Set<string>();
-  let dearest: PasswordHash | null = null;
-  for (const text of users.values()) {
-    const kind = text.startsWith(scramPrefix)
-      ? text.slice(0, text.indexOf(':'))
-      : text.slice(0, text.lastIndexOf('$', text.lastIndexOf('$') - 1));
-    if (kinds.has(kind)) continue;
-    kinds.add(kind);
-    const hash = parsePasswordHash(text);
-    if (typeof hash === 'string') continue;
-    if (dearest === null || hash.costMilliseconds > dearest.costMilliseconds) dearest = hash;
-  }
-  return dearest === null ? nobody : { ...dearest, text: '', expected: Buffer.alloc(dearest.expected.length + 1) };
 }

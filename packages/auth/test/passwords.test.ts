@@ -19,7 +19,11 @@ vi.mock('node:crypto', async (original) => {
     hashed.push(`scrypt N=${N} r=${r} p=${p}`);
     crypto.scrypt(...words);
   };
-  return { ...crypto, scrypt };
+  const pbkdf2 = (...words: Parameters<typeof crypto.pbkdf2>): void => {
+    hashed.push(`pbkdf2 ${words[2]}`);
+    crypto.pbkdf2(...words);
+  };
+  return { ...crypto, scrypt, pbkdf2 };
 });
 
 let directory: string;
@@ -145,15 +149,52 @@ describe('signing in', () => {
     expect(await kind(file, 'ann', 'new')).toBe('not-mine');
   });
 
-  test('an unknown user costs what the dearest of a file of several kinds does, wherever it stands', async () => {
-    const cheap = `$6$${Buffer.alloc(12).toString('base64')}$${Buffer.alloc(64).toString('base64')}`;
-    const text = `bob:${cheap}\ncarl:$7$1$${cheap.slice(3)}\nann:${await makePasswordHash('pass')}\ndora:${cheap}\n`;
-    const file = passwordFile(parsePasswordFile({ name: 'f', text }));
-    hashed.length = 0;
-    for (const userName of ['nobody', 'ann', 'bob'])
-      await file.authenticate(credentials({ userName, password: 'wrong' }));
-    // One each for the first two; the hash of bob is a cheap one.
-    expect(hashed).toEqual([ourCost, ourCost]);
+  describe('unknown users of a file with several kinds of hashes', () => {
+    const salted = (i: number, hashBytes: number): string =>
+      `${Buffer.alloc(12, i).toString('base64')}$${Buffer.alloc(hashBytes).toString('base64')}`;
+    const cheap = (i: number): string => `$scrypt$ln=10,r=1,p=1$${salted(i, 32)}`;
+    const cheapest = (i: number): string => `$7$1$${salted(i, 64)}`;
+    /** Three of four users have the same kind of hash. */
+    const mixed = (prefix = 'user'): Users =>
+      new Map(Array.from({ length: 40 }, (_, i) => [`${prefix}-${i}`, i % 4 === 3 ? cheapest(i) : cheap(i)]));
+    const strangers = Array.from({ length: 200 }, (_, i) => `stranger-${i}`);
+    /** Hash functions that these names cost, in their order. */
+    const costs = async (file: PasswordFile, names: readonly string[]): Promise<string[]> => {
+      hashed.length = 0;
+      for (const userName of names) await file.authenticate(credentials({ userName, password: 'wrong' }));
+      return [...hashed];
+    };
+
+    test('cost what known ones do: each kind has its share of them', async () => {
+      const found = await costs(passwordFile(mixed()), strangers);
+      expect(found).toHaveLength(200);
+      expect(new Set(found)).toEqual(new Set(['scrypt N=1024 r=1 p=1', 'pbkdf2 1']));
+      const ofUsers = await costs(passwordFile(mixed()), [...mixed().keys()]);
+      const share = (list: string[]): number => list.filter((cost) => cost.startsWith('scrypt')).length / list.length;
+      expect(Math.abs(share(found) - share(ofUsers))).toBeLessThan(0.1);
+    });
+
+    test('cost the same at each try, at each worker, and for nearly all when users are added', async () => {
+      const file = passwordFile(mixed());
+      const first = await costs(file, strangers);
+      expect(await costs(file, strangers)).toEqual(first);
+      expect(await costs(passwordFile(mixed()), strangers)).toEqual(first);
+      file.replace(new Map([...mixed(), ...Array.from({ length: 4 }, (_, i) => [`new-${i}`, cheap(i)] as const)]));
+      const later = await costs(file, strangers);
+      expect(later.filter((cost, i) => cost !== first[i]).length).toBeLessThan(20);
+    });
+
+    test('cost something else with another file: who has not read it cannot tell what', async () => {
+      const other = new Map([['first', cheap(77)], ...mixed()]);
+      const first = await costs(passwordFile(mixed()), strangers);
+      expect(await costs(passwordFile(other), strangers)).not.toEqual(first);
+    });
+
+    test('a line that is alone of its kind makes no stranger stand out', async () => {
+      const text = `bob:$6$${salted(1, 64)}\n`;
+      expect(await costs(passwordFile(parsePasswordFile({ name: 'f', text })), ['nobody'])).toEqual([]);
+      expect(await costs(passwordFile(new Map()), ['nobody'])).toEqual([ourCost]);
+    });
   });
 
   test('an unknown user costs a hash, as a known one does', async () => {
