@@ -45,7 +45,7 @@ describe('CONNECT of a banned client is refused', () => {
     expect(refused.reasonCode).toBe(0x8a);
     expect(refused.properties.reasonString).toMatch(/^banned until 2.*Z: guessed passwords$/);
     expect((await dialFrom(worker, ...free)).said()).toEqual(['connack 0x00']);
-    expect(worker.broker.metrics.connectsRefused).toBe(1);
+    expect(worker.broker.metrics.connectsRefused.banned).toBe(1);
     expect(worker.broker.metrics.listener('test').closed.banned).toBe(1);
     expect(worker.log.filter((line) => line.includes('by ann'))).toHaveLength(1);
   });

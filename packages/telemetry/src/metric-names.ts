@@ -1,5 +1,12 @@
 // The table of all metrics: name, type, help, labels, and where each is counted. docs/metrics.md is made of it.
-import { closeReasons, dropReasons, questionKinds, questionResults, subscriptionRefusals } from '@dunlin/broker/ports';
+import {
+  closeReasons,
+  connectRefusals,
+  dropReasons,
+  questionKinds,
+  questionResults,
+  subscriptionRefusals,
+} from '@dunlin/broker/ports';
 import { by, byListener, histogram, type MetricRow, one } from './metric-rows.ts';
 import { notReadyReasons } from './node-figures.ts';
 import { backplaneRefusals, storeOperations } from './worker-figures.ts';
@@ -62,7 +69,7 @@ export const metricRows: readonly MetricRow[] = [
   { name: 'dunlin_connections', type: 'gauge', merge: 'sum', labels: ['listener', 'version'], help: 'Clients that are connected, by protocol level (3: MQTT 3.1, 4: 3.1.1, 5: 5.0).', samples: byListener(versions, (listener, version) => listener.connected[Number(version)]) },
   { name: 'dunlin_connections_opened_total', type: 'counter', merge: 'sum', labels: ['listener'], help: 'Connections that were accepted.', samples: byListener([''], (listener) => listener.opened) },
   { name: 'dunlin_connections_closed_total', type: 'counter', merge: 'sum', labels: ['listener', 'reason'], help: 'Connections that have ended, by reason.', samples: byListener(closeReasons, (listener, reason) => listener.closed[reason]) },
-  { name: 'dunlin_connects_refused_total', type: 'counter', merge: 'sum', labels: [], help: 'CONNECT packets that were refused, and connections on which none came.', samples: one((m) => m.connectsRefused) },
+  { name: 'dunlin_connects_refused_total', type: 'counter', merge: 'sum', labels: ['reason'], help: 'CONNECT packets that were refused, and connections on which none came, by reason.', samples: by(connectRefusals, (m, reason) => m.connectsRefused[reason]) },
   { name: 'dunlin_authentications_total', type: 'counter', merge: 'sum', labels: ['result'], help: 'Attempts of clients to authenticate: accepted, refused, gone (the connection had closed before its turn came) and overloaded (too many waited, or had failed at this address or account).', samples: by(authenticationResults, (m, result) => m[authenticationFields[result]]) },
   { name: 'dunlin_http_auth_questions_total', type: 'counter', merge: 'sum', labels: ['question', 'result'], help: 'Questions to the HTTP service for sign-in and rights: answered, failed (not in time, or with a status that says nothing) and not-asked (too many were under way, or the service was left alone because it had failed).', samples: () => questionKinds.flatMap((kind) => questionResults.map((result) => ({ labels: [kind, result], suffix: '', read: ({ httpQuestions }) => httpQuestions[kind].results[result] }))) },
   { name: 'dunlin_http_auth_seconds', type: 'histogram', merge: 'sum', labels: ['question'], help: 'Duration of questions to the HTTP service, including failed ones.', samples: () => questionKinds.flatMap((kind) => histogram([kind], ({ httpQuestions }) => httpQuestions[kind].seconds)) },

@@ -5,7 +5,8 @@
 import { type Properties, ReasonCode } from '@dunlin/protocol';
 import type { UnsignedClients } from '../guards/unsigned-clients.ts';
 import { ConnectionState } from '../output/connection-state.ts';
-import type { CloseReason } from '../ports/close-reason.ts';
+import { type CloseReason, closeReasonOf } from '../ports/close-reason.ts';
+import { connectRefusalOf } from '../ports/connect-refusal.ts';
 import { events } from '../ports/log-events.ts';
 import { hex } from './client-log.ts';
 import type { Connection } from './connection.ts';
@@ -25,15 +26,21 @@ export function sendRefusal(
   connection: Connection,
   reasonCode: number,
   reason: string,
-  closeReason: CloseReason = connection.state === ConnectionState.new ? 'connect-timeout' : 'connect-refused',
+  closeReason: CloseReason = closeReasonBefore(connection.state, reasonCode),
 ): void {
-  connection.parts.metrics.connectsRefused++;
+  connection.parts.metrics.connectsRefused[connectRefusalOf(reasonCode, closeReason)]++;
   connection.closeReason = closeReason;
   if (connection.state === ConnectionState.connecting && reasonCode >= 0x80) {
     const properties: Properties = connection.version5 && reason !== '' ? { reasonString: reason } : {};
     connection.outlet.send({ type: 'connack', sessionPresent: false, reasonCode, properties }); // [MQTT-3.2.2-6]
   }
   connection.end();
+}
+
+/** Before CONNECT no reason code means that none came in time. */
+function closeReasonBefore(state: number, reasonCode: number): CloseReason {
+  if (state !== ConnectionState.new) return 'connect-refused';
+  return reasonCode < 0x80 ? 'connect-timeout' : closeReasonOf(reasonCode);
 }
 
 /** Ends a connection whose credentials are not valid any more. */

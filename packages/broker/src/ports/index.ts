@@ -14,6 +14,7 @@ export * from './ban-store.ts';
 export * from './client-record.ts';
 export * from './clock.ts';
 export { type CloseReason, closeReasons } from './close-reason.ts';
+export { type ConnectRefusal, connectRefusals } from './connect-refusal.ts';
 export * from './delayed-store.ts';
 export { type DrainOptions, drainAnswerMilliseconds } from './drain-options.ts';
 export * from './endpoint-id.ts';

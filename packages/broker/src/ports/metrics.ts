@@ -1,4 +1,5 @@
 import { type CloseReason, closeReasons } from './close-reason.ts';
+import { type ConnectRefusal, connectRefusals } from './connect-refusal.ts';
 import { Histogram, latencyBounds } from './histogram.ts';
 
 export const dropReasons = [
@@ -65,7 +66,7 @@ const packetTypes = 16;
 export class Metrics {
   connectionsOpened = 0;
   connectionsClosed = 0;
-  connectsRefused = 0;
+  readonly connectsRefused: Record<ConnectRefusal, number> = zeros(connectRefusals);
   /** CONNECTs whose sender was let in, or not. */
   authenticationsAccepted = 0;
   authenticationsRefused = 0;
