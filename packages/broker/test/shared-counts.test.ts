@@ -21,6 +21,16 @@ test('of 2,000 networks with a connection each none counts as if it had many', (
   expect(Math.max(...most)).toBeLessThan(5);
 });
 
+test('of 100,000 networks with a connection each hardly one counts as if it had two, where there may be so many', () => {
+  const counts = new SharedCounts(newSharedCounts(1, 100_000), 0);
+  const networks = Array.from({ length: 100_000 }, (_, i) => `198.${i >> 16}.${(i >> 8) & 255}.${i & 255}`);
+  for (const network of networks) counts.enter(network);
+  const wrong = networks.filter((network) => counts.count(network) > 3);
+  expect(wrong.length).toBeLessThan(100);
+  for (const network of networks) counts.leave(network);
+  expect(networks.filter((network) => counts.count(network) !== 0)).toEqual([]);
+});
+
 test('a bucket has so many tokens at once, then as many a second as they come', () => {
   const rates = new SharedRates(newSharedRates());
   const now = 1_800_000_000_000;

@@ -10,6 +10,11 @@ export function connectionsMax({ workers, limits, listeners }: Configuration): n
   return workers * Math.min(limits.connectionsMax, ofListeners);
 }
 
+/** Networks whose connections have to be told apart: each connection may be of another one. 0: they are not counted. */
+export function networksMax(configuration: Configuration): number {
+  return configuration.limits.connectionsPerAddressMax === 0 ? 0 : connectionsMax(configuration);
+}
+
 /** Bytes for the subscriptions of all clients of the node: as configured, or half of the memory, shared by the workers that all know them. */
 export function subscriptionBytesMax({ workers, limits }: Configuration): number {
   return limits.subscriptionBytesNodeMax || Math.floor(memoryLimitBytes({ limits }) / 2 / workers);

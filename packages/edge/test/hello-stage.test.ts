@@ -16,6 +16,9 @@ afterEach(async () => {
   server?.close();
 });
 
+/** A reset is an end as well. */
+const closed = (socket: Socket): Promise<unknown> => new Promise((resolve) => socket.once('close', resolve));
+
 /** A clock whose turns the test takes. */
 class Clock {
   readonly #turns: (() => void)[] = [];
@@ -116,7 +119,7 @@ test('the time for the handshake counts from the first moment, however bytes com
   const trickling = await dial();
   const timer = setInterval(() => trickling.write(hello.subarray(0, 1)), 100);
   trickling.write(hello.subarray(0, 5));
-  await once(trickling.resume(), 'close');
+  await closed(trickling.resume());
   clearInterval(timer);
   expect([late.length, begun.length]).toEqual([1, 0]);
 });
@@ -138,7 +141,7 @@ test('a node ends a handshake whose bytes come one by one', async () => {
     late.write(Buffer.from([[0x16, 3, 3, 0x40][at - 1] ?? 0]));
   }, 100);
   onTestFinished(() => clearInterval(timer));
-  await Promise.all([once(early, 'close'), once(late, 'close')]);
+  await Promise.all([closed(early), closed(late)]);
   expect(at).toBeLessThan(hello.length);
   await expect.poll(() => node.metric('dunlin_handshakes_failed_total')).toBe(2);
   const client = await Conversation.open(node.url('tls'));

@@ -7,6 +7,7 @@ import { type NodeMetrics, spokenBytes } from '@dunlin/telemetry';
 import { EndpointNames } from '../endpoint-name.ts';
 import type { TlsMaterial } from '../listeners/tls-material.ts';
 import { events } from '../log-events.ts';
+import { networksMax } from '../node-limits.ts';
 import { Heartbeats, newHeartbeats } from './heartbeats.ts';
 import type { WorkerHealth, WorkerStatus } from './worker-message.ts';
 import { WorkerError, type WorkerExit, WorkerThread } from './worker-thread.ts';
@@ -86,7 +87,10 @@ export class WorkerPool {
   constructor(options: PoolOptions) {
     this.#options = options;
     const { workers } = options.configuration;
-    this.#byAddress = { connections: newSharedCounts(workers), connectRates: newSharedRates() };
+    this.#byAddress = {
+      connections: newSharedCounts(workers, networksMax(options.configuration)),
+      connectRates: newSharedRates(),
+    };
     this.#names = new EndpointNames(options.configuration.nodeId);
     this.#subscriptionCounts = newSharedCounts(options.configuration.workers);
     this.#heartbeatMemory = newHeartbeats(options.configuration.workers);
