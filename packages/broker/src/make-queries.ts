@@ -1,3 +1,4 @@
+import type { LastDisconnects } from './connection/last-disconnects.ts';
 import type { PublishRouter } from './delivery/publish-router.ts';
 import type { DurableFilters } from './logs/durable-filters.ts';
 import type { Clock } from './ports/clock.ts';
@@ -22,11 +23,12 @@ export interface QueriesParts {
   durableFilters: DurableFilters;
   router: PublishRouter;
   matches: TopicMatches;
+  clientLog: { readonly lastDisconnects: LastDisconnects };
 }
 
 /** Answers to questions about this worker, by their kinds. */
 export function makeQueries(parts: QueriesParts): Queries {
-  const { store, clock, limits, turn, sessions, durableFilters, router, matches } = parts;
+  const { store, clock, limits, turn, sessions, durableFilters, router, matches, clientLog } = parts;
   const list = new ClientList({ clock, sessions });
   const commands = new ClientCommands({ store, sessions, durableFilters });
   const publishing = new PublishCommand({ router, matches, turn, packetBytesMax: limits.maximumPacketSizeBytes });
@@ -35,7 +37,8 @@ export function makeQueries(parts: QueriesParts): Queries {
   queries.add('clients', (query) => list.page(query));
   queries.add('client', async ({ clientId }) => {
     const session = sessions.get(clientId);
-    return session === undefined ? null : clientDetail(session);
+    const client = session === undefined ? null : clientDetail(session);
+    return { client, lastDisconnect: clientLog.lastDisconnects.of(clientId) };
   });
   queries.add('kick', async ({ clientId, reason }) => commands.kick(clientId, reason));
   queries.add('end-session', async ({ clientId }) => commands.endSession(clientId));

@@ -1,5 +1,5 @@
 /** Keys of the administration API over starts, and guesses at them. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -57,6 +57,23 @@ test('guesses are slowed: an eleventh has to wait, and so has the right key of t
   expect(slowed).toMatchObject({ status: 429 });
   expect(slowed.headers['retry-after']).toBe('1');
   expect(slowed.body.detail).toBe('too many wrong keys came from this address: wait 1 s');
+});
+
+test('metrics are for those who show a key, where it is configured so; probes stay open', async () => {
+  const base = await start({ 'admin.metricsKey': 'true' });
+  const key = readFileSync(join(directory, 'data', 'admin.key'), 'utf8').trim();
+  expect(await ask(base, '/metrics')).toMatchObject({ status: 401, type: 'application/problem+json' });
+  expect(await ask(base, '/metrics', { key: 'wrong' })).toMatchObject({ status: 401 });
+  expect((await ask(base, '/metrics', { key })).body).toContain('dunlin_build_info');
+  for (const path of ['/healthz', '/readyz']) expect((await ask(base, path)).status).toBe(200);
+});
+
+test('a key in a file that could be guessed is refused at the start', async () => {
+  const keyFile = join(directory, 'key');
+  writeFileSync(keyFile, 'secret\n');
+  await expect(start({ 'admin.keyFile': keyFile })).rejects.toThrow(
+    /admin\.keyFile: .*\/key holds a key of 6 characters, allowed: 16 or more/,
+  );
 });
 
 test('the wait doubles up to a minute, and a right key ends it', () => {

@@ -16,6 +16,7 @@ import type { CloseReason } from '../ports/close-reason.ts';
 import { events } from '../ports/log-events.ts';
 import type { LogEvent, LogFields, Logger } from '../ports/logger.ts';
 import type { KeepAlive } from './keep-alive.ts';
+import { LastDisconnects } from './last-disconnects.ts';
 
 /** Networks whose refusals are counted apart; those above are counted together. */
 const networksMax = 1000;
@@ -61,6 +62,7 @@ export interface ClientLogParts {
 
 export class ClientLog {
   tellsConnections: boolean;
+  readonly lastDisconnects = new LastDisconnects();
   private readonly clock: Clock;
   private readonly keepAlive: KeepAlive;
   private readonly logger: Logger;
@@ -85,7 +87,8 @@ export class ClientLog {
 
   /** `code`: of the DISCONNECT, whoever sent it; 0 says nothing. */
   disconnected(connection: LoggedClient, durationMilliseconds: number): void {
-    const { closeReason, closeCode } = connection;
+    const { clientId, closeReason, closeCode, transport } = connection;
+    this.lastDisconnects.note(clientId, this.clock.now(), closeReason, closeCode, transport.remoteAddress);
     this.tellConnection(events['client.disconnected'], {
       ...describeVersion(connection),
       reason: closeReason,

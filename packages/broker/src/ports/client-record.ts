@@ -42,6 +42,25 @@ export interface ClientDetail extends ClientRecord {
   subscriptionList: SubscriptionRecord[];
 }
 
+/** End of a client's connection. */
+export interface DisconnectRecord {
+  /** Milliseconds since 1970. */
+  at: number;
+  /** Reason under which it was counted. */
+  reason: string;
+  /** Reason code of the DISCONNECT, from either side; 0: none, or a normal one. */
+  code: number;
+  address: string;
+}
+
+/** A client at one worker. */
+export interface ClientAnswer {
+  /** Null: it is not connected there. */
+  client: ClientDetail | null;
+  /** Null: none is remembered. */
+  lastDisconnect: DisconnectRecord | null;
+}
+
 export interface ClientPage {
   clients: ClientRecord[];
   hasMore: boolean;

@@ -26,6 +26,7 @@ interface Client {
 }
 
 interface Detail extends Client {
+  lastDisconnect: { at: string; reason: string; node: string } | null;
   hasWill: boolean;
   inFlightInbound: number;
   subscriptionList: { filter: string; qos: number; logged: number | null }[];
@@ -110,6 +111,7 @@ export const clientCommand: Command = addNodeOptions(
         'to it',
         `${client.inFlight} in flight, ${client.waiting} waiting, ${client.outputBytes} bytes that its socket has not taken`,
       ],
+      ...last(client.lastDisconnect),
       ['from it', `${client.inFlightInbound} of QoS 2 that wait for PUBREL`],
     ]),
   );
@@ -120,6 +122,12 @@ export const clientCommand: Command = addNodeOptions(
   ]);
   process.stdout.write(`\n${table(['FILTER', 'QOS', 'IN LOG'], rows, terminalColumns())}`);
 });
+
+/** Line about the end of an earlier connection. */
+function last(disconnect: Detail['lastDisconnect']): [string, string][] {
+  if (disconnect === null) return [];
+  return [['before', `disconnected from node ${disconnect.node} at ${disconnect.at}: ${disconnect.reason}`]];
+}
 
 export const kickCommand: Command = addNodeOptions(
   new Command('kick')

@@ -10,6 +10,8 @@ export function schemaOf(schema: z.ZodType, io: 'input' | 'output'): Json {
     io,
     override: ({ jsonSchema }) => {
       delete (jsonSchema as Json).allowed;
+      // Answers get further fields in later releases.
+      if (io === 'output' && jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties;
     },
   }) as Json;
   return rest;

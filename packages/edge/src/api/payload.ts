@@ -1,10 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import { z } from 'zod';
-import { text } from './endpoint.ts';
 
 /** A payload as a request gives it, in one of three forms. */
 export const payloadForms = {
-  payload: text('The payload as text.').optional(),
+  payload: z.string().optional().meta({ description: 'The payload as text.', allowed: 'a text' }),
   payloadBase64: z.base64().optional().meta({ description: 'The payload as base64.', allowed: 'base64' }),
   json: z.unknown().optional().meta({ description: 'The payload as any JSON value, sent as its text.' }),
 };

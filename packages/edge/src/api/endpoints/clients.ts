@@ -1,4 +1,4 @@
-import type { ClientDetail, ClientPage, ClientRecord } from '@dunlin/broker/ports';
+import type { ClientAnswer, ClientDetail, ClientPage, ClientRecord, DisconnectRecord } from '@dunlin/broker/ports';
 import { z } from 'zod';
 import { cursor, endpoint, incomplete, limit, text } from '../endpoint.ts';
 import type { Gathered, Part } from '../gathering.ts';
@@ -23,7 +23,18 @@ const client = z.object({
   outputBytes: count.meta({ description: 'Bytes that its socket has not taken.' }),
 });
 
+const disconnect = z.object({
+  at: z.iso.datetime(),
+  reason: z.string().meta({ description: 'As in `dunlin_connections_closed_total` (docs/metrics.md).' }),
+  code: count.meta({ description: 'Reason code of the DISCONNECT, from either side; 0: none, or a normal one.' }),
+  address: z.string(),
+  node: z.string(),
+});
+
 const detail = client.extend({
+  lastDisconnect: disconnect
+    .nullable()
+    .meta({ description: 'End of an earlier connection; null: none is remembered.' }),
   isBridge: z.boolean(),
   inFlightInbound: count.meta({ description: 'Messages of QoS 2 from the client that wait for PUBREL.' }),
   receiveMaximum: count.nullable().meta({ description: 'Null: nothing of QoS 1 or 2 was sent yet.' }),
@@ -61,18 +72,33 @@ function merged({ parts, incomplete: missing }: Gathered<ClientPage>, limit: num
   return { clients, next: hasMore ? (clients.at(-1)?.clientId ?? null) : null, incomplete: missing };
 }
 
-/** The client that this answer is about, as its newest connection: during a takeover two may be known. */
-function newest(parts: readonly Part<ClientDetail | null>[]): Shown<ClientDetail> | null {
-  const found = parts.filter((part): part is Part<ClientDetail> => part.value !== null);
+/** The client that answers are about, as its newest connection: during a takeover two may be known. */
+function newest(parts: readonly Part<ClientAnswer>[]): Shown<ClientDetail> | null {
+  const found = parts.flatMap(({ node, worker, value }) =>
+    value.client === null ? [] : [{ node, worker, value: value.client }],
+  );
   found.sort((one, other) => other.value.connectedAt - one.value.connectedAt);
   return found.length === 0 ? null : shown(found[0]);
 }
 
-export function notConnected(clientId: string, { incomplete: missing }: Gathered<unknown>): ApiError {
+/** The last disconnect that a worker remembers. */
+function lastOf(parts: readonly Part<ClientAnswer>[]) {
+  const found = parts.flatMap(({ node, value }) =>
+    value.lastDisconnect === null ? [] : [{ node, ...value.lastDisconnect }],
+  );
+  found.sort((one, other) => other.at - one.at);
+  return found.length === 0 ? null : shownDisconnect(found[0]);
+}
+
+function shownDisconnect({ at, ...rest }: DisconnectRecord & { node: string }) {
+  return { at: new Date(at).toISOString(), ...rest };
+}
+
+export function notConnected(clientId: string, { incomplete: missing }: Gathered<unknown>, more = ''): ApiError {
   const away = missing.map(({ node, reason }) => `${node}: ${reason}`).join('; ');
   return new ApiError(
     missing.length === 0 ? 404 : 503,
-    `id: given "${clientId.slice(0, 100)}", which is not connected${away === '' ? '' : ` to a node that answers (${away})`}`,
+    `id: given "${clientId.slice(0, 100)}", which is not connected${away === '' ? '' : ` to a node that answers (${away})`}${more}`,
   );
 }
 
@@ -108,10 +134,15 @@ export const clientEndpoints = [
     summary: 'A connected client, with its subscriptions and what waits for it.',
     answer: detail,
     handle: async ({ parts: { gathering } }, { path }) => {
-      const gathered = await gathering.all<ClientDetail | null>({ kind: 'client', clientId: path.id });
+      const gathered = await gathering.all<ClientAnswer>({ kind: 'client', clientId: path.id });
       const found = newest(gathered.parts);
-      if (found === null) throw notConnected(path.id, gathered);
-      return found;
+      const lastDisconnect = lastOf(gathered.parts);
+      if (found !== null) return { ...found, lastDisconnect };
+      const last =
+        lastDisconnect === null
+          ? ''
+          : `; its last connection, to node ${lastDisconnect.node}, ended at ${lastDisconnect.at}: ${lastDisconnect.reason}`;
+      throw notConnected(path.id, gathered, last);
     },
   }),
   endpoint({
