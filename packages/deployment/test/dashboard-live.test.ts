@@ -29,6 +29,7 @@ const quiet = new Map([
   ['Questions to the HTTP service: {{question}} {{result}}', 'no HTTP service is configured'],
   ['Duration of questions to the HTTP service: 99 %, {{question}}', 'no HTTP service is configured'],
   ['Workers that leave the HTTP service alone: {{question}}', 'no HTTP service is configured'],
+  ['Wrong keys of the administration API: {{instance}}', 'nobody guesses keys'],
   ['Clients that came over a rate: {{direction}}', 'no rates are configured'],
   ['Messages between nodes refused: {{instance}} {{reason}}', 'all nodes have the same secret, or none'],
   ['Contested identifiers and messages that end connections: {{instance}} identifier contested', 'nobody has another client\'s'],

@@ -303,6 +303,7 @@ export class EdgeNode {
       openFiles: openFiles(),
       certificateEnds: this.#renewal.certificates.ends,
       auditDropped: this.#audit?.dropped ?? 0,
+      adminKeysRefused: this.#api.keysRefused,
       ...this.#memory.figures,
       listening: this.#pool.listening,
       replaced: this.#pool.replaced,

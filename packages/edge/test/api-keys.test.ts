@@ -57,6 +57,7 @@ test('guesses are slowed: an eleventh has to wait, and so has the right key of t
   expect(slowed).toMatchObject({ status: 429 });
   expect(slowed.headers['retry-after']).toBe('1');
   expect(slowed.body.detail).toBe('too many wrong keys came from this address: wait 1 s');
+  expect((await ask(base, '/metrics')).body).toContain('\ndunlin_admin_keys_refused_total 11\n');
 });
 
 test('metrics are for those who show a key, where it is configured so; probes stay open', async () => {
@@ -89,5 +90,4 @@ test('the wait doubles up to a minute, and a right key ends it', () => {
   expect(failed.waitSeconds('198.51.100.1', now - 1)).toBe(0);
   failed.succeeded('203.0.113.7');
   expect(failed.waitSeconds('203.0.113.7', now - 1)).toBe(0);
-  expect(failed.count).toBe(20);
 });

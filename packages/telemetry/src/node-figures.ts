@@ -41,6 +41,8 @@ export interface NodeFigures {
   certificateEnds: readonly CertificateEnd[];
   /** Records of the audit log that were not written. */
   auditDropped: number;
+  /** Requests to the administration API with a wrong key. */
+  adminKeysRefused: number;
   /** Memory limit of the process: the limit of its container, else the memory of the machine. */
   memoryLimitBytes: number;
   residentBytes: number;

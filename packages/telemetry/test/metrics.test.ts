@@ -20,6 +20,7 @@ const node: NodeFigures = {
   listening: 2,
   replaced: 0,
   auditDropped: 0,
+  adminKeysRefused: 0,
   connectionsMax: 100,
   certificateEnds: [{ listener: 'inside', endsAt: 2_000_000 }],
   memoryLimitBytes: 9,

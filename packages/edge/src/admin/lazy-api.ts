@@ -16,9 +16,16 @@ export class LazyApi {
   readonly #parts: LazyApiParts;
   #loaded: Promise<Api> | null = null;
   #store: StoreParts | null = null;
+  /** Count that outlives an API whose store has gone. */
+  readonly #refused = { count: 0 };
 
   constructor(parts: LazyApiParts) {
     this.#parts = parts;
+  }
+
+  /** Wrong keys since the start. */
+  get keysRefused(): number {
+    return this.#refused.count;
   }
 
   /** Answers a request; `isOwnUser`: it came through the control socket. Never rejects. */
@@ -40,7 +47,7 @@ export class LazyApi {
       // The store of a lone worker may be that of its successor.
       if (this.#store !== store) {
         this.#store = store;
-        this.#loaded = load(this.#parts, store);
+        this.#loaded = load(this.#parts, store, this.#refused);
       }
       return await (this.#loaded as Promise<Api>);
     } catch (error) {
@@ -53,7 +60,7 @@ export class LazyApi {
   }
 }
 
-async function load({ ask, ...parts }: LazyApiParts, store: StoreParts): Promise<Api> {
+async function load({ ask, ...parts }: LazyApiParts, store: StoreParts, refused: { count: number }): Promise<Api> {
   const [{ Api }, { ApiNode }, { Gathering }] = await Promise.all([
     import('../api/api.ts'),
     import('../api/api-node.ts'),
@@ -63,5 +70,5 @@ async function load({ ask, ...parts }: LazyApiParts, store: StoreParts): Promise
   const gathering = new Gathering(ask, nodeId);
   const file = new SecretFile(admin.keyFile, 'the administration API', parts.logger);
   const fileKey = async (): Promise<string | null> => (await file.readText())?.trim() ?? null;
-  return new Api(new ApiNode({ ...parts, store, gathering, fileKey }));
+  return new Api(new ApiNode({ ...parts, store, gathering, fileKey }), refused);
 }

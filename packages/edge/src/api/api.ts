@@ -30,10 +30,13 @@ const routes: readonly Route[] = endpoints.map((endpoint) => ({
 /** Answers requests to `/api/`. */
 export class Api {
   readonly #node: ApiNode;
+  readonly #refused: { count: number };
   readonly #failedKeys = new FailedKeys();
 
-  constructor(node: ApiNode) {
+  /** `refused`: where wrong keys are counted. */
+  constructor(node: ApiNode, refused: { count: number }) {
     this.#node = node;
+    this.#refused = refused;
   }
 
   /** `isOwnUser`: the request came through the control socket. Never rejects. */
@@ -90,6 +93,7 @@ export class Api {
       return sender;
     }
     this.#failedKeys.failed(address, now);
+    this.#refused.count++;
     this.#node.keyRefused(address);
     throw new ApiError(
       401,

@@ -22,8 +22,6 @@ function networkAt(address: string): string {
 /** Wrong keys by network: guesses are slowed to one a minute. */
 export class FailedKeys {
   readonly #byNetwork = new Map<string, Failures>();
-  /** Wrong keys since the start. */
-  count = 0;
 
   /** Seconds that this address has to wait; 0: none. */
   waitSeconds(address: string, now: number): number {
@@ -32,7 +30,6 @@ export class FailedKeys {
   }
 
   failed(address: string, now: number): void {
-    this.count++;
     const network = networkAt(address);
     const failures = this.#byNetwork.get(network) ?? { count: 0, waitsUntil: 0 };
     this.#byNetwork.delete(network);
