@@ -23,6 +23,8 @@ export interface JwtOptions {
   readonly issuer: string;
   readonly audience: string;
   readonly leewaySeconds: number;
+  /** Longest time until the token ends; 0: any. */
+  readonly lifetimeMaxSeconds: number;
   /** The claim with the name that the client is known by. */
   readonly userNameClaim: string;
   /** The claim with the rules for the client; empty: none. */
@@ -106,7 +108,10 @@ export class Jwt implements Method {
   }
 
   #accept(payload: JWTPayload, { clientId, userName }: Credentials): Decision {
-    const { claims, userNameClaim, rulesClaim, leewaySeconds } = this.#options;
+    const { claims, userNameClaim, rulesClaim, leewaySeconds, lifetimeMaxSeconds } = this.#options;
+    const left = (payload.exp as number) - Math.floor(this.#clock.now() / 1000);
+    if (lifetimeMaxSeconds > 0 && left > lifetimeMaxSeconds + leewaySeconds)
+      return refuse(`the token ends in ${left} s; jwt.lifetimeMaxSeconds allows ${lifetimeMaxSeconds}`);
     for (const [name, template] of claims) {
       const wanted = template.replace(/%[cu]/g, (mark) => (mark === '%c' ? clientId : (userName ?? '')));
       if (wanted === '' || payload[name] !== wanted) return refuse(`the claim ${name} is not "${wanted}"`);

@@ -146,6 +146,7 @@ describe('access as a whole', () => {
     issuer: '',
     audience: '',
     leewaySeconds: 0,
+    lifetimeMaxSeconds: 0,
     userNameClaim: 'sub',
     rulesClaim: '',
     claims: new Map(),

@@ -24,6 +24,7 @@ const plain: JwtOptions = {
   issuer: '',
   audience: '',
   leewaySeconds: 5,
+  lifetimeMaxSeconds: 0,
   userNameClaim: 'sub',
   rulesClaim: 'acl',
   claims: new Map(),
@@ -45,6 +46,18 @@ function signed(
 
 const enter = async (method: Jwt, password: string | null, more = {}) =>
   method.authenticate(credentials({ userName: 'somebody', password, ...more }));
+
+test('a token may be valid for as long as jwt.lifetimeMaxSeconds, and no longer', async () => {
+  const method = jwt({ lifetimeMaxSeconds: 3600 });
+  const until = async (exp: number) => enter(method, await signed(payload({ exp })));
+  expect(await until(seconds + 3605)).toMatchObject({ kind: 'accept' });
+  expect(await until(seconds + 3606)).toEqual({
+    kind: 'refuse',
+    reason: 'the token ends in 3606 s; jwt.lifetimeMaxSeconds allows 3600',
+  });
+  expect(await until(253_402_300_799)).toMatchObject({ kind: 'refuse' }); // the year 9999
+  expect(await enter(jwt(), await signed(payload({ exp: 253_402_300_799 })))).toMatchObject({ kind: 'accept' });
+});
 
 describe('tokens that are good', () => {
   test.each([

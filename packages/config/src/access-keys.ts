@@ -59,6 +59,10 @@ export const jwtShape = {
   leewaySeconds: z.int().min(0).max(300).default(5).meta({
     description: 'Allowed difference between the clocks of the broker and of the issuer of tokens.',
   }),
+  lifetimeMaxSeconds: z.int().min(0).max(3_155_760_000).default(0).meta({
+    description:
+      'How far away the claim `exp` of a token may be when its client signs in; a token that is valid for longer is refused. 0: any time.',
+  }),
   userNameClaim: z.string().min(1).default('sub').meta({
     description: 'The claim with the name that the client is known by.',
     allowed: 'text',

@@ -24,6 +24,7 @@ import { warnOfExposedServers } from './exposed-servers.ts';
 import { warnOfOpenFiles } from './file-modes.ts';
 import { refuseSharedPort } from './listeners/shared-port.ts';
 import { events } from './log-events.ts';
+import { warnOfLooseTokens } from './loose-tokens.ts';
 import { connectionsMax } from './node-limits.ts';
 import { NodeMemory } from './node-memory.ts';
 import { NodeStatus } from './node-status.ts';
@@ -166,6 +167,7 @@ export class EdgeNode {
       await this.#renewal.open();
       warnOfOpenFiles(this.#configuration, this.#logger);
       warnOfExposedServers(this.#configuration, this.#logger);
+      warnOfLooseTokens(this.#configuration, this.#logger);
       if (workers > 1) for (const listener of listeners) await refuseSharedPort(listener.address);
       if (this.#admin !== null) {
         this.#adminUrl = await this.#admin.listen(admin.address);

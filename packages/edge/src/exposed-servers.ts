@@ -2,8 +2,7 @@
 import type { Logger } from '@dunlin/broker/ports';
 import { type Configuration, withoutSecrets } from '@dunlin/config';
 import { events } from './log-events.ts';
-
-const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i;
+import { isLoopbackHost } from './loopback-host.ts';
 
 /** Servers of a URL with one or several addresses: `host:port`. */
 function hostsOf(url: string): string[] {
@@ -39,7 +38,7 @@ function waysOf({ store, backplane }: Configuration): Way[] {
 /** Warns of each way: on it everything can be read, and without a password everybody can be a node. */
 export function warnOfExposedServers(configuration: Configuration, logger: Logger): void {
   for (const { server, url, hasTls, hasPassword } of waysOf(configuration)) {
-    if (hostsOf(url).every((host) => loopback.test(host))) continue;
+    if (hostsOf(url).every(isLoopbackHost)) continue;
     const missing = [
       ...(hasTls ? [] : ['TLS']),
       ...(hasPassword ? [] : ['a password']),

@@ -273,6 +273,16 @@ export const events = logEvents({
     message: 'a file with a secret cannot be read; what it held before is used',
     fields: ['server', 'file', 'error', 'errorCode?'],
   },
+  'jwks.exposed': {
+    level: 'warn',
+    message: 'the keys for tokens (JWKS) are fetched over the network without TLS',
+    fields: ['url'],
+  },
+  'jwt.audience-unset': {
+    level: 'warn',
+    message: 'tokens that were issued for other services are accepted: jwt.audience is not set',
+    fields: [],
+  },
   'server.exposed': {
     level: 'warn',
     message: 'a server is reached over the network without TLS or without a password',

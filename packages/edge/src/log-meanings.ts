@@ -237,6 +237,17 @@ export const meanings: LogMeanings<typeof events> = {
     meaning: 'A file with a password, key or certificate for `server` is missing, empty or may not be read.',
     action: 'Restore the file before the next restart: the node does not start without it.',
   },
+  'jwks.exposed': {
+    meaning:
+      'The address of the keys begins with `http:` and is not on this machine. Who is on the way can answer with a key of its own, and sign in as anybody.',
+    action: 'Set `jwt.jwksUrl` to an https address. On a network that nobody else reaches: nothing.',
+  },
+  'jwt.audience-unset': {
+    meaning:
+      'A token says in `aud` which services it is for, and nobody looks. Whoever has a token of the same issuer for another service can sign in here.',
+    action:
+      'Set `jwt.audience` to what your issuer writes into tokens for this broker. If it issues tokens for nothing else: nothing.',
+  },
   'server.exposed': {
     meaning:
       'Redis or NATS is not on this machine. Without TLS, who is on the way reads all messages and passwords; without a password, who reaches the server can be a node.',
