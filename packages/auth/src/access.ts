@@ -3,10 +3,11 @@
  * change.
  */
 import type { Authenticator, Authorizer, Clock, Logger } from '@dunlin/broker';
+import type { SignInMemory } from '@dunlin/broker/guards';
 import type { HttpFigures } from '@dunlin/broker/ports';
 import { type AccessPolicy, Chain } from './chain.ts';
 import { type CertificateName, ClientCertificateName } from './client-certificate.ts';
-import { type AttemptMemory, Attempts } from './fair/attempts.ts';
+import { Attempts } from './fair/attempts.ts';
 import { HttpAccess, type HttpAccessOptions } from './http/http-access.ts';
 import { type HttpTexts, parseHeadersFile } from './http/http-service.ts';
 import { Jwks } from './jwks.ts';
@@ -81,7 +82,7 @@ export interface AccessOptions {
   readonly listeners: ReadonlyMap<string, { methods: readonly MethodName[]; allowAnonymous: boolean }>;
   readonly hashesAtOnce: number;
   /** Absent: this worker is alone. */
-  readonly attempts?: AttemptMemory;
+  readonly attempts?: SignInMemory;
   readonly certificateName: CertificateName;
   readonly jwt: JwtOptions & { readonly jwksUrl: string };
   /** Null: device tokens are not used. */

@@ -1,6 +1,5 @@
 export { Access, type AccessOptions, type AccessPaths, type AccessTexts, readAccessTexts } from './access.ts';
 export type { CertificateName } from './client-certificate.ts';
-export type { AttemptMemory } from './fair/attempts.ts';
 export { type MethodName, methodNames } from './method.ts';
 export { changePassword, type PasswordChange, userNameFault } from './password-file-edit.ts';
 export type { RedisCalls } from './redis-calls.ts';

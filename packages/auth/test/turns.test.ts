@@ -1,7 +1,7 @@
 import type { Credentials } from '@dunlin/broker';
-import { FairQueue, type Standing } from '@dunlin/broker/guards';
+import { FairQueue, newSignInMemory, type Standing } from '@dunlin/broker/guards';
 import { describe, expect, test } from 'vitest';
-import { Attempts, newAttemptMemory } from '../src/fair/attempts.ts';
+import { Attempts } from '../src/fair/attempts.ts';
 import { Turns } from '../src/fair/turns.ts';
 import { type Decision, notMine, refuse } from '../src/method.ts';
 import { PasswordCheck } from '../src/password-check.ts';
@@ -180,7 +180,7 @@ describe('failures', () => {
 describe('a right password', () => {
   function checks() {
     const clock = new StillClock();
-    const memory = newAttemptMemory();
+    const memory = newSignInMemory();
     const bench = new Workbench();
     const worker = () => new PasswordCheck(clock, 1, new Attempts(clock, memory));
     const hashOf = (password: string, text: string): PasswordHash => ({

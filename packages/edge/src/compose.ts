@@ -3,7 +3,8 @@ import { statfsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { MessagePort } from 'node:worker_threads';
-import type { Access, AccessOptions, AccessTexts, AttemptMemory, TokenRecords } from '@dunlin/auth';
+import type { Access, AccessOptions, AccessTexts, TokenRecords } from '@dunlin/auth';
+import type { SignInMemory } from '@dunlin/broker/guards';
 import { codeOf, type HttpFigures, type Leases, type Logger, type Store } from '@dunlin/broker/ports';
 import type { Configuration } from '@dunlin/config';
 import type { RedisCommands, RedisStoreOptions } from '@dunlin/store-redis';
@@ -164,7 +165,7 @@ export interface ComposedAccess {
 export async function composeAccess(
   configuration: Configuration,
   texts: AccessTexts | null,
-  attempts: AttemptMemory,
+  attempts: SignInMemory,
   httpFigures: HttpFigures,
   logger: Logger,
 ): Promise<ComposedAccess | null> {

@@ -1,10 +1,10 @@
 import type { Clock, Credentials } from '@dunlin/broker';
 import {
   networkOf,
-  newSharedMarks,
-  newSharedRates,
+  newSignInMemory,
   SharedMarks,
   SharedRates,
+  type SignInMemory,
   type Standing,
 } from '@dunlin/broker/guards';
 
@@ -17,23 +17,13 @@ const knownMilliseconds = 24 * 3600 * 1000;
 const ofNetwork = { perSecond: 10, burst: 200 };
 const ofAccount = { perSecond: 20, burst: 400 };
 
-/** Memory that the workers of a node share: what they know of those who signed in, or tried to. */
-export interface AttemptMemory {
-  readonly marks: SharedArrayBuffer;
-  readonly failures: SharedArrayBuffer;
-}
-
-export function newAttemptMemory(): AttemptMemory {
-  return { marks: newSharedMarks(), failures: newSharedRates() };
-}
-
-/** Record of sign-ins: which were right lately, and which were wrong too often. */
+/** Record of sign-ins: which were right lately, and which were wrong too often for more work. It shares its memory with the guard against guessing. */
 export class Attempts {
   readonly marks: SharedMarks;
   readonly #failures: SharedRates;
   readonly #clock: Clock;
 
-  constructor(clock: Clock, memory: AttemptMemory = newAttemptMemory()) {
+  constructor(clock: Clock, memory: SignInMemory = newSignInMemory()) {
     this.#clock = clock;
     this.marks = new SharedMarks(memory.marks);
     this.#failures = new SharedRates(memory.failures);

@@ -9,4 +9,4 @@ export { RefusalAllowance, refusalMemoryBytes } from './refusal-allowance.ts';
 export { newSharedCounts, SharedCounts } from './shared-counts.ts';
 export { newSharedMarks, SharedMarks } from './shared-marks.ts';
 export { newSharedRates, SharedRates } from './shared-rates.ts';
-export type { SignInMemory } from './sign-in-guard.ts';
+export { newSignInMemory, type SignInMemory } from './sign-in-guard.ts';

@@ -30,7 +30,7 @@ const failuresOfUser = 5;
 /** Time for which a success is remembered: devices that sign in once a day are known. */
 const rightMilliseconds = 25 * 3600 * 1000;
 
-/** Memory that the workers of a node share. */
+/** Memory that the workers of a node share: what is counted here, and what the methods of authentication know of those who signed in, or tried to. */
 export interface SignInMemory {
   readonly marks: SharedArrayBuffer;
   readonly failures: SharedArrayBuffer;

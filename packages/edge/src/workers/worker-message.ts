@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
-import type { AccessTexts, AttemptMemory } from '@dunlin/auth';
+import type { AccessTexts } from '@dunlin/auth';
 import type { Asked, DrainOptions, EndpointId, QueryAnswer } from '@dunlin/broker';
+import type { SignInMemory } from '@dunlin/broker/guards';
 import type { Configuration, ListenerAddress } from '@dunlin/config';
 import type { PeerPort } from '../backplane/message-port-backplane.ts';
 import type { TlsMaterial } from '../listeners/tls-material.ts';
@@ -23,7 +24,7 @@ export interface WorkerSetup {
   /** Memory in which all workers count the refusals that are logged. */
   refusals: SharedArrayBuffer;
   /** Memory of those who signed in, or tried to. */
-  attempts: AttemptMemory;
+  attempts: SignInMemory;
   /** Memory in which all workers charge users for what they send and get. */
   rates: SharedArrayBuffer;
   /** Connections, and connections a second, by address. */

@@ -1,6 +1,6 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { AccessTexts } from '@dunlin/auth';
-import { newSharedCounts, newSharedMarks, newSharedRates, refusalMemoryBytes } from '@dunlin/broker/guards';
+import { newSharedCounts, newSharedRates, newSignInMemory, refusalMemoryBytes } from '@dunlin/broker/guards';
 import type { Asked, DrainOptions, EndpointId, Logger, QueryAnswer } from '@dunlin/broker/ports';
 import type { Configuration, ListenerAddress } from '@dunlin/config';
 import { type NodeMetrics, spokenBytes } from '@dunlin/telemetry';
@@ -74,7 +74,7 @@ export class WorkerPool {
   readonly #heartbeatMemory: SharedArrayBuffer;
   readonly #heartbeats: Heartbeats;
   readonly #byAddress: { readonly connections: SharedArrayBuffer; readonly connectRates: SharedArrayBuffer };
-  readonly #attempts = { marks: newSharedMarks(), failures: newSharedRates() };
+  readonly #attempts = newSignInMemory();
   #slots: WorkerSlot[] = [];
   #addresses: ListenerAddress[];
   #stopping = false;
