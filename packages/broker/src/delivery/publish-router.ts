@@ -132,7 +132,8 @@ export class PublishRouter {
             if (refusal !== '') acknowledgement.quotaExceeded(refusal);
             acknowledgement.settle();
           };
-    this.parts.retained.set(publication, match.topic, user, done);
+    const held = publisher === null ? null : publisher.outlet.owner.reading;
+    this.parts.retained.set(publication, match.topic, user, held, done);
   }
 
   private append(

@@ -7,7 +7,9 @@
  * socket take, and continues when there is room.
  */
 import { RecordError, readRecord, writeRecord } from '../message/message-record.ts';
+import type { HeldPublisher } from '../message/pending.ts';
 import type { Publication } from '../message/publication.ts';
+import { WriteBacklog } from '../message/write-backlog.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Limits } from '../ports/limits.ts';
 import { events } from '../ports/log-events.ts';
@@ -31,6 +33,9 @@ const pagesPerTurn = 1;
 /** Bytes on their way to the client above which the replay waits. */
 const outputBufferBytesMax = 256 * 1024;
 const retryMilliseconds = 500;
+/** Retained messages on their way to the store above which their publishers are not read. */
+const backlogWritesMax = 1000;
+const backlogBytesMax = 8 * 1024 * 1024;
 /** Limit of retained messages of QoS 0 that wait for the store; more are dropped while it does not take them. */
 const failedBytesMax = 16 * 1024 * 1024;
 
@@ -67,6 +72,7 @@ export class RetainedMessages {
   private readonly warnings: RareWarnings;
   private readonly quota: Quota;
   private readonly underWay = new WritesUnderWay();
+  private readonly backlog = new WriteBacklog(backlogBytesMax, backlogWritesMax);
   private readonly walks: TurnGate;
   /** The newest unfinished write of each topic. */
   private readonly latest = new Map<string, Write>();
@@ -93,9 +99,16 @@ export class RetainedMessages {
 
   /**
    * Stores the message as the retained one of its topic, or removes that if the payload is empty [MQTT-3.3.1-5..7].
-   * `user`: whose quota it counts against. `done` is called when it is stored, or refused.
+   * `user`: whose quota it counts against. `publisher`: the client that it came from; null: none. `done` is called when
+   * it is stored, or refused.
    */
-  set(publication: Publication, topic: string, user: string, done: WriteDone | null): void {
+  set(
+    publication: Publication,
+    topic: string,
+    user: string,
+    publisher: HeldPublisher | null,
+    done: WriteDone | null,
+  ): void {
     const isEmpty = publication.payloadEnd === publication.payloadStart;
     const record = isEmpty ? null : writeRecord(publication);
     const expiresAt = publication.expiresAt === 0 ? Number.POSITIVE_INFINITY : publication.expiresAt;
@@ -117,12 +130,18 @@ export class RetainedMessages {
     const client = publication.publisher;
     const write: Write = { topic, record, expiresAt, client, user, done: done === null ? [] : [done], failed: false };
     this.latest.set(topic, write);
-    this.write(write);
+    this.write(write, publisher);
   }
 
-  private write(write: Write): void {
+  private write(write: Write, publisher: HeldPublisher | null): void {
     const generation = this.underWay.begin();
-    const ended = (): void => this.underWay.end(generation);
+    // The record may be a newer one when it has ended.
+    const bytes = sizeOf(write.record);
+    this.backlog.begin(bytes, publisher);
+    const ended = (): void => {
+      this.underWay.end(generation);
+      this.backlog.end(bytes);
+    };
     const charge = { user: write.user, quota: this.quota };
     this.store.set(write.topic, write.record, write.expiresAt, charge).then(
       () => {
@@ -171,7 +190,7 @@ export class RetainedMessages {
     this.failedBytes = 0;
     for (const write of failed) {
       write.failed = false;
-      this.write(write);
+      this.write(write, null);
     }
   }
 

@@ -11,6 +11,7 @@
 import { readRecord } from '../message/message-record.ts';
 import type { Pending } from '../message/pending.ts';
 import type { Publication } from '../message/publication.ts';
+import { WriteBacklog } from '../message/write-backlog.ts';
 import type { Clock } from '../ports/clock.ts';
 import { events } from '../ports/log-events.ts';
 import type { AppendRequest, AppendResult, LogStore } from '../ports/log-store.ts';
@@ -21,6 +22,8 @@ import type { StoreTrust } from '../work/store-trust.ts';
 import type { TurnClock } from '../work/turn-clock.ts';
 
 const retryMilliseconds = 250;
+/** Bytes on their way into logs above which publishers are not read; messages are bounded by their acknowledgements. */
+const backlogBytesMax = 16 * 1024 * 1024;
 
 /** A message on its way into logs. */
 export interface PendingAppend {
@@ -62,6 +65,7 @@ export class AppendQueue {
   private isFailed = false;
   private isScheduled = false;
   private idleWaiters: (() => void)[] = [];
+  private readonly backlog = new WriteBacklog(backlogBytesMax, Number.POSITIVE_INFINITY);
 
   constructor({ logStore, writer, clock, logger, metrics, trust, turn }: AppendQueueParts) {
     this.logStore = logStore;
@@ -76,6 +80,7 @@ export class AppendQueue {
 
   add(append: PendingAppend): void {
     this.gathered.push(append);
+    this.backlog.begin(append.request.record.length, append.acknowledgement?.publisher ?? null);
     if (this.isScheduled || this.batch !== null) return;
     this.isScheduled = true;
     this.clock.nextTurn(() => this.sendGathered());
@@ -92,7 +97,11 @@ export class AppendQueue {
    * before those that are lost. Messages that no client has are kept.
    */
   giveUpPublishes(): void {
-    const isKept = ({ acknowledgement }: PendingAppend): boolean => acknowledgement?.isOfClient !== true;
+    const isKept = (append: PendingAppend): boolean => {
+      const kept = append.acknowledgement?.isOfClient !== true;
+      if (!kept) this.backlog.end(append.request.record.length);
+      return kept;
+    };
     this.gathered = this.gathered.filter(isKept);
     if (this.batch === null || !this.isFailed) return;
     // A new batch: the store may know this one, as it was.
@@ -147,6 +156,7 @@ export class AppendQueue {
 
   private confirm(append: PendingAppend, sequences: AppendResult, moment: number): void {
     const { logs, acknowledgement } = append;
+    this.backlog.end(append.request.record.length);
     if (acknowledgement !== null) acknowledgement.needsStored(moment);
     // Empty: the session of the publisher has moved, nothing was stored, nothing is acknowledged here.
     if (sequences.length === 0 && append.request.filters.length > 0) {

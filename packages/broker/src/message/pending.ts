@@ -1,7 +1,7 @@
 /** Message or packet that must be safe before somebody is told so (P1). */
 import { notStored, type StoreTrust } from '../work/store-trust.ts';
 
-/** A publisher that is not read while a link it feeds is full. */
+/** A publisher that is not read while a link that it feeds is full, or the store behind. */
 export interface HeldPublisher {
   holdForLink(): void;
   releaseFromLink(): void;
