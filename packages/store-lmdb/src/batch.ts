@@ -3,6 +3,13 @@ import type { RootDatabase } from 'lmdb';
 
 /** Limit of calls in one transaction: further calls wait for the next, so that no transaction grows without bound. */
 const CALLS_PER_TRANSACTION_MAX = 4096;
+/**
+ * Time after which the calls that are left wait for the next transaction: this thread does nothing else while calls are
+ * run. 4,096 retained messages took 100 ms.
+ */
+const TRANSACTION_MILLISECONDS = 8;
+/** Calls between two looks at the clock. */
+const CALLS_PER_LOOK = 8;
 
 interface Call {
   run: () => unknown;
@@ -123,7 +130,7 @@ export class Batch {
         this.scheduled = false;
         this.committing++;
         // Calls that arrive from now on belong to the next transaction.
-        this.runAll(taken);
+        this.runSome(taken);
       })
       .then(
         () => this.finished(taken, null),
@@ -150,7 +157,7 @@ export class Batch {
     const taken = this.take();
     this.committing++;
     try {
-      this.root.transactionSync(() => this.runAll(taken));
+      this.root.transactionSync(() => this.runSome(taken));
     } catch (cause) {
       this.finished(taken, cause);
       return;
@@ -167,12 +174,16 @@ export class Batch {
     return this.waiting.splice(0, CALLS_PER_TRANSACTION_MAX);
   }
 
-  private runAll(calls: Call[]): void {
+  /** Runs calls in their order; those that it has no time for are taken out, and wait before all others. */
+  private runSome(calls: Call[]): void {
     let special = false;
     for (const call of calls) special ||= call.special;
     this.running = true;
     try {
-      this.around(() => runEach(calls), special);
+      this.around(() => {
+        const run = runInTime(calls);
+        if (run < calls.length) this.waiting = calls.splice(run).concat(this.waiting);
+      }, special);
     } finally {
       this.running = false;
     }
@@ -216,9 +227,15 @@ function describe(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
 }
 
-/** A call that throws a StoreError is refused alone; anything else ends the transaction. */
-function runEach(calls: Call[]): void {
-  for (const call of calls) {
+/**
+ * Runs calls until the time of a transaction is over; returns how many. A call that throws a StoreError is refused
+ * alone; anything else ends the transaction.
+ */
+function runInTime(calls: Call[]): number {
+  const endsAt = performance.now() + TRANSACTION_MILLISECONDS;
+  for (let index = 0; index < calls.length; index++) {
+    if (index > 0 && index % CALLS_PER_LOOK === 0 && performance.now() >= endsAt) return index;
+    const call = calls[index];
     try {
       call.outcome = call.run();
     } catch (cause) {
@@ -227,6 +244,7 @@ function runEach(calls: Call[]): void {
       call.refused = true;
     }
   }
+  return calls.length;
 }
 
 /** True for an error of the system, or of LMDB itself. An error thrown by a call has no number. */

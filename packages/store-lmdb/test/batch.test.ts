@@ -69,3 +69,27 @@ describe.each([
     expect(main.tables.meta.get(name('inner'))).toEqual(Buffer.of(2));
   });
 });
+
+/** Seen to fail with no end to the time of a transaction: the thread then does nothing else until all calls are through. */
+it.each([
+  ['immediate', true],
+  ['deferred', false],
+] as const)('%s: many calls leave time for others between them, and keep their order', async (_kind, immediate) => {
+  const transactions: number[][] = [];
+  const calls = new Batch(main.root, immediate, (run) => {
+    transactions.push([]);
+    run();
+  });
+  let turns = 0;
+  const work = (index: number) => (): void => {
+    const until = performance.now() + 2;
+    while (performance.now() < until);
+    transactions.at(-1)?.push(index);
+  };
+  const other = setInterval(() => turns++, 1);
+  await Promise.all(Array.from({ length: 64 }, (_, index) => calls.call(work(index))));
+  clearInterval(other);
+  expect(transactions.flat()).toEqual(Array.from({ length: 64 }, (_, index) => index));
+  expect(transactions.length).toBeGreaterThan(3);
+  expect(turns).toBeGreaterThan(2);
+});
