@@ -4,7 +4,7 @@ import { events } from './log-events.ts';
 
 const lookMilliseconds = 5000;
 /** Bytes above the least there ever was that may have been freed. */
-const worthBytes = 32 * 1024 * 1024;
+const worthBytes = 12 * 1024 * 1024;
 /**
  * Wait after a try, for each millisecond that it took: nothing tells whether memory was freed, so it is tried. Trying
  * in vain is for no more than a thousandth of the time: where 1 GiB was in use it took 1 to 16 ms.
