@@ -73,6 +73,7 @@ import { PendingWrites } from './work/pending-writes.ts';
 import { RareWarnings } from './work/rare-warnings.ts';
 import { StoreTrust } from './work/store-trust.ts';
 import { TurnClock } from './work/turn-clock.ts';
+import { TurnShare } from './work/turn-share.ts';
 
 /**
  * Name by which the store knows this broker's appends from those of every other, the earlier ones of this endpoint
@@ -256,6 +257,7 @@ export abstract class BrokerParts extends BrokerGuards {
     const { self, backplane, clock, logger, links, routes, durableFilters, logEnds, deadEndpoints } = this;
     return new Cluster({
       ...{ self, backplane, clock, logger, links, routes, durableFilters, logEnds, deadEndpoints },
+      metrics: this.metrics,
       upcalls: this.clusterUpcalls(),
     });
   }
@@ -346,6 +348,7 @@ export abstract class BrokerParts extends BrokerGuards {
     return {
       ...{ flusher, memory: this.memory, metrics, clock, turn, trust, logger, limits, keepAlive, rates },
       ...{ clientLog, httpUrl, publishBatch, handlers },
+      turnShare: new TurnShare(),
       inboundRefused: (outlet, packetId) => {
         const session = sessions.get(outlet.clientId);
         if (session?.outlet === outlet) this.writer.refuseInbound(session, packetId);

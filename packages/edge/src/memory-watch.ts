@@ -42,6 +42,8 @@ export interface MemoryWatchParts {
   collect(isUrgent: boolean): Promise<void>;
   /** Gives up so many bytes of waiting messages and slow connections. */
   shed(bytes: number): void;
+  /** Called at each look, before garbage is collected. */
+  measured(usedPercent: number): void;
   changed(level: MemoryLevelNumber, usedPercent: number): void;
   now(): number;
 }
@@ -94,6 +96,7 @@ export class MemoryWatch {
   async look(): Promise<number> {
     const parts = this.#parts;
     let usedBytes = parts.usedBytes();
+    parts.measured((usedBytes / parts.limitBytes) * 100);
     const mayRise = this.#levelOf(usedBytes) > this.#level;
     const isHeld = this.#level > memoryLevels.normal;
     if ((mayRise || isHeld) && parts.now() >= this.#collectAt) usedBytes = await this.#collect(usedBytes);

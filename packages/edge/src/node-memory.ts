@@ -33,6 +33,7 @@ export class NodeMemory {
         giveBackNow();
       },
       shed: (bytes) => workers().shed(bytes),
+      measured: (usedPercent) => shared.measured(usedPercent),
       changed: (level, usedPercent) => {
         shared.set(level, usedPercent);
         readiness.set({ memory: level !== memoryLevels.normal });

@@ -33,6 +33,7 @@ class Memory {
         this.buffers -= given;
         this.garbage += given;
       },
+      measured: () => undefined,
       changed: (level) => this.levels.push(level),
       now: () => this.time,
     });

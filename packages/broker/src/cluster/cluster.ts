@@ -13,6 +13,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { EndpointId } from '../ports/endpoint-id.ts';
 import { events } from '../ports/log-events.ts';
 import type { Logger } from '../ports/logger.ts';
+import type { Metrics } from '../ports/metrics.ts';
 import { otherUserError } from '../ports/session-store.ts';
 import { StoreError } from '../ports/store-error.ts';
 import { decodeHanded, encodeHanded, type HandedSession } from '../session/handover.ts';
@@ -41,6 +42,7 @@ import {
 } from './frames.ts';
 import { type GroupControl, readGroupControl } from './group-control.ts';
 import type { Links, LostMessages } from './links.ts';
+import { MessageFrames } from './message-frames.ts';
 import { ClusterQueries } from './queries.ts';
 import { RouteFrames } from './route-frames.ts';
 import type { Routes } from './routes.ts';
@@ -71,6 +73,7 @@ export interface ClusterParts {
   backplane: Backplane | null;
   clock: Clock;
   logger: Logger;
+  metrics: Metrics;
   links: Links;
   routes: Routes;
   durableFilters: DurableFilters;
@@ -89,12 +92,14 @@ export class Cluster implements BackplaneReceiver {
   /** The answer to a question of an operator; set by the broker. Never rejects. */
   answer: (body: string) => Promise<string> = () => new Promise(() => undefined);
   private readonly routeFrames: RouteFrames;
+  private readonly messageFrames: MessageFrames;
   /** Counters of other workers, for `$SYS`. */
   readonly statistics = new Map<EndpointId, number[]>();
 
   constructor(parts: ClusterParts) {
     this.parts = parts;
     this.routeFrames = new RouteFrames(parts.clock, (from, bytes) => this.handleSafely(from, bytes));
+    this.messageFrames = new MessageFrames(parts.clock, parts.metrics, (from, bytes) => this.handleSafely(from, bytes));
     this.queries = new ClusterQueries({
       clock: parts.clock,
       send: (to, bytes) => parts.backplane?.send(to, bytes),
@@ -165,6 +170,7 @@ export class Cluster implements BackplaneReceiver {
     this.statistics.delete(endpoint);
     const lost = this.parts.links.left(endpoint);
     this.routeFrames.left(endpoint);
+    this.messageFrames.left(endpoint);
     this.parts.routes.left(endpoint);
     for (const messages of lost) this.parts.upcalls.lost(messages);
     this.parts.upcalls.groupEndpointLeft(endpoint);
@@ -184,7 +190,7 @@ export class Cluster implements BackplaneReceiver {
 
   received(from: EndpointId, bytes: Uint8Array): void {
     if (isAboutRoutes(bytes)) this.routeFrames.received(from, bytes);
-    else this.handleSafely(from, bytes);
+    else this.messageFrames.received(from, bytes);
   }
 
   private handleSafely(from: EndpointId, bytes: Uint8Array): void {

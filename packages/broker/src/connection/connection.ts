@@ -29,6 +29,7 @@ import type { Logger } from '../ports/logger.ts';
 import type { Transport } from '../ports/transport.ts';
 import type { Session, SessionConnection } from '../session/session.ts';
 import type { TopicMatch } from '../subscriptions/topic-match.ts';
+import type { TurnShare } from '../work/turn-share.ts';
 import { earlyBytesCame, firstError, mayCarry, takeEarlyPacket } from './before-connack.ts';
 import type { ClientLog } from './client-log.ts';
 import { checkDeadlines } from './connection-deadlines.ts';
@@ -61,6 +62,7 @@ export interface ConnectionParts extends OutletParts {
   httpUrl: string;
   /** Publishes that are gathered; flushed before anything that must come after them. */
   publishBatch: { flush(): void };
+  turnShare: TurnShare;
   handlers: PacketHandlers;
   owner: ConnectionOwner;
 }
@@ -137,6 +139,7 @@ export class Connection
     parts.metrics.bytesReceived += chunk.length;
     parts.turn.renew();
     const publishes = parts.metrics.publishesReceived;
+    const sent = parts.metrics.publishesSent;
     try {
       this.decoder.push(chunk);
       parts.publishBatch.flush();
@@ -144,7 +147,10 @@ export class Connection
       this.failed(this.state === ConnectionState.new ? firstError(this, error, chunk) : error);
       return;
     }
-    if (this.rates !== null) this.rates.received(parts.metrics.publishesReceived - publishes, chunk.length);
+    const received = parts.metrics.publishesReceived - publishes;
+    if (this.rates !== null) this.rates.received(received, chunk.length);
+    if (received > 0 && parts.turnShare.isUsedUp(this, received + parts.metrics.publishesSent - sent))
+      this.reading.holdForTurn(parts.clock);
     const { partialBytes } = this.decoder;
     if (partialBytes === 0) this.partialSinceSecond = 0;
     // At most the bytes of this chunk are buffered: the packet begins in it, whatever was unfinished before.

@@ -4,6 +4,7 @@
  * read, or while it is over a rate. It is read again when none of these is left.
  */
 import type { Outlet, OutletReading } from '../output/outlet.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { Limits } from '../ports/limits.ts';
 import type { Transport } from '../ports/transport.ts';
 
@@ -27,6 +28,8 @@ export class Reading implements OutletReading {
   private fullLinks = 0;
   /** The client is over a rate (guards/client-rates.ts). */
   private isOverRate = false;
+  /** The client has had its share of this turn (work/turn-share.ts). */
+  private waitsForTurn = false;
 
   constructor(outlet: Outlet, transport: Transport, limits: Limits, owner: ReadingOwner) {
     this.outlet = outlet;
@@ -85,6 +88,16 @@ export class Reading implements OutletReading {
     if (!this.outlet.output.isClosed) this.resumeIfRoom();
   }
 
+  holdForTurn(clock: Clock): void {
+    if (this.waitsForTurn) return;
+    this.waitsForTurn = true;
+    this.pause();
+    clock.nextTurn(() => {
+      this.waitsForTurn = false;
+      if (!this.outlet.output.isClosed) this.resumeIfRoom();
+    });
+  }
+
   /** Stops: packets that the client sends from now on are not read any more. */
   stop(): void {
     this.isStopped = true;
@@ -100,7 +113,7 @@ export class Reading implements OutletReading {
   }
 
   resumeIfRoom(): void {
-    if (!this.isPaused || this.isStopped || this.fullLinks > 0 || this.isOverRate) return;
+    if (!this.isPaused || this.isStopped || this.fullLinks > 0 || this.isOverRate || this.waitsForTurn) return;
     if (this.owner.holding.bytes > heldBytesMax) return;
     const { output, acknowledgements } = this.outlet;
     if (output.isCongested && output.pendingBytes > 2 * this.limits.outputBufferBytesMax) return;

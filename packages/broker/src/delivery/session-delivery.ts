@@ -53,6 +53,9 @@ export interface SessionDeliveryParts {
   upcalls: DeliveryUpcalls;
 }
 
+/** Bytes that wait for one client above which it gets no QoS 0 while memory is scarce: 500 slow clients have 2 GiB of `outputBufferBytesMax`. */
+const scarceBytesMax = 64 * 1024;
+
 export class SessionDelivery implements PublishWindow {
   readonly metrics: Metrics;
   private readonly writer: SessionWriter;
@@ -92,7 +95,9 @@ export class SessionDelivery implements PublishWindow {
       this.metrics.dropped['over-rate']++;
       return false;
     }
-    if (!this.memory.isCritical && outlet.output.pendingBytes < this.limits.outputBufferBytesMax) return true;
+    const { pendingBytes } = outlet.output;
+    const isRoom = pendingBytes < scarceBytesMax || !this.memory.isScarce(this.limits.memoryHighPercent);
+    if (isRoom && pendingBytes < this.limits.outputBufferBytesMax && !this.memory.isCritical) return true;
     this.metrics.dropped['outbox-full']++;
     return false;
   }

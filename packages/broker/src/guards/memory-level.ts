@@ -21,8 +21,18 @@ export class MemoryLevel {
   }
 
   set(level: MemoryLevelNumber, usedPercent: number): void {
-    Atomics.store(this.cells, percentAt, Math.round(usedPercent));
+    this.measured(usedPercent);
     Atomics.store(this.cells, levelAt, level);
+  }
+
+  /** Notes what is in use at this moment, garbage included: the level may rise once that was collected, no sooner. */
+  measured(usedPercent: number): void {
+    Atomics.store(this.cells, percentAt, Math.round(usedPercent));
+  }
+
+  /** True from this share on, whether or not it is garbage: nothing should grow that may be dropped. */
+  isScarce(percent: number): boolean {
+    return Atomics.load(this.cells, percentAt) >= percent;
   }
 
   /** No new connections and subscriptions. */
