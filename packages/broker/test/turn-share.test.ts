@@ -1,4 +1,4 @@
-/** Others have their turns beside a client, or another worker, that brings more messages than one turn has time for (work/turn-share.ts, cluster/message-frames.ts). */
+/** Turns of others beside a client, or another worker, that brings more messages than one turn has time for (work/turn-share.ts, cluster/message-frames.ts). */
 import { expect, test } from 'vitest';
 import { MessageFrames } from '../src/cluster/message-frames.ts';
 import { Metrics } from '../src/ports/metrics.ts';
