@@ -48,6 +48,27 @@ test('a node without admin.address makes no key', async () => {
   expect(existsSync(join(directory, 'data', 'admin.key'))).toBe(false);
 });
 
+test('what a key has changed is in the audit log, with the name of the key and never the key', async () => {
+  const file = join(directory, 'audit');
+  const base = await start({ 'audit.file': file });
+  const key = readFileSync(join(directory, 'data', 'admin.key'), 'utf8').trim();
+  const { body } = await ask(base, '/api/v1/keys', { method: 'POST', key, body: { name: 'ann', scope: 'write' } });
+  await ask(base, '/api/v1/bans', { method: 'POST', key: body.key, body: { userName: 'mallory' } });
+  await ask(base, '/api/v1/sessions/gauge%2F7', { method: 'DELETE', key: body.key });
+  await node?.stop();
+  const text = readFileSync(file, 'utf8');
+  const records = text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(records.filter(({ event }) => event === 'administration.done')).toMatchObject([
+    { action: 'key added', by: 'first', target: 'ann write' },
+    { action: 'session ended', by: 'ann', target: 'gauge/7' },
+  ]);
+  expect(records.find(({ event }) => event === 'ban.added')).toMatchObject({ user: 'mallory', by: 'ann' });
+  for (const each of [key, body.key]) expect(text).not.toContain(each);
+});
+
 test('guesses are slowed: an eleventh has to wait, and so has the right key of that network, no other', async () => {
   const base = await start();
   const key = readFileSync(join(directory, 'data', 'admin.key'), 'utf8').trim();

@@ -23,16 +23,25 @@ test('a worker has loaded nothing that reads configuration: each of them would t
   expect(loaded(`await import('@dunlin/config')`)).toContain('yaml');
 });
 
-/** Files of the broker that a process has loaded after importing a module. */
-function loadedOfBroker(module: string): string[] {
+/** Files of one of our packages that a process has loaded after importing a module. */
+function loadedOf(name: string, module: string): string[] {
   const script = `const { registerHooks } = await import('node:module');
     const urls = [];
     registerHooks({ load: (url, context, nextLoad) => (urls.push(url), nextLoad(url, context)) });
     await import('${module}');
-    console.log(JSON.stringify(urls.filter((url) => url.includes('/broker/src/')).map((url) => url.replace(/.*\\/src\\//, ''))));`;
+    console.log(JSON.stringify(urls.filter((url) => url.includes('/${name}/src/')).map((url) => url.replace(/.*\\/src\\//, ''))));`;
   const words = ['--conditions=source', '--input-type=module', '-e', script];
   return JSON.parse(execFileSync(process.execPath, words, { cwd: import.meta.dirname, encoding: 'utf8' }));
 }
+
+const loadedOfBroker = (module: string): string[] => loadedOf('broker', module);
+
+test('the administration API is loaded by its first request, in the supervisor alone', () => {
+  const ofApi = (module: string) => loadedOf('edge', module).filter((file) => file.startsWith('api/'));
+  expect(ofApi('@dunlin/edge')).toEqual([]);
+  expect(ofApi('../src/workers/worker.ts')).toEqual([]);
+  expect(ofApi('../src/api/api.ts')).toContain('api/all-endpoints.ts');
+});
 
 test('the supervisor loads nothing of the broker but ports and guards, the store thread its memory store', () => {
   const beyond = (rooms: RegExp, module: string) => loadedOfBroker(module).filter((file) => !rooms.test(file));

@@ -63,6 +63,7 @@ export class Api {
   }
 
   #refuse(response: ServerResponse, error: unknown): void {
+    if (response.destroyed) return; // who asked is gone
     if (error instanceof ApiError) {
       send(response, error.status, 'application/problem+json', problemOf(error.status, error.message), error.headers);
       return;

@@ -37,6 +37,8 @@ type Said<T> = { value: T } | { error: string } | { unknown: string };
 export class Gathering {
   readonly #ask: Ask;
   readonly #nodeId: string;
+  /** Workers of all nodes that answered last; 0: it is not known yet. */
+  workers = 0;
 
   constructor(ask: Ask, nodeId: string) {
     this.#ask = ask;
@@ -70,6 +72,7 @@ export class Gathering {
           : 'it runs a release that does not know this question';
       reasons.set(name, (reasons.get(name) ?? new Set()).add(reason));
     }
+    if (node === '') this.workers = parts.length;
     return { parts, incomplete: [...reasons].map(([name, why]) => ({ node: name, reason: [...why].join(', ') })) };
   }
 

@@ -61,14 +61,32 @@ function shown<T extends ClientRecord>({ node, worker, value }: Part<T>): Shown<
   return { ...value, connectedAt: new Date(value.connectedAt).toISOString(), node, worker };
 }
 
-/** A page of all nodes: the first of theirs, which are in order. */
+/**
+ * Clients that each worker is asked for: its share of a page and some more, since shares differ. So a page costs about
+ * what it shows, whatever the number of workers.
+ */
+function shareOf(limit: number, workers: number): number {
+  return workers < 2 ? limit : Math.min(limit, Math.ceil((limit / workers) * 1.25) + 8);
+}
+
+/**
+ * A page of all nodes, made of the pages of their workers, which are in order. It ends where the first of those that have
+ * more ends: behind that, a client of this worker may come before those of others.
+ */
 function merged({ parts, incomplete: missing }: Gathered<ClientPage>, limit: number) {
+  let end: string | null = null;
+  for (const { value } of parts) {
+    const last = value.hasMore ? value.clients[value.clients.length - 1].clientId : null;
+    if (last !== null && (end === null || last < end)) end = last;
+  }
   const all = parts.flatMap(({ node, worker, value }) =>
-    value.clients.map((each) => shown({ node, worker, value: each })),
+    value.clients.flatMap((each) =>
+      end === null || each.clientId <= end ? [shown({ node, worker, value: each })] : [],
+    ),
   );
   all.sort((one, other) => (one.clientId < other.clientId ? -1 : 1));
   const clients = all.slice(0, limit);
-  const hasMore = all.length > limit || parts.some(({ value }) => value.hasMore);
+  const hasMore = end !== null || all.length > limit;
   return { clients, next: hasMore ? (clients.at(-1)?.clientId ?? null) : null, incomplete: missing };
 }
 
@@ -107,7 +125,7 @@ export const clientEndpoints = [
     method: 'GET',
     path: '/api/v1/clients',
     scope: 'read',
-    summary: 'Connected clients of all nodes, in the order of their identifiers.',
+    summary: 'Connected clients of all nodes, in the order of their identifiers. A page may hold fewer than `limit`.',
     query: z.strictObject({
       filter: text('Client identifier, `*` stands for any characters: `gauge-*`.').optional(),
       user: text('User name.').optional(),
@@ -121,7 +139,14 @@ export const clientEndpoints = [
       const { filter = '', user = '', address = '', node = '' } = query;
       const after = query.cursor ?? null;
       const gathered = await gathering.all<ClientPage>(
-        { kind: 'clients', after, limit: query.limit, clientId: filter, userName: user, address },
+        {
+          kind: 'clients',
+          after,
+          limit: shareOf(query.limit, node === '' ? gathering.workers : 1),
+          clientId: filter,
+          userName: user,
+          address,
+        },
         node,
       );
       return merged(gathered, query.limit);
