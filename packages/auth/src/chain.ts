@@ -48,7 +48,7 @@ export class Chain implements Authenticator {
       const decision = await method.authenticate(credentials);
       if (decision.kind === 'accept') {
         this.#attempts.wasRight(credentials);
-        return decision;
+        return { ...decision, method: method.name };
       }
       if (decision.kind === 'gone') return decision;
       if (decision.kind === 'refuse') {
@@ -67,13 +67,13 @@ export class Chain implements Authenticator {
   exchange(mechanism: string, credentials: Credentials): AuthenticationExchange | null {
     for (const method of this.#policies.get(credentials.listener)?.methods ?? []) {
       const exchange = method.exchange?.(mechanism, credentials) ?? null;
-      if (exchange !== null) return this.#counted(exchange, credentials);
+      if (exchange !== null) return this.#counted(mechanism, exchange, credentials);
     }
     return null;
   }
 
   /** The same exchange, whose end counts as that of any attempt does: for the name that is given in it. */
-  #counted(exchange: AuthenticationExchange, credentials: Credentials): AuthenticationExchange {
+  #counted(mechanism: string, exchange: AuthenticationExchange, credentials: Credentials): AuthenticationExchange {
     const attempts = this.#attempts;
     const named = (): Credentials => ({ ...credentials, userName: exchange.claimedName ?? credentials.userName });
     return {
@@ -84,9 +84,10 @@ export class Chain implements Authenticator {
         const before = named();
         if (!attempts.mayTry(before, attempts.standingOf(before))) return overloaded(before, 'exchange', tooMany);
         const result = await exchange.step(data);
-        if (result.kind === 'accept') attempts.wasRight({ ...credentials, userName: result.userName });
-        else if (result.kind === 'refuse') attempts.wasWrong(named());
-        return result;
+        if (result.kind === 'refuse') attempts.wasWrong(named());
+        if (result.kind !== 'accept') return result;
+        attempts.wasRight({ ...credentials, userName: result.userName });
+        return { ...result, method: mechanism };
       },
     };
   }

@@ -67,6 +67,8 @@ export interface BrokerOptions {
   leases?: Leases | null;
   /** Audit log; null, or absent: there is none. */
   audit?: Audit | null;
+  /** True: commands write bans into the store by themselves, and a worker records them; else who was asked does. */
+  recordsBans?: boolean;
   /** Null, or absent: nothing is traced. */
   tracer?: Tracer | null;
   /** A random number for hashing; from the caller, so that a simulation can repeat itself. */

@@ -3,6 +3,7 @@ import type { BrokerOptions } from './broker-options.ts';
 import type { ClientIdPolicy } from './connection/client-identifier.ts';
 import { MemoryLevel } from './guards/memory-level.ts';
 import { SignInGuard } from './guards/sign-in-guard.ts';
+import type { Audit } from './ports/audit.ts';
 import type { Authenticator } from './ports/authenticator.ts';
 import type { Authorizer } from './ports/authorizer.ts';
 import type { Backplane } from './ports/backplane.ts';
@@ -35,6 +36,8 @@ export abstract class BrokerWorld {
   readonly signInGuard: SignInGuard;
   readonly httpUrl: string;
   readonly tracer: Tracer | null;
+  /** Audit log for bans that others have put into the store; null: they are not recorded here. */
+  readonly banAudit: Audit | null;
 
   constructor(options: BrokerOptions) {
     const { store, clock, logger, metrics, limits, backplane, tracer = null, random = systemRandom } = options;
@@ -50,6 +53,7 @@ export abstract class BrokerWorld {
     this.memory = options.memory ?? new MemoryLevel();
     this.signInGuard = new SignInGuard(limits, options.attempts);
     this.tracer = tracer;
+    this.banAudit = options.recordsBans === true ? (options.audit ?? null) : null;
     this.authenticator = options.authenticator;
     this.authorizer = options.authorizer;
     this.deniedPublish = options.deniedPublish ?? 'drop';

@@ -2,12 +2,14 @@
 import { ReasonCode } from '@dunlin/protocol';
 import type { BrokerOptions } from './broker-options.ts';
 import { BrokerParts } from './broker-parts.ts';
+import { recordBanAdded, recordBanRemoved } from './connection/ban-records.ts';
 import { Connection } from './connection/connection.ts';
 import { enterUnsigned } from './connection/send-refusal.ts';
 import { Drain } from './drain.ts';
 import { makeQueries } from './make-queries.ts';
 import { shedMemory } from './memory-shedding.ts';
 import { ConnectionState } from './output/connection-state.ts';
+import type { Ban } from './ports/ban-store.ts';
 import type { Asked, QueryAnswer } from './ports/client-record.ts';
 import type { DrainOptions } from './ports/drain-options.ts';
 import { events } from './ports/log-events.ts';
@@ -131,6 +133,14 @@ export class Broker extends BrokerParts {
       if (connections.length > 0) this.clock.nextTurn(next);
     };
     next();
+  }
+
+  /** One worker of the cluster records them for all. */
+  protected override bansChanged(added: readonly Ban[], removed: readonly Ban[]): void {
+    const { banAudit } = this;
+    if (banAudit === null || !this.cluster.isLeader) return;
+    for (const ban of added) recordBanAdded(banAudit, ban);
+    for (const ban of removed) recordBanRemoved(banAudit, ban);
   }
 
   /** Ends the connections at this listener whose client certificate has been withdrawn. */

@@ -72,6 +72,7 @@ test('a node says who signed in, was refused and took over, and that it started 
     time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
     ...{ kind: 'audit', node: 'test', worker: 0, event: 'sign-in.accepted', client: 'gauge', user: 'ann' },
     ...{ address: expect.stringMatching(/^127\.0\.0\.1:\d+$/), listener: expect.any(String), version: '5.0' },
+    method: 'password-file',
   });
   expect(all[4]).toMatchObject({
     client: 'thief',

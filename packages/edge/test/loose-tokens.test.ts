@@ -18,7 +18,7 @@ test('tokens for other services are accepted: said where jwt is used and no audi
   expect(linesOf({ 'jwt.jwksUrl': 'https://id.example.com/keys' })).toEqual(['jwt.audience-unset']);
   expect(linesOf({ 'jwt.jwksUrl': 'https://id.example.com/keys', 'jwt.audience': 'mqtt' })).toEqual([]);
   expect(linesOf({})).toEqual([]);
-  expect(linesOf({ 'authentication.passwordFile': 'users' })).toEqual([]);
+  expect(linesOf({ 'authentication.passwordFile': import.meta.filename })).toEqual([]);
 });
 
 test('keys that come without TLS: said where they come over the network, without what is secret', () => {

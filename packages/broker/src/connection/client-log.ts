@@ -6,15 +6,18 @@
  * No field holds anything that grants access: only names that were authenticated, identifiers, topics, addresses.
  */
 
+import { describeBan } from '../guards/ban-list.ts';
 import { networkOf } from '../guards/network-of.ts';
 import { RefusalAllowance } from '../guards/refusal-allowance.ts';
 import type { Publication } from '../message/publication.ts';
 import type { Audit } from '../ports/audit.ts';
 import { auditEvents } from '../ports/audit-events.ts';
+import type { Ban } from '../ports/ban-store.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CloseReason } from '../ports/close-reason.ts';
 import { events } from '../ports/log-events.ts';
 import type { LogEvent, LogFields, Logger } from '../ports/logger.ts';
+import { recordBanAdded } from './ban-records.ts';
 import type { KeepAlive } from './keep-alive.ts';
 import { LastDisconnects } from './last-disconnects.ts';
 
@@ -41,7 +44,10 @@ const versionNames: Readonly<Record<number, string>> = { 3: '3.1', 4: '3.1.1', 5
 /** Fields of a connection for the log. */
 export interface LoggedClient {
   readonly clientId: string;
-  readonly signIn: { readonly userName: string | null };
+  readonly signIn: {
+    readonly userName: string | null;
+    readonly acceptance: { readonly method?: string } | null;
+  };
   readonly transport: { readonly remoteAddress: string; readonly listener: string };
   readonly version: number;
   readonly keepAliveSeconds: number;
@@ -132,7 +138,15 @@ export class ClientLog {
   }
 
   signedIn(connection: LoggedClient): void {
-    this.audit?.record(auditEvents['sign-in.accepted'], describeVersion(connection));
+    if (this.audit === null) return;
+    const method = connection.signIn.acceptance?.method ?? 'anonymous';
+    this.audit.record(auditEvents['sign-in.accepted'], { ...describeVersion(connection), method });
+  }
+
+  /** A rule has banned the client. */
+  banMade(connection: LoggedClient, ban: Ban): void {
+    this.refusedTo(connection, events['client.ban-made'], { reason: describeBan(ban) });
+    if (this.audit !== null) recordBanAdded(this.audit, ban);
   }
 
   /** The client's session was in use by a connection at this endpoint, from this address if that is known. */

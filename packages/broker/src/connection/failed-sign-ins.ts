@@ -3,13 +3,12 @@
  * is, is counted in guards/sign-in-guard.ts.
  */
 import { ReasonCode } from '@dunlin/protocol';
-import { type BanList, describeBan } from '../guards/ban-list.ts';
+import type { BanList } from '../guards/ban-list.ts';
 import type { BannableClient } from '../guards/ban-table.ts';
 import type { SignInGuard } from '../guards/sign-in-guard.ts';
 import { ConnectionState } from '../output/connection-state.ts';
 import type { Ban } from '../ports/ban-store.ts';
 import type { Clock } from '../ports/clock.ts';
-import { events } from '../ports/log-events.ts';
 import type { Connection } from './connection.ts';
 import { sendRefusal } from './send-refusal.ts';
 
@@ -63,7 +62,7 @@ export class FailedSignIns {
 
   private ban(connection: Connection, ban: Ban | null): void {
     if (ban === null || !this.parts.bans.add(ban)) return;
-    connection.parts.clientLog.refusedTo(connection, events['client.ban-made'], { reason: describeBan(ban) });
+    connection.parts.clientLog.banMade(connection, ban);
   }
 
   private after(milliseconds: number, then: () => void): void {

@@ -16,6 +16,8 @@ const readMilliseconds = 500;
 const forgetMilliseconds = 60_000;
 /** Bans up to which rules add more: an attack from very many addresses must not fill the store. */
 const madeHereMax = 100_000;
+/** Time that the store has for a ban that a rule has made. */
+const underWayMilliseconds = 10_000;
 /** Bans of one answer of the store. */
 const pageBans = 1000;
 
@@ -25,6 +27,8 @@ export interface BanListParts {
   logger: Logger;
   /** Called with bans that were not known before: clients that they hit are to be disconnected. */
   banned: (bans: BanTable) => void;
+  /** Called with what commands have changed in the store since the last read. */
+  changed?: (added: readonly Ban[], removed: readonly Ban[]) => void;
 }
 
 export class BanList {
@@ -35,6 +39,7 @@ export class BanList {
   /** True: the store may have changed under what is being read, which is read again. */
   private isStale = false;
   private isReading = false;
+  private hasRead = false;
   private hasFailed = false;
   private readonly stops: (() => void)[] = [];
 
@@ -88,21 +93,40 @@ export class BanList {
   /** Reads what is new. Rejects with StoreError. */
   async read(): Promise<void> {
     const fresh = new BanTable();
+    const added: Ban[] = [];
+    const before = this.table;
     this.isStale = false;
     let { place, table } = this;
     for (let hasMore = true; hasMore; ) {
       const page = await this.parts.store.changes(place, pageBans);
       if (page.isWhole) table = new BanTable();
       for (const ban of page.bans) {
+        const isKnown = before.holds(ban);
         table.put(ban);
         // A rule means those that have not shown who they are: it ends no connection, and there may be many.
-        if (ban.by !== madeByRule) fresh.put(ban);
+        if (ban.by === madeByRule) continue;
+        fresh.put(ban);
+        if (!isKnown) added.push(ban);
       }
       ({ place, hasMore } = page);
     }
     this.table = table;
     this.place = this.isStale ? null : place;
     if (fresh.size > 0) this.parts.banned(fresh);
+    // What is there at the start is nothing new.
+    if (this.hasRead) this.tellChanges(added, table === before ? [] : this.removedFrom(before, table));
+    this.hasRead = true;
+  }
+
+  /** Bans that hold and are not there any more; those that a rule has just made may not have reached the store yet. */
+  private removedFrom(before: BanTable, table: BanTable): Ban[] {
+    const now = this.parts.clock.now();
+    const isUnderWay = ({ by, createdAt }: Ban): boolean => by === madeByRule && now - createdAt < underWayMilliseconds;
+    return before.missingFrom(table, now).filter((ban) => !isUnderWay(ban));
+  }
+
+  private tellChanges(added: readonly Ban[], removed: readonly Ban[]): void {
+    if (added.length + removed.length > 0) this.parts.changed?.(added, removed);
   }
 
   private async readAgain(): Promise<void> {

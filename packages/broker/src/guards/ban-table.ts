@@ -40,6 +40,18 @@ export class BanTable {
     return (this.all.get(banKey(target))?.endsAt ?? 0) > now;
   }
 
+  /** True when this very ban is here: not another of the same names. */
+  holds(ban: Ban): boolean {
+    return this.all.get(banKey(ban))?.createdAt === ban.createdAt;
+  }
+
+  /** Bans that hold here and whose names another table does not have. */
+  missingFrom(other: BanTable, now: number): Ban[] {
+    const missing: Ban[] = [];
+    for (const [key, ban] of this.all) if (ban.endsAt > now && !other.all.has(key)) missing.push(ban);
+    return missing;
+  }
+
   /** Forgets bans that have ended: they ban nobody already. */
   forgetEnded(now: number): void {
     for (const [key, ban] of this.all) {

@@ -23,11 +23,12 @@ export const auditEvents = auditTable({
   'ban.added': {
     fields: ['client', 'user', 'address', 'reason', 'by', 'endsAt'],
     meaning:
-      'A command has asked this node for a ban of the clients that all names given mean; `null`: any. `by` is who asked. In a cluster the command writes into Redis itself, and nodes record `client.banned` alone.',
+      'Clients are banned to whom all names given apply; `null`: any. `by` is who did it: the user of a command, or `dunlin` for a rule (guessing of passwords, flapping), which the worker records that made it. What a command asks of a node is recorded by that node; what it writes into Redis, by the one worker of the cluster that does its regular work, within a second. It may be missing, or be there twice, where that worker ends in this second.',
   },
   'ban.removed': {
-    fields: ['client', 'user', 'address', 'by'],
-    meaning: 'A command has asked this node to remove a ban. In a cluster as with `ban.added`.',
+    fields: ['client', 'user', 'address', 'by?'],
+    meaning:
+      'A command has removed a ban before its end; `by` is the user of the command. Recorded as `ban.added` is; in Redis nobody keeps who removed it, and `by` is absent.',
   },
   'certificates.changed': {
     fields: ['by', 'listener', 'certificates'],
@@ -54,8 +55,9 @@ export const auditEvents = auditTable({
       'A client connected with the client identifier of a session that was in use: the connection before was ended. `fromEndpoint` and `fromAddress` are those of that connection.',
   },
   'sign-in.accepted': {
-    fields: [...client, 'version'],
-    meaning: 'A client has signed in. `user` is the name that it has proved to have; empty: it is anonymous.',
+    fields: [...client, 'version', 'method'],
+    meaning:
+      'A client has signed in. `user` is the name that it has proved to have; empty: it is anonymous. `method` is how: one of `authentication.methods`, `SCRAM-SHA-256`, or `anonymous`.',
   },
   'sign-in.refused': {
     fields: [...client, 'claimedUser?', 'code', 'method?', 'reason'],

@@ -38,6 +38,8 @@ export interface Acceptance {
   kind: 'accept';
   /** The name that the client has proved to have; null: none. */
   userName: string | null;
+  /** Name of the method that has decided, for the audit log; absent: none has, the client is anonymous. */
+  method?: string;
   /** Data for the client, at the end of enhanced authentication. */
   data?: Buffer;
   /** Milliseconds since 1970: the connection ends then. Absent: never. */

@@ -28,6 +28,7 @@ export interface WorkerOptions {
   leases?: Leases;
   tracer?: Tracer;
   audit?: Audit;
+  recordsBans?: boolean;
   /** Carrier of frames between the workers; one that loses nothing unless given. */
   hub?: (clock: FakeClock) => Hub;
 }
@@ -74,6 +75,7 @@ export class Worker {
       leases: options.leases ?? null,
       tracer: options.tracer ?? null,
       audit: options.audit ?? null,
+      recordsBans: options.recordsBans,
       limits: { ...defaultLimits, sysIntervalSeconds: 0, ...options.limits },
       seed: 1,
     });

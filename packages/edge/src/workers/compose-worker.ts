@@ -127,6 +127,8 @@ export function composeBroker(parts: BrokerParts): Broker {
     metrics,
     tracer,
     audit,
+    // A node with an embedded store is asked by the command, and records that itself.
+    recordsBans: isStoreRemote(configuration),
     authenticator: access?.authenticator ?? new AnonymousAuthenticator(),
     authorizer: access?.authorizer ?? null,
     deniedPublish: configuration.authorization.deniedPublish,
