@@ -204,16 +204,24 @@ async function comeAndAsk(port: number): Promise<void> {
   }
 }
 
-async function measureRules(onProgress: (line: string) => void): Promise<SignInFigure[]> {
+async function measureRules(): Promise<SignInFigure[]> {
   const users = passwordFile(CLIENTS, 10);
   const words = ['--password-file', '{dir}/users'];
   const figures: SignInFigure[] = [];
-  const turn = (name: string, longest: number): SignInFigure => ({
-    name,
-    measured: `longest turn ${longest.toFixed(1)} ms`,
-    bound: `at most ${TURN_MS_MAX} ms`,
-    outcome: longest <= TURN_MS_MAX ? 'met' : 'missed',
-  });
+  // With two rules it is what this machine makes of it: the supervisor and the system need the core as well.
+  const few = new Map<string, number>();
+  const turn = (what: string, count: number, longest: number): SignInFigure => {
+    const name = `${what}, ${count} rules`;
+    const measured = `longest answer to a PINGREQ meanwhile ${longest.toFixed(1)} ms`;
+    const most = (few.get(what) ?? Number.POSITIVE_INFINITY) + TURN_MS_MAX;
+    if (count === RULES)
+      return {
+        ...{ name, measured, outcome: longest <= most ? 'met' : 'missed' },
+        bound: `at most ${TURN_MS_MAX} ms more than with two rules`,
+      };
+    few.set(what, longest);
+    return { name, measured, bound: 'for comparison', outcome: 'shown' };
+  };
   let memoryWithout = 0;
   for (const count of [2, RULES]) {
     const { broker, port } = await start({ users, rules: manyRules(count) }, [...words, '--rules-file', '{dir}/rules']);
@@ -224,17 +232,16 @@ async function measureRules(onProgress: (line: string) => void): Promise<SignInF
       await probe.signIn({ clientId: 'probe', userName: 'user-0', password: PASSWORD });
       await comeAndAsk(port); // code that runs for the first time is compiled
       const coming = await probe.longestPingMilliseconds(() => comeAndAsk(port));
-      figures.push(turn(`${CLIENTS} clients sign in, publish and subscribe, ${count} rules`, coming));
-      onProgress(`${count} rules: coming ${coming.toFixed(1)} ms`);
+      figures.push(turn(`${CLIENTS} clients sign in, publish and subscribe`, count, coming));
       const reload = async (): Promise<void> => {
         writeFileSync(join(broker.directory, 'rules'), `${manyRules(count)}# again\n`);
         await untilReloaded(broker, 1);
       };
-      figures.push(turn(`${count} rules are read again`, await probe.longestPingMilliseconds(reload)));
+      figures.push(turn('the rules are read again', count, await probe.longestPingMilliseconds(reload)));
       probe.close();
       if (count === RULES)
         figures.push({
-          name: `memory of ${RULES} rules, one worker`,
+          name: `memory of ${RULES} rules: the process of one worker, and what the supervisor used to read them`,
           measured: `${((memory - memoryWithout) / 2 ** 20).toFixed(0)} MiB more after the start`,
           bound: 'docs/security.md says how much',
           outcome: 'shown',
@@ -279,7 +286,7 @@ const PARTS: Readonly<Record<string, (options: SignInOptions) => Promise<SignInF
     ...(await measurePasswords(15, false, seconds)),
   ],
   http: async () => [await measureHttp()],
-  rules: async ({ onProgress }) => measureRules(onProgress),
+  rules: async () => measureRules(),
   messages: async ({ rounds }) => [await measureMessages(rounds, 3)],
 };
 

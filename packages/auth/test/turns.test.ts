@@ -132,6 +132,17 @@ describe('turns', () => {
     expect(bench.begun).toEqual(['bob']);
   });
 
+  test('of a thousand who come at once each waits for those before it, and for nobody who comes later', async () => {
+    const { bench, tries } = world();
+    const names = Array.from({ length: 1000 }, (_, i) => `user-${i}`);
+    for (const name of names) void tries(at('198.51.100.1', name));
+    await bench.finish(500);
+    const later = Array.from({ length: 1000 }, (_, i) => `later-${i}`);
+    for (const name of later) void tries(at('198.51.100.1', name));
+    await bench.finish(1499);
+    expect(bench.begun).toEqual([...names, ...later]);
+  });
+
   test('where all places are taken, the address with most of them gives one to another', async () => {
     const { bench, tries } = world();
     void tries(at('192.0.2.1', 'first'));

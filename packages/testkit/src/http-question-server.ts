@@ -16,6 +16,8 @@ export type Reply = { status: number; body?: string | object } | 'never';
 /** An HTTP service for sign-in and rights, on a free port, that answers as the test says. */
 export class HttpQuestionServer {
   readonly questions: Question[] = [];
+  /** Connections that were opened to it. */
+  connections = 0;
   /** Called for each question. */
   reply: (question: Question) => Reply | Promise<Reply> = () => ({ status: 404 });
   readonly #server: Server;
@@ -31,6 +33,9 @@ export class HttpQuestionServer {
     server.listen(port, '127.0.0.1');
     await once(server, 'listening');
     const service = new HttpQuestionServer(server);
+    server.on('connection', () => {
+      service.connections++;
+    });
     server.on('request', async (request, response) => {
       let text = '';
       for await (const chunk of request.setEncoding('utf8')) text += chunk;

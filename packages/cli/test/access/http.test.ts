@@ -62,6 +62,15 @@ test('who the service knows comes in, others do not', async () => {
   expect(await answerTo(url, { ...ann, userName: null, password: null })).toBe(notAuthorized);
 });
 
+test('a sign-in costs one round trip: one question, over a connection that is open already', async () => {
+  answering();
+  expect(await answerTo(url, { ...ann, clientId: 'first' })).toBe(0);
+  const [questions, connections] = [service.questions.length, service.connections];
+  for (let index = 0; index < 20; index++) expect(await answerTo(url, { ...ann, clientId: `gauge-1${index}` })).toBe(0);
+  expect(service.questions.length - questions).toBe(20);
+  expect(service.connections - connections).toBe(0);
+});
+
 test('publishing and subscribing are asked for, and the rules of the file come first', async () => {
   answering();
   const wire = await enter(url, ann);
