@@ -64,6 +64,9 @@ that none names what another does not have. Empty items: all keys by their names
 {{- with include "dunlin.clusterSecret" . }}
 {{- $mounts = append $mounts (dict "name" "cluster-secret" "secret" . "items" (dict $.Values.cluster.secretKey "secret") "path" (printf "%s/cluster" $root)) }}
 {{- end }}
+{{- with .Values.admin.existingSecret }}
+{{- $mounts = append $mounts (dict "name" "admin-key" "secret" . "items" (dict $.Values.admin.secretKey "key") "path" (printf "%s/admin" $root)) }}
+{{- end }}
 {{- with .Values.redis }}
 {{- if .existingSecret }}
 {{- $mounts = append $mounts (dict "name" "redis-password" "secret" .existingSecret "items" (dict .passwordKey "password") "path" (printf "%s/redis" $root)) }}
@@ -180,6 +183,11 @@ tlsKeyFile: {{ .path }}/tls.key
 {{- if include "dunlin.clusterSecret" . }}{{ $_ := set $cluster "secretFile" "/etc/dunlin/cluster/secret" }}{{ end }}
 {{- if .Values.cluster.allowUnsigned }}{{ $_ := set $cluster "allowUnsigned" true }}{{ end }}
 {{- $_ := set $written "cluster" $cluster }}
+{{- if .Values.admin.existingSecret }}
+{{- $metrics := printf "%s-metrics" (include "dunlin.fullname" .) }}
+{{- $hosts := list $metrics (printf "%s.%s" $metrics .Release.Namespace) (printf "%s.%s.svc" $metrics .Release.Namespace) }}
+{{- $_ := set $written "admin" (dict "keyFile" "/etc/dunlin/admin/key" "hosts" $hosts) }}
+{{- end }}
 {{- $_ := set $written "log" (dict "level" .Values.log.level) }}
 {{- with include "dunlin.drain" . | fromYaml }}{{ $_ := set $written "drain" . }}{{ end }}
 {{- if .Values.workers }}{{ $_ := set $written "workers" (int .Values.workers) }}{{ end }}

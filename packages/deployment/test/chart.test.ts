@@ -237,6 +237,20 @@ describe('the chart', () => {
     expect(await refusal('cluster.allowUnsigned=true')).toContain('nothing is signed');
   });
 
+  test('gives nodes a key of the administration API from a Secret, and the names of the Service that they are asked under', async () => {
+    const words = ['--namespace', 'plant', '--set', 'admin.existingSecret=operators,admin.secretKey=api-key'];
+    const made = await render(valuesFile('minimal'), words);
+    const { keyFile, hosts } = configurationOf(made).admin;
+    expect(keyFile).toBe('/etc/dunlin/admin/key');
+    expect(hosts).toEqual(['mqtt-dunlin-metrics', 'mqtt-dunlin-metrics.plant', 'mqtt-dunlin-metrics.plant.svc']);
+    const { volumes, containers } = podOf(made);
+    const volume = volumes.find(({ name }: { name: string }) => name === 'admin-key');
+    expect(volume.secret).toMatchObject({ secretName: 'operators', items: [{ key: 'api-key', path: 'key' }] });
+    const mount = containers[0].volumeMounts.find(({ name }: { name: string }) => name === 'admin-key');
+    expect(mount).toMatchObject({ mountPath: '/etc/dunlin/admin', readOnly: true });
+    expect(configurationOf(objectsOf('minimal'))).not.toHaveProperty('admin');
+  });
+
   test('refuses values that it does not know or that cannot be', { timeout: 60_000 }, async () => {
     expect(await refusal('replicas=3')).toContain('replicas');
     expect(await refusal('redis.urll=redis://redis:6379')).toContain('urll');

@@ -2,8 +2,10 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { MemoryStore } from '@dunlin/broker';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { FailedKeys } from '../src/api/failed-keys.ts';
+import { Keys } from '../src/api/keys.ts';
 import { ask } from './support/api-client.ts';
 import { SmallNode } from './support/small-node.ts';
 
@@ -96,6 +98,18 @@ test('a key in a file that could be guessed is refused at the start', async () =
   await expect(start({ 'admin.keyFile': keyFile })).rejects.toThrow(
     /admin\.keyFile: .*\/key holds a key of 6 characters, allowed: 16 or more/,
   );
+});
+
+test('while the store is away, keys count as they were read last', async () => {
+  const store = new MemoryStore();
+  await store.open();
+  const keys = new Keys(store.adminKeys, async () => null);
+  const { key } = await keys.add('ann', 'read', 'test');
+  expect(await keys.senderOf(key)).toEqual({ name: 'ann', scope: 'read' });
+  await store.close();
+  await keys.list().catch(() => undefined); // not those of a moment ago
+  expect(await keys.senderOf(key)).toEqual({ name: 'ann', scope: 'read' });
+  await expect(new Keys(store.adminKeys, async () => null).senderOf(key)).rejects.toMatchObject({ code: 'closed' });
 });
 
 test('the wait doubles up to a minute, and a right key ends it', () => {

@@ -40,6 +40,8 @@ export class Keys {
   readonly #fileKey: () => Promise<string | null>;
   #read: Promise<AdminKey[]> | null = null;
   #readAt = Number.NEGATIVE_INFINITY;
+  /** Keys as the store gave them last. */
+  #last: AdminKey[] | null = null;
   readonly #usedAt = new Map<string, number>();
 
   constructor(store: AdminKeyStore, fileKey: () => Promise<string | null>) {
@@ -90,12 +92,19 @@ export class Keys {
     const now = performance.now();
     if (this.#read === null || now - this.#readAt > keptMilliseconds) {
       this.#readAt = now;
-      this.#read = this.#store.list();
-      this.#read.catch(() => {
-        this.#read = null;
-      });
+      this.#read = this.#readAgain();
     }
     return this.#read;
+  }
+
+  /** While the store is away those that were read last count: no key can be revoked then, and operators have questions. */
+  async #readAgain(): Promise<AdminKey[]> {
+    try {
+      this.#last = await this.#store.list();
+    } catch (error) {
+      if (this.#last === null) throw error;
+    }
+    return this.#last;
   }
 
   #noteUse({ name, usedAt }: AdminKey): void {
