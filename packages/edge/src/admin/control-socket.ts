@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { type IncomingMessage, request } from 'node:http';
+import { type ClientRequest, type IncomingMessage, type RequestOptions, request } from 'node:http';
 import { join, resolve } from 'node:path';
 import { CodedError } from '@dunlin/broker/ports';
 
@@ -49,7 +49,7 @@ export async function askNode(door: Door, method: string, path: string, body: un
   throw new ControlError('control-refused', said.detail ?? `HTTP ${answer.statusCode}`);
 }
 
-function send(
+async function send(
   door: Door,
   method: string,
   path: string,
@@ -63,11 +63,18 @@ function send(
   if ('key' in door) headers.authorization = `Bearer ${door.key}`;
   const asked =
     'url' in door
-      ? request(new URL(path, door.url), { method, headers })
+      ? await requestTo(new URL(path, door.url), { method, headers })
       : request({ socketPath: door.socketPath, method, path, headers });
   asked.setTimeout(answerMilliseconds, () => asked.destroy(away(`no answer within ${answerMilliseconds} ms`)));
   asked.end(sent);
   return new Promise((done, failed) => asked.on('response', done).on('error', failed));
+}
+
+/** Loads TLS only for a node behind a proxy that has it. */
+async function requestTo(url: URL, options: RequestOptions): Promise<ClientRequest> {
+  if (url.protocol !== 'https:') return request(url, options);
+  const { request: requestOverTls } = await import('node:https');
+  return requestOverTls(url, options);
 }
 
 /** The body of a message. Rejects when it is longer. */
