@@ -143,8 +143,9 @@ test('after the end of a worker its clients come back without a hash', async () 
     const order: string[] = [];
     const guesses = await Promise.all(['eve', 'mallory', 'trudy'].map((name) => enter(name, 'wrong')));
     const answered = guesses.map(async (client) => {
-      await client.expect('connack', 15_000);
-      order.push('guess');
+      const { reasonCode } = await client.expect('connack', 15_000);
+      // Any other answer is one without a hash: on a machine that is busy, newcomers may be sent away.
+      if (reasonCode === 0x87) order.push('guess');
     });
     const again = await enter('ann', 'right');
     expect((await again.expect('connack', 15_000)).reasonCode).toBe(0);
