@@ -111,6 +111,7 @@ export function renderDocument(measurements: Measurements): string {
   const kept = own.filter(({ row }) => excesses(row).length === 0);
   const others = all.filter(({ row }) => row.broker !== 'dunlin');
   const othersKept = others.filter(({ row }) => excesses(row).length === 0);
+  const busy = all.filter(({ isBusy }) => isBusy).map(({ row }) => `\`${row.attack}\` (${namesOf[row.broker]})`);
   const sections = groups.flatMap(({ title, attacks }) => {
     const rows = attacks.filter((attack) => measured(attack).length > 0);
     if (rows.length === 0) return [];
@@ -126,7 +127,11 @@ ${introduction}
   }.**
 
 Measured ${dates.length > 1 ? `from ${dates[0]} to ${dates.at(-1)}` : `on ${dates[0]}`}: ${distinct(all.map(({ machine }) => machine)).join('; ')}. ${distinct(all.map(({ version }) => version)).join('; ')}.
-To repeat it: \`npm run attack -- --document\`, half an hour; \`--rows NAME,NAME\` measures some rows anew. \`npm run attack\` alone prints Dunlin's rows, and ends with code 1 when one is above a ceiling; CI runs \`npm run attack -- --short\`.
+${
+  busy.length === 0
+    ? ''
+    : `The machine had other work while these were measured, and their times are longer for it: ${busy.join(', ')}.\n`
+}To repeat it: \`npm run attack -- --document\`, half an hour; \`--rows NAME,NAME\` measures some rows anew. \`npm run attack\` alone prints Dunlin's rows, and ends with code 1 when one is above a ceiling; CI runs \`npm run attack -- --short\`.
 
 ${sections.join('\n\n')}
 `;

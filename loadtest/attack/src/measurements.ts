@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus, release, totalmem, type } from 'node:os';
+import { cpus, loadavg, release, totalmem, type } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { RowResult } from './row-result.ts';
 
@@ -14,6 +14,8 @@ export interface Measurement {
   /** Version of the broker. */
   readonly version: string;
   readonly machine: string;
+  /** True: the machine had other work when the run began, so that all times are longer. */
+  readonly isBusy: boolean;
   readonly row: RowResult;
 }
 
@@ -46,6 +48,7 @@ function rounded(_: string, value: unknown): unknown {
 /** Rows of the document, in a file of JSON lines: each is kept until it is measured anew. */
 export class Measurements {
   readonly #all = new Map<string, Measurement>();
+  readonly #isBusy = loadavg()[0] > cpus().length;
 
   /** Reads the file, if there is one. */
   static read(): Measurements {
@@ -63,7 +66,7 @@ export class Measurements {
   /** Adds a row that was measured now, or puts it in the place of the one before, and writes the file. */
   add(row: RowResult): void {
     const date = new Date().toISOString().slice(0, 10);
-    this.#put({ date, version: versionOf(row.broker), machine: machine(), row });
+    this.#put({ date, version: versionOf(row.broker), machine: machine(), isBusy: this.#isBusy, row });
     mkdirSync(dirname(file), { recursive: true });
     const ordered = [...this.#all].sort(([a], [b]) => (a < b ? -1 : 1));
     writeFileSync(file, ordered.map(([, measurement]) => `${JSON.stringify(measurement, rounded)}\n`).join(''));

@@ -94,7 +94,6 @@ export const floods: readonly Attack[] = [
     title: 'Each message to 500 clients, without pause',
     details: '500 clients that subscribe to one topic, and 4 that publish to it with QoS 0 without pause',
     seconds: 8,
-    isShort: true,
     async run(stage) {
       await stage.many(500, async (index) => {
         const socket = await stage.connect({ clientId: `fan-${index}` });
