@@ -8,6 +8,7 @@ import { programPath } from './programs.ts';
 /** A service as Compose understands it, after anchors and defaults. */
 export interface Service {
   readonly image: string;
+  readonly entrypoint?: readonly string[];
   readonly command?: string | readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
   readonly volumes?: readonly (string | { readonly type: string; readonly source: string; readonly target: string })[];

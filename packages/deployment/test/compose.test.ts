@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -11,6 +11,7 @@ import { type ComposeProject, loadComposeFile, mountsOf, placeMounts, publishedB
 import { programPath } from '../src/programs.ts';
 import type { DashboardDocument } from '../src/questions.ts';
 import { repositoryRoot } from '../src/repository-root.ts';
+import { imageUser } from '../src/unprivileged.ts';
 
 const run = promisify(execFile);
 const composeFile = join(repositoryRoot, 'docker-compose.yml');
@@ -33,6 +34,18 @@ async function rootOf(service: string): Promise<string> {
   return root;
 }
 
+/** Named volumes of a service, and where it sees them. */
+function volumesOf(service: string): Map<string, string> {
+  const { volumes = [] } = project.services[service];
+  return new Map(
+    volumes.map((volume) => {
+      if (typeof volume !== 'string') return [volume.source, volume.target];
+      const [source, target] = volume.split(':');
+      return [source, target];
+    }),
+  );
+}
+
 /** The command of a service with its files in `root`. */
 function commandOf(service: string, root: string): string[] {
   const { command = [] } = project.services[service];
@@ -43,7 +56,7 @@ function commandOf(service: string, root: string): string[] {
 describe('docker-compose.yml', () => {
   test('is taken by Compose, which would refuse a mistake', async () => {
     expect(Object.keys(project.services).sort()).toEqual(
-      [...nodes, 'grafana', 'haproxy', 'jaeger', 'nats', 'prometheus', 'redis'].sort(),
+      [...nodes, 'cluster-secret', 'grafana', 'haproxy', 'jaeger', 'nats', 'prometheus', 'redis'].sort(),
     );
     const wrong = join(directory, 'wrong.yml');
     await writeFile(wrong, (await readFile(composeFile, 'utf8')).replace('healthcheck:', 'healthchek:'));
@@ -76,14 +89,21 @@ describe('docker-compose.yml', () => {
     expect(rest[1]).toEqual(rest[0]);
     expect(rest[2]).toEqual(rest[0]);
     expect(rest[0].read_only).toBe(true);
-    expect(Object.keys(rest[0].depends_on ?? {}).sort()).toEqual(['nats', 'redis']);
+    expect(Object.keys(rest[0].depends_on ?? {}).sort()).toEqual(['cluster-secret', 'nats', 'redis']);
+    expect(rest[0].depends_on?.['cluster-secret'].condition).toBe('service_completed_successfully');
   });
 });
 
 describe('what it mounts', () => {
   test.each(nodes)('the configuration of %s is taken by a node, and names the servers of the project', async (name) => {
     const { environment = {} } = project.services[name];
-    const file = join(await rootOf(name), environment.DUNLIN_CONFIG);
+    const root = await rootOf(name);
+    const file = join(root, environment.DUNLIN_CONFIG);
+    const folder = volumesOf(name).get('cluster-secret') ?? '';
+    await mkdir(join(root, folder), { recursive: true });
+    await writeFile(join(root, folder, 'secret'), 'a secret that is made at the first start', { mode: 0o600 });
+    // The one file that no mount of this project holds is looked for below the folder of the test.
+    await writeFile(file, (await readFile(file, 'utf8')).replace(`${folder}/`, `${join(root, folder)}/`));
     const { configuration } = loadConfiguration({
       file,
       environment: { ...environment, DUNLIN_CONFIG: file },
@@ -93,6 +113,30 @@ describe('what it mounts', () => {
     expect(Object.keys(project.services)).toContain(new URL(configuration.store.url).hostname);
     expect(Object.keys(project.services)).toContain(new URL(configuration.backplane.url).hostname);
     expect(configuration.admin.address).toBe('0.0.0.0:9883');
+    expect(configuration.cluster.secretFile).toBe(join(root, folder, 'secret'));
+  });
+
+  test('the nodes share a secret that nobody has committed: made once, for their user alone', async () => {
+    const root = await rootOf('cluster-secret');
+    const { entrypoint = [] } = project.services['cluster-secret'];
+    const folder = volumesOf('cluster-secret').get('cluster-secret') ?? '';
+    expect(new Set(nodes.map((name) => volumesOf(name).get('cluster-secret')))).toEqual(new Set([folder]));
+    const volume = join(root, folder);
+    await mkdir(volume, { recursive: true });
+    const words = entrypoint.map((word) => (word.startsWith('/') ? join(root, word) : word));
+    /** Without its program, where only root may give a file to somebody else. */
+    const programs = join(root, 'programs');
+    await mkdir(programs);
+    await writeFile(join(programs, 'chown'), '#!/bin/sh\necho "$@" > "$2.owner"\n', { mode: 0o755 });
+    const environment = { ...process.env, PATH: `${programs}:${process.env.PATH}` };
+    await run(words[0], words.slice(1), { env: environment });
+    const secret = await readFile(join(volume, 'secret'), 'utf8');
+    expect(secret).toMatch(/^[A-Za-z0-9+/]{43}=\n$/);
+    expect((await stat(join(volume, 'secret'))).mode & 0o777).toBe(0o600);
+    expect(await readFile(join(volume, 'secret.new.owner'), 'utf8')).toContain(`${imageUser}:${imageUser} `);
+    await run(words[0], words.slice(1), { env: environment });
+    expect(await readFile(join(volume, 'secret'), 'utf8')).toBe(secret);
+    expect(await readFile(composeFile, 'utf8')).not.toContain(secret.trim());
   });
 
   test('HAProxy takes its files, and reaches every node', async () => {
