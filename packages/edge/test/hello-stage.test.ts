@@ -8,6 +8,7 @@ import { HelloStage } from '../src/listeners/hello-stage.ts';
 import type { Refusal } from '../src/listeners/refusal.ts';
 import { clientHello } from './support/client-hello.ts';
 import { SmallNode } from './support/small-node.ts';
+import { TurnClock } from './support/turn-clock.ts';
 
 const sockets: Socket[] = [];
 let server: Server | null = null;
@@ -19,21 +20,8 @@ afterEach(async () => {
 /** A reset is an end as well. */
 const closed = (socket: Socket): Promise<unknown> => new Promise((resolve) => socket.once('close', resolve));
 
-/** A clock whose turns the test takes. */
-class Clock {
-  readonly #turns: (() => void)[] = [];
-  readonly now = () => 0;
-  readonly every = () => () => undefined;
-  nextTurn(callback: () => void): void {
-    this.#turns.push(callback);
-  }
-  turn(): void {
-    for (const callback of this.#turns.splice(0)) callback();
-  }
-}
-
 async function world(handshakeTimeoutSeconds = 10) {
-  const clock = new Clock();
+  const clock = new TurnClock();
   const begun: Buffer[] = [];
   const refused: Refusal[] = [];
   const late: Socket[] = [];

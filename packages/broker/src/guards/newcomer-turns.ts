@@ -6,6 +6,7 @@
  * ```
  *   a turn            32 units; 8 where the turn before was late
  *   CONNECT           1 unit, some 0.1 ms
+ *   WebSocket         2 units
  *   handshake of TLS  8 units, some 1 ms
  * ```
  *
@@ -18,7 +19,7 @@ import { FairQueue, type Waiter } from './fair-queue.ts';
 import { networkOf } from './network-of.ts';
 
 /** Units of work for one client. */
-export const newcomerCosts = { connect: 1, tlsHandshake: 8 } as const;
+export const newcomerCosts = { connect: 1, webSocket: 2, tlsHandshake: 8 } as const;
 
 const unitsPerTurn = 32;
 const unitsPerLateTurn = 8;

@@ -38,6 +38,7 @@ export class HelloStage {
     let waiting: WaitingNewcomer | null = null;
     const begin = (): void => {
       waiting = null;
+      if (socket.destroyed) return; // `close` follows
       socket.removeListener('error', ignore);
       socket.removeListener('close', onClose);
       socket.unshift(held);

@@ -142,6 +142,7 @@ export class SocketListener {
     const { listener, address, broker } = this.#options;
     if (address.kind !== 'ws' && address.kind !== 'wss') return null;
     return new WebSocketStage({
+      turns: broker.newcomers,
       paths: address.paths,
       origins: listener.origins,
       isOpenLoopback: listener.allowAnonymous && /^(127\.|::1$|localhost$)/i.test(address.host),

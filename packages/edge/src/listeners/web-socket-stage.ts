@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import { isIP, type Socket } from 'node:net';
+import { type NewcomerTurns, newcomerCosts } from '@dunlin/broker/guards';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Refusal } from './refusal.ts';
 import { formatPeer } from './socket-transport.ts';
@@ -38,7 +39,11 @@ function protocolOf(bytes: Buffer | undefined): string {
   return bytes?.[0] === handshakeByte ? 'this looks like TLS, and this listener has none: ' : '';
 }
 
+/** `close` follows. */
+function ignore(): void {}
+
 export interface WebSocketStageOptions {
+  turns: NewcomerTurns;
   paths: readonly string[];
   /** Null: those whose host is the one that was asked for. */
   origins: readonly string[] | null;
@@ -127,11 +132,31 @@ export class WebSocketStage {
       return;
     }
     if (client !== '' && !this.#options.announced(socket, client)) return;
+    const { turns } = this.#options;
+    if (turns.take(newcomerCosts.webSocket)) this.#accept(request, head);
+    else this.#acceptInTurn(request, head, client || formatPeer(socket));
+  }
+
+  #accept(request: IncomingMessage, head: Buffer): void {
+    const { socket } = request;
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       this.#arrived.get(socket)?.();
       this.#arrived.delete(socket);
       this.#options.accept(webSocket, socket);
     });
+  }
+
+  /** Many clients have come at once: this one is answered in a later turn, if it is still there. */
+  #acceptInTurn(request: IncomingMessage, head: Buffer, address: string): void {
+    const { socket } = request;
+    const gone = (): void => waiting.leave();
+    const waiting = this.#options.turns.wait(address, newcomerCosts.webSocket, () => {
+      socket.removeListener('close', gone);
+      socket.removeListener('error', ignore);
+      if (!socket.destroyed) this.#accept(request, head);
+    });
+    socket.on('close', gone);
+    socket.on('error', ignore);
   }
 
   /** The client that a trusted proxy names. Empty: nobody else than the peer; null: what it names is no address. */
