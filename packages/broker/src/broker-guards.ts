@@ -5,10 +5,12 @@ import type { Connection } from './connection/connection.ts';
 import { FailedSignIns } from './connection/failed-sign-ins.ts';
 import { BanList } from './guards/ban-list.ts';
 import { NewcomerTurns } from './guards/newcomer-turns.ts';
+import { RulesVersion } from './guards/rules-version.ts';
 import type { Ban } from './ports/ban-store.ts';
 
 export abstract class BrokerGuards extends BrokerWorld {
   readonly connections = new Set<Connection>();
+  protected readonly rules = new RulesVersion();
   readonly bans = new BanList({
     ...{ store: this.store.bans, clock: this.clock, logger: this.logger },
     banned: (bans) => endBanned(this.connections, bans, this.clock),

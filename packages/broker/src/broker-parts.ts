@@ -9,7 +9,7 @@ import { writeGroupControl } from './cluster/group-control.ts';
 import { Links } from './cluster/links.ts';
 import { Routes } from './cluster/routes.ts';
 import { ClientLog } from './connection/client-log.ts';
-import type { ConnectionParts } from './connection/connection.ts';
+import { Connection, type ConnectionParts } from './connection/connection.ts';
 import { KeepAlive } from './connection/keep-alive.ts';
 import type { PacketHandlers } from './connection/packet-handlers.ts';
 import { SubscribeQueue } from './connection/subscribe-queue.ts';
@@ -162,6 +162,7 @@ export abstract class BrokerParts extends BrokerGuards {
       limits.matchCacheMax,
       limits.topicLevelsMax,
       options.seed ?? Math.floor(random.number() * 0x7fffffff),
+      this.rules,
     );
     this.pendingWrites = new PendingWrites(clock, logger, metrics);
     this.writer = new SessionWriter({ sessionStore: store.sessions, clock, logger, metrics });
@@ -209,8 +210,8 @@ export abstract class BrokerParts extends BrokerGuards {
     this.groupHousekeeping = new GroupHousekeeping({ store, clock, metrics, limits, groups: this.groups });
     this.housekeeping = this.makeHousekeeping();
     const queue = new SubscribeQueue({ logger, metrics });
-    const { authorizer, subscriptions } = this;
-    this.rights = new SubscriptionRights({ clock, logger, authorizer, subscriptions, queue });
+    const { authorizer, subscriptions, rules } = this;
+    this.rights = new SubscriptionRights({ clock, logger, authorizer, subscriptions, queue, rules, delivery });
     this.connectionParts = this.makeConnectionParts(this.makeHandlers(queue));
   }
 
@@ -342,13 +343,13 @@ export abstract class BrokerParts extends BrokerGuards {
   private makeConnectionParts(handlers: PacketHandlers): ConnectionParts {
     const { flusher, metrics, clock, turn, trust, logger, limits, keepAlive, rates, clientLog, httpUrl, publishBatch } =
       this;
-    const { unreleased } = this;
-    const { connections, sessions, delivery } = this;
+    const { unreleased, connections, sessions, delivery } = this;
     keepWriteDeadlines({ flusher, clock, limits, clientLog });
     return {
-      ...{ flusher, memory: this.memory, metrics, clock, turn, trust, logger, limits, keepAlive, rates },
-      ...{ clientLog, httpUrl, publishBatch, handlers },
+      ...{ flusher, memory: this.memory, rules: this.rules, metrics, clock, turn, trust, logger, limits },
+      ...{ keepAlive, rates, clientLog, httpUrl, publishBatch, handlers },
       turnShare: new TurnShare(),
+      compareWithRules: ({ owner }) => owner instanceof Connection && this.rights.round.compareNow(owner),
       inboundRefused: (outlet, packetId) => {
         const session = sessions.get(outlet.clientId);
         if (session?.outlet === outlet) this.writer.refuseInbound(session, packetId);

@@ -23,9 +23,6 @@ import { withinBound } from './work/within-bound.ts';
  */
 const flushMilliseconds = 2000;
 
-/** Sessions whose subscriptions are compared with new rules in one turn of the event loop: some milliseconds of work. */
-const sessionsCheckedAtOnce = 200;
-
 export class Broker extends BrokerParts {
   private stopping = false;
   private draining: Drain | null = null;
@@ -118,21 +115,10 @@ export class Broker extends BrokerParts {
    * more are suspended, and those that it allows again go on.
    */
   rulesChanged(): void {
-    this.rights.version++;
-    const connections = [...this.connections];
-    for (const connection of connections) {
-      connection.allowedMatch = null;
-      if (connection.session !== null && !connection.session.hasEnded)
-        this.rights.checkNow(connection, connection.session);
-    }
-    const next = (): void => {
-      for (const connection of connections.splice(0, sessionsCheckedAtOnce)) {
-        const { session } = connection;
-        if (session !== null && !session.hasEnded) void this.rights.check(connection, session);
-      }
-      if (connections.length > 0) this.clock.nextTurn(next);
-    };
-    next();
+    // Connections remember topics that they may publish to.
+    this.matches.forget();
+    this.tree.touch();
+    this.rights.round.begin(this.connections);
   }
 
   /** One worker of the cluster records them for all. */

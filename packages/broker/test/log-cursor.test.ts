@@ -29,7 +29,7 @@ function cursorAt(acknowledged: number) {
       sent.push(sequence);
     },
   } as unknown as LogDelivery;
-  const session = { hasRoom: true, ended: false } as unknown as Session;
+  const session = { hasRoom: true, isCompared: true, ended: false } as unknown as Session;
   const log = new DurableLog('log', acknowledged, new FollowedLogs());
   const cursor = new LogCursor({
     ...{ delivery, session, log, isNew: true },

@@ -173,3 +173,118 @@ test('no message passes between new rules and their look at a subscription', asy
   await world.clock.settle();
   expect(subscribers.flatMap((subscriber) => subscriber.said())).toEqual([]);
 });
+
+describe('new rules for many sessions', () => {
+  /** Each question about a subscription takes a millisecond. */
+  class SlowRules implements Authorizer {
+    isAllowed = true;
+    mayPublish = true;
+    asked = 0;
+    clock: { time: number } = { time: 0 };
+
+    authorize(_client: unknown, action: string): boolean {
+      if (action === 'publish') return this.mayPublish;
+      this.asked++;
+      this.clock.time++;
+      return this.isAllowed;
+    }
+  }
+
+  async function begin(sessions: number, filters: number) {
+    const rules = new SlowRules();
+    const { world, worker } = await World.alone({ authorizer: rules });
+    rules.clock = world.clock;
+    const publisher = await worker.connect('p');
+    const clients = [];
+    for (let i = 0; i < sessions; i++) {
+      const client = await worker.connect(`s${i}`);
+      for (let j = 0; j < filters; j++) await client.subscribe(`t/${j}`, 0);
+      clients.push(client);
+    }
+    /** Returns how many questions were asked at once. */
+    const changed = (isAllowed: boolean): number => {
+      rules.isAllowed = isAllowed;
+      rules.asked = 0;
+      worker.broker.rulesChanged();
+      return rules.asked;
+    };
+    /** The most questions of a turn of the event loop, until there are none. */
+    const mostOfTurn = async (): Promise<number> => {
+      let most = 0;
+      for (let quiet = 0; quiet < 4; quiet++) {
+        rules.asked = 0;
+        await world.clock.turnOnce();
+        if (rules.asked > 0) quiet = 0;
+        most = Math.max(most, rules.asked);
+      }
+      return most;
+    };
+    const inForce = (): number => {
+      worker.broker.observe();
+      return worker.broker.metrics.subscriptions;
+    };
+    return { world, rules, worker, publisher, clients, changed, mostOfTurn, inForce };
+  }
+
+  test('look at some of them in each turn, and at all of them', async () => {
+    const { publisher, clients, changed, mostOfTurn, inForce } = await begin(40, 3);
+    expect(changed(false)).toBeLessThanOrEqual(6);
+    expect(inForce()).toBeGreaterThan(100);
+    expect(await mostOfTurn()).toBeLessThanOrEqual(6);
+    expect(inForce()).toBe(0);
+    expect(changed(true)).toBeLessThanOrEqual(6);
+    expect(await mostOfTurn()).toBeLessThanOrEqual(6);
+    expect(inForce()).toBe(120);
+    await publisher.send(publish('t/1', 'x'));
+    for (const client of clients) expect(client.said()).toEqual(['publish t/1 x q0']);
+  });
+
+  test('that change again meanwhile are looked at anew', async () => {
+    const { changed, mostOfTurn, inForce } = await begin(40, 1);
+    changed(false);
+    expect(inForce()).toBeLessThan(40);
+    changed(true);
+    await mostOfTurn();
+    expect(inForce()).toBe(40);
+  });
+
+  test('hold for the topic that a client publishes to, whatever is left to be looked at', async () => {
+    const { worker, rules, publisher, changed } = await begin(40, 1);
+    await publisher.send(publish('t/0', '1'));
+    rules.mayPublish = false;
+    changed(false);
+    publisher.put(publish('t/0', '2'));
+    expect(worker.broker.metrics.dropped['not-authorized']).toBe(1);
+  });
+
+  test('let no message pass to a session whose turn has not come: live, from a log, out of a queue', async () => {
+    const { world, worker, publisher, clients, changed } = await begin(40, 1);
+    const say = (payload: string, qos: 0 | 1): void => publisher.put(publish('t/0', payload, qos, qos));
+    const durable = await worker.connect('durable', { expiry: 100, properties: { receiveMaximum: 1 } });
+    const queued = await worker.connect('queued', { properties: { receiveMaximum: 1 } });
+    for (const client of [durable, queued]) await client.subscribe('t/0', 1);
+    await publisher.send(publish('t/0', '1', 1, 1), publish('t/0', '2', 1, 2));
+    for (const client of [durable, queued]) expect(client.said()).toEqual(['publish t/0 1 q1 #1']);
+    publisher.received();
+    for (const client of clients) client.received();
+    // The youngest come first.
+    for (let i = 0; i < 20; i++) await worker.connect(`young${i}`).then((client) => client.subscribe('y', 0));
+    expect(changed(false)).toBeLessThan(20);
+    for (const client of [durable, queued]) client.put(ack('puback', 1));
+    say('3', 0);
+    say('4', 1);
+    await world.clock.settle();
+    for (const client of [...clients, durable, queued]) expect(client.said()).toEqual([]);
+    changed(true);
+    await world.clock.settle();
+    expect(durable.said()).toEqual(['publish t/0 2 q1 #2']);
+    for (const client of [...clients, queued]) expect(client.said()).toEqual([]);
+  });
+
+  test('look at a session with many filters in several turns', async () => {
+    const { changed, mostOfTurn, inForce } = await begin(1, 800);
+    expect(changed(false)).toBeLessThanOrEqual(250);
+    expect(await mostOfTurn()).toBeLessThanOrEqual(250);
+    expect(inForce()).toBe(0);
+  });
+});

@@ -4,6 +4,7 @@
  */
 
 import { parseShare } from '@dunlin/protocol';
+import type { RulesVersion } from '../guards/rules-version.ts';
 import { mayReadWithoutRules } from '../message/restricted-topic.ts';
 import type { Authorizer } from '../ports/authorizer.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -17,6 +18,7 @@ import type { SubscriptionParts } from '../takeover/session-subscriptions.ts';
 import { resume, setAside, suspend } from '../takeover/suspension.ts';
 import { nextTurn, sliceItems } from '../work/in-slices.ts';
 import type { Connection } from './connection.ts';
+import { RightsRound } from './rights-round.ts';
 import type { SubscribeQueue } from './subscribe-queue.ts';
 
 export interface SubscriptionRightsParts {
@@ -25,6 +27,9 @@ export interface SubscriptionRightsParts {
   authorizer: Authorizer | null;
   subscriptions: SubscriptionParts;
   queue: SubscribeQueue;
+  rules: RulesVersion;
+  /** `roomCame`: a session that waited to be compared with new rules has room again. */
+  delivery: { roomCame(session: Session): void };
 }
 
 /** A subscription, in force or suspended. */
@@ -32,76 +37,101 @@ type Asked = Pick<Subscription, 'filter' | 'qos'>;
 
 export class SubscriptionRights {
   private readonly parts: SubscriptionRightsParts;
-  /** Counts the changes of rules. */
-  version = 0;
+  /** Comparison of all sessions with new rules. */
+  readonly round: RightsRound;
 
   constructor(parts: SubscriptionRightsParts) {
     this.parts = parts;
+    this.round = new RightsRound({ ...parts, rights: this });
   }
 
   /**
-   * Suspends what is not allowed of a stored session that is not in force yet, and returns the version of the rules
-   * that this rests on. "Cannot tell" means no. Rejects with StoreError.
+   * Suspends what is not allowed of a stored session that is not in force yet. "Cannot tell" means no. Rejects with
+   * StoreError.
    */
-  async beforeInForce(connection: Connection, session: Session, stored: StoredSession | null): Promise<number> {
+  async beforeInForce(connection: Connection, session: Session, stored: StoredSession | null): Promise<void> {
     const { parts } = this;
-    if (stored === null) return this.version;
+    session.rulesVersion = this.version;
+    if (stored === null) return;
     for (;;) {
       const { version } = this;
       const denied =
         parts.authorizer === null
           ? notForOthers(stored, connection.remoteAddress)
           : await this.deniedOf(connection, session, stored.subscriptions);
+      session.rulesVersion = version;
       if (version !== this.version) continue;
-      if (denied.length === 0) return version;
+      if (denied.length === 0) return;
       this.tell(connection, session, denied);
       const change = setAside(session, stored, new Set(denied));
       if (change !== null) await updateInSlices(parts.subscriptions.store.sessions, session.key, change);
-      return version;
+      return;
     }
   }
 
+  /** Counts the changes of rules. */
+  get version(): number {
+    return this.parts.rules.now;
+  }
+
   /**
-   * The rules have changed: answers that come at once take effect at once, so that no message passes in between. Those
-   * that take longer follow (`check`).
+   * The rules have changed: answers that come at once take effect at once, so that no message passes in between. False
+   * where more is to be done (`check`): some answer takes longer, subscriptions may be allowed again or are being made.
    */
-  checkNow(connection: Connection, session: Session): void {
-    if (!session.hasSubscriptions) return;
-    const denied: string[] = [];
-    for (const subscription of [...session.subscriptions.values()]) {
+  checkNow(connection: Connection, session: Session): boolean {
+    let isAll = connection.subscribing === null && (session.suspended?.byFilter.size ?? 0) === 0;
+    session.rulesVersion = this.version;
+    if (!session.hasSubscriptions) return isAll;
+    const denied: Subscription[] = [];
+    for (const subscription of session.subscriptions.values()) {
       const answer = this.mayHave(connection, session, subscription);
-      if (answer !== false) continue;
-      suspend(this.parts.subscriptions, subscription);
-      denied.push(subscription.filter);
+      if (answer === false) denied.push(subscription);
+      else if (answer !== true) {
+        answer.catch(() => false); // it is asked again
+        isAll = false;
+      }
     }
-    this.tell(connection, session, denied);
+    this.suspend(connection, session, denied);
+    return isAll;
   }
 
   /** Suspends what is not allowed, and resumes what is allowed again. Resolves when that is done. */
   check(connection: Connection, session: Session): Promise<void> {
-    return this.parts.queue.inTurn(connection, () => this.checkInTurn(connection, session));
+    return this.parts.queue.inTurn(connection, async () => {
+      while (!session.hasEnded && !(await this.checkInTurn(connection, session)));
+    });
   }
 
-  private async checkInTurn(connection: Connection, session: Session): Promise<void> {
-    if (session.hasEnded) return;
-    const { subscriptions: parts } = this.parts;
+  /** False: the session has ended, or the rules have changed again, before all was done. */
+  private async checkInTurn(connection: Connection, session: Session): Promise<boolean> {
+    const { subscriptions: parts, clock } = this.parts;
+    const { version } = this;
     const asked: Asked[] = [...session.subscriptions.values()];
     for (const found of session.suspended?.byFilter.values() ?? [])
       asked.push(found.kind === 'stored' ? found.stored : found.subscription);
     const denied = new Set(await this.deniedOf(connection, session, asked));
-    if (session.hasEnded) return;
-    const suspended: string[] = [];
-    for (const { filter } of asked) {
-      if (!denied.has(filter)) {
-        resume(parts, session, filter);
-        continue;
+    for (let at = 0; at < asked.length; at += sliceItems) {
+      if (at > 0) await nextTurn(clock);
+      if (session.hasEnded || version !== this.version) return false;
+      const suspended: Subscription[] = [];
+      for (const { filter } of asked.slice(at, at + sliceItems)) {
+        const subscription = session.subscriptions.get(filter);
+        if (!denied.has(filter)) resume(parts, session, filter);
+        else if (subscription !== undefined) suspended.push(subscription);
       }
-      const subscription = session.subscriptions.get(filter);
-      if (subscription === undefined) continue;
-      suspend(parts, subscription);
-      suspended.push(filter);
+      this.suspend(connection, session, suspended);
     }
-    this.tell(connection, session, suspended);
+    session.rulesVersion = version;
+    return true;
+  }
+
+  private suspend(connection: Connection, session: Session, denied: readonly Subscription[]): void {
+    suspend(this.parts.subscriptions, session, denied);
+    this.tell(
+      connection,
+      session,
+      denied.map(({ filter }) => filter),
+    );
   }
 
   /** Filters that the client may not have; the answers of a turn of the event loop are bounded in number. */

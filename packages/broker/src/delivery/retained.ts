@@ -224,6 +224,7 @@ export class RetainedMessages {
       } else {
         for (const entry of page.entries) {
           await roomFor(subscription);
+          if (!subscription.session.isCompared) subscription.session.compareWithRules();
           if (
             subscription.session.hasEnded ||
             subscription.session.subscriptions.get(subscription.filter) !== subscription

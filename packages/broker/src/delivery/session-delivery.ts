@@ -189,6 +189,7 @@ export class SessionDelivery implements PublishWindow {
 
   /** A packet identifier became free: waiting messages are sent. */
   roomCame(session: Session): void {
+    if (!session.isCompared) session.compareWithRules();
     if (session.resends !== null) this.resending.more(session);
     const waiting = session.waiting;
     while (waiting !== null && waiting.length > 0 && session.hasRoom) {

@@ -141,8 +141,7 @@ export class AuthHandler implements PacketHandler {
   private admitted(connection: Connection, session: Session): void {
     const { rights } = this.parts;
     connection.allowedMatch = null;
-    rights.checkNow(connection, session);
-    void rights.check(connection, session);
+    if (!rights.checkNow(connection, session)) void rights.check(connection, session);
   }
 
   private refuse(connection: Connection, reasonCode: number, reason: string, told: SignInRefusal): void {

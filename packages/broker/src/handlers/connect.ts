@@ -178,20 +178,19 @@ export class ConnectHandler implements PacketHandler {
     };
     const opening = await parts.openings.inTurn(connection, request);
     if (opening === null) return;
-    let version = 0;
     try {
       await opening.claim();
       await opening.takeOver();
       if (opening.takenFrom !== null) parts.clientLog.tookOver(connection, opening.takenFrom);
       await opening.keep();
-      version = await parts.rights.beforeInForce(connection, opening.session, opening.stored);
+      await parts.rights.beforeInForce(connection, opening.session, opening.stored);
       if (!opening.welcome()) return;
       this.welcome(connection, packet, opening, accepted.data);
       await opening.putInForce();
     } finally {
       parts.openings.over(opening);
     }
-    if (await opening.confirm()) await this.begin(connection, opening, version);
+    if (await opening.confirm()) await this.begin(connection, opening);
   }
 
   /** False: the client is refused. "Cannot tell" means no. */
@@ -359,9 +358,9 @@ export class ConnectHandler implements PacketHandler {
   }
 
   /** Goes on after CONNACK: what was in flight first, in its order, then what the client sent early, then the logs. */
-  private async begin(connection: Connection, { session, stored }: Opening, version: number): Promise<void> {
+  private async begin(connection: Connection, { session, stored }: Opening): Promise<void> {
     const { rights } = this.parts;
-    if (version !== rights.version) await rights.check(connection, session);
+    if (session.rulesVersion !== rights.version) await rights.check(connection, session);
     if (session.hasEnded) return;
     if (stored !== null && stored.outbound.length > 0) {
       await finalizeReservations(this.parts.groupStore, session.clientId, stored.outbound);

@@ -1,6 +1,7 @@
 /** The sending half of a connection: everything that delivery needs to know of it. */
 import { encodeWithin, type Packet, PacketType, type ProtocolVersion, writeAck } from '@dunlin/protocol';
 import type { MemoryLevel } from '../guards/memory-level.ts';
+import type { RulesVersion } from '../guards/rules-version.ts';
 import type { HeldPublisher } from '../message/pending.ts';
 import type { OutboundTopicAliases } from '../message/topic-alias.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -30,6 +31,9 @@ export interface OutletParts {
   inboundRefused(outlet: Outlet, packetId: number): void;
   flusher: OutputFlusher;
   memory: MemoryLevel;
+  rules: RulesVersion;
+  /** The session was not compared with new rules yet, and is to be sent something. */
+  compareWithRules(outlet: Outlet): void;
   metrics: Metrics;
   clock: Clock;
   turn: TurnClock;

@@ -152,7 +152,7 @@ export class LogCursor implements InflightSource, LogReader {
       this.delivery.countGap();
       this.isLive = false;
       this.pump();
-    } else if (this.session.hasRoom) {
+    } else if (this.session.hasRoom && this.session.isCompared) {
       this.next = sequence + 1;
       this.delivery.sendLogged(this, sequence, publication);
     } else {
@@ -164,6 +164,10 @@ export class LogCursor implements InflightSource, LogReader {
   /** Sends as much as the window has room for. Called when room came, at the start, and when numbers were missed. */
   pump(): void {
     if (this.isLive || this.isReading || this.isDetached || this.isSuspended || this.session.hasEnded) return;
+    if (!this.session.isCompared) {
+      this.session.addBehind(this);
+      return;
+    }
     while (this.pageAt < this.page.length && this.session.hasRoom) this.sendEntry(this.page[this.pageAt++]);
     if (this.pageAt < this.page.length || !this.session.hasRoom) {
       this.session.addBehind(this);

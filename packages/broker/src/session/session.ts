@@ -69,6 +69,8 @@ export class Session {
   /** True while the store holds the session. */
   isStored: boolean;
   will: SessionWill | null = null;
+  /** Version of the rules that its subscriptions were compared with. */
+  rulesVersion = 0;
   /** User that owns it; empty: nobody. */
   user = '';
   producerNumber = 0;
@@ -205,6 +207,16 @@ export class Session {
     return output.pendingBytes < (parts.memory.isHigh ? 1 : limits.outputBufferBytesMax);
   }
 
+  /** True if its subscriptions were compared with the rules as they are. */
+  get isCompared(): boolean {
+    return this.outlet.parts.rules.isLatest(this.rulesVersion);
+  }
+
+  /** Compares them, before something is sent to it. */
+  compareWithRules(): void {
+    this.outlet.parts.compareWithRules(this.outlet);
+  }
+
   /** True if there is room for one more QoS 1 or 2 message [MQTT-3.3.4-9]. */
   get hasRoom(): boolean {
     const { outbound } = this;
@@ -214,7 +226,7 @@ export class Session {
   /** Room for messages of groups, or of a batch: none while others wait for the window. */
   get room(): number {
     if (this.hasEnded || this.resends !== null || (this.waiting !== null && this.waiting.length > 0)) return 0;
-    if (!this.hasRoomForBytes) return 0;
+    if (!this.hasRoomForBytes || !this.isCompared) return 0;
     return this.inflightMax - (this.outbound?.count ?? 0);
   }
 

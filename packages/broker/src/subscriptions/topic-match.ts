@@ -8,11 +8,13 @@
  * number, or by the bytes of topics and of lists of receivers that were made for them.
  */
 import { validateTopicName } from '@dunlin/protocol';
+import { RulesVersion } from '../guards/rules-version.ts';
 import { isRestrictedTopic } from '../message/restricted-topic.ts';
 import type { DurableLog } from '../session/durable-log.ts';
+import type { Session } from '../session/session.ts';
 import { mergeSubscriptions, type Subscription } from '../session/subscription.ts';
 import type { SharedGroup } from './shared-subscriptions.ts';
-import type { SubscriptionTree } from './subscription-tree.ts';
+import type { FilterEntry, SubscriptionTree } from './subscription-tree.ts';
 
 const noSubscriptions: readonly Subscription[] = [];
 const noGroups: readonly SharedGroup[] = [];
@@ -111,13 +113,21 @@ export class TopicMatches {
   private readonly mask: number;
   private readonly buckets: (TopicMatch | null)[];
   private readonly seed: number;
+  private readonly rules: RulesVersion;
   private count = 0;
   private keptBytes = 0;
   /** Nodes that were visited and receivers that were listed for matches, since somebody set it to 0. */
   work = 0;
 
-  constructor(tree: SubscriptionTree, entriesMax: number, levelsMax: number, seed: number) {
+  constructor(
+    tree: SubscriptionTree,
+    entriesMax: number,
+    levelsMax: number,
+    seed: number,
+    rules: RulesVersion = new RulesVersion(),
+  ) {
     this.tree = tree;
+    this.rules = rules;
     this.entriesMax = entriesMax;
     this.levelsMax = levelsMax;
     this.seed = seed | 0;
@@ -142,7 +152,7 @@ export class TopicMatches {
 
   private add(hash: number, bytes: Buffer, start: number, end: number): TopicMatch {
     validateTopicName(bytes, start, end, this.levelsMax);
-    if (this.count >= this.entriesMax || this.keptBytes > matchBytesMax) this.forgetAll();
+    if (this.count >= this.entriesMax || this.keptBytes > matchBytesMax) this.forget();
     const topicBytes = Buffer.allocUnsafeSlow(end - start);
     bytes.copy(topicBytes, 0, start, end);
     const match = new TopicMatch(hash, topicBytes, topicBytes.toString('utf8'));
@@ -163,7 +173,8 @@ export class TopicMatches {
     return match;
   }
 
-  private forgetAll(): void {
+  /** Forgets all topics: none that somebody remembers is given out again. */
+  forget(): void {
     this.buckets.fill(null);
     this.count = 0;
     this.keptBytes = 0;
@@ -171,7 +182,8 @@ export class TopicMatches {
 
   private fill(match: TopicMatch): void {
     const visitedBefore = this.tree.nodesVisited;
-    const entries = this.tree.match(match.topic);
+    let entries = this.tree.match(match.topic);
+    if (this.rules.isUnderWay && compareAll(entries)) entries = this.tree.match(match.topic);
     this.work += this.tree.nodesVisited - visitedBefore;
     match.version = this.tree.version;
     match.groupsByName = null;
@@ -221,6 +233,21 @@ export class TopicMatches {
     this.keptBytes += bytes - match.keptBytes;
     match.keptBytes = bytes;
   }
+}
+
+/** Compares the sessions that a topic goes to with new rules. False: all of them were. */
+function compareAll(entries: readonly FilterEntry[]): boolean {
+  const sessions = new Set<Session>();
+  const note = (subscriptions: readonly Subscription[]): void => {
+    for (const { session } of subscriptions) if (!session.isCompared) sessions.add(session);
+  };
+  for (const { subscriptions, logged, groups } of entries) {
+    note(subscriptions);
+    note(logged);
+    for (const group of groups?.values() ?? []) note(group.members);
+  }
+  for (const session of sessions) session.compareWithRules();
+  return sessions.size > 0;
 }
 
 function isLogged(group: SharedGroup): boolean {

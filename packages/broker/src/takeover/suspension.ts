@@ -55,13 +55,15 @@ export function setAside(session: Session, stored: StoredSession, denied: Readon
   return outboundSet.length === 0 ? null : { cursors: [...completed], outboundSet };
 }
 
-/** Takes a subscription out of force. The client may acknowledge what it has in flight. */
-export function suspend(parts: SubscriptionParts, subscription: Subscription): void {
-  const { session, filter, cursor } = subscription;
+/** Takes subscriptions of a session out of force. The client may acknowledge what it has in flight. */
+export function suspend(parts: SubscriptionParts, session: Session, denied: readonly Subscription[]): void {
+  if (denied.length === 0) return;
   session.suspended ??= new SuspendedSubscriptions();
-  session.suspended.byFilter.set(filter, { kind: 'was-in-force', subscription });
-  takeOut(parts, subscription);
-  if (cursor !== null) {
+  for (const subscription of denied) {
+    const { filter, cursor } = subscription;
+    session.suspended.byFilter.set(filter, { kind: 'was-in-force', subscription });
+    takeOut(parts, subscription);
+    if (cursor === null) continue;
     cursor.isSuspended = true;
     cursor.log.removeReader(cursor);
   }
