@@ -115,13 +115,15 @@ test('an address that has failed too often is told to come later, in the words o
 });
 
 test('after the end of a worker its clients come back without a hash', async () => {
+  // Every line is dear: an unknown user takes as long as one of the lines.
+  writeFileSync(join(directory, 'dear'), `ann:${dear('right')}\n`, { mode: 0o600 });
   const flags = Object.entries({
     nodeId: 'test',
     'store.kind': 'memory',
     listeners: 'tcp://127.0.0.1:0',
     'log.level': 'error',
     workers: '1',
-    'authentication.passwordFile': join(directory, 'users'),
+    'authentication.passwordFile': join(directory, 'dear'),
   }).map(([path, value]) => ({ flag: '--set', path, value }));
   const node = await startNode(loadConfiguration({ flags }).configuration, { version: '0' });
   try {
@@ -143,9 +145,8 @@ test('after the end of a worker its clients come back without a hash', async () 
     const order: string[] = [];
     const guesses = await Promise.all(['eve', 'mallory', 'trudy'].map((name) => enter(name, 'wrong')));
     const answered = guesses.map(async (client) => {
-      const { reasonCode } = await client.expect('connack', 15_000);
-      // Any other answer is one without a hash: on a machine that is busy, newcomers may be sent away.
-      if (reasonCode === 0x87) order.push('guess');
+      await client.expect('connack', 15_000);
+      order.push('guess');
     });
     const again = await enter('ann', 'right');
     expect((await again.expect('connack', 15_000)).reasonCode).toBe(0);
