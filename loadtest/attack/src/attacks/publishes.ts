@@ -74,7 +74,6 @@ export const publishes: readonly Attack[] = [
     title: '8,000 of the longest topics',
     details: '8,000 topics of 65,535 bytes',
     seconds: 20,
-    isShort: true,
     run: (stage) => topics(stage, 'topics', numbers(8000)),
   },
   {

@@ -67,7 +67,6 @@ export const signIns: readonly Attack[] = [
     details:
       '40 durable sessions that connect, subscribe to 20 filters and break off, without pause, and a client that publishes to them',
     seconds: 8,
-    isShort: true,
     async run(stage) {
       const publisher = await stage.connect({ clientId: 'publisher' });
       const publish = async () => {

@@ -92,7 +92,6 @@ export const stored: readonly Attack[] = [
     title: '200 clients that ask for 20,000 retained messages',
     details: '20,000 retained messages of 64 bytes, and 200 clients that subscribe to all of them at the same time',
     seconds: 20,
-    isShort: true,
     async run(stage) {
       const publisher = await stage.connect({ clientId: 'publisher' });
       await retain(stage, publisher, 20_000, 64);

@@ -50,7 +50,6 @@ export const subscriptions: readonly Attack[] = [
     title: 'SUBSCRIBE packets of 1 MB',
     details: '4 SUBSCRIBE packets of 1 MB, the same 70,000 filters in each',
     seconds: 20,
-    isShort: true,
     async run(stage) {
       const filters = filtersOf(70_000, (index) => `mallory/${index % 100}`);
       await Promise.all([0, 1, 2, 3].map((index) => subscriber(stage, `subscribe-${index}`, filters)));
@@ -73,7 +72,6 @@ export const subscriptions: readonly Attack[] = [
     title: '100,000 filters of one client',
     details: '2 clients with 100,000 filters each',
     seconds: 20,
-    isShort: true,
     async run(stage) {
       const one = (name: string) =>
         subscriber(
@@ -187,7 +185,6 @@ export const subscriptions: readonly Attack[] = [
     title: '20,000 shared groups on one topic',
     details: '20,000 shared groups on one topic, and 200 publishes to it',
     seconds: 28,
-    isShort: true,
     async run(stage) {
       const socket = await stage.connect({ clientId: 'groups' });
       const publisher = await stage.connect({ clientId: 'publisher' });
@@ -247,7 +244,6 @@ export const subscriptions: readonly Attack[] = [
     title: "Wildcards below the attacker's own topics",
     details: '12 filters of a subtree of its own, with a name and a plus sign at each of six levels',
     seconds: 4,
-    isShort: true,
     async run(stage) {
       const filters: FilterOptions[] = [];
       for (let level = 0; level < 6; level++) {
