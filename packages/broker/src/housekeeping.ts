@@ -99,6 +99,7 @@ export class Housekeeping {
     if (this.seconds % slowEverySeconds === 0) {
       this.run('looking after groups', () => parts.groupHousekeeping.run());
       this.run('removing bans that have ended', () => this.expireBans());
+      this.run('removing retained messages that have expired', () => this.expireRetained());
       this.run('counting what is stored', () => this.count());
     }
   }
@@ -203,6 +204,11 @@ export class Housekeeping {
   private async expireBans(): Promise<void> {
     const { store, clock } = this.parts;
     await store.bans.expire(clock.now(), batchMax);
+  }
+
+  private async expireRetained(): Promise<void> {
+    const { store, clock } = this.parts;
+    await store.retained.expire(clock.now());
   }
 
   private async count(): Promise<void> {

@@ -81,6 +81,15 @@ describe('retained messages', () => {
     expect(session?.inbound).toEqual([]);
   });
 
+  test('one that has expired gives its place back', async () => {
+    const { world, worker: broker } = await worker({ retainedMessagesPerUserMax: 1 });
+    const alice = await broker.connect('alice', { userName: 'alice' });
+    await alice.send(publish('a', '1', 1, 1, { retain: true, properties: { messageExpiryInterval: 1 } }));
+    await world.clock.pass(7000);
+    await alice.send(retained('b', '1', 1, 2));
+    expect(alice.said()).toEqual(['puback #1', 'puback #2']);
+  });
+
   test('an MQTT 3 client is disconnected without an acknowledgement; with QoS 0 it is counted alone', async () => {
     const { worker: broker } = await worker({ retainedMessagesMax: 0 });
     const watcher = await broker.connect('watcher');

@@ -9,6 +9,11 @@ export class RetainedTransactions implements RetainedStore {
     this.handle = handle;
   }
 
+  async expire(now: number): Promise<number> {
+    const store = this.handle.use();
+    return store.write(null, () => store.retained.expire(now));
+  }
+
   async set(topic: string, record: Uint8Array | null, expiresAt: number, charge?: Charge): Promise<void> {
     const store = this.handle.use();
     return store.write(null, () => store.retained.set(topic, record, expiresAt, charge), record !== null);

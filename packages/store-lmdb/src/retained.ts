@@ -9,6 +9,8 @@ import { type Charged, Usages } from './usages.ts';
  * for that.
  */
 const SEEKS_PER_PAGE_MAX = 256;
+/** Messages looked at in one call of `expire`: about 3 ms of a transaction. */
+const EXPIRE_MAX = 1000;
 
 /** Two phases of a walk: topics whose encoding fits a key, then the others. `next` begins with the phase. */
 const SHORT = 's';
@@ -19,11 +21,16 @@ export class Retained {
   private readonly tables: Tables;
   private readonly writer: RecordWriter;
   private readonly usages: Usages;
+  /** Place where `expire` goes on, in the table of long topics or in the other. */
+  private expireFrom: Buffer;
+  private isExpiringLong: boolean;
 
   constructor(tables: Tables, writer: RecordWriter) {
     this.tables = tables;
     this.writer = writer;
     this.usages = new Usages('retained messages', tables.usage, writer);
+    this.expireFrom = LOWEST;
+    this.isExpiringLong = false;
   }
 
   /** Throws StoreError `quota-exceeded`. */
@@ -46,6 +53,29 @@ export class Retained {
     const value = this.writer.begin().f64(expiresAt);
     if (long) value.text(topic);
     void table.put(topicKey, value.rest(record).finish());
+  }
+
+  /** Removes what has expired among the next messages. Returns how many there were. */
+  expire(now: number): number {
+    const isLong = this.isExpiringLong;
+    const table = isLong ? this.tables.retainedLong : this.tables.retained;
+    const expired: Buffer[] = [];
+    let looked = 0;
+    let last: Buffer = LOWEST;
+    for (const { key, value } of table.getRange({ start: this.expireFrom, limit: EXPIRE_MAX })) {
+      looked++;
+      last = key as Buffer;
+      if (new RecordReader(value).f64() <= now) expired.push(last);
+    }
+    for (const topicKey of expired) {
+      this.usages.replace(this.chargedOf(topicKey, isLong), undefined);
+      void table.remove(topicKey);
+      this.putUser(topicKey, '');
+    }
+    const isOver = looked < EXPIRE_MAX;
+    this.expireFrom = isOver ? LOWEST : Buffer.concat([last, LOWEST]);
+    if (isOver) this.isExpiringLong = !isLong;
+    return expired.length;
   }
 
   private putUser(topicKey: Buffer, user: string): void {

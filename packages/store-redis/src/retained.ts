@@ -9,17 +9,22 @@ import { everyShard } from './every-shard.ts';
 import type { Shard } from './keys.ts';
 import type { Opened } from './opened.ts';
 import { scripts } from './scripts.ts';
+import { timeText } from './session-fields.ts';
 import type { StoreHandle } from './store-handle.ts';
 import { type Reply, SingleCall, type Turn } from './turn.ts';
 import { retainedTouched } from './usage-book.ts';
 
 const expiryBytes = 8;
+/** Messages of a shard that one call of `expire` looks at. */
+const expireMax = 250;
 /** Touches of every call, for its order. */
 const touches = ['r'];
 
 /** Retained messages. Each topic is in the shard of its name; filters with wildcards are looked up in every shard. */
 export class Retained implements RetainedStore {
   private readonly handle: StoreHandle;
+  /** Places where `expire` goes on, by shard. */
+  private readonly expireFrom: string[] = [];
 
   constructor(handle: StoreHandle) {
     this.handle = handle;
@@ -40,6 +45,31 @@ export class Retained implements RetainedStore {
     for (const { reply } of found) count += reply as number;
     await retainedUsage.recount(['records', 'usage', 'users'], expiryBytes, 0);
     return count;
+  }
+
+  async expire(now: number): Promise<number> {
+    const { order, turn, keys, retainedUsage } = this.handle.use();
+    const names = ['topics', 'records', 'usage', 'users'];
+    const counts = await order.single(touches, () =>
+      Promise.all(
+        keys.r.map(async ({ index, slot, start }) => {
+          const args = [this.expireFrom[index] ?? '0', String(expireMax), timeText(now)];
+          const call = [
+            scripts.retainedExpire.sha,
+            String(names.length),
+            ...names.map((name) => start + name),
+            ...args,
+          ];
+          const { reply } = turn.single(new SingleCall(slot, false, 'EVALSHA', call), retainedTouched);
+          const [next, removed] = (await reply) as [Buffer, number];
+          this.expireFrom[index] = next.toString();
+          return removed;
+        }),
+      ),
+    );
+    const removed = counts.reduce((sum, count) => sum + count, 0);
+    if (removed > 0) retainedUsage.changed();
+    return removed;
   }
 
   /** `after` is `shard:position`, the position as a bound of ZRANGEBYLEX in base64. */

@@ -51,7 +51,7 @@ const allowed = new Set([
     'ban-remove',
     'ban-expire',
   ],
-  ...['lease-renew', 'lease-evict', 'inbound-set', 'era', 'usage-recount', 'users-heal'],
+  ...['lease-renew', 'lease-evict', 'inbound-set', 'era', 'usage-recount', 'users-heal', 'retained-expire'],
 ]);
 
 function script(name: string, family: Family, shardKeys: string[], writes = true, parts = ''): Script {
@@ -115,6 +115,7 @@ export const scripts = {
   retainedSet: script('retained-set', 'r', ['topics', 'records', 'usage', 'users'], true, usageParts),
   usersHeal: script('users-heal', 's', ['counters']),
   usageRecount: script('usage-recount', 'r', [], true, usageParts),
+  retainedExpire: script('retained-expire', 'r', ['topics', 'records', 'usage', 'users'], true, usageParts),
   retainedRead: script('retained-read', 'r', ['topics', 'records'], false),
   delayedAdd: script('delayed-add', 'd', ['due', 'delayed', 'usage'], true, usageParts),
   delayedTake: script('delayed-take', 'd', ['due', 'delayed', 'usage']),

@@ -161,6 +161,11 @@ export class UsageBook {
     return reading;
   }
 
+  /** Amounts have changed that were not written through it: they are read again. */
+  changed(): void {
+    for (const known of this.known.values()) known.freshUntil = 0;
+  }
+
   private async charged(
     { user, quota }: Charge,
     bytes: number,

@@ -10,7 +10,7 @@ export const operationOf: Record<StoreMethod, StoreOperation> = {
   'sessions.releaseOwner': 'other', 'sessions.owners': 'other', 'sessions.count': 'other',
   'logs.append': 'append', 'logs.read': 'read-log', 'logs.ends': 'read-log', 'logs.durableFilters': 'other', 'logs.bytes': 'other', 'logs.trim': 'other',
   'groups.list': 'other', 'groups.claim': 'other', 'groups.update': 'update', 'groups.reserve': 'update', 'groups.reservations': 'other',
-  'retained.set': 'write-retained', 'retained.read': 'read-retained', 'retained.count': 'other',
+  'retained.set': 'write-retained', 'retained.read': 'read-retained', 'retained.count': 'other', 'retained.expire': 'other',
   'wills.set': 'other', 'wills.schedule': 'other', 'wills.nextDue': 'other', 'wills.takeDue': 'other', 'wills.remove': 'other',
   'delayed.add': 'other', 'delayed.nextDue': 'other', 'delayed.takeDue': 'other', 'delayed.remove': 'other',
   'bans.put': 'other', 'bans.remove': 'other', 'bans.changes': 'other', 'bans.expire': 'other',

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Charge, Quota } from '../ports/quota.ts';
 import type { Store } from '../ports/store.ts';
-import { bytes, retainedTopics, type StoreUnderTest } from './store-contract-kit.ts';
+import { bytes, now, retainedTopics, type StoreUnderTest } from './store-contract-kit.ts';
 
 const unlimited: Quota = { countMax: 1e9, bytesMax: 1e12, userCountMax: 1e9, userBytesMax: 1e12 };
 
@@ -80,6 +80,28 @@ export function retainedQuotaContract(opened: StoreUnderTest<Pick<Store, 'retain
       await set(long, null);
       await set('c', 1, alice);
       await expect(set('d', 1, alice)).rejects.toMatchObject(exceeded('limits.retainedMessagesPerUserMax is 3'));
+    });
+
+    it('are free again when what took them has expired, however many there are', async () => {
+      const { retained } = opened.store;
+      const quota = { countMax: 1e9, bytesMax: 1e12, userCountMax: 1500, userBytesMax: 1e12 };
+      const charge = { user: 'ann', quota };
+      const topics = Array.from({ length: 1500 }, (_, index) => `t/${index}`);
+      const long = 'l'.repeat(2000);
+      await Promise.all(
+        topics.map((topic, index) => retained.set(topic, bytes('x'), index % 3 === 0 ? Infinity : now + 10, charge)),
+      );
+      await retained.set(long, bytes('x'), now + 10);
+      await expect(retained.set('more', bytes('x'), Infinity, charge)).rejects.toMatchObject({
+        code: 'quota-exceeded',
+      });
+      let removed = 0;
+      for (let call = 0; call < 12; call++) removed += await retained.expire(now + 9);
+      expect([removed, await retained.count()]).toEqual([0, 1501]);
+      for (let call = 0; call < 12; call++) removed += await retained.expire(now + 10);
+      expect([removed, await retained.count()]).toEqual([1001, 500]);
+      await retained.set('more', bytes('x'), Infinity, charge);
+      expect((await retained.read('t/3', null, 9, now)).entries).toHaveLength(1);
     });
   });
 }

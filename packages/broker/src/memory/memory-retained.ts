@@ -8,6 +8,9 @@ import { OrderedTopics } from './ordered-topics.ts';
 /** Topics examined for one page, about 1 ms: no client waits longer for a filter that few of them match. */
 const lookedAtMax = 1000;
 
+/** Messages looked at in one call of `expire`: less than a millisecond. */
+const expireMax = 1000;
+
 /** The retained messages of the memory store. */
 export class MemoryRetained implements RetainedStore {
   private readonly claims: MemoryClaims;
@@ -15,6 +18,8 @@ export class MemoryRetained implements RetainedStore {
   private readonly users = new Map<string, string>();
   private readonly usage = new MemoryUsage('retained messages');
   private readonly topics = new OrderedTopics();
+  /** Messages that `expire` has yet to look at in this round. */
+  private expiring: Iterator<RetainedEntry> | null = null;
 
   constructor(claims: MemoryClaims) {
     this.claims = claims;
@@ -41,6 +46,23 @@ export class MemoryRetained implements RetainedStore {
     if (known === undefined) this.topics.add(topic);
     this.users.set(topic, user);
     this.entries.set(topic, { topic, record, expiresAt });
+  }
+
+  async expire(now: number): Promise<number> {
+    this.claims.check();
+    this.expiring ??= this.entries.values();
+    let removed = 0;
+    for (let left = expireMax; left > 0; left--) {
+      const { done, value } = this.expiring.next();
+      if (done) {
+        this.expiring = null;
+        break;
+      }
+      if (value.expiresAt > now) continue;
+      await this.set(value.topic, null, 0);
+      removed++;
+    }
+    return removed;
   }
 
   /** `after`: the topic that was examined last. */

@@ -26,4 +26,9 @@ export interface RetainedStore {
    */
   read(filter: string, after: string | null, limit: number, now: number): Promise<RetainedPage>;
   count(): Promise<number>;
+  /**
+   * Looks at some messages, the next ones at each call, and removes those that have expired. Returns how many there were.
+   * What has expired counts against quotas until then.
+   */
+  expire(now: number): Promise<number>;
 }

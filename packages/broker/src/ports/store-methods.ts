@@ -19,7 +19,7 @@ const methods: Record<StoreMethod, true> = {
   'sessions.owners': true, 'sessions.count': true,
   'logs.durableFilters': true, 'logs.ends': true, 'logs.bytes': true, 'logs.append': true, 'logs.read': true, 'logs.trim': true,
   'groups.list': true, 'groups.claim': true, 'groups.update': true, 'groups.reserve': true, 'groups.reservations': true,
-  'retained.set': true, 'retained.read': true, 'retained.count': true,
+  'retained.set': true, 'retained.read': true, 'retained.count': true, 'retained.expire': true,
   'wills.set': true, 'wills.schedule': true, 'wills.nextDue': true, 'wills.takeDue': true, 'wills.remove': true,
   'delayed.add': true, 'delayed.nextDue': true, 'delayed.takeDue': true, 'delayed.remove': true,
   'bans.put': true, 'bans.remove': true, 'bans.changes': true, 'bans.expire': true,
