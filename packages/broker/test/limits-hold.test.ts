@@ -1,9 +1,11 @@
 /** Limits that no other conversation comes to: each holds as it is configured, and not as it is by default. */
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Authenticator } from '../src/ports/authenticator.ts';
 import type { Limits } from '../src/ports/limits.ts';
 import { connect, publish } from './support/client.ts';
 import { type Worker, World } from './support/world.ts';
+
+afterEach(() => vi.restoreAllMocks());
 
 const byName: Authenticator = {
   authenticate: ({ userName }) => ({ kind: 'accept', userName }),
@@ -126,7 +128,7 @@ describe('logs', () => {
     await client.drop();
     const publisher = await worker.connect('p');
     for (let i = 1; i <= 5; i++) await publisher.send(publish('t', `${i}`.repeat(1000), 1, i));
-    return { world, worker };
+    return { world, worker, back: () => worker.dial('c', durable) };
   }
 
   test('keep no more than limits.logBytesMax', async () => {
@@ -134,6 +136,19 @@ describe('logs', () => {
     await world.clock.pass(120_000);
     expect(worker.broker.metrics.dropped['log-limit']).toBeGreaterThan(1);
   });
+
+  test.each(['t', '$share/g/t'])(
+    'are read in pages of limits.logPageMessages and limits.logPageBytes: %s',
+    async (filter) => {
+      const { world, back } = await away({ logPageMessages: 2, logPageBytes: 7777 }, filter);
+      const read = vi.spyOn(world.store.logs, 'read');
+      const client = await back();
+      expect(client.said()).toHaveLength(6);
+      expect(new Set(read.mock.calls.map(([, , messages, bytes]) => `${messages} ${bytes}`))).toEqual(
+        new Set(['2 7777']),
+      );
+    },
+  );
 });
 
 describe('what is stored', () => {
