@@ -15,6 +15,7 @@ const checkedAtOnce = 1000;
 
 /** Refuses the CONNECT of a banned client with 0x8A, which MQTT 3 hears as 5. False: it is not banned. */
 export function refuseBanned(connection: Connection, bans: BanList, userName: string | null): boolean {
+  if (bans.size === 0) return false;
   const { clientId, remoteAddress } = connection;
   const ban = bans.of({ clientId, userName, remoteAddress });
   if (ban !== null) refuse(connection, ban);

@@ -12,6 +12,7 @@ export interface RatedConnection {
 
 /** Rates of a client that is connected now; null: none is configured. */
 export function applyRates(connection: RatedConnection, quotas: RateQuotas): ClientRates | null {
+  if (!quotas.isOn) return null;
   const { reading, signIn } = connection;
   const { output } = connection.outlet;
   const client: RatedClient = {
@@ -26,6 +27,6 @@ export function applyRates(connection: RatedConnection, quotas: RateQuotas): Cli
     },
   };
   const rates = quotas.of(client);
-  if (rates?.countsOut === true) output.rates = rates;
+  if (rates.countsOut) output.rates = rates;
   return rates;
 }

@@ -62,6 +62,8 @@ export class RateQuotas {
   readonly messagesOut: Rate;
   readonly bytesOut: Rate;
   readonly subscribes: Rate;
+  private readonly countsIn: boolean;
+  private readonly countsOut: boolean;
 
   constructor(parts: RateQuotasParts) {
     const { limits } = parts;
@@ -71,14 +73,17 @@ export class RateQuotas {
     this.messagesOut = { perClient: limits.messagesOutPerSecond, perUser: limits.userMessagesOutPerSecond };
     this.bytesOut = { perClient: limits.bytesOutPerSecond, perUser: limits.userBytesOutPerSecond };
     this.subscribes = { perClient: limits.subscribesPerSecond, perUser: 0 };
+    this.countsIn = isSet(this.messagesIn) || isSet(this.bytesIn) || isSet(this.subscribes);
+    this.countsOut = isSet(this.messagesOut) || isSet(this.bytesOut);
   }
 
-  /** Rates of a client; null: none is configured, and nothing is counted. */
-  of(client: RatedClient): ClientRates | null {
-    const { messagesIn, bytesIn, messagesOut, bytesOut, subscribes } = this;
-    const countsOut = isSet(messagesOut) || isSet(bytesOut);
-    const countsIn = isSet(messagesIn) || isSet(bytesIn) || isSet(subscribes);
-    return countsIn || countsOut ? new ClientRates(this, client, countsOut) : null;
+  /** False: no rate is configured, and nothing is counted. */
+  get isOn(): boolean {
+    return this.countsIn || this.countsOut;
+  }
+
+  of(client: RatedClient): ClientRates {
+    return new ClientRates(this, client, this.countsOut);
   }
 }
 

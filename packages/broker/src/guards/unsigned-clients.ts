@@ -29,6 +29,8 @@ export class UnsignedClient {
   /** Memory of the connection itself, and what the client has sent. */
   bytes: number;
   readonly ownBytes: number;
+  /** False: it has signed in, or is gone. */
+  isCounted = true;
   private connectBytes = 0;
   /** Ends the connection, which then leaves. */
   readonly end: (reason: string) => void;
@@ -64,21 +66,18 @@ export class UnsignedClient {
 export class UnsignedClients {
   private readonly limits: Limits;
   private readonly clock: Clock;
-  private readonly all = new Set<UnsignedClient>();
   /** Without a CONNECT, the oldest first. */
   private readonly silent = new Set<UnsignedClient>();
   /** With more bytes than usual, the oldest first. */
   private readonly large = new Set<UnsignedClient>();
   private readonly byNetwork = new Map<string, number>();
+  /** Clients that are counted, and their bytes. */
+  count = 0;
   private bytes = 0;
 
   constructor(limits: Limits, clock: Clock) {
     this.limits = limits;
     this.clock = clock;
-  }
-
-  get count(): number {
-    return this.all.size;
   }
 
   /** A new connection from this address; a text says why there is no room for it. */
@@ -89,12 +88,16 @@ export class UnsignedClients {
     if (unsignedConnectionsPerAddressMax > 0 && ofNetwork >= unsignedConnectionsPerAddressMax)
       return `limits.unsignedConnectionsPerAddressMax is reached: ${unsignedConnectionsPerAddressMax}`;
     const now = this.clock.now();
-    const byNumber = `limits.unsignedConnectionsMax is reached: ${unsignedConnectionsMax}`;
-    if (!this.makeRoom(now, byNumber, () => this.all.size < unsignedConnectionsMax)) return byNumber;
-    const byBytes = `limits.unsignedBytesMax is reached: ${unsignedBytesMax}`;
-    if (!this.makeRoom(now, byBytes, () => this.bytes + ownBytes <= unsignedBytesMax)) return byBytes;
+    if (this.count >= unsignedConnectionsMax) {
+      const reason = `limits.unsignedConnectionsMax is reached: ${unsignedConnectionsMax}`;
+      if (!this.makeRoom(now, reason, () => this.count < unsignedConnectionsMax)) return reason;
+    }
+    if (this.bytes + ownBytes > unsignedBytesMax) {
+      const reason = `limits.unsignedBytesMax is reached: ${unsignedBytesMax}`;
+      if (!this.makeRoom(now, reason, () => this.bytes + ownBytes <= unsignedBytesMax)) return reason;
+    }
     const client = new UnsignedClient(this, network, now, ownBytes, end);
-    this.all.add(client);
+    this.count++;
     this.silent.add(client);
     this.byNetwork.set(network, (this.byNetwork.get(network) ?? 0) + 1);
     this.bytes += ownBytes;
@@ -106,7 +109,7 @@ export class UnsignedClients {
   }
 
   charge(client: UnsignedClient, bytes: number): void {
-    if (!this.all.has(client)) return;
+    if (!client.isCounted) return;
     this.bytes += bytes - client.bytes;
     client.bytes = bytes;
     if (bytes - client.ownBytes <= usualBytes) return;
@@ -120,7 +123,9 @@ export class UnsignedClients {
   }
 
   leave(client: UnsignedClient): void {
-    if (!this.all.delete(client)) return;
+    if (!client.isCounted) return;
+    client.isCounted = false;
+    this.count--;
     this.silent.delete(client);
     this.large.delete(client);
     this.bytes -= client.bytes;

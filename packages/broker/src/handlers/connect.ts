@@ -163,7 +163,8 @@ export class ConnectHandler implements PacketHandler {
     const { clientId } = connection;
     if (refuseBanned(connection, parts.bans, accepted.userName)) return;
     parts.clientLog.signedIn(connection);
-    if (!(await this.mayConnect(connection, clientId))) return;
+    const may = this.mayConnect(connection, clientId);
+    if (!(typeof may === 'boolean' ? may : await may)) return;
     const keepsWill = await this.authorizeWill(connection, packet, clientId);
     const turn = parts.contested.turnOf(clientId);
     if (turn !== null) await turn;
@@ -194,7 +195,7 @@ export class ConnectHandler implements PacketHandler {
   }
 
   /** False: the client is refused. "Cannot tell" means no. */
-  private async mayConnect(connection: Connection, clientId: string): Promise<boolean> {
+  private mayConnect(connection: Connection, clientId: string): boolean | Promise<boolean> {
     const { authorizer, clientIds } = this.parts;
     const { signIn } = connection;
     const fault = clientIdFault(clientIds, signIn.userName, clientId);
@@ -203,9 +204,11 @@ export class ConnectHandler implements PacketHandler {
       return false;
     }
     const answer = authorizer?.mayConnect?.(signIn.identity(clientId)) ?? true;
-    const isAllowed = typeof answer === 'boolean' ? answer : await answer.catch(() => false);
-    if (!isAllowed) refuseConnect(connection, ReasonCode.notAuthorized, 'the rules do not let this client connect');
-    return isAllowed;
+    const settle = (isAllowed: boolean): boolean => {
+      if (!isAllowed) refuseConnect(connection, ReasonCode.notAuthorized, 'the rules do not let this client connect');
+      return isAllowed;
+    };
+    return typeof answer === 'boolean' ? settle(answer) : answer.catch(() => false).then(settle);
   }
 
   private publisherOf(connection: Connection, clientId: string): string {

@@ -130,12 +130,9 @@ export class Opening {
   takenFrom: { readonly endpoint: string; readonly address: string } | null = null;
   /** True when it is in force, refused or abandoned: nobody waits for it. */
   isOver = false;
-  /** Resolves when the claim is known, or the opening is over; never rejects. */
-  readonly claimKnown: Promise<void>;
-  /** Resolves when the opening is over; never rejects. */
-  readonly ended: Promise<void>;
-  private tellClaimKnown: () => void = () => {};
-  private tellEnded: () => void = () => {};
+  /** Null: nobody waits, as nobody does for most. */
+  private claimWaiters: (() => void)[] | null = null;
+  private endWaiters: (() => void)[] | null = null;
 
   constructor(parts: OpeningParts, connection: OpeningConnection, request: SessionRequest) {
     this.parts = parts;
@@ -144,17 +141,33 @@ export class Opening {
     const { clientId, expirySeconds, inflightMax } = request;
     this.session = new Session(connection, { clientId, epoch: 0 }, expirySeconds, parts.limits, inflightMax);
     this.session.user = request.user;
-    this.claimKnown = new Promise((resolve) => {
-      this.tellClaimKnown = resolve;
-    });
-    this.ended = new Promise((resolve) => {
-      this.tellEnded = resolve;
-    });
   }
 
   /** Epoch of its claim; 0 while that is not known. */
   get epoch(): number {
     return this.session.key.epoch;
+  }
+
+  /** Resolves when the claim is known, or the opening is over; never rejects. */
+  untilClaimKnown(): Promise<void> {
+    if (this.isOver || this.claimed !== null) return Promise.resolve();
+    this.claimWaiters ??= [];
+    const waiters = this.claimWaiters;
+    return new Promise((resolve) => waiters.push(resolve));
+  }
+
+  /** Resolves when the opening is over; never rejects. */
+  untilOver(): Promise<void> {
+    if (this.isOver) return Promise.resolve();
+    this.endWaiters ??= [];
+    const waiters = this.endWaiters;
+    return new Promise((resolve) => waiters.push(resolve));
+  }
+
+  private claimIsKnown(): void {
+    const waiters = this.claimWaiters;
+    this.claimWaiters = null;
+    if (waiters !== null) for (const wake of waiters) wake();
   }
 
   /**
@@ -199,7 +212,7 @@ export class Opening {
     if (this.stored !== null) session.isStored = true;
     // Whoever let go last has written what he knew.
     if (claim.previousOwner === '' && local === undefined) this.handed = null;
-    this.tellClaimKnown();
+    this.claimIsKnown();
   }
 
   /**
@@ -299,8 +312,10 @@ export class Opening {
   over(): void {
     this.isOver = true;
     if (this.state < OpeningState.welcomed) this.release();
-    this.tellClaimKnown();
-    this.tellEnded();
+    this.claimIsKnown();
+    const waiters = this.endWaiters;
+    this.endWaiters = null;
+    if (waiters !== null) for (const wake of waiters) wake();
   }
 
   /** Its will was never that of a connected client. */

@@ -20,7 +20,7 @@ export class Openings {
   async inTurn(connection: OpeningConnection, request: SessionRequest): Promise<Opening | null> {
     const { clientId } = request;
     for (let before = this.byClient.get(clientId); before !== undefined; before = this.byClient.get(clientId))
-      await before.ended;
+      await before.untilOver();
     if (connection.state === ConnectionState.closed) return null;
     const opening = new Opening(this.parts, connection, request);
     this.byClient.set(clientId, opening);
@@ -64,7 +64,7 @@ export class Openings {
         const { handed } = written.take(clientId);
         return opening?.handed ?? handed;
       }
-      await (opening.epoch === 0 ? opening.claimKnown : opening.ended);
+      await (opening.epoch === 0 ? opening.untilClaimKnown() : opening.untilOver());
       // It was refused by the store, since the claim had moved on: what it was handed is handed on.
       if (opening.isOver && sessions.get(clientId) === undefined) {
         written.take(clientId);
