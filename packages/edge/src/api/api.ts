@@ -80,19 +80,17 @@ export class Api {
   async #senderOf(request: IncomingMessage): Promise<Sender> {
     const address = request.socket.remoteAddress ?? '';
     const now = Date.now();
+    const [, key] = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '') ?? [];
+    if (key === undefined)
+      throw new ApiError(401, 'given no key, allowed: the header "Authorization: Bearer KEY"', challenge);
+    // Also from an address that guesses: operators may share it, and a key has too many bits to be guessed.
+    const sender = await this.#node.keys.senderOf(key);
+    if (sender !== null) return sender;
     const seconds = this.#failedKeys.waitSeconds(address, now);
     if (seconds > 0)
       throw new ApiError(429, `too many wrong keys came from this address: wait ${seconds} s`, {
         'retry-after': String(seconds),
       });
-    const [, key] = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '') ?? [];
-    if (key === undefined)
-      throw new ApiError(401, 'given no key, allowed: the header "Authorization: Bearer KEY"', challenge);
-    const sender = await this.#node.keys.senderOf(key);
-    if (sender !== null) {
-      this.#failedKeys.succeeded(address);
-      return sender;
-    }
     this.#failedKeys.failed(address, now);
     this.#refused.count++;
     this.#node.keyRefused(address);
