@@ -228,7 +228,7 @@ export class Link {
   hold(publisher: HeldPublisher): boolean {
     if (this.held.has(publisher)) return false;
     this.held.add(publisher);
-    publisher.holdForLink();
+    publisher.holdForRoom();
     return true;
   }
 
@@ -330,7 +330,7 @@ export class Link {
     if (this.held.size === 0 || this.unacknowledgedBytes > this.bytesMax / 2) return;
     const held = [...this.held];
     this.held.clear();
-    for (const publisher of held) publisher.releaseFromLink();
+    for (const publisher of held) publisher.releaseForRoom();
   }
 
   /**

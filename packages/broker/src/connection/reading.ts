@@ -24,8 +24,8 @@ export class Reading implements OutletReading {
   private isPaused = false;
   /** The socket is not read to its end, since the client is about to be disconnected. */
   private isStopped = false;
-  /** Links that this client's publishes have filled (cluster/link.ts). */
-  private fullLinks = 0;
+  /** Links (cluster/link.ts) and writes to the store (message/write-backlog.ts) that this client's publishes have filled. */
+  private fullQueues = 0;
   /** The client is over a rate (guards/client-rates.ts). */
   private isOverRate = false;
   /** The client has had its share of this turn (work/turn-share.ts). */
@@ -68,13 +68,13 @@ export class Reading implements OutletReading {
     this.resumeIfRoom();
   }
 
-  holdForLink(): void {
-    this.fullLinks++;
+  holdForRoom(): void {
+    this.fullQueues++;
     this.pause();
   }
 
-  releaseFromLink(): void {
-    this.fullLinks--;
+  releaseForRoom(): void {
+    this.fullQueues--;
     if (!this.outlet.output.isClosed) this.resumeIfRoom();
   }
 
@@ -113,7 +113,7 @@ export class Reading implements OutletReading {
   }
 
   resumeIfRoom(): void {
-    if (!this.isPaused || this.isStopped || this.fullLinks > 0 || this.isOverRate || this.waitsForTurn) return;
+    if (!this.isPaused || this.isStopped || this.fullQueues > 0 || this.isOverRate || this.waitsForTurn) return;
     if (this.owner.holding.bytes > heldBytesMax) return;
     const { output, acknowledgements } = this.outlet;
     if (output.isCongested && output.pendingBytes > 2 * this.limits.outputBufferBytesMax) return;

@@ -3,8 +3,8 @@ import { notStored, type StoreTrust } from '../work/store-trust.ts';
 
 /** A publisher that is not read while a link that it feeds is full, or the store behind. */
 export interface HeldPublisher {
-  holdForLink(): void;
-  releaseFromLink(): void;
+  holdForRoom(): void;
+  releaseForRoom(): void;
 }
 
 /** Something that waits for the store or other endpoints. Begins with one wait, which whoever made it settles when all waits were added. */

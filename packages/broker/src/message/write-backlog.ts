@@ -23,7 +23,7 @@ export class WriteBacklog {
     if (publisher === null || (this.bytes <= this.bytesMax && this.writes <= this.writesMax)) return;
     if (this.held.has(publisher)) return;
     this.held.add(publisher);
-    publisher.holdForLink();
+    publisher.holdForRoom();
   }
 
   /** Notes that a write has ended. Publishers are read again when half of the room is free. */
@@ -33,6 +33,6 @@ export class WriteBacklog {
     if (this.held.size === 0 || this.bytes > this.bytesMax / 2 || this.writes > this.writesMax / 2) return;
     const held = [...this.held];
     this.held.clear();
-    for (const publisher of held) publisher.releaseFromLink();
+    for (const publisher of held) publisher.releaseForRoom();
   }
 }
