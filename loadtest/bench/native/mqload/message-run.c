@@ -1,4 +1,4 @@
-/* A run that counts messages: publishers keep their windows full, subscribers count what arrives. */
+/* A run that counts messages: publishers keep their windows full or send at a rate, subscribers count what arrives. */
 #define _GNU_SOURCE
 #include "mqload.h"
 #include <stdio.h>
@@ -32,7 +32,7 @@ void on_delivery(Connection *c, const uint8_t *payload) {
   deliveries_of[publisher]++;
   if (!measuring) return;
   delivered++;
-  if ((next_random() & SAMPLE_MASK) == 0 && latency_count < LATENCIES_MAX) {
+  if ((options.rate || (next_random() & SAMPLE_MASK) == 0) && latency_count < LATENCIES_MAX) {
     double microseconds = (now_seconds() - sent_at) * 1e6;
     latencies_us[latency_count++] = microseconds < 0 ? 0 : (uint32_t)microseconds;
   }
@@ -47,9 +47,10 @@ static uint64_t through(const Connection *c) {
   return options.qos && c->acknowledged < count ? c->acknowledged : count;
 }
 
-static void publish(Connection *c) {
+/** Appends one PUBLISH. `sent_at`: the time from which its latency counts. */
+static void publish(Connection *c, double sent_at) {
+  if (options.topics > 1) make_publish_header(c, c->sent % options.topics);
   uint8_t *at = reserve(c, c->publish_header_length + options.payload_bytes);
-  double sent_at = now_seconds();
   uint32_t index = c->index;
   memcpy(at, c->publish_header, c->publish_header_length);
   if (options.qos) {
@@ -70,9 +71,23 @@ static void fill_window(Connection *c) {
   uint64_t done = through(c);
   while (c->sent - done < (uint64_t)options.window && carrier_waiting(c) <= OUT_BYTES_MAX) {
     if (options.qos && c->sent - c->acknowledged >= c->receive_maximum) break; /* [MQTT-3.3.4-7] */
-    publish(c);
+    publish(c, now_seconds());
   }
   if (carrier_waiting(c)) flush(c);
+}
+
+/** Publishes what is due at `time`, publishers in turn. A publisher that may not send yet holds up all: its messages and
+ * those behind it are late, and their latency says so. */
+static void publish_due(double time, double start) {
+  static uint64_t count;
+  for (;; count++) {
+    double due = start + (double)count / options.rate;
+    Connection *c = &publishers[count % options.publishers];
+    if (due > time || carrier_waiting(c) > OUT_BYTES_MAX) return;
+    if (options.qos && c->sent - c->acknowledged >= c->receive_maximum) return; /* [MQTT-3.3.4-7] */
+    publish(c, due);
+    flush(c);
+  }
 }
 
 static void open_clients(Connection *first, int count, Role role, int port, int ready_target) {
@@ -83,7 +98,7 @@ static void open_clients(Connection *first, int count, Role role, int port, int 
     c->index = i;
     c->port = port;
     open_connection(c);
-    if (role == PUBLISHER) make_publish_header(c);
+    if (role == PUBLISHER) make_publish_header(c, 0);
     while (c->state < WAITING_CONNACK) turn(50);
   }
   while (ready_count < ready_target) {
@@ -126,20 +141,20 @@ static uint32_t percentile(double share) { return latency_count ? latencies_us[(
 static void print_result(double seconds, double cpu_seconds, uint64_t published_while) {
   qsort(latencies_us, latency_count, sizeof *latencies_us, compare_latencies);
   printf("{\"mode\":\"%s\",\"qos\":%d,\"publisher_version\":%d,\"subscriber_version\":%d,\"persistent\":%s,\"publishers\":%d,"
-         "\"subscribers\":%d,\"payload_bytes\":%d,\"window\":%d,\"seconds\":%.2f,",
+         "\"subscribers\":%d,\"payload_bytes\":%d,\"window\":%d,\"rate\":%d,\"topics\":%d,\"seconds\":%.2f,",
          options.mode_name, options.qos, options.publisher_version, options.subscriber_version,
          options.persistent ? "true" : "false", options.publishers, options.subscribers, options.payload_bytes,
-         options.window, seconds);
+         options.window, options.rate, options.topics, seconds);
   printf("\"published_per_second\":%.0f,\"delivered_per_second\":%.0f,\"broker_cpu_us_per_delivery\":%.3f,"
          "\"broker_cpu_share\":%.2f,\"p50_us\":%u,\"p99_us\":%u,\"p999_us\":%u,\"rss_kb\":%ld}\n",
          published_while / seconds, delivered / seconds, delivered ? cpu_seconds * 1e6 / delivered : 0,
          cpu_seconds / seconds, percentile(.5), percentile(.99), percentile(.999), broker_rss_kilobytes());
 }
 
-/** One second to warm up, then `options.seconds` measured. Returns the exit code. */
+/** `options.warm_up_seconds`, then `options.seconds` measured. Returns the exit code. */
 int run_messages(void) {
   open_all();
-  double start = now_seconds() + 1, end = start + options.seconds, last_delivery = now_seconds(), cpu_before = 0;
+  double begin = now_seconds(), start = begin + options.warm_up_seconds, end = start + options.seconds, last_delivery = begin, cpu_before = 0;
   uint64_t received_before = 0, published_before = 0;
   for (double time; (time = now_seconds()) < end;) {
     if (!measuring && time >= start) {
@@ -153,6 +168,11 @@ int run_messages(void) {
     if (received != received_before) last_delivery = time;
     else if (time - last_delivery > STALL_SECONDS) fail("no delivery for %d s after %lu", STALL_SECONDS, (unsigned long)received);
     received_before = received;
+    if (options.rate) {
+      publish_due(time, begin);
+      turn(0); /* a due time is finer than a wait: the generator has a core of its own */
+      continue;
+    }
     for (int i = 0; i < options.publishers; i++) fill_window(&publishers[i]);
     turn(1);
   }

@@ -38,6 +38,9 @@ typedef struct {
   int ports[PORTS_MAX], port_count;
   int pids[PIDS_MAX], pid_count;
   int publishers, subscribers, qos, payload_bytes, seconds, window, connections;
+  int rate;   /* messages a second in all; 0: windows are kept full */
+  int topics; /* of each publisher */
+  int warm_up_seconds;
   int publisher_version, subscriber_version; /* 4: MQTT 3.1.1; 5: MQTT 5.0 */
   bool persistent, retain, tls;
   const char *web_socket_path; /* NULL: no WebSocket */
@@ -58,7 +61,7 @@ typedef struct {
   uint64_t frame_left;      /* payload of the frame that has begun */
   struct ssl_st *tls;       /* SSL of OpenSSL; NULL without TLS */
   bool tls_wants_write;     /* the handshake waits to send */
-  uint8_t publish_header[PUBLISH_HEADER_MAX]; /* made once: only the packet identifier changes */
+  uint8_t publish_header[PUBLISH_HEADER_MAX]; /* made once, or for each message of another topic: only the packet identifier changes */
   size_t publish_header_length, packet_id_at;
   uint16_t packet_id;
   uint32_t receive_maximum; /* unacknowledged QoS 1 and 2 publishes that the broker takes */
@@ -77,11 +80,11 @@ long broker_rss_kilobytes(void);
 
 /* wire.c */
 int run_number(void);
-int make_topic(char *topic, int index, bool as_filter);
+int make_topic(char *topic, int index, bool as_filter, int rotation);
 void send_connect(Connection *c);
 void send_subscribe(Connection *c);
 void send_acknowledgement(Connection *c, uint8_t first_byte, const uint8_t *packet_id);
-void make_publish_header(Connection *c);
+void make_publish_header(Connection *c, int rotation);
 size_t decode_length(const uint8_t *bytes, size_t available, size_t *length);
 
 /* connection.c */

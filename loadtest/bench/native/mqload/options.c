@@ -21,7 +21,11 @@ static const char usage[] =
     "  -S, --subscribers N          1\n"
     "  -q, --qos 0|1|2              0\n"
     "  -s, --payload-bytes N        64, at least 16\n"
-    "  -d, --seconds N              5, after one second of warming up\n"
+    "  -d, --seconds N              5, after warming up\n"
+    "      --warm-up-seconds N      1\n"
+    "      --rate N                 open loop: N messages a second in all, publishers in turn; latency counts from the time\n"
+    "                               when a message was due. --window has no meaning then\n"
+    "      --topics N               1: each publisher's messages rotate over as many topics\n"
     "  -w, --window N               100: messages in flight per publisher, or connects in flight. QoS 0: published minus\n"
     "                               delivered (through the slowest subscriber); QoS 1 and 2: also unacknowledged\n"
     "  -5                           MQTT 5.0 on both sides instead of 3.1.1\n"
@@ -47,6 +51,7 @@ static const struct option long_options[] = {
     {"charge", 1, 0, 'c'},         {"connections", 1, 0, 'n'},   {"persistent", 0, 0, 'x'},
     {"retain", 0, 0, 'r'},         {"publisher-version", 1, 0, 'A'}, {"subscriber-version", 1, 0, 'B'},
     {"tls", 0, 0, 'T'},            {"web-socket", 1, 0, 'W'},
+    {"rate", 1, 0, 'R'},           {"topics", 1, 0, 't'},        {"warm-up-seconds", 1, 0, 'u'},
     {"help", 0, 0, '?'},           {0, 0, 0, 0}};
 
 static void refuse(const char *what, const char *value) {
@@ -102,12 +107,17 @@ void parse_options(int argc, char **argv) {
     case 'x': options.persistent = true; break;
     case 'r': options.retain = true; break;
     case 'T': options.tls = true; break;
+    case 'R': options.rate = number("rate", optarg, 1, 10000000); break;
+    case 't': options.topics = number("topics", optarg, 1, 100000); break;
+    case 'u': options.warm_up_seconds = number("warm-up seconds", optarg, 1, 3600); break;
     case 'W': options.web_socket_path = optarg; break;
     default: fputs(usage, stderr); exit(2);
     }
   }
   if (!options.port_count) refuse("--port", "missing");
   if (options.mode == MODE_PING) options.window = 1;
+  if (options.topics > 1 && options.mode == MODE_FANOUT) refuse("--topics", "fanout has one topic for all");
+  if (options.rate && (options.mode == MODE_CONN || options.mode == MODE_IDLE)) refuse("--rate", "counts messages, not connections");
   if (options.mode == MODE_PAIR || options.mode == MODE_PING) {
     if (options.subscribers < options.publishers) options.subscribers = options.publishers;
     options.publishers = options.subscribers;
@@ -116,4 +126,4 @@ void parse_options(int argc, char **argv) {
 
 Options options = {.host = "127.0.0.1", .mode_name = "pair", .mode = MODE_PAIR, .publishers = 1, .subscribers = 1,
                    .payload_bytes = 64, .seconds = 5, .window = 100, .connections = 1000, .publisher_version = 4,
-                   .subscriber_version = 4};
+                   .subscriber_version = 4, .topics = 1, .warm_up_seconds = 1};

@@ -36,13 +36,16 @@ size_t decode_length(const uint8_t *bytes, size_t available, size_t *length) {
   return 0;
 }
 
-/** The topic that publisher `index` sends on, or the filter that subscriber `index` asks for. Returns its length. */
-int make_topic(char *topic, int index, bool as_filter) {
+/** The topic that publisher `index` sends on, the one of `rotation` of several, or the filter that subscriber `index` asks
+ * for. Returns its length. */
+int make_topic(char *topic, int index, bool as_filter, int rotation) {
   int run = run_number();
   if (options.mode == MODE_FANOUT) return snprintf(topic, TOPIC_MAX, "load/%d/all", run);
   if (as_filter && options.mode == MODE_FANIN) return snprintf(topic, TOPIC_MAX, "load/%d/#", run);
   if (as_filter && options.mode == MODE_SHARED) return snprintf(topic, TOPIC_MAX, "$share/g/load/%d/#", run);
-  return snprintf(topic, TOPIC_MAX, "load/%d/%d", run, index);
+  if (options.topics == 1) return snprintf(topic, TOPIC_MAX, "load/%d/%d", run, index);
+  if (as_filter) return snprintf(topic, TOPIC_MAX, "load/%d/%d/+", run, index);
+  return snprintf(topic, TOPIC_MAX, "load/%d/%d/%d", run, index, rotation);
 }
 
 void send_connect(Connection *c) {
@@ -73,7 +76,7 @@ void send_connect(Connection *c) {
 
 void send_subscribe(Connection *c) {
   char filter[TOPIC_MAX];
-  int filter_length = make_topic(filter, c->index, true);
+  int filter_length = make_topic(filter, c->index, true, 0);
   uint8_t packet[TOPIC_MAX + 16] = {0x82, 0, 0, 1};
   size_t n = 4;
   if (c->version == 5) packet[n++] = 0;
@@ -90,9 +93,9 @@ void send_acknowledgement(Connection *c, uint8_t first_byte, const uint8_t *pack
 }
 
 /** Everything of a PUBLISH before its payload; the packet identifier at `packet_id_at` is filled in for each. */
-void make_publish_header(Connection *c) {
+void make_publish_header(Connection *c, int rotation) {
   char topic[TOPIC_MAX];
-  int topic_length = make_topic(topic, c->index, false);
+  int topic_length = make_topic(topic, c->index, false, rotation);
   size_t remaining = 2 + topic_length + (options.qos ? 2 : 0) + (c->version == 5 ? 1 : 0) + options.payload_bytes;
   uint8_t *at = c->publish_header;
   *at++ = 0x30 | (options.qos << 1) | (options.retain ? 1 : 0);
