@@ -1,5 +1,3 @@
-import type { Socket } from 'node:net';
-
 /** The most, then what each worker has. */
 const mostAt = 0;
 const firstWorkerAt = 1;
@@ -23,22 +21,23 @@ export function limitConnections(memory: SharedArrayBuffer, most: number): void 
 export class ConnectionRoom {
   readonly #counts: Int32Array;
   readonly #own: number;
-  readonly #left: () => void;
 
   /** `worker`: its place. Who sat there before has ended, with all its connections. */
   constructor(memory: SharedArrayBuffer, worker: number) {
     this.#counts = new Int32Array(memory);
     this.#own = firstWorkerAt + worker;
     Atomics.store(this.#counts, this.#own, 0);
-    this.#left = () => Atomics.sub(this.#counts, this.#own, 1);
   }
 
-  /** True when the connection may stay; it counts until it is closed, either way. */
-  enter(socket: Socket): boolean {
+  /** True when a connection may stay; it counts until it leaves, either way. */
+  enter(): boolean {
     Atomics.add(this.#counts, this.#own, 1);
-    socket.once('close', this.#left);
     const { open, most } = this.fullness;
     return open <= most;
+  }
+
+  leave(): void {
+    Atomics.sub(this.#counts, this.#own, 1);
   }
 
   get fullness(): { open: number; most: number } {

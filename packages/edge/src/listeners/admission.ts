@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net';
 import { networkOf, SharedCounts, SharedMarks, SharedRates } from '@dunlin/broker/guards';
 import type { Limits } from '@dunlin/broker/ports';
 import type { Refusal } from './refusal.ts';
@@ -14,6 +13,11 @@ export interface AdmissionMemory {
   readonly rates: SharedArrayBuffer;
   /** Networks that signed in lately, as `newSharedMarks` made it. */
   readonly marks: SharedArrayBuffer;
+}
+
+/** A connection that tells when it is closed. */
+export interface Closing {
+  once(event: 'close', listener: () => void): unknown;
 }
 
 /** Connections that are open, and as many as there may be. */
@@ -42,7 +46,7 @@ export class Admission {
    *
    * @param fullness empty where nobody signs in, so that nobody is known
    */
-  enter(socket: Socket, address: string, fullness: readonly Fullness[]): Refusal | null {
+  enter(connection: Closing, address: string, fullness: readonly Fullness[]): Refusal | null {
     const { connectRatePerAddress, connectionsPerAddressMax } = this.#limits;
     if (address === '' || address === 'unix') return null;
     // Where nothing is limited by address nothing is worked out, for each of a thousand connections a second.
@@ -51,7 +55,7 @@ export class Admission {
     return (
       this.#overRate(address, network) ??
       this.#overReserve(address, network, fullness) ??
-      this.#overCount(socket, address, network)
+      this.#overCount(connection, address, network)
     );
   }
 
@@ -62,11 +66,11 @@ export class Admission {
     return { kind: 'connect-rate', address, reason };
   }
 
-  #overCount(socket: Socket, address: string, network: string): Refusal | null {
+  #overCount(connection: Closing, address: string, network: string): Refusal | null {
     const most = this.#limits.connectionsPerAddressMax;
     if (most === 0) return null;
     const open = this.#connections.enter(network);
-    socket.once('close', () => this.#connections.leave(network));
+    connection.once('close', () => this.#connections.leave(network));
     if (open <= most) return null;
     const reason = `more than ${most} connections from this address (limits.connectionsPerAddressMax)`;
     return { kind: 'connections-per-address', address, reason };

@@ -4,7 +4,8 @@ import { type Broker, describeBan, type Logger } from '@dunlin/broker';
 import type { Listener, ListenerAddress } from '@dunlin/config';
 import type { ConnectionRoom } from '../connection-room.ts';
 import { events } from '../log-events.ts';
-import type { Admission, Fullness } from './admission.ts';
+import type { Admission, Closing, Fullness } from './admission.ts';
+import { HandleTransport } from './handle-transport.ts';
 import { Handshakes, tlsBytes, webSocketBytes } from './handshakes.ts';
 import { HelloStage } from './hello-stage.ts';
 import type { Peer } from './peer.ts';
@@ -12,6 +13,7 @@ import { ProxyStage } from './proxy-stage.ts';
 import { type Refusal, RefusalLog } from './refusal.ts';
 import { formatPeer, SocketTransport } from './socket-transport.ts';
 import { removeStaleSocket } from './stale-socket.ts';
+import { acceptHandles, type StreamHandle } from './stream-handle.ts';
 import type { TlsMaterial } from './tls-material.ts';
 import { TlsStage } from './tls-stage.ts';
 import { TlsTransport } from './tls-transport.ts';
@@ -31,6 +33,10 @@ const keepAliveMilliseconds = 60_000;
 /** Largest WebSocket frame of a client: it may hold several packets. */
 function frameBytesMax(maximumPacketSizeBytes: number): number {
   return Math.max(2 * maximumPacketSizeBytes, 64 * 1024);
+}
+
+interface Destroyable {
+  destroy(): void;
 }
 
 export interface SocketListenerOptions {
@@ -53,6 +59,8 @@ export interface SocketListenerOptions {
  *   socket ──> ProxyStage ──> HelloStage ──> TlsStage ──> WebSocketStage ──> transport ──> broker
  *               (proxy)       (tls, wss)    (tls, wss)     (ws, wss)
  * ```
+ *
+ * Where there is no stage there is no socket either: the broker is given the system's handle (handle-transport.ts).
  */
 export class SocketListener {
   readonly #server: Server;
@@ -69,6 +77,9 @@ export class SocketListener {
   readonly #handshakes: Handshakes | null;
   /** Connections that are open. */
   #open = 0;
+  readonly #left: () => void;
+  /** Waits until none is open any more. */
+  #emptied: (() => void) | null = null;
   /** Peers from PROXY headers, of connections whose TLS or WebSocket handshake is in progress. */
   readonly #peers = new Map<string, Peer>();
 
@@ -76,6 +87,7 @@ export class SocketListener {
     const { listener, address, broker } = options;
     this.#options = options;
     this.#address = address;
+    this.#left = () => this.#leave();
     this.#refusals = new RefusalLog(listener.name, broker.clientLog, broker.metrics);
     this.#proxy = this.#makeProxyStage();
     const forwarders = listener.proxy === 'x-forwarded-for' ? listener.trustedProxies : null;
@@ -88,15 +100,10 @@ export class SocketListener {
     this.#handshakes = hasHandshake ? new Handshakes(broker, ownBytes) : null;
     const tcp = { noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveMilliseconds };
     this.#server = createServer({ ...tcp, allowHalfOpen: false }, (socket) => this.#enter(socket));
-    if (listener.connectionsMax !== null) this.#server.maxConnections = listener.connectionsMax;
-    this.#server.on('drop', (dropped) => {
-      const { remoteAddress, remotePort } = dropped ?? {};
-      this.#refusals.add({
-        kind: 'full',
-        address: `${remoteAddress}:${remotePort}`,
-        reason: 'connectionsMax is reached',
-      });
-    });
+  }
+
+  get #hasStages(): boolean {
+    return [this.#proxy, this.#forwarders, this.#tls, this.#webSocket].some((stage) => stage !== null);
   }
 
   #makeProxyStage(): ProxyStage | null {
@@ -168,18 +175,45 @@ export class SocketListener {
     return this.#peers.get(peer)?.address || peer;
   }
 
-  #enter(socket: Socket): void {
+  /** A connection counts until `#leave`. Returns why there is no room for it; null: there is. */
+  #roomRefusal(): Pick<Refusal, 'kind' | 'reason'> | null {
     this.#open++;
-    socket.once('close', () => this.#open--);
-    if (!this.#options.room.enter(socket)) {
-      const reason = 'this process may open no more files: ulimit -n, LimitNOFILE=';
-      this.#refusals.add({ kind: 'files', address: formatPeer(socket), reason });
-      socket.destroy();
+    const { broker, listener, room } = this.#options;
+    const hasFile = room.enter();
+    if (listener.connectionsMax !== null && this.#open > listener.connectionsMax)
+      return { kind: 'full', reason: 'connectionsMax is reached' };
+    if (!hasFile) return { kind: 'files', reason: 'this process may open no more files: ulimit -n, LimitNOFILE=' };
+    if (!broker.memory.isCritical) return null;
+    return { kind: 'memory', reason: broker.memory.refusal('connections', broker.limits.memoryHighPercent) };
+  }
+
+  #leave(): void {
+    this.#open--;
+    this.#options.room.leave();
+    if (this.#open === 0) this.#emptied?.();
+  }
+
+  /** A connection without stages: no socket is made for it. */
+  #enterHandle(handle: StreamHandle): void {
+    const transport = new HandleTransport(handle, this.#options.listener.name, this.#left);
+    const refusal = this.#roomRefusal();
+    const address = transport.remoteAddress;
+    if (refusal !== null) {
+      this.#refusals.add({ ...refusal, address });
+      transport.destroy();
       return;
     }
-    if (this.#options.broker.memory.isCritical) {
-      const reason = this.#options.broker.memory.refusal('connections', this.#options.broker.limits.memoryHighPercent);
-      this.#refusals.add({ kind: 'memory', address: formatPeer(socket), reason });
+    if (this.#isTurnedAway(transport, address)) return;
+    handle.setNoDelay?.(true);
+    handle.setKeepAlive?.(true, keepAliveMilliseconds / 1000);
+    transport.attach(this.#options.broker.accept(transport));
+  }
+
+  #enter(socket: Socket): void {
+    socket.once('close', this.#left);
+    const refusal = this.#roomRefusal();
+    if (refusal !== null) {
+      this.#refusals.add({ ...refusal, address: formatPeer(socket) });
       socket.destroy();
       return;
     }
@@ -209,21 +243,21 @@ export class SocketListener {
   }
 
   /** A banned address costs no handshake, and no answer. */
-  #isBanned(socket: Socket, address: string): boolean {
+  #isBanned(connection: Destroyable, address: string): boolean {
     const ban = this.#options.broker.bans.ofAddress(address);
     if (ban === null) return false;
     this.#refusals.add({ kind: 'banned', address, reason: describeBan(ban) });
-    socket.destroy();
+    connection.destroy();
     return true;
   }
 
   /** By the address of the client, which may be that of a PROXY header: it costs no handshake, and no answer. */
-  #isTurnedAway(socket: Socket, address: string): boolean {
-    if (this.#isBanned(socket, address)) return true;
-    const refusal = this.#options.admission.enter(socket, address, this.#fullness());
+  #isTurnedAway(connection: Closing & Destroyable, address: string): boolean {
+    if (this.#isBanned(connection, address)) return true;
+    const refusal = this.#options.admission.enter(connection, address, this.#fullness());
     if (refusal === null) return false;
     this.#refusals.add(refusal);
-    socket.destroy();
+    connection.destroy();
     return true;
   }
 
@@ -302,6 +336,7 @@ export class SocketListener {
       this.#server.once('error', reject);
       this.#server.listen(options, () => {
         this.#server.removeListener('error', reject);
+        if (!this.#hasStages) acceptHandles(this.#server, (handle) => this.#enterHandle(handle));
         resolve();
       });
     });
@@ -310,6 +345,10 @@ export class SocketListener {
   /** Stops accepting at once. Accepted connections stay; resolves when the last of them is closed. */
   close(): Promise<void> {
     if (!this.#server.listening) return Promise.resolve();
-    return new Promise((resolve) => this.#server.close(() => resolve()));
+    const emptied = new Promise<void>((resolve) => {
+      this.#emptied = resolve;
+      if (this.#open === 0) resolve();
+    });
+    return new Promise((resolve) => this.#server.close(() => resolve(emptied)));
   }
 }
