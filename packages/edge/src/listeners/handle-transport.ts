@@ -45,13 +45,14 @@ let nextWrite: PendingWrite | null = null;
 
 export class HandleTransport implements Transport {
   readonly listener: string;
+  /** `203.0.113.7:51034`, or `unix`. */
+  readonly remoteAddress: string;
   /** Undefined: as TCP takes. */
   readonly ownBytes: number | undefined = undefined;
   readonly clientCertificate = null;
   /** Set right after the broker has accepted the transport, before anything can come. */
   connection: Connection | null = null;
   private readonly handle: StreamHandle;
-  private address = '';
   private error: Error | undefined = undefined;
   /** Writes that the system has not taken whole. */
   private writes = 0;
@@ -70,6 +71,7 @@ export class HandleTransport implements Transport {
     this.handle = handle;
     this.left = left;
     this.listener = listener;
+    this.remoteAddress = peerOf(handle);
     (handle as Owned)[transportKey] = this;
   }
 
@@ -104,25 +106,6 @@ export class HandleTransport implements Transport {
 
   get takenBytes(): number {
     return this.isClosing ? 0 : this.handle.bytesWritten - this.handle.writeQueueSize;
-  }
-
-  /** `203.0.113.7:51034`, or `unix`. Read from the system at first use, and kept beyond the end. */
-  get remoteAddress(): string {
-    if (this.address === '') this.address = this.readAddress();
-    return this.address;
-  }
-
-  private readAddress(): string {
-    if (this.handle.getpeername === undefined) return 'unix';
-    const { address, port }: PeerName = this.peerName();
-    if (address === undefined) return 'unix'; // as a socket says that was reset before it was looked at
-    return peerText(address, port);
-  }
-
-  private peerName(): PeerName {
-    const name: PeerName = {};
-    if (!this.isClosing) this.handle.getpeername?.(name);
-    return name;
   }
 
   pause(): void {
@@ -213,6 +196,13 @@ export class HandleTransport implements Transport {
     this.left();
     if (closeListeners !== null) for (const listener of closeListeners) listener();
   }
+}
+
+/** `unix` also for a client that has reset the connection already, as a socket says. */
+function peerOf(handle: StreamHandle): string {
+  const name: PeerName = {};
+  handle.getpeername?.(name);
+  return name.address === undefined ? 'unix' : peerText(name.address, name.port);
 }
 
 /**
