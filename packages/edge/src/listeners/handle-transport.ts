@@ -40,7 +40,7 @@ function newWrite(): PendingWrite {
   return request;
 }
 
-/** For the next write; null: none was made yet. */
+/** Request for the next write; null: none was made yet. */
 let nextWrite: PendingWrite | null = null;
 
 export class HandleTransport implements Transport {
@@ -61,7 +61,7 @@ export class HandleTransport implements Transport {
   private isShutDown = false;
   /** FIN was received: the client has sent everything. */
   private hasEnded = false;
-  /** Nothing is sent and nothing is read any more. */
+  /** True when nothing is sent and nothing is read any more. */
   private isClosing = false;
   private readonly left: () => void;
   private closeListeners: (() => void)[] | null = null;

@@ -10,7 +10,7 @@
  * Measured with the bare forwarder (loadtest/bench) and 500 pairs at window 1: 1.3 µs less a read, of 8.8 µs a message.
  */
 
-/** As much as Node reads at once. */
+/** Bytes that Node, too, reads at once. */
 const readBytesMax = 64 * 1024;
 /** Small, because a chunk that is kept keeps its slab. */
 const slabBytes = 16 * 1024;

@@ -12,7 +12,7 @@ export interface StreamHandle {
   readStop(): number;
   /** Bytes are read into this buffer, which must outlive the handle. */
   useUserBuffer(buffer: Buffer): void;
-  /** What the system takes is taken at once; the rest, if any, is kept by the request until its `oncomplete`. */
+  /** Sends bytes. Those that the system does not take at once are kept by the request until its `oncomplete`. */
   writeBuffer(request: WriteRequest, bytes: Buffer): number;
   /** Sends FIN behind what is to be written. 1: done. */
   shutdown(request: ShutdownRequest): number;
