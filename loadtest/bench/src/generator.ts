@@ -30,7 +30,7 @@ export async function runGenerator(load: Load): Promise<Sample> {
     ...[nativeProgram('mqload'), '-p', ports, '-d', String(load.seconds), '-c', load.pids.join(',')],
     ...load.row.arguments,
   ]);
-  const extraSeconds = load.row.base === 'idle' ? IDLE_EXTRA_SECONDS : EXTRA_SECONDS;
+  const extraSeconds = load.row.figure.field === 'bytes_per_connection' ? IDLE_EXTRA_SECONDS : EXTRA_SECONDS;
   try {
     const timeout = (load.seconds + extraSeconds) * 1000;
     const { stdout } = await promisify(execFile)(program, parameters, { timeout });

@@ -7,6 +7,7 @@ import { AGAINST_ROUNDS, AGAINST_ROWS, checkoutBefore, measureAgainst, renderAga
 import { BROKERS, selectBrokers } from './brokers.ts';
 import { CHECKOUT } from './checkout.ts';
 import { compare } from './compare.ts';
+import { FLEET_BROKERS, FLEET_ROWS, fleetFigures, fleetPage, renderFleet, selectFleetRows } from './fleet.ts';
 import { measureTable, parseCommands, renderTable } from './generic-table.ts';
 import { renderReport } from './report.ts';
 import { fromLines, medians, type Results, toLines } from './results.ts';
@@ -24,6 +25,9 @@ const USAGE = `npm run bench -- COMMAND
        --rows     ${AGAINST_ROWS}
   report [--output docs]
       Writes benchmarks.md again from raw.jsonl.
+  fleet [--rows all] [--brokers ${FLEET_BROKERS}] [--rounds 3] [--seconds 5] [--output docs]
+      Messages that come alone, at a rate, with latency from their due time, beside Mosquitto; writes OUTPUT/benchmarks/fleet.md
+      when all rows were measured.
   table [--rows v4] [--rounds 1] [--seconds 3] [--json] NAME=COMMAND ...
       The same rows for any command; {port} and {tmp} are filled in.
   cluster [--rows all] [--rounds 3] [--seconds 3] [--json]
@@ -46,7 +50,7 @@ const USAGE = `npm run bench -- COMMAND
 
 const OPTIONS = {
   rows: { type: 'string' },
-  brokers: { type: 'string', default: BROKERS.map(({ name }) => name).join(',') },
+  brokers: { type: 'string' },
   against: { type: 'string' },
   rounds: { type: 'string' },
   seconds: { type: 'string' },
@@ -84,7 +88,7 @@ async function runAgainst(values: Values, directory: string): Promise<void> {
 async function runCompare(values: Values): Promise<void> {
   const results = await compare({
     rows: selectRows(values.rows ?? 'all'),
-    brokers: selectBrokers(values.brokers),
+    brokers: selectBrokers(values.brokers ?? BROKERS.map(({ name }) => name).join(',')),
     rounds: positive('rounds', values.rounds ?? '3'),
     seconds: positive('seconds', values.seconds ?? '3'),
     onProgress: (line) => console.error(line),
@@ -95,6 +99,20 @@ async function runCompare(values: Values): Promise<void> {
   for (const { target, text, measured, outcome } of judge(medians(results.samples))) {
     if (results.header.rows.includes(target.row)) console.log(`${outcome}: ${target.row} ${text} (${measured})`);
   }
+}
+
+async function runFleet(values: Values): Promise<void> {
+  const rows = selectFleetRows(values.rows ?? 'all');
+  const results = await compare({
+    rows,
+    brokers: selectBrokers(values.brokers ?? FLEET_BROKERS),
+    rounds: positive('rounds', values.rounds ?? '3'),
+    seconds: positive('seconds', values.seconds ?? '5'),
+    onProgress: (line) => console.error(line),
+  });
+  console.log(values.json ? JSON.stringify(fleetFigures(results)) : renderFleet(results));
+  if (rows.length === FLEET_ROWS.length)
+    writeFileSync(join(values.output, 'benchmarks', 'fleet.md'), fleetPage(results));
 }
 
 function runReport(values: Values): void {
@@ -194,6 +212,7 @@ async function main(): Promise<void> {
   if (values.help || command === undefined) console.log(USAGE);
   else if (command === 'compare' && values.against !== undefined) await runAgainst(values, values.against);
   else if (command === 'compare') await runCompare(values);
+  else if (command === 'fleet') await runFleet(values);
   else if (command === 'report') runReport(values);
   else if (command === 'table') await runTable(values, rest);
   else if (command === 'cluster') await runCluster(values);

@@ -3,6 +3,7 @@ import { checkoutBefore, figuresAgainst, measureAgainst } from '../src/against.t
 import { BROKERS, selectBrokers } from '../src/brokers.ts';
 import { CHECKOUT } from '../src/checkout.ts';
 import { compare } from '../src/compare.ts';
+import { FLEET_ROWS, fleetPage, renderFleet, selectFleetRows } from '../src/fleet.ts';
 import { parseCommands } from '../src/generic-table.ts';
 import { renderReport } from '../src/report.ts';
 import { fromLines, medians, type Results, type SampleLine, toLines } from '../src/results.ts';
@@ -169,4 +170,29 @@ test.skipIf(process.platform !== 'linux')(
 
 test('every broker says how to get it', () => {
   for (const broker of BROKERS) expect(broker.howToGet).not.toBe('');
+});
+
+test('the rows of a fleet: names of their own, a rate in each, and figures beside another broker', async () => {
+  const names = FLEET_ROWS.map(({ name }) => name);
+  expect(new Set([...names, ...ROWS.map(({ name }) => name)]).size).toBe(names.length + ROWS.length);
+  expect(FLEET_ROWS.every((row) => row.arguments.includes('--rate'))).toBe(true);
+  expect(() => selectFleetRows('fleet-600')).toThrow(RangeError);
+  const rows = selectFleetRows('fleet-500').map((row) => ({
+    ...row,
+    arguments: ['-m', 'fanin', '-P', '20', '--topics', '3', '-S', '1', '-q', '1', '--rate', '500'],
+  }));
+  const results = await compare({
+    rows,
+    brokers: selectBrokers('dunlin'),
+    rounds: 1,
+    seconds: 1,
+    onProgress: () => undefined,
+  });
+  const [line] = results.samples;
+  expect(line.sample).toMatchObject({ rate: 500, topics: 3 });
+  // What is sent at a rate arrives at that rate, a machine with other work to do or not.
+  expect(Number(line.sample.delivered_per_second)).toBeGreaterThan(400);
+  const table = renderFleet(results);
+  for (const figure of ['CPU µs per delivery', 'p50 µs', 'p99 µs', 'p99.9 µs']) expect(table).toContain(figure);
+  expect(fleetPage(results)).toContain('`fleet-500`');
 });

@@ -28,11 +28,12 @@ static void finish(Connection *c) {
 }
 
 static void connect_all(void) {
-  double deadline = now_seconds() + CONNECT_SECONDS;
+  double start = now_seconds(), deadline = start + CONNECT_SECONDS;
   int opened = 0, finished = 0;
   while (ready_count < options.connections) {
-    while (opened < options.connections && opened - ready_count < options.window) open_next(opened++);
-    turn(100);
+    double due = options.rate ? (now_seconds() - start) * options.rate : options.connections;
+    while (opened < options.connections && opened <= due && opened - ready_count < options.window) open_next(opened++);
+    turn(options.rate ? 1 : 100);
     while (finished < opened && clients[finished].state == READY) finish(&clients[finished++]);
     if (now_seconds() > deadline)
       fail("only %d of %d connected in %d s", ready_count, options.connections, CONNECT_SECONDS);

@@ -38,7 +38,7 @@ typedef struct {
   int ports[PORTS_MAX], port_count;
   int pids[PIDS_MAX], pid_count;
   int publishers, subscribers, qos, payload_bytes, seconds, window, connections;
-  int rate;   /* messages a second in all; 0: windows are kept full */
+  int rate;   /* messages, or connects, a second in all; 0: windows are kept full */
   int topics; /* of each publisher */
   int warm_up_seconds;
   int publisher_version, subscriber_version; /* 4: MQTT 3.1.1; 5: MQTT 5.0 */

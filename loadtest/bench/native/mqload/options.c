@@ -24,7 +24,7 @@ static const char usage[] =
     "  -d, --seconds N              5, after warming up\n"
     "      --warm-up-seconds N      1\n"
     "      --rate N                 open loop: N messages a second in all, publishers in turn; latency counts from the time\n"
-    "                               when a message was due. --window has no meaning then\n"
+    "                               when a message was due, and --window has no meaning. conn, idle: N connects a second\n"
     "      --topics N               1: each publisher's messages rotate over as many topics\n"
     "  -w, --window N               100: messages in flight per publisher, or connects in flight. QoS 0: published minus\n"
     "                               delivered (through the slowest subscriber); QoS 1 and 2: also unacknowledged\n"
@@ -117,7 +117,6 @@ void parse_options(int argc, char **argv) {
   if (!options.port_count) refuse("--port", "missing");
   if (options.mode == MODE_PING) options.window = 1;
   if (options.topics > 1 && options.mode == MODE_FANOUT) refuse("--topics", "fanout has one topic for all");
-  if (options.rate && (options.mode == MODE_CONN || options.mode == MODE_IDLE)) refuse("--rate", "counts messages, not connections");
   if (options.mode == MODE_PAIR || options.mode == MODE_PING) {
     if (options.subscribers < options.publishers) options.subscribers = options.publishers;
     options.publishers = options.subscribers;
