@@ -25,10 +25,8 @@ import { type DeliveryUpcalls, SessionDelivery } from './delivery/session-delive
 import { willPublication } from './delivery/will.ts';
 import { GroupHousekeeping } from './groups/group-housekeeping.ts';
 import { GroupLogs } from './groups/group-logs.ts';
-import { RateQuotas } from './guards/client-rates.ts';
+import type { RateQuotas } from './guards/client-rates.ts';
 import { LogRoom } from './guards/log-room.ts';
-import { RestingClients } from './guards/resting-clients.ts';
-import { newSharedRates, SharedRates } from './guards/shared-rates.ts';
 import { SubscriptionBudget } from './guards/subscription-budget.ts';
 import { UnsignedClients } from './guards/unsigned-clients.ts';
 import { PublishAcceptance } from './handlers/accept-publish.ts';
@@ -48,10 +46,10 @@ import { Housekeeping } from './housekeeping.ts';
 import { AppendQueue } from './logs/append-queue.ts';
 import { DurableFilters, type GroupsWatcher } from './logs/durable-filters.ts';
 import { LogEnds } from './logs/log-ends.ts';
+import { makeRates } from './make-rates.ts';
 import { takeIdentity } from './message/publisher-mark.ts';
 import { OutputFlusher } from './output/output-buffer.ts';
 import type { EndpointId } from './ports/endpoint-id.ts';
-import type { Limits } from './ports/limits.ts';
 import { events } from './ports/log-events.ts';
 import type { Random } from './ports/random.ts';
 import type { DurableLog } from './session/durable-log.ts';
@@ -81,12 +79,6 @@ import { TurnShare } from './work/turn-share.ts';
  */
 function writerName(self: EndpointId, random: Random): string {
   return `${self}/${random.uuid()}`;
-}
-
-/** Rates of clients and users; those of users are counted in memory that the workers of a node share. */
-function makeRates({ clock, metrics, rates }: BrokerOptions, limits: Limits, turn: TurnClock): RateQuotas {
-  const resting = new RestingClients(clock);
-  return new RateQuotas({ limits, metrics, turn, resting, shared: new SharedRates(rates ?? newSharedRates()) });
 }
 
 /** The parts, built from low to high: who is built earlier is given what it tells those above it as a function. */
@@ -129,7 +121,9 @@ export abstract class BrokerParts extends BrokerGuards {
   readonly unsigned = new UnsignedClients(this.limits, this.clock);
   private readonly unreleased = countUnreleased(this.limits, this.clock);
   private readonly logRoom = new LogRoom(this.limits);
-  protected readonly rights: SubscriptionRights;
+  readonly rights: SubscriptionRights;
+  readonly authorization: PublishAuthorization;
+  private readonly acceptance: PublishAcceptance;
   private readonly rightsAgain: RightsAgain;
   protected readonly connectionParts: ConnectionParts;
   protected readonly lease = new LeaseState();
@@ -210,8 +204,9 @@ export abstract class BrokerParts extends BrokerGuards {
     this.groupHousekeeping = new GroupHousekeeping({ store, clock, metrics, limits, groups: this.groups });
     this.housekeeping = this.makeHousekeeping();
     const queue = new SubscribeQueue({ logger, metrics });
-    const { authorizer, subscriptions, rules } = this;
-    this.rights = new SubscriptionRights({ clock, logger, authorizer, subscriptions, queue, rules, delivery });
+    this.rights = this.makeRights(queue);
+    this.acceptance = new PublishAcceptance({ router: this.router, metrics, trust });
+    this.authorization = this.makeAuthorization();
     this.connectionParts = this.makeConnectionParts(this.makeHandlers(queue));
   }
 
@@ -304,17 +299,25 @@ export abstract class BrokerParts extends BrokerGuards {
     return { store, metrics, tree, routes, durableFilters, delivery, groups, pendingWrites, budget };
   }
 
+  private makeRights(queue: SubscribeQueue): SubscriptionRights {
+    const { clock, logger, authorizer, subscriptions, rules, delivery } = this;
+    return new SubscriptionRights({ clock, logger, authorizer, subscriptions, queue, rules, delivery });
+  }
+
+  private makeAuthorization(): PublishAuthorization {
+    const { limits, metrics, clientLog, authorizer, deniedPublish, matches, delayed, trust, acceptance } = this;
+    return new PublishAuthorization({
+      ...{ limits, metrics, clientLog, authorizer, deniedPublish, matches, delayed, trust, acceptance },
+    });
+  }
+
   private makeHandlers(queue: SubscribeQueue): PacketHandlers {
     const { self, store, clock, logger, metrics, limits, random, tracer, turn, tree, trust, matches, publishBatch } =
       this;
-    const { authenticator, authorizer, deniedPublish, deniedWill, clientLog, warnings, keepAlive, contested } = this;
+    const { authenticator, authorizer, deniedWill, clientLog, warnings, keepAlive, contested } = this;
     const { bans, failedSignIns, clientIds, isOwnersOnly } = this;
-    const { routes, router, retained, delayed, sysTopics, sessions, pendingWrites, delivery, writer, rights } = this;
-    const { subscriptions, openings, unreleased } = this;
-    const acceptance = new PublishAcceptance({ router, metrics, trust });
-    const authorization = new PublishAuthorization({
-      ...{ limits, metrics, clientLog, authorizer, deniedPublish, matches, delayed, trust, acceptance },
-    });
+    const { routes, retained, sysTopics, sessions, pendingWrites, delivery, writer, rights } = this;
+    const { subscriptions, openings, unreleased, acceptance, authorization } = this;
     return {
       connect: new ConnectHandler({
         ...{ limits, metrics, random, keepAlive, clientLog, bans, failedSignIns, warnings, authenticator, authorizer },

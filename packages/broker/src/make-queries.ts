@@ -7,6 +7,7 @@ import type { StoreParts } from './ports/store.ts';
 import { ClientCommands } from './queries/client-commands.ts';
 import { ClientList } from './queries/client-list.ts';
 import { clientDetail } from './queries/client-records.ts';
+import { Explain, type ExplainParts } from './queries/explain.ts';
 import { PublishCommand } from './queries/publish-command.ts';
 import { Queries } from './queries/queries.ts';
 import { RetainedPages } from './queries/retained-query.ts';
@@ -14,7 +15,7 @@ import type { Session } from './session/session.ts';
 import type { TopicMatches } from './subscriptions/topic-match.ts';
 import type { TurnClock } from './work/turn-clock.ts';
 
-export interface QueriesParts {
+export interface QueriesParts extends ExplainParts {
   store: StoreParts;
   clock: Clock;
   limits: Limits;
@@ -46,5 +47,8 @@ export function makeQueries(parts: QueriesParts): Queries {
   queries.add('receivers', async ({ topic }) => publishing.receivers(topic));
   queries.add('publish', (query) => publishing.publish(query));
   queries.add('retained', (query) => retained.page(query));
+  const explain = new Explain(parts);
+  queries.add('explain', (query) => explain.here(query));
+  queries.add('explain-away', (query) => explain.away(query));
   return queries;
 }

@@ -13,6 +13,7 @@ const loaders: Readonly<Record<string, () => Promise<Command>>> = {
   status: async () => (await import('./commands/status.ts')).statusCommand,
   clients: async () => (await import('./commands/clients.ts')).clientsCommand,
   client: async () => (await import('./commands/clients.ts')).clientCommand,
+  explain: async () => (await import('./commands/explain.ts')).explainCommand,
   kick: async () => (await import('./commands/clients.ts')).kickCommand,
   sessions: async () => (await import('./commands/clients.ts')).sessionsCommand,
   retained: async () => (await import('./commands/retained.ts')).retainedCommand,

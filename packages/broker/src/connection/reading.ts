@@ -27,7 +27,7 @@ export class Reading implements OutletReading {
   /** Links (cluster/link.ts) and writes to the store (message/write-backlog.ts) that this client's publishes have filled. */
   private fullQueues = 0;
   /** The client is over a rate (guards/client-rates.ts). */
-  private isOverRate = false;
+  isOverRate = false;
   /** The client has had its share of this turn (work/turn-share.ts). */
   private waitsForTurn = false;
 

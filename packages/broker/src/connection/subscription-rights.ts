@@ -160,7 +160,8 @@ export class SubscriptionRights {
     });
   }
 
-  private mayHave(connection: Connection, session: Session, { filter, qos }: Asked): boolean | Promise<boolean> {
+  /** True if the rules allow this subscription now. */
+  mayHave(connection: Connection, session: Session, { filter, qos }: Asked): boolean | Promise<boolean> {
     const { authorizer } = this.parts;
     if (authorizer === null) return mayReadWithoutRules(filter, connection.remoteAddress);
     const share = parseShare(filter);

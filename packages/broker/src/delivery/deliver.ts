@@ -116,11 +116,8 @@ function sendIndividually(
   let extra = version5 && identifiers !== null ? identifierProperties(identifiers) : nothing;
   if (more.length > 0) extra = Buffer.concat([extra, more]);
   // Checked without the alias first: no alias may be assigned by a packet that is not sent.
-  if (
-    publishSize(publication, version5, withPacketId, extra, true) + aliasPropertySize >
-    outlet.clientMaximumPacketSize
-  ) {
-    if (publishSize(publication, version5, withPacketId, extra, true) > outlet.clientMaximumPacketSize) {
+  if (exceedsMaximum(outlet, publication, withPacketId, extra, aliasPropertySize)) {
+    if (exceedsMaximum(outlet, publication, withPacketId, extra)) {
       delivery.metrics.dropped['packet-too-large']++;
       return false;
     }
@@ -136,6 +133,17 @@ function sendIndividually(
   }
   write(delivery, outlet, publication, firstByte, packetId, extra, true);
   return true;
+}
+
+/** True if the packet is larger than the client takes [MQTT-3.1.2-24]. `extra`: properties for this client; `more`: bytes besides. */
+export function exceedsMaximum(
+  outlet: Outlet,
+  publication: Publication,
+  withPacketId: boolean,
+  extra: Buffer,
+  more = 0,
+): boolean {
+  return publishSize(publication, outlet.version5, withPacketId, extra, true) + more > outlet.clientMaximumPacketSize;
 }
 
 function countSent(metrics: Metrics, firstByte: number, bytes: number, publication: Publication): void {

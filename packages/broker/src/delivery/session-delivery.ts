@@ -90,16 +90,28 @@ export class SessionDelivery implements PublishWindow {
    */
   mayQueueQos0(outlet: Outlet): boolean {
     if (!outlet.output.isCongested) return true;
-    if (outlet.output.isClosed) return false;
-    if (outlet.output.isHeldForRate) {
-      this.metrics.dropped['over-rate']++;
-      return false;
-    }
-    const { pendingBytes } = outlet.output;
-    const isRoom = pendingBytes < scarceBytesMax || !this.memory.isScarce(this.limits.memoryHighPercent);
-    if (isRoom && pendingBytes < this.limits.outputBufferBytesMax && !this.memory.isCritical) return true;
-    this.metrics.dropped['outbox-full']++;
+    const refusal = this.qos0Refusal(outlet);
+    if (refusal === null) return true;
+    if (refusal !== 'closed') this.metrics.dropped[refusal]++;
     return false;
+  }
+
+  /** Reason why no QoS 0 message may be added for a client now; null: none. */
+  qos0Refusal({ output }: Outlet): 'closed' | 'over-rate' | 'outbox-full' | null {
+    if (!output.isCongested) return null;
+    if (output.isClosed) return 'closed';
+    if (output.isHeldForRate) return 'over-rate';
+    const { pendingBytes } = output;
+    const isRoom = pendingBytes < scarceBytesMax || !this.memory.isScarce(this.limits.memoryHighPercent);
+    if (isRoom && pendingBytes < this.limits.outputBufferBytesMax && !this.memory.isCritical) return null;
+    return 'outbox-full';
+  }
+
+  /** True if a message of this size has no room among those that wait for the window of an ephemeral session. */
+  isQueueFull({ waiting }: Session, bytes: number): boolean {
+    const { queuedMessagesMax, queuedBytesMax } = this.limits;
+    if (waiting === null) return bytes > queuedBytesMax;
+    return waiting.length >= queuedMessagesMax || waiting.bytes + bytes > queuedBytesMax;
   }
 
   /** Delivers a live message for one subscription. A publication that lies in a chunk is copied if it has to wait. */
@@ -174,10 +186,7 @@ export class SessionDelivery implements PublishWindow {
     retain: boolean,
   ): void {
     const waiting = session.waitingMessages;
-    if (
-      waiting.length >= this.limits.queuedMessagesMax ||
-      waiting.bytes + publication.size > this.limits.queuedBytesMax
-    ) {
+    if (this.isQueueFull(session, publication.size)) {
       this.metrics.dropped['queue-full']++;
       if (this.limits.queuePolicy === 'disconnect') session.connection.quotaExceeded();
       if (this.limits.queuePolicy !== 'drop-oldest') return;

@@ -1,4 +1,5 @@
 /** Records of clients, sessions and messages: answers to operators, as they travel between nodes. */
+import type { ExplainAwayQuery, ExplainQuery } from './explanation.ts';
 
 /** Connected client, as a list shows it. Times are milliseconds since 1970. */
 export interface ClientRecord {
@@ -134,6 +135,8 @@ export type Query =
   | { kind: 'receivers'; topic: string }
   | PublishQuery
   | RetainedQuery
+  | ExplainQuery
+  | ExplainAwayQuery
   | { kind: 'node' };
 
 /** Answer of one endpoint. Null: it gave none in time. */

@@ -18,6 +18,7 @@ export { type ConnectRefusal, connectRefusals } from './connect-refusal.ts';
 export * from './delayed-store.ts';
 export { type DrainOptions, drainAnswerMilliseconds } from './drain-options.ts';
 export * from './endpoint-id.ts';
+export * from './explanation.ts';
 export * from './group-store.ts';
 export * from './histogram.ts';
 export * from './leases.ts';

@@ -2,6 +2,7 @@ import type { Endpoint } from './endpoint.ts';
 import { banEndpoints } from './endpoints/bans.ts';
 import { clientEndpoints } from './endpoints/clients.ts';
 import { configurationEndpoints } from './endpoints/configuration.ts';
+import { explainEndpoints } from './endpoints/explain.ts';
 import { keyEndpoints } from './endpoints/keys.ts';
 import { listenerEndpoints } from './endpoints/listeners.ts';
 import { messageEndpoints } from './endpoints/messages.ts';
@@ -12,6 +13,7 @@ export const endpoints: readonly Endpoint[] = [
   ...nodeEndpoints,
   ...clientEndpoints,
   ...messageEndpoints,
+  ...explainEndpoints,
   ...banEndpoints,
   ...keyEndpoints,
   ...listenerEndpoints,

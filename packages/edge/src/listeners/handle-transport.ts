@@ -146,7 +146,8 @@ export class HandleTransport implements Transport {
 
   private fail(status: number, call: string): void {
     const code = getSystemErrorName(status);
-    this.error = Object.assign(new Error(`${call} ${code}`), { code, errno: status, syscall: call });
+    // As sockets of Node make it: its code is that of the system, not one of ours.
+    this.error = Object.assign(Error(`${call} ${code}`), { code, errno: status, syscall: call });
     this.destroy();
   }
 
