@@ -78,15 +78,18 @@ static void fill_window(Connection *c) {
 
 /** Publishes what is due at `time`, publishers in turn. A publisher that may not send yet holds up all: its messages and
  * those behind it are late, and their latency says so. */
-static void publish_due(double time, double start) {
+static void publish_due(double time, bool is_warm) {
   static uint64_t count;
+  static double due;
   for (;; count++) {
-    double due = start + (double)count / options.rate;
+    double interval = 1.0 / (is_warm || !options.warm_up_rate ? options.rate : options.warm_up_rate);
+    if (due == 0) due = time;
     Connection *c = &publishers[count % options.publishers];
     if (due > time || carrier_waiting(c) > OUT_BYTES_MAX) return;
     if (options.qos && c->sent - c->acknowledged >= c->receive_maximum) return; /* [MQTT-3.3.4-7] */
     publish(c, due);
     flush(c);
+    due += interval;
   }
 }
 
@@ -169,7 +172,7 @@ int run_messages(void) {
     else if (time - last_delivery > STALL_SECONDS) fail("no delivery for %d s after %lu", STALL_SECONDS, (unsigned long)received);
     received_before = received;
     if (options.rate) {
-      publish_due(time, begin);
+      publish_due(time, measuring);
       turn(0); /* a due time is finer than a wait: the generator has a core of its own */
       continue;
     }

@@ -40,7 +40,7 @@ typedef struct {
   int publishers, subscribers, qos, payload_bytes, seconds, window, connections;
   int rate;   /* messages, or connects, a second in all; 0: windows are kept full */
   int topics; /* of each publisher */
-  int warm_up_seconds;
+  int warm_up_seconds, warm_up_rate; /* 0: as `rate` */
   int publisher_version, subscriber_version; /* 4: MQTT 3.1.1; 5: MQTT 5.0 */
   bool persistent, retain, tls;
   const char *web_socket_path; /* NULL: no WebSocket */

@@ -25,6 +25,7 @@ static const char usage[] =
     "      --warm-up-seconds N      1\n"
     "      --rate N                 open loop: N messages a second in all, publishers in turn; latency counts from the time\n"
     "                               when a message was due, and --window has no meaning. conn, idle: N connects a second\n"
+    "      --warm-up-rate N         messages a second while warming up, so that each topic was seen once (as --rate)\n"
     "      --topics N               1: each publisher's messages rotate over as many topics\n"
     "  -w, --window N               100: messages in flight per publisher, or connects in flight. QoS 0: published minus\n"
     "                               delivered (through the slowest subscriber); QoS 1 and 2: also unacknowledged\n"
@@ -52,6 +53,7 @@ static const struct option long_options[] = {
     {"retain", 0, 0, 'r'},         {"publisher-version", 1, 0, 'A'}, {"subscriber-version", 1, 0, 'B'},
     {"tls", 0, 0, 'T'},            {"web-socket", 1, 0, 'W'},
     {"rate", 1, 0, 'R'},           {"topics", 1, 0, 't'},        {"warm-up-seconds", 1, 0, 'u'},
+    {"warm-up-rate", 1, 0, 'U'},
     {"help", 0, 0, '?'},           {0, 0, 0, 0}};
 
 static void refuse(const char *what, const char *value) {
@@ -109,6 +111,7 @@ void parse_options(int argc, char **argv) {
     case 'T': options.tls = true; break;
     case 'R': options.rate = number("rate", optarg, 1, 10000000); break;
     case 't': options.topics = number("topics", optarg, 1, 100000); break;
+    case 'U': options.warm_up_rate = number("warm-up rate", optarg, 1, 10000000); break;
     case 'u': options.warm_up_seconds = number("warm-up seconds", optarg, 1, 3600); break;
     case 'W': options.web_socket_path = optarg; break;
     default: fputs(usage, stderr); exit(2);
