@@ -26,6 +26,10 @@ const flushMilliseconds = 2000;
 export class Broker extends BrokerParts {
   private stopping = false;
   private draining: Drain | null = null;
+  /** Part of the clients that is being sent to other nodes; null: none. */
+  private leaving: Drain | null = null;
+  /** True: an operator wants no new connections here. */
+  isCordoned = false;
   /** Questions of operators to this worker. */
   readonly queries: Queries;
 
@@ -84,12 +88,12 @@ export class Broker extends BrokerParts {
     this.connections.add(connection);
     this.metrics.connectionsOpened++;
     this.metrics.listener(transport.listener).opened++;
-    const isLeaving = this.stopping || this.draining !== null;
+    const isLeaving = this.isCordoned || this.stopping || this.draining !== null;
     if (isLeaving || this.connections.size > this.limits.connectionsMax) {
       connection.closeReason = isLeaving ? 'server-shutting-down' : 'connections-max';
       const full = `limits.connectionsMax is reached: ${this.limits.connectionsMax}`;
       this.clientLog.refusedTo(connection, events['connection.refused'], {
-        reason: isLeaving ? 'the node is leaving' : full,
+        reason: isLeaving ? this.leavingReason : full,
       });
       connection.end();
     } else enterUnsigned(connection, this.unsigned);
@@ -100,9 +104,10 @@ export class Broker extends BrokerParts {
   query(asked: Asked, body: string, milliseconds: number): Promise<QueryAnswer[]> {
     const { self, cluster } = this;
     const isAsked = asked.who !== 'node' || self.startsWith(`${asked.node}/`);
-    const own = this.queries.answer(body).then((answer) => ({ endpoint: self, body: answer }));
+    const own = (): Promise<QueryAnswer> =>
+      this.queries.answer(body).then((answer) => ({ endpoint: self, body: answer }));
     const others = asked.who === 'one' ? [] : cluster.endpointsOf(asked.who === 'node' ? asked.node : null);
-    return Promise.all([...(isAsked ? [own] : []), ...others.map((each) => cluster.query(each, body, milliseconds))]);
+    return Promise.all([...(isAsked ? [own()] : []), ...others.map((each) => cluster.query(each, body, milliseconds))]);
   }
 
   /** Gives up so many bytes that wait for clients, the largest first, where memory of the node is scarce. */
@@ -191,10 +196,42 @@ export class Broker extends BrokerParts {
     return this.draining.done;
   }
 
+  private get leavingReason(): string {
+    return this.stopping || this.draining !== null ? 'the node is leaving' : 'the node is cordoned';
+  }
+
+  /**
+   * Sends part of the clients to other nodes, those first that have been here longest: whoever came from another node lately stays. Returns how many; 0 while an
+   * earlier call is still at it, or the node leaves.
+   */
+  sendAway(share: number, options: DrainOptions): number {
+    if (this.leaving !== null || this.draining !== null || this.stopping) return 0;
+    const { clock, metrics, random } = this;
+    // Shares of many workers add up to what was wanted.
+    const count = Math.min(this.connections.size, Math.floor(share * this.connections.size + random.number()));
+    if (count === 0) return 0;
+    const leaving = new Drain(
+      { clock, metrics, random: () => random.number() },
+      [...this.connections].slice(0, count),
+      { ...options, stays: true },
+    );
+    this.leaving = leaving;
+    void leaving.done.then(() => {
+      this.leaving = null;
+    });
+    return count;
+  }
+
+  /** Sends no more clients to other nodes. */
+  endSendingAway(): void {
+    this.leaving?.endEarly();
+  }
+
   /** Disconnects all clients, writes their sessions back, leaves the others. */
   async stop(): Promise<void> {
     this.stopping = true;
     this.draining?.stop();
+    this.leaving?.stop();
     this.bans.stop();
     this.housekeeping.stop();
     for (const connection of [...this.connections]) {

@@ -62,6 +62,11 @@ export class Drain {
     this.finish();
   }
 
+  /** Sends nobody away whose turn has not come; those whose turn has come get their answers, and go. */
+  endEarly(): void {
+    this.next = this.queue.length;
+  }
+
   private turnOf(position: number): number {
     return this.beganAt + (this.options.spreadMilliseconds * (position + this.parts.random())) / this.queue.length;
   }
@@ -95,11 +100,13 @@ export class Drain {
         connection.end();
         break;
       case ConnectionState.connecting:
-        refuseConnect(connection, ReasonCode.serverUnavailable, 'the server is shutting down');
+        if (this.options.stays === true)
+          refuseConnect(connection, ReasonCode.useAnotherServer, 'this server gives clients away');
+        else refuseConnect(connection, ReasonCode.serverUnavailable, 'the server is shutting down');
         break;
       default:
         // MQTT 5 section 4.11: "temporarily use another server", with the one that it names.
-        if (serverReference === '') connection.disconnect(ReasonCode.serverShuttingDown);
+        if (serverReference === '' && this.options.stays !== true) connection.disconnect(ReasonCode.serverShuttingDown);
         else connection.disconnect(ReasonCode.useAnotherServer, '', serverReference);
     }
     this.parts.metrics.drained++;

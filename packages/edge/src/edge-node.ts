@@ -123,6 +123,7 @@ export class EdgeNode {
       connectAudit: () => this.#audit?.connect() ?? null,
       metrics: this.#metrics,
       releaseOwner: (endpoint) => this.#releaseOwner(endpoint),
+      cordoned: (isCordoned) => this.readiness.set({ cordoned: isCordoned }),
       changed: () => this.#observe(),
     });
     this.#observe();

@@ -11,6 +11,7 @@ export const reasons = {
   routes: 'routes not loaded',
   workers: 'no worker accepts connections',
   memory: 'memory scarce',
+  cordoned: 'cordoned',
   draining: 'draining',
 } as const satisfies Record<NotReadyReason, string>;
 

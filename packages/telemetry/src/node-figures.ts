@@ -7,6 +7,7 @@ export const notReadyReasons = [
   'routes',
   'workers',
   'memory',
+  'cordoned',
   'draining',
 ] as const;
 export type NotReadyReason = (typeof notReadyReasons)[number];

@@ -126,6 +126,17 @@ export interface RetainedQuery {
   removes: boolean;
 }
 
+/** Sends clients of a worker to other nodes, those first that have been connected longest. Answered with how many will go. */
+export interface SendAwayQuery {
+  kind: 'send-away';
+  /** Part of the connections, from 0 to 1. */
+  share: number;
+  /** Time over which they are sent away, evenly. */
+  spreadMilliseconds: number;
+  /** Server Reference for MQTT 5 clients; empty: they are told no other server. */
+  serverReference: string;
+}
+
 export type Query =
   | ClientListQuery
   | { kind: 'client'; clientId: string }
@@ -137,6 +148,9 @@ export type Query =
   | RetainedQuery
   | ExplainQuery
   | ExplainAwayQuery
+  | SendAwayQuery
+  /** New connections are refused from now on, or taken again. */
+  | { kind: 'cordon'; isCordoned: boolean }
   | { kind: 'node' };
 
 /** Answer of one endpoint. Null: it gave none in time. */

@@ -3,6 +3,8 @@ export interface DrainOptions {
   spreadMilliseconds: number;
   /** Server Reference for MQTT 5 clients, as in MQTT 5 section 4.11; empty: they are not told. */
   serverReference: string;
+  /** True: the node stays, so clients are told to use another server even where no reference says which. */
+  stays?: boolean;
 }
 
 /**

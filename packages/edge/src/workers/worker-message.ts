@@ -94,6 +94,8 @@ export type WorkerReport =
   /** The worker was evicted: it ends by itself. */
   | { kind: 'evicted' }
   | { kind: 'listeners-closed' }
+  /** An operator wants no new connections at this node, or wants them again. */
+  | { kind: 'cordoned'; isCordoned: boolean }
   /** All clients are disconnected. */
   | { kind: 'drained' }
   | { kind: 'stopping'; phase: StopPhase }

@@ -50,6 +50,8 @@ export interface PoolOptions {
   releaseOwner(endpoint: EndpointId): Promise<void>;
   /** Current certificates, one for each listener; null where it has no TLS. */
   tls(): readonly (TlsMaterial | null)[];
+  /** Called when an operator wants no new connections at this node, or wants them again. */
+  cordoned(isCordoned: boolean): void;
   /** Called when `health` or `listening` may have changed. */
   changed(): void;
 }
@@ -291,7 +293,11 @@ export class WorkerPool {
       tls: tls(),
     };
     this.#heartbeats.beat(index);
-    const thread = new WorkerThread(setup, () => this.#options.changed());
+    const thread = new WorkerThread(
+      setup,
+      () => this.#options.changed(),
+      (isCordoned) => this.#options.cordoned(isCordoned),
+    );
     for (const { slot, channel } of channels) {
       slot.thread.command({ kind: 'peer', peer: { endpoint, port: channel.port2 } }, [channel.port2]);
     }

@@ -10,7 +10,12 @@ export class WorkerQueries {
   readonly #broker: Broker;
   readonly #figures: WorkerFigureBook;
 
-  constructor(broker: Broker, { version, readiness }: WorkerSetup, health: WorkerHealth) {
+  constructor(
+    broker: Broker,
+    { version, readiness }: WorkerSetup,
+    health: WorkerHealth,
+    report: (report: WorkerReport) => void,
+  ) {
     this.#broker = broker;
     this.#figures = new WorkerFigureBook(broker, {
       version,
@@ -19,6 +24,16 @@ export class WorkerQueries {
       hasBackplane: () => health.backplane,
     });
     broker.queries.add('node', async () => this.#figures.record());
+    // One that replaces a dead worker takes over what its node was told.
+    broker.isCordoned = reasonsIn(readiness).includes('cordoned');
+    broker.queries.add('cordon', async ({ isCordoned }) => {
+      broker.isCordoned = isCordoned;
+      if (!isCordoned) broker.endSendingAway();
+      report({ kind: 'cordoned', isCordoned });
+    });
+    broker.queries.add('send-away', async ({ share, spreadMilliseconds, serverReference }) =>
+      broker.sendAway(share, { spreadMilliseconds, serverReference }),
+    );
   }
 
   /** Called each second. */

@@ -45,6 +45,7 @@ export class WorkerThread {
   readonly #thread: Worker;
   readonly #waiting = new Map<string, { resolve(value: unknown): void; reject(error: Error): void }>();
   readonly #healthChanged: () => void;
+  readonly #cordoned: (isCordoned: boolean) => void;
   #lastStatusId = 0;
   #store: Store | null = null;
   #counting: Promise<void> | null = null;
@@ -52,8 +53,9 @@ export class WorkerThread {
   #isEvicted = false;
   #ended: Error | null = null;
 
-  constructor(setup: WorkerSetup, healthChanged: () => void) {
+  constructor(setup: WorkerSetup, healthChanged: () => void, cordoned: (isCordoned: boolean) => void) {
     this.setup = setup;
+    this.#cordoned = cordoned;
     this.#healthChanged = healthChanged;
     const ports: MessagePort[] = setup.peers.map((peer) => peer.port);
     if (setup.storePort !== null) ports.push(setup.storePort);
@@ -116,6 +118,9 @@ export class WorkerThread {
           denied: report.denied,
         };
         this.#healthChanged();
+        break;
+      case 'cordoned':
+        this.#cordoned(report.isCordoned);
         break;
       case 'status':
         this.#settle(`status ${report.id}`, report.status);

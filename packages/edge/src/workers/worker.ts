@@ -182,7 +182,7 @@ class ServingWorker {
       memory: new MemoryLevel(this.#setup.memoryLevel),
       attempts,
     });
-    const queries = new WorkerQueries(broker, this.#setup, this.#health);
+    const queries = new WorkerQueries(broker, this.#setup, this.#health, (report) => this.report(report));
     const heartbeats = new Heartbeats(this.#setup.heartbeats);
     watchThread(this.#figures, () => {
       heartbeats.beat(this.#setup.index);

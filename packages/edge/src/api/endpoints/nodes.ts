@@ -1,7 +1,10 @@
+import type { Query } from '@dunlin/broker/ports';
 import { z } from 'zod';
+import type { ApiNode } from '../api-node.ts';
 import { endpoint, incomplete } from '../endpoint.ts';
 import type { WorkerFiguresRecord } from '../node-figures.ts';
 import { nodesOf, totalsOf } from '../nodes-of.ts';
+import { ApiError } from '../problem.ts';
 
 const count = z.int().nonnegative();
 const totals = {
@@ -30,6 +33,17 @@ const node = z.object({
   backplane: z.boolean().meta({ description: 'It reaches the other nodes.' }),
   memoryBytes: count.meta({ description: 'Memory of its workers: heaps and buffers.' }),
 });
+
+/** Clients that a drain sends away each second unless the request says otherwise: as many as one at SIGTERM in a cluster. */
+const drainRateDefault = 500;
+
+/** Rejects with ApiError unless all workers of the node have taken the order. */
+async function order(node: ApiNode, name: string, query: Query): Promise<unknown[]> {
+  const { parts, incomplete: missing } = await node.parts.gathering.all<unknown>(query, name);
+  if (missing.length > 0)
+    throw new ApiError(503, `node: given "${name}", which has not done it, or not whole: ${missing[0].reason}`);
+  return parts.map(({ value }) => value);
+}
 
 export const nodeEndpoints = [
   endpoint({
@@ -76,6 +90,59 @@ export const nodeEndpoints = [
     handle: async ({ parts: { gathering } }) => {
       const gathered = await gathering.all<WorkerFiguresRecord>({ kind: 'node' });
       return { nodes: nodesOf(gathered), incomplete: gathered.incomplete };
+    },
+  }),
+  endpoint({
+    method: 'POST',
+    path: '/api/v1/nodes/{node}/cordon',
+    scope: 'admin',
+    summary:
+      'A node takes no new connections, and is not ready (`cordoned`). Those that it has stay. Until DELETE, or until the process ends.',
+    answer: z.object({ cordoned: z.literal(true) }),
+    change: 'node cordoned',
+    handle: async (api, { path }) => {
+      await order(api, path.node, { kind: 'cordon', isCordoned: true });
+      return { cordoned: true };
+    },
+  }),
+  endpoint({
+    method: 'DELETE',
+    path: '/api/v1/nodes/{node}/cordon',
+    scope: 'admin',
+    summary: 'A node takes connections again, and ends a drain that an operator has begun.',
+    answer: z.object({ cordoned: z.literal(false) }),
+    change: 'node uncordoned',
+    handle: async (api, { path }) => {
+      await order(api, path.node, { kind: 'cordon', isCordoned: false });
+      return { cordoned: false };
+    },
+  }),
+  endpoint({
+    method: 'POST',
+    path: '/api/v1/nodes/{node}/drain',
+    scope: 'admin',
+    summary:
+      'A node is cordoned, and sends its clients away evenly (MQTT 5: DISCONNECT 0x9C). What they sent is answered before. The process goes on, until DELETE of `cordon` makes it take clients again, or it is stopped.',
+    body: z.strictObject({
+      ratePerSecond: z.int().min(1).max(100_000).default(drainRateDefault).meta({
+        description: 'Clients that are disconnected each second.',
+        allowed: 'a whole number from 1 to 100000',
+      }),
+    }),
+    answer: z.object({
+      leaving: count.meta({ description: 'Clients that are disconnected.' }),
+      seconds: z.number().meta({ description: 'Time that it takes.' }),
+    }),
+    change: 'node drained',
+    handle: async (api, { path, body }) => {
+      await order(api, path.node, { kind: 'cordon', isCordoned: true });
+      const figures = (await order(api, path.node, { kind: 'node' })) as WorkerFiguresRecord[];
+      const connections = figures.reduce((sum, each) => sum + each.connections, 0);
+      const spreadMilliseconds = Math.round((connections * 1000) / body.ratePerSecond);
+      const { serverReference } = api.parts.configuration.drain;
+      const counts = await order(api, path.node, { kind: 'send-away', share: 1, spreadMilliseconds, serverReference });
+      const leaving = (counts as number[]).reduce((sum, each) => sum + each, 0);
+      return { leaving, seconds: spreadMilliseconds / 1000 };
     },
   }),
 ];
