@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Conversation, connectPacket, type Introduction, publishPacket, subscribePacket } from '@dunlin/testkit';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ask } from './support/api-client.ts';
 import { SmallNode } from './support/small-node.ts';
 
@@ -272,6 +272,70 @@ test('a client that nobody has seen, and one that has left, with the reason', as
   expect(step(answer, 'connected')?.text).toMatch(
     /^Client "gone" is not connected\. Its last connection, to node test from 127\.0\.0\.1:\d+, ended at .*: \w+/,
   );
+});
+
+describe('a client that is away', () => {
+  async function leftWith(clientId: string, filter: string, qos: 0 | 1): Promise<void> {
+    const sleeper = await client(clientId, durable);
+    await sleeper.subscribe(filter, qos);
+    await sleeper.leave();
+  }
+
+  test('with a stored session gets QoS 1 later, and QoS 0 never', async () => {
+    await leftWith('sleeper', 'sleeper/#', 1);
+    const answer = await explain('sleeper', 'sleeper/1', { qos: 1 });
+    expect(answer.verdict).toBe('later');
+    expect(answer.summary).toContain(
+      'The message waits in the log of "sleeper/#" until the client is back, behind 0 messages',
+    );
+    expect(step(answer, 'session')?.text).toContain('(Session Expiry Interval 3600 s)');
+    expect((await explain('sleeper', 'sleeper/1')).summary).toContain('The message has QoS 0');
+    expect((await explain('sleeper', 'elsewhere', { qos: 1 })).summary).toContain('None of the 1 subscription');
+  });
+
+  test('with a subscription of QoS 0 gets nothing', async () => {
+    await leftWith('sleeper-0', 'sleeper-0', 0);
+    expect((await explain('sleeper-0', 'sleeper-0', { qos: 1 })).summary).toContain('The subscription has QoS 0');
+  });
+
+  test('has lost what its log had no room for', async () => {
+    await leftWith('sleeper-full', 'sleeper-full', 1);
+    const sender = await client('sleeper-sender');
+    for (let at = 0; at < 5; at++) await sender.publish({ topic: 'sleeper-full', qos: 1 });
+    await expect
+      .poll(async () => JSON.stringify(await explain('sleeper-full', 'sleeper-full', { qos: 1 })), { timeout: 30_000 })
+      .toContain('2 messages of the log of \\"sleeper-full\\" were dropped before it acknowledged them');
+  });
+
+  test('whose session was ended', async () => {
+    await leftWith('sleeper-ended', 'sleeper-ended', 1);
+    await ask(base, '/api/v1/sessions/sleeper-ended', { method: 'DELETE', key: secret });
+    expect((await explain('sleeper-ended', 'sleeper-ended', { qos: 1 })).summary).toContain(
+      'No session is stored for it',
+    );
+  });
+
+  test('whose session went with its connection; a retained message is there for whoever subscribes', async () => {
+    const guest = await client('guest');
+    await guest.publish({ topic: 'guest', payload: 'x', qos: 1, retain: true });
+    await guest.subscribe('guest', 1);
+    await guest.answer('publish');
+    await guest.leave();
+    const answer = await explain('guest', 'guest', { qos: 1 });
+    expect(answer.summary).toContain('No session is stored for it');
+    expect(step(answer, 'retained')?.text).toContain('A retained message is stored for "guest"');
+  });
+
+  test('that is banned', async () => {
+    const banned = await client('banned', durable);
+    await banned.subscribe('banned', 1);
+    const body = { clientId: 'banned', reason: 'too loud' };
+    expect(await ask(base, '/api/v1/bans', { method: 'POST', key: secret, body })).toMatchObject({ status: 200 });
+    await banned.answer('disconnect');
+    await banned.expectClosed();
+    const answer = await explain('banned', 'banned', { qos: 1 });
+    expect(step(answer, 'banned')?.text).toContain('It is banned: too loud (client identifier "banned"');
+  });
 });
 
 test('what is no topic is refused, with what was given', async () => {

@@ -7,10 +7,13 @@ import type {
   SessionChange,
   SessionKey,
   SessionStore,
+  StoredSession,
   StoredSubscription,
 } from '@dunlin/broker';
 import { ownersOf } from './claims.ts';
 import { closed } from './closed.ts';
+import { SessionReading } from './session-reading.ts';
+import { ENDED_AT } from './sessions.ts';
 import type { StoreHandle } from './store-handle.ts';
 
 /** Transactions of claims and sessions; a large session takes several, with turns of the event loop between them. */
@@ -98,6 +101,18 @@ export class SessionTransactions implements SessionStore {
       store.claims.owners(owners);
       return [...owners];
     });
+  }
+
+  async find(clientId: string): Promise<StoredSession | null> {
+    const store = this.handle.use();
+    const found = await store.read(() => store.sessions.find(clientId));
+    if (found === null || found.expiresAt === ENDED_AT) return null;
+    const reading = new SessionReading(found);
+    for (;;) {
+      await store.read(() => store.sessions.readSome(found, reading));
+      if (reading.isWhole) return reading.stored;
+      await nextTurn();
+    }
   }
 
   async count(): Promise<number> {

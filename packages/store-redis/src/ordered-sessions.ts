@@ -6,6 +6,7 @@ import type {
   SessionChange,
   SessionKey,
   SessionStore,
+  StoredSession,
   StoredSubscription,
 } from '@dunlin/broker';
 import { matchedFilter } from '@dunlin/protocol';
@@ -80,6 +81,11 @@ export class OrderedSessions implements SessionStore {
   async owners(): Promise<EndpointId[]> {
     const { order, sessions } = this.handle.use();
     return order.single(null, () => sessions.owners());
+  }
+
+  async find(clientId: string): Promise<StoredSession | null> {
+    const { order, sessions } = this.handle.use();
+    return order.single([`s${clientId}`], () => sessions.find(clientId));
   }
 
   async count(): Promise<number> {

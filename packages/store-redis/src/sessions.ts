@@ -14,12 +14,13 @@ import {
   otherUserError,
   type SessionChange,
   type SessionKey,
+  type StoredSession,
   type StoredSubscription,
 } from '@dunlin/broker/ports';
 import { isShared } from '@dunlin/protocol';
 import { type Answer, checkedAnswer } from './answers.ts';
 import { producerName } from './append-call.ts';
-import { everyShard, firstTime, firstUntil, groupsOf, type ShardReply } from './every-shard.ts';
+import { everyShard, firstTime, firstUntil, type ShardReply } from './every-shard.ts';
 import type { Groups } from './groups.ts';
 import { Jobs, type Left, readerName } from './jobs.ts';
 import type { Keys, Shard } from './keys.ts';
@@ -36,8 +37,9 @@ import {
   type UnfinishedCursor,
   writeSubscription,
 } from './session-fields.ts';
+import { findSession, ownersOf } from './session-find.ts';
 import { pagesOf } from './session-pages.ts';
-import { type Argument, SingleCall, type Turn } from './turn.ts';
+import type { Argument, Turn } from './turn.ts';
 import type { UsageBook } from './usage-book.ts';
 
 /** Clients of an owner that are released in one round per shard. */
@@ -304,17 +306,13 @@ export class Sessions {
     }
   }
 
-  async owners(): Promise<EndpointId[]> {
-    const owners = new Set<EndpointId>();
-    await Promise.all(
-      Array.from(groupsOf(this.turn, this.keys.s), async (shards) => {
-        const keys = shards.map((shard) => `${shard.start}owned`);
-        const args = [scripts.owners.sha, String(keys.length), ...keys];
-        const reply = await this.turn.single(new SingleCall(shards[0].slot, false, 'EVALSHA', args), null).reply;
-        for (const owner of reply as Buffer[]) owners.add(owner.toString());
-      }),
-    );
-    return [...owners];
+  owners(): Promise<EndpointId[]> {
+    return ownersOf(this.turn, this.keys.s);
+  }
+
+  async find(clientId: string): Promise<StoredSession | null> {
+    const shard = this.shardOf(clientId);
+    return findSession(this.turn, shard, sessionKey(shard, clientId), clientId);
   }
 
   async count(): Promise<number> {

@@ -7,7 +7,7 @@ import type { StoreOperation } from './worker-figures.ts';
 export const operationOf: Record<StoreMethod, StoreOperation> = {
   'sessions.claim': 'claim', 'sessions.release': 'release', 'sessions.subscribe': 'subscribe', 'sessions.unsubscribe': 'subscribe',
   'sessions.endCursors': 'subscribe', 'sessions.update': 'update', 'sessions.delete': 'other', 'sessions.expire': 'other', 'sessions.nextDue': 'other',
-  'sessions.releaseOwner': 'other', 'sessions.owners': 'other', 'sessions.count': 'other',
+  'sessions.releaseOwner': 'other', 'sessions.owners': 'other', 'sessions.count': 'other', 'sessions.find': 'other',
   'logs.append': 'append', 'logs.read': 'read-log', 'logs.ends': 'read-log', 'logs.durableFilters': 'other', 'logs.bytes': 'other', 'logs.trim': 'other',
   'groups.list': 'other', 'groups.claim': 'other', 'groups.update': 'update', 'groups.reserve': 'update', 'groups.reservations': 'other',
   'retained.set': 'write-retained', 'retained.read': 'read-retained', 'retained.count': 'other', 'retained.expire': 'other',

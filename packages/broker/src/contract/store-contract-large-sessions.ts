@@ -3,6 +3,7 @@ import type { SessionKey } from '../ports/session-key.ts';
 import type { Store } from '../ports/store.ts';
 import {
   connect,
+  durable,
   filtersOf,
   look,
   message,
@@ -20,6 +21,31 @@ const filters = Array.from({ length: filterCount }, (_, index) => `large/${Strin
 
 /** Sessions that stores read and remove in steps, and what comes between two of these. */
 export function largeSessionContract(opened: StoreUnderTest): void {
+  describe('sessions that are looked at', () => {
+    it('finds a session as it is stored, and leaves its claim', async () => {
+      const { store } = opened;
+      expect(await store.sessions.find('c')).toBe(null);
+      const key = await durable(store, 'c', 'of/1');
+      await store.sessions.subscribe(key, [subscription('of/2', 0)]);
+      const connected = await store.sessions.find('c');
+      expect(connected).toMatchObject({ clientId: 'c', expiresAt: 0 });
+      expect(connected?.cursors).toMatchObject([{ filter: 'of/1', above: [] }]);
+      const filters = (connected?.subscriptions ?? []).map(({ filter, qos }) => `${filter} ${qos}`);
+      expect(filters.sort()).toEqual(['of/1 1', 'of/2 0']);
+      await store.sessions.release(key, {}, now);
+      expect((await store.sessions.find('c'))?.expiresAt).toBeGreaterThan(now);
+      await connect(store, 'e', { expiry: 0 });
+      expect(await store.sessions.find('e')).toBe(null);
+    });
+
+    it('finds all parts of a large session', async () => {
+      const { store } = opened;
+      await large(store);
+      const session = await store.sessions.find('c');
+      expect(session?.subscriptions.map(({ filter }) => filter).sort()).toEqual(filters);
+    });
+  });
+
   describe('sessions of thousands of parts', () => {
     it('are claimed whole, each time', async () => {
       const { store } = opened;

@@ -8,6 +8,7 @@ import {
   refuseOtherUser,
   type SessionChange,
   type SessionStore,
+  type StoredSession,
   type StoredSubscription,
 } from '../ports/session-store.ts';
 import type { MemoryClaim, MemoryClaims } from './memory-claims.ts';
@@ -144,6 +145,11 @@ export class MemorySessions implements SessionStore {
     for (const { owner } of this.claims.byClient.values()) if (owner !== '') owners.add(owner);
     this.wills.addOwners(owners);
     return [...owners];
+  }
+
+  async find(clientId: string): Promise<StoredSession | null> {
+    this.claims.check();
+    return this.claims.byClient.get(clientId)?.session?.stored() ?? null;
   }
 
   async count(): Promise<number> {

@@ -164,6 +164,11 @@ export interface SessionStore {
   /** Owners that hold a claim or a will, for finding dead ones. */
   owners(): Promise<EndpointId[]>;
   count(): Promise<number>;
+  /**
+   * The session as it is stored, whoever owns it; null: there is none. One that is past its expiry may still be there.
+   * For operators: what its owner has not written yet is missing, and a large one is read in parts.
+   */
+  find(clientId: string): Promise<StoredSession | null>;
 }
 
 export function otherUserError(): StoreError {

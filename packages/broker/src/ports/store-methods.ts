@@ -16,7 +16,7 @@ export type StoreCall = (...parameters: unknown[]) => Promise<unknown>;
 const methods: Record<StoreMethod, true> = {
   'sessions.claim': true, 'sessions.release': true, 'sessions.subscribe': true, 'sessions.unsubscribe': true, 'sessions.endCursors': true,
   'sessions.update': true, 'sessions.delete': true, 'sessions.expire': true, 'sessions.nextDue': true, 'sessions.releaseOwner': true,
-  'sessions.owners': true, 'sessions.count': true,
+  'sessions.owners': true, 'sessions.count': true, 'sessions.find': true,
   'logs.durableFilters': true, 'logs.ends': true, 'logs.bytes': true, 'logs.append': true, 'logs.read': true, 'logs.trim': true,
   'groups.list': true, 'groups.claim': true, 'groups.update': true, 'groups.reserve': true, 'groups.reservations': true,
   'retained.set': true, 'retained.read': true, 'retained.count': true, 'retained.expire': true,

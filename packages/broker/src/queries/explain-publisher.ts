@@ -27,7 +27,11 @@ export interface SupposedMessage {
 const nothing = Buffer.alloc(0);
 
 /** The message that a question is about. Throws QueryError for a topic that MQTT does not allow. */
-export function supposedMessage(query: ExplainQuery, matches: TopicMatches, limits: Limits): SupposedMessage {
+export function supposedMessage(
+  query: Omit<ExplainQuery, 'kind'>,
+  matches: TopicMatches,
+  limits: Limits,
+): SupposedMessage {
   const { qos, retain, payloadBytes, publisher } = query;
   let { topic } = query;
   let delaySeconds = 0;

@@ -9,6 +9,7 @@ import type { ExplainVerdict, Explanation } from '../ports/explanation.ts';
 import type { Limits } from '../ports/limits.ts';
 import { messagesBetween } from '../ports/log-numbers.ts';
 import type { LogStore } from '../ports/log-store.ts';
+import type { RetainedStore } from '../ports/retained-store.ts';
 import type { LogCursor } from '../session/log-cursor.ts';
 import type { Session } from '../session/session.ts';
 import { mergeSubscriptions, type Subscription } from '../session/subscription.ts';
@@ -24,6 +25,7 @@ export interface ExplainReceiverParts {
   delivery: SessionDelivery;
   rights: Pick<SubscriptionRights, 'mayHave'>;
   logs: LogStore;
+  retained: RetainedStore;
 }
 
 const nothing = Buffer.alloc(0);
@@ -75,7 +77,7 @@ function inWords({ filter, qos, noLocal, retainAsPublished, identifiers, isShare
 }
 
 async function withoutSubscription(
-  { rights }: ExplainReceiverParts,
+  { rights, retained, now }: ExplainReceiverParts,
   steps: ExplainSteps,
   session: Session,
   topic: string,
@@ -99,6 +101,7 @@ async function withoutSubscription(
     );
   else if (topic.startsWith('$'))
     steps.note('subscription', 'Filters that begin with + or # do not match topics that begin with $.');
+  await noteRetained(steps, retained, topic, now);
   const all = session.hasSubscriptions ? session.subscriptions.size : 0;
   const others =
     all === 0 ? 'It has no subscription.' : `None of its ${count(all, 'subscription')} matches ${quote(topic)}.`;
@@ -251,6 +254,18 @@ async function explainLog(
     `${why}: ${figures}${heldBy(session)}. The message waits in the log, which keeps ${limits.logMessagesMax} messages (limits.logMessagesMax).`,
   );
   return 'later';
+}
+
+/** Says that there is a retained message, which a client gets when it subscribes. */
+export async function noteRetained(
+  steps: ExplainSteps,
+  retained: RetainedStore,
+  topic: string,
+  now: number,
+): Promise<void> {
+  const { entries } = await retained.read(topic, null, 1, now);
+  if (entries.length > 0)
+    steps.note('retained', `A retained message is stored for ${quote(topic)}: a client gets it when it subscribes.`);
 }
 
 /** Says how many messages the log has dropped that a cursor had not read. `next`: the first that it wants. */

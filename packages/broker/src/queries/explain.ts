@@ -10,6 +10,7 @@ import type { Limits } from '../ports/limits.ts';
 import type { StoreParts } from '../ports/store.ts';
 import type { Session } from '../session/session.ts';
 import type { TopicMatches } from '../subscriptions/topic-match.ts';
+import { explainAway } from './explain-away.ts';
 import { explainPublisher, supposedMessage } from './explain-publisher.ts';
 import { explainReceiver } from './explain-receiver.ts';
 import { ExplainSteps, quote } from './explain-steps.ts';
@@ -48,19 +49,25 @@ export class Explain {
     return {
       publisher: publisher === undefined ? null : await explainPublisher(parts, publisher, message),
       receiver:
-        receiver === undefined ? null : await explainReceiver({ ...parts, logs: store.logs, now }, receiver, message),
+        receiver === undefined
+          ? null
+          : await explainReceiver({ ...parts, logs: store.logs, retained: store.retained, now }, receiver, message),
       lastDisconnect: lasts.of(query.clientId),
       publisherLastDisconnect: query.publisher === '' ? null : lasts.of(query.publisher),
     };
   }
 
   /** Explains from the store, for a client that is not connected to any node. */
-  async away({ clientId, address }: ExplainAwayQuery): Promise<Explanation> {
-    const { bans } = this.parts;
+  async away(query: ExplainAwayQuery): Promise<Explanation> {
+    const { bans, store, clock, limits, matches } = this.parts;
     const steps = new ExplainSteps();
+    const { clientId, address } = query;
+    const message = supposedMessage(query, matches, limits);
     steps.note('connected', `Client ${quote(clientId)} is not connected.`);
     const ban = bans.of({ clientId, userName: null, remoteAddress: address });
     if (ban !== null) steps.note('banned', `It is ${describeBan(ban)}.`);
-    return steps.end('no');
+    const now = clock.now();
+    const stored = await store.sessions.find(clientId);
+    return explainAway({ limits, logs: store.logs, retained: store.retained, now }, steps, stored, message);
   }
 }
