@@ -50,7 +50,7 @@ async function byteByByte(stage: Stage, socket: AttackSocket, bytes: Buffer): Pr
 }
 
 /** A ClientHello, as a TLS client sends it first; recorded from this process's own TLS. */
-async function clientHello(): Promise<Buffer> {
+export async function clientHello(): Promise<Buffer> {
   const { createServer } = await import('node:net');
   const { connect: connectTls } = await import('node:tls');
   const server = createServer().listen(0, '127.0.0.1');

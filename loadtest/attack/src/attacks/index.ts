@@ -1,5 +1,6 @@
 /** All attacks, in the order of the table. */
 import type { Attack } from '../attack.ts';
+import { atOnceAttacks } from './at-once.ts';
 import { beforeConnect } from './before-connect.ts';
 import { connects } from './connects.ts';
 import { floods } from './floods.ts';
@@ -12,7 +13,7 @@ import { webSockets } from './web-sockets.ts';
 
 /** Attacks by what they are about. */
 export const groups: readonly { readonly title: string; readonly attacks: readonly Attack[] }[] = [
-  { title: 'Before CONNECT', attacks: beforeConnect },
+  { title: 'Before CONNECT', attacks: [...beforeConnect, ...atOnceAttacks] },
   { title: 'WebSocket', attacks: webSockets },
   { title: 'Connecting and signing in', attacks: [...connects, ...signIns] },
   { title: 'Subscriptions', attacks: subscriptions },
