@@ -63,6 +63,36 @@ test('no two of 2,000 accounts share tokens', () => {
   expect(took.filter(Boolean).length).toBe(2000);
 });
 
+test('whoever spent much is not forgotten for others who come behind, on whatever day of the year', () => {
+  const forgotten: string[] = [];
+  for (let hours = 0; hours < 96; hours += 4) {
+    const rates = new SharedRates(newSharedRates());
+    const now = 1_700_000_000_000 + hours * 3_600_000;
+    const guessed = Array.from({ length: 50 }, (_, index) => `guessed-${index}`);
+    for (const account of guessed) rates.spend(account, 101, 1 / 3, 100, now);
+    for (let other = 0; other < 2000; other++) rates.spend(`other-${other}`, 1, 1, 5, now);
+    const found = guessed.filter((account) => rates.has(account, 1 / 3, 100, now));
+    if (found.length > 0) forgotten.push(`${found.length} after ${hours} h`);
+  }
+  expect(forgotten).toEqual([]);
+});
+
+test('buckets of days ago have given their places to those of today', () => {
+  const rates = new SharedRates(newSharedRates());
+  const start = 1_700_000_000_000;
+  for (let old = 0; old < 60_000; old++) rates.spend(`old-${old}`, 1, 1, 5, start);
+  const forgotten: string[] = [];
+  for (let hours = 4; hours < 96; hours += 4) {
+    const now = start + hours * 3_600_000;
+    const guessed = Array.from({ length: 50 }, (_, index) => `guessed-${hours}-${index}`);
+    for (const account of guessed) rates.spend(account, 101, 1 / 3, 100, now);
+    for (let other = 0; other < 1000; other++) rates.spend(`other-${hours}-${other}`, 1, 1, 5, now);
+    const found = guessed.filter((account) => rates.has(account, 1 / 3, 100, now));
+    if (found.length > 0) forgotten.push(`${found.length} after ${hours} h`);
+  }
+  expect(forgotten).toEqual([]);
+});
+
 test('a clock that was set back, and a bucket of days ago, do not lock anybody out', () => {
   const rates = new SharedRates(newSharedRates());
   const now = 1_800_000_000_000;

@@ -19,8 +19,13 @@ const ways = 4;
 const places = sets * ways;
 const seedAt = places;
 
-/** Units of the moments: 32 bits of them are three days. */
+/** Units of the moments: 40 bits of them are two years, so that a moment of days ago does not look as if it were to come. */
 const unitsPerMillisecond = 16;
+const momentBits = 40;
+const moments = 2 ** momentBits;
+/** The other bits of a place. */
+const tagBits = 24;
+const tagShift = BigInt(momentBits);
 const aheadMax = 2 ** 30;
 /** Debt that a bucket remembers, in milliseconds: who spent far too much waits for a bounded time. */
 const debtMaxMilliseconds = 60_000;
@@ -104,14 +109,14 @@ export class SharedRates {
    */
   private change(key: string, now: number, most: number, next: (missing: number) => number | null): number | null {
     const first = (mixedHash(fnvOfText(key, this.seed)) & (sets - 1)) * ways;
-    const tag = mixedHash(fnvOfText(key, this.tagSeed));
-    const nowUnits = Math.trunc(now * unitsPerMillisecond) | 0;
+    const tag = mixedHash(fnvOfText(key, this.tagSeed)) >>> (32 - tagBits);
+    const nowUnits = Math.trunc(now * unitsPerMillisecond) % moments;
     for (;;) {
       const place = this.find(first, tag, nowUnits);
       const missing = next(place.missing > most ? 0 : place.missing);
       if (missing === null) return null;
-      const moment = BigInt((nowUnits + missing) >>> 0);
-      const entry = BigInt.asIntN(64, (BigInt(tag) << 32n) | moment);
+      const moment = BigInt((nowUnits + missing) % moments);
+      const entry = BigInt.asIntN(64, (BigInt(tag) << tagShift) | moment);
       if (Atomics.compareExchange(this.entries, place.at, place.known, entry) === place.known) return missing;
     }
   }
@@ -121,10 +126,10 @@ export class SharedRates {
     let fullest: Place = { at: first, known: 0n, missing: Number.POSITIVE_INFINITY };
     for (let at = first; at < first + ways; at++) {
       const known = Atomics.load(this.entries, at);
-      const ahead = (Number(BigInt.asIntN(32, known)) - nowUnits) | 0;
-      // Behind: it is full. Further ahead than any can be: the moment is days old.
-      const missing = ahead < 0 || ahead > aheadMax ? 0 : ahead;
-      if (Number(BigInt.asUintN(32, known >> 32n)) === tag) return { at, known, missing };
+      const ahead = (Number(BigInt.asUintN(momentBits, known)) - nowUnits + moments) % moments;
+      // Further ahead than any can be: it is behind, and the bucket is full. Where nothing was ever written, there is none.
+      const missing = known === 0n || ahead > aheadMax ? 0 : ahead;
+      if (Number(BigInt.asUintN(tagBits, known >> tagShift)) === tag) return { at, known, missing };
       if (missing < fullest.missing) fullest = { at, known, missing };
     }
     return { ...fullest, missing: 0 };
