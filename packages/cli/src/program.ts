@@ -20,6 +20,7 @@ const loaders: Readonly<Record<string, () => Promise<Command>>> = {
   nodes: async () => (await import('./commands/nodes.ts')).nodesCommand,
   cordon: async () => (await import('./commands/nodes.ts')).cordonCommand,
   drain: async () => (await import('./commands/nodes.ts')).drainCommand,
+  rebalance: async () => (await import('./commands/rebalance.ts')).rebalanceCommand,
   listeners: async () => (await import('./commands/listeners.ts')).listenersCommand,
   keys: async () => (await import('./commands/keys.ts')).keysCommand,
   config: async () => (await import('./commands/config.ts')).configCommand,

@@ -28,6 +28,8 @@ export interface HaproxyOptions {
   readonly bind?: string;
   /** Interval of the checks of a server; two failures take it out, one success takes it in. */
   readonly checkMilliseconds?: number;
+  /** Server of a new connection: the one with the fewest unless given, or each in turn. */
+  readonly balance?: 'leastconn' | 'roundrobin';
   /** The TCP port; a free one by default. */
   readonly port?: number;
 }
@@ -105,7 +107,7 @@ function serverLine({ name, port, readyPort }: HaproxyServer): string {
 }
 
 function configuration(
-  { servers, sendProxy, bind = '', checkMilliseconds = 200 }: HaproxyOptions,
+  { servers, sendProxy, bind = '', checkMilliseconds = 200, balance = 'leastconn' }: HaproxyOptions,
   port: number,
   readyPort: number,
 ): string {
@@ -126,7 +128,7 @@ function configuration(
     `  bind 127.0.0.1:${port} ${bind}`.trimEnd(),
     '  default_backend brokers',
     'backend brokers',
-    '  balance leastconn',
+    `  balance ${balance}`,
     ...(servers.some(({ readyPort }) => readyPort !== undefined) ? ['  option httpchk GET /readyz'] : []),
     `  default-server check inter ${checkMilliseconds}ms fall 2 rise 1${proxy}`,
     ...servers.map(serverLine),

@@ -5,6 +5,7 @@ import { BanBook } from '../admin/ban-book.ts';
 import { events } from '../log-events.ts';
 import type { Gathering } from './gathering.ts';
 import { Keys } from './keys.ts';
+import { Rebalance } from './rebalance.ts';
 
 export interface ApiNodeParts {
   configuration: Configuration;
@@ -31,6 +32,7 @@ export class ApiNode {
   readonly parts: ApiNodeParts;
   readonly keys: Keys;
   readonly bans: BanBook;
+  readonly rebalance: Rebalance;
   /** Names in Host headers that nobody else can give to this node. */
   readonly hosts: ReadonlySet<string>;
   #toldAt = Number.NEGATIVE_INFINITY;
@@ -40,6 +42,7 @@ export class ApiNode {
     this.parts = parts;
     this.keys = new Keys(parts.store.adminKeys, parts.fileKey);
     this.bans = new BanBook(parts.store.bans);
+    this.rebalance = new Rebalance(parts.gathering);
     const { address, hosts } = parts.configuration.admin;
     const own = address.slice(0, address.lastIndexOf(':')).toLowerCase();
     this.hosts = new Set(['localhost', ...(own === '' ? [] : [own]), ...hosts.map((name) => name.toLowerCase())]);

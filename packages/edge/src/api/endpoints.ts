@@ -7,10 +7,12 @@ import { keyEndpoints } from './endpoints/keys.ts';
 import { listenerEndpoints } from './endpoints/listeners.ts';
 import { messageEndpoints } from './endpoints/messages.ts';
 import { nodeEndpoints } from './endpoints/nodes.ts';
+import { rebalanceEndpoints } from './endpoints/rebalance.ts';
 
 /** All endpoints of the administration API but `openapi.json`, which is made of them. */
 export const endpoints: readonly Endpoint[] = [
   ...nodeEndpoints,
+  ...rebalanceEndpoints,
   ...clientEndpoints,
   ...messageEndpoints,
   ...explainEndpoints,
