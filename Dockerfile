@@ -15,12 +15,13 @@ RUN find packages loadtest -type d -empty -delete
 FROM node:26-bookworm-slim AS build
 WORKDIR /dunlin
 COPY --from=manifests /dunlin ./
-RUN npm ci --ignore-scripts --include-workspace-root --workspace @dunlin/cli
+RUN npm ci --ignore-scripts --include-workspace-root --workspace @dunlin/cli --workspace @dunlin/dashboard
 COPY tsconfig.base.json ./
 COPY packages packages
 RUN npx tsc -b packages/cli
-# The Lua scripts stay in their src folders.
-RUN find packages -type f \( -name "*.ts" -o -name "*.map" -o -name "*.tsbuildinfo" -o -name tsconfig.json -o -name turbo.json \) -delete
+RUN npm run build --workspace @dunlin/dashboard
+# The page is in its dist. The Lua scripts stay in their src folders.
+RUN find packages -type f \( -name "*.ts" -o -name "*.tsx" -o -path "packages/dashboard/src/*" -o -name "*.map" -o -name "*.tsbuildinfo" -o -name tsconfig.json -o -name turbo.json \) -delete
 RUN find packages -type d -empty -delete
 RUN mkdir data
 

@@ -33,6 +33,8 @@ const mayImport: Record<string, readonly string[]> = {
   telemetry: ['broker'],
   config: ['protocol'],
   edge: ['auth', 'backplane-nats', 'broker', 'config', 'protocol', 'store-lmdb', 'store-redis', 'telemetry'],
+  // The page speaks HTTP to nodes; it is tried on a whole cluster.
+  dashboard: ['cluster'],
   cli: ['auth', 'edge', 'config', 'protocol'],
   testkit: ['protocol'],
   conformance: ['protocol', 'testkit'],
@@ -100,11 +102,11 @@ function read(path: string): File {
   return { path: relative(root, path), text, lines: text.trimEnd().split('\n') };
 }
 
-const textEndings = /\.(ts|js|mjs|json|md|yaml|yml|c|sh)$|^\.(ci\/|npmrc|gitignore)/;
+const textEndings = /\.(tsx?|css|html|js|mjs|json|md|yaml|yml|c|sh)$|^\.(ci\/|npmrc|gitignore)/;
 const files = walk(root)
   .filter((path) => textEndings.test(relative(root, path)))
   .map(read);
-const typeScript = files.filter(({ path }) => path.endsWith('.ts'));
+const typeScript = files.filter(({ path }) => /\.tsx?$/.test(path));
 const isTest = ({ path }: File) => /\.test\.ts$|\/test\/|\/contract\/|\/conversations\//.test(path);
 
 const header = /^(\s*).*(\)|=>)[^;]*\{$/;
@@ -353,7 +355,7 @@ describe('tidy', () => {
   });
 
   test('doc comments begin with a noun, or with the verb of a function', () => {
-    expect(files.filter(({ path }) => /\.[mc]?[jt]s$/.test(path)).flatMap(withoutNoun)).toEqual([]);
+    expect(files.filter(({ path }) => /\.[mc]?[jt]sx?$/.test(path)).flatMap(withoutNoun)).toEqual([]);
   });
 
   test('nothing is left for later', () => {

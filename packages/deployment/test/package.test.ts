@@ -70,6 +70,7 @@ describe('the package', () => {
       'README.md',
       'CHANGELOG.md',
       'dunlin.schema.json',
+      'dashboard/index.html',
       'monitoring/grafana-dashboard.json',
     ])
       expect(files).toContain(file);

@@ -43,6 +43,11 @@ test('the administration API is loaded by its first request, in the supervisor a
   expect(ofApi('../src/api/api.ts')).toContain('api/all-endpoints.ts');
 });
 
+test('the page is read by the first request to it', () => {
+  expect(loadedOf('edge', '@dunlin/edge')).not.toContain('admin/page.ts');
+  expect(loadedOf('edge', '../src/admin/page.ts')).toContain('admin/page.ts');
+});
+
 test('the supervisor loads nothing of the broker but ports and guards, the store thread its memory store', () => {
   const beyond = (rooms: RegExp, module: string) => loadedOfBroker(module).filter((file) => !rooms.test(file));
   expect(beyond(/^(ports|guards)\//, '@dunlin/edge')).toEqual([]);

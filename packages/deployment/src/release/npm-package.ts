@@ -16,6 +16,7 @@ export const nodeRange = '>=24';
 const copied: Readonly<Record<string, string>> = {
   'packages/cli/bin/dunlin.js': 'bin/dunlin.js',
   'packages/store-redis/src/scripts': 'src/scripts',
+  'packages/dashboard/dist': 'dashboard',
   'docs/dunlin.schema.json': 'dunlin.schema.json',
   'charts/dunlin/dashboards/dunlin.json': 'monitoring/grafana-dashboard.json',
   'charts/dunlin/rules/dunlin.yaml': 'monitoring/prometheus-rules.yaml',
@@ -23,6 +24,9 @@ const copied: Readonly<Record<string, string>> = {
   'CHANGELOG.md': 'CHANGELOG.md',
   LICENSE: 'LICENSE',
 };
+
+/** Packages from outside that vite copies into the page. */
+const pagePackages = ['preact', 'uplot'] as const;
 
 /** Fields of the root's package.json that the package takes over. */
 export interface RootManifest {
@@ -60,7 +64,7 @@ export async function makeNpmPackage({ into, repository }: NpmPackageOptions): P
     await cp(join(repositoryRoot, from), join(directory, to), { recursive: true });
   }
   const bundled = await writeBundle(join(directory, 'dist'));
-  await writeFile(join(directory, 'THIRD-PARTY-LICENCES.txt'), licenceTexts(bundled));
+  await writeFile(join(directory, 'THIRD-PARTY-LICENCES.txt'), licenceTexts([...bundled, ...pagePackages]));
   const { version, description, license } = await rootManifest();
   const { direct } = productionPackages();
   const manifest = {

@@ -28,6 +28,7 @@ export interface AdminParts {
  * | `/readyz` | 200 while the node is ready for clients, else 503; `{"ready":false,"reasons":["store"]}`, with `details` of reasons of which more is known |
  * | `/metrics` | what the node counts (docs/metrics.md), in the text format of Prometheus |
  * | `/api/…` | the administration API (docs/api.md) |
+ * | `/` and its files | the page (packages/dashboard), which is read by the first request to it |
  */
 export class AdminServer {
   readonly #parts: AdminParts;
@@ -93,10 +94,14 @@ export class AdminServer {
       const { contentType, text } = await this.#parts.metrics();
       response.writeHead(200, { 'content-type': contentType, 'cache-control': 'no-store' });
       response.end(text);
-    } else {
-      send(response, 404, { error: 'there are /healthz, /readyz, /metrics and /api/v1' });
+    } else if (!(await answerPage(request, response, path))) {
+      send(response, 404, { error: 'there are /, /healthz, /readyz, /metrics and /api/v1' });
     }
   }
+}
+
+async function answerPage(request: IncomingMessage, response: ServerResponse, path: string): Promise<boolean> {
+  return (await import('./page.ts')).answerPage(request, response, path);
 }
 
 function send(response: ServerResponse, code: number, body: object): void {
