@@ -23,12 +23,12 @@ export const auditEvents = auditTable({
   'ban.added': {
     fields: ['client', 'user', 'address', 'reason', 'by', 'endsAt'],
     meaning:
-      'Clients are banned to whom all names given apply; `null`: any. `by` is who did it: the user of a command, or `dunlin` for a rule (guessing of passwords, flapping), which the worker records that made it. What a command asks of a node is recorded by that node; what it writes into Redis, by the one worker of the cluster that does its regular work, within a second. It may be missing, or be there twice, where that worker ends in this second.',
+      'Clients are banned to whom all names given apply; `null`: any. `by` is who did it: the user of a command, or `dunlin` for a rule (guessing of passwords, flapping), which the worker records that made it. What is asked of a node is recorded by that node. With Redis the one worker of the cluster that does its regular work records what has changed there within a second: what a command has written itself, and, a second time, what a node was asked. It may be missing, or be there twice, where that worker ends in this second.',
   },
   'ban.removed': {
     fields: ['client', 'user', 'address', 'by?'],
     meaning:
-      'A command has removed a ban before its end; `by` is the user of the command. Recorded as `ban.added` is; in Redis nobody keeps who removed it, and `by` is absent.',
+      'A command has removed a ban before its end; `by` is the user of the command. Recorded as `ban.added` is; in Redis nobody keeps who removed it, and `by` is absent where a worker has found it gone.',
   },
   'certificates.changed': {
     fields: ['by', 'listener', 'certificates'],

@@ -42,8 +42,8 @@ export class NodeDoor {
     return this.#ask<T>('POST', path, {}, body);
   }
 
-  delete<T>(path: string, query: Record<string, string | undefined> = {}): Promise<T> {
-    return this.#ask<T>('DELETE', path, query);
+  delete<T>(path: string, query: Record<string, string | undefined> = {}, body: unknown = null): Promise<T> {
+    return this.#ask<T>('DELETE', path, query, body);
   }
 
   async #ask<T>(

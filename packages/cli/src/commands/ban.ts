@@ -1,21 +1,23 @@
 import { userInfo } from 'node:os';
 import type { OpenBans } from '@dunlin/edge';
 import { Command, InvalidArgumentError } from 'commander';
+import { addNodeOptions, NodeDoor, type NodeValues } from '../administration/node-door.ts';
 import { CommandError } from '../exit-code.ts';
-import { addConfigurationOptions, type ConfigurationValues, loadAndWarn } from './configuration-options.ts';
+import { loadAndWarn } from './configuration-options.ts';
 
 /** Longest wait for Redis. */
 const connectMilliseconds = 5000;
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 type Ban = Awaited<ReturnType<OpenBans['add']>>;
+/** Bans at a node, or in Redis. */
+type Bans = Omit<OpenBans, 'close'>;
 
-interface NameValues extends ConfigurationValues {
+interface NameValues extends NodeValues {
   clientId?: string;
   user?: string;
   address?: string;
   by?: string;
-  json?: boolean;
 }
 
 interface AddValues extends NameValues {
@@ -52,9 +54,7 @@ const remove = addNames('remove', 'take a ban back, by the names that it was giv
   }),
 );
 
-const list = addConfigurationOptions(
-  new Command('list').description('print the bans that hold').option('--json', 'as JSON, one ban a line'),
-).action((values: NameValues) =>
+const list = addNodeOptions(new Command('list').description('print the bans that hold')).action((values: NameValues) =>
   withBans(values, async (bans) => {
     const found = await bans.list();
     const lines = found.map((ban) => `${JSON.stringify(ban)}\n`);
@@ -69,14 +69,13 @@ export const banCommand: Command = new Command('ban')
   .addCommand(list);
 
 function addNames(name: string, description: string): Command {
-  return addConfigurationOptions(
+  return addNodeOptions(
     new Command(name)
       .description(description)
       .option('--client-id <identifier>', 'client identifier')
       .option('--user <name>', 'user name')
       .option('--address <range>', 'address or range: 203.0.113.7, 203.0.113.0/24, 2001:db8::/64')
-      .option('--by <name>', 'who does it, for the list and the log; the user of this system unless given')
-      .option('--json', 'as JSON'),
+      .option('--by <name>', 'who does it, for the list and the log; the user of this system unless given'),
   );
 }
 
@@ -123,13 +122,25 @@ function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, (character) => JSON.stringify(character).slice(1, -1));
 }
 
-async function withBans(values: ConfigurationValues, work: (bans: OpenBans) => Promise<void>): Promise<void> {
-  const { configuration } = loadAndWarn(values);
-  if (configuration.store.kind === 'memory')
+/** Asks a node, which keeps who did it in its logs; writes to Redis itself where `--store` says so. */
+async function withBans(values: NodeValues, work: (bans: Bans) => Promise<void>): Promise<void> {
+  const isNodeGiven = values.admin !== undefined || values.keyFile !== undefined;
+  if (values.store?.includes('://') === true && !isNodeGiven) return withStore(values, work);
+  if (values.store === 'memory' && !isNodeGiven)
     throw new CommandError(
       'usage',
-      'store.kind is memory: such a node cannot be asked, and keeps no ban; give --store lmdb or --store redis://HOST:PORT',
+      'store.kind is memory: such a node keeps no ban beyond its end, and is asked with --admin http://HOST:PORT and --key-file FILE; otherwise give --store lmdb or --store redis://HOST:PORT',
     );
+  const door = new NodeDoor(values);
+  await work({
+    add: (ban) => door.post<Ban>('bans', ban),
+    remove: async (names) => (await door.delete<{ removed: boolean }>('bans', {}, names)).removed,
+    list: async () => (await door.get<{ bans: Ban[] }>('bans')).bans,
+  });
+}
+
+async function withStore(values: NodeValues, work: (bans: Bans) => Promise<void>): Promise<void> {
+  const { configuration } = loadAndWarn(values);
   const { openBans } = await import('@dunlin/edge');
   const opened = openBans(configuration, silent);
   const { promise: late, reject } = Promise.withResolvers<never>();
@@ -152,7 +163,6 @@ async function withBans(values: ConfigurationValues, work: (bans: OpenBans) => P
 
 function asCommandError(error: Error & { code?: string }): Error {
   if (error instanceof CommandError) return error;
-  const isAway = error.code === 'control-unavailable' || error.code === 'unavailable';
   if (error.code === 'control-refused') return new CommandError('usage', error.message, error);
-  return new CommandError(isAway ? 'refused' : 'failed', error.message, error);
+  return new CommandError(error.code === 'unavailable' ? 'refused' : 'failed', error.message, error);
 }

@@ -1,5 +1,5 @@
 /** `dunlin ban` on a node with an embedded store, and on two nodes of a cluster. */
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -232,5 +232,42 @@ describe('two nodes of a cluster', () => {
     await a.says('"event":"node.became-unready","reasons":"store unavailable');
     expect(await answerTo(a.url, { userName: 'u' })).toBe(banned);
     expect(await answerTo(a.url, { userName: 'v' })).toBe(0);
+  });
+
+  test('a node with --admin is asked: its log and its audit have who banned and who let in again', {
+    timeout: 120_000,
+  }, async () => {
+    directory = mkdtempSync(join(tmpdir(), 'dunlin-bans-'));
+    const keyFile = join(directory, 'key');
+    const auditFile = join(directory, 'audit');
+    writeFileSync(keyFile, `${'k'.repeat(43)}\n`, { mode: 0o600 });
+    const words = ['--set', `admin.keyFile=${keyFile}`, '--set', `audit.file=${auditFile}`];
+    await using asked = await Cluster.start({ nodes: 1, workers: 2, arguments: words });
+    const [node] = asked.nodes;
+    const hit = await enter(node.url, { clientId: 'x', userName: 'u' });
+    const door = ['--admin', `http://127.0.0.1:${node.adminPort}`, '--key-file', keyFile];
+    expect(await run(['ban', 'add', '--user', 'u', '--by', 'ann', ...door])).toMatchObject({ code: 0, errors: '' });
+    await hit.expectPacket({ type: 'disconnect', reasonCode: administrative });
+    expect((await run(['ban', 'list', ...door])).output).toMatch(/\n\* +u +\* +never +ann/);
+    const removing = ['ban', 'remove', '--user', 'u', '--by', 'bob'];
+    expect(await run([...removing, ...door])).toMatchObject({ code: 0, errors: '' });
+    expect(node.lines('ban.added')).toMatchObject([{ user: 'u', by: 'ann' }]);
+    expect(node.lines('ban.removed')).toMatchObject([{ user: 'u', by: 'bob' }]);
+    while ((await answerTo(node.url, { userName: 'u' })) !== 0);
+    await node.stop();
+    const lines = readFileSync(auditFile, 'utf8').trimEnd().split('\n');
+    const audit = lines.map((line) => JSON.parse(line) as { event: string; by?: string });
+    const said = audit.filter(({ event }) => event.startsWith('ban.')).map(({ event, by }) => `${event} by ${by}`);
+    // The worker that watches Redis may have recorded both as well, and does not know who removed it.
+    expect(said).toEqual(expect.arrayContaining(['ban.added by ann', 'ban.removed by bob']));
+  });
+
+  test('a configuration with Redis and no address of a node does not write to Redis by itself', async () => {
+    directory = mkdtempSync(join(tmpdir(), 'dunlin-bans-'));
+    const file = join(directory, 'dunlin.yaml');
+    writeFileSync(file, JSON.stringify({ store: { kind: 'redis', url: 'redis://127.0.0.1:1' } }));
+    const finished = await run(['ban', 'add', '--user', 'u', '--config', file]);
+    expect(finished).toMatchObject({ code: 2, output: '' });
+    expect(finished.errors).toContain('no node is known: give --admin http://HOST:PORT and --key-file FILE');
   });
 });
