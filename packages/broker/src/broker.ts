@@ -3,6 +3,7 @@ import { ReasonCode } from '@dunlin/protocol';
 import type { BrokerOptions } from './broker-options.ts';
 import { BrokerParts } from './broker-parts.ts';
 import { recordBanAdded, recordBanRemoved } from './connection/ban-records.ts';
+import { ClientEvents } from './connection/client-events.ts';
 import { Connection } from './connection/connection.ts';
 import { enterUnsigned } from './connection/send-refusal.ts';
 import { Drain } from './drain.ts';
@@ -35,6 +36,9 @@ export class Broker extends BrokerParts {
 
   constructor(options: BrokerOptions) {
     super(options);
+    const { self, clock, matches, router } = this;
+    const node = self.slice(0, self.lastIndexOf('/'));
+    this.clientLog.events = new ClientEvents({ node, clock, matches, router });
     this.queries = makeQueries(this);
     this.cluster.answer = (body) => this.queries.answer(body);
   }

@@ -18,6 +18,7 @@ import type { CloseReason } from '../ports/close-reason.ts';
 import { events } from '../ports/log-events.ts';
 import type { LogEvent, LogFields, Logger } from '../ports/logger.ts';
 import { recordBanAdded } from './ban-records.ts';
+import type { ClientEvents } from './client-events.ts';
 import type { KeepAlive } from './keep-alive.ts';
 import { LastDisconnects } from './last-disconnects.ts';
 
@@ -68,6 +69,8 @@ export interface ClientLogParts {
 
 export class ClientLog {
   tellsConnections: boolean;
+  /** Events for subscribers; null: there are none. */
+  events: ClientEvents | null = null;
   readonly lastDisconnects = new LastDisconnects();
   private readonly clock: Clock;
   private readonly keepAlive: KeepAlive;
@@ -89,6 +92,8 @@ export class ClientLog {
   connected(connection: LoggedClient, fields: { cleanStart: boolean; sessionPresent: boolean }): void {
     const { keepAliveSeconds } = connection;
     this.tellConnection(events['client.connected'], { ...describeVersion(connection), ...fields, keepAliveSeconds });
+    if (this.events?.isWanted('connected') === true)
+      this.events.tell('connected', { ...describeVersion(connection), ...fields, keepAliveSeconds });
   }
 
   /** `code`: of the DISCONNECT, whoever sent it; 0 says nothing. */
@@ -101,6 +106,20 @@ export class ClientLog {
       ...(closeCode === 0 ? {} : { code: hex(closeCode) }),
       durationSeconds: durationMilliseconds / 1000,
     });
+    if (this.events?.isWanted('disconnected') === true)
+      this.events.tell('disconnected', {
+        ...describeVersion(connection),
+        reason: closeReason,
+        code: closeCode,
+        durationSeconds: durationMilliseconds / 1000,
+      });
+  }
+
+  /** The client has subscribed to these filters. */
+  subscribed(connection: LoggedClient, subscriptions: readonly { filter: string; qos: number }[]): void {
+    if (subscriptions.length === 0 || this.events?.isWanted('subscribed') !== true) return;
+    const named = subscriptions.map(({ filter, qos }) => ({ filter, qos }));
+    this.events.tell('subscribed', { ...describeClient(connection), subscriptions: named });
   }
 
   private tellConnection<Field extends string>(
@@ -117,6 +136,8 @@ export class ClientLog {
     event: LogEvent<'info' | 'warn', Field>,
     fields: Omit<LogFields<NoInfer<Field>>, keyof ClientFields>,
   ): void {
+    if (this.events?.isWanted('refused') === true)
+      this.events.tell('refused', { what: event.name, ...describeClient(connection), ...fields });
     if (this.mayTell(connection.transport.remoteAddress))
       this.tell(event, { ...describeClient(connection), ...fields });
   }
@@ -170,6 +191,10 @@ export class ClientLog {
 
   /** Logs a refused PUBLISH, as often as a client publishes: nothing is made for what is only counted. */
   publishRefused(connection: LoggedClient, publication: Publication, reason: string): void {
+    if (this.events?.isWanted('refused') === true) {
+      const fields = { topic: publication.topic(), qos: publication.qos, retain: publication.retain, reason };
+      this.events.tell('refused', { what: 'publish.refused', ...describeClient(connection), ...fields });
+    }
     if (!this.mayTell(connection.transport.remoteAddress)) return;
     const { qos, retain } = publication;
     this.logger.info(events['publish.refused'], {

@@ -23,7 +23,7 @@ const notAuthorized: Refusal = {
 };
 const notLocal: Refusal = {
   reasonCode: ReasonCode.notAuthorized,
-  reason: 'without rules, $SYS is for clients on loopback alone',
+  reason: 'without rules, $SYS and $events are for clients on loopback alone',
   counted: 'not-authorized',
 };
 const noShared: Refusal = {

@@ -274,6 +274,10 @@ export class SubscribeHandler implements SessionPacketHandler {
       }
       // The end of what the client is owed is stored before SUBACK, whatever becomes of this worker.
       if (owed.length > 0) await parts.store.sessions.update(session.key, { cursors: owed });
+      parts.clientLog.subscribed(
+        connection,
+        granted.map(({ stored }) => stored),
+      );
       return !session.hasEnded;
     } finally {
       for (const { stored, isNew } of granted.slice(placed))

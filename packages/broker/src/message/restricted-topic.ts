@@ -31,11 +31,13 @@ export function isBridgeStateOf(topic: string, clientId: string): boolean {
 }
 
 /**
- * The state of the broker is for its operator: where no rules say who else may read it, for clients on its machine.
+ * The state of the broker, and who its clients are, is for its operator: where no rules say who else may read it, for clients on its machine.
  * True for every other filter.
  */
 export function mayReadWithoutRules(filter: string, remoteAddress: string): boolean {
-  return !matchedFilter(filter).startsWith('$SYS/') || isLocal(remoteAddress);
+  const matched = matchedFilter(filter);
+  if (!matched.startsWith('$SYS/') && !matched.startsWith('$events/')) return true;
+  return isLocal(remoteAddress);
 }
 
 function isBelow(topic: string, prefix: string): boolean {
