@@ -60,6 +60,20 @@ describe('packets behind a CONNECT that waits', () => {
     expect(client.said()).toEqual(['connack 0x00', 'puback #1 0x10']);
   });
 
+  test('so does a message of WebSocket of which a part has come', async () => {
+    const authenticator = new SlowAuthenticator();
+    const { world, worker } = await World.alone({ authenticator });
+    const client = worker.socket();
+    await client.send(connect('c'));
+    // CONNECT and what is held behind it: 64 KiB each.
+    expect([client.connection.carried(128 * 1024), client.transport.paused]).toEqual([true, false]);
+    expect([client.connection.carried(128 * 1024 + 1), client.transport.paused]).toEqual([true, true]);
+    authenticator.answer(accepted);
+    await world.clock.settle();
+    expect(client.transport.paused).toBe(false);
+    expect([client.connection.carried(1024 * 1024), client.transport.paused]).toEqual([true, false]);
+  });
+
   test('with an authentication method they end it: AUTH and DISCONNECT alone are allowed [MQTT-3.1.2-30]', async () => {
     const authenticator = new SlowAuthenticator();
     const { worker } = await World.alone({ authenticator });

@@ -1,8 +1,9 @@
 /** Limits that no other conversation comes to: each holds as it is configured, and not as it is by default. */
+import type { Packet } from '@dunlin/protocol';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Authenticator } from '../src/ports/authenticator.ts';
 import type { Limits } from '../src/ports/limits.ts';
-import { connect, publish } from './support/client.ts';
+import { ack, connect, publish } from './support/client.ts';
 import { type Worker, World } from './support/world.ts';
 
 afterEach(() => vi.restoreAllMocks());
@@ -149,6 +150,28 @@ describe('logs', () => {
       );
     },
   );
+
+  test('of a group have no more than limits.logPageBytes under way to another worker, in messages that nobody has confirmed', async () => {
+    const limits = { logPageBytes: 3000, inflightMax: 100, outputBufferBytesMax: 1_000_000 };
+    const { world, workers } = await World.of(2, { limits, authenticator: byName });
+    const members = await Promise.all(
+      workers.map((worker, index) => worker.connect(`member-${index}`, { cleanStart: false, expiry: 1000 })),
+    );
+    for (const member of members) await member.subscribe('$share/g/t', 1);
+    const publisher = await workers[0].connect('p');
+    for (let i = 1; i <= 10; i++) await publisher.send(publish('t', 'x'.repeat(1000), 1, i));
+    await world.clock.pass(5000);
+    const numbersOf = (packets: readonly Packet[]) =>
+      packets.flatMap((packet) => (packet.type === 'publish' ? [packet.packetId ?? 0] : []));
+    const came = members.map((member) => ({ member, numbers: numbersOf(member.received()) }));
+    // The member beside the group's leader gets what the other's worker has no room for.
+    const [far, near] = came.sort((a, b) => a.numbers.length - b.numbers.length);
+    expect([far.numbers.length, near.numbers.length]).toEqual([3, 7]);
+    await far.member.send(...far.numbers.map((packetId) => ack('puback', packetId)));
+    for (let i = 11; i <= 20; i++) await publisher.send(publish('t', 'x'.repeat(1000), 1, i));
+    await world.clock.pass(5000);
+    expect(numbersOf(far.member.received())).toHaveLength(3);
+  });
 });
 
 describe('what is stored', () => {
