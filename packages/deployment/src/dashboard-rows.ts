@@ -45,9 +45,11 @@ export function warnBelow(value: number): Thresholds {
   ];
 }
 
-/** The series of a metric at the nodes that were chosen. */
+const chosen = ['job="dunlin"', 'namespace=~"$namespace"', 'service=~"$service"', 'instance=~"$node"'];
+
+/** The series of a metric at the nodes that were chosen, of the clusters that were chosen. */
 export function selected(metric: string, matcher?: string): string {
-  return `${metric}{${['job="dunlin"', 'instance=~"$node"', matcher].filter((part) => part !== undefined).join(', ')}}`;
+  return `${metric}{${[...chosen, matcher].filter((part) => part !== undefined).join(', ')}}`;
 }
 
 /** Added up over the nodes. */

@@ -10,17 +10,25 @@ const sizes = {
 
 /** Choices above the dashboard. Grafana takes the source of data it has when there is none of that name. */
 const datasource = { type: 'prometheus', uid: '$datasource' };
-const nodesQuery = 'label_values(up{job="dunlin"}, instance)';
+
+/** Choice of some values of a label, of those that the choices before it leave. Clusters outside of Kubernetes may lack the label: `.*` takes them too. */
+function choice(name: string, label: string, selector: string, value = name): object {
+  const query = `label_values(up{${selector}}, ${value})`;
+  return {
+    ...{ name, label, type: 'query', datasource, definition: query, hide: 0, refresh: 2, sort: 1 },
+    query: { query, refId: name },
+    ...{ multi: true, includeAll: true, allValue: '.*', current: { text: ['All'], value: ['$__all'] } },
+  };
+}
+
 const variables = [
   {
     ...{ name: 'datasource', label: 'Prometheus', type: 'datasource', query: 'prometheus', hide: 0, refresh: 1 },
     current: { text: 'Prometheus', value: 'prometheus' },
   },
-  {
-    ...{ name: 'node', label: 'Node', type: 'query', datasource, definition: nodesQuery, hide: 0, refresh: 2, sort: 1 },
-    query: { query: nodesQuery, refId: 'node' },
-    ...{ multi: true, includeAll: true, allValue: '.*', current: { text: ['All'], value: ['$__all'] } },
-  },
+  choice('namespace', 'Namespace', 'job="dunlin"'),
+  choice('service', 'Service', 'job="dunlin", namespace=~"$namespace"'),
+  choice('node', 'Node', 'job="dunlin", namespace=~"$namespace", service=~"$service"', 'instance'),
 ];
 
 const noThresholds = [{ color: 'green', value: null }];

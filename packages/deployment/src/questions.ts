@@ -68,7 +68,7 @@ export function readAlerts(): AlertRule[] {
 
 /** A question as Grafana asks it when all nodes are chosen; what a rate is taken over is at least four scrapes. */
 export function asGrafanaAsks(expr: string): string {
-  return expr.replaceAll('$__rate_interval', '5s').replaceAll('$node', '.*');
+  return expr.replaceAll('$__rate_interval', '5s').replaceAll(/\$(namespace|service|node)/g, '.*');
 }
 
 /** A choice of series within a question: `up{job="dunlin"}`. */

@@ -107,17 +107,22 @@ describe('the dashboard', () => {
     expect(named.filter((title) => !titles.includes(title))).toEqual([]);
   });
 
-  test('asks the source and the nodes that are chosen', () => {
+  test('asks the source, the clusters and the nodes that are chosen', () => {
     const variables = Object.fromEntries(dashboard.templating.list.map((variable) => [variable.name, variable]));
     expect(variables.datasource).toMatchObject({ type: 'datasource', query: 'prometheus' });
-    expect(variables.node).toMatchObject({ type: 'query', multi: true, includeAll: true, allValue: '.*' });
-    expect(mistakes(variables.node.definition ?? '')).toEqual([]);
+    expect(Object.keys(variables)).toEqual(['datasource', 'namespace', 'service', 'node']);
+    for (const name of ['namespace', 'service', 'node']) {
+      expect(variables[name]).toMatchObject({ type: 'query', multi: true, includeAll: true, allValue: '.*' });
+      expect(mistakes(variables[name].definition ?? '')).toEqual([]);
+    }
     const source = { type: 'prometheus', uid: '$datasource' };
     for (const { title, datasource, targets = [] } of panels) {
       expect(datasource, title).toEqual(source);
       for (const target of targets) {
         expect(target.datasource, title).toEqual(source);
-        for (const { text } of selectorsOf(target.expr)) expect(text, title).toContain('instance=~"$node"');
+        for (const { text } of selectorsOf(target.expr))
+          for (const label of ['namespace=~"$namespace"', 'service=~"$service"', 'instance=~"$node"'])
+            expect(text, title).toContain(label);
       }
     }
   });
