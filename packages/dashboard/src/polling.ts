@@ -34,7 +34,7 @@ export function usePolled<Answer>(path: string, everyMilliseconds = 0): Polled<A
           fault: (error as Error).message,
         }));
       }
-      if (everyMilliseconds > 0 && !stop.signal.aborted) timer = setTimeout(turn, everyMilliseconds);
+      if (everyMilliseconds > 0 && !stop.signal.aborted) timer = window.setTimeout(turn, everyMilliseconds);
     };
     void turn();
     return () => {

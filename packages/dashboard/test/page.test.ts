@@ -60,7 +60,7 @@ function expectClean({ faults, foreign }: Window): void {
 }
 
 const goTo = (page: Page, view: string) =>
-  page.getByRole('navigation').getByRole('link', { name: view, exact: true }).click();
+  page.getByRole('navigation', { name: 'Views' }).getByRole('link', { name: view, exact: true }).click();
 
 test('files of the page: compressed, kept for ever by their names, under a strict policy', async () => {
   const page = await fetch(base);
@@ -136,6 +136,56 @@ test('a client is found, looked at, banned; the list holds only rows in sight', 
   expectClean(window);
 });
 
+test('topics: values come live, and what has changed is said; a message is published', async () => {
+  const window = await signIn();
+  const { page } = window;
+  await goTo(page, 'Topics');
+  await page.getByRole('button', { name: 'Subscribe' }).click();
+  await page.getByText('MQTT: connected').waitFor();
+  const publish = page.getByRole('form', { name: 'Publish' });
+  await publish.getByLabel('Topic').fill('kitchen');
+  for (const temperature of [21, 22]) {
+    await publish.getByLabel('Payload').fill(`{"temperature":${temperature},"unit":"C"}`);
+    await publish.getByRole('button').click();
+    await page.getByText(`"temperature":${temperature}`).waitFor();
+  }
+  await page.getByText('temperature: 21 → 22').waitFor();
+  expect(window.faults).toEqual([]);
+});
+
+test('retained messages are counted before they are removed', async () => {
+  const publisher = await connect(2, 'publisher');
+  for (const room of ['hall', 'attic'])
+    await publisher.publish({ topic: `lights/${room}`, payload: 'on', qos: 1, retain: true });
+  const window = await signIn();
+  const { page } = window;
+  await goTo(page, 'Retained');
+  await page.getByLabel('Topic filter').fill('lights/#');
+  await page.keyboard.press('Enter');
+  await page.getByRole('button', { name: 'lights/attic' }).waitFor();
+  await page.getByRole('button', { name: 'Count what a removal would remove' }).click();
+  await page.getByText('2 messages: lights/').waitFor();
+  await page.getByRole('button', { name: 'Remove', exact: true }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
+  await page.getByText('No retained message fits.').waitFor();
+  expectClean(window);
+});
+
+test('a device gets nothing: explain says why, and the ban is lifted', async () => {
+  const window = await signIn();
+  const { page } = window;
+  await goTo(page, 'Explain');
+  await page.getByLabel('Client that should get it').fill('gauge-001');
+  await page.getByLabel('Topic').fill('rooms/hall');
+  await page.keyboard.press('Enter');
+  await page.getByText('failed').first().waitFor();
+  await goTo(page, 'Bans');
+  await page.getByRole('button', { name: 'Lift' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Lift' }).click();
+  await page.getByText('Nobody is banned.').waitFor();
+  expectClean(window);
+});
+
 test.each(['light', 'dark'] as const)(
   'pictures in %s colours, narrow and wide: nothing runs over the edge',
   async (colorScheme) => {
@@ -144,7 +194,7 @@ test.each(['light', 'dark'] as const)(
       const { page } = window;
       await page.getByText('clients connected').waitFor();
       const links = await page
-        .getByRole('navigation', { includeHidden: true })
+        .getByRole('navigation', { name: 'Views', includeHidden: true })
         .getByRole('link', { includeHidden: true })
         .allTextContents();
       expect(links.length).toBeGreaterThan(2);

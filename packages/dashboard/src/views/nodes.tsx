@@ -4,6 +4,7 @@ import { PlainTable } from '../parts/plain-table.tsx';
 import { usePolled } from '../polling.ts';
 import { linkTo } from '../route.ts';
 import { bytes, count, rate, since } from '../words.ts';
+import { NodeDeeds } from './node-deeds.tsx';
 
 export interface NodeAnswer {
   node: string;
@@ -27,7 +28,7 @@ export interface NodesAnswer {
 }
 
 export function NodesView() {
-  const { answer, fault } = usePolled<NodesAnswer>('/nodes', 2000);
+  const { answer, fault, reload } = usePolled<NodesAnswer>('/nodes', 2000);
   return (
     <>
       <h1>Nodes</h1>
@@ -39,9 +40,10 @@ export function NodesView() {
         columns={[
           { title: 'Node', show: ({ node }) => <a href={linkTo('clients')}>{node}</a> },
           { title: 'State', show: ({ ready, notReady }) => (ready ? 'ready' : `not ready: ${notReady.join(', ')}`) },
+          { title: 'Do', show: ({ node }) => <NodeDeeds node={node} then={reload} /> },
           { title: 'Clients', show: ({ connections }) => count(connections) },
-          { title: 'In', show: ({ rates }) => rate(rates.messagesReceived) },
-          { title: 'Out', show: ({ rates }) => rate(rates.messagesSent) },
+          { title: 'In', show: ({ rates }) => rate(rates.messagesReceived), isWide: true },
+          { title: 'Out', show: ({ rates }) => rate(rates.messagesSent), isWide: true },
           { title: 'Subscriptions', show: ({ subscriptions }) => count(subscriptions), isWide: true },
           { title: 'Memory', show: ({ memoryBytes }) => bytes(memoryBytes), isWide: true },
           { title: 'Up', show: ({ startedAt }) => since(startedAt), isWide: true },

@@ -26,7 +26,7 @@ const copied: Readonly<Record<string, string>> = {
 };
 
 /** Packages from outside that vite copies into the page. */
-const pagePackages = ['preact', 'uplot'] as const;
+const pagePackages = ['mqtt', 'mqtt-packet', 'preact', 'uplot'] as const;
 
 /** Fields of the root's package.json that the package takes over. */
 export interface RootManifest {
