@@ -1,6 +1,6 @@
 /** Limits on what one session may subscribe to: numbers, bytes, shared groups. */
 import { describe, expect, test } from 'vitest';
-import { newSharedCounts, SharedCounts } from '../src/guards/shared-counts.ts';
+import { newSharedCounts, newSubscriptionCounts, SharedCounts } from '../src/guards/shared-counts.ts';
 import { SubscriptionBudget } from '../src/guards/subscription-budget.ts';
 import { defaultLimits } from '../src/ports/limits.ts';
 import type { Client } from './support/client.ts';
@@ -196,6 +196,21 @@ describe('all sessions of a user, and all of a node', () => {
     expect([first.take(session(), 'a'), second.take(session(), 'a')]).toEqual([null, null]);
     for (const budget of [first, second]) expect(budget.take(session(), 'b')?.counted).toBe('user-limit');
     expect(budgetOf(1).take(session(), 'b')).toBeNull();
+  });
+
+  test('of 20,000 users hardly one is refused what it may have, since others are counted with it', () => {
+    const limits = { ...defaultLimits, subscriptionsPerUserMax: 6 };
+    const users = 20_000;
+    const budget = new SubscriptionBudget(limits, new SharedCounts(newSubscriptionCounts(1, limits, users), 0));
+    const sessions = Array.from({ length: users }, (_, user) => ({
+      holdings: null,
+      connection: { signIn: { userName: `user-${user}` } },
+    }));
+    let refused = 0;
+    for (const filter of filters(6))
+      for (const session of sessions) if (budget.take(session, filter) !== null) refused++;
+    expect(refused / (6 * users)).toBeLessThan(0.03);
+    for (const session of sessions.slice(0, 1000)) expect(budget.take(session, 'one/more')).not.toBeNull();
   });
 
   test('sessions that end, and are restored, are counted once', async () => {

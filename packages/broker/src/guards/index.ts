@@ -6,7 +6,7 @@ export { MemoryLevel, type MemoryLevelNumber, memoryLevels, newMemoryLevel } fro
 export { networkOf } from './network-of.ts';
 export { NewcomerTurns, newcomerCosts, type WaitingNewcomer } from './newcomer-turns.ts';
 export { RefusalAllowance, refusalMemoryBytes } from './refusal-allowance.ts';
-export { newSharedCounts, SharedCounts } from './shared-counts.ts';
+export { newSharedCounts, newSubscriptionCounts, SharedCounts } from './shared-counts.ts';
 export { newSharedMarks, SharedMarks } from './shared-marks.ts';
 export { newSharedRates, SharedRates } from './shared-rates.ts';
 export { newSignInMemory, type SignInMemory } from './sign-in-guard.ts';

@@ -7,6 +7,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { fnvOfText, mixedHash } from '@dunlin/protocol/fnv';
+import type { Limits } from '../ports/limits.ts';
 
 /** Places of a row: at least 2^14, and no more than 4 MiB of them. */
 const rowBitsMin = 14;
@@ -31,6 +32,22 @@ export function newSharedCounts(workers: number, keys = 0): SharedArrayBuffer {
   words[seedAt] = randomBytes(4).readInt32LE();
   words[rowBitsAt] = rowBits;
   return memory;
+}
+
+/**
+ * Places for each user that there may be, of whose subscriptions number and bytes are counted: two users seldom share
+ * theirs, and then have to share what one may have.
+ */
+const keysPerUser = 8;
+
+/**
+ * Counts of subscriptions, for as many workers.
+ *
+ * @param clients as many as there may be at the node: each may be a user
+ */
+export function newSubscriptionCounts(workers: number, limits: Limits, clients: number): SharedArrayBuffer {
+  // Bytes alone are compared with half of what the node has: some users that are counted as one do not matter there.
+  return newSharedCounts(workers, limits.subscriptionsPerUserMax === 0 ? 0 : clients * keysPerUser);
 }
 
 export class SharedCounts {

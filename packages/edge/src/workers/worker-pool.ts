@@ -1,13 +1,19 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { AccessTexts } from '@dunlin/auth';
-import { newSharedCounts, newSharedRates, newSignInMemory, refusalMemoryBytes } from '@dunlin/broker/guards';
+import {
+  newSharedCounts,
+  newSharedRates,
+  newSignInMemory,
+  newSubscriptionCounts,
+  refusalMemoryBytes,
+} from '@dunlin/broker/guards';
 import type { Asked, DrainOptions, EndpointId, Logger, QueryAnswer } from '@dunlin/broker/ports';
 import type { Configuration, ListenerAddress } from '@dunlin/config';
 import { type NodeMetrics, spokenBytes } from '@dunlin/telemetry';
 import { EndpointNames } from '../endpoint-name.ts';
 import type { TlsMaterial } from '../listeners/tls-material.ts';
 import { events } from '../log-events.ts';
-import { networksMax } from '../node-limits.ts';
+import { connectionsMax, networksMax } from '../node-limits.ts';
 import { Heartbeats, newHeartbeats } from './heartbeats.ts';
 import type { WorkerHealth, WorkerStatus } from './worker-message.ts';
 import { WorkerError, type WorkerExit, WorkerThread } from './worker-thread.ts';
@@ -88,13 +94,13 @@ export class WorkerPool {
 
   constructor(options: PoolOptions) {
     this.#options = options;
-    const { workers } = options.configuration;
+    const { workers, limits } = options.configuration;
     this.#byAddress = {
       connections: newSharedCounts(workers, networksMax(options.configuration)),
       connectRates: newSharedRates(),
     };
     this.#names = new EndpointNames(options.configuration.nodeId);
-    this.#subscriptionCounts = newSharedCounts(options.configuration.workers);
+    this.#subscriptionCounts = newSubscriptionCounts(workers, limits, connectionsMax(options.configuration));
     this.#heartbeatMemory = newHeartbeats(options.configuration.workers);
     this.#heartbeats = new Heartbeats(this.#heartbeatMemory);
     this.#addresses = options.configuration.listeners.map((listener) => listener.address);
