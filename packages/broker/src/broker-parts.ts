@@ -46,7 +46,7 @@ import { Housekeeping } from './housekeeping.ts';
 import { AppendQueue } from './logs/append-queue.ts';
 import { DurableFilters, type GroupsWatcher } from './logs/durable-filters.ts';
 import { LogEnds } from './logs/log-ends.ts';
-import { makeRates } from './make-rates.ts';
+import { makeFates, makeRates } from './make-rates.ts';
 import { takeIdentity } from './message/publisher-mark.ts';
 import { OutputFlusher } from './output/output-buffer.ts';
 import type { EndpointId } from './ports/endpoint-id.ts';
@@ -162,7 +162,7 @@ export abstract class BrokerParts extends BrokerGuards {
     this.writer = new SessionWriter({ sessionStore: store.sessions, clock, logger, metrics });
     this.delivery = new SessionDelivery({
       ...{ logStore: store.logs, clock, logger, metrics, limits, writer: this.writer, tracer, turn: this.turn },
-      ...{ memory: this.memory, upcalls: this.deliveryUpcalls() },
+      ...{ memory: this.memory, fates: makeFates(this), upcalls: this.deliveryUpcalls() },
     });
     this.fatalMessages = new FatalMessages(logger, metrics, this.delivery.resending);
     this.appends = new AppendQueue({
@@ -305,9 +305,10 @@ export abstract class BrokerParts extends BrokerGuards {
   }
 
   private makeAuthorization(): PublishAuthorization {
-    const { limits, metrics, clientLog, authorizer, deniedPublish, matches, delayed, trust, acceptance } = this;
+    const { limits, metrics, clientLog, authorizer, deniedPublish, matches, delayed, trust, acceptance, delivery } =
+      this;
     return new PublishAuthorization({
-      ...{ limits, metrics, clientLog, authorizer, deniedPublish, matches, delayed, trust, acceptance },
+      ...{ limits, metrics, clientLog, authorizer, deniedPublish, matches, delayed, trust, acceptance, delivery },
     });
   }
 

@@ -8,6 +8,7 @@ import { ClientCommands } from './queries/client-commands.ts';
 import { ClientList } from './queries/client-list.ts';
 import { clientDetail } from './queries/client-records.ts';
 import { Explain, type ExplainParts } from './queries/explain.ts';
+import { lastFates } from './queries/last-fates.ts';
 import { PublishCommand } from './queries/publish-command.ts';
 import { Queries } from './queries/queries.ts';
 import { RetainedPages } from './queries/retained-query.ts';
@@ -49,6 +50,7 @@ export function makeQueries(parts: QueriesParts): Queries {
   queries.add('retained', (query) => retained.page(query));
   const explain = new Explain(parts);
   queries.add('explain', (query) => explain.here(query));
+  queries.add('fates', async (query) => lastFates(parts.delivery.fates, query));
   queries.add('explain-away', (query) => explain.away(query));
   return queries;
 }

@@ -81,6 +81,12 @@ export const limitShape = {
     mebibyte,
     'Bytes in flight to a client: a message of QoS 1 or 2 is sent while fewer are unacknowledged, whatever its size.',
   ),
+  fatesSampledPercent: whole(
+    0,
+    100,
+    1,
+    'Share of deliveries, in percent, that are remembered for `dunlin explain --last`; 0: none. Drops and refusals always are, the last 4,096 of each worker.',
+  ),
   queuedMessagesMax: whole(0, 100_000_000, 10_000, 'Messages an ephemeral session may have waiting behind its window.'),
   queuedBytesMax: whole(0, 2 ** 40, 16 * mebibyte, 'Bytes an ephemeral session may have waiting behind its window.'),
   queuePolicy: z

@@ -4,6 +4,7 @@
  * Measured (20 pairs and 1 to 100, QoS 0): copy and write dominate; so the usual subscriber (no subscription
  * identifier, no alias, no small maximum packet size) takes the first branch, which allocates nothing.
  */
+import type { Fates } from '../message/fates.ts';
 import { identifierProperties } from '../message/identifier-properties.ts';
 import { type Publication, packetIdFromEnd, publishSize, writePublish } from '../message/publication.ts';
 import type { Outlet } from '../output/outlet.ts';
@@ -19,9 +20,12 @@ import { tracedDelivery } from './traced-publish.ts';
 /** The windows of all sessions (session-delivery.ts), as far as a message that is sent through one needs them. */
 export interface PublishWindow {
   readonly metrics: Metrics;
+  readonly fates: Fates;
   readonly tracer: Tracer | null;
   readonly turn: TurnClock;
   mayQueueQos0(outlet: Outlet): boolean;
+  /** `mayQueueQos0` has turned it down. */
+  notQueued(outlet: Outlet, publication: Publication): void;
   send(publication: Publication, subscription: Subscription, retain: boolean): void;
   /** A packet identifier became free. */
   roomCame(session: Session): void;
@@ -45,10 +49,14 @@ export function deliverQos0(
     const { outlet } = subscription;
     // The RETAIN flag is kept only where the subscription asked for that [MQTT-3.3.1-12], [MQTT-3.3.1-13].
     const firstByte = publishType | (subscription.retainAsPublished ? retainBit : 0);
-    if (!delivery.mayQueueQos0(outlet)) continue;
+    if (!delivery.mayQueueQos0(outlet)) {
+      delivery.notQueued(outlet, publication);
+      continue;
+    }
     if (receivesCommonBytes(subscription) && !isTraced) {
       const variant = publication.variant(outlet.version5, false, delivery.turn.now);
       putVariant(outlet.output, variant, firstByte, 0);
+      if (--delivery.fates.untilSample === 0) delivery.fates.delivered(outlet.clientId, publication);
       delivery.metrics.publishesSent++;
       delivery.metrics.publishBytesSent += variant.end - variant.start;
       delivery.metrics.payloadBytesSent += publication.payloadEnd - publication.payloadStart;
@@ -92,6 +100,7 @@ export function sendPublish(
   if (identifiers === null && !outlet.isIndividual) {
     const variant = publication.variant(outlet.version5, withPacketId, delivery.turn.now);
     putVariant(outlet.output, variant, firstByte, packetId);
+    if (--delivery.fates.untilSample === 0) delivery.fates.delivered(outlet.clientId, publication);
     countSent(delivery.metrics, firstByte, variant.end - variant.start, publication);
     return true;
   }
@@ -119,6 +128,7 @@ function sendIndividually(
   if (exceedsMaximum(outlet, publication, withPacketId, extra, aliasPropertySize)) {
     if (exceedsMaximum(outlet, publication, withPacketId, extra)) {
       delivery.metrics.dropped['packet-too-large']++;
+      delivery.fates.dropped('packet-too-large', outlet.clientId, publication);
       return false;
     }
   } else if (outlet.outboundAliases !== null) {
@@ -178,6 +188,7 @@ function write(
   const out = outlet.output.buffer;
   writePublish(publication, out, at, version5, withPacketId, extra, withTopic, delivery.turn.now);
   out[at] = firstByte;
+  if (--delivery.fates.untilSample === 0) delivery.fates.delivered(outlet.clientId, publication);
   countSent(delivery.metrics, firstByte, size, publication);
   if (withPacketId) out.writeUInt16BE(packetId, at + size - packetIdFromEnd(publication, version5, extra));
 }

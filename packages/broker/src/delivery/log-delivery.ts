@@ -57,6 +57,7 @@ export class LogDelivery implements CursorDelivery {
     }
     if (publication.isExpired(this.turn.now)) {
       this.metrics.dropped.expired++; // [MQTT-3.3.2-5]
+      this.window.fates.dropped('expired', session.clientId, publication);
       cursor.acknowledge(sequence);
       return;
     }

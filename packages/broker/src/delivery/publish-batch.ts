@@ -31,6 +31,7 @@ import {
   withoutProperties,
 } from '../message/publish-conversion.ts';
 import { placeInPacket } from '../message/publish-in-place.ts';
+import type { Outlet } from '../output/outlet.ts';
 import { type OutputBuffer, putBytes, sendBytes } from '../output/output-buffer.ts';
 import type { Session } from '../session/session.ts';
 import type { Subscription } from '../session/subscription.ts';
@@ -169,7 +170,10 @@ export class PublishBatch implements BatchEntry {
       if (dropped > 0) this.delivery.metrics.dropped['link-lost'] += dropped * this.count;
     }
     this.deliver(match.all);
-    if (match.isEmptyFor(0)) this.delivery.metrics.dropped['no-subscriber'] += this.count;
+    if (match.isEmptyFor(0)) {
+      this.delivery.metrics.dropped['no-subscriber'] += this.count;
+      this.delivery.fates.droppedOfBatch('no-subscriber', '', this.publisherId, match.topic);
+    }
     for (const { span } of this.traced) span.end(0);
   }
 
@@ -208,8 +212,13 @@ export class PublishBatch implements BatchEntry {
       const subscription = subscriptions[i];
       if (!mayReceive(subscription, publisherId)) continue;
       const { outlet } = subscription;
-      if (!delivery.mayQueueQos0(outlet)) continue;
+      if (!delivery.mayQueueQos0(outlet)) {
+        this.notQueued(outlet);
+        continue;
+      }
       if (receivesCommonBytes(subscription)) {
+        delivery.fates.untilSample -= count;
+        if (delivery.fates.untilSample <= 0) this.sampled(subscription);
         if (outlet.version5 === version5) this.sendAsIs(outlet.output);
         else this.sendConverted(subscription, version5);
         delivery.metrics.publishesSent += count;
@@ -220,6 +229,17 @@ export class PublishBatch implements BatchEntry {
       if (this.traced.length > 0 && delivery.tracer !== null)
         traceDeliveries(delivery.tracer, this.traced, subscription.session.clientId);
     }
+  }
+
+  private sampled({ session }: Subscription): void {
+    const topic = this.match?.topic ?? '';
+    this.delivery.fates.deliveredOfBatch(session.clientId, this.publisherId, topic);
+  }
+
+  private notQueued(outlet: Outlet): void {
+    const refusal = this.delivery.qos0Refusal(outlet);
+    if (refusal !== null && refusal !== 'closed')
+      this.delivery.fates.droppedOfBatch(refusal, outlet.clientId, this.publisherId, this.match?.topic ?? '');
   }
 
   private sendAsIs(output: OutputBuffer): void {

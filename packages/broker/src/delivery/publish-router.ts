@@ -111,7 +111,10 @@ export class PublishRouter {
     } else {
       this.append(publication, match, remoteGroups, acknowledgement, producer);
     }
-    if (match.isEmptyFor(publication.qos)) delivery.metrics.dropped['no-subscriber']++;
+    if (match.isEmptyFor(publication.qos)) {
+      delivery.metrics.dropped['no-subscriber']++;
+      delivery.fates.dropped('no-subscriber', '', publication);
+    }
   }
 
   private retain(
@@ -180,10 +183,11 @@ export class PublishRouter {
   }
 
   /** Refuses a message that has no room in the logs: durable sessions do not get it, and its publisher hears so. */
-  private refused({ publisher }: Publication, { topic }: TopicMatch, acknowledgement: Pending): void {
+  private refused(publication: Publication, { topic }: TopicMatch, acknowledgement: Pending): void {
     const { logRoom, warnings, delivery } = this.parts;
     delivery.metrics.dropped['logs-full']++;
-    warnings.warn(events['append.refused'], publisher, { topic, reason: logRoom.refusal });
+    delivery.fates.dropped('logs-full', '', publication);
+    warnings.warn(events['append.refused'], publication.publisher, { topic, reason: logRoom.refusal });
     acknowledgement.quotaExceeded(logRoom.refusal);
   }
 

@@ -7,6 +7,7 @@
  */
 
 import type { MemoryLevel } from '../guards/memory-level.ts';
+import type { Fates } from '../message/fates.ts';
 import { recordAsSent } from '../message/identifier-properties.ts';
 import { readRecord, writeRecord } from '../message/message-record.ts';
 import type { Publication } from '../message/publication.ts';
@@ -50,6 +51,7 @@ export interface SessionDeliveryParts {
   memory: MemoryLevel;
   tracer: Tracer | null;
   turn: TurnClock;
+  fates: Fates;
   upcalls: DeliveryUpcalls;
 }
 
@@ -58,6 +60,7 @@ const scarceBytesMax = 64 * 1024;
 
 export class SessionDelivery implements PublishWindow {
   readonly metrics: Metrics;
+  readonly fates: Fates;
   private readonly writer: SessionWriter;
   private readonly limits: Limits;
   private readonly memory: MemoryLevel;
@@ -76,6 +79,7 @@ export class SessionDelivery implements PublishWindow {
     this.upcalls = upcalls;
     this.writer = writer;
     this.metrics = metrics;
+    this.fates = parts.fates;
     this.limits = limits;
     this.memory = parts.memory;
     this.turn = turn;
@@ -94,6 +98,12 @@ export class SessionDelivery implements PublishWindow {
     if (refusal === null) return true;
     if (refusal !== 'closed') this.metrics.dropped[refusal]++;
     return false;
+  }
+
+  /** Notes a message that `mayQueueQos0` has turned down. */
+  notQueued(outlet: Outlet, publication: Publication): void {
+    const refusal = this.qos0Refusal(outlet);
+    if (refusal !== null && refusal !== 'closed') this.fates.dropped(refusal, outlet.clientId, publication);
   }
 
   /** Reason why no QoS 0 message may be added for a client now; null: none. */
@@ -120,7 +130,10 @@ export class SessionDelivery implements PublishWindow {
     const { outlet } = session;
     const qos = Math.min(publication.qos, subscription.qos) as 0 | 1 | 2;
     if (qos === 0) {
-      if (!this.mayQueueQos0(outlet)) return;
+      if (!this.mayQueueQos0(outlet)) {
+        this.notQueued(outlet, publication);
+        return;
+      }
       sendPublish(this, outlet, publication, 0x30 | (retain ? 1 : 0), 0, subscription.identifiers);
     } else if (session.hasEnded) {
       return; // its subscriptions are being taken out of force
@@ -188,6 +201,9 @@ export class SessionDelivery implements PublishWindow {
     const waiting = session.waitingMessages;
     if (this.isQueueFull(session, publication.size)) {
       this.metrics.dropped['queue-full']++;
+      const goes =
+        this.limits.queuePolicy === 'drop-oldest' ? (waiting.first?.publication ?? publication) : publication;
+      this.fates.dropped('queue-full', session.clientId, goes);
       if (this.limits.queuePolicy === 'disconnect') session.connection.quotaExceeded();
       if (this.limits.queuePolicy !== 'drop-oldest') return;
       if (waiting.shift() !== undefined) this.metrics.messagesWaiting--;
@@ -207,6 +223,7 @@ export class SessionDelivery implements PublishWindow {
       this.metrics.messagesWaiting--;
       if (message.publication.isExpired(this.turn.now)) {
         this.metrics.dropped.expired++;
+        this.fates.dropped('expired', session.clientId, message.publication);
         continue;
       }
       const { publication, subscription, qos, retain } = message;

@@ -10,6 +10,7 @@ import type { DelayedMessages } from '../delivery/delayed.ts';
 import { type Delay, delayOf } from '../delivery/delayed.ts';
 import { keep } from '../delivery/session-delivery.ts';
 import { contentDigest } from '../message/content-digest.ts';
+import type { Fates } from '../message/fates.ts';
 import type { Publication } from '../message/publication.ts';
 import { publisherMark } from '../message/publisher-mark.ts';
 import { isBridgeStateOf, isDelayedTopic, isRestrictedTopic } from '../message/restricted-topic.ts';
@@ -36,6 +37,7 @@ export interface PublishAuthorizationParts {
   delayed: DelayedMessages;
   trust: StoreTrust;
   acceptance: PublishAcceptance;
+  delivery: { readonly fates: Fates };
 }
 
 export class PublishAuthorization {
@@ -108,6 +110,7 @@ export class PublishAuthorization {
     const { parts } = this;
     const { qos } = publication;
     parts.metrics.dropped['not-authorized']++;
+    parts.delivery.fates.dropped('not-authorized', '', publication);
     parts.clientLog.publishRefused(connection, publication, reason);
     if (parts.deniedPublish === 'disconnect' && (qos === 0 || !connection.version5)) {
       connection.disconnect(ReasonCode.notAuthorized, 'publishing to this topic is not allowed');

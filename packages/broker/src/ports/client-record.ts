@@ -1,5 +1,6 @@
 /** Records of clients, sessions and messages: answers to operators, as they travel between nodes. */
 import type { ExplainAwayQuery, ExplainQuery } from './explanation.ts';
+import type { FatesQuery } from './fate-record.ts';
 
 /** Connected client, as a list shows it. Times are milliseconds since 1970. */
 export interface ClientRecord {
@@ -148,6 +149,7 @@ export type Query =
   | RetainedQuery
   | ExplainQuery
   | ExplainAwayQuery
+  | FatesQuery
   | SendAwayQuery
   /** New connections are refused from now on, or taken again. */
   | { kind: 'cordon'; isCordoned: boolean }

@@ -19,6 +19,7 @@ export * from './delayed-store.ts';
 export { type DrainOptions, drainAnswerMilliseconds } from './drain-options.ts';
 export * from './endpoint-id.ts';
 export * from './explanation.ts';
+export * from './fate-record.ts';
 export * from './group-store.ts';
 export * from './histogram.ts';
 export * from './leases.ts';

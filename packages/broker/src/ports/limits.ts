@@ -44,6 +44,8 @@ export const defaultLimits = {
    * are fewer.
    */
   inflightBytesMax: 1024 * 1024,
+  /** Share of deliveries whose fates are remembered for operators; 0: none. Other ends of messages always are. */
+  fatesSampledPercent: 1,
   /** Messages an ephemeral session may have waiting behind its window. */
   queuedMessagesMax: 10_000,
   queuedBytesMax: 16 * 1024 * 1024,

@@ -1,6 +1,6 @@
-import { explainOutcomes, explainVerdicts } from '@dunlin/broker/ports';
+import { explainOutcomes, explainVerdicts, type FateRecord, fateKinds, fatesMax } from '@dunlin/broker/ports';
 import { z } from 'zod';
-import { endpoint, incomplete, text } from '../endpoint.ts';
+import { endpoint, incomplete, limit, text } from '../endpoint.ts';
 import { explain } from '../explanations.ts';
 
 /** Largest message that is supposed: what MQTT allows is far more than any configuration. */
@@ -52,6 +52,41 @@ export const explainEndpoints = [
     handle: async ({ parts: { gathering } }, { body }) => {
       const { client: clientId, ...rest } = body;
       return explain(gathering, { kind: 'explain', clientId, ...rest });
+    },
+  }),
+  endpoint({
+    method: 'GET',
+    path: '/api/v1/fates',
+    scope: 'read',
+    summary: `What became of the last messages of a client or topic, the newest first: drops and refusals, and a sample of deliveries (limits.fatesSampledPercent). Each worker remembers ${fatesMax}.`,
+    query: z.strictObject({
+      client: text('Client identifier of the receiver or the publisher.').optional(),
+      filter: text('Topic filter.').optional(),
+      limit,
+    }),
+    answer: z.object({
+      fates: z.array(
+        z.object({
+          at: z.iso.datetime(),
+          fate: z
+            .enum(fateKinds)
+            .meta({ description: '`delivered`, or a reason as in `dunlin_messages_dropped_total` (docs/metrics.md).' }),
+          topic: z.string().meta({ description: 'The beginning of a long one.' }),
+          qos: z.int(),
+          client: z.string().meta({ description: 'Receiver; empty: none in particular.' }),
+          publisher: z.string().meta({ description: 'Empty: not known, or not a client.' }),
+          node: z.string(),
+        }),
+      ),
+      incomplete,
+    }),
+    handle: async ({ parts: { gathering } }, { query }) => {
+      const { client: clientId = '', filter = '' } = query;
+      const gathered = await gathering.all<FateRecord[]>({ kind: 'fates', clientId, filter, limit: query.limit });
+      const all = gathered.parts.flatMap(({ node, value }) => value.map((fate) => ({ ...fate, node })));
+      all.sort((one, other) => other.at - one.at);
+      const fates = all.slice(0, query.limit).map((fate) => ({ ...fate, at: new Date(fate.at).toISOString() }));
+      return { fates, incomplete: gathered.incomplete };
     },
   }),
 ];
