@@ -202,6 +202,7 @@ test.each(['light', 'dark'] as const)(
         if (name === 'narrow') await page.getByRole('button', { name: 'Menu' }).click();
         await goTo(page, view);
         await page.getByRole('heading', { level: 1, name: view, exact: true }).waitFor();
+        await page.getByText('Loading …').first().waitFor({ state: 'hidden' });
         await takePicture(page, `${view.toLowerCase().replaceAll(' ', '-')}-${name}-${colorScheme}`);
         const [wide, sight] = await page.evaluate<number[]>('[document.documentElement.scrollWidth, innerWidth]');
         expect(wide, `${view} at ${viewport.width} pixels`).toBeLessThanOrEqual(sight);

@@ -6,6 +6,12 @@ const chartPixels = 180;
 /** Time that is shown at least, also while there is little to show. */
 const secondsMin = 60;
 
+/** First and last time to show. uPlot itself makes years of a single point. */
+function timesOf(times: ArrayLike<number>): [number, number] {
+  const last = times[times.length - 1] ?? Date.now() / 1000;
+  return [Math.min(times[0] ?? last, last - secondsMin), last];
+}
+
 export interface Series {
   name: string;
   /** Name of the colour in style.css. */
@@ -29,7 +35,7 @@ export function RateChart({ label, series, data }: { label: string; series: read
         series: [{}, ...series.map(({ name, colour: of }) => ({ label: name, stroke: colour(of), width: 2 }))],
         axes: [axis, { ...axis, size: 56 }],
         scales: {
-          x: { range: (_chart, first, last) => [Math.min(first, last - secondsMin), last] },
+          x: { range: (chart) => timesOf(chart.data[0]) },
           y: { range: (_chart, _low, high) => [0, Math.max(1, high * 1.1)] },
         },
       },

@@ -64,7 +64,7 @@ export function BansView() {
       <PlainTable
         label="Bans"
         rows={answer?.bans ?? []}
-        empty="Nobody is banned."
+        empty={answer === null ? 'Loading …' : 'Nobody is banned.'}
         columns={[
           { title: 'Whom', show: whom },
           { title: 'Reason', show: ({ reason }) => reason },

@@ -54,7 +54,7 @@ export function KeysView() {
       <PlainTable
         label="Keys"
         rows={answer?.keys ?? []}
-        empty="The store has no key."
+        empty={answer === null ? 'Loading …' : 'The store has no key.'}
         columns={[
           { title: 'Name', show: ({ name }) => name },
           { title: 'Scope', show: ({ scope }) => scope },

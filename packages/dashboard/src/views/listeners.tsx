@@ -31,7 +31,7 @@ export function ListenersView() {
       <PlainTable
         label="Listeners"
         rows={answer?.listeners ?? []}
-        empty="It has no listener."
+        empty={answer === null ? 'Loading …' : 'It has no listener.'}
         columns={[
           { title: 'Name', show: ({ name }) => name },
           { title: 'Address', show: ({ url }) => <code>{url}</code> },

@@ -40,8 +40,8 @@ export function NodesView() {
         columns={[
           { title: 'Node', show: ({ node }) => <a href={linkTo('clients')}>{node}</a> },
           { title: 'State', show: ({ ready, notReady }) => (ready ? 'ready' : `not ready: ${notReady.join(', ')}`) },
-          { title: 'Do', show: ({ node }) => <NodeDeeds node={node} then={reload} /> },
           { title: 'Clients', show: ({ connections }) => count(connections) },
+          { title: 'Do', show: ({ node }) => <NodeDeeds node={node} then={reload} /> },
           { title: 'In', show: ({ rates }) => rate(rates.messagesReceived), isWide: true },
           { title: 'Out', show: ({ rates }) => rate(rates.messagesSent), isWide: true },
           { title: 'Subscriptions', show: ({ subscriptions }) => count(subscriptions), isWide: true },

@@ -51,7 +51,7 @@ export function SettingsView() {
       <PlainTable
         label="Configuration"
         rows={rows}
-        empty="No key fits."
+        empty={answer === null ? '' : 'No key fits.'}
         columns={[
           { title: 'Key', show: ({ key }) => <code>{key}</code> },
           { title: 'Value', show: ({ value }) => <code>{shown(value)}</code> },
