@@ -37,6 +37,40 @@ describe('rules for connect', () => {
     expect(rules.mayConnect(client(null, 'gauge-1'))).toBe(false);
   });
 
+  test('by address alone ask for the address as it is, with IPv6 and mapped ones, and never for one that is not known', () => {
+    const rules = authorizerOf(`
+- { deny: connect, address: [203.0.113.0/24, '2001:db8:7::/64'] }
+- { allow: connect, address: [203.0.0.0/16, '2001:db8::/32'] }
+`);
+    const may = (remoteAddress: string, userName: string | null = 'ann') =>
+      rules.mayConnect(client(userName, 'c', remoteAddress));
+    expect(
+      ['203.0.112.1:5', '203.0.112.1', '[2001:db8:8::1]:5', '[::ffff:203.0.112.1]:5'].map((at) => may(at)),
+    ).toEqual([true, true, true, true]);
+    expect(
+      ['203.0.113.1:5', '203.0.113.1', '[2001:db8:7::1]:5', '[::ffff:203.0.113.1]:5'].map((at) => may(at)),
+    ).toEqual([false, false, false, false]);
+    // Neither is for an address outside, nor for a Unix socket, which has none.
+    expect(['198.51.100.1:5', '[2001:db9::1]:5', '', 'unix'].map((at) => may(at))).toEqual([
+      false,
+      false,
+      false,
+      false,
+    ]);
+    // Rules that allow are for clients with a name, unless they say anonymous.
+    expect([may('203.0.112.1:5', null), may('203.0.113.1:5', null)]).toEqual([false, false]);
+  });
+
+  test('that deny an address deny it to clients without a name as well, whether they say anonymous or not', () => {
+    const rules = authorizerOf(`
+- { deny: connect, address: 203.0.113.0/24 }
+- { allow: connect, anonymous: true }
+`);
+    const may = (userName: string | null, at: string) => rules.mayConnect(client(userName, 'c', at));
+    expect([may('ann', '203.0.113.7:5'), may(null, '203.0.113.7:5')]).toEqual([false, false]);
+    expect([may('ann', '203.0.114.7:5'), may(null, '203.0.114.7:5')]).toEqual([true, true]);
+  });
+
   test('tie identifiers to user names with %u', () => {
     const rules = authorizerOf("- { allow: connect, client: ['%u', '%u-*'] }");
     expect(rules.mayConnect(client('ann', 'ann'))).toBe(true);
