@@ -305,6 +305,20 @@ describe('the chart', () => {
     const { data } = only(objects, 'ConfigMap', '-dashboard');
     expect(JSON.parse(data['dunlin.json']).uid).toBe('dunlin');
   });
+
+  test('gives alerts the thresholds and the runbook that the values name', async () => {
+    const prefix = 'metrics.prometheusRule';
+    const words = [`${prefix}.runbookUrl=https://wiki.example/mqtt`, `${prefix}.thresholds.DunlinSignInStorm=50`];
+    const objects = await render(valuesFile('production'), ['--set', words.join(',')]);
+    const [{ rules }] = only(objects, 'PrometheusRule').spec.groups;
+    for (const { alert, annotations } of rules)
+      expect(annotations.runbook_url, alert).toBe('https://wiki.example/mqtt');
+    expect(rules.find(({ alert }: { alert: string }) => alert === 'DunlinSignInStorm').expr).toMatch(
+      /\[5m\]\)\) > 50$/,
+    );
+    const unknown = render(valuesFile('production'), ['--set', `${prefix}.thresholds.Nothing=1`]);
+    await expect(unknown).rejects.toThrow('given "Nothing", allowed: alerts of rules/dunlin.yaml');
+  });
 });
 
 describe('the values', () => {
