@@ -16,7 +16,7 @@ const messages = 60_000;
 const last = 'z';
 const publishesAtOnce = 500;
 const waitMillisecondsMax = 30;
-const roundsMax = 5;
+const roundsMax = 12;
 const answerMilliseconds = 15_000;
 const figures = process.env.RETAINED_WALK_FIGURES !== undefined;
 
