@@ -1,4 +1,4 @@
-import type { Charge, RetainedEntry, RetainedPage } from '@dunlin/broker';
+import { type Charge, type RetainedPage, retainedPageBytes } from '@dunlin/broker';
 import { entryCount, type Tables } from './environment.ts';
 import { behind, LEVEL_END, levelsKey, sha256, TOPIC_KEY_BYTES_MAX, topicOfKey } from './keys.ts';
 import { RecordReader, type RecordWriter } from './records.ts';
@@ -15,6 +15,36 @@ const EXPIRE_MAX = 1000;
 /** Two phases of a walk: topics whose encoding fits a key, then the others. `next` begins with the phase. */
 const SHORT = 's';
 const LONG = 'l';
+
+/** A page that is being filled. */
+class Filling implements RetainedPage {
+  readonly entries: RetainedPage['entries'] = [];
+  next: string | null = null;
+  private readonly limit: number;
+  private readonly now: number;
+  private bytes = 0;
+
+  constructor(limit: number, now: number) {
+    this.limit = limit;
+    this.now = now;
+  }
+
+  get isFull(): boolean {
+    return this.entries.length >= this.limit || this.bytes >= retainedPageBytes;
+  }
+
+  /** Adds the rest of what is read, unless it has expired. */
+  add(topic: string, expiresAt: number, reader: RecordReader): void {
+    if (expiresAt <= this.now) return;
+    const record = reader.rest();
+    this.entries.push({ topic, record, expiresAt });
+    this.bytes += record.length;
+  }
+
+  get page(): RetainedPage {
+    return { entries: this.entries, next: this.next };
+  }
+}
 
 /** Retained messages, level by level. */
 export class Retained {
@@ -117,25 +147,25 @@ export class Retained {
 
   /** Pages may hold fewer than `limit` entries, and even none, although more follow. */
   read(filter: string, after: string | null, limit: number, now: number): RetainedPage {
-    const page: RetainedPage = { entries: [], next: null };
+    const page = new Filling(limit, now);
     const levels = filter.split('/');
     if (!levels.includes('+') && levels[levels.length - 1] !== '#') {
-      this.readOne(filter, levels, now, page);
-      return page;
+      this.readOne(filter, levels, page);
+      return page.page;
     }
     const long = after?.startsWith(LONG) ?? false;
     const resume = after === null ? null : Buffer.from(after.slice(1), 'base64');
     let left = SEEKS_PER_PAGE_MAX;
     if (!long) {
-      left = this.walkShort(new LevelFilter(levels), resume, limit, now, left, page);
-      if (page.next !== null) return page;
+      left = this.walkShort(new LevelFilter(levels), resume, left, page);
+      if (page.next !== null) return page.page;
     }
-    this.walkLong(levels, long ? resume : null, limit, now, left, page);
-    return page;
+    this.walkLong(levels, long ? resume : null, left, page);
+    return page.page;
   }
 
   /** Reads the one topic of a filter without wildcards: one get. */
-  private readOne(topic: string, levels: string[], now: number, page: RetainedPage): void {
+  private readOne(topic: string, levels: string[], page: Filling): void {
     const topicKey = levelsKey(levels);
     const long = topicKey.length > TOPIC_KEY_BYTES_MAX;
     const value = long ? this.tables.retainedLong.get(longKey(topicKey, topic)) : this.tables.retained.get(topicKey);
@@ -143,21 +173,14 @@ export class Retained {
     const reader = new RecordReader(value);
     const expiresAt = reader.f64();
     if (long) reader.text();
-    if (expiresAt > now) page.entries.push({ topic, record: reader.rest(), expiresAt });
+    page.add(topic, expiresAt, reader);
   }
 
   /** Walks the matching keys, skipping those that cannot match. Returns how many seeks are left for this page. */
-  private walkShort(
-    filter: LevelFilter,
-    resume: Buffer | null,
-    limit: number,
-    now: number,
-    seeks: number,
-    page: RetainedPage,
-  ): number {
+  private walkShort(filter: LevelFilter, resume: Buffer | null, seeks: number, page: Filling): number {
     let position: Buffer | null = resume ?? filter.first();
     while (position !== null) {
-      if (page.entries.length >= limit || seeks-- <= 0) {
+      if (page.isFull || seeks-- <= 0) {
         page.next = SHORT + position.toString('base64');
         return 0;
       }
@@ -166,12 +189,12 @@ export class Retained {
       // The cursor moves from key to key as long as nothing is to be skipped.
       for (const { key, value } of this.tables.retained.getRange({ start: seekable(start) })) {
         const next = filter.next(key as Buffer);
-        if (filter.matched) addEntry(page, topicOfKey(key as Buffer), new RecordReader(value), now);
+        if (filter.matched) addTo(page, topicOfKey(key as Buffer), new RecordReader(value));
         if (next !== FOLLOWING) {
           position = next;
           break;
         }
-        if (page.entries.length >= limit || seeks-- <= 0) {
+        if (page.isFull || seeks-- <= 0) {
           position = Buffer.concat([key as Buffer, LOWEST]);
           break;
         }
@@ -181,14 +204,7 @@ export class Retained {
   }
 
   /** Topics too long for a key are found by the literal levels that the filter begins with. */
-  private walkLong(
-    levels: string[],
-    resume: Buffer | null,
-    limit: number,
-    now: number,
-    seeks: number,
-    page: RetainedPage,
-  ): void {
+  private walkLong(levels: string[], resume: Buffer | null, seeks: number, page: Filling): void {
     const wildcard = levels.findIndex((level) => level === '+' || level === '#');
     const literal = levelsKey(wildcard === -1 ? levels : levels.slice(0, wildcard));
     const prefix = literal.subarray(0, Math.min(literal.length, TOPIC_KEY_BYTES_MAX));
@@ -197,16 +213,14 @@ export class Retained {
       start: resume ?? Buffer.concat([prefix, LOWEST]),
       end: behind(prefix),
     })) {
-      if (page.entries.length >= limit || seeks-- <= 0) {
+      if (page.isFull || seeks-- <= 0) {
         page.next = LONG + (key as Buffer).toString('base64');
         return;
       }
       const reader = new RecordReader(value);
       const expiresAt = reader.f64();
       const topic = reader.text();
-      if (expiresAt > now && matchesLevels(levels, topic.split('/'))) {
-        page.entries.push({ topic, record: reader.rest(), expiresAt });
-      }
+      if (matchesLevels(levels, topic.split('/'))) page.add(topic, expiresAt, reader);
     }
   }
 }
@@ -230,11 +244,8 @@ function seekable(position: Buffer): Buffer {
   return Buffer.concat([position.subarray(0, TOPIC_KEY_BYTES_MAX), LOWEST]);
 }
 
-function addEntry(page: RetainedPage, topic: string, reader: RecordReader, now: number): void {
-  const expiresAt = reader.f64();
-  if (expiresAt <= now) return;
-  const entry: RetainedEntry = { topic, record: reader.rest(), expiresAt };
-  page.entries.push(entry);
+function addTo(page: Filling, topic: string, reader: RecordReader): void {
+  page.add(topic, reader.f64(), reader);
 }
 
 /** The start of the encoding and the digest of the whole; 0xff keeps it apart from every level byte. */

@@ -3,6 +3,7 @@ import {
   type RetainedEntry,
   type RetainedPage,
   type RetainedStore,
+  retainedPageBytes,
   StoreError,
 } from '@dunlin/broker/ports';
 import { everyShard } from './every-shard.ts';
@@ -90,14 +91,17 @@ async function readPage(
   const levels = filter.split('/');
   if (!levels.includes('+') && levels[levels.length - 1] !== '#') return readOne(opened, filter, now);
   const page: RetainedPage = { entries: [], next: null };
+  let bytes = 0;
   let [shard, position] = after === null ? [0, Buffer.alloc(0)] : parsePosition(after);
   for (;;) {
     const shards = turn.group(keys.r[0]) === turn.group(keys.r[1]) ? keys.r : [keys.r[shard]];
     const within = shards.length === 1 ? 1 : shard + 1;
     const reply = await readSome(turn, filter, shards, within, position, limit - page.entries.length);
     const [stopped, at, ...found] = reply as [number, Buffer, ...Buffer[]];
-    for (let i = 0; i < found.length; i += 2)
+    for (let i = 0; i < found.length; i += 2) {
       addEntry(page, found[i].toString().replaceAll('\0', '/'), found[i + 1], now);
+      bytes += found[i + 1].length;
+    }
     if (stopped > 0) {
       page.next = `${shards.length === 1 ? shard : stopped - 1}:${at.toString('base64')}`;
       return page;
@@ -105,7 +109,7 @@ async function readPage(
     shard += shards.length;
     if (shards.length > 1 || shard >= keys.r.length) return page;
     position = Buffer.alloc(0);
-    if (page.entries.length >= limit) {
+    if (page.entries.length >= limit || bytes >= retainedPageBytes) {
       page.next = `${shard}:`;
       return page;
     }

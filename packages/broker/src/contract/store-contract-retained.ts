@@ -135,6 +135,25 @@ export function retainedContract(opened: StoreUnderTest<Pick<Store, 'retained'>>
       expect(await store.retained.count()).toBe(found.length - 1);
     });
 
+    it('ends a page at 1 MiB of records, and has a message in it at least', async () => {
+      const { store } = opened;
+      const names = Array.from({ length: 5 }, (_, index) => `s/${index}/t`);
+      for (const topic of names) await store.retained.set(topic, Buffer.alloc(700_000, topic), Infinity);
+      await store.retained.set('s/large/t', Buffer.alloc(3_000_000, 1), Infinity);
+      const found: string[] = [];
+      let after: string | null = null;
+      do {
+        const page = await store.retained.read('s/+/t', after, 100, now);
+        const lengths = page.entries.map(({ record }) => record.length);
+        // It is full with the last one, and was not before; what came of another server may be as much again.
+        expect(lengths.slice(0, -1).reduce((sum, length) => sum + length, 0)).toBeLessThan(2 * 1024 * 1024);
+        expect(lengths.length).toBeLessThan(names.length);
+        found.push(...page.entries.map(({ topic }) => topic));
+        after = page.next;
+      } while (after !== null);
+      expect(found.sort()).toEqual([...names, 's/large/t']);
+    });
+
     it('pages in a stable order, while others write', async () => {
       const { store } = opened;
       const names = Array.from({ length: 50 }, (_, index) => `s/${index}/t`);

@@ -32,6 +32,8 @@ const pageMessages = 200;
 const pagesPerTurn = 1;
 /** Bytes on their way to the client above which the replay waits. */
 const outputBufferBytesMax = 256 * 1024;
+/** Bytes of pages, of all replays of this worker that wait for their clients. Beyond it a page is let go, and read again. */
+const heldBytesMax = 16 * 1024 * 1024;
 const retryMilliseconds = 500;
 /** Retained messages on their way to the store above which their publishers are not read. */
 const backlogWritesMax = 1000;
@@ -78,6 +80,8 @@ export class RetainedMessages {
   private readonly latest = new Map<string, Write>();
   private failed: Write[] = [];
   private failedBytes = 0;
+  /** Bytes of pages whose replays wait for their clients. */
+  private heldBytes = 0;
   /** Replays that wait for the store. */
   private readWaiters: (() => void)[] = [];
 
@@ -218,26 +222,62 @@ export class RetainedMessages {
   async replay(subscription: Subscription, first: RetainedPage | null): Promise<void> {
     let page = first;
     let after: string | null = null;
+    /** Topics that were sent of a page that was let go: it is read again. */
+    const sent = new Set<string>();
     for (;;) {
-      if (page === null) {
-        await this.storeAgain();
-      } else {
-        for (const entry of page.entries) {
-          await roomFor(subscription);
-          if (!subscription.session.isCompared) subscription.session.compareWithRules();
-          if (
-            subscription.session.hasEnded ||
-            subscription.session.subscriptions.get(subscription.filter) !== subscription
-          )
-            return;
-          this.sendEntry(entry, subscription);
+      if (page === null) await this.storeAgain();
+      else {
+        const outcome = await this.sendPage(page, subscription, sent);
+        if (outcome === 'ended') return;
+        if (outcome === 'sent') {
+          if (page.next === null) return;
+          after = page.next;
         }
-        if (page.next === null) return;
-        after = page.next;
       }
       if (subscription.session.hasEnded) return;
       page = await this.readPage(subscription, after);
     }
+  }
+
+  /**
+   * Sends a page but for the topics in `sent`. `let-go`: others wait for their clients with pages enough, and this client
+   * has room again; the page is to be read anew, and `sent` says what was sent of it. `ended`: the subscription has.
+   */
+  private async sendPage(
+    page: RetainedPage,
+    subscription: Subscription,
+    sent: Set<string>,
+  ): Promise<'sent' | 'let-go' | 'ended'> {
+    let hasSkipped = false;
+    for (let i = 0; i < page.entries.length; i++) {
+      const entry = page.entries[i];
+      if (sent.has(entry.topic)) {
+        hasSkipped = true;
+        continue;
+      }
+      if (!hasRoom(subscription) && !(await this.waitWith(page, subscription))) {
+        for (const { topic } of page.entries.slice(0, i)) sent.add(topic);
+        page.entries.length = 0;
+        await roomFor(subscription);
+        return 'let-go';
+      }
+      const { session, filter } = subscription;
+      if (!session.isCompared) session.compareWithRules();
+      if (session.hasEnded || session.subscriptions.get(filter) !== subscription) return 'ended';
+      this.sendEntry(entry, subscription);
+    }
+    if (!hasSkipped) sent.clear();
+    return 'sent';
+  }
+
+  /** Waits for room while the page is kept. False: too many are kept. */
+  private async waitWith(page: RetainedPage, subscription: Subscription): Promise<boolean> {
+    const bytes = page.entries.reduce((sum, { record }) => sum + record.length, 0);
+    if (this.heldBytes + bytes > heldBytesMax) return false;
+    this.heldBytes += bytes;
+    await roomFor(subscription);
+    this.heldBytes -= bytes;
+    return true;
   }
 
   /** Reads a page. Null: the store is not available; clients are not disconnected for that. */
@@ -273,11 +313,13 @@ export class RetainedMessages {
   }
 }
 
+/** True also of a session that has ended: nothing is to be waited for. */
+function hasRoom({ session }: Subscription): boolean {
+  return session.hasEnded || (session.hasRoom && session.outlet.output.pendingBytes <= outputBufferBytesMax);
+}
+
 async function roomFor(subscription: Subscription): Promise<void> {
-  const { session } = subscription;
-  while (!session.hasEnded && (!session.hasRoom || session.outlet.output.pendingBytes > outputBufferBytesMax)) {
-    await session.outlet.nextRoom();
-  }
+  while (!hasRoom(subscription)) await subscription.session.outlet.nextRoom();
 }
 
 function sizeOf(record: Buffer | null): number {

@@ -1,6 +1,11 @@
 import { topicMatchesFilter } from '@dunlin/protocol/topic';
 import type { Charge } from '../ports/quota.ts';
-import type { RetainedEntry, RetainedPage, RetainedStore } from '../ports/retained-store.ts';
+import {
+  type RetainedEntry,
+  type RetainedPage,
+  type RetainedStore,
+  retainedPageBytes,
+} from '../ports/retained-store.ts';
 import type { MemoryClaims } from './memory-claims.ts';
 import { MemoryUsage } from './memory-usage.ts';
 import { OrderedTopics } from './ordered-topics.ts';
@@ -75,23 +80,27 @@ export class MemoryRetained implements RetainedStore {
       return page;
     }
     let left = lookedAtMax;
+    let bytes = 0;
     let last = after;
     for (const topic of this.topics.from(after ?? prefix)) {
       if (topic === after) continue;
       if (!topic.startsWith(prefix)) break;
-      if (page.entries.length >= limit || left-- === 0) {
+      if (page.entries.length >= limit || bytes >= retainedPageBytes || left-- === 0) {
         page.next = last;
         break;
       }
       last = topic;
-      if (topicMatchesFilter(topic, filter)) this.addIfValid(page, topic, now);
+      if (topicMatchesFilter(topic, filter)) bytes += this.addIfValid(page, topic, now);
     }
     return page;
   }
 
-  private addIfValid(page: RetainedPage, topic: string, now: number): void {
+  /** Returns the bytes that the page has grown by. */
+  private addIfValid(page: RetainedPage, topic: string, now: number): number {
     const entry = this.entries.get(topic);
-    if (entry !== undefined && entry.expiresAt > now) page.entries.push({ ...entry });
+    if (entry === undefined || entry.expiresAt <= now) return 0;
+    page.entries.push({ ...entry });
+    return entry.record.length;
   }
 }
 

@@ -6,6 +6,12 @@ export interface RetainedEntry {
   expiresAt: number;
 }
 
+/**
+ * Bytes of records from which on a page takes no further message: it is at most one message larger. A store of several
+ * servers asks the next one with less, and may have twice as much.
+ */
+export const retainedPageBytes = 1024 * 1024;
+
 export interface RetainedPage {
   entries: RetainedEntry[];
   /** Opaque; give it to the next call. Null: no more. */
@@ -22,7 +28,8 @@ export interface RetainedStore {
   set(topic: string, record: Uint8Array | null, expiresAt: number, charge?: Charge): Promise<void>;
   /**
    * Retained messages whose topic matches, in a stable order, not expired at `now`. Costs what it matches, not what is
-   * stored. A page may hold fewer than `limit` entries, even none, although `next` is not null.
+   * stored. A page may hold fewer than `limit` entries, even none, although `next` is not null; it ends at
+   * `retainedPageBytes`.
    */
   read(filter: string, after: string | null, limit: number, now: number): Promise<RetainedPage>;
   count(): Promise<number>;
