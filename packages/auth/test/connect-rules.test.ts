@@ -50,6 +50,9 @@ describe('rules for connect', () => {
     expect(
       ['203.0.113.1:5', '203.0.113.1', '[2001:db8:7::1]:5', '[::ffff:203.0.113.1]:5'].map((at) => may(at)),
     ).toEqual([false, false, false, false]);
+    const anywhere = authorizerOf("- { allow: connect, address: [0.0.0.0/0, '::/0'] }");
+    const known = ['', 'unix', '203.0.113.1:5'].map((at) => anywhere.mayConnect(client('ann', 'c', at)));
+    expect(known).toEqual([false, false, true]);
     // Neither is for an address outside, nor for a Unix socket, which has none.
     expect(['198.51.100.1:5', '[2001:db9::1]:5', '', 'unix'].map((at) => may(at))).toEqual([
       false,
