@@ -93,7 +93,7 @@ describe('HTTP', () => {
     expect(await get(node, '/healthz')).toEqual({ code: 200, body: { alive: true } });
     expect(await get(node, '/readyz')).toEqual({ code: 200, body: { ready: true, reasons: [] } });
     expect(await get(node, '/readyz?verbose', 'HEAD')).toEqual({ code: 200, body: null });
-    expect((await get(node, '/')).code).toBe(404);
+    expect((await get(node, '/nothing')).code).toBe(404);
     expect((await get(node, '/readyz', 'POST')).code).toBe(405);
   });
 
