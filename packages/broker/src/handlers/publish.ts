@@ -48,7 +48,7 @@ import type { Tracer } from '../ports/tracer.ts';
 import type { Session } from '../session/session.ts';
 import type { SessionWriter } from '../session/session-writer.ts';
 import type { SubscriptionTree } from '../subscriptions/subscription-tree.ts';
-import { isSameTopic, type TopicMatch, type TopicMatches } from '../subscriptions/topic-match.ts';
+import type { TopicMatch, TopicMatches } from '../subscriptions/topic-match.ts';
 import { nextTurn } from '../work/in-slices.ts';
 import type { RareWarnings } from '../work/rare-warnings.ts';
 import type { TurnClock } from '../work/turn-clock.ts';
@@ -105,6 +105,12 @@ function acceptsBatch(header: number, match: TopicMatch, authorizer: Authorizer 
  */
 function mayJoinBatch({ trace, qos }: Publication, match: TopicMatch, tracer: Tracer | null): boolean {
   return trace === null || (qos === 0 && match.endpoints.length === 0 && tracer !== null && !tracer.writesContext);
+}
+
+function isTopic(topic: Buffer, bytes: Buffer, start: number, end: number): boolean {
+  if (topic.length !== end - start) return false;
+  for (let i = 0, at = start; at < end; i++, at++) if (topic[i] !== bytes[at]) return false;
+  return true;
 }
 
 export interface PublishHandlerParts {
@@ -239,7 +245,7 @@ export class PublishHandler implements PublishPacketHandler {
     const { limits, matches, tree } = this.parts;
     const { bytes, topicStart, topicEnd } = publication;
     const last = connection.lastMatch;
-    if (last !== null && last.version === tree.version && isSameTopic(last, bytes, topicStart, topicEnd)) return last;
+    if (last !== null && last.version === tree.version && isTopic(last.bytes, bytes, topicStart, topicEnd)) return last;
     requireTopicLength(topicEnd - topicStart, limits.topicBytesMax);
     const match = matches.find(bytes, topicStart, topicEnd);
     connection.lastMatch = match;

@@ -27,8 +27,6 @@ const sizeClasses = 11;
  * MiB of each other.
  */
 const pooledPerClass = [4096, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1];
-/** Places of a list of buffers to write that are kept for the next turns. */
-const keptPlaces = 1024;
 /** Size from which on a turn's bytes are sent at once: waiting for the end of the turn would only grow the buffer. */
 const flushAtBytes = 256 * 1024;
 
@@ -37,13 +35,8 @@ export class OutputFlusher {
   private readonly clock: Clock;
   readonly metrics: Metrics;
   private readonly pool: Buffer[][] = Array.from({ length: sizeClasses }, () => []);
-  /**
-   * The first `dirtyCount` of `dirty` are to be written. Arrays that are emptied by their length would get new memory in
-   * each turn: a seventh of what a message takes that comes alone.
-   */
-  private dirty: (OutputBuffer | null)[] = [];
-  private dirtyCount = 0;
-  private flushing: (OutputBuffer | null)[] = [];
+  private dirty: OutputBuffer[] = [];
+  private flushing: OutputBuffer[] = [];
   private isScheduled = false;
   /** Buffers whose sockets have not taken everything. */
   readonly congested = new Set<OutputBuffer>();
@@ -58,7 +51,7 @@ export class OutputFlusher {
   }
 
   add(output: OutputBuffer): void {
-    this.dirty[this.dirtyCount++] = output;
+    this.dirty.push(output);
     this.endTurn();
   }
 
@@ -86,16 +79,10 @@ export class OutputFlusher {
     this.isScheduled = false;
     this.turn++;
     const batch = this.dirty;
-    const count = this.dirtyCount;
     this.dirty = this.flushing;
-    this.dirtyCount = 0;
     this.flushing = batch;
-    for (let i = 0; i < count; i++) {
-      const output = batch[i] as OutputBuffer;
-      batch[i] = null;
-      output.flush();
-    }
-    if (batch.length > keptPlaces) batch.length = 0;
+    for (let i = 0; i < batch.length; i++) batch[i].flush();
+    batch.length = 0;
   }
 }
 

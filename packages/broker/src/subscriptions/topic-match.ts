@@ -6,10 +6,6 @@
  * makes entries outdated; they are made anew at their next use. The seed is random, so that nobody can aim at one
  * bucket. A full table is emptied as a whole: hot topics are found anew, with one walk of the tree each. It is full by
  * number, or by the bytes of topics and of lists of receivers that were made for them.
- *
- * The bytes of topics lie in blocks, many in one: a buffer for each topic is memory outside the heap, which the collector
- * has to look at. 2,000 devices on 10 topics each, 500 messages a second, hence a new topic with nearly each message: a
- * scavenge took 5 to 9 ms so.
  */
 import { validateTopicName } from '@dunlin/protocol';
 import { RulesVersion } from '../guards/rules-version.ts';
@@ -34,9 +30,6 @@ export const matchBytesMax = 16 * 1024 * 1024;
 const placeBytes = 8;
 const mergedBytes = 96;
 
-/** Bytes of a block of topics. Small, because a connection that remembers one of them keeps its block. */
-const blockBytes = 4096;
-
 /** Entries of one bucket; the oldest is replaced. */
 const chainMax = 4;
 /** Most groups of a topic that are searched one by one; more are found by a map. */
@@ -44,10 +37,7 @@ const searchedMax = 8;
 
 export class TopicMatch {
   readonly hash: number;
-  /** The topic is block[start, start + length). */
-  readonly block: Buffer;
-  readonly start: number;
-  readonly length: number;
+  readonly bytes: Buffer;
   readonly topic: string;
   version = 0;
   next: TopicMatch | null = null;
@@ -89,12 +79,9 @@ export class TopicMatch {
   /** A `$` topic with a meaning of its own (handlers/authorize-publish.ts). */
   readonly isRestricted: boolean;
 
-  constructor(hash: number, block: Buffer, start: number, length: number) {
+  constructor(hash: number, bytes: Buffer, topic: string) {
     this.hash = hash;
-    this.block = block;
-    this.start = start;
-    this.length = length;
-    const topic = block.toString('utf8', start, start + length);
+    this.bytes = bytes;
     this.topic = topic;
     this.isRestricted = isRestrictedTopic(topic);
   }
@@ -129,10 +116,6 @@ export class TopicMatches {
   private readonly rules: RulesVersion;
   private count = 0;
   private keptBytes = 0;
-  private block: Buffer = Buffer.allocUnsafeSlow(blockBytes);
-  private blockUsed = 0;
-  /** Bytes in all blocks, also of topics that were replaced. */
-  private blocksBytes = 0;
   /** Nodes that were visited and receivers that were listed for matches, since somebody set it to 0. */
   work = 0;
 
@@ -159,7 +142,7 @@ export class TopicMatches {
     let hash = this.seed;
     for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i], 16777619);
     for (let match = this.buckets[hash & this.mask]; match !== null; match = match.next) {
-      if (match.hash === hash && isSameTopic(match, bytes, start, end)) {
+      if (match.hash === hash && sameBytes(match.bytes, bytes, start, end)) {
         if (match.version !== this.tree.version) this.fill(match);
         return match;
       }
@@ -169,8 +152,10 @@ export class TopicMatches {
 
   private add(hash: number, bytes: Buffer, start: number, end: number): TopicMatch {
     validateTopicName(bytes, start, end, this.levelsMax);
-    if (this.count >= this.entriesMax || Math.max(this.keptBytes, this.blocksBytes) > matchBytesMax) this.forget();
-    const match = this.newMatch(hash, bytes, start, end);
+    if (this.count >= this.entriesMax || this.keptBytes > matchBytesMax) this.forget();
+    const topicBytes = Buffer.allocUnsafeSlow(end - start);
+    bytes.copy(topicBytes, 0, start, end);
+    const match = new TopicMatch(hash, topicBytes, topicBytes.toString('utf8'));
     const bucket = hash & this.mask;
     match.next = this.buckets[bucket];
     this.buckets[bucket] = match;
@@ -188,30 +173,11 @@ export class TopicMatches {
     return match;
   }
 
-  private newMatch(hash: number, bytes: Buffer, start: number, end: number): TopicMatch {
-    const length = end - start;
-    this.blocksBytes += length;
-    if (length > blockBytes / 4) {
-      const own = Buffer.allocUnsafeSlow(length);
-      bytes.copy(own, 0, start, end);
-      return new TopicMatch(hash, own, 0, length);
-    }
-    if (this.blockUsed + length > blockBytes) {
-      this.block = Buffer.allocUnsafeSlow(blockBytes);
-      this.blockUsed = 0;
-    }
-    const at = this.blockUsed;
-    this.blockUsed = at + length;
-    bytes.copy(this.block, at, start, end);
-    return new TopicMatch(hash, this.block, at, length);
-  }
-
   /** Forgets all topics: none that somebody remembers is given out again. */
   forget(): void {
     this.buckets.fill(null);
     this.count = 0;
     this.keptBytes = 0;
-    this.blocksBytes = 0;
   }
 
   private fill(match: TopicMatch): void {
@@ -290,7 +256,7 @@ function isLogged(group: SharedGroup): boolean {
 
 /** Bytes of what was made for this topic alone. A list of the tree is not: all topics of a filter share it. */
 function ownBytes(
-  { length, groups, liveGroups, sharesGroups, all, live }: TopicMatch,
+  { bytes, groups, liveGroups, sharesGroups, all, live }: TopicMatch,
   lists: readonly (readonly Subscription[])[],
 ): number {
   let places = (sharesGroups ? 0 : groups.length) + (liveGroups === groups ? 0 : liveGroups.length);
@@ -300,7 +266,7 @@ function ownBytes(
     for (const list of lists) merged += list.length;
     merged -= all.length;
   }
-  return 2 * length + placeBytes * places + mergedBytes * merged;
+  return 2 * bytes.length + placeBytes * places + mergedBytes * merged;
 }
 
 /**
@@ -312,11 +278,9 @@ function union(known: readonly string[], more: readonly string[]): readonly stri
   return known.length === 0 ? [...more] : [...new Set([...known, ...more])];
 }
 
-/** Tells whether a match is that of the topic in bytes[start, end). HOT. */
-export function isSameTopic(match: TopicMatch, bytes: Buffer, start: number, end: number): boolean {
-  if (match.length !== end - start) return false;
-  const { block } = match;
-  for (let i = match.start, at = start; at < end; i++, at++) if (block[i] !== bytes[at]) return false;
+function sameBytes(known: Buffer, bytes: Buffer, start: number, end: number): boolean {
+  if (known.length !== end - start) return false;
+  for (let i = 0, at = start; at < end; i++, at++) if (known[i] !== bytes[at]) return false;
   return true;
 }
 
