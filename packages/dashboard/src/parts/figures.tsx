@@ -1,9 +1,12 @@
 import type { ComponentChildren } from 'preact';
 
-/** A row of figures with their names. */
-export function Figures({ rows }: { rows: readonly (readonly [string, ComponentChildren])[] }) {
+interface Pairs {
+  readonly rows: readonly (readonly [string, ComponentChildren])[];
+}
+
+function list(look: string, { rows }: Pairs) {
   return (
-    <dl class="figures">
+    <dl class={look}>
       {rows.map(([name, value]) => (
         <div key={name}>
           <dt>{name}</dt>
@@ -14,16 +17,12 @@ export function Figures({ rows }: { rows: readonly (readonly [string, ComponentC
   );
 }
 
+/** A row of figures with their names. */
+export function Figures(pairs: Pairs) {
+  return list('figures', pairs);
+}
+
 /** Names and values, one below the other. */
-export function Facts({ rows }: { rows: readonly (readonly [string, ComponentChildren])[] }) {
-  return (
-    <dl class="facts">
-      {rows.map(([name, value]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
-  );
+export function Facts(pairs: Pairs) {
+  return list('facts', pairs);
 }
